@@ -1,0 +1,34 @@
+# Targets for people; `make help` lists them. The scripts they call are in scripts/.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -X github.com/apibr/studio/internal/version.Version=$(VERSION)
+
+.PHONY: help setup build demo test bench lint generate clean
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## install everything that a fresh machine lacks
+	@scripts/setup.sh
+
+build: setup ## build bin/apibr with the web page inside
+	@go build -trimpath -ldflags '$(LDFLAGS)' -o bin/apibr ./cmd/apibr
+
+demo: build ## set up, start the studio and make a talking portrait (no GPU, no model download)
+	@bin/apibr demo
+
+test: ## run every test, linter and drift check
+	@scripts/test.sh
+
+lint: ## run the linters only
+	@scripts/test.sh lint
+
+generate: ## write the OpenAPI document and the client that is made from it
+	@scripts/generate.sh
+
+bench: build ## measure, print and write docs/performance.md
+	@scripts/bench.sh
+
+clean: ## remove what was built (not the data, not the venvs)
+	@rm -rf bin web/dist/* .cache

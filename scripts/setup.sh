@@ -1,0 +1,66 @@
+#!/usr/bin/env bash
+# Makes a fresh checkout able to build and run the studio: pinned uv, the draft venv, Postgres binaries where the system has none,
+# and the web page. With "test" also what only the tests need. Each step is skipped when nothing changed, so that a
+# second run takes a moment and needs no network.
+set -euo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+mkdir -p "$tools"
+
+have_system_postgres() { command -v postgres >/dev/null && command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; }
+
+toolchain() {
+  need go "install Go 1.26 or newer (https://go.dev/dl)"
+  need node "install Node.js 20 or newer (https://nodejs.org)"
+  need npm "install npm, which comes with Node.js"
+  need python3 "install Python 3.11 or newer"
+  python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || die "Python $(python3 -V | cut -d' ' -f2) is too old: install 3.11 or newer"
+}
+
+install_uv() {
+  local pins="$root/scripts/requirements-uv.txt"
+  [ -x "$uv" ] && fresh uv "$pins" && return
+  python3 -m pip --version >/dev/null 2>&1 || apt_install python3-pip
+  say "installing uv"
+  rm -rf "$tools/uv"
+  python3 -m pip install -q --disable-pip-version-check --no-deps --require-hashes --target "$tools/uv" -r "$pins" ||
+    die "uv could not be installed: the first run needs the network"
+  stamp uv "$pins"
+}
+
+# venv_install VENV STAMP REQUIREMENTS: every file is pinned by hash; compiled now, so that the first job does not pay for it.
+venv_install() {
+  local venv=$1 name=$2 pins=$3
+  [ -x "$venv/bin/python" ] && fresh "$name" "$pins" && return
+  [ -x "$venv/bin/python" ] || "$uv" venv -q --python "$(command -v python3)" --no-python-downloads "$venv"
+  say "installing $(basename "$pins") into $(basename "$venv")"
+  "$uv" pip install -q --python "$venv/bin/python" --compile-bytecode --require-hashes -r "$pins"
+  stamp "$name" "$pins"
+}
+
+web() {
+  local lock="$root/web/package-lock.json" sources
+  if ! fresh npm "$lock" || [ ! -d "$root/web/node_modules" ]; then
+    say "installing the web page's build tools"
+    (cd "$root/web" && npm ci --silent --no-audit --no-fund --loglevel=error)
+    stamp npm "$lock"
+  fi
+  mapfile -t sources < <(find "$root/web/src" "$root/web/build.mjs" -type f | sort)
+  if ! fresh web "${sources[@]}" || [ ! -f "$root/web/dist/index.html" ]; then
+    say "building the web page"
+    (cd "$root/web" && node build.mjs)
+    stamp web "${sources[@]}"
+  fi
+}
+
+for_tests() {
+  command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || apt_install chromium
+  command -v cc >/dev/null || apt_install gcc libc6-dev # the race detector needs cgo
+  venv_install "$draft" dev "$root/pyworkers/requirements-dev.txt"
+}
+
+toolchain
+install_uv
+venv_install "$draft" draft "$root/pyworkers/requirements-draft.txt"
+have_system_postgres || venv_install "$draft" postgres "$root/scripts/requirements-postgres.txt"
+web
+if [ "${1:-}" = test ]; then for_tests; fi

@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# Every test, linter and drift check. `scripts/test.sh lint` runs the linters only. Stops at the first step that fails.
+set -euo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+cd "$root"
+"$root/scripts/setup.sh" test
+go build -trimpath -o bin/apibr ./cmd/apibr
+
+step() { say "$1"; shift; "$@" || die "this step failed: $*"; }
+
+python() { (cd pyworkers && "$draft/bin/python" "$@"); }
+gofmt_clean() { local files; files=$(gofmt -l cmd internal migrations web); [ -z "$files" ] || { echo "not gofmt'ed: $files" >&2; return 1; }; }
+
+lint() {
+  step "gofmt" gofmt_clean
+  step "go vet" go vet ./...
+  step "staticcheck" go tool staticcheck ./...
+  step "ruff" python -m ruff check .
+  step "ruff format" python -m ruff format --check .
+  step "pyright" web/node_modules/.bin/pyright --project pyworkers --pythonpath "$draft/bin/python"
+  step "typescript" web/node_modules/.bin/tsc --noEmit --project web
+}
+
+drift() {
+  local fresh
+  fresh=$(mktemp -d) && trap 'rm -rf "$fresh"' RETURN
+  "$root/scripts/generate.sh" "$fresh" && diff -ru internal/apiclient/openapi.json "$fresh/openapi.json" &&
+    diff -ru internal/apiclient/client.gen.go "$fresh/client.gen.go" && diff -ru web/src/api.gen.ts "$fresh/api.gen.ts" ||
+    { echo "the API document or a client made from it is stale: run make generate and commit" >&2; return 1; }
+}
+
+lint
+[ "${1:-}" = lint ] && exit 0
+step "contract drift" drift
+step "python tests" python -m pytest -q
+step "go tests" go test -race -timeout 20m ./...
+step "browser tests" node web/e2e/run.mjs
+say "everything passed"

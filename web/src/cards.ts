@@ -1,0 +1,109 @@
+// A job as a card: in the queue with its bar, or among the results with its player.
+import { h } from "./dom";
+import { duration, known, percent, t, time } from "./i18n";
+import type { Job, Output } from "./types";
+
+export interface CardActions {
+  cancel(job: Job): void;
+  retry(job: Job): void;
+}
+
+const word = (prefix: string, value: string): string => {
+  const key = `${prefix}.${value}`;
+  return known(key) ? t(key) : value;
+};
+
+export const typeName = (job: Job): string => word("type", job.type);
+
+/** What was asked for, in the user's own words. */
+function subject(job: Job): string {
+  const input = (job.input ?? {}) as Record<string, unknown>;
+  for (const name of ["text", "script", "prompt", "name"]) {
+    const value = input[name];
+    if (typeof value === "string" && value) return value;
+  }
+  return "";
+}
+
+function heading(job: Job): HTMLElement {
+  return h(
+    "div",
+    { class: "heading" },
+    h("strong", {}, typeName(job)),
+    h("span", { class: `badge ${job.quality}` }, job.quality === "draft" ? t("job.draft") : t("job.final")),
+    h("span", { class: `badge status ${job.status}` }, word("status", job.status)),
+  );
+}
+
+function stateLine(job: Job): string {
+  if (job.reason) return word("reason", job.reason);
+  const parts: string[] = [];
+  if (job.status === "queued" && job.queue_position) parts.push(t("job.position", { n: job.queue_position }));
+  if (job.status === "processing") {
+    const stage = job.progress_detail?.stage;
+    parts.push(percent(job.progress ?? 0));
+    if (stage) parts.push(word("phase", stage));
+  }
+  const eta = job.progress_detail?.eta_seconds ?? job.eta_seconds;
+  if (typeof eta === "number" && eta > 0) parts.push(t("job.eta", { time: duration(eta) }));
+  return parts.join(" · ");
+}
+
+export function activeCard(job: Job, preview: string | undefined, actions: CardActions): HTMLElement {
+  return h(
+    "li",
+    { class: "card", "data-job": job.id, "data-status": job.status },
+    heading(job),
+    h("p", { class: "subject" }, subject(job)),
+    preview ? h("img", { class: "preview", src: preview, alt: t("job.preview") }) : null,
+    h("progress", { max: 1, value: job.progress ?? 0, "aria-label": t("job.progress", { what: typeName(job) }) }),
+    h(
+      "div",
+      { class: "foot" },
+      h("span", { class: "state" }, stateLine(job)),
+      h("button", { type: "button", class: "quiet", on: { click: () => actions.cancel(job) } }, t("job.cancel")),
+    ),
+  );
+}
+
+/** Changes only what progress changes, so that the card's buttons keep their focus. */
+export function updateProgress(card: Element, job: Job): void {
+  const bar = card.querySelector("progress");
+  if (bar) bar.value = job.progress ?? 0;
+  const state = card.querySelector(".state");
+  if (state) state.textContent = stateLine(job);
+}
+
+export function updatePreview(card: Element, url: string): void {
+  const image = card.querySelector<HTMLImageElement>("img.preview");
+  if (image) image.src = url;
+  else card.querySelector("progress")?.before(h("img", { class: "preview", src: url, alt: t("job.preview") }));
+}
+
+function player(output: Output): HTMLElement | null {
+  if (output.kind === "video") return h("video", { controls: true, playsinline: true, preload: "metadata", src: output.url });
+  if (output.kind === "audio") return h("audio", { controls: true, preload: "none", src: output.url });
+  if (output.kind === "image") return h("img", { src: output.url, alt: output.filename, loading: "lazy" });
+  return null;
+}
+
+export function resultCard(job: Job, actions: CardActions): HTMLElement {
+  const outputs = (job.outputs ?? []).filter((output) => output.kind !== "data");
+  return h(
+    "li",
+    { class: "card result", "data-job": job.id, "data-status": job.status },
+    heading(job),
+    h("p", { class: "subject" }, subject(job)),
+    ...outputs.map(player),
+    job.error ? h("p", { class: "error" }, job.error.detail ?? job.error.title ?? "") : null,
+    ...(job.warnings ?? []).map((warning) => h("p", { class: "warning" }, warning.message)),
+    h(
+      "div",
+      { class: "foot" },
+      h("time", { datetime: job.completed_at ?? job.created_at }, time(job.completed_at ?? job.created_at)),
+      job.status === "completed"
+        ? outputs[0] && h("a", { class: "quiet", href: outputs[0].url, download: outputs[0].filename }, t("job.download"))
+        : h("button", { type: "button", class: "quiet", on: { click: () => actions.retry(job) } }, t("job.retry")),
+    ),
+  );
+}
