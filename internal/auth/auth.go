@@ -1,0 +1,136 @@
+package auth
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// LocalAdmin owns what the CLI and the one-time link make.
+var LocalAdmin = uuid.MustParse("00000000-0000-7000-8000-000000000001")
+
+var (
+	// ErrUnauthenticated: no credential, or one that is unknown, expired or revoked.
+	ErrUnauthenticated = errors.New("send an API key as `Authorization: Bearer apibr_...` or `X-API-Key`, or open the studio with the link that `apibr open` prints")
+	// ErrOrigin: a cookie came with a request of another site.
+	ErrOrigin = errors.New("this request comes from another site than the studio's own page; programs use an API key instead of the cookie")
+	// ErrUsed: a one-time link or ticket that was used, expired or never given out.
+	ErrUsed = errors.New("this link was used already or has expired: `apibr open` prints a new one")
+	// ErrNotFound: no such key, or another owner's.
+	ErrNotFound = errors.New("auth: no such key")
+	// ErrBadScope: a scope that does not exist, or that the caller may not give away.
+	ErrBadScope = errors.New("scopes are read, generate, admin and scrape_script, and a key can give away only those that it has")
+)
+
+// ScopeError says which scope a caller lacks.
+type ScopeError struct{ Missing Scope }
+
+func (e *ScopeError) Error() string {
+	return "this key lacks the scope " + string(e.Missing) + ": make one with `apibr keys create --scope " + string(e.Missing) + "`"
+}
+
+// Scope is a right.
+type Scope string
+
+// The scopes. Admin includes every other one.
+const (
+	Read         Scope = "read"
+	Generate     Scope = "generate"
+	Admin        Scope = "admin"
+	ScrapeScript Scope = "scrape_script"
+)
+
+// AllScopes in the order in which they are shown.
+var AllScopes = []Scope{Read, Generate, Admin, ScrapeScript}
+
+// Via is the kind of credential that a request came with.
+type Via string
+
+// The kinds of credential.
+const (
+	ViaKey     Via = "key"
+	ViaSession Via = "session"
+	ViaTicket  Via = "ticket"
+)
+
+// Principal is who a request is from.
+type Principal struct {
+	Owner  uuid.UUID
+	Scopes []Scope
+	Via    Via
+	KeyID  *uuid.UUID // of ViaKey
+	Admin  bool       // has the scope admin
+	// Limits are the key's own limits (column api_keys.limits), nil for a session.
+	Limits json.RawMessage
+	// ExpiresAt is when the credential ends, nil for never.
+	ExpiresAt *time.Time
+}
+
+// Can tells whether the principal has a scope; admin has all.
+func (p Principal) Can(s Scope) bool { return p.Admin || slices.Contains(p.Scopes, s) }
+
+// Require returns a *ScopeError when the principal lacks the scope.
+func (p Principal) Require(s Scope) error {
+	if p.Can(s) {
+		return nil
+	}
+	return &ScopeError{Missing: s}
+}
+
+// IdempotencyScope is the scope under which an Idempotency-Key of this principal is kept: owner and key.
+func (p Principal) IdempotencyScope() string {
+	if p.KeyID != nil {
+		return p.Owner.String() + "/" + p.KeyID.String()
+	}
+	return p.Owner.String() + "/" + string(p.Via)
+}
+
+type principalKey struct{}
+
+// WithPrincipal puts the principal into a context.
+func WithPrincipal(ctx context.Context, p Principal) context.Context {
+	return context.WithValue(ctx, principalKey{}, p)
+}
+
+// FromContext returns the principal that the middleware put there.
+func FromContext(ctx context.Context) (Principal, bool) {
+	p, ok := ctx.Value(principalKey{}).(Principal)
+	return p, ok
+}
+
+// Key is a row of api_keys, without its secret.
+type Key struct {
+	ID         uuid.UUID       `db:"id"`
+	OwnerID    uuid.UUID       `db:"owner_id"`
+	Name       string          `db:"name"`
+	Prefix     string          `db:"prefix"` // the first characters, so that a user can tell keys apart
+	Scopes     []Scope         `db:"scopes"`
+	Limits     json.RawMessage `db:"limits"`
+	CreatedAt  time.Time       `db:"created_at"`
+	ExpiresAt  *time.Time      `db:"expires_at"`
+	LastUsedAt *time.Time      `db:"last_used_at"`
+	RevokedAt  *time.Time      `db:"revoked_at"`
+}
+
+// NewKey is what a key is made from.
+type NewKey struct {
+	Owner     uuid.UUID
+	Name      string
+	Scopes    []Scope    // at least one
+	ExpiresAt *time.Time // nil: never
+	Limits    json.RawMessage
+}
+
+// Entry is a row of audit_log.
+type Entry struct {
+	Owner     *uuid.UUID
+	Actor     string // "key:<id>", "session", "cli", "system"
+	Action    string // "key.create", "key.revoke", "session.open" ...
+	Subject   string
+	RequestID string
+	Detail    map[string]any
+}

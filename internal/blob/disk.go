@@ -1,0 +1,302 @@
+package blob
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// copyBuffer is what one Put or Import holds in memory, whatever the size of the file.
+const copyBuffer = 256 << 10
+
+// Disk is a Store in a local directory: DIR/ab/cd/<hash>, with DIR/tmp for what is being written.
+type Disk struct {
+	dir  string
+	gate sync.RWMutex // see lock
+}
+
+var _ Store = (*Disk)(nil)
+
+// NewDisk opens the store in dir and makes the directory when it is missing.
+func NewDisk(dir string) (*Disk, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, fmt.Errorf("blob directory: %w", err)
+	}
+	if err := os.MkdirAll(filepath.Join(dir, "tmp"), 0o700); err != nil {
+		return nil, fmt.Errorf("make blob directory: %w", diskError(err))
+	}
+	return &Disk{dir: dir}, nil
+}
+
+// TempDir is a directory on the store's own filesystem: a file made there is imported by a rename. Files in it that are
+// older than the sweep's age are removed by Sweep.
+func (d *Disk) TempDir() string { return filepath.Join(d.dir, "tmp") }
+
+// Put implements Store.
+func (d *Disk) Put(ctx context.Context, r io.Reader, limit int64) (Ref, error) {
+	f, err := os.CreateTemp(d.TempDir(), "put-*")
+	if err != nil {
+		return Ref{}, fmt.Errorf("store file: %w", diskError(err))
+	}
+	defer os.Remove(f.Name()) // after the rename there is nothing left to remove
+	defer f.Close()
+	ref, err := copyHashed(ctx, f, r, limit)
+	if err != nil {
+		return Ref{}, fmt.Errorf("store file: %w", diskError(err))
+	}
+	if err := f.Sync(); err != nil {
+		return Ref{}, fmt.Errorf("store file: %w", diskError(err))
+	}
+	return ref, d.keep(f.Name(), ref)
+}
+
+// Import implements Store.
+func (d *Disk) Import(ctx context.Context, path string) (Ref, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return Ref{}, fmt.Errorf("import file: %w", diskError(err))
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return Ref{}, fmt.Errorf("import file: %w", err)
+	}
+	if !info.Mode().IsRegular() {
+		return Ref{}, errors.New("import file: not a regular file")
+	}
+	// A second name of the same inode could change the bytes after they were hashed, so such a file is copied.
+	if st, ok := info.Sys().(*syscall.Stat_t); ok && st.Nlink > 1 {
+		return d.importCopy(ctx, f, path)
+	}
+	ref, err := copyHashed(ctx, io.Discard, f, 0)
+	if err != nil {
+		return Ref{}, fmt.Errorf("import file: %w", err)
+	}
+	if err := f.Sync(); err != nil {
+		return Ref{}, fmt.Errorf("import file: %w", diskError(err))
+	}
+	err = d.keep(path, ref)
+	if errors.Is(err, syscall.EXDEV) {
+		if _, err := f.Seek(0, io.SeekStart); err != nil {
+			return Ref{}, fmt.Errorf("import file: %w", err)
+		}
+		return d.importCopy(ctx, f, path)
+	}
+	return ref, err
+}
+
+func (d *Disk) importCopy(ctx context.Context, f *os.File, path string) (Ref, error) {
+	ref, err := d.Put(ctx, f, 0)
+	if err != nil {
+		return Ref{}, err
+	}
+	if err := os.Remove(path); err != nil {
+		return Ref{}, fmt.Errorf("import file: %w", err)
+	}
+	return ref, nil
+}
+
+// keep gives the flushed file at path its final name.
+func (d *Disk) keep(path string, ref Ref) error {
+	unlock, err := d.lock(false)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	final := d.file(ref.SHA256)
+	if err := d.makeFan(final); err != nil {
+		return fmt.Errorf("store file: %w", diskError(err))
+	}
+	// Already kept: only its age is renewed, so that a sweep does not take it before its new row is there. A file of
+	// another length can only be the damage of a broken disk and is replaced.
+	if info, err := os.Lstat(final); err == nil && info.Size() == ref.Size {
+		now := time.Now()
+		if err := os.Chtimes(final, now, now); err != nil {
+			return fmt.Errorf("store file: %w", err)
+		}
+		return os.Remove(path)
+	}
+	if err := os.Chmod(path, 0o400); err != nil {
+		return fmt.Errorf("store file: %w", err)
+	}
+	now := time.Now()
+	if err := os.Chtimes(path, now, now); err != nil {
+		return fmt.Errorf("store file: %w", err)
+	}
+	if err := os.Rename(path, final); err != nil {
+		return fmt.Errorf("store file: %w", diskError(err))
+	}
+	if err := syncDir(filepath.Dir(final)); err != nil {
+		return fmt.Errorf("store file: %w", diskError(err))
+	}
+	return nil
+}
+
+// Open implements Store.
+func (d *Disk) Open(_ context.Context, sha string) (io.ReadSeekCloser, int64, error) {
+	path, err := d.Path(sha)
+	if err != nil {
+		return nil, 0, err
+	}
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, 0, ErrNotFound
+	}
+	if err != nil {
+		return nil, 0, fmt.Errorf("open blob: %w", err)
+	}
+	info, err := f.Stat()
+	if err != nil {
+		f.Close()
+		return nil, 0, fmt.Errorf("open blob: %w", err)
+	}
+	return f, info.Size(), nil
+}
+
+// Path implements Store. It fails with ErrNotFound when the file is not there.
+func (d *Disk) Path(sha string) (string, error) {
+	if !validHash(sha) {
+		return "", ErrNotFound
+	}
+	path := d.file(sha)
+	if _, err := os.Lstat(path); err != nil {
+		return "", ErrNotFound
+	}
+	return path, nil
+}
+
+// Delete implements Store.
+func (d *Disk) Delete(_ context.Context, sha string) error {
+	if !validHash(sha) {
+		return nil
+	}
+	if err := os.Remove(d.file(sha)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("delete blob: %w", err)
+	}
+	return nil
+}
+
+// removeOlder deletes the file when it was last kept before cutoff. It excludes every keep, also of another process on
+// this directory: without that, a file could go between "it is there already" and the row that refers to it.
+func (d *Disk) removeOlder(ctx context.Context, sha string, cutoff time.Time) (int64, error) {
+	unlock, err := d.lock(true)
+	if err != nil {
+		return 0, err
+	}
+	defer unlock()
+	info, err := os.Lstat(d.file(sha))
+	if err != nil || !info.ModTime().Before(cutoff) {
+		return 0, nil
+	}
+	return info.Size(), d.Delete(ctx, sha)
+}
+
+// lock takes the store's gate: shared for keeping, exclusive for sweeping.
+func (d *Disk) lock(exclusive bool) (unlock func(), err error) {
+	how, release := syscall.LOCK_SH, d.gate.RUnlock
+	if exclusive {
+		how, release = syscall.LOCK_EX, d.gate.Unlock
+		d.gate.Lock()
+	} else {
+		d.gate.RLock()
+	}
+	f, err := os.OpenFile(filepath.Join(d.dir, "tmp", ".lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		release()
+		return nil, fmt.Errorf("lock blob store: %w", diskError(err))
+	}
+	for err = syscall.Flock(int(f.Fd()), how); errors.Is(err, syscall.EINTR); {
+		err = syscall.Flock(int(f.Fd()), how)
+	}
+	if err != nil {
+		f.Close()
+		release()
+		return nil, fmt.Errorf("lock blob store: %w", err)
+	}
+	return func() { f.Close(); release() }, nil // closing drops the flock
+}
+
+func (d *Disk) file(sha string) string { return filepath.Join(d.dir, sha[:2], sha[2:4], sha) }
+
+// makeFan makes the two levels of directories above a file and flushes the names that are new.
+func (d *Disk) makeFan(file string) error {
+	inner := filepath.Dir(file)
+	if _, err := os.Lstat(inner); err == nil {
+		return nil
+	}
+	if err := os.MkdirAll(inner, 0o700); err != nil {
+		return err
+	}
+	if err := syncDir(filepath.Dir(inner)); err != nil {
+		return err
+	}
+	return syncDir(d.dir)
+}
+
+func syncDir(dir string) error {
+	f, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return f.Sync()
+}
+
+func copyHashed(ctx context.Context, w io.Writer, r io.Reader, limit int64) (Ref, error) {
+	h := sha256.New()
+	src := io.Reader(&ctxReader{ctx: ctx, r: r})
+	if limit > 0 {
+		src = io.LimitReader(src, limit+1)
+	}
+	// The plain structs hide ReadFrom and WriteTo, which would bring buffers of their own.
+	n, err := io.CopyBuffer(struct{ io.Writer }{io.MultiWriter(w, h)}, struct{ io.Reader }{src}, make([]byte, copyBuffer))
+	if err != nil {
+		return Ref{}, err
+	}
+	if limit > 0 && n > limit {
+		return Ref{}, ErrTooLarge
+	}
+	return Ref{SHA256: hex.EncodeToString(h.Sum(nil)), Size: n}, nil
+}
+
+type ctxReader struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (c *ctxReader) Read(p []byte) (int, error) {
+	if err := c.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return c.r.Read(p)
+}
+
+// diskError turns "no room" into the sentence for users.
+func diskError(err error) error {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return ErrDiskFull
+	}
+	return err
+}
+
+func validHash(s string) bool {
+	if len(s) != 64 {
+		return false
+	}
+	for i := range len(s) {
+		if c := s[i]; (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return false
+		}
+	}
+	return true
+}

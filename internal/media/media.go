@@ -1,0 +1,165 @@
+package media
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+)
+
+// Kind is what a file is to the studio: the column media_assets.type.
+type Kind string
+
+// The kinds. Data is for files that are no media (a voice's measurements, word timings); Sniff never answers it.
+const (
+	Audio Kind = "audio"
+	Image Kind = "image"
+	Video Kind = "video"
+	Data  Kind = "data"
+)
+
+// Info is what is known of a file after Probe.
+type Info struct {
+	Kind Kind
+	MIME string
+
+	// Width and Height are in pixels as a viewer shows the picture: an EXIF or container rotation is applied. 0 for audio.
+	Width, Height int
+
+	// Duration is how long it plays, by the packets that are really there. 0 for pictures.
+	Duration time.Duration
+
+	HasAudio, HasVideo bool
+
+	// FPS is the video's average frame rate, 0 when unknown.
+	FPS float64
+
+	// SampleRate in Hz and Channels of the first audio stream, 0 when there is none.
+	SampleRate, Channels int
+
+	// Orientation is the EXIF orientation 1..8 of a picture that has one, else 1.
+	Orientation int
+}
+
+// Limits are checked on headers, before anything is decoded. Zero values take the defaults.
+type Limits struct {
+	// ImagePixels is the largest width x height of a picture. Default 50 million.
+	ImagePixels int64
+	// ImageSide is the longest side of a picture in pixels. Default 16384.
+	ImageSide int
+	// VideoPixels is the largest width x height of a video. Default 3840 x 2160.
+	VideoPixels int64
+	// AudioDuration is the longest audio. Default 1 hour.
+	AudioDuration time.Duration
+	// VideoDuration is the longest video. Default 10 minutes.
+	VideoDuration time.Duration
+	// Streams is the largest number of streams in one container. Default 8.
+	Streams int
+}
+
+// Config of a Processor. The zero value works.
+type Config struct {
+	// FFmpeg is the program to use. Default: the one of the draft venv (see Venvs), else ffmpeg on PATH.
+	FFmpeg string
+
+	// Venvs are Python environments to look for imageio-ffmpeg's binary in. Default none.
+	Venvs []string
+
+	Limits Limits
+
+	// ProbeTimeout bounds one look at a file. Default 60 s.
+	ProbeTimeout time.Duration
+
+	// WorkTimeout bounds one clean, label or transcode. Default 15 minutes.
+	WorkTimeout time.Duration
+
+	// Log gets ffmpeg's own words, which users never see. Default slog.Default().
+	Log *slog.Logger
+}
+
+// Quality is the column generation_jobs.quality.
+type Quality string
+
+// The two qualities.
+const (
+	Draft Quality = "draft"
+	Final Quality = "final"
+)
+
+// Source says how generated media came to be, in the words of the IPTC digital source type vocabulary.
+type Source string
+
+// The digital source types that the studio writes.
+//
+// Final output comes out of trained models. Draft pictures and draft speech are computed by rules (a drawing program, a
+// formant synthesiser) and derive from no training data, which is IPTC's algorithmicMedia; calling them
+// trainedAlgorithmicMedia would be false. A draft avatar mixes a given picture with a synthetic mouth and voice, which
+// is compositeSynthetic.
+const (
+	TrainedAlgorithmic Source = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
+	Algorithmic        Source = "http://cv.iptc.org/newscodes/digitalsourcetype/algorithmicMedia"
+	CompositeSynthetic Source = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeSynthetic"
+)
+
+// Mark is what Label writes into a file.
+type Mark struct {
+	Quality Quality
+	Source  Source
+}
+
+// MarkFor is the mark of generated media: final is trained, draft is algorithmic, a draft video is a composite.
+func MarkFor(q Quality, k Kind) Mark {
+	switch {
+	case q == Final:
+		return Mark{Quality: q, Source: TrainedAlgorithmic}
+	case k == Video:
+		return Mark{Quality: q, Source: CompositeSynthetic}
+	default:
+		return Mark{Quality: q, Source: Algorithmic}
+	}
+}
+
+// The reasons of an *InputError; test with errors.Is.
+var (
+	// ErrUnsupported: the bytes are of a type that is not on the list, or of none that is known.
+	ErrUnsupported = errors.New("media: type not accepted")
+	// ErrEmpty: the file has no bytes, or no audio, picture or video in it.
+	ErrEmpty = errors.New("media: empty")
+	// ErrCorrupt: the file is cut short or damaged.
+	ErrCorrupt = errors.New("media: damaged")
+	// ErrNoFFmpeg: no ffmpeg was found on this machine.
+	ErrNoFFmpeg = errors.New("ffmpeg is not installed: run `make setup`, or set media.ffmpeg to the program")
+)
+
+// InputError says in a sentence for users what is wrong with a file. It wraps one of the reasons above.
+type InputError struct {
+	Reason error
+	Detail string
+}
+
+func (e *InputError) Error() string { return e.Detail }
+func (e *InputError) Unwrap() error { return e.Reason }
+
+// Processor does all work on media files. Safe for concurrent use.
+type Processor struct {
+	cfg    Config
+	ffmpeg ffmpegBinary
+}
+
+// New makes a Processor. It never fails: ffmpeg is looked for when it is first needed (see FFmpeg).
+func New(cfg Config) *Processor {
+	return &Processor{cfg: cfg.withDefaults(), ffmpeg: ffmpegBinary{configured: cfg.FFmpeg, venvs: cfg.Venvs}}
+}
+
+// FinishRequest is one generated file on its way into the blob store.
+type FinishRequest struct {
+	Src    string // what the engine wrote; stays as it is
+	Dst    string // written by Finish; must not exist
+	Format string // output_format (wav, mp3, flac, ogg, png, jpg, webp, mp4, webm); "" keeps Src's own
+	Mark   Mark
+}
+
+// Finish turns an engine's output into what is stored: transcoded when another format was asked for, labelled, probed.
+func (p *Processor) Finish(ctx context.Context, req FinishRequest) (Info, error) {
+	return p.finish(ctx, req)
+}
