@@ -1,0 +1,141 @@
+package jobs
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/apibr/studio/internal/assets"
+)
+
+// Notifier tells who listens that the events up to seq are committed; *events.Hub is one.
+type Notifier interface {
+	Notify(ctx context.Context, seq int64)
+}
+
+// Config of a Service. Pool, NodeID, BootID and KernelBootID are needed, the rest has defaults.
+type Config struct {
+	Pool *pgxpool.Pool
+	// Hub is told after each commit. Default: nobody is.
+	Hub Notifier
+
+	NodeID uuid.UUID
+	// BootID is new for each start of the process.
+	BootID uuid.UUID
+	// KernelBootID as the machine reports it (under APIBR_SYSFS_ROOT).
+	KernelBootID string
+	Hostname     string
+
+	// Wake is called after a commit that made a job of a lane runnable on this node's database: the runner's in-process
+	// wake. It must not block. May be set later with SetWake.
+	Wake func()
+	// WakeOthers tells other nodes that gen tickets wait (queue.Poker.Poke). It must not block. Default: they poll.
+	WakeOthers func()
+	// Order is sched's: the ids of the waiting jobs in the order in which they would run now. Default: priority, rank.
+	Order func(ctx context.Context, waiting []Waiting) []uuid.UUID
+	// InsertAsset writes the rows of one output. Default assets.InsertTx.
+	InsertAsset func(ctx context.Context, tx pgx.Tx, o assets.Output) (*assets.Asset, error)
+
+	// Slots is how many jobs a node runs at once, for ETAs. Default 2.
+	Slots int
+	// MaxFaults is how many crashes, hangs and out-of-memory ends a job may have. Default 3.
+	MaxFaults int
+	// MaxQueued is how many unfinished jobs an owner may have; 0 is no limit. A Submit past it fails with ErrQueueFull.
+	MaxQueued int
+	// IdempotencyTTL is how long a key is kept. Default 24 h.
+	IdempotencyTTL time.Duration
+	// InFlightTTL is how long a begun request may stay unanswered before its key is free again (its server died).
+	// Default 1 min.
+	InFlightTTL time.Duration
+
+	Log *slog.Logger
+}
+
+func (c *Config) setDefaults() {
+	if c.Order == nil {
+		c.Order = orderByRank
+	}
+	if c.InsertAsset == nil {
+		c.InsertAsset = assets.InsertTx
+	}
+	if c.Slots == 0 {
+		c.Slots = 2
+	}
+	if c.MaxFaults == 0 {
+		c.MaxFaults = 3
+	}
+	if c.IdempotencyTTL == 0 {
+		c.IdempotencyTTL = 24 * time.Hour
+	}
+	if c.InFlightTTL == 0 {
+		c.InFlightTTL = time.Minute
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+}
+
+// Waiting is what the scheduler needs of a job that could run now.
+type Waiting struct {
+	ID       uuid.UUID
+	Owner    uuid.UUID
+	Type     Type
+	Lane     Lane
+	Priority int
+	Rank     float64
+	QueuedAt time.Time
+	Engine   string
+	Model    string
+	UsesGPU  bool
+	Reason   Reason
+	// Device of an earlier attempt, "" when it never ran.
+	Device string
+}
+
+// QueueState is the row queue_state.
+type QueueState struct {
+	Paused bool
+	// Cause is "user" or "host_restarted" while paused.
+	Cause     string
+	Message   string
+	UpdatedAt time.Time
+}
+
+// QueueInfo is the queue as GET /queue shows it.
+type QueueInfo struct {
+	QueueState
+	Queued     int
+	Processing int
+	// Waiting are the ids of the queued jobs of lanes in the order in which they would run now.
+	Waiting []uuid.UUID
+}
+
+// Outlook is what a job has before it.
+type Outlook struct {
+	// Position among the queued jobs in running order, 1 = next; 0 for a job that is not queued.
+	Position int
+	// ETASeconds until the job ends; nil for a job that ended.
+	ETASeconds *float64
+	// Guess says that this machine has no history of such a job.
+	Guess bool
+}
+
+// PhaseRecord is what a run learned of one phase: the longest gap between two steps.
+type PhaseRecord struct {
+	Phase          string
+	MaxStepSeconds float64
+}
+
+// IdempotencyKey is a client's key within its scope (owner and API key) and route.
+type IdempotencyKey struct{ Scope, Route, Key string }
+
+// Replay is the answer that the first request with a key got.
+type Replay struct {
+	StatusCode int
+	ResourceID *uuid.UUID
+	Body       []byte
+}
