@@ -1,0 +1,128 @@
+package media
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/apibr/studio/internal/blob"
+)
+
+// Clean copies src to dst (which must not exist) without what can track a person: EXIF with its GPS position, XMP,
+// comments, thumbnails, maker notes, tags, chapters, cover pictures, and the telemetry tracks that cameras write. Pixels
+// and sound are not encoded again. A picture keeps its orientation as the only EXIF tag, a video its rotation.
+// Files that this does not know fail with ErrUnsupported.
+func (p *Processor) Clean(ctx context.Context, src, dst string) error {
+	c, err := sniff(src)
+	if err != nil {
+		return err
+	}
+	if c.kind == Image {
+		_, err := rewriteFile(c.mime, src, dst, nil)
+		return diskError(err)
+	}
+	return p.remux(ctx, src, dst, c, nil)
+}
+
+// Label copies src to dst (which must not exist) with the mark in its metadata and nothing else there: XMP in PNG, JPEG,
+// WebP and MP4, tags in the rest. Equal input gives equal bytes.
+func (p *Processor) Label(ctx context.Context, src, dst string, mark Mark) error {
+	c, err := sniff(src)
+	if err != nil {
+		return err
+	}
+	if c.kind == Image {
+		_, err := rewriteFile(c.mime, src, dst, xmpPacket(mark))
+		return diskError(err)
+	}
+	tags := []string{"-metadata", "comment=" + description(mark)}
+	if c != wav && c.demux != "mov" { // RIFF and MP4 have fixed names only
+		tags = append(tags, "-metadata", "digital_source_type="+string(mark.Source), "-metadata", "quality="+string(mark.Quality))
+	}
+	if err := p.remux(ctx, src, dst, c, tags); err != nil {
+		return err
+	}
+	if c.demux == "mov" {
+		return diskError(appendXMPBox(dst, xmpPacket(mark)))
+	}
+	return nil
+}
+
+// remux copies the streams that are sound or moving pictures, and nothing else, into a new container of the same type.
+func (p *Processor) remux(ctx context.Context, src, dst string, c container, tags []string) error {
+	mux := c.mux
+	if c == mp4 {
+		// An M4A under a brand of MP4 stays playable either way; only the muxer's own checks differ.
+		mux = "mp4"
+	}
+	args := []string{"-map", "0:V?", "-map", "0:a?", "-map_metadata", "-1", "-map_chapters", "-1", "-c", "copy",
+		"-fflags", "+bitexact", "-flags", "+bitexact"}
+	args = append(args, tags...)
+	switch c.demux {
+	case "mov":
+		args = append(args, "-movflags", "+faststart", "-write_tmcd", "0")
+	case "mp3":
+		args = append(args, "-id3v2_version", "3")
+	}
+	return p.convert(ctx, src, dst, c, append(args, "-f", mux))
+}
+
+// convert runs ffmpeg from src, read as c and nothing else, to dst, which it removes again on failure.
+func (p *Processor) convert(ctx context.Context, src, dst string, c container, args []string) error {
+	in, err := filepath.Abs(src)
+	if err != nil {
+		return fmt.Errorf("convert: %w", err)
+	}
+	out, err := filepath.Abs(dst)
+	if err != nil {
+		return fmt.Errorf("convert: %w", err)
+	}
+	// Made here, so that an existing file is never written over.
+	f, err := os.OpenFile(out, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return fmt.Errorf("convert: %w", diskError(err))
+	}
+	f.Close()
+	// The output protocol is file too; the whitelist before -i binds the input and what it could refer to.
+	all := []string{"-v", "error", "-xerror", "-protocol_whitelist", "file"}
+	if c.demux != "" {
+		all = append(all, "-f", c.demux)
+	}
+	all = append(append(append(all, "-i", "file:"+in), args...), "file:"+out)
+	_, stderr, err := p.runFFmpeg(ctx, p.cfg.WorkTimeout, all...)
+	if err == nil {
+		return nil
+	}
+	os.Remove(out)
+	if in := (*InputError)(nil); errors.As(err, &in) || errors.Is(err, ErrNoFFmpeg) || ctx.Err() != nil {
+		return err
+	}
+	if diskFull(stderr) {
+		return blob.ErrDiskFull
+	}
+	p.log().WarnContext(ctx, "ffmpeg gave up", "error", err, "stderr", stderr)
+	return &InputError{ErrCorrupt, "the " + c.name + " file could not be read to its end: it is damaged"}
+}
+
+// xmpUUID marks a top-level box of an MP4 as XMP (XMP specification part 3).
+var xmpUUID = [16]byte{0xBE, 0x7A, 0xCF, 0xCB, 0x97, 0xA9, 0x42, 0xE8, 0x9C, 0x71, 0x99, 0x94, 0x91, 0xE3, 0xAF, 0xAC}
+
+// appendXMPBox puts the packet behind the last box, where it moves no offset. ffmpeg cannot write it.
+func appendXMPBox(path string, xmp []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		return fmt.Errorf("label video: %w", err)
+	}
+	b := binary.BigEndian.AppendUint32(nil, uint32(8+len(xmpUUID)+len(xmp)))
+	b = append(append(append(b, "uuid"...), xmpUUID[:]...), xmp...)
+	if _, err = f.Write(b); err != nil {
+		err = fmt.Errorf("label video: %w", err)
+	}
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	return err
+}

@@ -1,0 +1,78 @@
+package media
+
+import (
+	"fmt"
+	"time"
+)
+
+// LimitError says which limit a file passes and which key raises it. Its text is for users.
+type LimitError struct {
+	Name      string // what was measured, as a noun: "duration", "picture size"
+	Value     string // with its unit
+	Limit     string
+	ConfigKey string
+}
+
+func (e *LimitError) Error() string {
+	return fmt.Sprintf("%s is %s; the longest or largest is %s: send less, or raise %s", e.Name, e.Value, e.Limit, e.ConfigKey)
+}
+
+// Configuration keys that the errors name.
+const (
+	KeyImagePixels   = "media.max_image_pixels"
+	KeyImageSide     = "media.max_image_side"
+	KeyVideoPixels   = "media.max_video_pixels"
+	KeyAudioDuration = "media.max_audio_seconds"
+	KeyVideoDuration = "media.max_video_seconds"
+	KeyStreams       = "media.max_streams"
+)
+
+func (c Config) withDefaults() Config {
+	l := &c.Limits
+	setDefault(&l.ImagePixels, 50_000_000)
+	setDefault(&l.ImageSide, 16384)
+	setDefault(&l.VideoPixels, 3840*2160)
+	setDefault(&l.AudioDuration, time.Hour)
+	setDefault(&l.VideoDuration, 10*time.Minute)
+	setDefault(&l.Streams, 8)
+	setDefault(&c.ProbeTimeout, time.Minute)
+	setDefault(&c.WorkTimeout, 15*time.Minute)
+	return c
+}
+
+func setDefault[T int | int64 | time.Duration](v *T, d T) {
+	if *v <= 0 {
+		*v = d
+	}
+}
+
+func (l Limits) image(width, height int) error {
+	if px := int64(width) * int64(height); px > l.ImagePixels {
+		return &LimitError{"picture size", fmt.Sprintf("%d x %d (%.1f megapixels)", width, height, float64(px)/1e6),
+			fmt.Sprintf("%.1f megapixels", float64(l.ImagePixels)/1e6), KeyImagePixels}
+	}
+	if side := max(width, height); side > l.ImageSide {
+		return &LimitError{"longest side", fmt.Sprintf("%d pixels", side), fmt.Sprintf("%d pixels", l.ImageSide), KeyImageSide}
+	}
+	return nil
+}
+
+func (l Limits) av(info Info, streams int) error {
+	if streams > l.Streams {
+		return &LimitError{"number of streams", fmt.Sprint(streams), fmt.Sprint(l.Streams), KeyStreams}
+	}
+	if int64(info.Width)*int64(info.Height) > l.VideoPixels {
+		return &LimitError{"video size", fmt.Sprintf("%d x %d", info.Width, info.Height),
+			fmt.Sprintf("%.1f megapixels", float64(l.VideoPixels)/1e6), KeyVideoPixels}
+	}
+	limit, key := l.AudioDuration, KeyAudioDuration
+	if info.HasVideo {
+		limit, key = l.VideoDuration, KeyVideoDuration
+	}
+	if info.Duration > limit {
+		return &LimitError{"duration", seconds(info.Duration), seconds(limit), key}
+	}
+	return nil
+}
+
+func seconds(d time.Duration) string { return fmt.Sprintf("%.0f s", d.Seconds()) }

@@ -1,0 +1,259 @@
+package media
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"image"
+	_ "image/jpeg" // registers the header readers that imageSize uses
+	_ "image/png"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	_ "golang.org/x/image/webp"
+)
+
+// Probe recognises the file, reads its headers, checks the limits and makes sure that it is whole. Nothing is decoded:
+// audio and video are demuxed to their end, pictures are walked to their end marker. *InputError or *LimitError.
+func (p *Processor) Probe(ctx context.Context, path string) (Info, error) {
+	return p.probe(ctx, path, p.cfg.Limits)
+}
+
+func (p *Processor) probe(ctx context.Context, path string, limits Limits) (Info, error) {
+	c, err := sniff(path)
+	if err != nil {
+		return Info{}, err
+	}
+	if c.kind == Image {
+		return probeImage(path, c, limits)
+	}
+	return p.probeAV(ctx, path, c, limits)
+}
+
+func probeImage(path string, c container, limits Limits) (Info, error) {
+	width, height, err := imageSize(path, c)
+	if err != nil {
+		return Info{}, err
+	}
+	if err := limits.image(width, height); err != nil {
+		return Info{}, err
+	}
+	f, err := rewriteFile(c.mime, path, "", nil)
+	if err != nil {
+		return Info{}, err
+	}
+	if f.animated && c == webp {
+		return Info{}, &InputError{ErrUnsupported, "animated WebP is not accepted: send a still picture"}
+	}
+	// The frame of a WebP may claim another size than its header did.
+	if f.width != width || f.height != height {
+		return Info{}, damaged(c.name)
+	}
+	if f.orientation >= 5 {
+		width, height = height, width
+	}
+	return Info{Kind: Image, MIME: c.mime, Width: width, Height: height, Orientation: f.orientation}, nil
+}
+
+func imageSize(path string, c container) (width, height int, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return 0, 0, fmt.Errorf("read picture: %w", err)
+	}
+	defer f.Close()
+	// Headers lie in front; a file that hides the size behind megabytes of other chunks is none that we want.
+	cfg, _, err := image.DecodeConfig(io.LimitReader(f, 16<<20))
+	switch {
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return 0, 0, cutShort(c.name)
+	case err != nil || cfg.Width <= 0 || cfg.Height <= 0:
+		return 0, 0, damaged(c.name)
+	}
+	return cfg.Width, cfg.Height, nil
+}
+
+// The lines of `ffmpeg -i` that are read. Metadata stands deeper than two columns, so no tag can pretend to be one.
+var (
+	durationLine = regexp.MustCompile(`(?m)^  Duration: (\d+):(\d\d):(\d\d(?:\.\d+)?)`)
+	streamLine   = regexp.MustCompile(`(?m)^  Stream #0:\d+[^\n]*?: (Video|Audio|Data|Subtitle|Attachment|Unknown): ([^\n]*)$`)
+	sizeWord     = regexp.MustCompile(`(?:^|[ ,])(\d{1,6})x(\d{1,6})(?:[ ,]|$)`)
+	fpsWord      = regexp.MustCompile(`([\d.]+)(k?) fps`)
+	rateWord     = regexp.MustCompile(`(\d+) Hz`)
+	rotationLine = regexp.MustCompile(`rotation of (-?[\d.]+) degrees`)
+	outTime      = regexp.MustCompile(`(?m)^out_time_us=(\d+)$`)
+)
+
+// probeAV demuxes every packet without decoding one: that gives the true length, also of a file whose header says
+// nothing (a browser's recording) or lies, and shows a file that ends before its header says.
+func (p *Processor) probeAV(ctx context.Context, path string, c container, limits Limits) (Info, error) {
+	if c == wav {
+		if err := wholeWAV(path); err != nil {
+			return Info{}, err
+		}
+	}
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return Info{}, fmt.Errorf("probe: %w", err)
+	}
+	stdout, stderr, err := p.runFFmpeg(ctx, p.cfg.ProbeTimeout,
+		"-progress", "pipe:1", "-protocol_whitelist", "file", "-f", c.demux,
+		"-max_streams", "64", "-max_pixels", strconv.FormatInt(limits.VideoPixels, 10), "-threads", "1", "-i", "file:"+abs,
+		"-map", "0:V?", "-map", "0:a?", "-c", "copy", "-f", "null", "-")
+	if in := (*InputError)(nil); errors.As(err, &in) || errors.Is(err, ErrNoFFmpeg) || ctx.Err() != nil {
+		return Info{}, err
+	}
+	head, _, _ := strings.Cut(stderr, "\nOutput #0")
+	info, streams := parseStreams(head, c)
+	if streams == 0 {
+		return Info{}, &InputError{ErrCorrupt, "the file cannot be read as " + c.name + ": it is damaged or cut short"}
+	}
+	info.Duration = lastOutTime(stdout)
+	// The limits come before the verdict on wholeness: a bomb is to be called one.
+	said := saidDuration(head)
+	claim := info
+	claim.Duration = max(said, info.Duration)
+	if err := limits.av(claim, streams); err != nil {
+		return Info{}, err
+	}
+	switch {
+	case !info.HasAudio && !info.HasVideo:
+		return Info{}, &InputError{ErrEmpty, "the " + c.name + " file holds neither sound nor pictures"}
+	case err != nil || info.Duration <= 0:
+		return Info{}, &InputError{ErrCorrupt, "the " + c.name + " file is damaged or cut short; send the whole file"}
+	case info.HasVideo && c.kind == Audio:
+		return Info{}, &InputError{ErrUnsupported, "video in a " + c.name + " file is not accepted: send MP4 or WebM"}
+	case info.HasVideo && info.Width == 0:
+		return Info{}, &InputError{ErrCorrupt, "the " + c.name + " file does not tell the size of its pictures: it is damaged"}
+	}
+	guessed := strings.Contains(head, "Estimating duration from bitrate")
+	if !guessed && info.Duration < said*9/10-500*time.Millisecond {
+		return Info{}, &InputError{ErrCorrupt, fmt.Sprintf("the %s file is cut short: it should play %.1f s, and only %.1f s are there; send the whole file",
+			c.name, said.Seconds(), info.Duration.Seconds())}
+	}
+	return info, nil
+}
+
+func parseStreams(head string, c container) (Info, int) {
+	info := Info{Kind: c.kind, MIME: c.mime, Orientation: 1}
+	streams := streamLine.FindAllStringSubmatch(head, -1)
+	for _, s := range streams {
+		switch text := s[2]; {
+		case s[1] == "Video" && !strings.Contains(text, "(attached pic)") && !info.HasVideo:
+			info.HasVideo = true
+			if m := sizeWord.FindStringSubmatch(text); m != nil {
+				info.Width, info.Height = atoi(m[1]), atoi(m[2])
+			}
+			if m := fpsWord.FindStringSubmatch(text); m != nil {
+				info.FPS, _ = strconv.ParseFloat(m[1], 64)
+				if m[2] == "k" {
+					info.FPS *= 1000
+				}
+			}
+		case s[1] == "Audio" && !info.HasAudio:
+			info.HasAudio = true
+			if m := rateWord.FindStringSubmatch(text); m != nil {
+				info.SampleRate = atoi(m[1])
+			}
+			info.Channels = channels(text)
+		}
+	}
+	if m := rotationLine.FindStringSubmatch(head); m != nil && info.HasVideo {
+		if deg, err := strconv.ParseFloat(m[1], 64); err == nil && int(deg)%180 != 0 {
+			info.Width, info.Height = info.Height, info.Width
+		}
+	}
+	if c.kind == Video && !info.HasVideo && info.HasAudio { // an MP4 or WebM with sound only
+		info.Kind, info.MIME = Audio, m4a.mime
+		if c == webm {
+			info.MIME = weba.mime
+		}
+	}
+	return info, len(streams)
+}
+
+func channels(text string) int {
+	for _, word := range strings.Split(text, ", ") {
+		switch word {
+		case "mono":
+			return 1
+		case "stereo":
+			return 2
+		case "5.1", "5.1(side)":
+			return 6
+		}
+		if n, ok := strings.CutSuffix(word, " channels"); ok {
+			return atoi(n)
+		}
+	}
+	return 0
+}
+
+func saidDuration(head string) time.Duration {
+	m := durationLine.FindStringSubmatch(head)
+	if m == nil {
+		return 0
+	}
+	sec, err := strconv.ParseFloat(m[3], 64)
+	if err != nil {
+		return 0
+	}
+	return time.Duration(atoi(m[1]))*time.Hour + time.Duration(atoi(m[2]))*time.Minute + time.Duration(sec*float64(time.Second))
+}
+
+func lastOutTime(progress string) time.Duration {
+	all := outTime.FindAllStringSubmatch(progress, -1)
+	if len(all) == 0 {
+		return 0
+	}
+	us, err := strconv.ParseInt(all[len(all)-1][1], 10, 64)
+	if err != nil {
+		return 0
+	}
+	return time.Duration(us) * time.Microsecond
+}
+
+func atoi(s string) int {
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+// wholeWAV compares the length that the data chunk claims with what is there, which ffmpeg forgives in silence. A length
+// of 0 or all ones is what programs write that cannot go back, and is no claim.
+func wholeWAV(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("read WAV: %w", err)
+	}
+	defer f.Close()
+	end, err := f.Seek(0, io.SeekEnd)
+	if err != nil {
+		return fmt.Errorf("read WAV: %w", err)
+	}
+	for at := int64(12); at+8 <= end; {
+		var h [8]byte
+		if err := readAt(f, at, h[:]); err != nil {
+			return readErr(err, "WAV file")
+		}
+		size := int64(binary.LittleEndian.Uint32(h[4:]))
+		if string(h[:4]) == "data" {
+			switch {
+			case size == 0 && at+8 == end:
+				return &InputError{ErrEmpty, "the WAV file holds no sound"}
+			case size != 0 && size < 0xFFFFFF00 && at+8+size > end:
+				return cutShort("WAV file")
+			}
+			return nil
+		}
+		at += 8 + size + size&1
+	}
+	return cutShort("WAV file")
+}
