@@ -40,8 +40,12 @@ func (p *Processor) Tags(ctx context.Context, path string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("read tags: %w", err)
 	}
+	from := "0:g"
+	if c == ogg { // an Ogg file has no tags of its own, only its streams do
+		from = "0:s:0"
+	}
 	stdout, _, err := p.runFFmpeg(ctx, p.cfg.ProbeTimeout, "-v", "error", "-protocol_whitelist", "file", "-f", c.demux,
-		"-i", "file:"+abs, "-f", "ffmetadata", "pipe:1")
+		"-i", "file:"+abs, "-map_metadata", from, "-f", "ffmetadata", "pipe:1")
 	return stdout, err
 }
 

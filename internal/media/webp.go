@@ -7,10 +7,10 @@ import (
 
 // Flags of a VP8X chunk.
 const (
-	webpXMP       = 0x04
-	webpEXIF      = 0x08
-	webpAlpha     = 0x10
-	webpICC       = 0x20
+	webpXMP   = 0x04
+	webpEXIF  = 0x08
+	webpAlpha = 0x10
+	webpICC   = 0x20
 )
 
 type webpChunk struct {
