@@ -1,0 +1,116 @@
+package device
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// Host is what the studio sees of the machine. NewHost fills it from /proc and /sys; tests replace single fields.
+// All functions may be called from several goroutines.
+type Host struct {
+	// KernelBootID is random and new at every boot of the machine.
+	KernelBootID func() (string, error)
+
+	// Memory is the host's memory in bytes: installed, and what programs can still take without swapping.
+	Memory func() (total, available int64, err error)
+
+	// PressureFull is the share of the last ten seconds, in percent, in which every task waited for memory. It fails
+	// with fs.ErrNotExist on a kernel without pressure stall information.
+	PressureFull func() (avg10 float64, err error)
+
+	// GPUs are the graphics cards that a driver answers for, in a stable order; discrete ones first.
+	GPUs func() []GPU
+
+	// ProcessRSS is the resident memory in bytes of one process; 0 when it is gone.
+	ProcessRSS func(pid int) int64
+
+	// ProcessGPU is what one process holds on the cards, by its drm file descriptors.
+	ProcessGPU func(pid int) (vram, gtt int64)
+
+	// GroupRSS and GroupCPU are the resident memory and the CPU time used so far of a whole process group.
+	GroupRSS func(pgid int) int64
+	GroupCPU func(pgid int) time.Duration
+}
+
+// GPU is one graphics card. Sizes are bytes.
+type GPU struct {
+	Index      int    // Index counts the cards of one kind, as torch does: hip:0, hip:1, cuda:0.
+	Kind       string // Kind is hip or cuda.
+	Name       string
+	PCI        string // PCI is the bus address, as in 0000:03:00.0.
+	VRAMTotal  int64
+	VRAMUsed   int64
+	GTTUsed    int64 // GTTUsed is host memory mapped for the card; 0 where the driver has no such thing.
+	Integrated bool  // Integrated cards share the host's memory and are never chosen.
+	RenderNode string
+}
+
+// Device is the name that jobs and load frames use, as in hip:0.
+func (g GPU) Device() string { return g.Kind + ":" + itoa(g.Index) }
+
+// Snapshot is the machine at one moment.
+type Snapshot struct {
+	At           time.Time
+	RAMTotal     int64
+	RAMAvailable int64
+	PressureFull float64 // PressureFull is 0 where the kernel does not tell.
+	GPUs         []GPU
+	Err          error // Err says why memory could not be read; sizes are then 0.
+}
+
+// Root is the root under which NewHost("") reads: APIBR_SYSFS_ROOT, else /.
+func Root() string {
+	if root := os.Getenv("APIBR_SYSFS_ROOT"); root != "" {
+		return root
+	}
+	return "/"
+}
+
+// NewHost reads the machine below root; "" stands for Root().
+//
+// A moved root replaces cards, memory, pressure and boot id. What it does not hold of memory and boot id is read from the
+// real machine, and processes always are: their numbers mean nothing elsewhere.
+func NewHost(root string) *Host {
+	if root == "" {
+		root = Root()
+	}
+	t := tree{root: filepath.Clean(root)}
+	nvidia := &nvidiaReader{query: queryNvidia}
+	if t.root != "/" {
+		nvidia.query = func(context.Context) ([]byte, error) { return t.read("nvidia-smi.csv") }
+	}
+	return &Host{
+		KernelBootID: t.bootID,
+		Memory:       t.memory,
+		PressureFull: t.pressureFull,
+		GPUs:         func() []GPU { return order(append(t.amdgpu(), nvidia.gpus()...)) },
+		ProcessRSS:   processRSS,
+		ProcessGPU:   t.processGPU,
+		GroupRSS:     groupRSS,
+		GroupCPU:     groupCPU,
+	}
+}
+
+// Snapshot reads everything once.
+func (h *Host) Snapshot() Snapshot {
+	s := Snapshot{At: time.Now(), GPUs: h.GPUs()}
+	s.RAMTotal, s.RAMAvailable, s.Err = h.Memory()
+	if pressure, err := h.PressureFull(); err == nil {
+		s.PressureFull = pressure
+	}
+	return s
+}
+
+// Best is the card to compute on: the discrete one with the most memory, by name where that is equal.
+func (s Snapshot) Best() (GPU, bool) {
+	var best GPU
+	found := false
+	for _, gpu := range s.GPUs {
+		if !gpu.Integrated && (!found || gpu.VRAMTotal > best.VRAMTotal) {
+			best, found = gpu, true
+		}
+	}
+	return best, found
+}

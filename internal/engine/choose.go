@@ -1,0 +1,203 @@
+package engine
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Choice is what a caller asked for. Quality and Model may be empty.
+type Choice struct {
+	Task    string
+	Quality string
+	Model   string
+}
+
+// Warning is told to the caller on the job; codes are stable, messages are sentences.
+type Warning struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+}
+
+// Selection is the engine that answers a Choice.
+type Selection struct {
+	Manifest *Manifest
+
+	// Model is what the engine loads. It differs from Choice.Model when a draft engine stands in.
+	Model    string
+	Warnings []Warning
+}
+
+// NotInstalledError says that final quality was asked for and its engine is not there.
+type NotInstalledError struct {
+	Engine ID
+	Model  string
+	How    Text // How is what to install.
+}
+
+func (e *NotInstalledError) Error() string {
+	if e.Model != "" {
+		return fmt.Sprintf("the engine %s of model %s is not installed: %s", e.Engine, e.Model, e.How.En)
+	}
+	return fmt.Sprintf("the engine %s is not installed: %s", e.Engine, e.How.En)
+}
+
+// UnknownModelError says that no engine of the task has a model of that name.
+type UnknownModelError struct {
+	Task  string
+	Model string
+	Known []string
+}
+
+func (e *UnknownModelError) Error() string {
+	return fmt.Sprintf("model %q is not known for %s; known: %s", e.Model, e.Task, strings.Join(e.Known, ", "))
+}
+
+// UnknownTaskError says that no engine does the task in the quality asked for.
+type UnknownTaskError struct{ Task, Quality string }
+
+func (e *UnknownTaskError) Error() string {
+	if e.Quality == "" {
+		return fmt.Sprintf("no engine does %s", e.Task)
+	}
+	return fmt.Sprintf("no %s engine does %s", e.Quality, e.Task)
+}
+
+// finalModels are the models that callers may name, each with the engines that can answer, best first. The Kontext
+// model runs at its maker's API when a key is set, else here.
+var finalModels = []struct {
+	model   string
+	tasks   []string
+	engines []ID
+}{
+	{"flux-dev", []string{"image.generate"}, []ID{"flux"}},
+	{"flux-kontext", []string{"image.generate", "image.edit"}, []ID{"bfl", "flux"}},
+	{"sd3.5-large", []string{"image.generate"}, []ID{"sd35"}},
+	{"chatterbox", []string{"audio.speech", "audio.clone_voice"}, []ID{"chatterbox"}},
+	{"multitalk", []string{"video.avatar", "video.animate"}, []ID{"multitalk"}},
+}
+
+// finalEngines are the engines of final quality for a request that names no model.
+var finalEngines = map[string][]ID{
+	"audio.speech":      {"chatterbox"},
+	"audio.clone_voice": {"chatterbox"},
+	"image.generate":    {"flux", "sd35", "bfl"},
+	"image.edit":        {"flux", "bfl"},
+	"image.upscale":     {"upscale"},
+	"video.avatar":      {"multitalk"},
+	"video.animate":     {"multitalk", "wav2lip"},
+}
+
+// Choose finds the engine for a request.
+//
+// Without a quality it takes final when that engine is installed, else draft with the warning `draft_quality`. It fails
+// with *UnknownModelError, with *NotInstalledError (only when final was asked for), or with *UnknownTaskError.
+func (c *Catalogue) Choose(req Choice) (Selection, error) {
+	if req.Model != "" && !slices.Contains(c.ModelsOf(req.Task), req.Model) {
+		return Selection{}, &UnknownModelError{Task: req.Task, Model: req.Model, Known: c.ModelsOf(req.Task)}
+	}
+	quality := req.Quality
+	if quality == "" && c.isDraftModel(req.Task, req.Model) {
+		quality = Draft
+	}
+	if quality != Draft {
+		for _, candidate := range c.finalCandidates(req) {
+			if m, ok := c.Get(candidate); ok && c.installed(m) && m.Does(req.Task) {
+				return Selection{Manifest: m, Model: m.ModelFor(req.Model)}, nil
+			}
+		}
+	}
+	if quality == Final {
+		return Selection{}, c.notInstalled(req)
+	}
+	m := c.draftFor(req.Task)
+	if m == nil {
+		return Selection{}, &UnknownTaskError{Task: req.Task, Quality: req.Quality}
+	}
+	sel := Selection{Manifest: m, Model: m.ModelFor(req.Model)}
+	if quality == "" {
+		sel.Warnings = append(sel.Warnings, draftWarning(c.notInstalled(req)))
+	}
+	return sel, nil
+}
+
+// ModelsOf are the models that a request of the task may name, sorted.
+func (c *Catalogue) ModelsOf(task string) []string {
+	var known []string
+	for _, entry := range finalModels {
+		if slices.Contains(entry.tasks, task) {
+			known = append(known, entry.model)
+		}
+	}
+	for _, m := range c.all {
+		if m.Does(task) {
+			for _, model := range m.Models {
+				known = append(known, model.ID)
+			}
+		}
+	}
+	slices.Sort(known)
+	return slices.Compact(known)
+}
+
+// Does says whether the engine does the task.
+func (m *Manifest) Does(task string) bool {
+	_, ok := m.Tasks[task]
+	return ok
+}
+
+func (c *Catalogue) finalCandidates(req Choice) []ID {
+	var found []ID
+	if req.Model == "" {
+		found = append(found, finalEngines[req.Task]...)
+	}
+	for _, entry := range finalModels {
+		if entry.model == req.Model && slices.Contains(entry.tasks, req.Task) {
+			found = append(found, entry.engines...)
+		}
+	}
+	for _, m := range c.all {
+		if m.Quality == Final && m.Does(req.Task) && (req.Model == "" || m.HasModel(req.Model)) && !slices.Contains(found, m.ID) {
+			found = append(found, m.ID)
+		}
+	}
+	return found
+}
+
+func (c *Catalogue) draftFor(task string) *Manifest {
+	for _, m := range c.all {
+		if m.Quality == Draft && m.Does(task) {
+			return m
+		}
+	}
+	return nil
+}
+
+func (c *Catalogue) isDraftModel(task, model string) bool {
+	m := c.draftFor(task)
+	return m != nil && model != "" && m.HasModel(model)
+}
+
+func (c *Catalogue) notInstalled(req Choice) error {
+	candidates := c.finalCandidates(req)
+	if len(candidates) == 0 {
+		return &UnknownTaskError{Task: req.Task, Quality: Final}
+	}
+	id := candidates[0]
+	how := Text{
+		En:   fmt.Sprintf("install the models environment and the engine %s, or ask for quality draft", id),
+		PtBR: fmt.Sprintf("instale o ambiente de modelos e o motor %s, ou peça a qualidade draft", id),
+	}
+	if m, ok := c.Get(id); ok && m.Install.En != "" {
+		how = m.Install
+	}
+	return &NotInstalledError{Engine: id, Model: req.Model, How: how}
+}
+
+func draftWarning(why error) Warning {
+	detail := "no final engine exists for it"
+	if missing, ok := why.(*NotInstalledError); ok {
+		detail = fmt.Sprintf("the engine %s is not installed", missing.Engine)
+	}
+	return Warning{Code: "draft_quality", Message: "made in draft quality: " + detail}
+}
