@@ -1,0 +1,177 @@
+package sidecar
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/apibr/studio/internal/engine"
+)
+
+var (
+	// ErrCanceled says that the caller canceled; the process may or may not have survived it.
+	ErrCanceled = errors.New("sidecar: canceled")
+
+	// ErrProtocol says that the program speaks another version of the protocol, or none.
+	ErrProtocol = errors.New("sidecar: the program does not speak protocol version 1")
+
+	// ErrClosed says that the supervisor has ended.
+	ErrClosed = errors.New("sidecar: the supervisor has ended")
+
+	// ErrBusy says that the process to evict is at work.
+	ErrBusy = errors.New("sidecar: the process is at work")
+
+	// ErrNoEngine says that the engine's environment is not installed.
+	ErrNoEngine = errors.New("sidecar: the engine's environment is not installed")
+)
+
+// The codes of an EngineError.
+const (
+	OutOfMemory     = "out_of_memory"
+	Canceled        = "canceled"
+	InvalidInput    = "invalid_input"
+	ModelMissing    = "model_missing"
+	LicenceRequired = "licence_required"
+	DeviceLost      = "device_lost"
+	ProtocolError   = "protocol_error"
+	Internal        = "internal"
+)
+
+// EngineError is an error that the engine answered, or ProtocolError where it did not keep to the protocol. Message is
+// scrubbed of paths and keys.
+type EngineError struct {
+	Code    string
+	Message string
+	Phase   string
+	Field   string // Field is the parameter or input that an InvalidInput is about.
+}
+
+func (e *EngineError) Error() string {
+	if e.Phase == "" {
+		return e.Code + ": " + e.Message
+	}
+	return fmt.Sprintf("%s in phase %s: %s", e.Code, e.Phase, e.Message)
+}
+
+// CrashError says that the process ended by itself. Tail is the scrubbed end of its log.
+type CrashError struct {
+	Engine engine.ID
+	Signal string // Signal is the signal's name, "" when the process exited.
+	Exit   int
+	Phase  string // Phase is start, load, idle or the run's own.
+	Tail   string
+}
+
+func (e *CrashError) Error() string {
+	how := fmt.Sprintf("ended with exit code %d", e.Exit)
+	if e.Signal != "" {
+		how = "was ended by signal " + e.Signal
+	}
+	text := fmt.Sprintf("the process of engine %s %s in phase %s", e.Engine, how, e.Phase)
+	if line := lastLine(e.Tail); line != "" {
+		text += ": " + line
+	}
+	return text
+}
+
+// HangError says that a phase stood still past its limit, or that the process showed no life at all.
+type HangError struct {
+	Engine engine.ID
+	Phase  string
+	Limit  time.Duration
+
+	// Learned says that the limit comes from this machine's history of the phase.
+	Learned bool
+
+	// Silent says that heartbeats and CPU time stood still, rather than the step counter.
+	Silent bool
+}
+
+func (e *HangError) Error() string {
+	limit := e.Limit.Round(time.Second / 10)
+	if e.Silent {
+		return fmt.Sprintf("the process of engine %s showed no sign of life for %s in phase %s", e.Engine, limit, e.Phase)
+	}
+	why := "the limit of a phase without history"
+	if e.Learned {
+		why = "the limit learned from earlier runs"
+	}
+	return fmt.Sprintf("phase %s of engine %s made no step for %s (%s)", e.Phase, e.Engine, limit, why)
+}
+
+// GuardError says that the sidecar was killed to keep the computer alive. Both numbers of the rule that fired are set,
+// the others are 0.
+type GuardError struct {
+	Engine engine.ID
+	Phase  string
+	RSS    int64 // RSS is what the sidecar's process group held, in bytes.
+
+	Available, Floor        int64 // bytes of host memory
+	Pressure, PressureLimit float64
+	GTTGrowth, GTTLimit     int64 // bytes
+}
+
+func (e *GuardError) Error() string {
+	const mib = 1 << 20
+	what := fmt.Sprintf("available memory fell to %d MiB, below the floor of %d MiB", e.Available/mib, e.Floor/mib)
+	switch {
+	case e.PressureLimit > 0:
+		what = fmt.Sprintf("memory pressure reached %.1f %%, above the limit of %.1f %%", e.Pressure, e.PressureLimit)
+	case e.GTTLimit > 0:
+		what = fmt.Sprintf("memory mapped by the graphics card grew by %d MiB, above the limit of %d MiB", e.GTTGrowth/mib, e.GTTLimit/mib)
+	}
+	return fmt.Sprintf("engine %s was stopped to protect the computer: %s", e.Engine, what)
+}
+
+// BreakerError says that the model crashed too often and is refused for a while.
+type BreakerError struct {
+	Engine engine.ID
+	Model  string
+	Until  time.Time
+}
+
+func (e *BreakerError) Error() string {
+	return fmt.Sprintf("model %s of engine %s crashed too often and is refused until %s", e.Model, e.Engine, e.Until.UTC().Format(time.RFC3339))
+}
+
+// Fault says whether the error counts against a job's limit of faults: crashes, hangs, lack of memory, a broken protocol
+// or device. Cancels, refusals and wrong input do not.
+func Fault(err error) bool {
+	var crash *CrashError
+	var hang *HangError
+	var guard *GuardError
+	if errors.As(err, &crash) || errors.As(err, &hang) || errors.As(err, &guard) || errors.Is(err, ErrProtocol) {
+		return true
+	}
+	var said *EngineError
+	if errors.As(err, &said) {
+		switch said.Code {
+		case OutOfMemory, DeviceLost, ProtocolError, Internal:
+			return true
+		}
+	}
+	return false
+}
+
+// Retryable says whether the same job may succeed when it is tried again unchanged. An open breaker is retryable without
+// being a fault: wait until BreakerError.Until.
+func Retryable(err error) bool {
+	var breaker *BreakerError
+	return Fault(err) || errors.As(err, &breaker) || errors.Is(err, ErrClosed)
+}
+
+func protocolError(format string, args ...any) *EngineError {
+	return &EngineError{Code: ProtocolError, Message: fmt.Sprintf(format, args...)}
+}
+
+func lastLine(text string) string {
+	text = strings.TrimRight(text, "\n")
+	if i := strings.LastIndexByte(text, '\n'); i >= 0 {
+		text = text[i+1:]
+	}
+	if r := []rune(text); len(r) > 300 {
+		text = string(r[:300])
+	}
+	return text
+}
