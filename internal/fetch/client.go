@@ -1,0 +1,214 @@
+package fetch
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"mime"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"path"
+	"strings"
+	"time"
+)
+
+// Client fetches. Safe for concurrent use.
+type Client struct {
+	cfg    Config
+	http   *http.Client
+	public func(netip.Addr) bool // replaced by tests, which have no address of the internet
+}
+
+// New makes a Client. Nothing of the environment (proxies) is used.
+func New(cfg Config) *Client {
+	if cfg.MaxBytes <= 0 {
+		cfg.MaxBytes = 500 << 20
+	}
+	if cfg.Timeout <= 0 {
+		cfg.Timeout = time.Minute
+	}
+	if cfg.MaxRedirects <= 0 {
+		cfg.MaxRedirects = 3
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.Default()
+	}
+	c := &Client{cfg: cfg, public: public}
+	c.http = &http.Client{
+		Transport: &http.Transport{
+			Proxy:                  nil,
+			DialContext:            c.dial,
+			TLSHandshakeTimeout:    10 * time.Second,
+			ResponseHeaderTimeout:  cfg.Timeout,
+			MaxResponseHeaderBytes: 64 << 10,
+			DisableKeepAlives:      true, // a kept connection would skip the check of its address
+			DisableCompression:     true, // what arrives is what was sent, and no bomb unpacks here
+			ForceAttemptHTTP2:      false,
+		},
+		CheckRedirect: c.checkRedirect,
+	}
+	return c
+}
+
+// IsRef tells whether a media input's string is one that Open understands (an http, https or data URL), and not an id.
+func IsRef(s string) bool {
+	scheme, _, ok := strings.Cut(s, ":")
+	if !ok {
+		return false
+	}
+	switch strings.ToLower(strings.TrimSpace(scheme)) {
+	case "http", "https", "data", "ftp", "file":
+		return true // also what Open refuses: that sentence is better than "unknown id"
+	}
+	return false
+}
+
+// Open starts reading an https URL or a data: URI. The caller closes the body. Fails with *Error.
+func (c *Client) Open(ctx context.Context, ref string) (*Body, error) {
+	if len(ref) >= 5 && strings.EqualFold(ref[:5], "data:") {
+		return openData(ref, c.cfg.MaxBytes)
+	}
+	u, err := url.Parse(ref)
+	if err != nil {
+		return nil, &Error{BadURL, "this is no URL: send https://... or data:...;base64,..."}
+	}
+	if err := c.checkURL(u); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
+	body, err := c.get(ctx, cancel, u)
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	return body, nil
+}
+
+func (c *Client) get(ctx context.Context, cancel context.CancelFunc, u *url.URL) (*Body, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
+	if err != nil {
+		return nil, &Error{BadURL, "this is no URL that can be fetched"}
+	}
+	req.Header.Set("User-Agent", "apibr-studio")
+	req.Header.Set("Accept", "audio/*, image/*, video/*, */*;q=0.1")
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return nil, c.explain(ctx, u, err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		resp.Body.Close()
+		return nil, &Error{BadStatus, fmt.Sprintf("%s answered %d instead of the file: check the address, and that it needs no login", u.Host, resp.StatusCode)}
+	}
+	if resp.ContentLength > c.cfg.MaxBytes {
+		resp.Body.Close()
+		return nil, c.tooLarge()
+	}
+	return &Body{
+		ReadCloser: &limitedBody{c: c, ctx: ctx, cancel: cancel, url: u, r: resp.Body, left: c.cfg.MaxBytes, want: resp.ContentLength},
+		Filename:   filename(resp),
+		Size:       resp.ContentLength,
+	}, nil
+}
+
+func (c *Client) checkURL(u *url.URL) error {
+	switch {
+	case u.Scheme == "http" && !c.cfg.AllowHTTP:
+		return &Error{BadURL, "http addresses are not fetched: use https, upload the file, or set media.allow_http"}
+	case u.Scheme != "https" && u.Scheme != "http":
+		return &Error{BadURL, "only https URLs and data: URIs are fetched"}
+	case u.Host == "" || u.Hostname() == "" || u.Opaque != "":
+		return &Error{BadURL, "this URL names no host"}
+	case u.User != nil:
+		return &Error{BadURL, "a URL must not hold a user name or password: use a signed link instead"}
+	}
+	return nil
+}
+
+func (c *Client) checkRedirect(req *http.Request, via []*http.Request) error {
+	if len(via) > c.cfg.MaxRedirects {
+		return &Error{Unreachable, fmt.Sprintf("the address redirects more than %d times: send the final address", c.cfg.MaxRedirects)}
+	}
+	req.Header.Del("Referer")
+	return c.checkURL(req.URL)
+}
+
+// explain turns a network error into what a user may read. The cause goes to the log: it could tell what lies behind an
+// address. A refused address and one where nothing listens must not be told apart by more than the rule itself.
+func (c *Client) explain(ctx context.Context, u *url.URL, err error) error {
+	c.cfg.Log.DebugContext(ctx, "fetch failed", "host", u.Host, "error", err)
+	var own *Error
+	var dns *net.DNSError
+	var cert x509.UnknownAuthorityError
+	var name x509.HostnameError
+	var invalid x509.CertificateInvalidError
+	switch {
+	case errors.As(err, &own):
+		return own
+	case errors.Is(err, errForbidden):
+		return &Error{Refused, "this address lies in a private or reserved network and is not fetched: upload the file, or name the host in media.allowed_hosts"}
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return &Error{TimedOut, fmt.Sprintf("the file did not arrive within %.0f s: upload it instead, or raise media.fetch_timeout", c.cfg.Timeout.Seconds())}
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.As(err, &dns):
+		return &Error{Unreachable, fmt.Sprintf("the host %s was not found: check the address", u.Hostname())}
+	case errors.As(err, &cert), errors.As(err, &name), errors.As(err, &invalid):
+		return &Error{Unreachable, fmt.Sprintf("the certificate of %s is not valid: use an address with a good one", u.Hostname())}
+	}
+	return &Error{Unreachable, fmt.Sprintf("%s could not be reached: check the address, or upload the file", u.Hostname())}
+}
+
+func (c *Client) tooLarge() error {
+	return &Error{TooLarge, fmt.Sprintf("the file is larger than %.0f MB: send a smaller one, or raise media.max_upload_bytes", float64(c.cfg.MaxBytes)/1e6)}
+}
+
+// limitedBody ends the transfer at the size limit and at the timeout, and notices a connection that broke off.
+type limitedBody struct {
+	c      *Client
+	ctx    context.Context //nolint:containedctx // it is the transfer's own
+	cancel context.CancelFunc
+	url    *url.URL
+	r      io.ReadCloser
+	left   int64
+	want   int64
+	got    int64
+}
+
+func (b *limitedBody) Read(p []byte) (int, error) {
+	n, err := b.r.Read(p)
+	b.got += int64(n)
+	if b.left -= int64(n); b.left < 0 {
+		return 0, b.c.tooLarge()
+	}
+	switch {
+	case err == nil:
+		return n, nil
+	case errors.Is(err, io.EOF):
+		if b.want >= 0 && b.got < b.want {
+			return n, &Error{Unreachable, "the transfer broke off before the end of the file: try again"}
+		}
+		return n, io.EOF
+	}
+	return n, b.c.explain(b.ctx, b.url, err)
+}
+
+func (b *limitedBody) Close() error {
+	b.cancel()
+	return b.r.Close()
+}
+
+func filename(resp *http.Response) string {
+	if _, params, err := mime.ParseMediaType(resp.Header.Get("Content-Disposition")); err == nil && params["filename"] != "" {
+		return params["filename"]
+	}
+	base := path.Base(resp.Request.URL.Path)
+	if base == "/" || base == "." {
+		return ""
+	}
+	return base
+}
