@@ -1,0 +1,285 @@
+package assets
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/apibr/studio/internal/blob"
+	"github.com/apibr/studio/internal/fetch"
+	"github.com/apibr/studio/internal/media"
+)
+
+// KeyMaxUpload is the configuration key of Config.MaxBytes, which errors name.
+const KeyMaxUpload = "media.max_upload_bytes"
+
+// Config of a Service. Pool, Blobs, Media and TempDir are needed; Fetch only for IngestRef.
+type Config struct {
+	Pool  *pgxpool.Pool
+	Blobs blob.Store
+	Media *media.Processor
+	Fetch *fetch.Client
+
+	// TempDir takes uploads while they are checked; on the blob store's filesystem, so that keeping one is a rename
+	// (blob.Disk.TempDir is one, and is swept).
+	TempDir string
+
+	// MaxBytes is the largest upload. Default 500 MiB (config media.max_upload_bytes).
+	MaxBytes int64
+
+	Log *slog.Logger
+}
+
+// Service keeps assets. Safe for concurrent use.
+type Service struct{ cfg Config }
+
+// New makes a Service and its TempDir.
+func New(cfg Config) (*Service, error) {
+	if cfg.MaxBytes <= 0 {
+		cfg.MaxBytes = 500 << 20
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.Default()
+	}
+	if err := os.MkdirAll(cfg.TempDir, 0o700); err != nil {
+		return nil, fmt.Errorf("make upload directory: %w", err)
+	}
+	return &Service{cfg: cfg}, nil
+}
+
+// MaxBytes is the largest upload in bytes.
+func (s *Service) MaxBytes() int64 { return s.cfg.MaxBytes }
+
+const cols = `id, owner_id, project_id, job_id, output_index, type, origin, url, name, filename, mime_type, sha256,
+	original_sha256, size_bytes, width, height, duration_seconds, metadata, created_at`
+
+const getSQL = `select ` + cols + ` from media_assets where id = $1 and ($2::uuid is null or owner_id = $2)`
+
+const listSQL = `
+	select ` + cols + ` from media_assets
+	 where owner_id = $1 and (created_at, id) < ($2, $3)
+	   and ($4::text is null or type = $4) and ($5::text is null or origin = $5)
+	   and ($6::uuid is null or project_id = $6) and ($7::uuid is null or job_id = $7)
+	 order by created_at desc, id desc limit $8`
+
+const byJobsSQL = `
+	select ` + cols + ` from media_assets
+	 where job_id = any($1) and output_index is not null order by job_id, output_index`
+
+const insertSQL = `
+	insert into media_assets (id, owner_id, project_id, job_id, output_index, type, origin, url, name, filename, mime_type,
+	                          sha256, original_sha256, size_bytes, width, height, duration_seconds, metadata, created_at)
+	values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, coalesce($19, now()))
+	returning ` + cols
+
+// A queued or running job needs an asset that its inputs name, or the output of a job that its inputs name.
+const deleteSQL = `
+	with target as (select id, job_id from media_assets where id = $1 and owner_id = $2 for update),
+	     needed as (
+		select 1 from generation_jobs j, target t
+		 where j.status in ('queued', 'processing')
+		   and (j.parameters @> jsonb_build_object('inputs', jsonb_build_array(jsonb_build_object('asset_id', t.id::text)))
+		        or t.job_id is not null and j.parameters @>
+		           jsonb_build_object('inputs', jsonb_build_array(jsonb_build_object('job_id', t.job_id::text))))
+		 limit 1),
+	     gone as (delete from media_assets a using target t where a.id = t.id and not exists (select 1 from needed) returning a.id)
+	select (select count(*) from target), (select count(*) from gone)`
+
+const ownsProjectSQL = `select exists (select 1 from projects where id = $1 and owner_id = $2)`
+
+// statements of this package, for the test that prepares them all.
+var statements = map[string]string{
+	"get": getSQL, "list": listSQL, "byJobs": byJobsSQL, "insert": insertSQL, "delete": deleteSQL, "ownsProject": ownsProjectSQL,
+}
+
+// Get returns an asset of the owner, ErrNotFound for every other id.
+func (s *Service) Get(ctx context.Context, owner, id uuid.UUID) (*Asset, error) {
+	return s.get(ctx, id, &owner)
+}
+
+// Lookup returns an asset whoever owns it: for signed links, whose signature is the authorisation.
+func (s *Service) Lookup(ctx context.Context, id uuid.UUID) (*Asset, error) {
+	return s.get(ctx, id, nil)
+}
+
+func (s *Service) get(ctx context.Context, id uuid.UUID, owner *uuid.UUID) (*Asset, error) {
+	rows, err := s.cfg.Pool.Query(ctx, getSQL, id, owner)
+	if err != nil {
+		return nil, fmt.Errorf("get asset: %w", err)
+	}
+	a, err := pgx.CollectExactlyOneRow(rows, pgx.RowToAddrOfStructByName[Asset])
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, ErrNotFound
+	}
+	if err != nil {
+		return nil, fmt.Errorf("get asset: %w", err)
+	}
+	return a, nil
+}
+
+// List returns a page of the owner's assets, newest first. ErrBadCursor.
+func (s *Service) List(ctx context.Context, owner uuid.UUID, f Filter) (Page, error) {
+	limit := f.Limit
+	switch {
+	case limit <= 0:
+		limit = 50
+	case limit > 200:
+		limit = 200
+	}
+	at, id, err := parseCursor(f.Cursor)
+	if err != nil {
+		return Page{}, err
+	}
+	rows, err := s.cfg.Pool.Query(ctx, listSQL, owner, at, id, null(string(f.Kind)), null(string(f.Origin)), f.Project, f.Job, limit+1)
+	if err != nil {
+		return Page{}, fmt.Errorf("list assets: %w", err)
+	}
+	list, err := pgx.CollectRows(rows, pgx.RowToAddrOfStructByName[Asset])
+	if err != nil {
+		return Page{}, fmt.Errorf("list assets: %w", err)
+	}
+	page := Page{Assets: list}
+	if len(list) > limit {
+		page.Assets = list[:limit]
+		page.Next = cursor(page.Assets[limit-1])
+	}
+	return page, nil
+}
+
+// ByJobs returns the outputs of jobs, each list in output order.
+func (s *Service) ByJobs(ctx context.Context, jobs []uuid.UUID) (map[uuid.UUID][]*Asset, error) {
+	rows, err := s.cfg.Pool.Query(ctx, byJobsSQL, jobs)
+	if err != nil {
+		return nil, fmt.Errorf("outputs of jobs: %w", err)
+	}
+	list, err := pgx.CollectRows(rows, pgx.RowToAddrOfStructByName[Asset])
+	if err != nil {
+		return nil, fmt.Errorf("outputs of jobs: %w", err)
+	}
+	out := make(map[uuid.UUID][]*Asset, len(jobs))
+	for _, a := range list {
+		out[*a.JobID] = append(out[*a.JobID], a)
+	}
+	return out, nil
+}
+
+// Delete removes the row. ErrNotFound; ErrInUse while a queued or running job needs it. The bytes go with the next sweep,
+// unless another row has the same.
+func (s *Service) Delete(ctx context.Context, owner, id uuid.UUID) error {
+	var found, gone int
+	if err := s.cfg.Pool.QueryRow(ctx, deleteSQL, id, owner).Scan(&found, &gone); err != nil {
+		return fmt.Errorf("delete asset: %w", err)
+	}
+	switch {
+	case found == 0:
+		return ErrNotFound
+	case gone == 0:
+		return ErrInUse
+	}
+	return nil
+}
+
+// Open opens the asset's bytes and returns their number.
+func (s *Service) Open(ctx context.Context, a *Asset) (io.ReadSeekCloser, int64, error) {
+	return s.cfg.Blobs.Open(ctx, a.SHA256)
+}
+
+// URL is the stable address of an asset, which needs authorisation: the column media_assets.url.
+func URL(id uuid.UUID) string { return "/api/v1/files/" + id.String() }
+
+// InsertTx writes the rows (blobs, media_assets) of one generated output inside the caller's transaction.
+func InsertTx(ctx context.Context, tx pgx.Tx, o Output) (*Asset, error) {
+	id := o.ID
+	if id == uuid.Nil {
+		var err error
+		if id, err = uuid.NewV7(); err != nil {
+			return nil, fmt.Errorf("insert asset: %w", err)
+		}
+	}
+	kind := o.Kind
+	if kind == "" {
+		kind = kindOf(o.MIME)
+	}
+	name := o.Name
+	if name == "" {
+		name = string(kind)
+	}
+	filename := o.Filename
+	if filename == "" {
+		text := o.Job.String()
+		filename = name + "-" + text[len(text)-8:]
+	}
+	a := &Asset{
+		ID: id, OwnerID: o.Owner, ProjectID: o.Project, JobID: &o.Job, OutputIndex: &o.Index, Kind: kind, Origin: Generated,
+		Name: name, Filename: Filename(filename, o.MIME), MIME: o.MIME, SHA256: o.SHA256, Size: o.Size,
+		Width: positive(o.Width), Height: positive(o.Height), CreatedAt: o.CreatedAt,
+	}
+	if o.Duration > 0 {
+		sec := o.Duration.Seconds()
+		a.DurationSeconds = &sec
+	}
+	return insert(ctx, tx, a, o.Metadata)
+}
+
+// insert writes the rows of an asset and returns it as the database has it.
+func insert(ctx context.Context, tx pgx.Tx, a *Asset, metadata map[string]any) (*Asset, error) {
+	if err := blob.Record(ctx, tx, blob.Ref{SHA256: a.SHA256, Size: a.Size}, a.MIME); err != nil {
+		return nil, err
+	}
+	meta := []byte("{}")
+	if len(metadata) > 0 {
+		var err error
+		if meta, err = json.Marshal(metadata); err != nil {
+			return nil, fmt.Errorf("insert asset: %w", err)
+		}
+	}
+	var created *time.Time
+	if !a.CreatedAt.IsZero() {
+		created = &a.CreatedAt
+	}
+	rows, err := tx.Query(ctx, insertSQL, a.ID, a.OwnerID, a.ProjectID, a.JobID, a.OutputIndex, a.Kind, a.Origin, URL(a.ID), a.Name,
+		a.Filename, a.MIME, a.SHA256, a.OriginalSHA256, a.Size, a.Width, a.Height, a.DurationSeconds, meta, created)
+	if err != nil {
+		return nil, fmt.Errorf("insert asset: %w", err)
+	}
+	out, err := pgx.CollectExactlyOneRow(rows, pgx.RowToAddrOfStructByName[Asset])
+	if err != nil {
+		return nil, fmt.Errorf("insert asset: %w", err)
+	}
+	return out, nil
+}
+
+func kindOf(mime string) media.Kind {
+	switch kind, _, _ := strings.Cut(mime, "/"); kind {
+	case "audio", "image", "video":
+		return media.Kind(kind)
+	}
+	return media.Data
+}
+
+func positive(n int) *int {
+	if n <= 0 {
+		return nil
+	}
+	return &n
+}
+
+func null(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+func (s *Service) temp(name string) string { return filepath.Join(s.cfg.TempDir, name) }

@@ -1,0 +1,101 @@
+package assets
+
+import (
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// linkGrid is the step of expiry times: links made on one day (UTC) are equal, so that an unchanged job reads the same.
+const linkGrid = 24 * time.Hour
+
+const signKeyBytes = 32
+
+// Signer makes and checks links that need no header.
+type Signer struct{ key []byte }
+
+// NewSigner reads the key file, or makes it (mode 0600). Whoever has the key can read every asset; deleting the file
+// makes every link that was given out invalid at the next start.
+func NewSigner(path string) (*Signer, error) {
+	key, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err = makeKey(path); err == nil {
+			key, err = os.ReadFile(path)
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("link signing key: %w", err)
+	}
+	if len(key) != signKeyBytes {
+		return nil, fmt.Errorf("link signing key: the file %s is damaged: delete it, and a new one is made", filepath.Base(path))
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		return nil, fmt.Errorf("link signing key: %w", err)
+	}
+	return &Signer{key: key}, nil
+}
+
+// makeKey puts the key there whole or not at all, and never over another one.
+func makeKey(path string) error {
+	key := make([]byte, signKeyBytes)
+	if _, err := rand.Read(key); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), ".key-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	if _, err = f.Write(key); err == nil {
+		err = f.Sync()
+	}
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		return err
+	}
+	if err := os.Link(f.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return nil
+}
+
+// Link returns the path and query of a signed link to an asset and when it ends: 24 to 48 hours from now.
+func (s *Signer) Link(id uuid.UUID, now time.Time) (pathAndQuery string, expires time.Time) {
+	expires = time.Unix((GridDay(now)+2)*int64(linkGrid/time.Second), 0).UTC()
+	exp := strconv.FormatInt(expires.Unix(), 10)
+	return URL(id) + "?exp=" + exp + "&sig=" + s.sign(id, exp), expires
+}
+
+// Verify checks the query values of a signed link; ErrBadLink.
+func (s *Signer) Verify(id uuid.UUID, exp, sig string, now time.Time) error {
+	// The signature first and in constant time: an expiry that we did not write says nothing.
+	if !hmac.Equal([]byte(sig), []byte(s.sign(id, exp))) {
+		return ErrBadLink
+	}
+	at, err := strconv.ParseInt(exp, 10, 64)
+	if err != nil || now.Unix() >= at {
+		return ErrBadLink
+	}
+	return nil
+}
+
+func (s *Signer) sign(id uuid.UUID, exp string) string {
+	mac := hmac.New(sha256.New, s.key)
+	mac.Write([]byte("apibr file 1\n" + id.String() + "\n" + exp))
+	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
+}
+
+// GridDay is the number of the day of the link grid: a part of the ETag of what holds signed links.
+func GridDay(now time.Time) int64 { return now.Unix() / int64(linkGrid/time.Second) }
