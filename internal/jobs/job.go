@@ -1,7 +1,6 @@
 package jobs
 
 import (
-	"encoding/json"
 	"time"
 
 	"github.com/google/uuid"
@@ -155,10 +154,10 @@ type Metrics struct {
 
 // ResultInfo is generation_jobs.result.
 type ResultInfo struct {
-	Outputs  []uuid.UUID     `json:"outputs"`
-	VoiceID  *uuid.UUID      `json:"voice_id,omitempty"`
-	Metadata map[string]any  `json:"metadata,omitempty"`
-	Raw      json.RawMessage `json:"raw,omitempty"`
+	// Outputs are asset ids in order.
+	Outputs []uuid.UUID `json:"outputs"`
+	// Metadata as the engine gave it.
+	Metadata map[string]any `json:"metadata,omitempty"`
 }
 
 // Job is a row of generation_jobs. Pointers are columns that may be null.

@@ -3,6 +3,7 @@ package jobs
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -35,6 +36,9 @@ type Config struct {
 	Wake func()
 	// WakeOthers tells other nodes that gen tickets wait (queue.Poker.Poke). It must not block. Default: they poll.
 	WakeOthers func()
+	// OnCancel is told of a cancel of a running job on any node's behalf, before the notification of CancelChannel goes out.
+	// It must not block. May be set later with SetOnCancel.
+	OnCancel func(job uuid.UUID)
 	// Order is sched's: the ids of the waiting jobs in the order in which they would run now. Default: priority, rank.
 	Order func(ctx context.Context, waiting []Waiting) []uuid.UUID
 	// InsertAsset writes the rows of one output. Default assets.InsertTx.
@@ -76,6 +80,57 @@ func (c *Config) setDefaults() {
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
+	}
+}
+
+// Service is the jobs of one database as one node sees them. Safe for concurrent use.
+type Service struct {
+	cfg      Config
+	waiters  waiters
+	outlooks outlooks
+	history  history
+
+	// Set late: the runner that is woken is built with this Service.
+	hooks    sync.RWMutex
+	onWake   func()
+	onCancel func(uuid.UUID)
+}
+
+// New makes a Service.
+func New(cfg Config) *Service {
+	cfg.setDefaults()
+	return &Service{cfg: cfg, onWake: cfg.Wake, onCancel: cfg.OnCancel}
+}
+
+// SetWake sets Config.Wake once the runner exists.
+func (s *Service) SetWake(wake func()) {
+	s.hooks.Lock()
+	defer s.hooks.Unlock()
+	s.onWake = wake
+}
+
+// SetOnCancel sets Config.OnCancel once the runner exists.
+func (s *Service) SetOnCancel(cancel func(job uuid.UUID)) {
+	s.hooks.Lock()
+	defer s.hooks.Unlock()
+	s.onCancel = cancel
+}
+
+func (s *Service) wake() {
+	s.hooks.RLock()
+	wake := s.onWake
+	s.hooks.RUnlock()
+	if wake != nil {
+		wake()
+	}
+}
+
+func (s *Service) cancelHere(id uuid.UUID) {
+	s.hooks.RLock()
+	cancel := s.onCancel
+	s.hooks.RUnlock()
+	if cancel != nil {
+		cancel(id)
 	}
 }
 

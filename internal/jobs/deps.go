@@ -1,0 +1,186 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+const parentSQL = `select version + 1 from generation_jobs where id = $1 and owner_id = $2`
+
+const readVoicesSQL = `
+	select v.id, v.name, v.status, v.job_id, v.language, v.builtin, v.conditionals
+	  from voices v
+	 where v.id = any($1) and (v.owner_id = $2 or v.builtin)`
+
+// Locked for share: a job that finishes while its dependents are being written waits for them, and then frees them.
+const lockDepsSQL = `
+	select j.id, j.status, j.owner_id from generation_jobs j where j.id = any($1) order by j.id for share`
+
+// dep is a row of job_deps to write: the input waits for that job.
+type dep struct {
+	job   uuid.UUID
+	input string
+}
+
+// countDeps is blocked_by: the number of jobs waited for.
+func countDeps(deps []dep) int {
+	seen := map[uuid.UUID]bool{}
+	for _, d := range deps {
+		seen[d.job] = true
+	}
+	return len(seen)
+}
+
+func parentVersion(ctx context.Context, tx pgx.Tx, spec *Spec) (int, error) {
+	if spec.ParentID == nil {
+		return 1, nil
+	}
+	var version int
+	err := tx.QueryRow(ctx, parentSQL, *spec.ParentID, spec.Owner).Scan(&version)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return 0, &InputError{Name: "parent_id", Detail: "no job of yours has this id"}
+	}
+	return version, err
+}
+
+// voiceRow is what jobs need of a voice.
+type voiceRow struct {
+	ResolvedVoice
+	Status string
+	JobID  *uuid.UUID
+}
+
+func voiceIDs(inputs []InputRef) []uuid.UUID {
+	var ids []uuid.UUID
+	for _, in := range inputs {
+		if in.VoiceID != nil {
+			ids = append(ids, *in.VoiceID)
+		}
+	}
+	return ids
+}
+
+func readVoices(ctx context.Context, q querier, owner uuid.UUID, ids []uuid.UUID) (map[uuid.UUID]voiceRow, error) {
+	found := make(map[uuid.UUID]voiceRow, len(ids))
+	if len(ids) == 0 {
+		return found, nil
+	}
+	rows, err := q.Query(ctx, readVoicesSQL, ids, owner)
+	if err != nil {
+		return nil, fmt.Errorf("read voices: %w", err)
+	}
+	var v voiceRow
+	_, err = pgx.ForEachRow(rows, []any{&v.ID, &v.Name, &v.Status, &v.JobID, &v.Language, &v.Builtin, &v.Conditionals}, func() error {
+		found[v.ID] = v
+		v = voiceRow{}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read voices: %w", err)
+	}
+	return found, nil
+}
+
+// lockDeps finds out which inputs are still being made, and holds those jobs as they are until the commit.
+// It fails with *InputError for a job or voice that is unknown, another owner's, failed or canceled.
+func lockDeps(ctx context.Context, tx pgx.Tx, owner uuid.UUID, inputs []InputRef) ([]dep, error) {
+	voices, err := readVoices(ctx, tx, owner, voiceIDs(inputs))
+	if err != nil {
+		return nil, err
+	}
+	var wanted []uuid.UUID
+	for _, in := range inputs {
+		if in.JobID != nil {
+			wanted = append(wanted, *in.JobID)
+		}
+		if in.VoiceID == nil {
+			continue
+		}
+		v, ok := voices[*in.VoiceID]
+		switch {
+		case !ok:
+			return nil, &InputError{Name: in.Name, Detail: "no voice of yours has this id"}
+		case v.Status != "ready" && v.JobID == nil:
+			return nil, &InputError{Name: in.Name, Detail: "the job that made this voice is gone: clone the voice again"}
+		case v.Status != "ready":
+			wanted = append(wanted, *v.JobID)
+		}
+	}
+	states, err := lockJobs(ctx, tx, owner, wanted)
+	if err != nil {
+		return nil, err
+	}
+	var deps []dep
+	for _, in := range inputs {
+		source, isVoice := in.JobID, false
+		if in.VoiceID != nil {
+			if v := voices[*in.VoiceID]; v.Status != "ready" {
+				source, isVoice = v.JobID, true
+			}
+		}
+		if source == nil {
+			continue
+		}
+		waits, err := waitsFor(in, states[*source], isVoice)
+		if err != nil {
+			return nil, err
+		}
+		if waits {
+			deps = append(deps, dep{job: *source, input: in.Name})
+		}
+	}
+	return deps, nil
+}
+
+func lockJobs(ctx context.Context, tx pgx.Tx, owner uuid.UUID, ids []uuid.UUID) (map[uuid.UUID]Status, error) {
+	states := map[uuid.UUID]Status{}
+	if len(ids) == 0 {
+		return states, nil
+	}
+	rows, err := tx.Query(ctx, lockDepsSQL, ids)
+	if err != nil {
+		return nil, fmt.Errorf("lock inputs: %w", err)
+	}
+	var (
+		id, of uuid.UUID
+		status Status
+	)
+	_, err = pgx.ForEachRow(rows, []any{&id, &status, &of}, func() error {
+		if of == owner {
+			states[id] = status
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("lock inputs: %w", err)
+	}
+	return states, nil
+}
+
+func waitsFor(in InputRef, status Status, isVoice bool) (bool, error) {
+	what := "the job named as " + in.Name
+	if isVoice {
+		what = "the making of this voice"
+	}
+	switch status {
+	case Queued, Processing:
+		return true, nil
+	case Completed:
+		return false, nil
+	case Failed, Canceled:
+		return false, &InputError{Name: in.Name, Detail: fmt.Sprintf("%s was %s: retry it first", what, pastOf(status))}
+	default:
+		return false, &InputError{Name: in.Name, Detail: "no job of yours has this id"}
+	}
+}
+
+func pastOf(s Status) string {
+	if s == Failed {
+		return "a failure"
+	}
+	return string(s)
+}

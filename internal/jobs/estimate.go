@@ -1,0 +1,245 @@
+package jobs
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// historyFor is how long run times read from the table are good for; a run that ends on this node refreshes them at once.
+const historyFor = 10 * time.Second
+
+// The last 40 runs of each kind of job on this machine.
+const runsSQL = `
+	select type, engine, model, units, run_seconds, load_seconds
+	  from (select *, row_number() over (partition by type, engine, model order by at desc) as n
+	          from run_history where node_id = $1 and at > now() - interval '90 days') h
+	 where n <= 40`
+
+const phaseSQL = `select max_step_seconds, runs from phase_history where engine = $1 and model = $2 and phase = $3`
+
+const recordPhaseSQL = `
+	insert into phase_history as p (engine, model, phase, max_step_seconds, runs) values ($1, $2, $3, $4, 1)
+	on conflict (engine, model, phase) do update
+	   set max_step_seconds = greatest(p.max_step_seconds, excluded.max_step_seconds), runs = p.runs + 1, updated_at = now()`
+
+type runKey struct {
+	kind          Type
+	engine, model string
+}
+
+type run struct{ Units, Seconds, Load float64 }
+
+// history keeps the recent runs by what ran.
+type history struct {
+	mu   sync.Mutex
+	at   time.Time
+	runs map[runKey][]run
+}
+
+func (h *history) invalidate() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.at = time.Time{}
+}
+
+func (s *Service) runs(ctx context.Context) (map[runKey][]run, error) {
+	h := &s.history
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.runs != nil && time.Since(h.at) < historyFor {
+		return h.runs, nil
+	}
+	rows, err := s.cfg.Pool.Query(ctx, runsSQL, s.cfg.NodeID)
+	if err != nil {
+		return nil, fmt.Errorf("jobs: run history: %w", err)
+	}
+	found := map[runKey][]run{}
+	var k runKey
+	var r run
+	if _, err := pgx.ForEachRow(rows, []any{&k.kind, &k.engine, &k.model, &r.Units, &r.Seconds, &r.Load}, func() error {
+		found[k] = append(found[k], r)
+		return nil
+	}); err != nil {
+		return nil, fmt.Errorf("jobs: run history: %w", err)
+	}
+	h.runs, h.at = found, time.Now()
+	return found, nil
+}
+
+// estimate is how long a run of these units takes, from the runs of its kind; without any it is a guess from a table.
+func estimate(runs []run, kind Type, quality string, units float64) (seconds float64, guess bool) {
+	if len(runs) == 0 {
+		c := coldStart(kind, quality)
+		return c.base + c.perUnit*units, true
+	}
+	base, perUnit := fit(runs)
+	return math.Max(base+perUnit*units, 0.1), false
+}
+
+// fit is a line through the runs. A slope or a base below zero, or runs that are all of one length, make it a proportion
+// or a constant instead: a line through noise must not promise a negative time for a long job.
+func fit(runs []run) (base, perUnit float64) {
+	var sumU, sumT float64
+	for _, r := range runs {
+		sumU += r.Units
+		sumT += r.Seconds
+	}
+	n := float64(len(runs))
+	meanU, meanT := sumU/n, sumT/n
+	var cov, varU float64
+	for _, r := range runs {
+		cov += (r.Units - meanU) * (r.Seconds - meanT)
+		varU += (r.Units - meanU) * (r.Units - meanU)
+	}
+	if len(runs) >= 3 && varU > 1e-9*meanU*meanU && varU > 0 {
+		slope := cov / varU
+		if base := meanT - slope*meanU; slope >= 0 && base >= 0 {
+			return base, slope
+		}
+	}
+	times := make([]float64, 0, len(runs))
+	rates := make([]float64, 0, len(runs))
+	for _, r := range runs {
+		times = append(times, r.Seconds)
+		if r.Units > 0 {
+			rates = append(rates, r.Seconds/r.Units)
+		}
+	}
+	if len(rates) == len(runs) {
+		return 0, median(rates)
+	}
+	return median(times), 0
+}
+
+func median(v []float64) float64 {
+	slices.Sort(v)
+	return v[len(v)/2]
+}
+
+type cold struct{ base, perUnit float64 }
+
+// coldStart is what a machine without history is told, marked as a guess. Draft numbers are of two laptop cores, final ones
+// of a 12 GB card.
+func coldStart(kind Type, quality string) cold {
+	if quality == "draft" {
+		switch kind {
+		case TypeSpeech:
+			return cold{0.5, 0.005}
+		case TypeCloneVoice:
+			return cold{2, 0}
+		case TypeImage, TypeImageEdit, TypeUpscale:
+			return cold{0.5, 0.7}
+		case TypeAvatar, TypeAnimate:
+			return cold{2, 0.1}
+		default:
+			return cold{5, 0}
+		}
+	}
+	switch kind {
+	case TypeSpeech:
+		return cold{6, 0.12}
+	case TypeCloneVoice:
+		return cold{15, 0}
+	case TypeImage, TypeImageEdit:
+		return cold{30, 90}
+	case TypeUpscale:
+		return cold{10, 10}
+	case TypeAvatar, TypeAnimate:
+		return cold{120, 15}
+	default:
+		return cold{30, 0}
+	}
+}
+
+// Units is what the length of a run depends on: characters for speech, megapixels for pictures, megapixels times frames for
+// video. 1 when the parameters do not say.
+func Units(t Type, params map[string]any) float64 {
+	switch t {
+	case TypeSpeech:
+		return math.Max(textLength(params), 1)
+	case TypeImage, TypeImageEdit, TypeUpscale:
+		return megapixels(params) * number(params, "num_images", 1)
+	case TypeAvatar, TypeAnimate:
+		// Speech is about 15 characters a second; a duration is a minimum.
+		seconds := math.Max(number(params, "duration", 0), textLength(params)/15)
+		if seconds == 0 {
+			seconds = 5
+		}
+		return megapixels(params) * seconds * number(params, "fps", 25)
+	default:
+		return 1
+	}
+}
+
+func megapixels(params map[string]any) float64 {
+	return number(params, "width", 512) * number(params, "height", 512) / 1e6
+}
+
+func textLength(params map[string]any) float64 {
+	n := 0
+	for _, name := range []string{"text", "script"} {
+		if v, ok := params[name].(string); ok {
+			n += len([]rune(v))
+		}
+	}
+	lines, _ := params["lines"].([]any)
+	for _, l := range lines {
+		if m, ok := l.(map[string]any); ok {
+			if v, ok := m["text"].(string); ok {
+				n += len([]rune(v))
+			}
+		}
+	}
+	return float64(n)
+}
+
+func number(params map[string]any, name string, def float64) float64 {
+	switch v := params[name].(type) {
+	case float64:
+		return v
+	case int:
+		return float64(v)
+	case int64:
+		return float64(v)
+	default:
+		return def
+	}
+}
+
+// RecordPhases keeps the longest step of each phase of a run.
+func (s *Service) RecordPhases(ctx context.Context, engine, model string, phases []PhaseRecord) error {
+	if len(phases) == 0 {
+		return nil
+	}
+	var b pgx.Batch
+	for _, p := range phases {
+		b.Queue(recordPhaseSQL, engine, model, p.Phase, p.MaxStepSeconds)
+	}
+	if err := s.cfg.Pool.SendBatch(ctx, &b).Close(); err != nil {
+		return fmt.Errorf("jobs: record phases: %w", err)
+	}
+	return nil
+}
+
+// MaxStep returns the longest gap between two steps that a phase ever had, and in how many runs it was seen; 0, 0 for one that
+// was never seen.
+func (s *Service) MaxStep(ctx context.Context, engine, model, phase string) (time.Duration, int, error) {
+	var (
+		seconds float64
+		runs    int
+	)
+	rows, err := s.cfg.Pool.Query(ctx, phaseSQL, engine, model, phase)
+	if err == nil {
+		_, err = pgx.ForEachRow(rows, []any{&seconds, &runs}, func() error { return nil })
+	}
+	if err != nil {
+		return 0, 0, fmt.Errorf("jobs: phase history: %w", err)
+	}
+	return time.Duration(seconds * float64(time.Second)), runs, nil
+}

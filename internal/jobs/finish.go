@@ -1,0 +1,270 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+const finishSQL = `
+	update generation_jobs j
+	   set status = 'completed', reason = null, result = $3, warnings = warnings || $4::jsonb, completed_at = now(),
+	       row_version = row_version + 1,
+	       metrics = $5::jsonb || jsonb_build_object(
+	           'queue_seconds', extract(epoch from started_at - queued_at), 'device', coalesce(device, ''),
+	           'run_seconds', coalesce(nullif(($5::jsonb ->> 'run_seconds')::float8, 0), extract(epoch from now() - started_at)))
+	 where id = $1 and fence = $2 and status = 'processing'
+	returning ` + jobCols
+
+const readyVoiceSQL = `
+	update voices
+	   set status = 'ready', conditionals = conditionals || jsonb_build_object($2::text, $3::jsonb), sample_seconds = $4,
+	       language = coalesce($5, language), updated_at = now()
+	 where job_id = $1
+	returning id`
+
+const historySQL = `
+	insert into run_history (node_id, type, engine, model, units, run_seconds, load_seconds, peak_ram, peak_vram)
+	values ($1, $2, $3, $4, $5, $6, $7, nullif($8, 0), nullif($9, 0))`
+
+const dropProgressSQL = `delete from job_progress where job_id = $1`
+
+const endSQL = `
+	update generation_jobs j
+	   set status = $3, reason = null, error = $4, completed_at = now(), faults = faults + $5, row_version = row_version + 1,
+	       metrics = metrics || jsonb_build_object(
+	           'queue_seconds', extract(epoch from started_at - queued_at), 'device', coalesce(device, ''),
+	           'run_seconds', extract(epoch from now() - started_at))
+	 where id = $1 and fence = $2 and status = 'processing'
+	returning ` + jobCols
+
+const requeueSQL = `
+	update generation_jobs j
+	   set status = 'queued', reason = $3, not_before = greatest($4::timestamptz, '-infinity'), faults = faults + $5,
+	       node_id = null, boot_id = null, row_version = row_version + 1
+	 where id = $1 and fence = $2 and status = 'processing'
+	returning ` + jobCols
+
+const lockRunSQL = `select ` + jobCols + ` from generation_jobs j where id = $1 and fence = $2 and status = 'processing' for update`
+
+const endedBySQL = `select ` + jobCols + ` from generation_jobs j where id = $1 and fence = $2 and status = $3`
+
+// Finish completes a run, in this order: job, outputs, dependents with their tickets, voice, history, event.
+// Fails with ErrFenced. Called again after a commit whose answer got lost it returns the job.
+func (s *Service) Finish(ctx context.Context, id uuid.UUID, fence int64, r Result) (*Job, error) {
+	if r.Warnings == nil {
+		r.Warnings = []Warning{}
+	}
+	info := ResultInfo{Outputs: make([]uuid.UUID, len(r.Outputs)), Metadata: r.Metadata}
+	for i := range r.Outputs {
+		id, err := uuid.NewV7()
+		if err != nil {
+			return nil, fmt.Errorf("jobs: finish: new id: %w", err)
+		}
+		info.Outputs[i] = id
+	}
+	var job *Job
+	err := s.inTx(ctx, "finish", func(t *txn) error {
+		var err error
+		if job, err = one(ctx, t, finishSQL, id, fence, info, r.Warnings, r.Metrics); err != nil {
+			return err
+		}
+		for i, out := range r.Outputs {
+			out.ID, out.Owner, out.Project, out.Job, out.Index = info.Outputs[i], job.OwnerID, job.ProjectID, job.ID, i
+			if _, err := s.cfg.InsertAsset(ctx, t.Tx, out); err != nil {
+				return fmt.Errorf("output %d: %w", i, err)
+			}
+		}
+		if err := s.release(ctx, t, id); err != nil {
+			return err
+		}
+		if job.VoiceID, err = finishVoice(ctx, t, job, r.Voice); err != nil {
+			return err
+		}
+		if err := s.record(ctx, t, job, r); err != nil {
+			return err
+		}
+		t.emit(EventCompleted, job)
+		return nil
+	})
+	if err != nil {
+		return s.alreadyEnded(ctx, "finish", id, fence, Completed, err)
+	}
+	s.history.invalidate()
+	return job, nil
+}
+
+// alreadyEnded turns "no row" into ErrFenced, unless this very attempt ended the job so and only the answer was lost.
+func (s *Service) alreadyEnded(ctx context.Context, op string, id uuid.UUID, fence int64, status Status, err error) (*Job, error) {
+	if !errors.Is(err, pgx.ErrNoRows) {
+		return nil, err
+	}
+	if job, lookErr := one(ctx, s.cfg.Pool, endedBySQL, id, fence, status); lookErr == nil {
+		return job, nil
+	}
+	return nil, fencedIfNone(op, id, fence, err)
+}
+
+func finishVoice(ctx context.Context, t *txn, j *Job, v *VoiceResult) (*uuid.UUID, error) {
+	if v == nil {
+		return nil, nil
+	}
+	var id uuid.UUID
+	err := t.QueryRow(ctx, readyVoiceSQL, j.ID, j.Engine, v.Conditionals, v.SampleSeconds, nullable(v.Language)).Scan(&id)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, nil // the user deleted the voice while it was made
+	}
+	if err != nil {
+		return nil, fmt.Errorf("voice: %w", err)
+	}
+	return &id, nil
+}
+
+func (s *Service) record(ctx context.Context, t *txn, j *Job, r Result) error {
+	if !r.NoHistory && j.Lane != LaneNone {
+		m := j.Metrics
+		_, err := t.Exec(ctx, historySQL, s.cfg.NodeID, j.Type, j.Engine, j.Model, Units(j.Type, j.Params),
+			m.RunSeconds, m.ModelLoadSeconds, m.PeakRAMBytes, m.PeakVRAMBytes)
+		if err != nil {
+			return fmt.Errorf("history: %w", err)
+		}
+	}
+	if _, err := t.Exec(ctx, dropProgressSQL, j.ID); err != nil {
+		return fmt.Errorf("progress: %w", err)
+	}
+	return nil
+}
+
+// Fail ends a run for good. fault says that it counts as one. Dependents fail with it. Fails with ErrFenced.
+func (s *Service) Fail(ctx context.Context, id uuid.UUID, fence int64, p Problem, fault bool) error {
+	err := s.inTx(ctx, "fail", func(t *txn) error {
+		return s.end(ctx, t, id, fence, Failed, &p, fault)
+	})
+	if err != nil {
+		_, err = s.alreadyEnded(ctx, "fail", id, fence, Failed, err)
+	}
+	return err
+}
+
+// FinishCanceled ends a run that was canceled. Dependents fail with it. Fails with ErrFenced.
+func (s *Service) FinishCanceled(ctx context.Context, id uuid.UUID, fence int64) error {
+	err := s.inTx(ctx, "finish canceled", func(t *txn) error {
+		return s.end(ctx, t, id, fence, Canceled, nil, false)
+	})
+	if err != nil {
+		_, err = s.alreadyEnded(ctx, "finish canceled", id, fence, Canceled, err)
+	}
+	return err
+}
+
+// failTx fails a job that this transaction has claimed.
+func (s *Service) failTx(ctx context.Context, t *txn, j *Job, p Problem) error {
+	return s.end(ctx, t, j.ID, j.Fence, Failed, &p, false)
+}
+
+func (s *Service) end(ctx context.Context, t *txn, id uuid.UUID, fence int64, status Status, p *Problem, fault bool) error {
+	job, err := one(ctx, t, endSQL, id, fence, status, p, count(fault))
+	if err != nil {
+		return err
+	}
+	kind := EventFailed
+	if status == Canceled {
+		kind = EventCanceled
+	}
+	t.emit(kind, job)
+	if _, err := t.Exec(ctx, dropProgressSQL, id); err != nil {
+		return fmt.Errorf("progress: %w", err)
+	}
+	return s.cascade(ctx, t, job)
+}
+
+// Backoff is how long a job waits after its nth fault: 1 s, then 5 s.
+func Backoff(faults int) time.Duration {
+	if faults <= 1 {
+		return time.Second
+	}
+	return 5 * time.Second
+}
+
+// Fault counts a fault: the job goes back to the queue for backoff (1 s, then 5 s), or fails with p at the last one.
+// One that was asked to stop is canceled. It returns whether the job will run again. Fails with ErrFenced.
+func (s *Service) Fault(ctx context.Context, id uuid.UUID, fence int64, p Problem) (again bool, err error) {
+	err = s.inTx(ctx, "fault", func(t *txn) error {
+		job, err := one(ctx, t, lockRunSQL, id, fence)
+		if err != nil {
+			return err
+		}
+		switch {
+		case job.CancelRequestedAt != nil:
+			return s.end(ctx, t, id, fence, Canceled, nil, true)
+		case job.Faults+1 >= s.cfg.MaxFaults:
+			return s.end(ctx, t, id, fence, Failed, &p, true)
+		}
+		again = true
+		var now time.Time
+		if err := t.QueryRow(ctx, nowSQL).Scan(&now); err != nil {
+			return err
+		}
+		return s.requeueTx(ctx, t, id, fence, ReasonBackingOff, now.Add(Backoff(job.Faults+1)), true)
+	})
+	if err != nil {
+		return false, fencedIfRow("fault", id, fence, err)
+	}
+	return again, nil
+}
+
+const nowSQL = `select now()`
+
+// Requeue hands a run back without a verdict: a soft stop, a lost model slot. notBefore zero is now. One that was asked to
+// stop is canceled instead. Fails with ErrFenced.
+func (s *Service) Requeue(ctx context.Context, id uuid.UUID, fence int64, reason Reason, notBefore time.Time, fault bool) error {
+	err := s.inTx(ctx, "requeue", func(t *txn) error {
+		job, err := one(ctx, t, lockRunSQL, id, fence)
+		if err != nil {
+			return err
+		}
+		if job.CancelRequestedAt != nil {
+			return s.end(ctx, t, id, fence, Canceled, nil, fault)
+		}
+		return s.requeueTx(ctx, t, id, fence, reason, notBefore, fault)
+	})
+	if err != nil {
+		_, err = s.alreadyEnded(ctx, "requeue", id, fence, Queued, err)
+	}
+	return err
+}
+
+func (s *Service) requeueTx(ctx context.Context, t *txn, id uuid.UUID, fence int64, reason Reason, notBefore time.Time, fault bool) error {
+	var at *time.Time
+	if !notBefore.IsZero() {
+		at = &notBefore
+	}
+	job, err := one(ctx, t, requeueSQL, id, fence, nullable(reason), at, count(fault))
+	if err != nil {
+		return err
+	}
+	if _, err := t.Exec(ctx, dropProgressSQL, id); err != nil {
+		return fmt.Errorf("progress: %w", err)
+	}
+	t.ticket(job, notBefore)
+	t.emit(EventRequeued, job)
+	return nil
+}
+
+func fencedIfRow(op string, id uuid.UUID, fence int64, err error) error {
+	if errors.Is(err, pgx.ErrNoRows) {
+		return fencedIfNone(op, id, fence, err)
+	}
+	return err
+}
+
+func count(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,204 @@
+package jobs
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+// forecastShare bounds what forecasts cost: one is made anew at most so often that it takes a twentieth of the time.
+const forecastShare = 20
+
+const forecastSQL = `
+	select ` + waitingCols + `, j.quality, j.parameters, j.status, j.blocked_by, j.started_at, p.progress, (p.detail ->> 'eta_seconds')::float8
+	  from generation_jobs j
+	  left join job_progress p on p.job_id = j.id and p.fence = j.fence
+	 where j.status in ('queued', 'processing') and j.lane is not null
+	 order by j.priority desc, j.rank, j.id`
+
+// forecast is what the queue looks like from here: who is when.
+type forecast struct {
+	order []uuid.UUID
+	of    map[uuid.UUID]Outlook
+}
+
+// outlooks keeps the last forecast.
+type outlooks struct {
+	mu    sync.Mutex
+	dirty bool
+	last  *forecast
+	next  time.Time // not before
+	at    time.Time
+}
+
+func (o *outlooks) invalidate() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.dirty = true
+}
+
+// Outlooks returns positions and ETAs of these jobs. A job submitted since the last forecast of a long queue is put behind it.
+func (s *Service) Outlooks(ctx context.Context, jobs ...*Job) (map[uuid.UUID]Outlook, error) {
+	found := make(map[uuid.UUID]Outlook, len(jobs))
+	var f *forecast
+	for _, j := range jobs {
+		if j.Status.Terminal() || j.Lane == LaneNone {
+			continue
+		}
+		if f == nil {
+			var err error
+			if f, err = s.forecast(ctx); err != nil {
+				return nil, err
+			}
+		}
+		o, ok := f.of[j.ID]
+		switch {
+		case j.Status == Processing:
+			o.Position = 0
+		case !ok || o.Position == 0:
+			o.Position = len(f.order) + 1
+		}
+		found[j.ID] = o
+	}
+	return found, nil
+}
+
+// forecast is at most a second old, and as new as the last change on this node unless making it is dear.
+func (s *Service) forecast(ctx context.Context) (*forecast, error) {
+	o := &s.outlooks
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	now := time.Now()
+	if o.last != nil && now.Before(o.next) || o.last != nil && !o.dirty && now.Sub(o.at) < time.Second {
+		return o.last, nil
+	}
+	o.dirty = false // before the read: a change that comes during it counts as one after
+	f, err := s.makeForecast(ctx)
+	if err != nil {
+		o.dirty = true
+		return nil, err
+	}
+	cost := time.Since(now)
+	o.last, o.at = f, time.Now()
+	o.next = o.at
+	if cost > 5*time.Millisecond {
+		o.next = o.at.Add(forecastShare * cost)
+	}
+	return f, nil
+}
+
+// ahead is one unfinished job as a forecast sees it.
+type ahead struct {
+	Waiting
+	seconds float64
+	guess   bool
+	blocked bool
+	due     bool
+	running bool
+}
+
+func (s *Service) makeForecast(ctx context.Context) (*forecast, error) {
+	history, err := s.runs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all, err := s.unfinished(ctx, history)
+	if err != nil {
+		return nil, err
+	}
+	f := &forecast{of: make(map[uuid.UUID]Outlook, len(all))}
+	slots := make([]float64, s.cfg.Slots)
+	byID := make(map[uuid.UUID]*ahead, len(all))
+	var ready []Waiting
+	var later []uuid.UUID
+	for i := range all {
+		a := &all[i]
+		byID[a.ID] = a
+		switch {
+		case a.running:
+			take(slots, a.seconds)
+			seconds := a.seconds
+			f.of[a.ID] = Outlook{ETASeconds: &seconds, Guess: a.guess}
+		case a.blocked || !a.due:
+			later = append(later, a.ID)
+		default:
+			ready = append(ready, a.Waiting)
+		}
+	}
+	f.order = append(s.cfg.Order(ctx, ready), later...)
+	for i, id := range f.order {
+		a := byID[id]
+		if a == nil {
+			continue
+		}
+		end := take(slots, a.seconds)
+		f.of[id] = Outlook{Position: i + 1, ETASeconds: &end, Guess: a.guess}
+	}
+	return f, nil
+}
+
+// take puts a job on the slot that is free first and returns when it ends.
+func take(slots []float64, seconds float64) float64 {
+	first := 0
+	for i, at := range slots {
+		if at < slots[first] {
+			first = i
+		}
+	}
+	slots[first] += seconds
+	return math.Round(slots[first]*10) / 10
+}
+
+func (s *Service) unfinished(ctx context.Context, history map[runKey][]run) ([]ahead, error) {
+	rows, err := s.cfg.Pool.Query(ctx, forecastSQL)
+	if err != nil {
+		return nil, fmt.Errorf("jobs: forecast: %w", err)
+	}
+	now := time.Now()
+	all, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (a ahead, err error) {
+		var (
+			quality   string
+			in        stored
+			status    Status
+			blockedBy int
+			started   *time.Time
+			progress  *float64
+			told      *float64
+			notBefore any
+		)
+		err = row.Scan(&a.ID, &a.Owner, &a.Type, &a.Lane, &a.Priority, &a.Rank, &a.QueuedAt, &a.Engine, &a.Model, &a.UsesGPU,
+			&a.Reason, &a.Device, &notBefore, &a.due, &quality, &in, &status, &blockedBy, &started, &progress, &told)
+		if err != nil {
+			return a, err
+		}
+		a.blocked, a.running = blockedBy > 0, status == Processing
+		a.seconds, a.guess = estimate(history[runKey{a.Type, a.Engine, a.Model}], a.Type, quality, Units(a.Type, in.Params))
+		if a.running {
+			a.seconds = remaining(a.seconds, progress, told, started, now)
+		}
+		return a, nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("jobs: forecast: %w", err)
+	}
+	return all, nil
+}
+
+// remaining of a running job: what its engine says, else the part that its progress leaves, else what the clock leaves.
+func remaining(total float64, progress, told *float64, started *time.Time, now time.Time) float64 {
+	switch {
+	case told != nil:
+		return math.Max(*told, 0)
+	case progress != nil && *progress > 0:
+		return total * (1 - *progress)
+	case started != nil:
+		return math.Max(total-now.Sub(*started).Seconds(), total/10)
+	default:
+		return total
+	}
+}

@@ -1,0 +1,235 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+const insertJobSQL = `
+	insert into generation_jobs as j (id, owner_id, project_id, type, lane, reason, quality, model, engine, priority, parameters,
+	       warnings, content_id, step, blocked_by, uses_gpu, parent_id, version, client_reference)
+	values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
+	returning j.rank, j.created_at, j.queued_at`
+
+const insertVoiceSQL = `
+	insert into voices (id, owner_id, name, status, language, sample_asset_id, job_id, consent_note)
+	values ($1, $2, $3, 'pending', $4, $5, $6, $7)`
+
+const insertDepSQL = `insert into job_deps (job_id, depends_on, as_input) values ($1, $2, $3) on conflict do nothing`
+
+const countOpenSQL = `select count(*) from generation_jobs where owner_id = $1 and status in ('queued', 'processing')`
+
+// Submit stores a job with its voice, dependencies, ticket and event in one transaction and wakes this node's runner.
+// Fails with *InputError, ErrQueueFull, ErrNameTaken.
+//
+// A job that depends on nothing unfinished is one round trip: the statements go out together and are one implicit
+// transaction, so that the event counter is locked no longer than the commit takes.
+func (s *Service) Submit(ctx context.Context, spec Spec) (*Job, error) {
+	if err := s.checkRoom(ctx, spec.Owner); err != nil {
+		return nil, err
+	}
+	free, err := s.standsAlone(ctx, &spec)
+	if err != nil {
+		return nil, err
+	}
+	if free {
+		return s.submitAlone(ctx, spec)
+	}
+	var job *Job
+	err = s.inTx(ctx, "submit", func(t *txn) error {
+		job, err = s.submitTx(ctx, t, &spec)
+		return err
+	})
+	if err != nil {
+		return nil, submitError(err)
+	}
+	return job, nil
+}
+
+// SubmitTx is Submit inside the caller's transaction, as its last statements; call the returned function after the commit.
+// A Spec may name jobs of Specs before it.
+func (s *Service) SubmitTx(ctx context.Context, tx pgx.Tx, specs ...Spec) ([]*Job, func(context.Context), error) {
+	t := &txn{Tx: tx}
+	jobs := make([]*Job, 0, len(specs))
+	for i := range specs {
+		job, err := s.submitTx(ctx, t, &specs[i])
+		if err != nil {
+			return nil, nil, submitError(fmt.Errorf("jobs: submit: %w", err))
+		}
+		jobs = append(jobs, job)
+	}
+	var b pgx.Batch
+	t.tail(&b)
+	if err := tx.SendBatch(ctx, &b).Close(); err != nil {
+		return nil, nil, fmt.Errorf("jobs: submit: %w", err)
+	}
+	return jobs, func(ctx context.Context) { s.committed(ctx, t) }, nil
+}
+
+func (s *Service) checkRoom(ctx context.Context, owner uuid.UUID) error {
+	if s.cfg.MaxQueued <= 0 {
+		return nil
+	}
+	var open int
+	if err := s.cfg.Pool.QueryRow(ctx, countOpenSQL, owner).Scan(&open); err != nil {
+		return fmt.Errorf("jobs: count open jobs: %w", err)
+	}
+	if open >= s.cfg.MaxQueued {
+		return ErrQueueFull
+	}
+	return nil
+}
+
+// standsAlone says that nothing that the statements find can forbid the job: no parent, no key to end, no job inputs, and all
+// its voices ready.
+func (s *Service) standsAlone(ctx context.Context, spec *Spec) (bool, error) {
+	if spec.ParentID != nil || spec.Idempotency != nil {
+		return false, nil
+	}
+	named := voiceIDs(spec.Inputs)
+	for _, in := range spec.Inputs {
+		if in.JobID != nil {
+			return false, nil
+		}
+	}
+	if len(named) == 0 {
+		return true, nil
+	}
+	found, err := readVoices(ctx, s.cfg.Pool, spec.Owner, named)
+	if err != nil {
+		return false, fmt.Errorf("jobs: submit: %w", err)
+	}
+	for _, id := range named {
+		if found[id].Status != "ready" {
+			return false, nil // submitTx looks again, under a lock, and says what is wrong
+		}
+	}
+	return true, nil
+}
+
+func (s *Service) submitAlone(ctx context.Context, spec Spec) (*Job, error) {
+	t := &txn{}
+	job, err := newJob(&spec, 1, 0)
+	if err != nil {
+		return nil, err
+	}
+	var b pgx.Batch
+	s.queueSubmit(&b, t, &spec, job, nil)
+	t.tail(&b)
+	if err := s.cfg.Pool.SendBatch(ctx, &b).Close(); err != nil {
+		return nil, submitError(fmt.Errorf("jobs: submit: %w", err))
+	}
+	s.committed(ctx, t)
+	return job, nil
+}
+
+func (s *Service) submitTx(ctx context.Context, t *txn, spec *Spec) (*Job, error) {
+	version, err := parentVersion(ctx, t, spec)
+	if err != nil {
+		return nil, err
+	}
+	deps, err := lockDeps(ctx, t, spec.Owner, spec.Inputs)
+	if err != nil {
+		return nil, err
+	}
+	job, err := newJob(spec, version, countDeps(deps))
+	if err != nil {
+		return nil, err
+	}
+	var b pgx.Batch
+	s.queueSubmit(&b, t, spec, job, deps)
+	return job, t.SendBatch(ctx, &b).Close()
+}
+
+// newJob is the row as the insert will make it; rank and times come back from it.
+func newJob(spec *Spec, version, blockedBy int) (*Job, error) {
+	if spec.ID == uuid.Nil {
+		id, err := uuid.NewV7()
+		if err != nil {
+			return nil, fmt.Errorf("jobs: new id: %w", err)
+		}
+		spec.ID = id
+	}
+	if spec.Lane == LaneNone {
+		spec.Lane = LaneOf(spec.Type)
+	}
+	j := &Job{
+		ID: spec.ID, OwnerID: spec.Owner, ProjectID: spec.ProjectID, Type: spec.Type, Lane: spec.Lane, Status: Queued,
+		Quality: spec.Quality, Model: spec.Model, Engine: spec.Engine, Priority: spec.Priority,
+		Params: spec.Params, Inputs: spec.Inputs, Warnings: spec.Warnings, ContentID: spec.ContentID, Step: spec.Step,
+		BlockedBy: blockedBy, UsesGPU: spec.UsesGPU, ParentID: spec.ParentID, Version: version,
+		ClientReference: spec.ClientReference, RowVersion: 1,
+	}
+	if j.Params == nil {
+		j.Params = map[string]any{}
+	}
+	if j.Inputs == nil {
+		j.Inputs = []InputRef{}
+	}
+	if j.Warnings == nil {
+		j.Warnings = []Warning{}
+	}
+	if blockedBy > 0 {
+		j.Reason = ReasonWaitingForInput
+	}
+	if v := spec.NewVoice; v != nil {
+		if v.ID == uuid.Nil {
+			id, err := uuid.NewV7()
+			if err != nil {
+				return nil, fmt.Errorf("jobs: new id: %w", err)
+			}
+			v.ID = id
+		}
+		j.VoiceID = &v.ID
+	}
+	return j, nil
+}
+
+func (s *Service) queueSubmit(b *pgx.Batch, t *txn, spec *Spec, j *Job, deps []dep) {
+	b.Queue(insertJobSQL, j.ID, j.OwnerID, j.ProjectID, j.Type, nullable(j.Lane), nullable(j.Reason), j.Quality,
+		nullable(j.Model), j.Engine, j.Priority, stored{j.Params, j.Inputs}, j.Warnings, j.ContentID, nullable(j.Step),
+		j.BlockedBy, j.UsesGPU, j.ParentID, j.Version, nullable(j.ClientReference),
+	).QueryRow(func(row pgx.Row) error { return row.Scan(&j.Rank, &j.CreatedAt, &j.QueuedAt) })
+	if v := spec.NewVoice; v != nil {
+		b.Queue(insertVoiceSQL, v.ID, j.OwnerID, v.Name, v.Language, v.SampleAssetID, j.ID, nullable(v.ConsentNote))
+	}
+	for _, d := range deps {
+		b.Queue(insertDepSQL, j.ID, d.job, d.input)
+	}
+	if k := spec.Idempotency; k != nil {
+		b.Queue(endKeySQL, k.Scope, k.Route, k.Key, 202, j.ID, nil).Exec(func(tag pgconn.CommandTag) error {
+			if tag.RowsAffected() == 0 {
+				return ErrInFlight // another request took the key over; this one must leave nothing behind
+			}
+			return nil
+		})
+	}
+	if j.BlockedBy == 0 {
+		t.ticket(j, time.Time{})
+	}
+	t.emit(EventQueued, j)
+}
+
+// submitError turns what the schema refuses into what a user can act on.
+func submitError(err error) error {
+	var pg *pgconn.PgError
+	if !errors.As(err, &pg) {
+		return err
+	}
+	switch pg.ConstraintName {
+	case "voices_owner_name":
+		return fmt.Errorf("%w (%w)", ErrNameTaken, err)
+	case "generation_jobs_project_id_fkey":
+		return &InputError{Name: "project_id", Detail: "no project of yours has this id"}
+	case "voices_sample_asset_id_fkey":
+		return &InputError{Name: "sample", Detail: "the sample is gone: upload it again"}
+	default:
+		return err
+	}
+}

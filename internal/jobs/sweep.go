@@ -1,0 +1,69 @@
+package jobs
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/riverqueue/river"
+
+	"github.com/apibr/studio/internal/queue"
+)
+
+// EventRetention is how long events can be replayed.
+const EventRetention = 7 * 24 * time.Hour
+
+// nodeRetention is how long a node that left is remembered; its kernel boot id is what tells a reboot.
+const nodeRetention = 90 * 24 * time.Hour
+
+const (
+	sweepEventsSQL = `delete from events where at < now() - make_interval(secs => $1)`
+	sweepKeysSQL   = `delete from idempotency where created_at < now() - make_interval(secs => $1)`
+	// The last 200 of each kind are more than an estimate reads.
+	sweepHistorySQL = `
+	delete from run_history where id in (
+	    select id from (select id, row_number() over (partition by node_id, type, engine, model order by at desc) as n
+	                      from run_history) h where n > 200)`
+	sweepNodesSQL    = `delete from nodes where seen_at < now() - make_interval(secs => $1) and started_at < now() - make_interval(secs => $1)`
+	sweepProgressSQL = `delete from job_progress p where not exists (select from generation_jobs j where j.id = p.job_id and j.status = 'processing')`
+)
+
+// Sweep deletes what is past its keeping: events, idempotency keys, old run history, nodes that left.
+func (s *Service) Sweep(ctx context.Context, eventsOlderThan time.Duration) error {
+	var b pgx.Batch
+	b.Queue(sweepEventsSQL, eventsOlderThan.Seconds())
+	b.Queue(sweepKeysSQL, s.cfg.IdempotencyTTL.Seconds())
+	b.Queue(sweepHistorySQL)
+	b.Queue(sweepNodesSQL, nodeRetention.Seconds())
+	b.Queue(sweepProgressSQL)
+	if err := s.cfg.Pool.SendBatch(ctx, &b).Close(); err != nil {
+		return fmt.Errorf("jobs: sweep: %w", err)
+	}
+	return nil
+}
+
+// SweepArgs is the util job that sweeps, once an hour.
+type SweepArgs struct{}
+
+// Kind is River's name for it.
+func (SweepArgs) Kind() string { return "sweep_jobs" }
+
+// InsertOpts: the next hour is its retry.
+func (SweepArgs) InsertOpts() river.InsertOpts {
+	return river.InsertOpts{Queue: queue.Util, MaxAttempts: 1}
+}
+
+// SweepWorker runs Sweep; app adds it to the util workers with queue.Every(time.Hour, "sweep_jobs", SweepArgs{}).
+type SweepWorker struct {
+	river.WorkerDefaults[SweepArgs]
+	Jobs *Service
+}
+
+// Timeout of one sweep.
+func (w *SweepWorker) Timeout(*river.Job[SweepArgs]) time.Duration { return 5 * time.Minute }
+
+// Work sweeps.
+func (w *SweepWorker) Work(ctx context.Context, _ *river.Job[SweepArgs]) error {
+	return w.Jobs.Sweep(ctx, EventRetention)
+}

@@ -1,0 +1,152 @@
+package jobs
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/apibr/studio/internal/queue"
+)
+
+// appendEventsSQL numbers and writes events. It must be the last statement of its transaction: the counter row stays
+// locked until the commit, which is what makes numbers gap-free and in commit order.
+const appendEventsSQL = `
+	with n as (update event_counter set seq = seq + $1 returning seq)
+	insert into events (seq, owner_id, job_id, type, data)
+	select n.seq - $1 + e.ord, e.owner_id, e.job_id, e.type, e.data::jsonb
+	  from n, unnest($2::uuid[], $3::uuid[], $4::text[], $5::text[]) with ordinality as e (owner_id, job_id, type, data, ord)
+	returning seq`
+
+// event is a row of events on its way.
+type event struct {
+	owner *uuid.UUID
+	job   *uuid.UUID
+	kind  string
+	data  string
+}
+
+// jobEvent holds the facts at the time of the transition; what shows the event reads the rest from the job.
+func jobEvent(kind string, j *Job) event {
+	return event{owner: &j.OwnerID, job: &j.ID, kind: kind, data: eventData(j.Status, j.Reason, j.RowVersion)}
+}
+
+func eventData(status Status, reason Reason, rowVersion int64) string {
+	r := any(reason)
+	if reason == ReasonNone {
+		r = nil
+	}
+	b, _ := json.Marshal(map[string]any{"status": status, "reason": r, "row_version": rowVersion}) // plain values: cannot fail
+	return string(b)
+}
+
+// txn is one transition on its way: what it must still write at the end, and whom it wakes after.
+type txn struct {
+	pgx.Tx
+	events  []event
+	tickets map[time.Time]int
+	touched []uuid.UUID
+	cancels []uuid.UUID
+	// nudge wakes this node's runner without a ticket.
+	nudge bool
+	seq   int64
+}
+
+func (t *txn) emit(kind string, j *Job) {
+	t.events = append(t.events, jobEvent(kind, j))
+	t.touched = append(t.touched, j.ID)
+}
+
+// ticket asks for the River ticket of a job that became runnable at that time (zero: now).
+func (t *txn) ticket(j *Job, at time.Time) {
+	if j.Lane == LaneNone {
+		return
+	}
+	if t.tickets == nil {
+		t.tickets = map[time.Time]int{}
+	}
+	t.tickets[at]++
+}
+
+// tail queues what closes a transition: tickets, then the events.
+func (t *txn) tail(b *pgx.Batch) {
+	for at, n := range t.tickets {
+		queue.AddTickets(b, n, at)
+	}
+	if len(t.events) == 0 {
+		return
+	}
+	owners, ids := make([]*uuid.UUID, len(t.events)), make([]*uuid.UUID, len(t.events))
+	kinds, data := make([]string, len(t.events)), make([]string, len(t.events))
+	for i, e := range t.events {
+		owners[i], ids[i], kinds[i], data[i] = e.owner, e.job, e.kind, e.data
+	}
+	b.Queue(appendEventsSQL, len(t.events), owners, ids, kinds, data).Query(func(rows pgx.Rows) error {
+		seqs, err := pgx.CollectRows(rows, pgx.RowTo[int64])
+		for _, n := range seqs {
+			t.seq = max(t.seq, n)
+		}
+		return err
+	})
+}
+
+// inTx runs a transition. The tail and the commit go out together, so that the counter row is locked for one round trip.
+func (s *Service) inTx(ctx context.Context, op string, fn func(t *txn) error) error {
+	conn, err := s.cfg.Pool.Acquire(ctx)
+	if err != nil {
+		return fmt.Errorf("jobs: %s: %w", op, err)
+	}
+	defer conn.Release()
+	tx, err := conn.Begin(ctx)
+	if err != nil {
+		return fmt.Errorf("jobs: %s: %w", op, err)
+	}
+	t := &txn{Tx: tx}
+	if err := fn(t); err != nil {
+		rollback(ctx, tx)
+		return fmt.Errorf("jobs: %s: %w", op, err)
+	}
+	var b pgx.Batch
+	t.tail(&b)
+	b.Queue("commit")
+	if err := conn.SendBatch(ctx, &b).Close(); err != nil {
+		rollback(ctx, tx)
+		return fmt.Errorf("jobs: %s: commit: %w", op, err)
+	}
+	conn.Release() // before others are woken: they may want this very connection
+	s.committed(ctx, t)
+	return nil
+}
+
+// rollback gives the connection back clean even when ctx has ended; a connection that cannot is closed by the pool.
+func rollback(ctx context.Context, tx pgx.Tx) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	_ = tx.Rollback(ctx)
+}
+
+// committed tells everybody who waits for it.
+func (s *Service) committed(ctx context.Context, t *txn) {
+	ctx = context.WithoutCancel(ctx)
+	s.outlooks.invalidate()
+	for _, id := range t.touched {
+		s.waiters.wake(id)
+	}
+	if t.nudge || len(t.tickets) > 0 {
+		s.wake()
+	}
+	if len(t.tickets) > 0 {
+		if s.cfg.WakeOthers != nil {
+			s.cfg.WakeOthers()
+		}
+	}
+	for _, id := range t.cancels {
+		s.notifyCancel(ctx, id)
+	}
+	if t.seq > 0 && s.cfg.Hub != nil {
+		s.cfg.Hub.Notify(ctx, t.seq)
+	}
+}

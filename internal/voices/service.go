@@ -1,0 +1,165 @@
+package voices
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+const cols = `v.id, v.owner_id, v.name, v.status, v.language, v.builtin, v.sample_seconds, v.sample_asset_id, v.job_id,
+	v.conditionals, v.consent_note, v.created_at, v.updated_at`
+
+const visible = ` from voices v where (v.owner_id = $1 or v.builtin)`
+
+const builtinSQL = `
+	insert into voices as v (id, name, status, language, builtin, conditionals) values ($1, $2, 'ready', $3, true, $4)
+	on conflict (id) do update
+	   set name = excluded.name, language = excluded.language, conditionals = excluded.conditionals, updated_at = now()
+	 where v.builtin and (v.name, v.language, v.conditionals) is distinct from (excluded.name, excluded.language, excluded.conditionals)`
+
+const getSQL = `select ` + cols + visible + ` and v.id = $2`
+
+// The caller's own voice wins over a built-in one of the same name.
+const findSQL = `select ` + cols + visible + ` and (v.id = $2 or v.name = $3) order by v.id = $2 desc nulls last, v.builtin limit 1`
+
+const listSQL = `select ` + cols + visible + `
+	   and ($2 = '' or v.status = $2) and ($3 = '' or v.language = $3)
+	 order by v.builtin, case when v.builtin then null else v.created_at end desc, v.name, v.id`
+
+const updateSQL = `
+	update voices v
+	   set name = coalesce($3, v.name), language = coalesce($4, v.language), consent_note = coalesce($5, v.consent_note), updated_at = now()
+	 where v.id = $2 and v.owner_id = $1
+	returning ` + cols
+
+// Who needs a voice names it among the inputs of an unfinished job.
+const inUseSQL = `
+	select exists (select from generation_jobs j
+	                where j.status in ('queued', 'processing') and j.owner_id = $1
+	                  and (j.parameters -> 'inputs') @> jsonb_build_array(jsonb_build_object('voice_id', $2::text)))`
+
+const lockSQL = `select ` + cols + visible + ` and v.id = $2 for update`
+
+const deleteSQL = `delete from voices where id = $1`
+
+// statements of this package, for the test that prepares them all.
+var statements = map[string]string{
+	"builtinSQL": builtinSQL, "getSQL": getSQL, "findSQL": findSQL, "listSQL": listSQL, "updateSQL": updateSQL,
+	"inUseSQL": inUseSQL, "lockSQL": lockSQL, "deleteSQL": deleteSQL,
+}
+
+// EnsureBuiltins writes the built-in voices, once at start; doing it again updates them.
+func (s *Service) EnsureBuiltins(ctx context.Context, voices []Builtin) error {
+	if len(voices) == 0 {
+		return nil
+	}
+	var b pgx.Batch
+	for _, v := range voices {
+		b.Queue(builtinSQL, v.ID, v.Name, v.Language, v.Conditionals)
+	}
+	if err := s.pool.SendBatch(ctx, &b).Close(); err != nil {
+		return fmt.Errorf("voices: built-in: %w", err)
+	}
+	return nil
+}
+
+func (s *Service) one(ctx context.Context, op, sql string, args ...any) (*Voice, error) {
+	rows, err := s.pool.Query(ctx, sql, args...)
+	if err != nil {
+		return nil, fmt.Errorf("voices: %s: %w", op, err)
+	}
+	return oneOf(op, rows)
+}
+
+func oneOf(op string, rows pgx.Rows) (*Voice, error) {
+	v, err := pgx.CollectExactlyOneRow(rows, pgx.RowToAddrOfStructByName[Voice])
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, ErrNotFound
+	}
+	if err != nil {
+		return nil, fmt.Errorf("voices: %s: %w", op, err)
+	}
+	return v, nil
+}
+
+// Get returns a voice that the owner sees.
+func (s *Service) Get(ctx context.Context, owner, id uuid.UUID) (*Voice, error) {
+	return s.one(ctx, "get", getSQL, owner, id)
+}
+
+// Find takes what a request may hold as voice_id: the id, or the exact name of one of the caller's voices (then of a built-in one).
+func (s *Service) Find(ctx context.Context, owner uuid.UUID, idOrName string) (*Voice, error) {
+	var id *uuid.UUID
+	if parsed, err := uuid.Parse(idOrName); err == nil {
+		id = &parsed
+	}
+	return s.one(ctx, "find", findSQL, owner, id, idOrName)
+}
+
+// List returns the owner's voices, newest first, then the built-in ones by name.
+func (s *Service) List(ctx context.Context, owner uuid.UUID, f Filter) ([]*Voice, error) {
+	rows, err := s.pool.Query(ctx, listSQL, owner, string(f.Status), f.Language)
+	if err != nil {
+		return nil, fmt.Errorf("voices: list: %w", err)
+	}
+	found, err := pgx.CollectRows(rows, pgx.RowToAddrOfStructByName[Voice])
+	if err != nil {
+		return nil, fmt.Errorf("voices: list: %w", err)
+	}
+	return found, nil
+}
+
+// Update renames a voice or changes what is known of it. Fails with ErrBuiltin, ErrNameTaken.
+func (s *Service) Update(ctx context.Context, owner, id uuid.UUID, p Patch) (*Voice, error) {
+	v, err := s.one(ctx, "update", updateSQL, owner, id, p.Name, p.Language, p.ConsentNote)
+	var pg *pgconn.PgError
+	switch {
+	case errors.As(err, &pg) && pg.ConstraintName == "voices_owner_name":
+		return nil, ErrNameTaken
+	case errors.Is(err, ErrNotFound):
+		return nil, s.notOwn(ctx, owner, id)
+	}
+	return v, err
+}
+
+// notOwn tells a built-in voice from one that the owner does not see.
+func (s *Service) notOwn(ctx context.Context, owner, id uuid.UUID) error {
+	if _, err := s.Get(ctx, owner, id); err != nil {
+		return err
+	}
+	return ErrBuiltin
+}
+
+// Delete removes a voice; ErrInUse while an unfinished job needs it, ErrBuiltin.
+//
+// A job submitted at the same moment fails at its claim, with a sentence that names the voice.
+func (s *Service) Delete(ctx context.Context, owner, id uuid.UUID) error {
+	return pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, lockSQL, owner, id)
+		if err != nil {
+			return fmt.Errorf("voices: delete: %w", err)
+		}
+		v, err := oneOf("delete", rows)
+		if err != nil {
+			return err
+		}
+		if v.Builtin {
+			return ErrBuiltin
+		}
+		var used bool
+		if err := tx.QueryRow(ctx, inUseSQL, owner, id.String()).Scan(&used); err != nil {
+			return fmt.Errorf("voices: delete: %w", err)
+		}
+		if used {
+			return ErrInUse
+		}
+		if _, err := tx.Exec(ctx, deleteSQL, id); err != nil {
+			return fmt.Errorf("voices: delete: %w", err)
+		}
+		return nil
+	})
+}
