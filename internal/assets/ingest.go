@@ -98,7 +98,7 @@ func (s *Service) receive(ctx context.Context, req IngestRequest, path string) (
 		return "", diskError(fmt.Errorf("receive file: %w", err))
 	}
 	if n > s.cfg.MaxBytes {
-		return "", &media.LimitError{Name: "file size", Value: "more", Limit: megabytes(s.cfg.MaxBytes), ConfigKey: KeyMaxUpload}
+		return "", &media.LimitError{Name: "file size", Value: "more than " + megabytes(s.cfg.MaxBytes), Limit: megabytes(s.cfg.MaxBytes), ConfigKey: KeyMaxUpload}
 	}
 	if err := dst.Close(); err != nil {
 		return "", diskError(fmt.Errorf("receive file: %w", err))
