@@ -1,0 +1,34 @@
+package jobs
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Every statement is prepared on the migrated schema, and none is missing from the list.
+func TestEveryStatementPrepares(t *testing.T) {
+	b := newBench(t)
+	conn, err := b.pool.Acquire(b.ctx)
+	require.NoError(t, err)
+	defer conn.Release()
+	for name, sql := range statements {
+		_, err := conn.Conn().Prepare(b.ctx, name, sql)
+		require.NoError(t, err, name)
+	}
+
+	pkgs, err := parser.ParseDir(token.NewFileSet(), ".", nil, 0)
+	require.NoError(t, err)
+	for _, f := range pkgs["jobs"].Files {
+		ast.Inspect(f, func(n ast.Node) bool {
+			if spec, ok := n.(*ast.ValueSpec); ok && strings.HasSuffix(spec.Names[0].Name, "SQL") {
+				require.Contains(t, statements, spec.Names[0].Name)
+			}
+			return true
+		})
+	}
+}
