@@ -47,6 +47,9 @@ const sweepRowsSQL = `
 
 const knownSQL = `select sha256 from blobs where sha256 = any($1)`
 
+// statements of this package, for the test that prepares them all.
+var statements = map[string]string{"record": recordSQL, "sweepRows": sweepRowsSQL, "known": knownSQL}
+
 // Sweeper removes files that nothing refers to. Run Sweep as a periodic util job.
 type Sweeper struct {
 	Pool *pgxpool.Pool

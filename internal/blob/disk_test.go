@@ -1,0 +1,214 @@
+package blob
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"testing/iotest"
+
+	"github.com/stretchr/testify/require"
+)
+
+func newDisk(t *testing.T) *Disk {
+	t.Helper()
+	d, err := NewDisk(filepath.Join(t.TempDir(), "blobs"))
+	require.NoError(t, err)
+	return d
+}
+
+func sum(b []byte) string { h := sha256.Sum256(b); return hex.EncodeToString(h[:]) }
+
+// files lists every regular file of the store, temporary ones too.
+func files(t *testing.T, d *Disk) []string {
+	t.Helper()
+	var out []string
+	require.NoError(t, filepath.WalkDir(d.dir, func(path string, e fs.DirEntry, err error) error {
+		if err == nil && !e.IsDir() && e.Name() != ".lock" {
+			out = append(out, path)
+		}
+		return err
+	}))
+	return out
+}
+
+func content(t *testing.T, d *Disk, sha string) []byte {
+	t.Helper()
+	r, size, err := d.Open(context.Background(), sha)
+	require.NoError(t, err)
+	defer r.Close()
+	b, err := io.ReadAll(r)
+	require.NoError(t, err)
+	require.Len(t, b, int(size))
+	return b
+}
+
+func TestPutKeepsEqualBytesOnce(t *testing.T) {
+	t.Parallel()
+	d, ctx := newDisk(t), context.Background()
+	for _, b := range [][]byte{{}, []byte("x"), bytes.Repeat([]byte("voz"), 300_000)} {
+		for range 2 {
+			ref, err := d.Put(ctx, iotest.HalfReader(bytes.NewReader(b)), 0)
+			require.NoError(t, err)
+			require.Equal(t, Ref{SHA256: sum(b), Size: int64(len(b))}, ref)
+			require.Equal(t, b, content(t, d, ref.SHA256))
+		}
+	}
+	require.Len(t, files(t, d), 3)
+	path, err := d.Path(sum([]byte("x")))
+	require.NoError(t, err)
+	require.True(t, strings.HasSuffix(path, "/2d/71/"+sum([]byte("x"))), path)
+}
+
+func TestPutLeavesNothingWhenItFails(t *testing.T) {
+	t.Parallel()
+	d, ctx := newDisk(t), context.Background()
+	gone := errors.New("client gone")
+	_, err := d.Put(ctx, io.MultiReader(strings.NewReader("half"), iotest.ErrReader(gone)), 0)
+	require.ErrorIs(t, err, gone)
+	_, err = d.Put(ctx, strings.NewReader("12345"), 4)
+	require.ErrorIs(t, err, ErrTooLarge)
+	_, err = d.Put(ctx, strings.NewReader("1234"), 4)
+	require.NoError(t, err, "exactly the limit")
+	canceled, cancel := context.WithCancel(ctx)
+	cancel()
+	_, err = d.Put(canceled, strings.NewReader("x"), 0)
+	require.ErrorIs(t, err, context.Canceled)
+	require.Len(t, files(t, d), 1)
+}
+
+func TestImport(t *testing.T) {
+	t.Parallel()
+	d, ctx := newDisk(t), context.Background()
+	write := func(dir, text string) string {
+		path := filepath.Join(dir, "f")
+		require.NoError(t, os.WriteFile(path, []byte(text), 0o644))
+		return path
+	}
+	same := write(d.TempDir(), "same filesystem")
+	before, err := os.Stat(same)
+	require.NoError(t, err)
+	ref, err := d.Import(ctx, same)
+	require.NoError(t, err)
+	require.NoFileExists(t, same)
+	path, err := d.Path(ref.SHA256)
+	require.NoError(t, err)
+	after, err := os.Stat(path)
+	require.NoError(t, err)
+	require.True(t, os.SameFile(before, after), "renamed, not copied")
+	require.Zero(t, after.Mode()&0o222, "nobody writes to it by accident")
+
+	again := write(d.TempDir(), "same filesystem")
+	ref2, err := d.Import(ctx, again)
+	require.NoError(t, err)
+	require.Equal(t, ref, ref2)
+	require.NoFileExists(t, again)
+
+	linked := write(t.TempDir(), "two names")
+	require.NoError(t, os.Link(linked, linked+"2"))
+	ref, err = d.Import(ctx, linked)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(linked+"2", []byte("changed!!"), 0o644))
+	require.Equal(t, "two names", string(content(t, d, ref.SHA256)), "a second name cannot change what was kept")
+
+	target := write(t.TempDir(), "elsewhere")
+	link := target + "-link"
+	require.NoError(t, os.Symlink(target, link))
+	_, err = d.Import(ctx, link)
+	require.Error(t, err)
+	_, err = d.Import(ctx, t.TempDir())
+	require.Error(t, err)
+	fifo := filepath.Join(t.TempDir(), "fifo")
+	require.NoError(t, syscall.Mkfifo(fifo, 0o600))
+	_, err = d.Import(ctx, fifo)
+	require.Error(t, err, "and it does not wait for a writer")
+
+	if shm, err := os.MkdirTemp("/dev/shm", "blob-test-*"); err == nil {
+		defer os.RemoveAll(shm)
+		ref, err := d.Import(ctx, write(shm, "another filesystem"))
+		require.NoError(t, err)
+		require.Equal(t, "another filesystem", string(content(t, d, ref.SHA256)))
+		require.NoFileExists(t, filepath.Join(shm, "f"))
+	}
+}
+
+func TestOnlyHashesAreNames(t *testing.T) {
+	t.Parallel()
+	d, ctx := newDisk(t), context.Background()
+	for _, bad := range []string{"", "..", "../../etc/passwd", strings.Repeat("a", 63), strings.Repeat("A", 64), strings.Repeat("../", 21) + "a", strings.Repeat("a", 63) + "/"} {
+		_, _, err := d.Open(ctx, bad)
+		require.ErrorIs(t, err, ErrNotFound, bad)
+		_, err = d.Path(bad)
+		require.ErrorIs(t, err, ErrNotFound, bad)
+		require.NoError(t, d.Delete(ctx, bad))
+	}
+	_, _, err := d.Open(ctx, strings.Repeat("a", 64))
+	require.ErrorIs(t, err, ErrNotFound)
+	ref, err := d.Put(ctx, strings.NewReader("x"), 0)
+	require.NoError(t, err)
+	require.NoError(t, d.Delete(ctx, ref.SHA256))
+	require.NoError(t, d.Delete(ctx, ref.SHA256))
+	_, err = d.Path(ref.SHA256)
+	require.ErrorIs(t, err, ErrNotFound)
+}
+
+func TestADamagedFileIsReplaced(t *testing.T) {
+	t.Parallel()
+	d, ctx := newDisk(t), context.Background()
+	ref, err := d.Put(ctx, strings.NewReader("whole"), 0)
+	require.NoError(t, err)
+	path, err := d.Path(ref.SHA256)
+	require.NoError(t, err)
+	require.NoError(t, os.Chmod(path, 0o600))
+	require.NoError(t, os.Truncate(path, 2))
+	_, err = d.Put(ctx, strings.NewReader("whole"), 0)
+	require.NoError(t, err)
+	require.Equal(t, "whole", string(content(t, d, ref.SHA256)))
+}
+
+func TestManyAtOnce(t *testing.T) {
+	t.Parallel()
+	d := newDisk(t)
+	var wg sync.WaitGroup
+	for i := range 40 {
+		wg.Go(func() {
+			text := strings.Repeat("a", i%5)
+			ref, err := d.Put(context.Background(), strings.NewReader(text), 0)
+			if err != nil || ref.SHA256 != sum([]byte(text)) {
+				t.Errorf("put: %v", err)
+			}
+		})
+	}
+	wg.Wait()
+	require.Len(t, files(t, d), 5)
+}
+
+func TestDiskFullIsASentenceAndLeavesRoom(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=1m"); err != nil {
+		t.Skipf("needs the right to mount a small tmpfs: %v", err)
+	}
+	defer syscall.Unmount(dir, syscall.MNT_DETACH)
+	d, err := NewDisk(dir)
+	require.NoError(t, err)
+	_, err = d.Put(context.Background(), io.LimitReader(zeros{}, 8<<20), 0)
+	require.ErrorIs(t, err, ErrDiskFull)
+	require.Contains(t, err.Error(), "free some space")
+	require.NotContains(t, err.Error(), dir)
+	_, err = d.Put(context.Background(), io.LimitReader(zeros{}, 512<<10), 0)
+	require.NoError(t, err, "what did not fit was removed again")
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
