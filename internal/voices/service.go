@@ -2,6 +2,7 @@ package voices
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -59,6 +60,9 @@ func (s *Service) EnsureBuiltins(ctx context.Context, voices []Builtin) error {
 	}
 	var b pgx.Batch
 	for _, v := range voices {
+		if v.Conditionals == nil {
+			v.Conditionals = map[string]json.RawMessage{}
+		}
 		b.Queue(builtinSQL, v.ID, v.Name, v.Language, v.Conditionals)
 	}
 	if err := s.pool.SendBatch(ctx, &b).Close(); err != nil {
