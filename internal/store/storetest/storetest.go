@@ -7,6 +7,7 @@ package storetest
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/url"
 	"os"
 	"os/exec"
@@ -125,11 +126,17 @@ func start() (string, error) {
 func removeWhenWeEnd(dir string) error {
 	const script = `cat; for i in $(seq 100); do [ -e "$1"/pg/*/postmaster.pid ] || break; sleep 0.1; done; rm -rf "$1"`
 	cmd := exec.Command("sh", "-c", script, "sh", dir)
-	if _, err := cmd.StdinPipe(); err != nil { // never written to: it closes when this process ends
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
 		return err
 	}
+	untilWeEnd = stdin
 	return cmd.Start()
 }
+
+// untilWeEnd is never written to and closes when this process ends. It is kept here because the garbage collector closes what
+// nobody holds, which removed the cluster under tests that were still running.
+var untilWeEnd io.Closer
 
 // venvs of the checkout, where the wheel is when the system has no Postgres.
 func venvs() []string {
