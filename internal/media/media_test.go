@@ -335,6 +335,49 @@ func TestTranscode(t *testing.T) {
 	require.ErrorIs(t, err, ErrUnsupported)
 }
 
+// TestWebPKeepsItsColours guards against reading the limited range of lossy WebP as a full one.
+func TestWebPKeepsItsColours(t *testing.T) {
+	t.Parallel()
+	p := newProcessor(t, Limits{})
+	img := image.NewRGBA(image.Rect(0, 0, 64, 64))
+	for i := range img.Pix {
+		img.Pix[i] = 255
+		if i%(64*4) < 32*4 && i%4 != 3 {
+			img.Pix[i] = 0 // the left half is black
+		}
+	}
+	var b bytes.Buffer
+	require.NoError(t, stdpng.Encode(&b, img))
+	dir := t.TempDir()
+	asWebP, asPNG := filepath.Join(dir, "x.webp"), filepath.Join(dir, "x.png")
+	require.NoError(t, p.Transcode(context.Background(), write(t, "a.png", b.Bytes()), asWebP, "webp"))
+	require.NoError(t, p.Transcode(context.Background(), asWebP, asPNG, "png"))
+	black, _, _, _ := decode(t, asPNG).At(8, 32).RGBA()
+	white, _, _, _ := decode(t, asPNG).At(56, 32).RGBA()
+	require.Less(t, black>>8, uint32(6))
+	require.Greater(t, white>>8, uint32(249))
+	left, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Len(t, left, 2, "no temporary file stays")
+}
+
+func TestASongWithABigCoverIsASong(t *testing.T) {
+	t.Parallel()
+	p := newProcessor(t, Limits{VideoPixels: 100})
+	song := filepath.Join(t.TempDir(), "song.mp3")
+	cover := write(t, "cover.png", pngBytes(t, 300, 300))
+	src := fixture(t, "a.mp3")
+	run(testFFmpeg(t), "-i", src, "-i", cover, "-map", "0", "-map", "1", "-c", "copy", "-disposition:v", "attached_pic", song)
+	require.NoError(t, fixtures.err)
+	info, err := p.Probe(context.Background(), song)
+	require.NoError(t, err)
+	require.Equal(t, Audio, info.Kind)
+	require.False(t, info.HasVideo)
+	clean := filepath.Join(t.TempDir(), "clean")
+	require.NoError(t, p.Clean(context.Background(), song, clean))
+	require.NotContains(t, string(read(t, clean)), "IHDR", "a cover can be a photo of anybody")
+}
+
 func TestLabelIsReadBackAndDeterministic(t *testing.T) {
 	t.Parallel()
 	p := newProcessor(t, Limits{})

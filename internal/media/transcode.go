@@ -69,10 +69,34 @@ func (p *Processor) transcodeImage(ctx context.Context, src, dst string, c conta
 	if _, err := probeImage(src, c, p.cfg.Limits); err != nil {
 		return err
 	}
+	if c == webp {
+		tmp := dst + ".source.png"
+		if err := p.decodeWebP(ctx, src, tmp); err != nil {
+			return err
+		}
+		defer os.Remove(tmp)
+		src, c = tmp, png
+	}
 	if format == "webp" {
 		return p.encodeWebP(ctx, src, dst, c)
 	}
 	return encodeImage(src, dst, c, format)
+}
+
+// decodeWebP makes an upright PNG. x/image/webp takes the limited colour range of lossy WebP for a full one, which
+// leaves black grey (measured: ten levels on average), so ffmpeg decodes.
+func (p *Processor) decodeWebP(ctx context.Context, src, dst string) error {
+	facts, err := rewriteFile(webp.mime, src, "", nil)
+	if err != nil {
+		return err
+	}
+	flat := dst + ".flat"
+	read := container{demux: "webp_pipe", name: webp.name}
+	if err := p.convert(ctx, src, flat, read, []string{"-frames:v", "1", "-pix_fmt", "rgba", "-c:v", "png", "-f", "image2pipe"}); err != nil {
+		return err
+	}
+	defer os.Remove(flat)
+	return encodePicture(flat, dst, png, "png", facts.orientation)
 }
 
 // encodeWebP goes through an upright PNG, since Go has no WebP encoder and ffmpeg does not know every orientation.
@@ -87,10 +111,19 @@ func (p *Processor) encodeWebP(ctx context.Context, src, dst string, c container
 }
 
 func encodeImage(src, dst string, c container, format string) error {
-	img, err := decodeUpright(src, c)
+	facts, err := rewriteFile(c.mime, src, "", nil)
 	if err != nil {
 		return err
 	}
+	return encodePicture(src, dst, c, format, facts.orientation)
+}
+
+func encodePicture(src, dst string, c container, format string, orientation int) error {
+	img, err := decodePicture(src, c)
+	if err != nil {
+		return err
+	}
+	img = upright(img, orientation)
 	f, err := os.OpenFile(dst, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return fmt.Errorf("encode picture: %w", diskError(err))
@@ -110,11 +143,7 @@ func encodeImage(src, dst string, c container, format string) error {
 	return nil
 }
 
-func decodeUpright(path string, c container) (image.Image, error) {
-	facts, err := rewriteFile(c.mime, path, "", nil)
-	if err != nil {
-		return nil, err
-	}
+func decodePicture(path string, c container) (image.Image, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("read picture: %w", err)
@@ -124,7 +153,7 @@ func decodeUpright(path string, c container) (image.Image, error) {
 	if err != nil {
 		return nil, damaged(c.name)
 	}
-	return upright(img, facts.orientation), nil
+	return img, nil
 }
 
 // upright applies an EXIF orientation.
