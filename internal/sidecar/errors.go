@@ -136,7 +136,7 @@ func (e *BreakerError) Error() string {
 }
 
 // Fault says whether the error counts against a job's limit of faults: crashes, hangs, lack of memory, a broken protocol
-// or device. Cancels, refusals and wrong input do not.
+// or device. Cancels, refusals, wrong input and an exception of the engine (it would come again) do not.
 func Fault(err error) bool {
 	var crash *CrashError
 	var hang *HangError
@@ -147,7 +147,7 @@ func Fault(err error) bool {
 	var said *EngineError
 	if errors.As(err, &said) {
 		switch said.Code {
-		case OutOfMemory, DeviceLost, ProtocolError, Internal:
+		case OutOfMemory, DeviceLost, ProtocolError:
 			return true
 		}
 	}

@@ -1,0 +1,213 @@
+package sidecar
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"path/filepath"
+	"sync"
+	"time"
+)
+
+// Lease is the exclusive use of one process that has loaded a model. Its methods are safe to call from any goroutine,
+// but one Run at a time.
+type Lease struct {
+	pool *Pool
+	slot *slot
+	load time.Duration // load is 0 when the model was there already
+
+	mu       sync.Mutex
+	cancel   context.CancelFunc
+	canceled bool
+	released bool
+	ran      bool
+}
+
+// PID is the process, for logs.
+func (l *Lease) PID() int { return l.slot.proc.pid }
+
+// Model is what is loaded.
+func (l *Lease) Model() string { return l.slot.model }
+
+// Run sends one run and waits for its end.
+//
+// Every output and segment is checked before it is handed on: a relative path inside OutDir, no link, a regular file,
+// size and SHA-256 as on disk. When ctx ends (or Cancel is called) the cancel ladder begins and Run returns ErrCanceled,
+// once the engine has answered or its process is gone. Other errors are those of the package's doc; Fault and Retryable
+// sort them. A handler's error is returned as it is.
+func (l *Lease) Run(ctx context.Context, req RunRequest, events Events) (*RunResult, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	if !l.enter(cancel) {
+		return nil, ErrCanceled
+	}
+	defer l.leave()
+	first := 0
+	if req.ResumeFrom != nil {
+		first = req.ResumeFrom.Index
+	}
+	pr := l.slot.proc
+	pr.logs.Store(&ctx)
+	background := context.Background()
+	defer pr.logs.Store(&background)
+
+	run := &running{dir: req.OutDir, events: events, inbox: newInbox(first), cancel: cancel}
+	out := pr.do(ctx, &call{
+		method: methodRun, params: req.params(), job: req.Job.String(), model: l.slot.model, events: run.inbox,
+	}, func() { run.deliver(ctx) })
+	if out.err == nil {
+		// The last segments may have come with the answer.
+		run.deliver(ctx)
+	}
+	result, err := l.outcome(req, run, out)
+	l.pool.judge(l.slot, err)
+	return result, err
+}
+
+func (l *Lease) outcome(req RunRequest, run *running, out outcome) (*RunResult, error) {
+	pr := l.slot.proc
+	err := out.err
+	if run.err != nil && (err == nil || errors.Is(err, ErrCanceled)) {
+		err = run.err
+	}
+	var result *RunResult
+	if err == nil {
+		result, err = readResult(req.OutDir, out.result)
+	}
+	if err != nil {
+		var said *EngineError
+		if errors.As(err, &said) && said.Code == ProtocolError {
+			pr.kill(err)
+			pr.awaitGone(context.Background())
+		}
+		if out.ended {
+			// The caller may load something else at once: the memory has to be free by then.
+			pr.awaitGone(context.Background())
+		}
+		return nil, err
+	}
+	result.Phases, result.PeakRAM, result.PeakVRAM = out.phases, out.peakRAM, out.peakVRAM
+	result.LoadSeconds = l.load.Seconds()
+	for _, phase := range out.phases {
+		pr.cfg.Metrics.PhaseSeconds(string(pr.engine.ID), phase.Phase, phase.End.Sub(phase.Start).Seconds())
+		pr.cfg.History.Record(pr.engine.ID, l.slot.model, phase.Phase, phase.Longest)
+	}
+	return result, nil
+}
+
+func readResult(dir string, raw []byte) (*RunResult, error) {
+	var sent runResult
+	if err := json.Unmarshal(raw, &sent); err != nil {
+		return nil, protocolError("the result of the run is not understood")
+	}
+	result := &RunResult{Seed: int64(sent.Seed), Timings: sent.Timings, Metadata: sent.Metadata}
+	for _, file := range sent.Outputs {
+		output, err := verify(dir, file)
+		if err != nil {
+			return nil, err
+		}
+		result.Outputs = append(result.Outputs, output)
+	}
+	return result, nil
+}
+
+// running delivers the events of one run in the goroutine of Lease.Run.
+type running struct {
+	dir    string
+	events Events
+	inbox  *inbox
+	cancel context.CancelFunc
+	err    error // err is the first error of a handler or of a segment's check
+}
+
+func (r *running) deliver(ctx context.Context) {
+	ordered, progress := r.inbox.take()
+	for _, item := range ordered {
+		switch item := item.(type) {
+		case phaseStart:
+			if r.events.Phase != nil {
+				r.events.Phase(item.phase, item.at)
+			}
+		case segmentParams:
+			r.segment(ctx, item)
+		}
+	}
+	if progress != nil && r.events.Progress != nil && r.err == nil {
+		r.events.Progress(r.progress(*progress))
+	}
+}
+
+func (r *running) segment(ctx context.Context, sent segmentParams) {
+	if r.err != nil || ctx.Err() != nil {
+		return
+	}
+	file, err := verify(r.dir, sent.File)
+	if err == nil && r.events.Segment != nil {
+		file.Index = sent.Index
+		err = r.events.Segment(ctx, Segment{Index: sent.Index, File: file})
+	}
+	if err != nil && ctx.Err() == nil {
+		r.err = err
+		r.cancel()
+	}
+}
+
+func (r *running) progress(sent progressParams) Progress {
+	progress := Progress{Phase: sent.Phase, Step: sent.Step}
+	if sent.Total != nil {
+		progress.Total = *sent.Total
+	}
+	if sent.Message != nil {
+		progress.Message = Scrub(*sent.Message)
+	}
+	if sent.Preview != nil && *sent.Preview != "" {
+		// A preview that cannot be opened is only not shown: the engine may have replaced it already.
+		if f, err := openInside(r.dir, *sent.Preview); err == nil {
+			_ = f.Close()
+			progress.Preview = filepath.Join(r.dir, *sent.Preview)
+		}
+	}
+	return progress
+}
+
+// Cancel cancels the run in flight, or the next one. Twice changes nothing.
+func (l *Lease) Cancel() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.canceled = true
+	if l.cancel != nil {
+		l.cancel()
+	}
+}
+
+func (l *Lease) enter(cancel context.CancelFunc) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.canceled || l.released {
+		return false
+	}
+	l.cancel, l.ran = cancel, true
+	return true
+}
+
+func (l *Lease) leave() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.cancel = nil
+}
+
+// Release gives the process back; it stays loaded. Of a released lease nothing else may be used. Twice changes nothing.
+func (l *Lease) Release() {
+	l.mu.Lock()
+	if l.released {
+		l.mu.Unlock()
+		return
+	}
+	l.released = true
+	ran, inFlight := l.ran, l.cancel != nil
+	l.mu.Unlock()
+	if inFlight {
+		l.slot.proc.kill(ErrCanceled)
+	}
+	l.pool.release(l.slot, ran && !inFlight)
+}

@@ -1,0 +1,143 @@
+package sidecar
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+)
+
+// The parameters of the frames; sidecar-protocol.md is the authority.
+
+type helloParams struct {
+	Protocol int      `json:"protocol"`
+	Worker   string   `json:"worker"`
+	Engines  []string `json:"engines"`
+	Python   string   `json:"python"`
+	Device   string   `json:"device"`
+	PID      int      `json:"pid"`
+}
+
+type heartbeatParams struct {
+	VRAMBytes int64   `json:"vram_bytes"`
+	RAMBytes  int64   `json:"ram_bytes"`
+	Phase     *string `json:"phase"`
+	Steps     *int64  `json:"steps"`
+}
+
+type progressParams struct {
+	Job     string  `json:"job"`
+	Phase   string  `json:"phase"`
+	Step    int64   `json:"step"`
+	Total   *int64  `json:"total"`
+	Message *string `json:"message"`
+	Preview *string `json:"preview"`
+}
+
+type segmentParams struct {
+	Job   string   `json:"job"`
+	Index int      `json:"index"`
+	File  fileSent `json:"file"`
+}
+
+type logParams struct {
+	Level   string         `json:"level"`
+	Message string         `json:"message"`
+	Fields  map[string]any `json:"fields"`
+}
+
+type loadParams struct {
+	Engine  string            `json:"engine"`
+	Model   string            `json:"model"`
+	Variant string            `json:"variant"`
+	Files   map[string]string `json:"files"`
+	Plan    loadPlan          `json:"plan"`
+}
+
+type loadPlan struct {
+	Device    string `json:"device"`
+	VRAMBytes int64  `json:"vram_bytes"`
+	RAMBytes  int64  `json:"ram_bytes"`
+}
+
+type loadResult struct {
+	VRAMBytes int64   `json:"vram_bytes"`
+	RAMBytes  int64   `json:"ram_bytes"`
+	Seconds   float64 `json:"seconds"`
+}
+
+type runParams struct {
+	Job        string         `json:"job"`
+	Fence      int64          `json:"fence"`
+	Task       string         `json:"task"`
+	Params     map[string]any `json:"params"`
+	Inputs     []fileSent     `json:"inputs"`
+	OutDir     string         `json:"out_dir"`
+	ResumeFrom *resumeParams  `json:"resume_from"`
+}
+
+type resumeParams struct {
+	Index    int        `json:"index"`
+	Segments []fileSent `json:"segments"`
+}
+
+type runResult struct {
+	Outputs  []fileSent         `json:"outputs"`
+	Seed     wholeNumber        `json:"seed"`
+	Timings  map[string]float64 `json:"timings"`
+	Metadata map[string]any     `json:"metadata"`
+}
+
+// fileSent is a file as frames carry it: in both directions, with an index where it is a segment to resume from.
+type fileSent struct {
+	Name     string         `json:"name,omitempty"`
+	Index    *int           `json:"index,omitempty"`
+	Path     string         `json:"path"`
+	MIME     string         `json:"mime"`
+	Size     int64          `json:"size"`
+	SHA256   string         `json:"sha256"`
+	Metadata map[string]any `json:"metadata,omitempty"`
+}
+
+// wholeNumber takes 7 and 7.0, since Python's seeds may pass through floats, and null as 0.
+type wholeNumber int64
+
+func (n *wholeNumber) UnmarshalJSON(raw []byte) error {
+	if string(raw) == "null" {
+		return nil
+	}
+	if whole, err := strconv.ParseInt(string(raw), 10, 64); err == nil {
+		*n = wholeNumber(whole)
+		return nil
+	}
+	var f float64
+	if err := json.Unmarshal(raw, &f); err != nil || f != float64(int64(f)) {
+		return fmt.Errorf("%s is not a whole number", raw)
+	}
+	*n = wholeNumber(f)
+	return nil
+}
+
+func (r RunRequest) params() runParams {
+	sent := runParams{
+		Job: r.Job.String(), Fence: r.Fence, Task: r.Task, Params: r.Params, OutDir: r.OutDir, Inputs: []fileSent{},
+	}
+	if sent.Params == nil {
+		sent.Params = map[string]any{}
+	}
+	for _, file := range r.Inputs {
+		sent.Inputs = append(sent.Inputs, file.sent())
+	}
+	if r.ResumeFrom != nil {
+		sent.ResumeFrom = &resumeParams{Index: r.ResumeFrom.Index, Segments: []fileSent{}}
+		for _, file := range r.ResumeFrom.Segments {
+			segment := file.sent()
+			segment.Index = &file.Index
+			sent.ResumeFrom.Segments = append(sent.ResumeFrom.Segments, segment)
+		}
+	}
+	return sent
+}
+
+func (f File) sent() fileSent {
+	return fileSent{Name: f.Name, Path: f.Path, MIME: f.MIME, Size: f.Size, SHA256: f.SHA256, Metadata: f.Metadata}
+}

@@ -1,0 +1,78 @@
+package sidecar
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// verify checks a file that a sidecar names: a relative path inside dir, no link on the way, a regular file, and size and
+// hash as the bytes on disk have them. What it hands up carries the absolute path.
+//
+// It fails with an EngineError of ProtocolError whose sentence names the file by the sidecar's relative path only.
+func verify(dir string, sent fileSent) (File, error) {
+	f, err := openInside(dir, sent.Path)
+	if err != nil {
+		return File{}, err
+	}
+	defer f.Close()
+	hash := sha256.New()
+	size, err := io.Copy(hash, f)
+	if err != nil {
+		return File{}, fmt.Errorf("sidecar: read an output: %w", err)
+	}
+	if size != sent.Size {
+		return File{}, protocolError("output %q has %d bytes where %d were announced", sent.Path, size, sent.Size)
+	}
+	sum := hex.EncodeToString(hash.Sum(nil))
+	if !strings.EqualFold(sum, sent.SHA256) {
+		return File{}, protocolError("output %q has another SHA-256 than was announced", sent.Path)
+	}
+	return File{
+		Name: sent.Name, Path: filepath.Join(dir, sent.Path), MIME: sent.MIME, Size: size, SHA256: sum, Metadata: sent.Metadata,
+	}, nil
+}
+
+// openInside opens dir/name element by element, so that no link, swapped in at any moment, can lead out of dir.
+func openInside(dir, name string) (*os.File, error) {
+	if !filepath.IsLocal(name) || name != filepath.Clean(name) || name == "." || strings.ContainsRune(name, 0) {
+		return nil, protocolError("output %q is not a path inside the run's folder", name)
+	}
+	at, err := unix.Open(dir, unix.O_DIRECTORY|unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("sidecar: open the run's folder: %w", err)
+	}
+	elements := strings.Split(name, "/")
+	for i, element := range elements {
+		// O_NONBLOCK: opening a pipe that nobody writes to must not stop us.
+		flags := unix.O_RDONLY | unix.O_NOFOLLOW | unix.O_CLOEXEC | unix.O_NONBLOCK
+		if i < len(elements)-1 {
+			flags |= unix.O_DIRECTORY
+		}
+		next, err := unix.Openat(at, element, flags, 0)
+		_ = unix.Close(at)
+		switch {
+		case errors.Is(err, unix.ELOOP), errors.Is(err, unix.ENOTDIR):
+			return nil, protocolError("output %q goes through a link or a file", name)
+		case errors.Is(err, unix.ENOENT):
+			return nil, protocolError("output %q does not exist", name)
+		case err != nil:
+			return nil, fmt.Errorf("sidecar: open an output: %w", err)
+		}
+		at = next
+	}
+	f := os.NewFile(uintptr(at), filepath.Base(name))
+	var stat unix.Stat_t
+	if err := unix.Fstat(at, &stat); err != nil || stat.Mode&unix.S_IFMT != unix.S_IFREG {
+		_ = f.Close()
+		return nil, protocolError("output %q is not a regular file", name)
+	}
+	return f, nil
+}

@@ -1,0 +1,232 @@
+package sidecartest
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+)
+
+func (p *program) run(id json.RawMessage, run runRequest) {
+	mode := run.Params.Mode
+	if mode == "" {
+		mode = p.mode
+	}
+	defer func() {
+		p.state.Lock()
+		p.phase = ""
+		p.state.Unlock()
+	}()
+	p.step(run.Job, "first", 1, 2)
+	switch mode {
+	case Kill:
+		kill()
+	case PrintThenKill:
+		flood(os.Stderr)
+		kill()
+	case Exit:
+		fmt.Fprintln(os.Stderr, "Traceback (most recent call last):")
+		fmt.Fprintln(os.Stderr, `  File "/srv/private/apibr/engine.py", line 7, in run`)
+		fmt.Fprintln(os.Stderr, "RuntimeError: boom with HF_TOKEN=hf_abcdefghijklmnop at /srv/private/models/x.bin")
+		os.Exit(3)
+	case Hang:
+		sleepForever()
+	case Burn:
+		for i := 0; ; i++ {
+			runtime.KeepAlive(i)
+		}
+	case Freeze:
+		_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+		sleepForever()
+	case Stubborn:
+		signal.Ignore(syscall.SIGTERM)
+		p.stepOn(run, nil)
+	case Obedient:
+		p.stepUntilCanceled(id, run)
+	case Children:
+		p.startChildren(run.OutDir)
+		p.stepUntilCanceled(id, run)
+	case SlowSteady, Segments:
+		p.steady(id, run, mode == Segments)
+	case Alloc:
+		p.alloc(id, run)
+	case Fail:
+		p.fail(id, run.Params.Code, "as asked, in /srv/private/engine.py")
+	default:
+		p.breakRules(id, run, mode)
+	}
+}
+
+// breakRules holds the modes that are one wrong frame; what is not among them is an honest echo.
+func (p *program) breakRules(id json.RawMessage, run runRequest, mode string) {
+	outside := filepath.Join(filepath.Dir(run.OutDir), "outside.txt")
+	secret := []byte("secret")
+	switch mode {
+	case Stdout10MB:
+		flood(os.Stdout)
+	case Line2MiB:
+		p.notify("log", map[string]any{"level": "info", "message": strings.Repeat("x", 2<<20)})
+	case HalfFrame:
+		p.write.Lock() // for good: no heartbeat shall complete the line
+		_, _ = os.Stdout.WriteString(`{"jsonrpc":"2.0","method":"prog`)
+		sleepForever()
+	case BadJSON:
+		p.raw([]byte("this is not JSON\n"))
+	case OtherJob:
+		p.step("00000000-0000-0000-0000-000000000000", "first", 2, 2)
+	case TwoAnswers:
+		p.answer(json.RawMessage("99"), map[string]any{})
+	case CloseOutput:
+		_ = os.Stdout.Close()
+		sleepForever()
+	case PathOutside:
+		_ = os.WriteFile(outside, secret, 0o600)
+		p.done(id, describe("../outside.txt", secret))
+	case PathAbsolute:
+		_ = os.WriteFile(outside, secret, 0o600)
+		p.done(id, describe(outside, secret))
+	case Symlink:
+		_ = os.WriteFile(outside, secret, 0o600)
+		_ = os.Symlink(outside, filepath.Join(run.OutDir, "link.txt"))
+		p.done(id, describe("link.txt", secret))
+	case SymlinkFolder:
+		_ = os.WriteFile(outside, secret, 0o600)
+		_ = os.Symlink(filepath.Dir(run.OutDir), filepath.Join(run.OutDir, "folder"))
+		p.done(id, describe("folder/outside.txt", secret))
+	case Fifo:
+		_ = syscall.Mkfifo(filepath.Join(run.OutDir, "pipe"), 0o600)
+		p.done(id, describe("pipe", nil))
+	case WrongHash:
+		described := file(run.OutDir, "out.txt", secret)
+		described["sha256"] = strings.Repeat("0", 64)
+		p.done(id, described)
+	case WrongSize:
+		described := file(run.OutDir, "out.txt", secret)
+		described["size"] = 1
+		p.done(id, described)
+	case SegmentGap:
+		p.segment(run, 1)
+	case UnknownMethod:
+		p.notify("gossip", map[string]any{"about": "nothing"})
+		p.send(map[string]any{"id": 4711, "method": "teapot", "params": map[string]any{}})
+		p.done(id, file(run.OutDir, "out.txt", <-p.answers))
+	case Print10MB:
+		flood(os.Stderr)
+		p.echo(id, run)
+	default:
+		p.echo(id, run)
+	}
+}
+
+func (p *program) echo(id json.RawMessage, run runRequest) {
+	p.step(run.Job, "second", 1, 2)
+	p.step(run.Job, "second", 2, 2)
+	p.done(id, file(run.OutDir, "out.txt", []byte(run.Params.Text)))
+}
+
+func (p *program) done(id json.RawMessage, outputs ...map[string]any) {
+	result := map[string]any{"outputs": outputs, "seed": 7, "timings": map[string]any{"first": 0.5}, "metadata": map[string]any{"pid": os.Getpid()}}
+	if p.mode == OddSeed {
+		result["seed"] = json.RawMessage("7.0")
+	}
+	p.answer(id, result)
+}
+
+func (p *program) isCanceled() bool {
+	select {
+	case <-p.canceled:
+		return true
+	default:
+		return false
+	}
+}
+
+func (p *program) stepOn(run runRequest, stop func() bool) {
+	for step := int64(1); stop == nil || !stop(); step++ {
+		p.step(run.Job, "second", step, 0)
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+func (p *program) stepUntilCanceled(id json.RawMessage, run runRequest) {
+	p.stepOn(run, p.isCanceled)
+	p.fail(id, "canceled", "canceled")
+}
+
+func (p *program) steady(id json.RawMessage, run runRequest, segments bool) {
+	first := 0
+	if run.ResumeFrom != nil {
+		first = run.ResumeFrom.Index
+	}
+	for i := first; i < int(run.Params.Total); i++ {
+		time.Sleep(time.Duration(run.Params.MS) * time.Millisecond)
+		if p.isCanceled() {
+			p.fail(id, "canceled", "canceled")
+			return
+		}
+		p.step(run.Job, "second", int64(i+1), run.Params.Total)
+		if segments {
+			p.segment(run, i)
+		}
+	}
+	p.done(id, file(run.OutDir, "out.txt", []byte("steady")))
+}
+
+func (p *program) segment(run runRequest, index int) {
+	name := fmt.Sprintf("segments/%04d.txt", index)
+	p.notify("segment", map[string]any{"job": run.Job, "index": index, "file": file(run.OutDir, name, []byte(name))})
+}
+
+// kept holds what alloc took, so that no collector gives it back.
+var kept [][]byte
+
+func (p *program) alloc(id json.RawMessage, run runRequest) {
+	const piece = 4 << 20
+	for taken := 0; taken < run.Params.MiB<<20; taken += piece {
+		block := make([]byte, piece)
+		for i := 0; i < piece; i += 4096 {
+			block[i] = 1
+		}
+		kept = append(kept, block)
+		p.step(run.Job, "second", int64(len(kept)), 0)
+		time.Sleep(10 * time.Millisecond)
+		if p.isCanceled() {
+			p.fail(id, "canceled", "canceled")
+			return
+		}
+	}
+	p.done(id, file(run.OutDir, "out.txt", []byte("all taken")))
+}
+
+// startChildren starts one child in our group and one that left group and session, both with a parent-death signal as
+// the runtime of the real workers sets it, and writes their pids down.
+func (p *program) startChildren(dir string) {
+	runtime.LockOSThread() // for good: the signal follows the thread
+	var pids []string
+	for _, detached := range []bool{false, true} {
+		child := exec.Command("sleep", "1000")
+		child.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setsid: detached}
+		if err := child.Start(); err != nil {
+			panic(err)
+		}
+		pids = append(pids, fmt.Sprint(child.Process.Pid))
+	}
+	if err := os.WriteFile(filepath.Join(dir, "pids.tmp"), []byte(strings.Join(pids, " ")), 0o600); err != nil {
+		panic(err)
+	}
+	_ = os.Rename(filepath.Join(dir, "pids.tmp"), filepath.Join(dir, "pids"))
+}
+
+func flood(to *os.File) {
+	line := append(bytes.Repeat([]byte("n"), 99), '\n')
+	for range 10 << 20 / 100 {
+		_, _ = to.Write(line)
+	}
+}

@@ -1,0 +1,189 @@
+package sidecar
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// receive takes one frame in its turn. Whatever the program may not send fails the call and replaces the process.
+func (l *life) receive(f frame, now time.Time) {
+	switch {
+	case l.cause != nil:
+		// Killed already: the reader drains, nothing counts any more.
+	case f.bad != "":
+		l.fail(protocolError("the process %s", f.bad))
+	case f.Method == "":
+		l.answer(f)
+	case f.hasID():
+		l.cfg.Log.Warn("sidecar asks for an unknown method", "engine", l.engine.ID, "method", f.Method)
+		if line, err := encodeNoSuchMethod(f.ID, f.Method); err == nil {
+			l.send(line)
+		}
+	default:
+		l.notification(f, now)
+	}
+}
+
+func (l *life) notification(f frame, now time.Time) {
+	var err error
+	switch f.Method {
+	case "hello":
+		err = l.onHello(f.Params)
+	case "heartbeat":
+		err = l.onHeartbeat(f.Params, now)
+	case "progress":
+		err = l.onProgress(f.Params, now)
+	case "segment":
+		err = l.onSegment(f.Params, now)
+	case "log":
+		var said logParams
+		if err = decode(f, &said); err == nil {
+			l.logFrame(said)
+		}
+	default:
+		l.cfg.Log.Warn("sidecar sends an unknown notification", "engine", l.engine.ID, "method", f.Method)
+	}
+	if err != nil {
+		l.fail(err)
+	}
+}
+
+func decode(f frame, into any) error {
+	if err := json.Unmarshal(f.Params, into); err != nil {
+		return protocolError("the parameters of %s are not understood", f.Method)
+	}
+	return nil
+}
+
+func (l *life) onHello(params json.RawMessage) error {
+	if l.saidHello {
+		return protocolError("the process said hello twice")
+	}
+	var hello helloParams
+	if err := json.Unmarshal(params, &hello); err != nil {
+		return fmt.Errorf("%w: its hello is not understood", ErrProtocol)
+	}
+	if hello.Protocol != 1 {
+		return fmt.Errorf("%w: it says version %d", ErrProtocol, hello.Protocol)
+	}
+	if !slices.Contains(hello.Engines, string(l.engine.ID)) {
+		return fmt.Errorf("%w: it is not engine %s but %s", ErrProtocol, l.engine.ID, strings.Join(hello.Engines, ", "))
+	}
+	l.saidHello = true
+	l.beatAt.Store(time.Now().UnixNano())
+	l.cfg.Log.Debug("sidecar said hello", "engine", l.engine.ID, "pid", l.pid, "worker", hello.Worker, "python", hello.Python,
+		"device", hello.Device, "seconds", time.Since(l.started).Seconds())
+	close(l.hello)
+	return nil
+}
+
+func (l *life) onHeartbeat(params json.RawMessage, now time.Time) error {
+	var beat heartbeatParams
+	if err := json.Unmarshal(params, &beat); err != nil {
+		return protocolError("the parameters of heartbeat are not understood")
+	}
+	l.beatAt.Store(now.UnixNano())
+	l.ram.Store(beat.RAMBytes)
+	l.vram.Store(beat.VRAMBytes)
+	l.peakRAM, l.peakVRAM = max(l.peakRAM, beat.RAMBytes), max(l.peakVRAM, beat.VRAMBytes)
+	phase, steps := "", int64(0)
+	if l.call != nil && beat.Phase != nil {
+		phase = *beat.Phase
+	}
+	if beat.Steps != nil {
+		steps = *beat.Steps
+	}
+	if l.watch.heartbeat(phase, steps, now) {
+		l.tellPhase(now)
+	}
+	return nil
+}
+
+func (l *life) onProgress(params json.RawMessage, now time.Time) error {
+	var progress progressParams
+	if err := json.Unmarshal(params, &progress); err != nil {
+		return protocolError("the parameters of progress are not understood")
+	}
+	if !l.running(progress.Job) {
+		return protocolError("the process sent progress of a job that it is not running")
+	}
+	if l.watch.progressed(progress.Phase, progress.Step, now) {
+		l.tellPhase(now)
+	}
+	l.call.events.putProgress(progress)
+	return nil
+}
+
+func (l *life) onSegment(params json.RawMessage, now time.Time) error {
+	var segment segmentParams
+	if err := json.Unmarshal(params, &segment); err != nil {
+		return protocolError("the parameters of segment are not understood")
+	}
+	if !l.running(segment.Job) {
+		return protocolError("the process sent a segment of a job that it is not running")
+	}
+	if want := l.call.events.nextSegment; segment.Index != want {
+		return protocolError("the process sent segment %d where %d was next", segment.Index, want)
+	}
+	l.watch.worked(now)
+	l.call.events.putSegment(segment)
+	return nil
+}
+
+func (l *life) running(job string) bool {
+	return l.call != nil && l.call.events != nil && l.call.job == job
+}
+
+func (l *life) tellPhase(now time.Time) {
+	if l.call != nil && l.call.events != nil {
+		l.call.events.putPhase(l.watch.phase, now)
+	}
+}
+
+// answer takes the response to the call in flight. Once the ladder has begun every answer means canceled: the caller no
+// longer wants a result, and a process that answered has survived.
+func (l *life) answer(f frame) {
+	if l.asked && f.answers(l.nextID) {
+		return // of shutdown
+	}
+	if l.call == nil || !f.answers(l.call.id) {
+		l.fail(protocolError("the process answered a question that was not asked"))
+		return
+	}
+	switch {
+	case l.ladder.active():
+		l.reply(outcome{err: ErrCanceled})
+	case f.Error == nil:
+		l.reply(outcome{result: f.Result})
+	default:
+		err := f.Error.engineError(l.watch.phase)
+		if err.Code == DeviceLost || err.Code == ProtocolError {
+			// Nothing that this process says of its device can be trusted any more.
+			l.fail(err)
+			return
+		}
+		l.reply(outcome{err: err})
+	}
+}
+
+func (e *frameError) engineError(phase string) *EngineError {
+	err := &EngineError{Code: e.Data.Code, Message: Scrub(e.Message), Phase: phase}
+	if e.Data.Phase != nil && *e.Data.Phase != "" {
+		err.Phase = *e.Data.Phase
+	}
+	if e.Data.Field != nil {
+		err.Field = *e.Data.Field
+	}
+	switch err.Code {
+	case OutOfMemory, InvalidInput, ModelMissing, LicenceRequired, DeviceLost, ProtocolError, Internal:
+	case Canceled:
+		// Nobody asked for it, so it is the engine's own failure.
+		err.Code, err.Message = Internal, "the engine canceled by itself: "+err.Message
+	default:
+		err.Code = Internal
+	}
+	return err
+}
