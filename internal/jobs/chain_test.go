@@ -123,6 +123,25 @@ func TestAFailedInputFailsWhatWaitsForItAndItsRetryBringsThatBack(t *testing.T) 
 	}
 }
 
+func TestARetryDoesNotReviveWhatWaitsForAnotherFailure(t *testing.T) {
+	b := newBench(t)
+	im, said := b.submit(picture()), b.submit(speech())
+	av := b.submit(avatar(jobInput("image", KindImage, im.ID), jobInput("audio", KindAudio, said.ID)))
+	for _, j := range []*Job{im, said} {
+		_, err := b.Cancel(b.ctx, localAdmin, j.ID)
+		require.NoError(t, err)
+	}
+	_, err := b.Retry(b.ctx, localAdmin, im.ID)
+	require.NoError(t, err)
+	require.Equal(t, Failed, b.job(av.ID).Status, "its speech is still canceled")
+	_, err = b.Retry(b.ctx, localAdmin, said.ID)
+	require.NoError(t, err)
+	require.Equal(t, 2, b.job(av.ID).BlockedBy)
+	b.finish(im.ID, media.Image, 1)
+	b.finish(said.ID, media.Audio, 2)
+	b.claim(av.ID)
+}
+
 // A submit that names a running job and that job's finish meet in every order; the new job must always become runnable.
 func TestASubmitRacesWithTheFinishOfItsInput(t *testing.T) {
 	b := newBench(t)
@@ -174,15 +193,18 @@ func TestForeignAndUnknownInputsAreRefused(t *testing.T) {
 	theirVoice := clone("Voz")
 	theirVoice.Owner = other
 	voice := b.submit(theirVoice)
+	project := uuid.New()
+	b.exec(`insert into projects (id, owner_id, name, type) values ($1, $2, 'theirs', 'mixed')`, project, other)
 	before := len(b.kinds(uuid.Nil))
 
 	for name, spec := range map[string]Spec{
-		"job":           avatar(jobInput("audio", KindAudio, foreign.ID)),
-		"unknown job":   avatar(jobInput("audio", KindAudio, uuid.New())),
-		"voice":         avatar(voiceInput(*voice.VoiceID)),
-		"unknown voice": avatar(voiceInput(uuid.New())),
-		"parent":        {Owner: localAdmin, Type: TypeSpeech, Quality: "draft", Engine: "draft-speech", ParentID: &foreign.ID},
-		"project":       {Owner: localAdmin, Type: TypeSpeech, Quality: "draft", Engine: "draft-speech", ProjectID: &other},
+		"job":             avatar(jobInput("audio", KindAudio, foreign.ID)),
+		"unknown job":     avatar(jobInput("audio", KindAudio, uuid.New())),
+		"voice":           avatar(voiceInput(*voice.VoiceID)),
+		"unknown voice":   avatar(voiceInput(uuid.New())),
+		"parent":          {Owner: localAdmin, Type: TypeSpeech, Quality: "draft", Engine: "draft-speech", ParentID: &foreign.ID},
+		"project":         {Owner: localAdmin, Type: TypeSpeech, Quality: "draft", Engine: "draft-speech", ProjectID: &project},
+		"unknown project": {Owner: localAdmin, Type: TypeSpeech, Quality: "draft", Engine: "draft-speech", ProjectID: &other},
 	} {
 		_, err := b.Submit(b.ctx, spec)
 		require.ErrorIs(t, err, ErrInput, name)

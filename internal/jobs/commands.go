@@ -31,10 +31,6 @@ const notifyCancelSQL = `select pg_notify('` + CancelChannel + `', $1)`
 
 const deleteSQL = `delete from generation_jobs where id = $1`
 
-const failedDepSQL = `
-	select o.id, o.type, o.status from job_deps d join generation_jobs o on o.id = d.depends_on
-	 where d.job_id = $1 and o.status in ('failed', 'canceled') order by o.id limit 1`
-
 // lockOwn holds a job of the owner; ErrNotFound.
 func lockOwn(ctx context.Context, t *txn, owner, id uuid.UUID) (*Job, error) {
 	j, err := one(ctx, t, lockOwnSQL, id, owner)
@@ -93,8 +89,9 @@ func (s *Service) notifyCancel(ctx context.Context, id uuid.UUID) {
 func (s *Service) Retry(ctx context.Context, owner, id uuid.UUID) (*Job, error) {
 	err := s.inTx(ctx, "retry", func(t *txn) error {
 		// Inputs before the job: the order in which all transitions lock.
-		if _, err := t.Exec(ctx, lockDepsOfSQL, id); err != nil {
-			return fmt.Errorf("lock inputs: %w", err)
+		ended, err := lockInputs(ctx, t, id)
+		if err != nil {
+			return err
 		}
 		j, err := lockOwn(ctx, t, owner, id)
 		if err != nil {
@@ -103,18 +100,11 @@ func (s *Service) Retry(ctx context.Context, owner, id uuid.UUID) (*Job, error) 
 		if j.Status != Failed && j.Status != Canceled {
 			return stateError(j, "only a failed or canceled job can be retried; this one is %s", j.Status)
 		}
-		var (
-			dep    uuid.UUID
-			kind   Type
-			status Status
-		)
-		switch err := t.QueryRow(ctx, failedDepSQL, id).Scan(&dep, &kind, &status); {
-		case err == nil:
-			return stateError(j, "the %s job %s, which this one needs, is %s: retry that one, and this one goes on by itself", kind, dep, status)
-		case !errors.Is(err, pgx.ErrNoRows):
-			return fmt.Errorf("look at inputs: %w", err)
+		if ended != nil {
+			return stateError(j, "the %s job %s, which this one needs, is %s: retry that one, and this one goes on by itself",
+				ended.Type, ended.ID, ended.Status)
 		}
-		if _, err := s.revive(ctx, t, id); err != nil {
+		if err := s.revive(ctx, t, id); err != nil {
 			return err
 		}
 		return s.reviveDependents(ctx, t, id)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 )
 
 // Rows are always locked from a job to its dependents, and within one step in the order of their ids.
@@ -40,11 +41,11 @@ const reviveSQL = `
 	  from (select count(distinct x.depends_on) filter (where o.status <> 'completed') as waits
 	          from job_deps x join generation_jobs o on o.id = x.depends_on
 	         where x.job_id = $1) d
-	 where j.id = $1
+	 where j.id = $1 and j.status in ('failed', 'canceled')
 	returning ` + jobCols
 
 const lockDepsOfSQL = `
-	select j.id, j.status from generation_jobs j
+	select j.id, j.type, j.status from generation_jobs j
 	 where j.id in (select depends_on from job_deps where job_id = $1) order by j.id for share`
 
 // release frees the jobs that waited for one that has completed.
@@ -109,26 +110,49 @@ func dependencyProblem(up *Job) Problem {
 	}
 }
 
-// revive queues a job again. The jobs that it waits for are locked first, so that none finishes in between uncounted.
-func (s *Service) revive(ctx context.Context, t *txn, id uuid.UUID) (*Job, error) {
-	if _, err := t.Exec(ctx, lockDepsOfSQL, id); err != nil {
+// lockInputs holds the jobs that a job waits for, so that none ends in between unseen. It returns one of them that has failed or
+// was canceled, nil when none has.
+func lockInputs(ctx context.Context, t *txn, id uuid.UUID) (*endedDep, error) {
+	rows, err := t.Query(ctx, lockDepsOfSQL, id)
+	if err != nil {
 		return nil, fmt.Errorf("lock inputs: %w", err)
 	}
+	deps, err := pgx.CollectRows(rows, pgx.RowToStructByPos[endedDep])
+	if err != nil {
+		return nil, fmt.Errorf("lock inputs: %w", err)
+	}
+	for _, d := range deps {
+		if d.Status == Failed || d.Status == Canceled {
+			return &d, nil
+		}
+	}
+	return nil, nil
+}
+
+type endedDep struct {
+	ID     uuid.UUID
+	Type   Type
+	Status Status
+}
+
+// revive queues a job again, after lockInputs.
+func (s *Service) revive(ctx context.Context, t *txn, id uuid.UUID) error {
 	j, err := one(ctx, t, reviveSQL, id)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if _, err := t.Exec(ctx, voicesOfSQL, []uuid.UUID{id}, "pending"); err != nil {
-		return nil, fmt.Errorf("voice: %w", err)
+		return fmt.Errorf("voice: %w", err)
 	}
 	if j.BlockedBy == 0 {
 		t.ticket(j, time.Time{})
 	}
 	t.emit(EventQueued, j)
-	return j, nil
+	return nil
 }
 
-// reviveDependents brings back what failed only because this job did.
+// reviveDependents brings back what failed only because this job did. What has another failed input stays failed: it would
+// wait for ever. One that waits for two revived jobs is looked at after each.
 func (s *Service) reviveDependents(ctx context.Context, t *txn, id uuid.UUID) error {
 	for level := []uuid.UUID{id}; len(level) > 0; {
 		var next []uuid.UUID
@@ -138,7 +162,14 @@ func (s *Service) reviveDependents(ctx context.Context, t *txn, id uuid.UUID) er
 				return fmt.Errorf("find dependents: %w", err)
 			}
 			for _, j := range failed {
-				if _, err := s.revive(ctx, t, j.ID); err != nil {
+				ended, err := lockInputs(ctx, t, j.ID)
+				if err != nil {
+					return err
+				}
+				if ended != nil {
+					continue
+				}
+				if err := s.revive(ctx, t, j.ID); err != nil {
 					return fmt.Errorf("revive dependent: %w", err)
 				}
 				next = append(next, j.ID)
@@ -149,7 +180,7 @@ func (s *Service) reviveDependents(ctx context.Context, t *txn, id uuid.UUID) er
 	return nil
 }
 
-// Not locked: revive locks their inputs first.
+// Not locked: their inputs are locked first.
 const dependencyFailedSQL = `
 	select ` + jobCols + `
 	  from generation_jobs j

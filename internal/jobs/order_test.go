@@ -144,11 +144,11 @@ func TestPositionsAreThoseOfTheScheduler(t *testing.T) {
 	running, first, second := b.submit(speech()), b.submit(speech()), b.submit(speech())
 	b.claim(running.ID)
 	blocked := b.submit(avatar(jobInput("audio", KindAudio, second.ID)))
-	b.cfg.Order = func(_ context.Context, w []Waiting) []uuid.UUID {
-		ids := orderByRank(context.Background(), w)
+	b.SetOrder(func(ctx context.Context, w []Waiting) []uuid.UUID {
+		ids := orderByRank(ctx, w)
 		slices.Reverse(ids)
 		return ids
-	}
+	})
 	all := []*Job{b.job(running.ID), b.job(first.ID), b.job(second.ID), b.job(blocked.ID)}
 	o, err := b.Outlooks(b.ctx, all...)
 	require.NoError(t, err)

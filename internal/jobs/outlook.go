@@ -130,7 +130,7 @@ func (s *Service) makeForecast(ctx context.Context) (*forecast, error) {
 			ready = append(ready, a.Waiting)
 		}
 	}
-	f.order = append(s.cfg.Order(ctx, ready), later...)
+	f.order = append(s.ordered(ctx, ready), later...)
 	for i, id := range f.order {
 		a := byID[id]
 		if a == nil {

@@ -39,7 +39,8 @@ type Config struct {
 	// OnCancel is told of a cancel of a running job on any node's behalf, before the notification of CancelChannel goes out.
 	// It must not block. May be set later with SetOnCancel.
 	OnCancel func(job uuid.UUID)
-	// Order is sched's: the ids of the waiting jobs in the order in which they would run now. Default: priority, rank.
+	// Order is sched's: the ids of the waiting jobs in the order in which they would run now. Default: priority, rank. May be
+	// set later with SetOrder.
 	Order func(ctx context.Context, waiting []Waiting) []uuid.UUID
 	// InsertAsset writes the rows of one output. Default assets.InsertTx.
 	InsertAsset func(ctx context.Context, tx pgx.Tx, o assets.Output) (*assets.Asset, error)
@@ -94,12 +95,13 @@ type Service struct {
 	hooks    sync.RWMutex
 	onWake   func()
 	onCancel func(uuid.UUID)
+	order    func(context.Context, []Waiting) []uuid.UUID
 }
 
 // New makes a Service.
 func New(cfg Config) *Service {
 	cfg.setDefaults()
-	return &Service{cfg: cfg, onWake: cfg.Wake, onCancel: cfg.OnCancel}
+	return &Service{cfg: cfg, onWake: cfg.Wake, onCancel: cfg.OnCancel, order: cfg.Order}
 }
 
 // SetWake sets Config.Wake once the runner exists.
@@ -114,6 +116,20 @@ func (s *Service) SetOnCancel(cancel func(job uuid.UUID)) {
 	s.hooks.Lock()
 	defer s.hooks.Unlock()
 	s.onCancel = cancel
+}
+
+// SetOrder sets Config.Order once the scheduler exists.
+func (s *Service) SetOrder(order func(ctx context.Context, waiting []Waiting) []uuid.UUID) {
+	s.hooks.Lock()
+	defer s.hooks.Unlock()
+	s.order = order
+}
+
+func (s *Service) ordered(ctx context.Context, waiting []Waiting) []uuid.UUID {
+	s.hooks.RLock()
+	order := s.order
+	s.hooks.RUnlock()
+	return order(ctx, waiting)
 }
 
 func (s *Service) wake() {

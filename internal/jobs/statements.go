@@ -11,7 +11,6 @@ var statements = map[string]string{
 	"requestCancelSQL":    requestCancelSQL,
 	"notifyCancelSQL":     notifyCancelSQL,
 	"deleteSQL":           deleteSQL,
-	"failedDepSQL":        failedDepSQL,
 	"lockDependentsSQL":   lockDependentsSQL,
 	"releaseSQL":          releaseSQL,
 	"failQueuedSQL":       failQueuedSQL,
