@@ -1,0 +1,74 @@
+"""Cloning a voice in draft quality: measuring it, and telling what is wrong with the recording."""
+
+from __future__ import annotations
+
+import json
+
+from apibr_worker.api import Context, InvalidInputError, LoadRequest, Output, RunResult, Warning
+from apibr_worker.media import read_audio
+from apibr_worker.speech.measure import RATE, RecordingQuality, measure_recording, measure_voice
+
+_CLIPPED = 0.001
+"""Share of samples at full scale above which clipping is heard."""
+_NOISY_DB = 25.0
+_SILENT_LUFS = -55.0
+
+
+class Engine:
+    """Measures with WORLD and numpy; there is nothing to load."""
+
+    def load(self, request: LoadRequest) -> None:
+        del request
+
+    def unload(self) -> None:
+        pass
+
+    def run(self, context: Context) -> RunResult:
+        sample = context.input("sample")
+        if sample is None:
+            raise InvalidInputError("a sample of the voice is needed", field="audio")
+        with context.phase("read"):
+            samples = read_audio(sample.path, RATE, field="audio", check_cancel=context.check_cancel)
+        least = float(context.params.get("min_seconds", 3.0))
+        seconds = samples.size / RATE
+        if seconds < least:
+            raise InvalidInputError(
+                f"the sample is {seconds:.1f} s long; the shortest is {least:g} s: record 15 s or more of clear speech",
+                field="audio",
+            )
+        with context.phase("measure"):
+            quality = measure_recording(samples)
+            measures = measure_voice(samples)
+        if measures is None or measures.loudness_lufs < _SILENT_LUFS:
+            raise InvalidInputError(
+                "nobody is heard speaking in the sample: check the microphone and record again", field="audio"
+            )
+        voice = {
+            **measures.to_json(),
+            "sample_seconds": round(quality.seconds, 3),
+            "speech_seconds": round(quality.speech_seconds, 3),
+            "signal_to_noise_db": round(quality.signal_to_noise_db, 2),
+        }
+        (context.out_dir / "voice.json").write_text(json.dumps(voice, separators=(",", ":")), encoding="utf-8")
+        return RunResult(
+            outputs=[Output("voice", "voice.json", "application/json")],
+            metadata={"sample_seconds": voice["sample_seconds"], "measures": voice},
+            warnings=_hints(quality, float(context.params.get("recommended_seconds", 15.0))),
+        )
+
+
+def _hints(quality: RecordingQuality, recommended: float) -> list[Warning]:
+    """What would make the sample better."""
+    hints: list[Warning] = []
+    if quality.seconds < recommended:
+        hints.append(
+            Warning(
+                "short_sample",
+                f"the sample is {quality.seconds:.1f} s long; {recommended:g} s or more make a better voice",
+            )
+        )
+    if quality.clipped_fraction > _CLIPPED:
+        hints.append(Warning("clipped_sample", "the recording is too loud and clips: lower the microphone's gain"))
+    if quality.signal_to_noise_db < _NOISY_DB:
+        hints.append(Warning("noisy_sample", "there is much noise behind the voice: record in a quieter room"))
+    return hints

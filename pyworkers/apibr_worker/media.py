@@ -1,0 +1,57 @@
+"""Reading and writing media files: ffmpeg decodes whatever came, soundfile writes what we made."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from apibr_worker.api import InvalidInputError
+from apibr_worker.child import ChildError, run
+
+Samples = NDArray[np.float32]
+"""Mono audio, shape (samples,), -1..1."""
+
+DRAFT_LABEL = "APIBR Studio draft, made by a speech synthesiser (AI-made media)"
+
+
+@cache
+def ffmpeg() -> str:
+    """The ffmpeg program: the one that the studio names, else the one of this environment."""
+    named = os.environ.get("APIBR_FFMPEG")
+    if named:
+        return named
+    import imageio_ffmpeg  # noqa: PLC0415 - only needed outside the studio
+
+    return imageio_ffmpeg.get_ffmpeg_exe()
+
+
+def read_audio(path: Path, sample_rate: int, *, field: str, check_cancel: Callable[[], None] = lambda: None) -> Samples:
+    """Decodes any audio (or the audio of a video) to mono at sample_rate Hz.
+
+    Raises InvalidInputError naming `field` when the file holds no readable audio.
+    """
+    argv = [ffmpeg(), "-nostdin", "-v", "error", "-protocol_whitelist", "file,pipe", "-i", f"file:{path}"]
+    argv += ["-map", "0:a:0", "-ac", "1", "-ar", str(sample_rate), "-f", "f32le", "-"]
+    try:
+        raw = run(argv, check_cancel)
+    except ChildError:
+        raise InvalidInputError(
+            "the file holds no readable audio: send WAV, MP3, FLAC, OGG or M4A", field=field
+        ) from None
+    samples = np.frombuffer(raw, dtype="<f4").astype(np.float32)
+    if samples.size == 0:
+        raise InvalidInputError("the recording is empty", field=field)
+    return samples
+
+
+def write_wav(path: Path, samples: Samples, sample_rate: int) -> None:
+    """Writes 16-bit PCM with the draft label in the INFO chunk; the bytes depend on the samples only."""
+    with soundfile.SoundFile(path, "w", samplerate=sample_rate, channels=1, subtype="PCM_16", format="WAV") as file:
+        file.comment = DRAFT_LABEL
+        file.write(np.clip(samples, -1.0, 1.0))

@@ -1,0 +1,275 @@
+"""The sidecar's main loop: turns frames into calls of the engine and the engine's reports into frames.
+
+Three threads: the main thread computes, one reads frames (so that cancel is seen while the model computes) and one
+beats each second (so that a busy process and a dead one differ).
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import importlib
+import logging
+import os
+import platform
+import queue
+import sys
+import threading
+import time
+import traceback
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from apibr_worker import __version__
+from apibr_worker.api import Context, Engine, EngineError, InputFile, LoadRequest, Output, Resume
+from apibr_worker.frames import FrameError, FrameWriter, Streams, read_frame
+
+PROTOCOL = 1
+_HEARTBEAT_SECONDS = 1.0
+_METHOD_NOT_FOUND, _INVALID_REQUEST, _PARSE_ERROR, _ENGINE_ERROR = -32601, -32600, -32700, -32000
+_HASH_CHUNK = 1 << 20
+
+
+def main(streams: Streams) -> None:
+    """Runs until the supervisor closes the stream or asks for shutdown."""
+    parser = argparse.ArgumentParser(prog="apibr_worker")
+    parser.add_argument("--engine", required=True)
+    engine_id: str = parser.parse_args().engine
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    Sidecar(engine_id, make_engine(engine_id), streams).serve()
+
+
+def make_engine(engine_id: str) -> Engine:
+    """Imports the engine that a manifest beside this file declares. All heavy imports happen here, before hello."""
+    for path in sorted((Path(__file__).parent / "engines").glob("*/manifest.yaml")):
+        manifest = yaml.safe_load(path.read_text(encoding="utf-8"))
+        if manifest["id"] == engine_id:
+            return importlib.import_module(manifest["module"]).Engine()
+    raise SystemExit(f"no engine has the id {engine_id}")
+
+
+class Sidecar:
+    """One process, one engine, one load or run at a time."""
+
+    def __init__(self, engine_id: str, engine: Engine, streams: Streams) -> None:
+        self._id = engine_id
+        self._engine = engine
+        self._incoming = streams.incoming
+        self._writer = FrameWriter(streams.outgoing)
+        self._work: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+        self._busy = threading.Event()
+        self._canceled: dict[str, threading.Event] = {}
+        self._canceled_lock = threading.Lock()
+        self._context: Context | None = None
+        self._steps = 0
+
+    def serve(self) -> None:
+        """Says hello and works off requests; the process ends from the reader's thread."""
+        torch = sys.modules.get("torch")
+        self._notify(
+            "hello",
+            protocol=PROTOCOL,
+            worker=__version__,
+            engines=[self._id],
+            python=platform.python_version(),
+            torch=getattr(torch, "__version__", None),
+            device="cpu",
+            pid=os.getpid(),
+        )
+        threading.Thread(target=self._beat, name="heartbeat", daemon=True).start()
+        threading.Thread(target=self._read, name="frames", daemon=True).start()
+        while True:
+            self._handle(self._work.get())
+
+    # ---- the reader's thread
+
+    def _read(self) -> None:
+        while True:
+            try:
+                frame = read_frame(self._incoming)
+            except FrameError as error:
+                self._answer_error(None, _PARSE_ERROR, str(error))
+                continue
+            if frame is None:
+                os._exit(0)  # the supervisor is gone: nothing that we compute has a reader
+            self._take(frame)
+
+    def _take(self, frame: dict[str, Any]) -> None:
+        method, request_id = frame.get("method"), frame.get("id")
+        if method == "cancel":
+            self._flag(str(frame.get("params", {}).get("job"))).set()
+        elif request_id is None:
+            logging.getLogger("apibr_worker").info("unknown notification %s", method)
+        elif method == "ping":
+            self._writer.send({"id": request_id, "result": {}})
+        elif method == "shutdown":
+            self._writer.send({"id": request_id, "result": {}})
+            os._exit(0)
+        elif method in ("load", "run", "unload"):
+            if self._busy.is_set():
+                self._answer_error(request_id, _INVALID_REQUEST, f"{method} while another request is in flight")
+                return
+            self._busy.set()
+            self._work.put(frame)
+        else:
+            self._answer_error(request_id, _METHOD_NOT_FOUND, f"unknown method {method}")
+
+    def _flag(self, job: str) -> threading.Event:
+        with self._canceled_lock:
+            return self._canceled.setdefault(job, threading.Event())
+
+    # ---- the heartbeat's thread
+
+    def _beat(self) -> None:
+        while True:
+            context = self._context
+            self._notify(
+                "heartbeat",
+                vram_bytes=0,
+                ram_bytes=resident_bytes(),
+                phase=context.phase_name if context else None,
+                steps=self._steps,
+            )
+            time.sleep(_HEARTBEAT_SECONDS)
+
+    # ---- the main thread
+
+    def _handle(self, frame: dict[str, Any]) -> None:
+        params = frame.get("params") or {}
+        try:
+            answer: dict[str, Any] = {"result": self._call(frame["method"], params)}
+        except EngineError as error:
+            answer = self._engine_error(error.code, str(error), error.field)
+        except MemoryError:
+            answer = self._engine_error("out_of_memory", "there is not enough memory", None)
+        except Exception as error:
+            traceback.print_exc()
+            answer = self._engine_error("internal", f"{type(error).__name__} in {self._phase() or 'the engine'}", None)
+        self._context = None
+        self._busy.clear()
+        try:
+            self._writer.send({"id": frame["id"], **answer})
+        except FrameError as error:
+            self._writer.send({"id": frame["id"], **self._engine_error("internal", str(error), None)})
+
+    def _call(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
+        if method == "load":
+            return self._load(params)
+        if method == "run":
+            return self._run(params)
+        self._engine.unload()
+        return {}
+
+    def _load(self, params: dict[str, Any]) -> dict[str, Any]:
+        begin = time.monotonic()
+        self._engine.load(
+            LoadRequest(
+                engine=params["engine"],
+                model=params["model"],
+                variant=params.get("variant", "default"),
+                files=params.get("files", {}),
+                plan=params.get("plan", {}),
+            )
+        )
+        return {"vram_bytes": 0, "ram_bytes": resident_bytes(), "seconds": time.monotonic() - begin}
+
+    def _run(self, params: dict[str, Any]) -> dict[str, Any]:
+        job = str(params["job"])
+        out_dir = Path(params["out_dir"])
+        canceled = self._flag(job)
+        self._steps = 0
+        context = Context(
+            task=params["task"],
+            params=params.get("params", {}),
+            inputs=[
+                InputFile(item["name"], Path(item["path"]), item["mime"], item.get("metadata") or {})
+                for item in params.get("inputs", [])
+            ],
+            out_dir=out_dir,
+            resume=_resume(params.get("resume_from")),
+            reporter=_FrameReporter(self, job, out_dir),
+            canceled=canceled,
+        )
+        self._context = context
+        try:
+            result = self._engine.run(context)
+        finally:
+            with self._canceled_lock:
+                self._canceled.pop(job, None)
+        metadata = dict(result.metadata)
+        if result.warnings:
+            metadata["warnings"] = [{"code": item.code, "message": item.message} for item in result.warnings]
+        return {
+            "outputs": [_described(out_dir, output) for output in result.outputs],
+            "seed": context.seed,
+            "timings": context.timings,
+            "metadata": metadata,
+        }
+
+    def _phase(self) -> str | None:
+        return self._context.phase_name if self._context else None
+
+    def _engine_error(self, code: str, message: str, field: str | None) -> dict[str, Any]:
+        data = {"code": code, "phase": self._phase(), "field": field}
+        return {"error": {"code": _ENGINE_ERROR, "message": message, "data": data}}
+
+    def _answer_error(self, request_id: Any, code: int, message: str) -> None:
+        self._writer.send({"id": request_id, "error": {"code": code, "message": message}})
+
+    def _notify(self, method: str, **params: Any) -> None:
+        self._writer.send({"method": method, "params": params})
+
+    def count_step(self) -> None:
+        """Counts a step for the heartbeat: a phase is seen to move even if a progress frame is dropped."""
+        self._steps += 1
+
+
+class _FrameReporter:
+    """Sends a context's reports as frames."""
+
+    def __init__(self, sidecar: Sidecar, job: str, out_dir: Path) -> None:
+        self._sidecar = sidecar
+        self._job = job
+        self._out_dir = out_dir
+
+    def progress(self, phase: str, step: int, total: int | None, message: str | None, preview: str | None) -> None:
+        self._sidecar.count_step()
+        self._sidecar._notify(
+            "progress", job=self._job, phase=phase, step=step, total=total, message=message, preview=preview
+        )
+
+    def segment(self, index: int, path: Path, mime: str) -> None:
+        file = _file(self._out_dir, path.relative_to(self._out_dir).as_posix(), mime)
+        self._sidecar._notify("segment", job=self._job, index=index, file=file)
+
+
+def _resume(params: dict[str, Any] | None) -> Resume | None:
+    if params is None:
+        return None
+    segments = sorted(params["segments"], key=lambda item: item["index"])
+    return Resume(int(params["index"]), [Path(item["path"]) for item in segments])
+
+
+def _described(out_dir: Path, output: Output) -> dict[str, Any]:
+    described = {"name": output.name, **_file(out_dir, output.path, output.mime)}
+    if output.metadata:
+        described["metadata"] = output.metadata
+    return described
+
+
+def _file(out_dir: Path, relative: str, mime: str) -> dict[str, Any]:
+    path = out_dir / relative
+    digest, size = hashlib.sha256(), 0
+    with path.open("rb") as stream:
+        while chunk := stream.read(_HASH_CHUNK):
+            digest.update(chunk)
+            size += len(chunk)
+    return {"path": relative, "mime": mime, "size": size, "sha256": digest.hexdigest()}
+
+
+def resident_bytes() -> int:
+    """Resident memory of this process in bytes."""
+    with Path("/proc/self/statm").open(encoding="ascii") as stream:
+        return int(stream.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")

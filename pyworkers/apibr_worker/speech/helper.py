@@ -1,0 +1,103 @@
+"""A program of its own that speaks through libespeak-ng. This file alone is GPL-3.0-or-later, as that library is.
+
+SPDX-License-Identifier: GPL-3.0-or-later
+
+It reads requests from standard input, one JSON object a line: {"text", "voice", "rate", "pitch", "range"}, and answers
+each with a JSON line {"sample_rate", "samples", "events": [[kind, sample, text_position, length, name], ...]} followed
+by `samples` 16-bit samples; or {"error": sentence}. Kinds are "word" and "phoneme"; positions count characters from 0.
+"""
+
+import ctypes
+import json
+import sys
+from typing import Any
+
+import espeakng_loader
+
+_SYNCHRONOUS, _PHONEME_EVENTS, _PHONEME_IPA, _DONT_EXIT = 2, 1, 2, 0x8000
+_RATE, _PITCH, _RANGE = 1, 3, 4
+_UTF8, _BY_CHARACTER = 1, 1
+_EVENT_END, _EVENT_WORD, _EVENT_PHONEME = 0, 1, 7
+
+
+class _Name(ctypes.Union):
+    _fields_ = (("number", ctypes.c_int), ("name", ctypes.c_char_p), ("string", ctypes.c_char * 8))
+
+
+class _Event(ctypes.Structure):
+    _fields_ = (
+        ("type", ctypes.c_int),
+        ("unique_identifier", ctypes.c_uint),
+        ("text_position", ctypes.c_int),
+        ("length", ctypes.c_int),
+        ("audio_position", ctypes.c_int),
+        ("sample", ctypes.c_int),
+        ("user_data", ctypes.c_void_p),
+        ("id", _Name),
+    )
+
+
+_Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event))
+
+
+class Espeak:
+    """libespeak-ng with its global state: one of these a process."""
+
+    def __init__(self) -> None:
+        self._lib = ctypes.CDLL(espeakng_loader.get_library_path())
+        # The path baked into the wheel is its build machine's: the data path is always given.
+        options = _PHONEME_EVENTS | _PHONEME_IPA | _DONT_EXIT
+        self.sample_rate: int = self._lib.espeak_Initialize(
+            _SYNCHRONOUS, 0, str(espeakng_loader.get_data_path()).encode(), options
+        )
+        if self.sample_rate <= 0:
+            raise SystemExit("libespeak-ng did not start")
+        self._samples = bytearray()
+        self._events: list[list[Any]] = []
+        self._callback = _Callback(self._receive)  # kept: the library calls it
+        self._lib.espeak_SetSynthCallback(self._callback)
+
+    def _receive(self, wave: Any, count: int, events: Any) -> int:
+        if wave and count > 0:
+            self._samples += ctypes.string_at(wave, count * 2)
+        index = 0
+        while events[index].type != _EVENT_END:
+            event = events[index]
+            if event.type == _EVENT_WORD:
+                self._events.append(["word", event.sample, event.text_position - 1, event.length, ""])
+            elif event.type == _EVENT_PHONEME:
+                name = event.id.string.decode("utf-8", "ignore")
+                self._events.append(["phoneme", event.sample, event.text_position - 1, event.length, name])
+            index += 1
+        return 0
+
+    def speak(self, request: dict[str, Any]) -> tuple[list[list[Any]], bytes]:
+        """Raises ValueError when there is no such voice."""
+        if self._lib.espeak_SetVoiceByName(str(request["voice"]).encode()) != 0:
+            raise ValueError("no such voice")
+        self._lib.espeak_SetParameter(_RATE, int(request["rate"]), 0)
+        self._lib.espeak_SetParameter(_PITCH, int(request["pitch"]), 0)
+        self._lib.espeak_SetParameter(_RANGE, int(request["range"]), 0)
+        self._samples.clear()
+        self._events = []
+        text = str(request["text"]).encode() + b"\0"
+        self._lib.espeak_Synth(text, ctypes.c_size_t(len(text)), 0, _BY_CHARACTER, 0, _UTF8, None, None)
+        return self._events, bytes(self._samples)
+
+
+def main() -> None:
+    espeak = Espeak()
+    out = sys.stdout.buffer
+    for line in sys.stdin.buffer:
+        try:
+            events, samples = espeak.speak(json.loads(line))
+        except ValueError as error:
+            out.write(json.dumps({"error": str(error)}).encode() + b"\n")
+        else:
+            header = {"sample_rate": espeak.sample_rate, "samples": len(samples) // 2, "events": events}
+            out.write(json.dumps(header).encode() + b"\n" + samples)
+        out.flush()
+
+
+if __name__ == "__main__":
+    main()
