@@ -303,6 +303,7 @@ func TestCookieIsRefusedOnRequestsOfOtherSites(t *testing.T) {
 		{name: "other host", method: "POST", origin: "http://evil.test:8000", want: ErrOrigin},
 		{name: "other port", method: "POST", origin: "http://studio.test:9000", site: "same-site", want: ErrOrigin},
 		{name: "a host that begins alike", method: "POST", origin: "http://studio.test:8000.evil.test", want: ErrOrigin},
+		{name: "a port that begins alike", method: "POST", origin: "http://studio.test:80001", want: ErrOrigin},
 		{name: "sandboxed", method: "POST", origin: "null", want: ErrOrigin},
 		{name: "a file", method: "PUT", origin: "file://", want: ErrOrigin},
 		{name: "no origin at all", method: "POST", want: ErrOrigin},

@@ -109,7 +109,7 @@ func (c *Client) get(ctx context.Context, cancel context.CancelFunc, u *url.URL)
 		return nil, c.tooLarge()
 	}
 	return &Body{
-		ReadCloser: &limitedBody{c: c, ctx: ctx, cancel: cancel, url: u, r: resp.Body, left: c.cfg.MaxBytes, want: resp.ContentLength},
+		ReadCloser: &limitedBody{c: c, ctx: ctx, cancel: cancel, url: u, r: resp.Body, left: c.cfg.MaxBytes},
 		Filename:   filename(resp),
 		Size:       resp.ContentLength,
 	}, nil
@@ -155,6 +155,8 @@ func (c *Client) explain(ctx context.Context, u *url.URL, err error) error {
 		return &Error{TimedOut, fmt.Sprintf("the file did not arrive within %.0f s: upload it instead, or raise media.fetch_timeout", c.cfg.Timeout.Seconds())}
 	case ctx.Err() != nil:
 		return ctx.Err()
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return &Error{Unreachable, "the transfer broke off before the end of the file: try again, or upload the file"}
 	case errors.As(err, &dns):
 		return &Error{Unreachable, fmt.Sprintf("the host %s was not found: check the address", u.Hostname())}
 	case errors.As(err, &cert), errors.As(err, &name), errors.As(err, &invalid):
@@ -175,26 +177,17 @@ type limitedBody struct {
 	url    *url.URL
 	r      io.ReadCloser
 	left   int64
-	want   int64
-	got    int64
 }
 
 func (b *limitedBody) Read(p []byte) (int, error) {
 	n, err := b.r.Read(p)
-	b.got += int64(n)
 	if b.left -= int64(n); b.left < 0 {
 		return 0, b.c.tooLarge()
 	}
-	switch {
-	case err == nil:
-		return n, nil
-	case errors.Is(err, io.EOF):
-		if b.want >= 0 && b.got < b.want {
-			return n, &Error{Unreachable, "the transfer broke off before the end of the file: try again"}
-		}
-		return n, io.EOF
+	if err != nil && !errors.Is(err, io.EOF) {
+		err = b.c.explain(b.ctx, b.url, err)
 	}
-	return n, b.c.explain(b.ctx, b.url, err)
+	return n, err
 }
 
 func (b *limitedBody) Close() error {
