@@ -11,8 +11,11 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// forecastShare bounds what forecasts cost: one is made anew at most so often that it takes a twentieth of the time.
-const forecastShare = 20
+// A forecast of a long queue is made anew at most so often that it takes a twentieth of the time; of a short one at each change.
+const (
+	forecastShare = 20
+	longForecast  = 500 // jobs
+)
 
 const forecastSQL = `
 	select ` + waitingCols + `, j.quality, j.parameters, j.status, j.blocked_by, j.started_at, p.progress, (p.detail ->> 'eta_seconds')::float8
@@ -86,7 +89,7 @@ func (s *Service) forecast(ctx context.Context) (*forecast, error) {
 	cost := time.Since(now)
 	o.last, o.at = f, time.Now()
 	o.next = o.at
-	if cost > 5*time.Millisecond {
+	if len(f.of) > longForecast {
 		o.next = o.at.Add(forecastShare * cost)
 	}
 	return f, nil
