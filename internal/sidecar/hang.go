@@ -73,6 +73,12 @@ func (w *watch) heartbeat(phase string, steps int64, now time.Time) bool {
 		return false
 	}
 	w.beat = next
+	// A heartbeat may carry a phase that its thread read a moment before progress told of the next one.
+	for _, passed := range w.phases {
+		if passed.Phase == phase {
+			phase = w.phase
+		}
+	}
 	return w.step(phase, now)
 }
 

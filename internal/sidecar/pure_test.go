@@ -129,6 +129,14 @@ func TestPhasesAreTimed(t *testing.T) {
 	}, phases)
 }
 
+func TestALateHeartbeatDoesNotTurnBack(t *testing.T) {
+	w := testWatch(NewMemoryHistory())
+	require.True(t, w.progressed("decode", 0, at(1)))
+	require.False(t, w.heartbeat("sample", 4, at(2)))
+	require.Equal(t, "decode", w.phase)
+	require.True(t, w.heartbeat("mux", 5, at(3)), "a phase that only heartbeats know")
+}
+
 func TestLadder(t *testing.T) {
 	l := ladder{flag: 2 * time.Second, term: 2 * time.Second}
 	require.Equal(t, notCanceled, l.step(at(100)))

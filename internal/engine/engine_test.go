@@ -1,0 +1,204 @@
+package engine
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func load(t *testing.T, installed ...ID) *Catalogue {
+	t.Helper()
+	c, err := Load("testdata/engines")
+	require.NoError(t, err)
+	c.Installed = func(m *Manifest) bool {
+		for _, id := range installed {
+			if m.ID == id {
+				return true
+			}
+		}
+		return m.Quality == Draft
+	}
+	return c
+}
+
+func TestLoad(t *testing.T) {
+	c := load(t)
+	require.Len(t, c.All(), 3)
+	m, ok := c.Get("draft-image")
+	require.True(t, ok)
+	require.Equal(t, "draft-image", m.DefaultModel())
+	require.Equal(t, "draft-image-2", m.ModelFor("draft-image-2"))
+	require.Equal(t, "draft-image", m.ModelFor("flux-dev"))
+	require.Equal(t, time.Second, m.Block(), "the default block time")
+	require.False(t, c.IsInstalled("flux"))
+	require.False(t, c.IsInstalled("nothing"))
+}
+
+func TestLoadRefuses(t *testing.T) {
+	good, err := os.ReadFile("testdata/engines/final-flux/manifest.yaml")
+	require.NoError(t, err)
+	for name, c := range map[string]struct{ add, want string }{
+		"an unknown key":     {"colour: red\n", "colour"},
+		"a wrong quality":    {"quality: best\n", "quality"},
+		"a broken schema":    {"", ""},
+		"something not YAML": {"\t{", "manifest.yaml"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			require.NoError(t, os.Mkdir(filepath.Join(dir, "x"), 0o700))
+			text := string(good) + c.add
+			if c.want == "" {
+				text, c.want = "id: x\nquality: draft\ntasks: {a.b: {parameters: {type: 7}, phases: [{name: p, weight: 1}]}}\n", "a.b"
+			}
+			require.NoError(t, os.WriteFile(filepath.Join(dir, "x", "manifest.yaml"), []byte(text), 0o600))
+			_, err := Load(dir)
+			require.ErrorContains(t, err, c.want)
+		})
+	}
+	_, err = Load(t.TempDir())
+	require.ErrorIs(t, err, os.ErrNotExist)
+}
+
+func TestALaterDirectoryReplaces(t *testing.T) {
+	dir := t.TempDir()
+	text := "id: flux\nversion: 9\nquality: final\ntasks: {image.generate: {parameters: {type: object}, phases: [{name: p, weight: 1}]}}\n"
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "mine.yaml"), []byte(text), 0o600))
+	c, err := Load("testdata/engines", dir)
+	require.NoError(t, err)
+	m, _ := c.Get("flux")
+	require.Equal(t, 9, m.Version)
+	require.Len(t, c.All(), 3)
+}
+
+func TestChoose(t *testing.T) {
+	const task = "image.generate"
+	for _, c := range []struct {
+		name      string
+		installed []ID
+		req       Choice
+		engine    ID
+		model     string
+		warned    bool
+	}{
+		{"nothing asked, nothing installed", nil, Choice{Task: task}, "draft-image", "draft-image", true},
+		{"draft asked", []ID{"flux"}, Choice{Task: task, Quality: Draft}, "draft-image", "draft-image", false},
+		{"draft of a final model", nil, Choice{Task: task, Quality: Draft, Model: "flux-dev"}, "draft-image", "draft-image", false},
+		{"a final model, not installed, no quality", nil, Choice{Task: task, Model: "sd3.5-large"}, "draft-image", "draft-image", true},
+		{"a draft model by name", []ID{"flux"}, Choice{Task: task, Model: "draft-image-2"}, "draft-image", "draft-image-2", false},
+		{"nothing asked, final installed", []ID{"flux"}, Choice{Task: task}, "flux", "flux-dev", false},
+		{"final asked", []ID{"flux"}, Choice{Task: task, Quality: Final}, "flux", "flux-dev", false},
+		{"kontext prefers its maker", []ID{"flux", "bfl"}, Choice{Task: task, Model: "flux-kontext"}, "bfl", "flux-kontext", false},
+		{"kontext here", []ID{"flux"}, Choice{Task: task, Model: "flux-kontext"}, "flux", "flux-kontext", false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got, err := load(t, c.installed...).Choose(c.req)
+			require.NoError(t, err)
+			require.Equal(t, c.engine, got.Manifest.ID)
+			require.Equal(t, c.model, got.Model)
+			require.Equal(t, c.warned, len(got.Warnings) == 1)
+		})
+	}
+}
+
+func TestChooseRefuses(t *testing.T) {
+	c := load(t)
+	var missing *NotInstalledError
+	_, err := c.Choose(Choice{Task: "image.generate", Quality: Final, Model: "flux-dev"})
+	require.ErrorAs(t, err, &missing)
+	require.Equal(t, ID("flux"), missing.Engine)
+	require.Equal(t, "install the models environment", missing.How.En)
+	require.NotEmpty(t, missing.How.PtBR)
+	_, err = c.Choose(Choice{Task: "audio.speech", Quality: Final})
+	require.ErrorAs(t, err, &missing)
+	require.Equal(t, ID("chatterbox"), missing.Engine)
+	require.Contains(t, missing.How.En, "chatterbox", "also without a manifest")
+
+	var unknown *UnknownModelError
+	_, err = c.Choose(Choice{Task: "image.generate", Model: "dall-e"})
+	require.ErrorAs(t, err, &unknown)
+	require.Equal(t, []string{"draft-image", "draft-image-2", "flux-dev", "flux-kontext", "sd3.5-large"}, unknown.Known)
+
+	var noTask *UnknownTaskError
+	_, err = c.Choose(Choice{Task: "audio.speech"})
+	require.ErrorAs(t, err, &noTask)
+}
+
+func TestValidateParams(t *testing.T) {
+	m, _ := load(t).Get("draft-image")
+	for _, c := range []struct {
+		name   string
+		params string
+		want   []FieldError
+	}{
+		{"right", `{"prompt":"a cat","width":512,"lines":[{"text":"x"}],"seed":9007199254740991}`, nil},
+		{"missing", `{}`, []FieldError{{"/prompt", "prompt is required", Invalid}}},
+		{"unknown and near", `{"prompt":"x","widht":512}`, []FieldError{
+			{"/widht", `the engine draft-image has no parameter "widht"; did you mean "width"?`, Unsupported}}},
+		{"unknown and far", `{"prompt":"x","guidance_scale":3}`, []FieldError{
+			{"/guidance_scale", `the engine draft-image has no parameter "guidance_scale"`, Unsupported}}},
+		{"unknown below", `{"prompt":"x","lines":[{"text":"x","pauses_ms":1}]}`, []FieldError{
+			{"/lines/0/pauses_ms", `the engine draft-image has no parameter "pauses_ms"; did you mean "pause_ms"?`, Unsupported}}},
+		{"too little", `{"prompt":"x","width":8}`, []FieldError{{"/width", "width is 8; the least is 64", Invalid}}},
+		{"too much and odd", `{"prompt":"x","width":5001}`, []FieldError{
+			{"/width", "width is 5001; it must be a multiple of 8", Invalid}, {"/width", "width is 5001; the most is 4096", Invalid}}},
+		{"empty", `{"prompt":""}`, []FieldError{{"/prompt", "prompt is empty", Invalid}}},
+		{"a wrong type", `{"prompt":7}`, []FieldError{{"/prompt", "prompt is number; it must be string", Invalid}}},
+		{"a wrong choice", `{"prompt":"x","style":"oil"}`, []FieldError{{"/style", `style is "oil"; choose one of "card", "sketch"`, Invalid}}},
+		{"too many", `{"prompt":"x","lines":[{"text":"a"},{"text":"b"},{"text":"c"}]}`, []FieldError{
+			{"/lines", "lines has 3 entries; the most is 2", Invalid}}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var params map[string]any
+			require.NoError(t, json.Unmarshal([]byte(c.params), &params))
+			require.Equal(t, c.want, m.ValidateParams("image.generate", params))
+		})
+	}
+	require.Nil(t, m.ValidateParams("image.generate", map[string]any{"prompt": "x", "seed": int64(7), "lines": []map[string]any{{"text": "x"}}}))
+	require.Equal(t, Unsupported, m.ValidateParams("video.avatar", nil)[0].Kind)
+	require.NotEmpty(t, m.ValidateParams("image.generate", nil))
+}
+
+func TestPlans(t *testing.T) {
+	c := load(t)
+	draft, _ := c.Get("draft-image")
+	flux, _ := c.Get("flux")
+	require.Equal(t, MemoryPlan{RAMBytes: 400}, draft.Plan("cpu"), "the highest phase counts")
+	require.Equal(t, MemoryPlan{RAMBytes: 400}, draft.Plan(""))
+	require.Zero(t, draft.Plan("hip:0"))
+	require.Equal(t, int64(7000), flux.Plan("hip:0").VRAMBytes)
+	require.Equal(t, int64(7000), flux.PlanFor("cuda:1", 12000).VRAMBytes)
+	require.Equal(t, int64(14000), flux.PlanFor("hip:0", 16000).VRAMBytes)
+	require.Equal(t, "Q8", flux.Variant("hip:0", 16000))
+	require.Zero(t, flux.PlanFor("hip:0", 4000), "too small a card has no plan")
+}
+
+// The engines that ship must load, and each must say all that its users are shown.
+func TestTheRealManifests(t *testing.T) {
+	c, err := Load("../../pyworkers")
+	require.NoError(t, err)
+	for _, m := range c.All() {
+		t.Run(string(m.ID), func(t *testing.T) {
+			require.NotEmpty(t, m.Module)
+			require.Contains(t, []string{"draft", "models"}, m.Venv)
+			require.NotEmpty(t, m.Licence)
+			for _, text := range []Text{m.Description, m.Install} {
+				require.NotEmpty(t, text.En)
+				require.NotEmpty(t, text.PtBR)
+			}
+			require.NotZero(t, m.Plan("cpu").RAMBytes+m.Plan("gpu").VRAMBytes)
+			for name, task := range m.Tasks {
+				require.Equal(t, false, task.Parameters["additionalProperties"], "no parameter of %s is taken and ignored", name)
+				total := 0.0
+				for _, phase := range task.Phases {
+					total += phase.Weight
+				}
+				require.InDelta(t, 1, total, 0.001, "the phases of %s share one bar", name)
+				require.NotEmpty(t, task.Outputs)
+			}
+		})
+	}
+}
