@@ -170,6 +170,23 @@ func TestPositionsAreThoseOfTheScheduler(t *testing.T) {
 	require.Equal(t, 2, o[blocked.ID].Position, "a change shows at once")
 }
 
+func TestALongQueueIsForecastInRankOrder(t *testing.T) {
+	b := newBench(t)
+	b.exec(`insert into generation_jobs (id, owner_id, type, lane, quality, engine, parameters)
+		select gen_random_uuid(), $1, 'audio.speech', 'audio', 'draft', 'draft-speech', '{}' from generate_series(1, 1500)`, localAdmin)
+	last := b.submit(speech())
+	asked := 0
+	b.SetOrder(func(ctx context.Context, w []Waiting) []uuid.UUID { asked = len(w); return orderByRank(ctx, w) })
+	o, err := b.Outlooks(b.ctx, last)
+	require.NoError(t, err)
+	require.Equal(t, 1501, o[last.ID].Position)
+	require.Equal(t, orderedJobs, asked)
+	later := b.submit(speech())
+	o, err = b.Outlooks(b.ctx, later)
+	require.NoError(t, err)
+	require.Equal(t, 1502, o[later.ID].Position, "behind the last forecast")
+}
+
 func TestETAsComeFromThisMachinesRuns(t *testing.T) {
 	b := newBench(t)
 	for range 5 {

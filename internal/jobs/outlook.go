@@ -15,6 +15,8 @@ import (
 const (
 	forecastShare = 20
 	longForecast  = 500 // jobs
+	// Past so many jobs the scheduler is not asked: simulating its picks costs more than their exact places are worth.
+	orderedJobs = 1000
 )
 
 const forecastSQL = `
@@ -133,7 +135,12 @@ func (s *Service) makeForecast(ctx context.Context) (*forecast, error) {
 			ready = append(ready, a.Waiting)
 		}
 	}
-	f.order = append(s.ordered(ctx, ready), later...)
+	head := ready[:min(len(ready), orderedJobs)]
+	f.order = s.ordered(ctx, head)
+	for _, w := range ready[len(head):] {
+		f.order = append(f.order, w.ID)
+	}
+	f.order = append(f.order, later...)
 	for i, id := range f.order {
 		a := byID[id]
 		if a == nil {
