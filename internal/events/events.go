@@ -86,6 +86,20 @@ var statements = map[string]string{"append": appendSQL, "since": sinceSQL, "allS
 
 // Append writes events as the last statement of tx and returns the highest number. Call Hub.Notify with it after the commit.
 func Append(ctx context.Context, tx pgx.Tx, events ...Event) (int64, error) {
+	var (
+		b    pgx.Batch
+		last int64
+	)
+	AppendBatch(&b, &last, events...)
+	if err := tx.SendBatch(ctx, &b).Close(); err != nil {
+		return 0, fmt.Errorf("events: append: %w", err)
+	}
+	return last, nil
+}
+
+// AppendBatch is Append as the last statement of a batch, which may be followed by the commit alone; last is set when the batch is
+// read. Sending both together keeps the counter row locked no longer than the commit takes.
+func AppendBatch(b *pgx.Batch, last *int64, events ...Event) {
 	owners, ids := make([]*uuid.UUID, len(events)), make([]*uuid.UUID, len(events))
 	types, data := make([]string, len(events)), make([]string, len(events))
 	for i, e := range events {
@@ -94,17 +108,11 @@ func Append(ctx context.Context, tx pgx.Tx, events ...Event) (int64, error) {
 			data[i] = "{}"
 		}
 	}
-	rows, err := tx.Query(ctx, appendSQL, len(events), owners, ids, types, data)
-	if err != nil {
-		return 0, fmt.Errorf("events: append: %w", err)
-	}
-	seqs, err := pgx.CollectRows(rows, pgx.RowTo[int64])
-	if err != nil {
-		return 0, fmt.Errorf("events: append: %w", err)
-	}
-	var last int64
-	for _, seq := range seqs {
-		last = max(last, seq)
-	}
-	return last, nil
+	b.Queue(appendSQL, len(events), owners, ids, types, data).Query(func(rows pgx.Rows) error {
+		seqs, err := pgx.CollectRows(rows, pgx.RowTo[int64])
+		for _, seq := range seqs {
+			*last = max(*last, seq)
+		}
+		return err
+	})
 }

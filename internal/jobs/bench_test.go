@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/apibr/studio/internal/assets"
+	"github.com/apibr/studio/internal/events"
 	"github.com/apibr/studio/internal/media"
 	"github.com/apibr/studio/internal/store/storetest"
 )
@@ -180,3 +181,5 @@ func asJSON(t *testing.T, v any) string {
 	require.NoError(t, err)
 	return string(raw)
 }
+
+var _ Notifier = (*events.Hub)(nil)

@@ -11,6 +11,8 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
+
+	"github.com/apibr/studio/internal/events"
 )
 
 // wideQueue is how many waiting jobs a scheduler is shown before the queue counts as long.
@@ -172,7 +174,7 @@ func setPausedTx(ctx context.Context, t *txn, paused bool, cause, message string
 	if paused {
 		kind = EventQueuePaused
 	}
-	t.events = append(t.events, event{kind: kind, data: string(data)})
+	t.events = append(t.events, events.Event{Type: kind, Data: data})
 	t.nudge = true
 	return nil
 }

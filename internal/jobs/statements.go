@@ -71,7 +71,6 @@ var statements = map[string]string{
 	"sweepHistorySQL":     sweepHistorySQL,
 	"sweepNodesSQL":       sweepNodesSQL,
 	"sweepProgressSQL":    sweepProgressSQL,
-	"appendEventsSQL":     appendEventsSQL,
 	"setPrioritySQL":      setPrioritySQL,
 	"setInputSQL":         setInputSQL,
 	"dropInputSQL":        dropInputSQL,

@@ -9,44 +9,20 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/apibr/studio/internal/events"
 	"github.com/apibr/studio/internal/queue"
 )
 
-// appendEventsSQL numbers and writes events. It must be the last statement of its transaction: the counter row stays
-// locked until the commit, which is what makes numbers gap-free and in commit order.
-const appendEventsSQL = `
-	with n as (update event_counter set seq = seq + $1 returning seq)
-	insert into events (seq, owner_id, job_id, type, data)
-	select n.seq - $1 + e.ord, e.owner_id, e.job_id, e.type, e.data::jsonb
-	  from n, unnest($2::uuid[], $3::uuid[], $4::text[], $5::text[]) with ordinality as e (owner_id, job_id, type, data, ord)
-	returning seq`
-
-// event is a row of events on its way.
-type event struct {
-	owner *uuid.UUID
-	job   *uuid.UUID
-	kind  string
-	data  string
-}
-
 // jobEvent holds the facts at the time of the transition; what shows the event reads the rest from the job.
-func jobEvent(kind string, j *Job) event {
-	return event{owner: &j.OwnerID, job: &j.ID, kind: kind, data: eventData(j.Status, j.Reason, j.RowVersion)}
-}
-
-func eventData(status Status, reason Reason, rowVersion int64) string {
-	r := any(reason)
-	if reason == ReasonNone {
-		r = nil
-	}
-	b, _ := json.Marshal(map[string]any{"status": status, "reason": r, "row_version": rowVersion}) // plain values: cannot fail
-	return string(b)
+func jobEvent(kind string, j *Job) events.Event {
+	data, _ := json.Marshal(map[string]any{"status": j.Status, "reason": nullable(j.Reason), "row_version": j.RowVersion}) // cannot fail
+	return events.Event{Owner: &j.OwnerID, Job: &j.ID, Type: kind, Data: data}
 }
 
 // txn is one transition on its way: what it must still write at the end, and whom it wakes after.
 type txn struct {
 	pgx.Tx
-	events  []event
+	events  []events.Event
 	tickets map[time.Time]int
 	touched []uuid.UUID
 	cancels []uuid.UUID
@@ -76,21 +52,9 @@ func (t *txn) tail(b *pgx.Batch) {
 	for at, n := range t.tickets {
 		queue.AddTickets(b, n, at)
 	}
-	if len(t.events) == 0 {
-		return
+	if len(t.events) > 0 {
+		events.AppendBatch(b, &t.seq, t.events...)
 	}
-	owners, ids := make([]*uuid.UUID, len(t.events)), make([]*uuid.UUID, len(t.events))
-	kinds, data := make([]string, len(t.events)), make([]string, len(t.events))
-	for i, e := range t.events {
-		owners[i], ids[i], kinds[i], data[i] = e.owner, e.job, e.kind, e.data
-	}
-	b.Queue(appendEventsSQL, len(t.events), owners, ids, kinds, data).Query(func(rows pgx.Rows) error {
-		seqs, err := pgx.CollectRows(rows, pgx.RowTo[int64])
-		for _, n := range seqs {
-			t.seq = max(t.seq, n)
-		}
-		return err
-	})
 }
 
 // inTx runs a transition. The tail and the commit go out together, so that the counter row is locked for one round trip.
