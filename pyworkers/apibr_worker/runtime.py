@@ -112,6 +112,9 @@ class Sidecar:
                 self._answer_error(request_id, _INVALID_REQUEST, f"{method} while another request is in flight")
                 return
             self._busy.set()
+            if method == "run":
+                # A cancel that came when an earlier run of the same job had ended is not this run's.
+                self._forget(str((frame.get("params") or {}).get("job")))
             self._work.put(frame)
         else:
             self._answer_error(request_id, _METHOD_NOT_FOUND, f"unknown method {method}")
@@ -119,6 +122,10 @@ class Sidecar:
     def _flag(self, job: str) -> threading.Event:
         with self._canceled_lock:
             return self._canceled.setdefault(job, threading.Event())
+
+    def _forget(self, job: str) -> None:
+        with self._canceled_lock:
+            self._canceled.pop(job, None)
 
     # ---- the heartbeat's thread
 
@@ -196,8 +203,7 @@ class Sidecar:
         try:
             result = self._engine.run(context)
         finally:
-            with self._canceled_lock:
-                self._canceled.pop(job, None)
+            self._forget(job)
         metadata = dict(result.metadata)
         if result.warnings:
             metadata["warnings"] = [{"code": item.code, "message": item.message} for item in result.warnings]
