@@ -67,6 +67,22 @@ func TestCancelInARun(t *testing.T) {
 	}
 }
 
+func TestCancelInEachPhase(t *testing.T) {
+	b := newBench(t, sidecartest.Echo, func(cfg *Config) { cfg.CancelGrace = patience })
+	for _, phase := range []string{"first", "second"} {
+		lease := b.acquire()
+		pid := lease.PID()
+		_, err := lease.Run(b.ctx(), b.request(sidecartest.Obedient, nil), Events{Phase: func(name string, _ time.Time) {
+			if name == phase {
+				lease.Cancel()
+			}
+		}})
+		require.ErrorIs(t, err, ErrCanceled, phase)
+		require.True(t, alive(pid), "the flag was enough")
+		lease.Release()
+	}
+}
+
 func TestCancelBeforeTheRun(t *testing.T) {
 	b := newBench(t, sidecartest.Echo, nil)
 	lease := b.acquire()
