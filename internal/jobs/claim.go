@@ -39,6 +39,7 @@ func (s *Service) Claim(ctx context.Context, id uuid.UUID, device string) (*Clai
 		gone    error
 	)
 	err := s.inTx(ctx, "claim", func(t *txn) error {
+		claimed, gone = nil, nil
 		// One round trip for both: what is read of a job that was not claimed is thrown away.
 		var b pgx.Batch
 		var job *Job

@@ -44,6 +44,9 @@ func lockOwn(ctx context.Context, t *txn, owner, id uuid.UUID) (*Job, error) {
 // that was asked before.
 func (s *Service) Cancel(ctx context.Context, owner, id uuid.UUID) (*Job, error) {
 	err := s.inTx(ctx, "cancel", func(t *txn) error {
+		if err := t.turn(ctx); err != nil {
+			return err
+		}
 		j, err := lockOwn(ctx, t, owner, id)
 		if err != nil {
 			return err
@@ -88,6 +91,9 @@ func (s *Service) notifyCancel(ctx context.Context, id uuid.UUID) {
 // otherwise, and while one of its inputs is failed or canceled itself.
 func (s *Service) Retry(ctx context.Context, owner, id uuid.UUID) (*Job, error) {
 	err := s.inTx(ctx, "retry", func(t *txn) error {
+		if err := t.turn(ctx); err != nil {
+			return err
+		}
 		// Inputs before the job: the order in which all transitions lock.
 		ended, err := lockInputs(ctx, t, id)
 		if err != nil {
@@ -118,6 +124,9 @@ func (s *Service) Retry(ctx context.Context, owner, id uuid.UUID) (*Job, error) 
 // Delete removes a job and its outputs' rows; a queued one is canceled by it. Fails with *StateError while it runs.
 func (s *Service) Delete(ctx context.Context, owner, id uuid.UUID) error {
 	return s.inTx(ctx, "delete", func(t *txn) error {
+		if err := t.turn(ctx); err != nil {
+			return err
+		}
 		j, err := lockOwn(ctx, t, owner, id)
 		if err != nil {
 			return err

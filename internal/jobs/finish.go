@@ -142,6 +142,9 @@ func (s *Service) record(ctx context.Context, t *txn, j *Job, r Result) error {
 // Fail ends a run for good. fault says that it counts as one. Dependents fail with it. Fails with ErrFenced.
 func (s *Service) Fail(ctx context.Context, id uuid.UUID, fence int64, p Problem, fault bool) error {
 	err := s.inTx(ctx, "fail", func(t *txn) error {
+		if err := t.turn(ctx); err != nil {
+			return err
+		}
 		return s.end(ctx, t, id, fence, Failed, &p, fault)
 	})
 	if err != nil {
@@ -153,6 +156,9 @@ func (s *Service) Fail(ctx context.Context, id uuid.UUID, fence int64, p Problem
 // FinishCanceled ends a run that was canceled. Dependents fail with it. Fails with ErrFenced.
 func (s *Service) FinishCanceled(ctx context.Context, id uuid.UUID, fence int64) error {
 	err := s.inTx(ctx, "finish canceled", func(t *txn) error {
+		if err := t.turn(ctx); err != nil {
+			return err
+		}
 		return s.end(ctx, t, id, fence, Canceled, nil, false)
 	})
 	if err != nil {
@@ -194,6 +200,10 @@ func Backoff(faults int) time.Duration {
 // One that was asked to stop is canceled. It returns whether the job will run again. Fails with ErrFenced.
 func (s *Service) Fault(ctx context.Context, id uuid.UUID, fence int64, p Problem) (again bool, err error) {
 	err = s.inTx(ctx, "fault", func(t *txn) error {
+		again = false
+		if err := t.turn(ctx); err != nil {
+			return err
+		}
 		job, err := one(ctx, t, lockRunSQL, id, fence)
 		if err != nil {
 			return err
@@ -223,6 +233,9 @@ const nowSQL = `select now()`
 // stop is canceled instead. Fails with ErrFenced.
 func (s *Service) Requeue(ctx context.Context, id uuid.UUID, fence int64, reason Reason, notBefore time.Time, fault bool) error {
 	err := s.inTx(ctx, "requeue", func(t *txn) error {
+		if err := t.turn(ctx); err != nil {
+			return err
+		}
 		job, err := one(ctx, t, lockRunSQL, id, fence)
 		if err != nil {
 			return err

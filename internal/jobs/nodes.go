@@ -45,13 +45,17 @@ const takeBackSQL = `
 
 const newSegmentsSQL = `select exists (select from job_segments where job_id = $1 and fence = $2)`
 
-const deadRowsSQL = `
-	select pg_postmaster_start_time() < now() - make_interval(secs => $2)
-	   and exists (select from river.river_job r
+// Looked at every second by every node: one statement, no lock.
+const anythingDeadSQL = `
+	select pg_postmaster_start_time() < now() - make_interval(secs => $2) and (
+	       exists (select from generation_jobs j
+	                where j.status = 'processing'
+	                  and not exists (select from nodes n where n.id = j.node_id and n.seen_at > now() - make_interval(secs => $1)))
+	    or exists (select from river.river_job r
 	                where r.state = 'running'
 	                  and not exists (select from nodes n
 	                                   where n.id || '.' || n.boot_id = r.attempted_by[array_upper(r.attempted_by, 1)]
-	                                     and n.seen_at > now() - make_interval(secs => $1)))`
+	                                     and n.seen_at > now() - make_interval(secs => $1))))`
 
 // NodeConfig of RunNode.
 type NodeConfig struct {
@@ -96,6 +100,9 @@ func (c *NodeConfig) setDefaults() {
 func (s *Service) Recover(ctx context.Context) (int, error) {
 	taken := 0
 	err := s.inTx(ctx, "recover", func(t *txn) error {
+		if err := t.turn(ctx); err != nil {
+			return err
+		}
 		var before string
 		err := t.QueryRow(ctx, lockNodeSQL, s.cfg.NodeID).Scan(&before)
 		if err != nil && !errors.Is(err, pgx.ErrNoRows) {
@@ -169,15 +176,21 @@ func (s *Service) takeBackAs(ctx context.Context, t *txn, j *Job, reason Reason,
 // It returns how many jobs it took back.
 func (s *Service) Reap(ctx context.Context, cfg NodeConfig) (int, error) {
 	cfg.setDefaults()
+	var dead bool
+	if err := s.cfg.Pool.QueryRow(ctx, anythingDeadSQL, cfg.DeadAfter.Seconds(), cfg.Grace.Seconds()).Scan(&dead); err != nil {
+		return 0, fmt.Errorf("jobs: reap: %w", err)
+	}
+	if !dead {
+		return 0, nil
+	}
 	taken := 0
 	err := s.inTx(ctx, "reap", func(t *txn) error {
+		if err := t.turn(ctx); err != nil {
+			return err
+		}
 		orphans, err := many(ctx, t, orphansSQL, cfg.DeadAfter.Seconds(), cfg.Grace.Seconds())
 		if err != nil {
 			return fmt.Errorf("find orphans: %w", err)
-		}
-		var rows bool
-		if err := t.QueryRow(ctx, deadRowsSQL, cfg.DeadAfter.Seconds(), cfg.Grace.Seconds()).Scan(&rows); err != nil {
-			return fmt.Errorf("find dead tickets: %w", err)
 		}
 		for _, j := range orphans {
 			s.cfg.Log.WarnContext(ctx, "node is dead, taking its job back", "job", j.ID, "node", j.NodeID, "fence", j.Fence)
@@ -187,9 +200,6 @@ func (s *Service) Reap(ctx context.Context, cfg NodeConfig) (int, error) {
 			}
 		}
 		taken = len(orphans)
-		if !rows {
-			return nil
-		}
 		return queue.CloseDead(ctx, t, cfg.DeadAfter)
 	})
 	return taken, err

@@ -45,7 +45,7 @@ var statements = map[string]string{
 	"orphansSQL":          orphansSQL,
 	"takeBackSQL":         takeBackSQL,
 	"newSegmentsSQL":      newSegmentsSQL,
-	"deadRowsSQL":         deadRowsSQL,
+	"anythingDeadSQL":     anythingDeadSQL,
 	"forecastSQL":         forecastSQL,
 	"waitingSQL":          waitingSQL,
 	"headsSQL":            headsSQL,
@@ -79,4 +79,5 @@ var statements = map[string]string{
 	"laneOrderSQL":        laneOrderSQL,
 	"renumberSQL":         renumberSQL,
 	"upstreamSQL":         upstreamSQL,
+	"graphSQL":            graphSQL,
 }

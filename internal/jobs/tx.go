@@ -3,11 +3,13 @@ package jobs
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/apibr/studio/internal/events"
 	"github.com/apibr/studio/internal/queue"
@@ -57,8 +59,37 @@ func (t *txn) tail(b *pgx.Batch) {
 	}
 }
 
-// inTx runs a transition. The tail and the commit go out together, so that the counter row is locked for one round trip.
+// graphSQL makes the transitions that lock along dependencies, up or down, follow one another: retries, cancels, failures. Submits,
+// claims and finishes lock one job and what directly depends on it, and need no turn.
+const graphSQL = `select pg_advisory_xact_lock(7013046)`
+
+// turn waits for the turn of a transition that goes along dependencies; before anything else is locked.
+func (t *txn) turn(ctx context.Context) error {
+	if _, err := t.Exec(ctx, graphSQL); err != nil {
+		return fmt.Errorf("wait for the turn: %w", err)
+	}
+	return nil
+}
+
+// deadlocks is how often a transition is tried again after Postgres chose it to end a deadlock. Turns and the order of ids leave
+// few: two reorders of inputs that turn a dependency round, a reorder that meets a recovery.
+const deadlocks = 3
+
+// inTx runs a transition; fn may run more than once and must set what it hands out anew each time.
 func (s *Service) inTx(ctx context.Context, op string, fn func(t *txn) error) error {
+	for n := 0; ; n++ {
+		err := s.tryTx(ctx, op, fn)
+		var pg *pgconn.PgError
+		if n >= deadlocks || !errors.As(err, &pg) || pg.Code != deadlockDetected {
+			return err
+		}
+	}
+}
+
+const deadlockDetected = "40P01"
+
+// tryTx runs a transition once. The tail and the commit go out together, so that the counter row is locked for one round trip.
+func (s *Service) tryTx(ctx context.Context, op string, fn func(t *txn) error) error {
 	conn, err := s.cfg.Pool.Acquire(ctx)
 	if err != nil {
 		return fmt.Errorf("jobs: %s: %w", op, err)

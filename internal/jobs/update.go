@@ -59,6 +59,9 @@ func (s *Service) updateTx(ctx context.Context, t *txn, owner, id uuid.UUID, p P
 	var deps []dep
 	var err error
 	if p.SetInput {
+		if err := t.turn(ctx); err != nil {
+			return err
+		}
 		// Inputs before the job: the order in which all transitions lock.
 		if deps, err = lockDeps(ctx, t, owner, p.Inputs); err != nil {
 			return err
