@@ -96,7 +96,7 @@ func TestCancelBeforeTheRun(t *testing.T) {
 func TestCancelTakesTheChildrenToo(t *testing.T) {
 	b := newBench(t, sidecartest.Echo, nil)
 	lease := b.acquire()
-	request := b.request(sidecartest.Children, nil)
+	request := b.request(sidecartest.Abandon, nil)
 	done := make(chan error, 1)
 	go func() {
 		_, err := lease.Run(b.ctx(), request, Events{})

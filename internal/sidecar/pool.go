@@ -87,6 +87,19 @@ func (p *Pool) Run(ctx context.Context) error {
 	return nil
 }
 
+// Abort kills every process now and returns when they are gone; runs in flight fail with why. The pool stays usable. It is
+// for a server that may no longer own its jobs (it could not reach the database for too long): what runs on must not
+// run twice.
+func (p *Pool) Abort(ctx context.Context, why error) {
+	slots := p.living()
+	for _, s := range slots {
+		s.proc.kill(why)
+	}
+	for _, s := range slots {
+		s.proc.awaitGone(ctx)
+	}
+}
+
 // killAll ends every process; one that is stuck in a driver is left behind after KillWait.
 func (p *Pool) killAll() {
 	p.mu.Lock()

@@ -156,6 +156,26 @@ func TestUnknownEngineEnvironment(t *testing.T) {
 	require.False(t, Retryable(err))
 }
 
+func TestAbortEndsRunsForTheReasonGiven(t *testing.T) {
+	b := newBench(t, sidecartest.Echo, nil)
+	cutOff := errors.New("no database for 10 s")
+	lease := b.acquire()
+	done := make(chan error, 1)
+	started := make(chan struct{}, 1)
+	go func() {
+		_, err := lease.Run(b.ctx(), b.request(sidecartest.Stubborn, nil), Events{Phase: func(string, time.Time) { trySend(started) }})
+		done <- err
+	}()
+	<-started
+	b.Abort(b.ctx(), cutOff)
+	require.False(t, alive(lease.PID()))
+	err := <-done
+	require.ErrorIs(t, err, cutOff)
+	require.False(t, Fault(err))
+	lease.Release()
+	b.mustWork()
+}
+
 func TestTheEndOfThePoolEndsEverything(t *testing.T) {
 	b := newBench(t, sidecartest.Obedient, nil)
 	lease := b.acquire()

@@ -21,15 +21,15 @@ import (
 	"github.com/apibr/studio/internal/sidecar/sidecartest"
 )
 
-// serverMain turns the test binary into a server with one run in flight, for the tests that kill it. It prints the
-// sidecar's pid.
+// serverMain turns the test binary into a server with one run in flight, for the tests that kill it. Its sidecar does not
+// notice the end of its input, so that only the kernel can end it. It prints the sidecar's pid.
 func serverMain() {
 	if len(os.Args) != 3 || os.Args[1] != "sidecar-server" {
 		return
 	}
 	dir := os.Args[2]
 	pool := New(Config{
-		Commands: map[engine.ID][]string{"fault": sidecartest.Command(sidecartest.Children)},
+		Commands: map[engine.ID][]string{"fault": sidecartest.Command(sidecartest.IgnoreEnd)},
 		WorkDir:  dir, Log: slog.New(slog.DiscardHandler),
 	})
 	go func() { _ = pool.Run(context.Background()) }()
@@ -39,7 +39,9 @@ func serverMain() {
 		os.Exit(1)
 	}
 	fmt.Println(lease.PID())
-	_, err = lease.Run(context.Background(), RunRequest{Job: uuid.New(), Fence: 1, Task: "test.run", OutDir: dir}, Events{})
+	_, err = lease.Run(context.Background(), RunRequest{
+		Job: uuid.New(), Fence: 1, Task: "test.run", OutDir: dir, Params: map[string]any{"mode": sidecartest.Children},
+	}, Events{})
 	fmt.Println(err)
 	os.Exit(1)
 }
@@ -57,6 +59,13 @@ func TestAKilledServerLeavesNothing(t *testing.T) {
 	sidecar, err := strconv.Atoi(strings.TrimSpace(line))
 	require.NoError(t, err, line)
 	all := append(pidsIn(t, dir), sidecar)
+	t.Cleanup(func() {
+		for _, pid := range all {
+			if alive(pid) {
+				_ = syscall.Kill(pid, syscall.SIGKILL)
+			}
+		}
+	})
 
 	require.NoError(t, server.Process.Kill())
 	killedAt := time.Now()

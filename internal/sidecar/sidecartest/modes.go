@@ -50,8 +50,8 @@ func (p *program) run(id json.RawMessage, run runRequest) {
 		p.stepOn(run, nil)
 	case Obedient:
 		p.stepUntilCanceled(id, run)
-	case Children:
-		p.startChildren(run.OutDir)
+	case Children, Abandon:
+		p.startChildren(run.OutDir, mode == Children)
 		p.stepUntilCanceled(id, run)
 	case SlowSteady, Segments:
 		p.steady(id, run, mode == Segments)
@@ -205,14 +205,17 @@ func (p *program) alloc(id json.RawMessage, run runRequest) {
 	p.done(id, file(run.OutDir, "out.txt", []byte("all taken")))
 }
 
-// startChildren starts one child in our group and one that left group and session, both with a parent-death signal as
-// the runtime of the real workers sets it, and writes their pids down.
-func (p *program) startChildren(dir string) {
+// startChildren starts one child in our group and one that left group and session, with a parent-death signal as the
+// runtime of the real workers sets it or without, and writes their pids down.
+func (p *program) startChildren(dir string, dieWithUs bool) {
 	runtime.LockOSThread() // for good: the signal follows the thread
 	var pids []string
 	for _, detached := range []bool{false, true} {
 		child := exec.Command("sleep", "1000")
-		child.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setsid: detached}
+		child.SysProcAttr = &syscall.SysProcAttr{Setsid: detached}
+		if dieWithUs {
+			child.SysProcAttr.Pdeathsig = syscall.SIGKILL
+		}
 		if err := child.Start(); err != nil {
 			panic(err)
 		}

@@ -63,7 +63,7 @@ func (p *program) main() int {
 		fmt.Fprintln(os.Stderr, "ImportError: no module named nothing")
 		return 4
 	case IgnoreEnd:
-		signal.Ignore(syscall.SIGTERM)
+		signal.Ignore(syscall.SIGTERM, syscall.SIGPIPE)
 	}
 	hello := map[string]any{"protocol": 1, "worker": "0", "engines": []string{p.engine}, "device": "cpu", "pid": os.Getpid(), "torch": nil}
 	switch p.mode {

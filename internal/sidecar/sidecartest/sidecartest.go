@@ -45,6 +45,7 @@ const (
 	Stubborn      = "stubborn"       // steps on for ever, deaf to cancel and SIGTERM
 	Obedient      = "obedient"       // steps on until canceled
 	Children      = "children"       // a child in its group and one in a session of its own, then obedient
+	Abandon       = "abandon"        // like children, but without a parent-death signal
 	Fail          = "fail"           // the error of params.code
 	Silent        = "silent"         // command: says nothing, not even hello
 	WrongVersion  = "wrongversion"   // command: hello with protocol 2
