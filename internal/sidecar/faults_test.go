@@ -135,7 +135,11 @@ func TestBadStarts(t *testing.T) {
 		}},
 	} {
 		t.Run(c.mode, func(t *testing.T) {
-			b := newBench(t, c.mode, func(cfg *Config) { cfg.HeartbeatLost = 300 * time.Millisecond })
+			b := newBench(t, c.mode, func(cfg *Config) {
+				if c.mode == sidecartest.Silent {
+					cfg.HeartbeatLost = 300 * time.Millisecond
+				}
+			})
 			_, err := b.Acquire(b.ctx(), Spec{Engine: b.manifest})
 			c.want(t, err)
 			require.Empty(t, b.Loaded())
@@ -165,7 +169,7 @@ func TestEngineErrorsKeepTheProcess(t *testing.T) {
 func TestHangsByHistory(t *testing.T) {
 	for _, mode := range []string{sidecartest.Hang, sidecartest.Burn, sidecartest.HalfFrame, sidecartest.Freeze} {
 		t.Run(mode, func(t *testing.T) {
-			b := newBench(t, sidecartest.Echo, func(c *Config) { c.HangFloor = 200 * time.Millisecond; c.HeartbeatLost = 2 * time.Second })
+			b := newBench(t, sidecartest.Echo, func(c *Config) { c.HangFloor = time.Second; c.HeartbeatLost = 5 * time.Second })
 			b.history.Set("fault", "fault", "first", 60*time.Millisecond, 3)
 			_, err := b.try(mode, nil)
 			var hang *HangError
@@ -197,7 +201,7 @@ func TestHangsByHistory(t *testing.T) {
 }
 
 func TestAStoppedProcessIsSilent(t *testing.T) {
-	b := newBench(t, sidecartest.Echo, func(c *Config) { c.HeartbeatLost = 500 * time.Millisecond })
+	b := newBench(t, sidecartest.Echo, func(c *Config) { c.HeartbeatLost = 2 * time.Second })
 	_, err := b.try(sidecartest.Freeze, nil)
 	var hang *HangError
 	require.ErrorAs(t, err, &hang)
@@ -206,11 +210,11 @@ func TestAStoppedProcessIsSilent(t *testing.T) {
 }
 
 func TestASteadySlowPhaseIsNeverAHang(t *testing.T) {
-	b := newBench(t, sidecartest.Echo, func(c *Config) { c.HangFloor = 500 * time.Millisecond })
+	b := newBench(t, sidecartest.Echo, func(c *Config) { c.HangFloor = 1500 * time.Millisecond })
 	b.history.Set("fault", "fault", "second", 20*time.Millisecond, 5)
 	b.history.Set("fault", "fault", "first", 300*time.Millisecond, 5)
-	_, err := b.try(sidecartest.SlowSteady, map[string]any{"total": 12, "ms": 120})
-	require.NoError(t, err, "three limits long, but each step came in time")
+	_, err := b.try(sidecartest.SlowSteady, map[string]any{"total": 30, "ms": 120})
+	require.NoError(t, err, "two limits long, but each step came in time")
 }
 
 func TestTheBreakerRefusesOneModelOnly(t *testing.T) {

@@ -1,6 +1,7 @@
 package sidecar
 
 import (
+	"log/slog"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -114,7 +115,7 @@ func TestSparesGoFirstWhenMemoryFalls(t *testing.T) {
 
 // A process in uninterruptible sleep cannot be made here; what the owner does about one can.
 func TestAProcessThatDoesNotDieIsReported(t *testing.T) {
-	cfg := New(Config{}).cfg
+	cfg := New(Config{Log: slog.New(slog.DiscardHandler)}).cfg
 	pr := &process{cfg: &cfg, engine: sidecartest.Manifest("fault"), stuck: make(chan struct{}), gone: make(chan struct{})}
 	c := &call{method: methodRun, reply: make(chan outcome, 1)}
 	l := &life{process: pr, call: c, watch: newWatch(pr.limits(""), phaseRun, noon), killedAt: noon, lastTick: noon}

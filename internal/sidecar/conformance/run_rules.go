@@ -130,15 +130,12 @@ func (p Program) supervised(t *testing.T, task string) {
 	}
 }
 
-// declares: an output has the name of a port, or of a numbered one (image_3 where the manifest has image_0).
+// declares: an output has the name and type of a port; ports may be numbered (image_3 where the manifest has image_0).
 func (p Program) declares(task string, output sidecar.File) bool {
+	stem := func(name string) string { return strings.TrimRight(name, "_0123456789") }
 	for _, port := range p.Engine.Tasks[task].Outputs {
-		stem := strings.TrimRight(port.Name, "0123456789n")
-		if output.Name == port.Name || stem != port.Name && strings.HasPrefix(output.Name, stem) {
-			return port.MIME == "" || port.MIME == output.MIME
-		}
-		if strings.TrimRight(output.Name, "_0123456789") == port.Name {
-			return port.MIME == "" || port.MIME == output.MIME
+		if stem(output.Name) == stem(port.Name) && (port.MIME == "" || port.MIME == output.MIME) {
+			return true
 		}
 	}
 	return false
