@@ -72,6 +72,9 @@ type Config struct {
 	// MaxSpares is how many spare processes may wait at once; the oldest ends first. Default 2.
 	MaxSpares int
 
+	// KeepAlive is how long an idle process keeps its model. Default 0: until it is evicted.
+	KeepAlive time.Duration
+
 	// StderrTail is how many bytes of a sidecar's log are kept for the user's error. Default 64 KiB.
 	StderrTail int
 

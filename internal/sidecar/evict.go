@@ -55,6 +55,21 @@ func (p *Pool) Evict(ctx context.Context, id engine.ID, model string) error {
 	return nil
 }
 
+// endIdle ends what has been idle for longer than KeepAlive.
+func (p *Pool) endIdle(now time.Time) {
+	if p.cfg.KeepAlive <= 0 {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, s := range p.slots {
+		if s.state == idle && now.Sub(s.idleSince) > p.cfg.KeepAlive {
+			s.state = ending
+			go s.proc.ask(func(l *life) { l.shutdown() })
+		}
+	}
+}
+
 const (
 	// memoryBackShare of what a process held must be seen free before the next load; the rest other programs may have
 	// taken meanwhile.

@@ -51,6 +51,7 @@ func (p *Pool) watchMemory(ctx context.Context) {
 			return
 		case <-ticker.C:
 		}
+		p.endIdle(time.Now())
 		if victim != nil && victim.alive() {
 			continue // what it holds is still counted
 		}

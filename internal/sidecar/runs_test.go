@@ -157,6 +157,15 @@ func TestUnknownEngineEnvironment(t *testing.T) {
 	require.False(t, Retryable(err))
 }
 
+func TestIdleModelsAreKeptForAWhile(t *testing.T) {
+	b := newBench(t, sidecartest.Echo, func(c *Config) { c.KeepAlive = 50 * time.Millisecond; c.Guard.Interval = 5 * time.Millisecond })
+	busy, idle := b.acquire(), b.acquire()
+	idle.Release()
+	<-idle.slot.proc.gone
+	require.True(t, alive(busy.PID()))
+	busy.Release()
+}
+
 func TestAbortEndsRunsForTheReasonGiven(t *testing.T) {
 	b := newBench(t, sidecartest.Echo, nil)
 	cutOff := errors.New("no database for 10 s")
