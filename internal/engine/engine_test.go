@@ -180,6 +180,10 @@ func TestPlans(t *testing.T) {
 func TestTheRealManifests(t *testing.T) {
 	c, err := Load("../../pyworkers")
 	require.NoError(t, err)
+	for _, id := range []ID{"draft-speech", "draft-voice", "draft-image", "draft-avatar"} {
+		_, found := c.Get(id)
+		require.True(t, found, "automations name the engine %s", id)
+	}
 	for _, m := range c.All() {
 		t.Run(string(m.ID), func(t *testing.T) {
 			require.NotEmpty(t, m.Module)

@@ -124,7 +124,7 @@ type BreakerConfig struct {
 }
 
 // PhaseHistory is what this machine remembers of phases. MaxStep is asked while a run goes on and must answer from memory,
-// at once; Record may write to a database.
+// at once; Record is called beside the jobs and may write to a database.
 type PhaseHistory interface {
 	// MaxStep is the longest time that one step of the phase ever took in a run that succeeded, and how many such runs
 	// there were; 0 runs is no history.

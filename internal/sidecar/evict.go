@@ -83,7 +83,7 @@ const (
 
 // mourn waits for a process's end and for its memory, then forgets it.
 func (p *Pool) mourn(s *slot) {
-	defer p.deaths.Done()
+	defer p.tasks.Done()
 	<-s.proc.gone
 	p.mu.Lock()
 	s.state = ending

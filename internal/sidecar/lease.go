@@ -88,10 +88,7 @@ func (l *Lease) outcome(req RunRequest, run *running, out outcome) (*RunResult, 
 	}
 	result.Phases, result.PeakRAM, result.PeakVRAM = out.phases, out.peakRAM, out.peakVRAM
 	result.LoadSeconds = l.load.Seconds()
-	for _, phase := range out.phases {
-		pr.cfg.Metrics.PhaseSeconds(string(pr.engine.ID), phase.Phase, phase.End.Sub(phase.Start).Seconds())
-		pr.cfg.History.Record(pr.engine.ID, l.slot.model, phase.Phase, phase.Longest)
-	}
+	l.pool.learn(l.slot, l.slot.model, out.phases)
 	return result, nil
 }
 

@@ -27,7 +27,7 @@ type Pool struct {
 	mu      sync.Mutex
 	closing bool
 	slots   []*slot
-	deaths  sync.WaitGroup
+	tasks   sync.WaitGroup
 }
 
 // slot is one process and what the pool thinks of it. Its fields are guarded by Pool.mu, except those set once.
@@ -114,7 +114,7 @@ func (p *Pool) killAll() {
 			return
 		}
 	}
-	p.deaths.Wait()
+	p.tasks.Wait()
 }
 
 // Installed says whether the engine's process can be started here.
@@ -302,14 +302,33 @@ func (p *Pool) load(ctx context.Context, s *slot, spec Spec) error {
 		pr.awaitGone(context.Background())
 		return err
 	}
-	for _, phase := range out.phases {
-		p.cfg.Metrics.PhaseSeconds(string(s.engine.ID), phase.Phase, phase.End.Sub(phase.Start).Seconds())
-		p.cfg.History.Record(s.engine.ID, spec.Model, phase.Phase, phase.Longest)
-	}
+	p.learn(s, spec.Model, out.phases)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s.ram, s.vram = result.RAMBytes, result.VRAMBytes
 	return nil
+}
+
+// learn counts and remembers the phases of a load or run that succeeded. The history may write to a database, for which
+// no result shall wait.
+func (p *Pool) learn(s *slot, model string, phases []PhaseTime) {
+	for _, phase := range phases {
+		p.cfg.Metrics.PhaseSeconds(string(s.engine.ID), phase.Phase, phase.End.Sub(phase.Start).Seconds())
+	}
+	p.later(func() {
+		for _, phase := range phases {
+			p.cfg.History.Record(s.engine.ID, model, phase.Phase, phase.Longest)
+		}
+	})
+}
+
+// later runs f beside; Run waits for it. A pool that is closing does nothing new.
+func (p *Pool) later(f func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.closing {
+		p.tasks.Go(f)
+	}
 }
 
 // judge feeds the breaker and the counters with the end of a load or run.
@@ -363,6 +382,6 @@ func (p *Pool) release(s *slot, ran bool) {
 	}
 	p.mu.Unlock()
 	if ran {
-		go p.Warm(s.engine) // starting a program takes milliseconds that the next job need not wait for
+		p.later(func() { p.Warm(s.engine) }) // starting a program takes milliseconds that the next job need not wait for
 	}
 }

@@ -53,7 +53,7 @@ func (p *Pool) startSlot(m *engine.Manifest) (*slot, error) {
 	s := &slot{proc: pr, engine: m, state: spare, settled: make(chan struct{})}
 	p.slots = append(p.slots, s)
 	go pr.loop()
-	p.deaths.Add(1)
+	p.tasks.Add(1)
 	go p.mourn(s)
 	return s, nil
 }
