@@ -1,0 +1,136 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/apibr/studio/internal/engine"
+	"github.com/apibr/studio/internal/jobs"
+	"github.com/apibr/studio/internal/sched"
+	"github.com/apibr/studio/internal/sidecar"
+	"github.com/apibr/studio/internal/telemetry"
+)
+
+// attempt is one claimed run of one job.
+type attempt struct {
+	runner   *Runner
+	claimed  *jobs.Claimed
+	manifest *engine.Manifest
+	device   string
+	evict    []sched.Loaded
+	begun    time.Time
+
+	dir      string // <work>/<job>/<fence>
+	progress *tracker
+	timeline []jobs.TimelineEntry
+	result   *sidecar.RunResult
+}
+
+func (r *Runner) runDir(job string) string { return filepath.Join(r.cfg.WorkDir, job) }
+
+// run works the attempt off and writes down how it ended.
+func (a *attempt) run(ctx context.Context) {
+	ctx = telemetry.WithJob(ctx, a.claimed.ID.String())
+	log := a.runner.cfg.Log
+	log.InfoContext(ctx, "job started", "type", a.claimed.Type, "engine", a.manifest.ID, "fence", a.claimed.Fence, "attempt", a.claimed.Attempt)
+	a.dir = filepath.Join(a.runner.runDir(a.claimed.ID.String()), strconv.FormatInt(a.claimed.Fence, 10))
+	defer a.removeFiles()
+	a.progress = newTracker(a)
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	stopWatch := a.watch(ctx, cancel)
+	result, err := a.execute(ctx)
+	stopWatch()
+	if cause := context.Cause(ctx); err != nil && cause != nil {
+		err = cause
+	}
+	a.conclude(context.WithoutCancel(ctx), result, err)
+	a.runner.cfg.Hub.Forget(a.claimed.ID)
+}
+
+// execute makes the result: every file of it is in the blob store when it returns without an error.
+func (a *attempt) execute(ctx context.Context) (jobs.Result, error) {
+	if err := ctx.Err(); err != nil {
+		return jobs.Result{}, err
+	}
+	request, err := a.stage()
+	if err != nil {
+		return jobs.Result{}, err
+	}
+	lease, err := a.ready(ctx)
+	if err != nil {
+		return jobs.Result{}, err
+	}
+	defer lease.Release()
+	a.result, err = lease.Run(ctx, request, sidecar.Events{Progress: a.progress.step, Segment: a.keepSegment, Phase: a.phaseBegan})
+	if err != nil {
+		return jobs.Result{}, err
+	}
+	return a.finishFiles(ctx)
+}
+
+// ready evicts what must make room and gets a process that has the model loaded.
+func (a *attempt) ready(ctx context.Context) (*sidecar.Lease, error) {
+	a.phaseBegan("load", time.Now())
+	for _, loaded := range a.evict {
+		id, model, _ := strings.Cut(loaded.Model, "/")
+		if err := a.runner.cfg.Pool.Evict(ctx, engine.ID(id), model); err != nil && !errors.Is(err, sidecar.ErrBusy) {
+			return nil, err
+		}
+	}
+	snapshotTotal := vramOf(a.runner.cfg.Host.Snapshot(), a.device)
+	return a.runner.cfg.Pool.Acquire(ctx, sidecar.Spec{Engine: a.manifest, Model: a.manifest.ModelFor(a.claimed.Model), Device: a.device,
+		Variant: a.manifest.Variant(a.device, snapshotTotal), Plan: a.manifest.PlanFor(a.device, snapshotTotal)})
+}
+
+// phaseBegan keeps the timeline; a phase ends where the next begins.
+func (a *attempt) phaseBegan(name string, start time.Time) {
+	if n := len(a.timeline); n > 0 {
+		a.timeline[n-1].End = &start
+	}
+	a.timeline = append(a.timeline, jobs.TimelineEntry{Phase: name, Start: start})
+	a.progress.phase(name)
+}
+
+// watch looks once a second whether the job is still ours and wanted, and stores its progress: what a lost notification or a paused
+// process would hide.
+func (a *attempt) watch(ctx context.Context, cancel context.CancelCauseFunc) (stop func()) {
+	done, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		tick := time.NewTicker(time.Second)
+		defer tick.Stop()
+		for {
+			select {
+			case <-done:
+				return
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+			requested, err := a.runner.cfg.Jobs.CancelRequested(ctx, a.claimed.ID, a.claimed.Fence)
+			switch {
+			case errors.Is(err, jobs.ErrFenced):
+				cancel(jobs.ErrFenced)
+			case requested:
+				cancel(errUserCanceled)
+			default:
+				a.progress.store(ctx)
+			}
+		}
+	}()
+	return func() { close(done); <-ended }
+}
+
+// removeFiles leaves nothing of the run behind, and nothing of the job when this was its only run here.
+func (a *attempt) removeFiles() {
+	if err := os.RemoveAll(a.dir); err != nil {
+		a.runner.cfg.Log.Warn("a run's folder could not be removed", "job", a.claimed.ID, "err", err)
+	}
+	_ = os.Remove(filepath.Dir(a.dir)) // fails when another run is there
+}

@@ -1,0 +1,177 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/apibr/studio/internal/engine"
+	"github.com/apibr/studio/internal/jobs"
+	"github.com/apibr/studio/internal/sched"
+	"github.com/apibr/studio/internal/sidecar"
+)
+
+// dispatch starts jobs as long as one may start. It returns when a job that backs off may run, zero when none does.
+func (r *Runner) dispatch(ctx, working context.Context) (again time.Time, err error) {
+	for ctx.Err() == nil {
+		if r.free() <= 0 {
+			return again, nil
+		}
+		waiting, next, err := r.cfg.Jobs.Waiting(ctx)
+		if err != nil {
+			return again, err
+		}
+		again = next
+		if len(waiting) == 0 {
+			r.resetCredits()
+			return again, nil
+		}
+		decision := sched.Pick(r.view(waiting), r.cfg.Policy)
+		if err := r.explain(ctx, waiting, decision); err != nil {
+			return again, err
+		}
+		if refused := r.refuseImpossible(ctx, decision); refused {
+			continue
+		}
+		if decision.Job == nil {
+			return again, nil
+		}
+		if err := r.start(ctx, working, waiting, decision); err != nil && !errors.Is(err, jobs.ErrNotClaimable) && !errors.Is(err, jobs.ErrInput) {
+			return again, err
+		}
+	}
+	return again, nil
+}
+
+func (r *Runner) free() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.cfg.Slots - len(r.running)
+}
+
+// explain writes down why jobs wait, where that has changed.
+func (r *Runner) explain(ctx context.Context, waiting []jobs.Waiting, d sched.Decision) error {
+	short := map[uuid.UUID]bool{}
+	for _, id := range d.NoMemory {
+		short[id] = true
+	}
+	changes := map[uuid.UUID]jobs.Reason{}
+	for _, w := range waiting {
+		switch {
+		case short[w.ID] && w.Reason != jobs.ReasonNoMemory:
+			changes[w.ID] = jobs.ReasonNoMemory
+		case !short[w.ID] && w.Reason == jobs.ReasonNoMemory && (d.Job == nil || d.Job.ID != w.ID):
+			changes[w.ID] = jobs.ReasonNone
+		}
+	}
+	if len(changes) == 0 {
+		return nil
+	}
+	return r.cfg.Jobs.SetReason(ctx, changes)
+}
+
+// refuseImpossible fails the jobs that this machine can never run, with the numbers. Where other nodes share the queue they are left
+// to those.
+func (r *Runner) refuseImpossible(ctx context.Context, d sched.Decision) (refused bool) {
+	if r.cfg.Shared {
+		return false
+	}
+	for id, most := range d.Impossible {
+		claimed, err := r.cfg.Jobs.Claim(ctx, id, "")
+		if err != nil {
+			continue
+		}
+		need := r.need(claimed.Engine, claimed.UsesGPU)
+		if err := r.cfg.Jobs.Fail(ctx, id, claimed.Fence, tooLarge(need, most), false); err != nil {
+			r.cfg.Log.WarnContext(ctx, "a job that cannot run here could not be refused", "job", id, "err", err)
+			continue
+		}
+		refused = true
+	}
+	return refused
+}
+
+// start reserves a slot, claims the job and hands it to a goroutine.
+func (r *Runner) start(ctx, working context.Context, waiting []jobs.Waiting, d sched.Decision) error {
+	manifest, ok := r.cfg.Catalogue.Get(engineOf(waiting, d.Job.ID))
+	if !ok {
+		return fmt.Errorf("runner: no engine %s", engineOf(waiting, d.Job.ID))
+	}
+	running, cancel := context.WithCancelCause(working)
+	r.reserve(d.Job, cancel)
+	claimed, err := r.cfg.Jobs.Claim(ctx, d.Job.ID, d.Job.Device)
+	if err != nil {
+		cancel(nil)
+		r.release(d.Job.ID)
+		return err
+	}
+	r.noteStart(d.Shares)
+	r.cfg.Metrics.QueueWait(string(claimed.Type), time.Since(claimed.QueuedAt).Seconds())
+	a := &attempt{runner: r, claimed: claimed, manifest: manifest, device: d.Job.Device, evict: d.Evict, begun: time.Now()}
+	r.attempts.Go(func() {
+		defer r.Wake()
+		defer r.release(claimed.ID)
+		defer cancel(nil)
+		a.run(running)
+	})
+	return nil
+}
+
+func engineOf(waiting []jobs.Waiting, id uuid.UUID) engine.ID {
+	for _, w := range waiting {
+		if w.ID == id {
+			return engine.ID(w.Engine)
+		}
+	}
+	return ""
+}
+
+// reserve takes the slot before the claim, so that a cancel that comes right after it finds the run.
+func (r *Runner) reserve(job *sched.Job, cancel context.CancelCauseFunc) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.running[job.ID] = &run{need: sched.Running{ID: job.ID, Model: job.Model, Device: job.Device, Need: job.Need}, cancel: cancel}
+}
+
+func (r *Runner) release(id uuid.UUID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.running, id)
+}
+
+func (r *Runner) noteStart(shares sched.Shares) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.shares = shares
+	r.credits++
+	close(r.started)
+	r.started = make(chan struct{})
+}
+
+// evictIdle ends processes on a card that nobody has used for long, and all of them while the queue is paused: pausing is how
+// the user gets the GPU back.
+func (r *Runner) evictIdle(ctx context.Context) {
+	var idle []sidecar.Loaded
+	for _, loaded := range r.cfg.Pool.Loaded() {
+		if !loaded.Busy && loaded.Device != cpu {
+			idle = append(idle, loaded)
+		}
+	}
+	if len(idle) == 0 {
+		return
+	}
+	state, err := r.cfg.Jobs.QueueState(ctx)
+	if err != nil {
+		return
+	}
+	for _, loaded := range idle {
+		if state.Paused || time.Since(loaded.IdleSince) > r.cfg.KeepAlive {
+			if err := r.cfg.Pool.Evict(ctx, loaded.Engine, loaded.Model); err != nil && !errors.Is(err, sidecar.ErrBusy) {
+				r.cfg.Log.WarnContext(ctx, "an idle model could not be unloaded", "engine", loaded.Engine, "err", err)
+			}
+		}
+	}
+}

@@ -1,0 +1,68 @@
+package runner
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/apibr/studio/internal/engine"
+	"github.com/apibr/studio/internal/jobs"
+	"github.com/apibr/studio/internal/sidecar"
+)
+
+// History is what hang limits are learned from: kept in the database, answered from memory.
+type History struct {
+	jobs   *jobs.Service
+	memory *sidecar.MemoryHistory
+	log    *slog.Logger
+}
+
+// NewHistory makes a History over the table phase_history.
+func NewHistory(service *jobs.Service, log *slog.Logger) *History {
+	return &History{jobs: service, memory: sidecar.NewMemoryHistory(), log: log}
+}
+
+// Preload reads what earlier runs learned of every phase of the catalogue.
+func (h *History) Preload(ctx context.Context, catalogue *engine.Catalogue) {
+	for _, manifest := range catalogue.All() {
+		for _, model := range manifest.Models {
+			for _, phase := range phasesOf(manifest) {
+				longest, runs, err := h.jobs.MaxStep(ctx, string(manifest.ID), model.ID, phase)
+				if err != nil {
+					h.log.WarnContext(ctx, "the history of phases could not be read: hang limits start generous", "err", err)
+					return
+				}
+				if runs > 0 {
+					h.memory.Set(manifest.ID, model.ID, phase, longest, runs)
+				}
+			}
+		}
+	}
+}
+
+func phasesOf(m *engine.Manifest) []string {
+	phases := []string{"load"}
+	for _, task := range m.Tasks {
+		for _, phase := range task.Phases {
+			phases = append(phases, phase.Name)
+		}
+	}
+	return phases
+}
+
+// MaxStep implements sidecar.PhaseHistory.
+func (h *History) MaxStep(id engine.ID, model, phase string) (time.Duration, int) {
+	return h.memory.MaxStep(id, model, phase)
+}
+
+// Record implements sidecar.PhaseHistory.
+func (h *History) Record(id engine.ID, model, phase string, longest time.Duration) {
+	h.memory.Record(id, model, phase, longest)
+	const patience = 5 * time.Second
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	record := jobs.PhaseRecord{Phase: phase, MaxStepSeconds: longest.Seconds()}
+	if err := h.jobs.RecordPhases(ctx, string(id), model, []jobs.PhaseRecord{record}); err != nil {
+		h.log.Debug("a phase's time was not stored", "err", err)
+	}
+}

@@ -1,0 +1,153 @@
+package runner
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/apibr/studio/internal/assets"
+	"github.com/apibr/studio/internal/jobs"
+	"github.com/apibr/studio/internal/media"
+	"github.com/apibr/studio/internal/sidecar"
+)
+
+const (
+	mimeJSON = "application/json"
+	// voiceOutput is the output of a clone job that becomes the voice instead of an asset.
+	voiceOutput = "voice"
+	// longestVoice bounds what is stored of a voice in the database.
+	longestVoice = 1 << 20
+)
+
+// keepSegment copies a finished segment into the blob store and notes it; the engine goes on using its own file.
+func (a *attempt) keepSegment(ctx context.Context, segment sidecar.Segment) error {
+	copied := filepath.Join(a.dir, fmt.Sprintf("segment-%04d.keep", segment.Index))
+	if err := copyFile(segment.File.Path, copied); err != nil {
+		return err
+	}
+	ref, err := a.runner.cfg.Blobs.Import(ctx, copied)
+	if err != nil {
+		return err
+	}
+	return a.persist(ctx, "keep segment", func(ctx context.Context) error {
+		return a.runner.cfg.Jobs.AddSegment(ctx, a.claimed.ID, a.claimed.Fence,
+			jobs.Segment{Index: segment.Index, SHA256: ref.SHA256, MIME: segment.File.MIME, Size: ref.Size, Fence: a.claimed.Fence})
+	})
+}
+
+// finishFiles labels and converts what the engine made and takes it into the blob store.
+func (a *attempt) finishFiles(ctx context.Context) (jobs.Result, error) {
+	a.phaseBegan("store", time.Now())
+	result := jobs.Result{Metadata: a.result.Metadata, Warnings: warningsOf(a.result.Metadata), Metrics: a.metrics(), NoHistory: len(a.claimed.Segments) > 0}
+	delete(result.Metadata, "warnings")
+	for _, file := range a.result.Outputs {
+		if a.claimed.Type == jobs.TypeCloneVoice && file.Name == voiceOutput {
+			voice, err := a.voiceResult(file)
+			if err != nil {
+				return jobs.Result{}, err
+			}
+			result.Voice = voice
+			continue
+		}
+		output, err := a.finishFile(ctx, file)
+		if err != nil {
+			return jobs.Result{}, err
+		}
+		result.Outputs = append(result.Outputs, output)
+	}
+	return result, nil
+}
+
+func (a *attempt) finishFile(ctx context.Context, file sidecar.File) (assets.Output, error) {
+	output := assets.Output{Name: file.Name, MIME: file.MIME, Kind: media.Kind(jobs.KindData), Metadata: a.outputMetadata(file)}
+	path := file.Path
+	if kind := kindOf(file.MIME); kind != jobs.KindData {
+		finished := filepath.Join(a.dir, "finished-"+strconv.Itoa(len(file.Name))+"-"+filepath.Base(file.Path))
+		format := ""
+		if wanted, ok := a.claimed.Params[outputFormat].(string); ok && media.FormatKind(wanted) == media.Kind(kind) {
+			format = wanted
+		}
+		info, err := a.runner.cfg.Media.Finish(ctx, media.FinishRequest{Src: file.Path, Dst: finished, Format: format,
+			Mark: media.MarkFor(media.Quality(a.claimed.Quality), media.Kind(kind))})
+		if err != nil {
+			return output, fmt.Errorf("runner: finish %s: %w", file.Name, err)
+		}
+		path = finished
+		output.Kind, output.MIME, output.Width, output.Height, output.Duration = info.Kind, info.MIME, info.Width, info.Height, info.Duration
+	}
+	ref, err := a.runner.cfg.Blobs.Import(ctx, path)
+	if err != nil {
+		return output, err
+	}
+	output.SHA256, output.Size = ref.SHA256, ref.Size
+	return output, nil
+}
+
+func kindOf(mime string) jobs.Kind {
+	switch kind, _, _ := strings.Cut(mime, "/"); kind {
+	case "audio", "image", "video":
+		return kind
+	default:
+		return jobs.KindData
+	}
+}
+
+// outputMetadata is what the engine says of the file, and what everybody must be able to see: who made it, and that it is a draft.
+func (a *attempt) outputMetadata(file sidecar.File) map[string]any {
+	metadata := map[string]any{"quality": a.claimed.Quality, "engine": string(a.manifest.ID), "ai_generated": true, "seed": a.result.Seed}
+	for name, value := range file.Metadata {
+		metadata[name] = value
+	}
+	return metadata
+}
+
+func (a *attempt) voiceResult(file sidecar.File) (*jobs.VoiceResult, error) {
+	if file.MIME != mimeJSON || file.Size > longestVoice {
+		return nil, &sidecar.EngineError{Code: sidecar.ProtocolError, Message: "the engine's voice is not JSON of at most 1 MiB"}
+	}
+	content, err := os.ReadFile(file.Path)
+	if err != nil {
+		return nil, fmt.Errorf("runner: read the voice: %w", err)
+	}
+	if !json.Valid(content) {
+		return nil, &sidecar.EngineError{Code: sidecar.ProtocolError, Message: "the engine's voice is not JSON"}
+	}
+	seconds, _ := a.result.Metadata["sample_seconds"].(float64)
+	return &jobs.VoiceResult{Conditionals: content, SampleSeconds: seconds}, nil
+}
+
+func warningsOf(metadata map[string]any) []jobs.Warning {
+	list, _ := metadata["warnings"].([]any)
+	var warnings []jobs.Warning
+	for _, entry := range list {
+		fields, _ := entry.(map[string]any)
+		code, _ := fields["code"].(string)
+		message, _ := fields["message"].(string)
+		if code != "" && message != "" {
+			warnings = append(warnings, jobs.Warning{Code: code, Message: message})
+		}
+	}
+	return warnings
+}
+
+// metrics so far; the jobs service adds what only it knows.
+func (a *attempt) metrics() jobs.Metrics {
+	now := time.Now()
+	if n := len(a.timeline); n > 0 {
+		a.timeline[n-1].End = &now
+	}
+	return jobs.Metrics{RunSeconds: now.Sub(a.begun).Seconds() - a.result.LoadSeconds, ModelLoadSeconds: a.result.LoadSeconds,
+		PeakRAMBytes: a.result.PeakRAM, PeakVRAMBytes: a.result.PeakVRAM, Device: a.device, Timeline: a.timeline}
+}
+
+func sha256Hex(content []byte) string {
+	sum := sha256.Sum256(content)
+	return hex.EncodeToString(sum[:])
+}

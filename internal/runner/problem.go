@@ -1,0 +1,112 @@
+package runner
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"syscall"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"golang.org/x/sys/unix"
+
+	"github.com/apibr/studio/internal/blob"
+	"github.com/apibr/studio/internal/jobs"
+	"github.com/apibr/studio/internal/media"
+	"github.com/apibr/studio/internal/sched"
+	"github.com/apibr/studio/internal/sidecar"
+)
+
+// diskFullBelow is how little room means that a failure was for lack of it.
+const diskFullBelow = 1 << 20
+
+// isRefusal says whether Postgres took the statement and refused it (a constraint, say): repeating it changes nothing.
+func isRefusal(err error) bool {
+	var answer *pgconn.PgError
+	if !errors.As(err, &answer) || len(answer.Code) < 2 {
+		return false
+	}
+	switch answer.Code[:2] {
+	case "22", "23", "42": // data, constraint, syntax or rights
+		return true
+	default:
+		return false
+	}
+}
+
+// problemOf puts an error of a run into words for the user: no path, no key, and what to do.
+func (a *attempt) problemOf(err error) jobs.Problem {
+	if a.diskFull(err) {
+		return problem("disk_full", http.StatusInsufficientStorage, "The disk is full", blob.ErrDiskFull.Error(), true)
+	}
+	var said *sidecar.EngineError
+	var crash *sidecar.CrashError
+	var hang *sidecar.HangError
+	var guard *sidecar.GuardError
+	var input *media.InputError
+	switch {
+	case errors.As(err, &said):
+		return a.engineProblem(said)
+	case errors.As(err, &crash):
+		return problem("engine_crashed", http.StatusInternalServerError, "The engine crashed", crash.Error(), true)
+	case errors.As(err, &hang):
+		return problem("engine_hung", http.StatusInternalServerError, "The engine hung", hang.Error(), true)
+	case errors.As(err, &guard):
+		return problem("out_of_memory", http.StatusInsufficientStorage, "There is not enough memory", guard.Error()+". Close other programs, or choose a smaller size", true)
+	case errors.As(err, &input):
+		return problem("bad_result", http.StatusInternalServerError, "The engine's result cannot be used", input.Error(), true)
+	case errors.Is(err, sidecar.ErrNoEngine):
+		return problem("engine_not_installed", http.StatusUnprocessableEntity, "The engine is not installed", fmt.Sprintf("engine %s is not installed: %s", a.manifest.ID, a.manifest.Install.En), false)
+	case errors.Is(err, sidecar.ErrProtocol):
+		return problem("protocol_error", http.StatusInternalServerError, "The engine's program is not a sidecar", fmt.Sprintf("the program of engine %s does not speak protocol version 1", a.manifest.ID), false)
+	default:
+		return problem("internal", http.StatusInternalServerError, "Something went wrong", "the job failed for an internal reason; the studio's log holds it under the job's id", true)
+	}
+}
+
+func (a *attempt) engineProblem(said *sidecar.EngineError) jobs.Problem {
+	switch said.Code {
+	case sidecar.InvalidInput:
+		p := problem(said.Code, http.StatusUnprocessableEntity, "The input cannot be used", said.Message, false)
+		if said.Field != "" {
+			p.Pointer = "/" + said.Field
+		}
+		return p
+	case sidecar.OutOfMemory:
+		return problem(said.Code, http.StatusInsufficientStorage, "There is not enough memory", said.Error(), true)
+	case sidecar.ModelMissing, sidecar.LicenceRequired:
+		return problem(said.Code, http.StatusUnprocessableEntity, "The model is not ready", said.Message, false)
+	default:
+		return problem(said.Code, http.StatusInternalServerError, "The engine failed", said.Error(), true)
+	}
+}
+
+func problem(code string, status int, title, detail string, retryable bool) jobs.Problem {
+	return jobs.Problem{Type: "/problems/" + code, Title: title, Status: status, Detail: detail, Code: code, Retryable: retryable}
+}
+
+// diskFull says whether a failure is for lack of room: by the error, or by looking, since an engine's library may not say.
+func (a *attempt) diskFull(err error) bool {
+	if errors.Is(err, blob.ErrDiskFull) || errors.Is(err, syscall.ENOSPC) {
+		return true
+	}
+	var said *sidecar.EngineError
+	if errors.As(err, &said) && said.Code != sidecar.Internal {
+		return false
+	}
+	var disk unix.Statfs_t
+	if unix.Statfs(a.runner.cfg.WorkDir, &disk) != nil {
+		return false
+	}
+	return int64(disk.Bavail)*disk.Bsize < diskFullBelow && !errors.Is(err, os.ErrNotExist)
+}
+
+// tooLarge is the answer to a job that this machine can never run.
+func tooLarge(need, most sched.Memory) jobs.Problem {
+	const gib = 1 << 30
+	detail := fmt.Sprintf("the job needs %.1f GiB of memory and this computer can give %.1f GiB", float64(need.RAM)/gib, float64(most.RAM)/gib)
+	if need.VRAM > most.VRAM {
+		detail = fmt.Sprintf("the job needs %.1f GiB of graphics memory and this computer can give %.1f GiB", float64(need.VRAM)/gib, float64(most.VRAM)/gib)
+	}
+	return problem("no_memory", http.StatusUnprocessableEntity, "The job does not fit this computer", detail+": choose a smaller size or another model", false)
+}

@@ -1,0 +1,150 @@
+package runner
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/apibr/studio/internal/events"
+	"github.com/apibr/studio/internal/jobs"
+	"github.com/apibr/studio/internal/sidecar"
+)
+
+const (
+	publishInterval = 100 * time.Millisecond
+	previewInterval = 500 * time.Millisecond
+	largestPreview  = 512 << 10
+
+	// loadShare of the bar is filled by getting the model ready.
+	loadShare = 0.02
+	// soonest is how far a run must be before its own pace says anything about its end.
+	soonest = 0.05
+)
+
+// tracker turns phases and steps into one fraction that never falls, and tells subscribers.
+type tracker struct {
+	attempt *attempt
+	weights map[string]float64 // share of the bar by phase
+	offsets map[string]float64 // where a phase begins
+
+	mu          sync.Mutex
+	now         jobs.Progress
+	changed     bool
+	published   time.Time
+	lastPreview time.Time
+	ranSince    time.Time // begin of the first phase of the run itself
+	ranFrom     float64   // fraction at that time
+}
+
+func newTracker(a *attempt) *tracker {
+	t := &tracker{attempt: a, weights: map[string]float64{"load": loadShare}, offsets: map[string]float64{"load": 0}}
+	total := 0.0
+	phases := a.manifest.Tasks[string(a.claimed.Type)].Phases
+	for _, phase := range phases {
+		total += phase.Weight
+	}
+	at := loadShare
+	for _, phase := range phases {
+		share := (1 - loadShare) * phase.Weight / max(total, 1e-9)
+		t.offsets[phase.Name], t.weights[phase.Name] = at, share
+		at += share
+	}
+	return t
+}
+
+// phase notes that a phase began.
+func (t *tracker) phase(name string) { t.step(sidecar.Progress{Phase: name}) }
+
+// step takes a report of the engine.
+func (t *tracker) step(p sidecar.Progress) {
+	t.mu.Lock()
+	newPhase := t.now.Stage != p.Phase
+	offset, known := t.offsets[p.Phase]
+	value := t.now.Value
+	if known {
+		value = offset
+		if p.Total > 0 {
+			value += t.weights[p.Phase] * min(1, float64(p.Step)/float64(p.Total))
+		}
+	}
+	value = min(max(value, t.now.Value), 0.999) // 1 is said by the result alone
+	t.now = jobs.Progress{Value: value, Stage: p.Phase, Step: int(p.Step), TotalSteps: int(p.Total), Message: p.Message,
+		Fence: t.attempt.claimed.Fence, ETASeconds: t.eta(p.Phase, value)}
+	t.changed = true
+	publish := newPhase || time.Since(t.published) >= publishInterval
+	if publish {
+		t.published = time.Now()
+	}
+	now := t.now
+	t.mu.Unlock()
+	if publish {
+		t.publish(now)
+	}
+	t.preview(p.Preview)
+}
+
+// eta goes by this run's own pace once it has gone far enough to have one.
+func (t *tracker) eta(phase string, value float64) *float64 {
+	if phase == "load" {
+		return t.now.ETASeconds
+	}
+	if t.ranSince.IsZero() {
+		t.ranSince, t.ranFrom = time.Now(), value
+	}
+	gone := value - t.ranFrom
+	if gone < soonest {
+		return t.now.ETASeconds
+	}
+	left := time.Since(t.ranSince).Seconds() / gone * (1 - value)
+	return &left
+}
+
+func (t *tracker) publish(p jobs.Progress) {
+	detail, err := json.Marshal(p)
+	if err != nil {
+		return
+	}
+	job := t.attempt.claimed
+	t.attempt.runner.cfg.Hub.Progress(events.Progress{Job: job.ID, Owner: job.OwnerID, Fraction: p.Value, Detail: detail})
+}
+
+// preview reads a picture, at most twice a second, and hands it on.
+func (t *tracker) preview(path string) {
+	if path == "" {
+		return
+	}
+	t.mu.Lock()
+	due := time.Since(t.lastPreview) >= previewInterval
+	if due {
+		t.lastPreview = time.Now()
+	}
+	t.mu.Unlock()
+	if !due {
+		return
+	}
+	if info, err := os.Stat(path); err != nil || info.Size() > largestPreview {
+		return
+	}
+	picture, err := os.ReadFile(path)
+	if err != nil {
+		return
+	}
+	job := t.attempt.claimed
+	t.attempt.runner.cfg.Hub.Preview(events.Preview{Job: job.ID, Owner: job.OwnerID, JPEG: picture})
+}
+
+// store writes the progress down for those who ask later; a failure costs one second of news.
+func (t *tracker) store(ctx context.Context) {
+	t.mu.Lock()
+	now, changed := t.now, t.changed
+	t.changed = false
+	t.mu.Unlock()
+	if !changed {
+		return
+	}
+	if err := t.attempt.runner.cfg.Jobs.SetProgress(ctx, t.attempt.claimed.ID, t.attempt.claimed.Fence, now); err != nil && ctx.Err() == nil {
+		t.attempt.runner.cfg.Log.DebugContext(ctx, "progress was not stored", "err", err)
+	}
+}

@@ -1,0 +1,235 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/apibr/studio/internal/blob"
+	"github.com/apibr/studio/internal/device"
+	"github.com/apibr/studio/internal/engine"
+	"github.com/apibr/studio/internal/events"
+	"github.com/apibr/studio/internal/jobs"
+	"github.com/apibr/studio/internal/media"
+	"github.com/apibr/studio/internal/sched"
+	"github.com/apibr/studio/internal/sidecar"
+)
+
+// The causes for which a running attempt is canceled.
+var (
+	errUserCanceled = errors.New("runner: canceled by the user")
+	errStopping     = errors.New("runner: the studio stops")
+)
+
+// Metrics is what the runner counts.
+type Metrics interface {
+	JobFinished(kind, status string)
+	QueueWait(kind string, seconds float64)
+}
+
+// Config of a Runner. All but the durations, Policy, Metrics and Log are needed.
+type Config struct {
+	Jobs      *jobs.Service
+	Pool      *sidecar.Pool
+	Catalogue *engine.Catalogue
+	Host      *device.Host
+	Blobs     blob.Store
+	Media     *media.Processor
+	Hub       *events.Hub
+	History   *History
+
+	// WorkDir holds the runs' folders, <WorkDir>/<job>/<fence>. Emptied at start.
+	WorkDir string
+
+	// Slots is how many jobs run at once. Default 2.
+	Slots  int
+	Policy sched.Policy
+
+	// MinAvailable and MinAvailableFraction of the host's memory are never given to jobs; the larger counts. Defaults 2 GiB, 0.06.
+	MinAvailable         int64
+	MinAvailableFraction float64
+
+	// GPUFraction is the share of a card that the studio may hold; 0 is all but the desktop's part and 1 GiB.
+	GPUFraction float64
+
+	// UseGPU false keeps everything off the cards (gpu.device: cpu).
+	UseGPU bool
+
+	// KeepAlive is how long an idle model on a card stays loaded. Default 10 minutes.
+	KeepAlive time.Duration
+
+	// SoftStop is how long running jobs have to end when the studio stops. Default 20 s.
+	SoftStop time.Duration
+
+	// Shared says that other nodes use the database: what this node can never run is left to them.
+	Shared bool
+
+	Metrics Metrics
+	Log     *slog.Logger
+}
+
+func (c *Config) setDefaults() {
+	if c.Slots == 0 {
+		c.Slots = 2
+	}
+	if c.MinAvailable == 0 {
+		c.MinAvailable = 2 << 30
+	}
+	if c.MinAvailableFraction == 0 {
+		c.MinAvailableFraction = 0.06
+	}
+	if c.KeepAlive == 0 {
+		c.KeepAlive = 10 * time.Minute
+	}
+	if c.SoftStop == 0 {
+		c.SoftStop = 20 * time.Second
+	}
+	if c.Metrics == nil {
+		c.Metrics = noMetrics{}
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+}
+
+type noMetrics struct{}
+
+func (noMetrics) JobFinished(string, string) {}
+func (noMetrics) QueueWait(string, float64)  {}
+
+// Runner runs the jobs of one node.
+type Runner struct {
+	cfg  Config
+	wake chan struct{}
+	// over is closed when the runner takes no more jobs.
+	over chan struct{}
+
+	mu       sync.Mutex
+	running  map[uuid.UUID]*run
+	shares   sched.Shares
+	baseline map[string]int64 // VRAM of others by card, seen while nothing of ours was loaded
+	credits  int              // starts that no ticket has been given up for
+	started  chan struct{}    // closed and replaced at each start
+	attempts sync.WaitGroup
+}
+
+// run is a job in this node's hands, from just before its claim.
+type run struct {
+	need   sched.Running
+	cancel context.CancelCauseFunc
+}
+
+// New makes a Runner; Run works it.
+func New(cfg Config) *Runner {
+	cfg.setDefaults()
+	r := &Runner{cfg: cfg, wake: make(chan struct{}, 1), over: make(chan struct{}), running: map[uuid.UUID]*run{},
+		baseline: map[string]int64{}, started: make(chan struct{})}
+	cfg.Jobs.SetWake(r.Wake)
+	cfg.Jobs.SetOnCancel(r.Cancel)
+	cfg.Jobs.SetOrder(r.order)
+	return r
+}
+
+// Wake makes the dispatcher look at the queue. It never blocks.
+func (r *Runner) Wake() {
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Cancel stops the run of a job if this node has it.
+func (r *Runner) Cancel(job uuid.UUID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if run := r.running[job]; run != nil {
+		run.cancel(errUserCanceled)
+	}
+}
+
+// Run takes and runs jobs until ctx ends. Then it takes no more, gives running ones SoftStop to end, hands back the rest and returns.
+func (r *Runner) Run(ctx context.Context) error {
+	if err := r.emptyWorkDir(); err != nil {
+		return err
+	}
+	r.cfg.History.Preload(ctx, r.cfg.Catalogue)
+	// Attempts outlive ctx for the soft stop; what they write in the end must still reach the database.
+	working, stop := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer stop(nil)
+	r.dispatchUntil(ctx, working)
+	close(r.over)
+	idle := make(chan struct{})
+	go func() { r.attempts.Wait(); close(idle) }()
+	select {
+	case <-idle:
+		return nil
+	case <-time.After(r.cfg.SoftStop):
+	}
+	r.mu.Lock()
+	for _, run := range r.running {
+		run.cancel(errStopping)
+	}
+	r.mu.Unlock()
+	<-idle
+	return nil
+}
+
+// Abandon cancels every run as if the studio stopped: another node may be about to take the jobs.
+func (r *Runner) Abandon() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, run := range r.running {
+		run.cancel(errStopping)
+	}
+}
+
+// dispatchUntil looks at the queue whenever there is a reason to, until ctx ends.
+func (r *Runner) dispatchUntil(ctx, working context.Context) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	next := time.NewTimer(time.Hour)
+	defer next.Stop()
+	for {
+		again, err := r.dispatch(ctx, working)
+		if err != nil && ctx.Err() == nil {
+			r.cfg.Log.WarnContext(ctx, "the queue could not be looked at; trying again", "err", err)
+		}
+		if !again.IsZero() {
+			next.Reset(max(0, time.Until(again)))
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-r.wake:
+		case <-next.C:
+		case <-tick.C:
+			r.evictIdle(ctx)
+		}
+	}
+}
+
+// emptyWorkDir removes what earlier boots left: their jobs run anew from the blob store.
+func (r *Runner) emptyWorkDir() error {
+	if err := os.MkdirAll(r.cfg.WorkDir, 0o700); err != nil {
+		return fmt.Errorf("runner: %w", err)
+	}
+	entries, err := os.ReadDir(r.cfg.WorkDir)
+	if err != nil {
+		return fmt.Errorf("runner: %w", err)
+	}
+	for _, entry := range entries {
+		if _, err := uuid.Parse(entry.Name()); err != nil {
+			continue // not a run's folder
+		}
+		if err := os.RemoveAll(r.runDir(entry.Name())); err != nil {
+			return fmt.Errorf("runner: %w", err)
+		}
+	}
+	return nil
+}

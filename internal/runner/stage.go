@@ -1,0 +1,109 @@
+package runner
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+
+	"github.com/apibr/studio/internal/jobs"
+	"github.com/apibr/studio/internal/media"
+	"github.com/apibr/studio/internal/sidecar"
+)
+
+// outputFormat is a parameter for us, not for the engine.
+const outputFormat = "output_format"
+
+// stage puts the inputs and the finished segments into the run's folder.
+func (a *attempt) stage() (sidecar.RunRequest, error) {
+	request := sidecar.RunRequest{Job: a.claimed.ID, Fence: a.claimed.Fence, Task: string(a.claimed.Type), Params: a.engineParams(), OutDir: a.dir}
+	if err := os.MkdirAll(filepath.Join(a.dir, "in", "segments"), 0o700); err != nil {
+		return request, fmt.Errorf("runner: stage: %w", err)
+	}
+	for _, input := range a.claimed.Resolved {
+		file, err := a.stageInput(input)
+		if err != nil {
+			return request, err
+		}
+		request.Inputs = append(request.Inputs, file)
+	}
+	resume, err := a.stageSegments()
+	request.ResumeFrom = resume
+	return request, err
+}
+
+func (a *attempt) engineParams() map[string]any {
+	params := maps.Clone(a.claimed.Params)
+	delete(params, outputFormat)
+	return params
+}
+
+func (a *attempt) stageInput(input jobs.ResolvedInput) (sidecar.File, error) {
+	if input.Voice != nil {
+		return a.stageVoice(input)
+	}
+	path := filepath.Join(a.dir, "in", input.Name+media.Extension(input.MIME))
+	file := sidecar.File{Name: input.Name, Path: path, MIME: input.MIME, Size: input.Size, SHA256: input.SHA256, Metadata: input.Metadata}
+	return file, a.place(input.SHA256, path)
+}
+
+// stageVoice writes what this engine needs of a voice.
+func (a *attempt) stageVoice(input jobs.ResolvedInput) (sidecar.File, error) {
+	conditionals, ok := input.Voice.For(string(a.manifest.ID))
+	if !ok {
+		conditionals = json.RawMessage("{}")
+	}
+	path := filepath.Join(a.dir, "in", input.Name+".json")
+	if err := os.WriteFile(path, conditionals, 0o600); err != nil {
+		return sidecar.File{}, fmt.Errorf("runner: stage: %w", err)
+	}
+	return sidecar.File{Name: input.Name, Path: path, MIME: "application/json", Size: int64(len(conditionals)), SHA256: sha256Hex(conditionals),
+		Metadata: map[string]any{"name": input.Voice.Name, "language": input.Voice.Language}}, nil
+}
+
+func (a *attempt) stageSegments() (*sidecar.Resume, error) {
+	if len(a.claimed.Segments) == 0 {
+		return nil, nil
+	}
+	resume := &sidecar.Resume{Index: len(a.claimed.Segments)}
+	for _, segment := range a.claimed.Segments {
+		path := filepath.Join(a.dir, "in", "segments", fmt.Sprintf("%04d%s", segment.Index, media.Extension(segment.MIME)))
+		if err := a.place(segment.SHA256, path); err != nil {
+			return nil, err
+		}
+		resume.Segments = append(resume.Segments, sidecar.File{Index: segment.Index, Path: path, MIME: segment.MIME, Size: segment.Size, SHA256: segment.SHA256})
+	}
+	return resume, nil
+}
+
+// place brings a blob into the run's folder: as a link where that is possible, else as a copy. It is named by its hash, so it
+// needs no check, and nothing is flushed: a run that dies is staged anew.
+func (a *attempt) place(sha, path string) error {
+	source, err := a.runner.cfg.Blobs.Path(sha)
+	if err != nil {
+		return fmt.Errorf("runner: stage: %w", err)
+	}
+	if os.Link(source, path) == nil {
+		return nil
+	}
+	return copyFile(source, path)
+}
+
+func copyFile(from, to string) error {
+	source, err := os.Open(from)
+	if err != nil {
+		return fmt.Errorf("runner: copy: %w", err)
+	}
+	defer source.Close()
+	target, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return fmt.Errorf("runner: copy: %w", err)
+	}
+	if _, err := io.Copy(target, source); err != nil {
+		target.Close()
+		return fmt.Errorf("runner: copy: %w", err)
+	}
+	return target.Close()
+}

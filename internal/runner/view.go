@@ -1,0 +1,144 @@
+package runner
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/apibr/studio/internal/device"
+	"github.com/apibr/studio/internal/engine"
+	"github.com/apibr/studio/internal/jobs"
+	"github.com/apibr/studio/internal/sched"
+)
+
+const (
+	cpu = "cpu"
+	// desktopReserve of a card is left to whatever else draws on it.
+	desktopReserve = 1 << 30
+)
+
+// view gathers what the scheduler decides by.
+func (r *Runner) view(waiting []jobs.Waiting) sched.View {
+	snapshot := r.cfg.Host.Snapshot()
+	floor := max(r.cfg.MinAvailable, int64(r.cfg.MinAvailableFraction*float64(snapshot.RAMTotal)))
+	v := sched.View{Now: time.Now(), Slots: r.cfg.Slots, TotalRAM: snapshot.RAMTotal - floor, FreeRAM: snapshot.RAMAvailable - floor}
+	v.Loaded = r.loaded()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	v.Shares = r.shares
+	for _, run := range r.running {
+		v.Running = append(v.Running, run.need)
+	}
+	v.Devices = r.devices(snapshot)
+	v.FreeRAM = min(v.FreeRAM, v.TotalRAM-r.promised(v.Loaded))
+	for _, w := range waiting {
+		v.Waiting = append(v.Waiting, r.job(w, snapshot))
+	}
+	return v
+}
+
+// promised is what running jobs may still take, beyond what their processes hold already.
+func (r *Runner) promised(loaded []sched.Loaded) (bytes int64) {
+	for _, run := range r.running {
+		bytes += run.need.Need.RAM
+	}
+	for _, l := range loaded {
+		if l.Idle {
+			bytes += l.Holds.RAM
+		}
+	}
+	return bytes
+}
+
+func (r *Runner) job(w jobs.Waiting, snapshot device.Snapshot) sched.Job {
+	job := sched.Job{ID: w.ID, Lane: sched.Lane(w.Lane), Priority: w.Priority, Rank: w.Rank, QueuedAt: w.QueuedAt, Device: r.deviceFor(w.UsesGPU, snapshot)}
+	manifest, ok := r.cfg.Catalogue.Get(engine.ID(w.Engine))
+	if !ok {
+		return job
+	}
+	job.Model = modelKey(manifest.ID, manifest.ModelFor(w.Model))
+	plan := manifest.PlanFor(job.Device, vramOf(snapshot, job.Device))
+	job.Need = sched.Memory{RAM: plan.RAMBytes, VRAM: plan.VRAMBytes}
+	return job
+}
+
+// modelKey names what must be loaded.
+func modelKey(id engine.ID, model string) string { return string(id) + "/" + model }
+
+// deviceFor is where a job runs: a card if its engine uses one and there is one.
+func (r *Runner) deviceFor(usesGPU bool, snapshot device.Snapshot) string {
+	if best, ok := snapshot.Best(); usesGPU && r.cfg.UseGPU && ok {
+		return best.Device()
+	}
+	return cpu
+}
+
+func vramOf(snapshot device.Snapshot, name string) int64 {
+	for _, gpu := range snapshot.GPUs {
+		if gpu.Device() == name {
+			return gpu.VRAMTotal
+		}
+	}
+	return 0
+}
+
+// need is the plan of an engine on this machine.
+func (r *Runner) need(id string, usesGPU bool) sched.Memory {
+	manifest, ok := r.cfg.Catalogue.Get(engine.ID(id))
+	if !ok {
+		return sched.Memory{}
+	}
+	snapshot := r.cfg.Host.Snapshot()
+	name := r.deviceFor(usesGPU, snapshot)
+	plan := manifest.PlanFor(name, vramOf(snapshot, name))
+	return sched.Memory{RAM: plan.RAMBytes, VRAM: plan.VRAMBytes}
+}
+
+// devices tells of each card what is free and what the studio may hold. What others hold is measured afresh whenever nothing of ours
+// is loaded there: a constant would be wrong after the first leak.
+func (r *Runner) devices(snapshot device.Snapshot) map[string]sched.Device {
+	devices := map[string]sched.Device{}
+	for _, gpu := range snapshot.GPUs {
+		if gpu.Integrated {
+			continue
+		}
+		name := gpu.Device()
+		if !r.holds(name) {
+			r.baseline[name] = gpu.VRAMUsed
+		}
+		may := gpu.VRAMTotal - r.baseline[name] - desktopReserve
+		if r.cfg.GPUFraction > 0 {
+			may = int64(r.cfg.GPUFraction * float64(gpu.VRAMTotal))
+		}
+		devices[name] = sched.Device{Free: min(gpu.VRAMTotal-gpu.VRAMUsed, may), Total: may}
+	}
+	return devices
+}
+
+func (r *Runner) holds(name string) bool {
+	for _, loaded := range r.cfg.Pool.Loaded() {
+		if loaded.Device == name {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *Runner) loaded() []sched.Loaded {
+	var list []sched.Loaded
+	for _, l := range r.cfg.Pool.Loaded() {
+		entry := sched.Loaded{Model: modelKey(l.Engine, l.Model), Device: l.Device, Idle: !l.Busy, ReloadCost: l.LoadTime,
+			Holds: sched.Memory{RAM: l.RAMBytes, VRAM: l.VRAMBytes}}
+		if entry.Idle {
+			entry.IdleFor = time.Since(l.IdleSince)
+		}
+		list = append(list, entry)
+	}
+	return list
+}
+
+// order is the jobs service's forecast hook.
+func (r *Runner) order(_ context.Context, waiting []jobs.Waiting) []uuid.UUID {
+	return sched.Order(r.view(waiting), r.cfg.Policy)
+}
