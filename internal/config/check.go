@@ -1,0 +1,55 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"slices"
+	"strconv"
+)
+
+// check finds values that cannot be, all at once.
+func (c *Config) check() error {
+	var problems []error
+	require := func(ok bool, format string, args ...any) {
+		if !ok {
+			problems = append(problems, fmt.Errorf(format, args...))
+		}
+	}
+	oneOf := func(key, value string, allowed ...string) {
+		require(slices.Contains(allowed, value), "%s is %q; it must be one of %v", key, value, allowed)
+	}
+	if host, port, err := net.SplitHostPort(c.Address()); err != nil || port == "" {
+		require(false, "listen is %q; it must be HOST:PORT, such as 127.0.0.1:8000", c.Address())
+	} else {
+		number, err := strconv.Atoi(port)
+		require(err == nil && number >= 0 && number <= 65535, "the port of %s:%s must be 0 to 65535", host, port)
+	}
+	oneOf("gpu.device", c.GPU.Device, "auto", "rocm", "cuda", "cpu")
+	if c.GPU.MemoryFraction != "auto" {
+		share, err := strconv.ParseFloat(c.GPU.MemoryFraction, 64)
+		require(err == nil && share > 0 && share <= 1, "gpu.memory_fraction is %q; it must be auto or a number above 0 and up to 1", c.GPU.MemoryFraction)
+	}
+	require(c.Server.Workers >= 1, "server.workers is %d; it must be 1 or more", c.Server.Workers)
+	require(c.Queue.MaxConcurrentJobs >= 1, "queue.max_concurrent_jobs is %d; it must be 1 or more", c.Queue.MaxConcurrentJobs)
+	weights := c.Queue.PriorityWeights
+	for lane, weight := range map[string]int{"audio": weights.Audio, "image": weights.Image, "video": weights.Video} {
+		require(weight >= 1 && weight <= 100, "queue.priority_weights.%s is %d; it must be 1 to 100", lane, weight)
+	}
+	require(c.Queue.MaxWait > 0, "queue.max_wait must be above 0, such as 10m")
+	oneOf("database.pool_mode", c.Database.PoolMode, "auto", "session", "transaction")
+	oneOf("database.root_mode", c.Database.RootMode, "auto", "userns", "setuid")
+	oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
+	oneOf("log.format", c.Log.Format, "text", "json")
+	for id, sidecar := range c.Sidecars {
+		require(len(sidecar.Command) > 0 && sidecar.Command[0] != "", "sidecars.%s.command must be a list of strings: the program and its arguments", id)
+	}
+	if c.PublicBaseURL != "" {
+		address, err := url.Parse(c.PublicBaseURL)
+		require(err == nil && (address.Scheme == "http" || address.Scheme == "https") && address.Host != "", "public_base_url must be an http or https URL")
+	}
+	require(c.Voices.MinSeconds > 0, "voices.min_seconds must be above 0")
+	require(c.Guard.MinAvailableFraction >= 0 && c.Guard.MinAvailableFraction < 1, "guard.min_available_fraction must be 0 or more and below 1")
+	return errors.Join(problems...)
+}

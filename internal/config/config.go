@@ -1,0 +1,280 @@
+// Package config is what can be set, where it is read from and what it means.
+//
+// Flags win over the environment, that over the file, that over the defaults. A key that nobody knows is an error that names the
+// nearest known one: a setting that is silently ignored is worse than none. Nothing here is global; the one Config that Load
+// returns is handed down by internal/app.
+package config
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// Config holds every setting. The yaml names are the keys of the file, of --field and, in capitals with APIBR_ in front and
+// _ for each dot, of the environment.
+type Config struct {
+	// DataDir holds everything the studio keeps. Default $XDG_DATA_HOME/apibr.
+	DataDir string `koanf:"data_dir"`
+	// Listen is HOST:PORT and wins over server.host and server.port.
+	Listen string `koanf:"listen"`
+	// PublicBaseURL is how users reach the studio, when that is not what they send as Host. Default: the request's Host.
+	PublicBaseURL string `koanf:"public_base_url"`
+
+	Server     Server             `koanf:"server"`
+	GPU        GPU                `koanf:"gpu"`
+	Models     Models             `koanf:"models"`
+	Queue      Queue              `koanf:"queue"`
+	Engines    Engines            `koanf:"engines"`
+	Database   Database           `koanf:"database"`
+	Python     Python             `koanf:"python"`
+	Sidecars   map[string]Sidecar `koanf:"sidecars"`
+	Supervisor Supervisor         `koanf:"supervisor"`
+	Guard      Guard              `koanf:"guard"`
+	Media      Media              `koanf:"media"`
+	Voices     Voices             `koanf:"voices"`
+	HTTP       HTTP               `koanf:"http"`
+	Log        Log                `koanf:"log"`
+
+	// Sources are the places that were read, for `config check`.
+	Sources []string `koanf:"-"`
+	// Warnings are things that are probably mistakes but harmless, such as an unknown APIBR_ variable.
+	Warnings []string `koanf:"-"`
+}
+
+// Server says where the API listens.
+type Server struct {
+	Host string `koanf:"host"` // default 127.0.0.1; 0.0.0.0 opens it to the network
+	Port int    `koanf:"port"` // default 8000
+	// Workers is the width of the queue for everything but generation. Default 4.
+	Workers int `koanf:"workers"`
+}
+
+// GPU says what the studio may use of the graphics card.
+type GPU struct {
+	Device string `koanf:"device"` // auto, rocm, cuda or cpu; default auto
+	// MemoryFraction is the share of the card that the studio may hold, 0..1, or auto: all but the desktop's part and 1 GiB.
+	MemoryFraction string `koanf:"memory_fraction"`
+}
+
+// Models says where models are kept.
+type Models struct {
+	CacheDir     string        `koanf:"cache_dir"` // default <data_dir>/models
+	MaxCacheSize Size          `koanf:"max_cache_size"`
+	KeepAlive    time.Duration `koanf:"keep_alive"` // how long an idle model stays on the card; default 10m
+}
+
+// Queue says how jobs share the machine.
+type Queue struct {
+	MaxConcurrentJobs int           `koanf:"max_concurrent_jobs"` // default 2
+	PriorityWeights   Weights       `koanf:"priority_weights"`
+	MaxWait           time.Duration `koanf:"max_wait"` // default 10m: what has waited longer is next
+	// MaxQueued is how many unfinished jobs one owner may have; 0 is no limit. Default 10000.
+	MaxQueued int `koanf:"max_queued"`
+	// EventRetention is how long events can be replayed. Default 168h.
+	EventRetention time.Duration `koanf:"event_retention"`
+}
+
+// Weights are the lanes' shares of the starts. Default 3, 2, 1.
+type Weights struct {
+	Audio int `koanf:"audio"`
+	Image int `koanf:"image"`
+	Video int `koanf:"video"`
+}
+
+// Engines are the defaults of the engines' own settings. They take effect with the engines that have them.
+type Engines struct {
+	Chatterbox Chatterbox `koanf:"chatterbox"`
+	MultiTalk  MultiTalk  `koanf:"multitalk"`
+	BFL        BFL        `koanf:"bfl"`
+}
+
+// Chatterbox is the speech engine.
+type Chatterbox struct {
+	CFG          float64 `koanf:"cfg"`
+	Temperature  float64 `koanf:"temperature"`
+	Exaggeration float64 `koanf:"exaggeration"`
+	// MinSampleDuration in seconds: a shorter sample of a voice is a warning. Default 15; it holds for draft voices too.
+	MinSampleDuration float64 `koanf:"min_sample_duration"`
+}
+
+// MultiTalk is the avatar engine.
+type MultiTalk struct {
+	FPS           int    `koanf:"fps"`
+	SamplingSteps int    `koanf:"sampling_steps"`
+	LowVRAMMode   bool   `koanf:"low_vram_mode"`
+	Preset        string `koanf:"preset"`
+}
+
+// BFL is the remote image API.
+type BFL struct {
+	URL string `koanf:"url"`
+	Key string `koanf:"key"`
+}
+
+// Database says which Postgres to use. With DSN empty the studio runs its own.
+type Database struct {
+	DSN            string `koanf:"dsn"`
+	ListenDSN      string `koanf:"listen_dsn"` // a direct connection, when DSN goes through a pooler
+	PoolMode       string `koanf:"pool_mode"`  // auto, session or transaction
+	MaxConnections int    `koanf:"max_connections"`
+	Binaries       string `koanf:"binaries"`  // folder of postgres and initdb; default: searched
+	RootMode       string `koanf:"root_mode"` // auto, userns or setuid; matters only as root
+}
+
+// Python says where the sidecars' code and environments are.
+type Python struct {
+	Workers    string   `koanf:"workers"`     // default ../pyworkers beside the binary
+	DraftVenv  string   `koanf:"draft_venv"`  // default .venv-draft beside pyworkers
+	ModelsVenv string   `koanf:"models_venv"` // default .venv-models beside pyworkers
+	Manifests  []string `koanf:"manifests"`   // further folders with engines' manifests
+}
+
+// Sidecar replaces an engine's process.
+type Sidecar struct {
+	Command []string `koanf:"command"`
+}
+
+// Supervisor says how sidecars are watched.
+type Supervisor struct {
+	HangGrace   time.Duration `koanf:"hang_grace"`   // default 10m
+	CancelGrace time.Duration `koanf:"cancel_grace"` // default 2s
+	TermGrace   time.Duration `koanf:"term_grace"`   // default 2s
+	Spare       bool          `koanf:"spare"`        // default true
+	MaxFaults   int           `koanf:"max_faults"`   // default 3
+	SoftStop    time.Duration `koanf:"soft_stop"`    // default 20s
+}
+
+// Guard says when a sidecar is killed to keep the computer alive.
+type Guard struct {
+	MinAvailable         Size    `koanf:"min_available"`          // default 2GiB
+	MinAvailableFraction float64 `koanf:"min_available_fraction"` // default 0.06
+	PressureFull         float64 `koanf:"pressure_full"`          // default 15 percent
+	GTTGrowth            Size    `koanf:"gtt_growth"`             // default 2GiB
+}
+
+// Media are the limits of uploads and remote inputs.
+type Media struct {
+	FFmpeg          string        `koanf:"ffmpeg"` // default: the draft venv's, else the system's
+	MaxUploadBytes  Size          `koanf:"max_upload_bytes"`
+	MaxImagePixels  int64         `koanf:"max_image_pixels"`
+	MaxImageSide    int           `koanf:"max_image_side"`
+	MaxVideoPixels  int64         `koanf:"max_video_pixels"`
+	MaxAudioSeconds float64       `koanf:"max_audio_seconds"`
+	MaxVideoSeconds float64       `koanf:"max_video_seconds"`
+	MaxStreams      int           `koanf:"max_streams"`
+	AllowHTTP       bool          `koanf:"allow_http"`
+	AllowedHosts    []string      `koanf:"allowed_hosts"`
+	FetchTimeout    time.Duration `koanf:"fetch_timeout"`
+}
+
+// Voices are the limits of voice samples.
+type Voices struct {
+	MinSeconds float64 `koanf:"min_seconds"` // a shorter sample is an error; default 3
+}
+
+// HTTP are the API's own limits.
+type HTTP struct {
+	MaxJSONBytes   Size          `koanf:"max_json_bytes"` // default 64MiB: data: URIs travel in JSON
+	ReadTimeout    time.Duration `koanf:"read_timeout"`   // of a request's headers and of a pause in an upload; default 30s
+	TrustForwarded bool          `koanf:"trust_forwarded"`
+}
+
+// Log says what is logged and how.
+type Log struct {
+	Level  string `koanf:"level"`  // debug, info, warn or error
+	Format string `koanf:"format"` // text or json
+}
+
+// Default is the configuration of a machine where nothing is set.
+func Default() *Config {
+	return &Config{
+		DataDir:  defaultDataDir(),
+		Server:   Server{Host: "127.0.0.1", Port: 8000, Workers: 4},
+		GPU:      GPU{Device: "auto", MemoryFraction: "auto"},
+		Models:   Models{MaxCacheSize: 100e9, KeepAlive: 10 * time.Minute},
+		Queue:    Queue{MaxConcurrentJobs: 2, PriorityWeights: Weights{3, 2, 1}, MaxWait: 10 * time.Minute, MaxQueued: 10000, EventRetention: 7 * 24 * time.Hour},
+		Engines:  Engines{Chatterbox: Chatterbox{CFG: 0.65, Temperature: 1, Exaggeration: 1, MinSampleDuration: 15}, MultiTalk: MultiTalk{FPS: 25, SamplingSteps: 100, Preset: "auto"}, BFL: BFL{URL: "https://api.bfl.ai"}},
+		Python:   Python{Manifests: []string{}},
+		Database: Database{PoolMode: "auto", MaxConnections: 20, RootMode: "auto"},
+		Supervisor: Supervisor{HangGrace: 10 * time.Minute, CancelGrace: 2 * time.Second, TermGrace: 2 * time.Second, Spare: true, MaxFaults: 3,
+			SoftStop: 20 * time.Second},
+		Guard: Guard{MinAvailable: 2 << 30, MinAvailableFraction: 0.06, PressureFull: 15, GTTGrowth: 2 << 30},
+		Media: Media{MaxUploadBytes: 500 << 20, MaxImagePixels: 50e6, MaxImageSide: 16384, MaxVideoPixels: 3840 * 2160, MaxAudioSeconds: 3600, MaxVideoSeconds: 600,
+			MaxStreams: 8, AllowedHosts: []string{}, FetchTimeout: time.Minute},
+		Voices: Voices{MinSeconds: 3},
+		HTTP:   HTTP{MaxJSONBytes: 64 << 20, ReadTimeout: 30 * time.Second},
+		Log:    Log{Level: "info", Format: "text"},
+	}
+}
+
+func defaultDataDir() string {
+	if base := os.Getenv("XDG_DATA_HOME"); filepath.IsAbs(base) {
+		return filepath.Join(base, "apibr")
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		home = os.TempDir()
+	}
+	return filepath.Join(home, ".local", "share", "apibr")
+}
+
+// Address is where the API listens.
+func (c *Config) Address() string {
+	if c.Listen != "" {
+		return c.Listen
+	}
+	return fmt.Sprintf("%s:%d", c.Server.Host, c.Server.Port)
+}
+
+// finish fills in what depends on other settings.
+func (c *Config) finish() error {
+	absolute, err := filepath.Abs(c.DataDir)
+	if err != nil {
+		return fmt.Errorf("data_dir: %w", err)
+	}
+	c.DataDir = absolute
+	if c.Models.CacheDir == "" {
+		c.Models.CacheDir = filepath.Join(c.DataDir, "models")
+	}
+	if c.Python.Workers == "" {
+		c.Python.Workers = findWorkers()
+	}
+	beside := filepath.Dir(c.Python.Workers)
+	if c.Python.DraftVenv == "" {
+		c.Python.DraftVenv = filepath.Join(beside, ".venv-draft")
+	}
+	if c.Python.ModelsVenv == "" {
+		c.Python.ModelsVenv = filepath.Join(beside, ".venv-models")
+	}
+	return nil
+}
+
+// findWorkers looks beside the binary (bin/apibr in a checkout), then in the working directory (go run).
+func findWorkers() string {
+	var candidates []string
+	if self, err := os.Executable(); err == nil {
+		if real, err := filepath.EvalSymlinks(self); err == nil {
+			self = real
+		}
+		candidates = append(candidates, filepath.Join(filepath.Dir(self), "..", "pyworkers"))
+	}
+	if working, err := os.Getwd(); err == nil {
+		candidates = append(candidates, filepath.Join(working, "pyworkers"))
+	}
+	for _, dir := range candidates {
+		if info, err := os.Stat(filepath.Join(dir, "apibr_worker")); err == nil && info.IsDir() {
+			return filepath.Clean(dir)
+		}
+	}
+	return filepath.Clean(candidates[0])
+}
+
+// secret keys are masked when the configuration is shown.
+var secrets = []string{"database.dsn", "database.listen_dsn", "engines.bfl.key"}
+
+func envName(key string) string {
+	return "APIBR_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
+}

@@ -1,0 +1,141 @@
+package config
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func load(t *testing.T, yaml string, flags map[string]any, environment ...string) (*Config, error) {
+	t.Helper()
+	dir := t.TempDir()
+	path := filepath.Join(dir, "config.yaml")
+	require.NoError(t, os.WriteFile(path, []byte(yaml), 0o600))
+	return Load(Options{File: path, Flags: flags, Environment: append([]string{"HOME=" + dir}, environment...)})
+}
+
+func TestFlagsWinOverEnvironmentOverFileOverDefaults(t *testing.T) {
+	c, err := load(t, "server: {port: 9001, workers: 7}\nqueue: {max_wait: 3m}\n", map[string]any{"server.port": 9003}, "APIBR_SERVER_PORT=9002", "APIBR_QUEUE_MAX_WAIT=5m")
+	require.NoError(t, err)
+	require.Equal(t, 9003, c.Server.Port)
+	require.Equal(t, 5*time.Minute, c.Queue.MaxWait)
+	require.Equal(t, 7, c.Server.Workers)
+	require.Equal(t, 2, c.Queue.MaxConcurrentJobs)
+}
+
+// The user's own example must go on working.
+func TestTheUsersKeys(t *testing.T) {
+	c, err := load(t, `
+server: {host: 0.0.0.0, port: 8000, workers: 4}
+gpu: {device: rocm, memory_fraction: 0.8}
+models: {cache_dir: /data/models, max_cache_size: 100GB, keep_alive: 5m}
+queue:
+  max_concurrent_jobs: 2
+  priority_weights: {audio: 3, image: 2, video: 1}
+engines:
+  chatterbox: {cfg: 0.65, temperature: 1.0, exaggeration: 1.0, min_sample_duration: 15}
+  multitalk: {fps: 25, sampling_steps: 100, low_vram_mode: true, preset: distilled}
+  bfl: {url: "https://api.bfl.ai", key: k}
+sidecars:
+  draft-speech: {command: [python3, speak.py]}
+`, nil)
+	require.NoError(t, err)
+	require.Equal(t, "0.8", c.GPU.MemoryFraction)
+	require.Equal(t, Size(100e9), c.Models.MaxCacheSize)
+	require.Equal(t, []string{"python3", "speak.py"}, c.EngineCommands()["draft-speech"])
+	require.Equal(t, "0.0.0.0:8000", c.Address())
+	require.True(t, c.Engines.MultiTalk.LowVRAMMode)
+}
+
+func TestUnknownKeysAreNamedWithASuggestion(t *testing.T) {
+	_, err := load(t, "server: {prot: 9001}\nqueue: {max_concurent_jobs: 3}\n", nil)
+	require.ErrorContains(t, err, "server.prot is not known; did you mean server.port?")
+	require.ErrorContains(t, err, "queue.max_concurent_jobs is not known; did you mean queue.max_concurrent_jobs?")
+	c, err := load(t, "", nil, "APIBR_SERVER_PROT=1", "APIBR_TOKEN=x", "APIBR_SYSFS_ROOT=/x")
+	require.NoError(t, err)
+	require.Len(t, c.Warnings, 1)
+	require.Contains(t, c.Warnings[0], "APIBR_SERVER_PORT")
+}
+
+func TestWrongValuesAreNamedTogether(t *testing.T) {
+	_, err := load(t, "gpu: {device: amd, memory_fraction: 2}\nlog: {level: loud}\nsidecars: {x: {command: []}}\n", nil)
+	for _, part := range []string{"gpu.device", "gpu.memory_fraction", "log.level", "sidecars.x.command"} {
+		require.ErrorContains(t, err, part)
+	}
+	_, err = load(t, "media: {max_upload_bytes: lots}\n", nil)
+	require.ErrorContains(t, err, "500MB")
+	_, err = load(t, "", map[string]any{"listen": "8000"})
+	require.ErrorContains(t, err, "HOST:PORT")
+}
+
+func TestSecretsComeFromFilesAndAreMasked(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "dsn")
+	require.NoError(t, os.WriteFile(path, []byte("postgres://me:hunter2@db.example/apibr\n"), 0o600))
+	c, err := load(t, "engines: {bfl: {key: sesame}}", nil, "DATABASE_URL_FILE="+path)
+	require.NoError(t, err)
+	require.Equal(t, "postgres://me:hunter2@db.example/apibr", c.Database.DSN)
+	shown, err := c.YAML()
+	require.NoError(t, err)
+	require.NotContains(t, string(shown), "hunter2")
+	require.NotContains(t, string(shown), "sesame")
+	require.Contains(t, string(shown), "db.example")
+	field, err := c.Field("database.dsn")
+	require.NoError(t, err)
+	require.Contains(t, field, "hunter2")
+}
+
+// What is shown can be read again and means the same.
+func TestShownConfigurationLoads(t *testing.T) {
+	c, err := load(t, "", nil)
+	require.NoError(t, err)
+	shown, err := c.YAML()
+	require.NoError(t, err)
+	again, err := load(t, string(shown), nil)
+	require.NoError(t, err)
+	again.Sources = c.Sources
+	require.Equal(t, c, again)
+}
+
+func TestPrivateDatabaseHasAnAddress(t *testing.T) {
+	c, err := load(t, "", map[string]any{"data_dir": "/tmp/x"})
+	require.NoError(t, err)
+	field, err := c.Field("database.dsn")
+	require.NoError(t, err)
+	require.Contains(t, field, "%2Ftmp%2Fx%2Fpg%2Frun")
+	_, err = c.Field("server.prot")
+	require.ErrorContains(t, err, "server.port")
+}
+
+func TestExampleFileLoadsAndNamesEveryKey(t *testing.T) {
+	content, err := os.ReadFile("../../configs/config.yaml")
+	require.NoError(t, err)
+	_, err = load(t, string(content), nil)
+	require.NoError(t, err)
+	for _, key := range Keys() {
+		parts := []byte(key)
+		name := key
+		for i, b := range parts {
+			if b == '.' {
+				name = key[i+1:]
+			}
+		}
+		require.Contains(t, string(content), name+":", "configs/config.yaml does not show %s", key)
+	}
+}
+
+func TestSizes(t *testing.T) {
+	for text, want := range map[string]Size{"100GB": 100e9, "2 GiB": 2 << 30, "500mb": 500e6, "1024": 1024, "1.5KiB": 1536, "0": 0} {
+		var s Size
+		require.NoError(t, s.UnmarshalText([]byte(text)), text)
+		require.Equal(t, want, s, text)
+	}
+	for _, text := range []string{"", "x", "-1GB", "GB", "1 parsec"} {
+		var s Size
+		require.Error(t, s.UnmarshalText([]byte(text)), text)
+	}
+	require.Equal(t, "100GB", Size(100e9).String())
+	require.Equal(t, "2GiB", Size(2<<30).String())
+}

@@ -1,0 +1,102 @@
+package config
+
+import (
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/knadh/koanf/parsers/yaml"
+	"github.com/knadh/koanf/providers/structs"
+	"github.com/knadh/koanf/v2"
+
+	"github.com/apibr/studio/internal/engine"
+	"github.com/apibr/studio/internal/pgembed"
+)
+
+const mask = "********"
+
+// DatabaseDSN is the configured database, or the private cluster's address.
+func (c *Config) DatabaseDSN() (string, error) {
+	if c.Database.DSN != "" {
+		return c.Database.DSN, nil
+	}
+	return pgembed.DSNFor(c.DataDir)
+}
+
+// flat is the configuration by key, in words.
+func (c *Config) flat() (*koanf.Koanf, error) {
+	k := koanf.New(".")
+	if err := k.Load(structs.Provider(c, "koanf"), nil); err != nil {
+		return nil, fmt.Errorf("config: %w", err)
+	}
+	for key, size := range map[string]Size{"models.max_cache_size": c.Models.MaxCacheSize, "guard.min_available": c.Guard.MinAvailable, "guard.gtt_growth": c.Guard.GTTGrowth,
+		"media.max_upload_bytes": c.Media.MaxUploadBytes, "http.max_json_bytes": c.HTTP.MaxJSONBytes} {
+		_ = k.Set(key, size.String())
+	}
+	for key, value := range k.All() {
+		if text, ok := value.(fmt.Stringer); ok {
+			_ = k.Set(key, text.String())
+		}
+	}
+	return k, nil
+}
+
+// Field is one setting in words, unmasked: scripts ask for database.dsn to connect with it, on the machine that has it anyway.
+func (c *Config) Field(key string) (string, error) {
+	if key == "database.dsn" {
+		return c.DatabaseDSN()
+	}
+	k, err := c.flat()
+	if err != nil {
+		return "", err
+	}
+	if !k.Exists(key) {
+		return "", fmt.Errorf("%s", unknown("key "+key, key, k.Keys()))
+	}
+	return fmt.Sprint(k.Get(key)), nil
+}
+
+// YAML is the whole configuration with its secrets masked.
+func (c *Config) YAML() ([]byte, error) {
+	k, err := c.flat()
+	if err != nil {
+		return nil, err
+	}
+	for _, key := range secrets {
+		if value := k.String(key); value != "" {
+			_ = k.Set(key, masked(value))
+		}
+	}
+	return k.Marshal(yaml.Parser())
+}
+
+// masked keeps a URL's host and hides its password.
+func masked(value string) string {
+	address, err := url.Parse(value)
+	if err != nil || address.Scheme == "" || address.Host == "" {
+		return mask
+	}
+	if address.User != nil {
+		address.User = url.UserPassword(address.User.Username(), mask)
+	}
+	return strings.ReplaceAll(address.String(), url.QueryEscape(mask), mask)
+}
+
+// Keys are all settings that there are, sorted.
+func Keys() []string {
+	k := koanf.New(".")
+	_ = k.Load(structs.Provider(Default(), "koanf"), nil) // our own struct: cannot fail
+	keys := k.Keys()
+	slices.Sort(keys)
+	return keys
+}
+
+// EngineCommands are the configured replacements of engines' processes.
+func (c *Config) EngineCommands() map[engine.ID][]string {
+	commands := map[engine.ID][]string{}
+	for id, sidecar := range c.Sidecars {
+		commands[engine.ID(id)] = sidecar.Command
+	}
+	return commands
+}
