@@ -1,0 +1,54 @@
+package telemetry
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"regexp"
+)
+
+// NewLogger writes lines to out. level is debug, info, warn or error; format is text or json. Secrets are masked whatever the
+// attribute they come in.
+func NewLogger(out io.Writer, level, format string) (*slog.Logger, error) {
+	var threshold slog.Level
+	if err := threshold.UnmarshalText([]byte(level)); err != nil {
+		return nil, fmt.Errorf("log.level: %w", err)
+	}
+	options := &slog.HandlerOptions{Level: threshold, ReplaceAttr: redact}
+	var handler slog.Handler = slog.NewTextHandler(out, options)
+	if format == "json" {
+		handler = slog.NewJSONHandler(out, options)
+	}
+	return slog.New(idHandler{handler}), nil
+}
+
+// What must never be read in a log: our keys, bearer tokens, passwords in URLs, tickets and signatures in queries.
+var secrets = []struct {
+	pattern *regexp.Regexp
+	by      string
+}{
+	{regexp.MustCompile(`apibr_[A-Za-z0-9]{8,}`), "apibr_****"},
+	{regexp.MustCompile(`(?i)(bearer )[^\s"]+`), "${1}****"},
+	{regexp.MustCompile(`(://[^/\s:@]+:)[^/\s@]+@`), "${1}****@"},
+	{regexp.MustCompile(`(?i)([?&](?:token|ticket|sig|signature|key)=)[^&\s"]+`), "${1}****"},
+}
+
+// Redact masks secrets in a text.
+func Redact(text string) string {
+	for _, secret := range secrets {
+		text = secret.pattern.ReplaceAllString(text, secret.by)
+	}
+	return text
+}
+
+func redact(_ []string, attr slog.Attr) slog.Attr {
+	switch attr.Value.Kind() {
+	case slog.KindString:
+		attr.Value = slog.StringValue(Redact(attr.Value.String()))
+	case slog.KindAny:
+		if err, ok := attr.Value.Any().(error); ok {
+			attr.Value = slog.StringValue(Redact(err.Error()))
+		}
+	}
+	return attr
+}
