@@ -63,6 +63,8 @@ create table nodes (
     boot_id        uuid not null,
     kernel_boot_id text not null,
     hostname       text not null,
+    -- Where this node keeps its files: other nodes of the same machine read there what they lack.
+    blob_dir       text,
     started_at     timestamptz not null default now(),
     seen_at        timestamptz not null default now()
 );
