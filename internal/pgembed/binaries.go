@@ -17,6 +17,12 @@ var ErrNoBinaries = errors.New("no PostgreSQL server was found: run `make setup`
 // oldestMajor is the oldest server version that the schema runs on.
 const oldestMajor = 14
 
+// FindBinaries is the folder of the server programs that a new cluster would use; it fails with ErrNoBinaries.
+func FindBinaries(explicit string, venvs []string) (string, error) {
+	found, err := findBinaries(explicit, venvs, 0)
+	return found.dir, err
+}
+
 // binaries is one installation of the server programs.
 type binaries struct {
 	dir   string

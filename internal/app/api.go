@@ -1,0 +1,48 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"net"
+
+	"github.com/apibr/studio/internal/auth"
+	"github.com/apibr/studio/internal/httpapi"
+	"github.com/apibr/studio/internal/studio"
+	"github.com/apibr/studio/internal/version"
+	"github.com/apibr/studio/web"
+)
+
+// startAPI listens, serves and makes the one-time link of the local admin.
+func (a *App) startAPI(ctx context.Context) (Started, error) {
+	c := a.config
+	listener, err := net.Listen("tcp", c.Address())
+	if err != nil {
+		return Started{}, fmt.Errorf("cannot listen on %s: %w; choose another address with --listen", c.Address(), err)
+	}
+	a.metrics.Register(newHostCollector(a.host, a.jobs))
+	server := httpapi.New(httpapi.Config{
+		Jobs: a.jobs, Voices: a.voices, Assets: a.assets, Signer: a.signer, Auth: a.auth, Projects: studio.NewProjects(a.store.Pool()), Catalogue: a.catalogue, Hub: a.hub,
+		Listener: listener, Ready: a.Ready, Metrics: a.metrics.Handler(), Web: web.Files(), PublicBaseURL: c.PublicBaseURL, TrustForwarded: c.HTTP.TrustForwarded,
+		MaxJSONBytes: int64(c.HTTP.MaxJSONBytes), ReadTimeout: c.HTTP.ReadTimeout, MinVoiceSeconds: c.Voices.MinSeconds,
+		RecommendedVoiceSeconds: c.Engines.Chatterbox.MinSampleDuration, Version: version.Version, Log: a.log,
+	})
+	a.stack.Start("http", server.Run)
+	token, err := a.auth.CreateLink(ctx, auth.LocalAdmin, []auth.Scope{auth.Read, auth.Generate, auth.Admin})
+	if err != nil {
+		return Started{}, err
+	}
+	address := listener.Addr().String()
+	return Started{Address: address, Link: a.linkBase(address) + "/login?token=" + token}, nil
+}
+
+// linkBase is how a browser on this computer reaches the studio.
+func (a *App) linkBase(address string) string {
+	if a.config.PublicBaseURL != "" {
+		return a.config.PublicBaseURL
+	}
+	host, port, err := net.SplitHostPort(address)
+	if err == nil && (host == "::" || host == "0.0.0.0") {
+		address = net.JoinHostPort("127.0.0.1", port)
+	}
+	return "http://" + address
+}

@@ -1,0 +1,130 @@
+package app
+
+import (
+	"context"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/riverqueue/river"
+
+	"github.com/apibr/studio/internal/assets"
+	"github.com/apibr/studio/internal/auth"
+	"github.com/apibr/studio/internal/config"
+	"github.com/apibr/studio/internal/events"
+	"github.com/apibr/studio/internal/fetch"
+	"github.com/apibr/studio/internal/jobs"
+	"github.com/apibr/studio/internal/media"
+	"github.com/apibr/studio/internal/queue"
+	"github.com/apibr/studio/internal/runner"
+	"github.com/apibr/studio/internal/sched"
+	"github.com/apibr/studio/internal/sidecar"
+)
+
+// This file translates the configuration into the packages' own, one function a part.
+
+func mediaLimits(c *config.Config) media.Limits {
+	m := c.Media
+	return media.Limits{ImagePixels: m.MaxImagePixels, ImageSide: m.MaxImageSide, VideoPixels: m.MaxVideoPixels,
+		AudioDuration: seconds(m.MaxAudioSeconds), VideoDuration: seconds(m.MaxVideoSeconds), Streams: m.MaxStreams}
+}
+
+func seconds(n float64) time.Duration { return time.Duration(n * float64(time.Second)) }
+
+func (a *App) newAssets() (*assets.Service, error) {
+	m := a.config.Media
+	client := fetch.New(fetch.Config{AllowHTTP: m.AllowHTTP, AllowedHosts: m.AllowedHosts, MaxBytes: int64(m.MaxUploadBytes), Timeout: m.FetchTimeout, Log: a.log})
+	return assets.New(assets.Config{Pool: a.store.Pool(), Blobs: a.blobs, Media: a.media, Fetch: client, TempDir: a.disk.TempDir(), MaxBytes: int64(m.MaxUploadBytes), Log: a.log})
+}
+
+func (a *App) newAuth() *auth.Service {
+	cfg := auth.Config{Pool: a.store.Pool(), Log: a.log}
+	if base, err := url.Parse(a.config.PublicBaseURL); err == nil && base.Host != "" {
+		cfg.SecureCookie = base.Scheme == "https"
+		cfg.AllowedOrigins = []string{base.Scheme + "://" + base.Host}
+	}
+	return auth.New(cfg)
+}
+
+func (a *App) hubConfig() events.Config {
+	cfg := events.Config{Pool: a.store.Pool(), Shared: a.shared(), Log: a.log,
+		// Both are set when events come, long after the parts below are built.
+		OnState: func(e events.Event) {
+			if e.Job != nil {
+				a.jobs.Touch(*e.Job)
+			}
+		},
+		Notifications: map[string]func(string){jobs.CancelChannel: func(payload string) {
+			if id, err := uuid.Parse(payload); err == nil {
+				a.runner.Cancel(id)
+			}
+		}},
+	}
+	if a.store.CanListen() {
+		cfg.Connect = a.store.Connect
+	}
+	return cfg
+}
+
+func (a *App) jobsConfig() jobs.Config {
+	hostname, _ := os.Hostname()
+	cfg := jobs.Config{Pool: a.store.Pool(), Hub: a.hub, NodeID: a.node, BootID: a.boot, KernelBootID: a.kernelBoot(), Hostname: hostname,
+		Slots: a.config.Queue.MaxConcurrentJobs, MaxFaults: a.config.Supervisor.MaxFaults, MaxQueued: a.config.Queue.MaxQueued, Log: a.log}
+	if a.shared() {
+		cfg.WakeOthers = a.poker.Poke
+	}
+	return cfg
+}
+
+func (a *App) nodeConfig() jobs.NodeConfig {
+	return jobs.NodeConfig{Shared: a.shared(), OnLost: func() {
+		a.log.Error("the database has been out of reach for too long: stopping what runs, since another node may take it over")
+		a.runner.Abandon()
+		const patience = 5 * time.Second
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		a.pool.Abort(ctx, sidecar.ErrClosed)
+	}}
+}
+
+func (a *App) sidecarConfig() sidecar.Config {
+	c := a.config
+	ffmpeg, err := media.FindFFmpeg(c.Media.FFmpeg, c.Python.DraftVenv)
+	if err != nil {
+		a.log.Warn("ffmpeg was not found: run `make setup`; media jobs will fail", "err", err)
+	}
+	return sidecar.Config{
+		Workers: c.Python.Workers, Venvs: map[string]string{"draft": c.Python.DraftVenv, "models": c.Python.ModelsVenv}, Commands: c.EngineCommands(),
+		WorkDir: filepath.Join(c.DataDir, "work"), FFmpeg: ffmpeg, HangGrace: c.Supervisor.HangGrace, CancelGrace: c.Supervisor.CancelGrace,
+		TermGrace: c.Supervisor.TermGrace, Spare: c.Supervisor.Spare, Host: a.host, History: a.history, Metrics: a.metrics, Log: a.log,
+		Guard: sidecar.GuardConfig{MinAvailable: int64(c.Guard.MinAvailable), MinAvailableFraction: c.Guard.MinAvailableFraction, PressureFull: c.Guard.PressureFull, GTTGrowth: int64(c.Guard.GTTGrowth)},
+	}
+}
+
+func (a *App) runnerConfig() runner.Config {
+	c := a.config
+	weights := c.Queue.PriorityWeights
+	fraction, _ := strconv.ParseFloat(c.GPU.MemoryFraction, 64) // "auto" is 0
+	return runner.Config{
+		Jobs: a.jobs, Pool: a.pool, Catalogue: a.catalogue, Host: a.host, Blobs: a.blobs, Media: a.media, Hub: a.hub, History: a.history,
+		WorkDir: filepath.Join(c.DataDir, "work"), Slots: c.Queue.MaxConcurrentJobs,
+		Policy:       sched.Policy{Weights: map[sched.Lane]int{"audio": weights.Audio, "image": weights.Image, "video": weights.Video}, MaxWait: c.Queue.MaxWait},
+		MinAvailable: int64(c.Guard.MinAvailable), MinAvailableFraction: c.Guard.MinAvailableFraction, GPUFraction: fraction, UseGPU: c.GPU.Device != "cpu",
+		KeepAlive: c.Models.KeepAlive, SoftStop: c.Supervisor.SoftStop, Shared: a.shared(), Metrics: a.metrics, Log: a.log,
+	}
+}
+
+func (a *App) queueConfig() queue.Config {
+	c := a.config
+	workers := river.NewWorkers()
+	river.AddWorker(workers, a.runner.Tickets())
+	river.AddWorker(workers, &jobs.SweepWorker{Jobs: a.jobs})
+	river.AddWorker(workers, &tidyWorker{app: a})
+	return queue.Config{Pool: a.store.Pool(), PollOnly: strings.Contains(c.Database.PoolMode, "transaction") || !a.store.CanListen(), NodeID: a.node, BootID: a.boot,
+		GenWorkers: c.Queue.MaxConcurrentJobs, UtilWorkers: c.Server.Workers, Workers: workers, SoftStop: c.Supervisor.SoftStop, Log: a.log,
+		Periodic: []*river.PeriodicJob{queue.Every(time.Hour, "sweep_jobs", jobs.SweepArgs{}), queue.Every(time.Hour, "tidy_files", tidyArgs{})}}
+}

@@ -1,0 +1,203 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/apibr/studio/internal/apiclient"
+)
+
+// The commands that make something: speech, clone, image, avatar.
+
+func speechCommand(e *environment) *cobra.Command {
+	var f submission
+	var voice, lang, file string
+	var speed float64
+	cmd := &cobra.Command{
+		Use:     "speech [TEXT | -]",
+		Short:   "Speak a text in a cloned or built-in voice",
+		Example: "  apibr speech \"Olá, tudo bem?\" --voice \"Minha Voz\" -o ola.wav\n  cat roteiro.txt | apibr speech - --voice \"Minha Voz\" -o roteiro.mp3",
+		Args:    cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			text, err := textArgument(e, args, file)
+			if err != nil {
+				return err
+			}
+			r := newRequest()
+			r.set("text", text)
+			r.set("voice_id", voice)
+			r.set("language", lang)
+			r.set("speed", speed)
+			return f.run(cmd, e, "speech", func(c *apiclient.Client) submitCall {
+				return func(ctx context.Context, contentType string, body io.Reader, ed ...apiclient.RequestEditorFn) (*http.Response, error) {
+					return c.GenerateSpeechWithBody(ctx, nil, contentType, body, ed...)
+				}
+			}, r)
+		},
+	}
+	f.register(cmd, "wav, mp3, flac or ogg")
+	cmd.Flags().StringVar(&voice, "voice", "", "name or id of the voice (see apibr voices)")
+	cmd.Flags().StringVar(&file, "file", "", "read the text from FILE")
+	cmd.Flags().StringVar(&lang, "language", "", "language of the text, such as pt-BR or en (default: the voice's)")
+	cmd.Flags().Float64Var(&speed, "speed", 0, "0.5 to 2 times the voice's own pace")
+	return cmd
+}
+
+// textArgument is the text of the argument, of --file, or of standard input when the argument is -.
+func textArgument(e *environment, args []string, file string) (string, error) {
+	switch {
+	case file != "" && len(args) > 0:
+		return "", exitWith(ExitUsage, "give the text or --file, not both")
+	case file != "":
+		content, err := os.ReadFile(file)
+		if err != nil {
+			return "", exitWith(ExitUsage, "--file: %v", err)
+		}
+		return string(content), nil
+	case len(args) == 0:
+		return "", exitWith(ExitUsage, "give the text as an argument, with --file, or - to read standard input")
+	case args[0] == "-":
+		content, err := io.ReadAll(e.stdin)
+		return string(content), err
+	default:
+		return args[0], nil
+	}
+}
+
+func cloneCommand(e *environment) *cobra.Command {
+	var f submission
+	var name, lang, consent string
+	cmd := &cobra.Command{
+		Use:     "clone SAMPLE",
+		Short:   "Clone a voice from a recording (15 s or more is best, 3 s the least)",
+		Example: "  apibr clone minha_voz.mp3 --name \"Minha Voz\"",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			r := newRequest()
+			if err := r.media("audio", args[0]); err != nil {
+				return err
+			}
+			r.set("name", name)
+			r.set("language", lang)
+			r.set("consent_note", consent)
+			return f.run(cmd, e, "clone", func(c *apiclient.Client) submitCall {
+				return func(ctx context.Context, contentType string, body io.Reader, ed ...apiclient.RequestEditorFn) (*http.Response, error) {
+					return c.CloneVoiceWithBody(ctx, nil, contentType, body, ed...)
+				}
+			}, r)
+		},
+	}
+	f.register(cmd, "")
+	cmd.Flags().StringVar(&name, "name", "", "what the voice is called (required)")
+	cmd.Flags().StringVar(&lang, "language", "", "language of the speaker, such as pt-BR")
+	cmd.Flags().StringVar(&consent, "consent-note", "", "who agreed to the cloning, and when")
+	_ = cmd.MarkFlagRequired("name")
+	return cmd
+}
+
+func imageCommand(e *environment) *cobra.Command {
+	var f submission
+	var size, negative string
+	var count, steps int
+	var guidance float64
+	cmd := &cobra.Command{
+		Use:     "image PROMPT",
+		Short:   "Make a picture from a description",
+		Example: "  apibr image \"Professional headshot\" --size 768x1024 -o portrait.png",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			r := newRequest()
+			r.set("prompt", args[0])
+			r.set("negative_prompt", negative)
+			r.set("num_images", count)
+			r.set("num_inference_steps", steps)
+			r.set("guidance_scale", guidance)
+			if err := setSize(r, size); err != nil {
+				return err
+			}
+			return f.run(cmd, e, "image", func(c *apiclient.Client) submitCall {
+				return func(ctx context.Context, contentType string, body io.Reader, ed ...apiclient.RequestEditorFn) (*http.Response, error) {
+					return c.GenerateImageWithBody(ctx, nil, contentType, body, ed...)
+				}
+			}, r)
+		},
+	}
+	f.register(cmd, "png, jpg or webp")
+	cmd.Flags().StringVar(&size, "size", "", "WIDTHxHEIGHT in pixels")
+	cmd.Flags().IntVarP(&count, "count", "n", 0, "how many pictures, 1 to 8")
+	cmd.Flags().StringVar(&negative, "negative", "", "what the picture must not show")
+	cmd.Flags().IntVar(&steps, "steps", 0, "sampling steps")
+	cmd.Flags().Float64Var(&guidance, "guidance", 0, "guidance scale")
+	return cmd
+}
+
+func setSize(r *request, size string) error {
+	if size == "" {
+		return nil
+	}
+	width, height, ok := strings.Cut(size, "x")
+	w, errW := strconv.Atoi(width)
+	h, errH := strconv.Atoi(height)
+	if !ok || errW != nil || errH != nil {
+		return exitWith(ExitUsage, "--size is WIDTHxHEIGHT, such as 1024x768, not %q", size)
+	}
+	r.set("width", w)
+	r.set("height", h)
+	return nil
+}
+
+func avatarCommand(e *environment) *cobra.Command {
+	var f submission
+	var image, voice, script, audio, aspect, lang string
+	var duration float64
+	var fps int
+	cmd := &cobra.Command{
+		Use:     "avatar --image PICTURE (--voice VOICE --script TEXT | --audio FILE)",
+		Short:   "Make a portrait speak",
+		Example: "  apibr avatar --image foto.jpg --voice \"Minha Voz\" --script \"Olá!\" -o avatar.mp4",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			r := newRequest()
+			if err := r.media("image", image); err != nil {
+				return err
+			}
+			if err := r.media("audio", audio); err != nil {
+				return err
+			}
+			r.set("voice_id", voice)
+			r.set("script", script)
+			r.set("language", lang)
+			r.set("duration", duration)
+			r.set("fps", fps)
+			r.set("aspect", aspect)
+			return f.run(cmd, e, "avatar", func(c *apiclient.Client) submitCall {
+				return func(ctx context.Context, contentType string, body io.Reader, ed ...apiclient.RequestEditorFn) (*http.Response, error) {
+					return c.CreateAvatarWithBody(ctx, nil, contentType, body, ed...)
+				}
+			}, r)
+		},
+	}
+	f.register(cmd, "mp4 or webm")
+	cmd.Flags().StringVar(&image, "image", "", "portrait: a file, an asset or job id, or an https URL (required)")
+	cmd.Flags().StringVar(&voice, "voice", "", "name or id of the voice that speaks the script")
+	cmd.Flags().StringVar(&script, "script", "", "what the portrait says")
+	cmd.Flags().StringVar(&audio, "audio", "", "speech to use instead of voice and script: a file, an id or an https URL")
+	cmd.Flags().StringVar(&lang, "language", "", "language of the script (default: the voice's)")
+	cmd.Flags().Float64Var(&duration, "duration", 0, "seconds that the video lasts at least")
+	cmd.Flags().IntVar(&fps, "fps", 0, "pictures a second (default 25)")
+	cmd.Flags().StringVar(&aspect, "aspect", "", "source, 1:1, 9:16 or 16:9")
+	_ = cmd.MarkFlagRequired("image")
+	return cmd
+}
+
+func (e *environment) printJSON(raw []byte) error {
+	_, err := fmt.Fprintf(e.stdout, "%s\n", raw)
+	return err
+}

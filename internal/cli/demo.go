@@ -1,0 +1,279 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/apibr/studio/internal/apiclient"
+)
+
+const (
+	demoSpeech  = "Olá, sou seu assistente AI!"
+	demoVoice   = "Minha Voz"
+	demoProject = "Meu Avatar AI"
+	demoPrompt  = "Professional headshot"
+	demoSeconds = 5.0
+	// startPatience bounds the wait for a studio that says nothing; a start after a crash replays the database's log first.
+	startPatience = 10 * time.Minute
+)
+
+// demoCommand runs the walk-through: project, voice, picture, avatar, and the same speech by a photograph.
+func demoCommand(e *environment) *cobra.Command {
+	var samples, output string
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "Start the studio if it does not run and make two talking portraits in draft quality",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			d := &demo{e: e, samples: samples, output: output}
+			return d.run(cmd)
+		},
+	}
+	cmd.Flags().StringVar(&samples, "samples", "", "folder with voice.wav and portrait.png (default: samples beside the binary's folder)")
+	cmd.Flags().StringVar(&output, "output-dir", ".", "folder that the two videos are written to")
+	return cmd
+}
+
+type demo struct {
+	e       *environment
+	s       *studio
+	samples string
+	output  string
+	project string
+	pid     int
+}
+
+func (d *demo) run(cmd *cobra.Command) error {
+	if d.samples == "" {
+		self, err := os.Executable()
+		if err != nil {
+			return err
+		}
+		d.samples = filepath.Join(filepath.Dir(self), "..", "samples")
+	}
+	if err := d.ensureStudio(cmd.Context()); err != nil {
+		return err
+	}
+	if err := d.makeProject(cmd.Context()); err != nil {
+		return err
+	}
+	voice, err := d.cloneVoice(cmd.Context())
+	if err != nil {
+		return err
+	}
+	picture, err := d.makePicture(cmd.Context())
+	if err != nil {
+		return err
+	}
+	var videos []string
+	for _, step := range []struct{ text, name, image string }{
+		{"demo_avatar", "avatar.mp4", picture},
+		{"demo_photo", "avatar-photo.mp4", filepath.Join(d.samples, "portrait.png")},
+	} {
+		path, err := d.makeAvatar(cmd.Context(), step.text, step.name, step.image, voice)
+		if err != nil {
+			return err
+		}
+		videos = append(videos, path)
+	}
+	return d.farewell(cmd, videos)
+}
+
+// ensureStudio starts `apibr serve` in a session of its own, so that it goes on running when the demo has ended.
+func (d *demo) ensureStudio(ctx context.Context) error {
+	if d.reachable(ctx) {
+		fmt.Fprintln(d.e.stderr, d.e.lang.text("demo_running"))
+		return nil
+	}
+	fmt.Fprintln(d.e.stderr, d.e.lang.text("demo_studio"))
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(d.e.connection.DataDir, 0o700); err != nil {
+		return err
+	}
+	log, err := os.OpenFile(filepath.Join(d.e.connection.DataDir, "serve.log"), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	serve := exec.Command(self, "serve", "--data-dir", d.e.connection.DataDir)
+	serve.Stdout, serve.Stderr = log, log
+	serve.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := serve.Start(); err != nil {
+		return err
+	}
+	d.pid = serve.Process.Pid
+	ended := make(chan struct{})
+	go func() { _ = serve.Wait(); close(ended) }()
+	return d.awaitStudio(ctx, ended, log.Name())
+}
+
+func (d *demo) awaitStudio(ctx context.Context, ended <-chan struct{}, log string) error {
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	deadline := time.After(startPatience)
+	for {
+		select {
+		case <-tick.C:
+			if d.reachable(ctx) {
+				return nil
+			}
+		case <-ended:
+			fmt.Fprintln(d.e.stderr, d.e.lang.text("demo_start_failed"))
+			printTail(d.e.stderr, log)
+			return exitWith(ExitError, "apibr serve ended")
+		case <-deadline:
+			return exitWith(ExitUnreachable, "%s", d.e.lang.text("unreachable", d.e.connection.Server))
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// reachable says whether a studio answers that takes this user's key.
+func (d *demo) reachable(ctx context.Context) bool {
+	s, err := d.e.connect()
+	if err != nil {
+		return false
+	}
+	response, err := s.client.GetMe(ctx)
+	if s.do(response, err, nil) != nil {
+		return false
+	}
+	d.s = s
+	return true
+}
+
+func printTail(to io.Writer, path string) {
+	const most = 4 << 10
+	content, _ := os.ReadFile(path)
+	_, _ = to.Write(content[max(0, len(content)-most):])
+}
+
+func (d *demo) makeProject(ctx context.Context) error {
+	fmt.Fprintln(d.e.stderr, d.e.lang.text("demo_project"))
+	var made struct {
+		ID string `json:"id"`
+	}
+	response, err := d.s.client.CreateProjectWithBody(ctx, nil, applicationJSON, jsonBody(map[string]any{"name": demoProject, "type": "mixed"}))
+	if err := d.s.do(response, err, &made); err != nil {
+		return err
+	}
+	d.project = made.ID
+	return nil
+}
+
+// cloneVoice clones the sample once; a second demo finds the voice.
+func (d *demo) cloneVoice(ctx context.Context) (string, error) {
+	var page struct {
+		Data []struct {
+			ID, Name, Status string
+		} `json:"data"`
+	}
+	response, err := d.s.client.ListVoices(ctx, nil)
+	if err := d.s.do(response, err, &page); err != nil {
+		return "", err
+	}
+	for _, v := range page.Data {
+		if v.Name == demoVoice && v.Status == "ready" {
+			return v.ID, nil
+		}
+	}
+	r := newRequest()
+	r.set("name", demoVoice)
+	r.set("language", "pt-BR")
+	r.set("consent_note", "LibriVox, public domain")
+	r.files["audio"] = filepath.Join(d.samples, "voice.wav")
+	j, err := d.make(ctx, "demo_voice", func(ctx context.Context, contentType string, body io.Reader, ed ...apiclient.RequestEditorFn) (*http.Response, error) {
+		return d.s.client.CloneVoiceWithBody(ctx, nil, contentType, body, ed...)
+	}, r)
+	if err != nil {
+		return "", err
+	}
+	return *j.VoiceID, nil
+}
+
+func (d *demo) makePicture(ctx context.Context) (string, error) {
+	r := newRequest()
+	r.set("prompt", demoPrompt)
+	r.set("model", "flux-kontext")
+	r.set("width", 768)
+	r.set("height", 768)
+	seed := int64(1)
+	r.set("seed", &seed)
+	j, err := d.make(ctx, "demo_image", func(ctx context.Context, contentType string, body io.Reader, ed ...apiclient.RequestEditorFn) (*http.Response, error) {
+		return d.s.client.GenerateImageWithBody(ctx, nil, contentType, body, ed...)
+	}, r)
+	if err != nil {
+		return "", err
+	}
+	return j.Outputs[0].ID, nil
+}
+
+func (d *demo) makeAvatar(ctx context.Context, text, name, image, voice string) (string, error) {
+	r := newRequest()
+	if err := r.media("image", image); err != nil {
+		return "", err
+	}
+	r.set("voice_id", voice)
+	r.set("script", demoSpeech)
+	r.set("language", "pt-BR")
+	r.set("duration", demoSeconds)
+	j, err := d.make(ctx, text, func(ctx context.Context, contentType string, body io.Reader, ed ...apiclient.RequestEditorFn) (*http.Response, error) {
+		return d.s.client.CreateAvatarWithBody(ctx, nil, contentType, body, ed...)
+	}, r)
+	if err != nil {
+		return "", err
+	}
+	path, err := filepath.Abs(filepath.Join(d.output, name))
+	if err != nil {
+		return "", err
+	}
+	return path, d.s.downloadFile(ctx, j.Outputs[0].ID, path)
+}
+
+// make submits one step in draft quality and shows it to its end.
+func (d *demo) make(ctx context.Context, text string, call submitCall, r *request) (*job, error) {
+	r.set("quality", "draft")
+	r.set("project_id", d.project)
+	made, err := d.s.submit(ctx, call, r)
+	if err != nil {
+		return nil, err
+	}
+	ended, err := d.s.waitAsking(ctx, made.ID, d.e.lang.text(text), d.e)
+	if err != nil {
+		return nil, err
+	}
+	if ended.Status != "completed" {
+		return nil, d.e.conclude(ctx, d.s, ended, "")
+	}
+	return ended, nil
+}
+
+func (d *demo) farewell(cmd *cobra.Command, videos []string) error {
+	link, err := d.s.oneTimeLink(cmd)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(d.e.stderr, "\n%s\n", d.e.lang.text("demo_done"))
+	for _, path := range videos {
+		fmt.Fprintln(d.e.stdout, path)
+	}
+	fmt.Fprintf(d.e.stderr, "\n%s\n%s\n\n", d.e.lang.text("link"), link)
+	fmt.Fprintln(d.e.stderr, d.e.lang.text("demo_credit"))
+	if d.pid > 0 {
+		fmt.Fprintln(d.e.stderr, d.e.lang.text("demo_stop", d.pid))
+	}
+	return nil
+}

@@ -1,0 +1,47 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// Exit codes of apibr. They are listed in `apibr --help` and never change their meaning.
+const (
+	ExitOK          = 0
+	ExitError       = 1   // anything not named below
+	ExitUsage       = 2   // unknown command or flag, or a flag's value is wrong
+	ExitJobFailed   = 3   // the job ended as failed
+	ExitJobCanceled = 4   // the job ended as canceled
+	ExitUnreachable = 5   // no studio answers at the server address
+	ExitRefused     = 6   // the studio refused the request (what to change is on stderr)
+	ExitInterrupted = 130 // Ctrl-C; the job was left running
+)
+
+// exitError carries the exit code that a failure ends the program with.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e *exitError) Error() string { return e.err.Error() }
+func (e *exitError) Unwrap() error { return e.err }
+
+func exitWith(code int, format string, args ...any) error {
+	return &exitError{code: code, err: fmt.Errorf(format, args...)}
+}
+
+// exitCode is the code that err ends the program with.
+func exitCode(err error) int {
+	var coded *exitError
+	switch {
+	case err == nil:
+		return ExitOK
+	case errors.As(err, &coded):
+		return coded.code
+	case errors.Is(err, context.Canceled):
+		return ExitInterrupted
+	default:
+		return ExitError
+	}
+}

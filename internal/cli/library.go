@@ -1,0 +1,229 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// The commands that look after what exists: voices, projects, assets, keys.
+
+func jsonBody(fields map[string]any) io.Reader {
+	encoded, err := json.Marshal(fields)
+	if err != nil {
+		panic(err) // strings and lists of strings always encode
+	}
+	return strings.NewReader(string(encoded))
+}
+
+const applicationJSON = "application/json"
+
+// withStudio runs a command's work against the studio.
+func withStudio(e *environment, run func(cmd *cobra.Command, s *studio, args []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		s, err := e.connect()
+		if err != nil {
+			return err
+		}
+		return run(cmd, s, args)
+	}
+}
+
+// done reports a call that answers nothing worth showing.
+func (e *environment) done(s *studio, response *http.Response, err error) error {
+	if err := s.do(response, err, nil); err != nil {
+		return err
+	}
+	if !e.json {
+		fmt.Fprintln(e.stderr, s.lang.text("completed"))
+	}
+	return nil
+}
+
+func voicesCommand(e *environment) *cobra.Command {
+	type voice struct {
+		ID       string  `json:"id"`
+		Name     string  `json:"name"`
+		Status   string  `json:"status"`
+		Language string  `json:"language"`
+		Builtin  bool    `json:"builtin"`
+		Seconds  float64 `json:"sample_seconds"`
+	}
+	listing := withStudio(e, func(cmd *cobra.Command, s *studio, _ []string) error {
+		response, err := s.client.ListVoices(cmd.Context(), nil)
+		return list(e, func(out any) error { return s.do(response, err, out) }, "ID\tNAME\tSTATUS\tLANGUAGE\tBUILT-IN", func(w io.Writer, v voice) {
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%t\n", v.ID, v.Name, v.Status, v.Language, v.Builtin)
+		})
+	})
+	cmd := &cobra.Command{Use: "voices", Short: "List, rename and delete voices", Args: cobra.NoArgs, RunE: listing}
+	cmd.AddCommand(
+		&cobra.Command{Use: "list", Short: "List voices", Args: cobra.NoArgs, RunE: listing},
+		&cobra.Command{Use: "rename ID NAME", Short: "Rename a voice", Args: cobra.ExactArgs(2),
+			RunE: withStudio(e, func(cmd *cobra.Command, s *studio, args []string) error {
+				response, err := s.client.UpdateVoiceWithBody(cmd.Context(), args[0], applicationJSON, jsonBody(map[string]any{"name": args[1]}))
+				return e.done(s, response, err)
+			})},
+		&cobra.Command{Use: "delete ID", Short: "Delete a voice", Args: cobra.ExactArgs(1),
+			RunE: withStudio(e, func(cmd *cobra.Command, s *studio, args []string) error {
+				response, err := s.client.DeleteVoice(cmd.Context(), args[0])
+				return e.done(s, response, err)
+			})},
+	)
+	return cmd
+}
+
+func projectsCommand(e *environment) *cobra.Command {
+	type project struct {
+		ID        string `json:"id"`
+		Name      string `json:"name"`
+		Type      string `json:"type"`
+		Status    string `json:"status"`
+		CreatedAt string `json:"created_at"`
+	}
+	listing := withStudio(e, func(cmd *cobra.Command, s *studio, _ []string) error {
+		response, err := s.client.ListProjects(cmd.Context(), nil)
+		return list(e, func(out any) error { return s.do(response, err, out) }, "ID\tNAME\tTYPE\tSTATUS\tCREATED", func(w io.Writer, p project) {
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", p.ID, p.Name, p.Type, p.Status, localTime(p.CreatedAt))
+		})
+	})
+	var kind string
+	create := &cobra.Command{Use: "create NAME", Short: "Create a project", Args: cobra.ExactArgs(1),
+		RunE: withStudio(e, func(cmd *cobra.Command, s *studio, args []string) error {
+			var made struct {
+				ID string `json:"id"`
+			}
+			response, err := s.client.CreateProjectWithBody(cmd.Context(), nil, applicationJSON, jsonBody(map[string]any{"name": args[0], "type": kind}))
+			if err := s.do(response, err, &made); err != nil {
+				return err
+			}
+			_, err = fmt.Fprintln(e.stdout, made.ID)
+			return err
+		})}
+	create.Flags().StringVar(&kind, "type", "mixed", "audio, image, video or mixed")
+	cmd := &cobra.Command{Use: "projects", Short: "List and create projects", Args: cobra.NoArgs, RunE: listing}
+	cmd.AddCommand(&cobra.Command{Use: "list", Short: "List projects", Args: cobra.NoArgs, RunE: listing}, create)
+	return cmd
+}
+
+func assetsCommand(e *environment) *cobra.Command {
+	type asset struct {
+		ID        string `json:"id"`
+		Type      string `json:"type"`
+		Name      string `json:"filename"`
+		Size      int64  `json:"size_bytes"`
+		CreatedAt string `json:"created_at"`
+	}
+	listing := withStudio(e, func(cmd *cobra.Command, s *studio, _ []string) error {
+		response, err := s.client.ListAssets(cmd.Context(), nil)
+		return list(e, func(out any) error { return s.do(response, err, out) }, "ID\tTYPE\tNAME\tBYTES\tCREATED", func(w io.Writer, a asset) {
+			fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\n", a.ID, a.Type, a.Name, a.Size, localTime(a.CreatedAt))
+		})
+	})
+	upload := &cobra.Command{Use: "upload FILE", Short: "Upload a file", Args: cobra.ExactArgs(1),
+		RunE: withStudio(e, func(cmd *cobra.Command, s *studio, args []string) error {
+			r := newRequest()
+			r.files["file"] = args[0]
+			contentType, body, err := r.body()
+			if err != nil {
+				return err
+			}
+			defer body.Close()
+			var made asset
+			response, err := s.client.UploadAssetWithBody(cmd.Context(), nil, contentType, body)
+			if err := s.do(response, err, &made); err != nil {
+				return err
+			}
+			_, err = fmt.Fprintln(e.stdout, made.ID)
+			return err
+		})}
+	var output string
+	download := &cobra.Command{Use: "download ID", Short: "Download a file", Args: cobra.ExactArgs(1),
+		RunE: withStudio(e, func(cmd *cobra.Command, s *studio, args []string) error {
+			if output == "-" {
+				return s.download(cmd.Context(), args[0], e.stdout)
+			}
+			return s.downloadFile(cmd.Context(), args[0], output)
+		})}
+	download.Flags().StringVarP(&output, "output", "o", "", "FILE, or - for standard output (required)")
+	_ = download.MarkFlagRequired("output")
+	remove := &cobra.Command{Use: "delete ID", Short: "Delete a file", Args: cobra.ExactArgs(1),
+		RunE: withStudio(e, func(cmd *cobra.Command, s *studio, args []string) error {
+			response, err := s.client.DeleteAsset(cmd.Context(), args[0])
+			return e.done(s, response, err)
+		})}
+	cmd := &cobra.Command{Use: "assets", Short: "List, upload, download and delete files", Args: cobra.NoArgs, RunE: listing}
+	cmd.AddCommand(&cobra.Command{Use: "list", Short: "List files", Args: cobra.NoArgs, RunE: listing}, upload, download, remove)
+	return cmd
+}
+
+func keysCommand(e *environment) *cobra.Command {
+	type key struct {
+		ID        string   `json:"id"`
+		Name      string   `json:"name"`
+		Prefix    string   `json:"prefix"`
+		Scopes    []string `json:"scopes"`
+		ExpiresAt *string  `json:"expires_at"`
+		Key       string   `json:"key"`
+	}
+	listing := withStudio(e, func(cmd *cobra.Command, s *studio, _ []string) error {
+		response, err := s.client.ListKeys(cmd.Context())
+		return list(e, func(out any) error { return s.do(response, err, out) }, "ID\tNAME\tSTARTS WITH\tSCOPES\tEXPIRES", func(w io.Writer, k key) {
+			expires := "-"
+			if k.ExpiresAt != nil {
+				expires = localTime(*k.ExpiresAt)
+			}
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", k.ID, k.Name, k.Prefix, strings.Join(k.Scopes, ","), expires)
+		})
+	})
+	var scopes []string
+	create := &cobra.Command{Use: "create NAME", Short: "Create an API key and print it", Args: cobra.ExactArgs(1),
+		RunE: withStudio(e, func(cmd *cobra.Command, s *studio, args []string) error {
+			var made key
+			response, err := s.client.CreateKeyWithBody(cmd.Context(), nil, applicationJSON, jsonBody(map[string]any{"name": args[0], "scopes": scopes}))
+			if err := s.do(response, err, &made); err != nil {
+				return err
+			}
+			fmt.Fprintln(e.stderr, s.lang.text("key_once"))
+			_, err = fmt.Fprintln(e.stdout, made.Key)
+			return err
+		})}
+	create.Flags().StringSliceVar(&scopes, "scopes", []string{"read", "generate"}, "read, generate, admin")
+	revoke := &cobra.Command{Use: "revoke ID", Short: "Revoke an API key", Args: cobra.ExactArgs(1),
+		RunE: withStudio(e, func(cmd *cobra.Command, s *studio, args []string) error {
+			response, err := s.client.RevokeKey(cmd.Context(), args[0])
+			return e.done(s, response, err)
+		})}
+	cmd := &cobra.Command{Use: "keys", Short: "List, create and revoke API keys", Args: cobra.NoArgs, RunE: listing}
+	cmd.AddCommand(&cobra.Command{Use: "list", Short: "List API keys", Args: cobra.NoArgs, RunE: listing}, create, revoke)
+	return cmd
+}
+
+func openCommand(e *environment) *cobra.Command {
+	return &cobra.Command{Use: "open", Short: "Print a one-time link that signs a browser in", Args: cobra.NoArgs,
+		RunE: withStudio(e, func(cmd *cobra.Command, s *studio, _ []string) error {
+			link, err := s.oneTimeLink(cmd)
+			if err != nil {
+				return err
+			}
+			if !e.quiet {
+				fmt.Fprintln(e.stderr, s.lang.text("link"))
+			}
+			_, err = fmt.Fprintln(e.stdout, link)
+			return err
+		})}
+}
+
+func (s *studio) oneTimeLink(cmd *cobra.Command) (string, error) {
+	var made struct {
+		URL string `json:"url"`
+	}
+	response, err := s.client.CreateLoginLink(cmd.Context())
+	if err := s.do(response, err, &made); err != nil {
+		return "", err
+	}
+	return made.URL, nil
+}

@@ -1,0 +1,152 @@
+package e2e
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"sort"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Run by `make bench`: go test -run '^$' -bench Studio -benchtime 1x ./internal/e2e -report docs/performance.md
+
+var reportPath = flag.String("report", "", "write what the benchmark measured to this file")
+
+// measure is one row of the report.
+type measure struct {
+	what, result, goal, how string
+}
+
+// report collects the measures of a run.
+type report struct{ rows []measure }
+
+func (r *report) add(what, goal, how, format string, args ...any) {
+	r.rows = append(r.rows, measure{what, fmt.Sprintf(format, args...), goal, how})
+}
+
+// BenchmarkStudio measures what the studio itself costs: no figure of a model is in it. It takes some minutes.
+func BenchmarkStudio(b *testing.B) {
+	if b.N > 1 {
+		b.Skip("one round says it all: run with -benchtime 1x")
+	}
+	buildWithoutRaceDetector(b)
+	r := &report{}
+	measureStart(b, r)
+	measureLatency(b, r)
+	measureBursts(b, r)
+	measureSubmissions(b, r)
+	measureOverhead(b, r)
+	measureSockets(b, r)
+	measureUpload(b, r)
+	text := r.markdown()
+	fmt.Print(text)
+	if *reportPath != "" {
+		require.NoError(b, os.WriteFile(*reportPath, []byte(text), 0o644))
+	}
+}
+
+// buildWithoutRaceDetector replaces the instrumented program of the tests by the one that users run.
+func buildWithoutRaceDetector(b *testing.B) {
+	b.Helper()
+	out, err := exec.Command("go", "build", "-trimpath", "-o", apibr, "github.com/apibr/studio/cmd/apibr").CombinedOutput()
+	require.NoError(b, err, "%s", out)
+}
+
+func (r *report) markdown() string {
+	var text strings.Builder
+	fmt.Fprintf(&text, `# Performance
+
+What the studio itself costs, measured by %s on %s. No model runs here: the sidecar of most rows is a program that
+answers at once (internal/e2e/testdata/echo.py), so that what is left is the queue, the database, the supervisor and the files.
+Times of models are in the benchmark of the engines.
+
+Machine: %s, %d cores, Linux, Go %s, private Postgres with its durable settings (fsync on), data directory on %s.
+Other programs may have run on the machine meanwhile; take figures as an order of magnitude and ratios as reliable.
+
+| measure | result | goal | how |
+|---|---|---|---|
+`, "`make bench`", time.Now().Format("2 January 2006"), cpuName(), runtime.NumCPU(), runtime.Version(), os.TempDir())
+	for _, m := range r.rows {
+		fmt.Fprintf(&text, "| %s | %s | %s | %s |\n", m.what, m.result, m.goal, m.how)
+	}
+	return text.String()
+}
+
+func cpuName() string {
+	content, _ := os.ReadFile("/proc/cpuinfo")
+	for _, line := range strings.Split(string(content), "\n") {
+		if name, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
+			return strings.TrimSpace(value)
+		}
+	}
+	return runtime.GOARCH
+}
+
+// echoConfig makes a studio run the echo program for speech and gives the path of its log.
+func echoConfig(t testing.TB, more string) (yaml, log string) {
+	t.Helper()
+	log = filepath.Join(t.TempDir(), "echo.log")
+	script, err := filepath.Abs("testdata/echo.py")
+	require.NoError(t, err)
+	command, err := json.Marshal([]string{"python3", script, log, "draft-speech"})
+	require.NoError(t, err)
+	return fmt.Sprintf("sidecars:\n  draft-speech:\n    command: %s\n%s", command, more), log
+}
+
+// echoRun is one line of the echo program's log.
+type echoRun struct {
+	came, left time.Time
+	pid        int
+}
+
+func echoRuns(t testing.TB, log string) map[string]echoRun {
+	t.Helper()
+	content, err := os.ReadFile(log)
+	require.NoError(t, err)
+	runs := map[string]echoRun{}
+	for _, line := range strings.Split(strings.TrimSpace(string(content)), "\n") {
+		var job string
+		var came, left int64
+		var run echoRun
+		_, err := fmt.Sscan(line, &job, &came, &left, &run.pid)
+		require.NoError(t, err, line)
+		run.came, run.left = time.Unix(0, came), time.Unix(0, left)
+		runs[job] = run
+	}
+	return runs
+}
+
+// percentile of durations, 0..100; it sorts them.
+func percentile(values []time.Duration, p float64) time.Duration {
+	sort.Slice(values, func(i, j int) bool { return values[i] < values[j] })
+	return values[min(len(values)-1, int(float64(len(values))*p/100))]
+}
+
+func ms(d time.Duration) string { return fmt.Sprintf("%.1f ms", float64(d.Microseconds())/1000) }
+
+// memory of a process and its share of what it shares, in bytes.
+func memory(t testing.TB, pid int, field string) int64 {
+	t.Helper()
+	content, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
+	require.NoError(t, err)
+	for _, line := range strings.Split(string(content), "\n") {
+		var kib int64
+		if rest, ok := strings.CutPrefix(line, field+":"); ok {
+			_, err := fmt.Sscan(rest, &kib)
+			require.NoError(t, err)
+			return kib << 10
+		}
+	}
+	t.Fatalf("smaps_rollup has no %s", field)
+	return 0
+}
+
+func mib(bytes int64) string { return fmt.Sprintf("%.1f MiB", float64(bytes)/(1<<20)) }

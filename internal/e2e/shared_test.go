@@ -1,0 +1,64 @@
+package e2e
+
+import (
+	"io/fs"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/apibr/studio/internal/store/storetest"
+)
+
+// A paused process must not finish a job that another has taken over meanwhile: one result, one set of assets, one
+// event, and nothing of the loser's left on disk.
+func TestPausedServerLosesItsJob(t *testing.T) {
+	dsn := storetest.DSN(t)
+	first := startStudio(t, withEnv("DATABASE_URL="+dsn))
+	job := first.submitAvatar()
+	db := first.db()
+	first.eventually("a segment is finished", func() bool { return len(segments(t, db, job)) >= 1 })
+	second := newStudio(t, withEnv("DATABASE_URL="+dsn))
+	require.NoError(t, first.cmd.Process.Signal(syscall.SIGSTOP))
+	second.start()
+
+	done := second.completed(job)
+	require.GreaterOrEqual(t, done["attempt"], 2.0)
+	require.NoError(t, first.cmd.Process.Signal(syscall.SIGCONT))
+	first.awaitReadyAgain()
+	// The first server has noticed its loss when it has taken and finished another job.
+	other := first.accepted(first.post("/api/v1/audio/generate-speech", object{"text": "Olá", "voice": builtinVoice(first), "quality": "draft"})).str("id")
+	first.completed(other)
+
+	requireOneResult(t, db, job)
+	require.Equal(t, 1, count(t, db, "select count(*) from apibr.generation_jobs where id = $1 and status = 'completed'", job))
+	first.eventually("no work file is left over", func() bool { return len(workFiles(t, first.dir)) == 0 && len(workFiles(t, second.dir)) == 0 })
+}
+
+// builtinVoice is the name of a voice that every studio has.
+func builtinVoice(s *studio) string {
+	s.t.Helper()
+	for _, v := range s.get("/api/v1/audio/voices").json(s.t).list("data") {
+		if builtin, _ := v["builtin"].(bool); builtin && strings.HasPrefix(v.str("language"), "pt") {
+			return v.str("name")
+		}
+	}
+	s.t.Fatal("the studio has no built-in Portuguese voice")
+	return ""
+}
+
+// workFiles are the regular files below a data directory's work folder.
+func workFiles(t testing.TB, dir string) []string {
+	t.Helper()
+	var files []string
+	err := filepath.WalkDir(filepath.Join(dir, "work"), func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && entry.Type().IsRegular() && filepath.Base(filepath.Dir(path)) != "work" {
+			files = append(files, path)
+		}
+		return nil
+	})
+	require.NoError(t, err)
+	return files
+}

@@ -1,0 +1,198 @@
+package httpapi
+
+import (
+	"context"
+	"net/http"
+	"reflect"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/google/uuid"
+
+	"github.com/apibr/studio/internal/auth"
+)
+
+// Me is who the caller is.
+type Me struct {
+	OwnerID   uuid.UUID  `json:"owner_id"`
+	Scopes    []string   `json:"scopes"`
+	Via       string     `json:"via" doc:"key or session"`
+	KeyID     *uuid.UUID `json:"key_id" nullable:"true"`
+	Admin     bool       `json:"admin"`
+	ExpiresAt *time.Time `json:"expires_at" nullable:"true"`
+}
+
+// Ticket opens one WebSocket.
+type Ticket struct {
+	Ticket    string    `json:"ticket"`
+	ExpiresAt time.Time `json:"expires_at"`
+}
+
+// LoginLink signs one browser in, once.
+type LoginLink struct {
+	URL string `json:"url"`
+}
+
+// Key is an API key; the secret is shown only when it is made.
+type Key struct {
+	ID         uuid.UUID  `json:"id"`
+	Name       string     `json:"name"`
+	Prefix     string     `json:"prefix" doc:"The first characters, to tell keys apart"`
+	Scopes     []string   `json:"scopes"`
+	CreatedAt  time.Time  `json:"created_at"`
+	ExpiresAt  *time.Time `json:"expires_at" nullable:"true"`
+	LastUsedAt *time.Time `json:"last_used_at" nullable:"true"`
+	RevokedAt  *time.Time `json:"revoked_at" nullable:"true"`
+	Secret     string     `json:"key,omitempty" doc:"Only in the answer that makes it"`
+}
+
+// KeyList lists the caller's keys.
+type KeyList struct {
+	Data []Key `json:"data"`
+}
+
+func keyView(k *auth.Key) Key {
+	return Key{ID: k.ID, Name: k.Name, Prefix: k.Prefix, Scopes: scopeNames(k.Scopes), CreatedAt: k.CreatedAt, ExpiresAt: k.ExpiresAt, LastUsedAt: k.LastUsedAt, RevokedAt: k.RevokedAt}
+}
+
+func scopeNames(scopes []auth.Scope) []string {
+	names := make([]string, 0, len(scopes))
+	for _, scope := range scopes {
+		names = append(names, string(scope))
+	}
+	return names
+}
+
+// KeyPath holds the id in an address; exported, since huma fills only exported members.
+type KeyPath struct {
+	ID string `path:"id" doc:"Key id"`
+}
+
+func (s *Server) registerAuth() {
+	tag := []string{"account"}
+	huma.Register(s.api, huma.Operation{OperationID: "get-me", Method: http.MethodGet, Path: "/api/v1/auth/me", Summary: "Say who the caller is", Tags: tag}, func(ctx context.Context, _ *struct{}) (*struct{ Body Me }, error) {
+		p, err := s.principal(ctx, auth.Read)
+		if err != nil {
+			return nil, s.answer(ctx, err)
+		}
+		return &struct{ Body Me }{Me{OwnerID: p.Owner, Scopes: scopeNames(p.Scopes), Via: string(p.Via), KeyID: p.KeyID, Admin: p.Admin, ExpiresAt: p.ExpiresAt}}, nil
+	})
+	huma.Register(s.api, huma.Operation{OperationID: "create-ticket", Method: http.MethodPost, Path: "/api/v1/auth/ticket", Summary: "Make a one-time ticket for the WebSocket", Tags: tag, DefaultStatus: http.StatusCreated}, s.createTicket)
+	huma.Register(s.api, huma.Operation{OperationID: "create-login-link", Method: http.MethodPost, Path: "/api/v1/auth/link", Summary: "Make a one-time link that signs a browser in", Tags: tag, DefaultStatus: http.StatusCreated}, s.createLink)
+	s.registerKeys(tag)
+}
+
+func (s *Server) createTicket(ctx context.Context, _ *struct{}) (*struct{ Body Ticket }, error) {
+	p, err := s.principal(ctx, auth.Read)
+	if err != nil {
+		return nil, s.answer(ctx, err)
+	}
+	token, expires, err := s.cfg.Auth.CreateTicket(ctx, p)
+	if err != nil {
+		return nil, s.answer(ctx, err)
+	}
+	return &struct{ Body Ticket }{Ticket{token, expires}}, nil
+}
+
+func (s *Server) createLink(ctx context.Context, _ *struct{}) (*struct{ Body LoginLink }, error) {
+	p, err := s.principal(ctx, auth.Admin)
+	if err != nil {
+		return nil, s.answer(ctx, err)
+	}
+	token, err := s.cfg.Auth.CreateLink(ctx, p.Owner, p.Scopes)
+	if err != nil {
+		return nil, s.answer(ctx, err)
+	}
+	s.audit(ctx, p, "link.create", "")
+	return &struct{ Body LoginLink }{LoginLink{baseOf(ctx) + loginPath(token)}}, nil
+}
+
+func loginPath(token string) string { return "/login?token=" + token }
+
+func (s *Server) registerKeys(tag []string) {
+	const path = "/api/v1/keys"
+	huma.Register(s.api, huma.Operation{OperationID: "list-keys", Method: http.MethodGet, Path: path, Summary: "List API keys", Tags: tag}, s.listKeys)
+	b := s.binderFor(reflect.TypeFor[KeyRequest]())
+	huma.Register(s.api, huma.Operation{OperationID: "create-key", Method: http.MethodPost, Path: path, Summary: "Make an API key", Tags: tag, DefaultStatus: http.StatusCreated, MaxBodyBytes: -1, BodyReadTimeout: -1, Errors: []int{403, 422}},
+		func(ctx context.Context, in *CreateInput) (*struct{ Body Key }, error) {
+			if in.IdempotencyKey != "" {
+				// The secret is shown once and kept nowhere, so there is nothing to answer a second time.
+				return nil, invalid("Idempotency-Key", "making a key takes no Idempotency-Key: its secret is shown only once")
+			}
+			key, err := s.createKey(ctx, in.request, b)
+			if err != nil {
+				return nil, s.answer(ctx, err)
+			}
+			return &struct{ Body Key }{*key}, nil
+		})
+	s.setBody(path, b)
+	huma.Register(s.api, huma.Operation{OperationID: "revoke-key", Method: http.MethodDelete, Path: path + "/{id}", Summary: "Revoke an API key", Tags: tag, Errors: []int{404}}, s.revokeKey)
+}
+
+func (s *Server) listKeys(ctx context.Context, _ *struct{}) (*struct{ Body KeyList }, error) {
+	p, err := s.principal(ctx, auth.Admin)
+	if err != nil {
+		return nil, s.answer(ctx, err)
+	}
+	keys, err := s.cfg.Auth.ListKeys(ctx, p.Owner)
+	if err != nil {
+		return nil, s.answer(ctx, err)
+	}
+	out := &struct{ Body KeyList }{KeyList{Data: []Key{}}}
+	for _, key := range keys {
+		out.Body.Data = append(out.Body.Data, keyView(key))
+	}
+	return out, nil
+}
+
+func (s *Server) createKey(ctx context.Context, r *http.Request, b *binder) (*Key, error) {
+	p, err := s.principal(ctx, auth.Admin)
+	if err != nil {
+		return nil, err
+	}
+	f, err := b.bind(r, p)
+	if err != nil {
+		return nil, err
+	}
+	wanted := auth.NewKey{Owner: p.Owner, Name: f.str("name")}
+	scopes, _ := f.values["scopes"].([]any)
+	for _, scope := range scopes {
+		name, _ := scope.(string)
+		wanted.Scopes = append(wanted.Scopes, auth.Scope(name))
+	}
+	if err := p.MayGrant(wanted.Scopes); err != nil {
+		return nil, err
+	}
+	if f.has("expires_at") {
+		at, err := time.Parse(time.RFC3339, f.str("expires_at"))
+		if err != nil {
+			return nil, invalid("expires_at", "expires_at must be a time such as 2027-01-31T12:00:00Z")
+		}
+		wanted.ExpiresAt = &at
+	}
+	secret, key, err := s.cfg.Auth.CreateKey(ctx, wanted)
+	if err != nil {
+		return nil, err
+	}
+	s.audit(ctx, p, "key.create", key.ID.String())
+	view := keyView(key)
+	view.Secret = secret
+	return &view, nil
+}
+
+func (s *Server) revokeKey(ctx context.Context, in *KeyPath) (*struct{ Body Key }, error) {
+	p, err := s.principal(ctx, auth.Admin)
+	if err != nil {
+		return nil, s.answer(ctx, err)
+	}
+	id, err := pathID(in.ID, auth.ErrNotFound)
+	if err != nil {
+		return nil, s.answer(ctx, err)
+	}
+	key, err := s.cfg.Auth.RevokeKey(ctx, p.Owner, id)
+	if err != nil {
+		return nil, s.answer(ctx, err)
+	}
+	s.audit(ctx, p, "key.revoke", id.String())
+	return &struct{ Body Key }{keyView(key)}, nil
+}

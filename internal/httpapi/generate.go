@@ -1,0 +1,346 @@
+package httpapi
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"maps"
+	"math/big"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"github.com/apibr/studio/internal/auth"
+	"github.com/apibr/studio/internal/engine"
+	"github.com/apibr/studio/internal/jobs"
+	"github.com/apibr/studio/internal/media"
+	"github.com/apibr/studio/internal/studio"
+)
+
+// maxSeed is the largest integer that every JSON reader keeps exact.
+const maxSeed = 1<<53 - 1
+
+// generation is one kind of request that makes a job.
+type generation struct {
+	kind jobs.Type
+	// output is the kind of its main result: what output_format must fit. "" takes none.
+	output media.Kind
+	// params are the fields handed to the engine under their own names.
+	params []string
+	// resolve checks what belongs together and turns media and voices into inputs.
+	resolve func(s *Server, ctx context.Context, p auth.Principal, f *fields, spec *jobs.Spec) error
+}
+
+var speech = generation{kind: jobs.TypeSpeech, output: media.Audio, resolve: (*Server).resolveSpeech,
+	params: []string{"text", "lines", "language", "speed", "cfg_weight", "temperature", "exaggeration"}}
+
+var cloning = generation{kind: jobs.TypeCloneVoice, resolve: (*Server).resolveClone, params: []string{"name", "language"}}
+
+var imaging = generation{kind: jobs.TypeImage, output: media.Image, resolve: (*Server).resolveImage,
+	params: []string{"prompt", "negative_prompt", "width", "height", "num_images", "num_inference_steps", "guidance_scale", "strength"}}
+
+var avatar = generation{kind: jobs.TypeAvatar, output: media.Video, resolve: (*Server).resolveAvatar,
+	params: []string{"script", "language", "duration", "prompt", "fps", "preset", "aspect", "speed"}}
+
+// spec turns a bound request into a job.
+func (s *Server) spec(ctx context.Context, p auth.Principal, g generation, f *fields) (jobs.Spec, error) {
+	spec := jobs.Spec{Owner: p.Owner, Type: g.kind, Quality: f.str("quality"), Model: f.str("model"), Params: map[string]any{}, ProjectID: f.uuid("project_id"), ParentID: f.uuid("parent_id"),
+		Priority: int(f.number("priority")), ClientReference: f.str("client_reference")}
+	if err := s.checkProject(ctx, p, spec.ProjectID); err != nil {
+		return spec, err
+	}
+	for _, name := range g.params {
+		if value, ok := f.values[name]; ok {
+			spec.Params[name] = value
+		}
+	}
+	if err := g.resolve(s, ctx, p, f, &spec); err != nil {
+		return spec, err
+	}
+	selection, err := s.choose(g, f, &spec)
+	if err != nil {
+		return spec, err
+	}
+	if err := setSeed(f, &spec); err != nil {
+		return spec, err
+	}
+	if err := checkPorts(selection.Manifest, g, f, spec); err != nil {
+		return spec, err
+	}
+	setDefaults(selection.Manifest, string(g.kind), spec.Params)
+	if problems := selection.Manifest.ValidateParams(string(g.kind), spec.Params); len(problems) > 0 {
+		return spec, paramProblem(selection.Manifest, problems)
+	}
+	return spec, setFormat(g, f, &spec)
+}
+
+func (s *Server) checkProject(ctx context.Context, p auth.Principal, id *uuid.UUID) error {
+	if id == nil {
+		return nil
+	}
+	if _, err := s.cfg.Projects.Get(ctx, p.Owner, *id); errors.Is(err, studio.ErrNotFound) {
+		return invalid("project_id", "there is no such project of yours")
+	} else if err != nil {
+		return err
+	}
+	return nil
+}
+
+// choose finds the engine; the model stays what was asked for.
+func (s *Server) choose(g generation, f *fields, spec *jobs.Spec) (engine.Selection, error) {
+	selection, err := s.cfg.Catalogue.Choose(engine.Choice{Task: string(g.kind), Quality: f.str("quality"), Model: f.str("model")})
+	if err != nil {
+		return selection, err
+	}
+	spec.Quality, spec.Engine, spec.UsesGPU = selection.Manifest.Quality, string(selection.Manifest.ID), selection.Manifest.UsesGPU
+	if spec.Model == "" {
+		spec.Model = selection.Model
+	}
+	for _, warning := range selection.Warnings {
+		spec.Warnings = append(spec.Warnings, jobs.Warning{Code: warning.Code, Message: warning.Message})
+	}
+	return selection, nil
+}
+
+func setSeed(f *fields, spec *jobs.Spec) error {
+	if f.has("seed") {
+		spec.Params["seed"] = int64(f.number("seed"))
+		return nil
+	}
+	seed, err := rand.Int(rand.Reader, big.NewInt(maxSeed))
+	if err != nil {
+		return fmt.Errorf("choose a seed: %w", err)
+	}
+	spec.Params["seed"] = seed.Int64()
+	return nil
+}
+
+// setDefaults writes the manifest's defaults into the parameters, so that the job tells what it really ran with.
+func setDefaults(m *engine.Manifest, task string, params map[string]any) {
+	properties, _ := m.Tasks[task].Parameters["properties"].(map[string]any)
+	for name, schema := range properties {
+		if fields, ok := schema.(map[string]any); ok {
+			if value, has := fields["default"]; has && params[name] == nil {
+				params[name] = value
+			}
+		}
+	}
+}
+
+// checkPorts refuses a file that the engine has no input for.
+func checkPorts(m *engine.Manifest, g generation, f *fields, spec jobs.Spec) error {
+	for _, input := range spec.Inputs {
+		known := slices.ContainsFunc(m.Tasks[string(g.kind)].Inputs, func(port engine.Port) bool {
+			return input.Name == port.Name || strings.HasPrefix(input.Name, port.Name+"_")
+		})
+		if !known {
+			return unsupported(m, input.Name)
+		}
+	}
+	return nil
+}
+
+func unsupported(m *engine.Manifest, field string) *Problem {
+	detail := fmt.Sprintf("engine %s does not honour %s: leave it out or choose another model", m.ID, field)
+	return newProblem(422, "unsupported_field", "The engine does not honour a field", detail, FieldProblem{"/" + field, detail})
+}
+
+func paramProblem(m *engine.Manifest, problems []engine.FieldError) *Problem {
+	var list []FieldProblem
+	code, title := "invalid_request", "The request cannot be honoured"
+	for _, p := range problems {
+		list = append(list, FieldProblem{p.Pointer, p.Detail})
+		if p.Kind == engine.Unsupported {
+			code, title = "unsupported_field", "The engine does not honour a field"
+		}
+	}
+	detail := list[0].Detail
+	if name := strings.TrimPrefix(list[0].Pointer, "/"); !strings.Contains(detail, name) {
+		detail = name + ": " + detail
+	}
+	return newProblem(422, code, title, detail, list...)
+}
+
+// setFormat keeps the wanted file format beside the engine's parameters; the runner converts.
+func setFormat(g generation, f *fields, spec *jobs.Spec) error {
+	format := f.str("output_format")
+	if format == "" {
+		return nil
+	}
+	if g.output == "" {
+		return invalid("output_format", "this request makes no file: leave output_format out")
+	}
+	if media.FormatKind(format) != g.output {
+		return invalid("output_format", fmt.Sprintf("%s is no %s format", format, g.output))
+	}
+	spec.Params["output_format"] = format
+	return nil
+}
+
+func (s *Server) resolveSpeech(ctx context.Context, p auth.Principal, f *fields, spec *jobs.Spec) error {
+	switch {
+	case f.has("text") && f.has("lines"):
+		return invalid("lines", "send text or lines, not both")
+	case !f.has("text") && !f.has("lines"):
+		return invalid("text", "text is missing: send what to say, or lines")
+	}
+	if f.has("voice_id") {
+		ref, _, err := s.voiceInput(ctx, p.Owner, f.str("voice_id"), "voice_id", "voice")
+		if err != nil {
+			return err
+		}
+		spec.Inputs = append(spec.Inputs, ref)
+	} else if f.has("text") {
+		return invalid("voice_id", "voice_id is missing: GET /api/v1/audio/voices lists the voices")
+	}
+	return s.resolveLines(ctx, p, f, spec)
+}
+
+// resolveLines gives each line's voice an input of its own.
+func (s *Server) resolveLines(ctx context.Context, p auth.Principal, f *fields, spec *jobs.Spec) error {
+	list, _ := f.values["lines"].([]any)
+	var lines []any
+	for i, entry := range list {
+		line := maps.Clone(entry.(map[string]any)) // the schema has checked the shape
+		field := fmt.Sprintf("lines/%d/voice_id", i)
+		name, _ := line["voice_id"].(string)
+		if voice, ok := line["voice"].(string); ok && name == "" {
+			name = voice
+			delete(line, "voice")
+		}
+		if name == "" && !f.has("voice_id") {
+			return invalid(field, fmt.Sprintf("line %d has no voice: give it a voice_id, or send one for all lines", i+1))
+		}
+		if name != "" {
+			ref, voice, err := s.voiceInput(ctx, p.Owner, name, field, fmt.Sprintf("voice_%d", i))
+			if err != nil {
+				return err
+			}
+			line["voice_id"] = voice.ID.String()
+			spec.Inputs = append(spec.Inputs, ref)
+		}
+		lines = append(lines, line)
+	}
+	if lines != nil {
+		spec.Params["lines"] = lines
+	}
+	return nil
+}
+
+func (s *Server) resolveClone(ctx context.Context, p auth.Principal, f *fields, spec *jobs.Spec) error {
+	ref, sample, err := s.mediaInput(ctx, p.Owner, f, "audio", "sample")
+	if err != nil {
+		return err
+	}
+	if err := s.checkSample(sample); err != nil {
+		return err
+	}
+	spec.Inputs = append(spec.Inputs, ref)
+	spec.Params["min_seconds"], spec.Params["recommended_seconds"] = s.cfg.MinVoiceSeconds, s.cfg.RecommendedVoiceSeconds
+	language := f.str("language")
+	if language == "" {
+		language = defaultLanguage
+	}
+	spec.NewVoice = &jobs.NewVoice{Name: f.str("name"), Language: language, SampleAssetID: ref.AssetID, ConsentNote: f.str("consent_note")}
+	return nil
+}
+
+// defaultLanguage of a voice whose request names none.
+const defaultLanguage = "pt-BR"
+
+func (s *Server) resolveImage(ctx context.Context, p auth.Principal, f *fields, spec *jobs.Spec) error {
+	if !f.has("image") {
+		return nil
+	}
+	ref, _, err := s.mediaInput(ctx, p.Owner, f, "image", "image")
+	if err == nil {
+		spec.Inputs = append(spec.Inputs, ref)
+	}
+	return err
+}
+
+func (s *Server) resolveAvatar(ctx context.Context, p auth.Principal, f *fields, spec *jobs.Spec) error {
+	switch {
+	case f.has("audio") && (f.has("script") || f.has("voice_id")):
+		return invalid("audio", "send audio, or voice_id and script, not both")
+	case !f.has("audio") && !f.has("script"):
+		return invalid("script", "script is missing: send voice_id and script, or audio")
+	case !f.has("audio") && !f.has("voice_id"):
+		return invalid("voice_id", "voice_id is missing: GET /api/v1/audio/voices lists the voices")
+	}
+	ref, _, err := s.mediaInput(ctx, p.Owner, f, "image", "image")
+	if err != nil {
+		return err
+	}
+	spec.Inputs = append(spec.Inputs, ref)
+	if f.has("audio") {
+		ref, _, err = s.mediaInput(ctx, p.Owner, f, "audio", "audio")
+	} else {
+		ref, _, err = s.voiceInput(ctx, p.Owner, f.str("voice_id"), "voice_id", "voice")
+	}
+	if err == nil {
+		spec.Inputs = append(spec.Inputs, ref)
+	}
+	return err
+}
+
+// submit binds, resolves and queues one generation; the same Idempotency-Key gets the same job.
+func (s *Server) submit(ctx context.Context, r *http.Request, g generation, b *binder, key string) (job *jobs.Job, replayed bool, err error) {
+	p, err := s.principal(ctx, auth.Generate)
+	if err != nil {
+		return nil, false, err
+	}
+	f, err := b.bind(r, p)
+	if err != nil {
+		return nil, false, err
+	}
+	hash, err := jobs.RequestHash(f.values, f.hashes()...)
+	if err != nil {
+		return nil, false, err
+	}
+	once, replay, err := s.begin(ctx, p, string(g.kind), key, hash)
+	if err != nil {
+		return nil, false, err
+	}
+	if replay != nil && replay.ResourceID != nil {
+		job, err := s.cfg.Jobs.Get(ctx, p.Owner, *replay.ResourceID)
+		return job, true, err
+	}
+	spec, err := s.spec(ctx, p, g, f)
+	if err == nil {
+		spec.Idempotency = once
+		job, err = s.cfg.Jobs.Submit(ctx, spec)
+	}
+	if err != nil {
+		s.abandon(ctx, once)
+		return nil, false, err
+	}
+	return job, false, nil
+}
+
+// begin takes an Idempotency-Key; nil, nil, nil when there is none.
+func (s *Server) begin(ctx context.Context, p auth.Principal, route, key string, hash []byte) (*jobs.IdempotencyKey, *jobs.Replay, error) {
+	if key == "" {
+		return nil, nil, nil
+	}
+	const longest = 255
+	if len(key) > longest {
+		return nil, nil, newProblem(422, "invalid_request", "The request cannot be honoured", fmt.Sprintf("Idempotency-Key is longer than %d characters", longest))
+	}
+	once := &jobs.IdempotencyKey{Scope: p.IdempotencyScope(), Route: route, Key: key}
+	replay, err := s.cfg.Jobs.BeginIdempotent(ctx, *once, hash)
+	return once, replay, err
+}
+
+// abandon frees the key of a request that was refused, whatever became of the request's own context.
+func (s *Server) abandon(ctx context.Context, once *jobs.IdempotencyKey) {
+	if once == nil {
+		return
+	}
+	if err := s.cfg.Jobs.AbandonIdempotent(context.WithoutCancel(ctx), *once); err != nil {
+		s.cfg.Log.WarnContext(ctx, "an idempotency key was not freed; it frees itself in a minute", "err", err)
+	}
+}

@@ -1,0 +1,114 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/apibr/studio/internal/assets"
+	"github.com/apibr/studio/internal/fetch"
+	"github.com/apibr/studio/internal/jobs"
+	"github.com/apibr/studio/internal/media"
+	"github.com/apibr/studio/internal/voices"
+)
+
+// mediaInput resolves a media field to an input: the file that came with the request, an asset, a job's output (finished or not), or
+// something to fetch now. asset is nil when the input is a job that still runs.
+func (s *Server) mediaInput(ctx context.Context, owner uuid.UUID, f *fields, field, input string) (ref jobs.InputRef, asset *assets.Asset, err error) {
+	kind := mediaFields[field]
+	ref = jobs.InputRef{Name: input, Kind: kind}
+	if asset := f.files[field]; asset != nil {
+		ref.AssetID = &asset.ID
+		return ref, asset, nil
+	}
+	value := f.str(field)
+	if fetch.IsRef(value) {
+		asset, err := s.cfg.Assets.IngestRef(ctx, value, assets.IngestRequest{Owner: owner, Want: media.Kind(kind)})
+		if err != nil {
+			return ref, nil, onField(err, field)
+		}
+		ref.AssetID = &asset.ID
+		f.files[field] = asset // its hash counts for idempotency, and its content is what was asked for
+		return ref, asset, nil
+	}
+	id, err := uuid.Parse(value)
+	if err != nil {
+		return ref, nil, invalid(field, fmt.Sprintf("%s must be a file, an asset id, a job id, an https URL or a data: URI", field))
+	}
+	return s.mediaByID(ctx, owner, id, ref, field)
+}
+
+func (s *Server) mediaByID(ctx context.Context, owner, id uuid.UUID, ref jobs.InputRef, field string) (jobs.InputRef, *assets.Asset, error) {
+	asset, err := s.cfg.Assets.Get(ctx, owner, id)
+	if err == nil {
+		if string(asset.Kind) != ref.Kind {
+			return ref, nil, onField(&assets.KindError{Got: asset.Kind, Want: media.Kind(ref.Kind)}, field)
+		}
+		ref.AssetID = &id
+		return ref, asset, nil
+	}
+	if !errors.Is(err, assets.ErrNotFound) {
+		return ref, nil, err
+	}
+	job, err := s.cfg.Jobs.Get(ctx, owner, id)
+	if errors.Is(err, jobs.ErrNotFound) {
+		return ref, nil, invalid(field, fmt.Sprintf("%s names no file and no job of yours", field))
+	}
+	if err != nil {
+		return ref, nil, err
+	}
+	if job.Status == jobs.Failed || job.Status == jobs.Canceled {
+		return ref, nil, invalid(field, fmt.Sprintf("the job that %s names has ended as %s and has no output: retry it first", field, job.Status))
+	}
+	if job.Status == jobs.Completed {
+		return s.outputOf(ctx, job, ref, field)
+	}
+	ref.JobID = &id
+	return ref, nil, nil
+}
+
+// outputOf is a finished job's first output of the kind.
+func (s *Server) outputOf(ctx context.Context, job *jobs.Job, ref jobs.InputRef, field string) (jobs.InputRef, *assets.Asset, error) {
+	outputs, err := s.cfg.Assets.ByJobs(ctx, []uuid.UUID{job.ID})
+	if err != nil {
+		return ref, nil, err
+	}
+	for _, output := range outputs[job.ID] {
+		if string(output.Kind) == ref.Kind {
+			ref.AssetID = &output.ID
+			return ref, output, nil
+		}
+	}
+	return ref, nil, invalid(field, fmt.Sprintf("the job that %s names has no %s output", field, ref.Kind))
+}
+
+// voiceInput resolves a voice by id or exact name.
+func (s *Server) voiceInput(ctx context.Context, owner uuid.UUID, value, field, input string) (jobs.InputRef, *voices.Voice, error) {
+	ref := jobs.InputRef{Name: input, Kind: jobs.KindVoice}
+	voice, err := s.cfg.Voices.Find(ctx, owner, value)
+	if errors.Is(err, voices.ErrNotFound) {
+		return ref, nil, invalid(field, fmt.Sprintf("there is no voice %q: GET /api/v1/audio/voices lists those that there are", clip(value)))
+	}
+	if err != nil {
+		return ref, nil, err
+	}
+	if voice.Status == voices.Failed {
+		return ref, nil, invalid(field, fmt.Sprintf("cloning the voice %q failed: clone it again or choose another", voice.Name))
+	}
+	ref.VoiceID = &voice.ID
+	return ref, voice, nil
+}
+
+// checkSample refuses a voice sample that is too short before any work starts. A sample that is still being made is checked by the engine.
+func (s *Server) checkSample(sample *assets.Asset) error {
+	if sample == nil || sample.DurationSeconds == nil {
+		return nil
+	}
+	if got := time.Duration(*sample.DurationSeconds * float64(time.Second)).Seconds(); got < s.cfg.MinVoiceSeconds {
+		return invalid("audio", fmt.Sprintf("the sample is %.1f s long; the shortest is %g s (voices.min_seconds): record 15 s or more of clear speech", got, s.cfg.MinVoiceSeconds))
+	}
+	return nil
+}

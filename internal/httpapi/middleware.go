@@ -1,0 +1,159 @@
+package httpapi
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/labstack/echo/v4"
+
+	"github.com/apibr/studio/internal/auth"
+	"github.com/apibr/studio/internal/telemetry"
+)
+
+func (s *Server) useMiddleware() {
+	s.echo.Use(s.identify, s.access, s.recover, s.adaptProblems)
+	s.echo.Use(s.authenticate)
+}
+
+// identify gives the request an id and remembers how it reached us. An id that a proxy gave is kept if it looks like one.
+func (s *Server) identify(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		r := c.Request()
+		id := r.Header.Get("X-Request-ID")
+		if !looksLikeID(id) {
+			id = uuid.NewString()
+		}
+		ctx := s.withBase(telemetry.WithRequest(r.Context(), id), r)
+		c.SetRequest(r.WithContext(ctx))
+		h := c.Response().Header()
+		h.Set("X-Request-ID", id)
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "no-referrer")
+		return next(c)
+	}
+}
+
+func looksLikeID(id string) bool {
+	const longest = 64
+	if id == "" || len(id) > longest {
+		return false
+	}
+	return strings.IndexFunc(id, func(r rune) bool {
+		return r != '-' && r != '_' && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')
+	}) < 0
+}
+
+// access logs each request once it has been answered.
+func (s *Server) access(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		begin := time.Now()
+		err := next(c)
+		if err != nil {
+			c.Error(err)
+		}
+		r, status := c.Request(), c.Response().Status
+		level := slog.LevelDebug
+		if status >= http.StatusInternalServerError {
+			level = slog.LevelError
+		} else if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			level = slog.LevelInfo
+		}
+		s.cfg.Log.LogAttrs(r.Context(), level, "request", slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.Int("status", status),
+			slog.Int64("bytes", c.Response().Size), slog.Duration("took", time.Since(begin)), errorAttr(err, status))
+		return nil
+	}
+}
+
+// errorAttr is the cause of a failure of ours; refusals explain themselves.
+func errorAttr(err error, status int) slog.Attr {
+	if err == nil || status < http.StatusInternalServerError {
+		return slog.Attr{}
+	}
+	return slog.Any("err", err)
+}
+
+// recover turns a panic into a 500 and a logged stack.
+func (s *Server) recover(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) (err error) {
+		defer func() {
+			if p := recover(); p != nil {
+				if errors.Is(asError(p), http.ErrAbortHandler) {
+					panic(p)
+				}
+				s.cfg.Log.ErrorContext(c.Request().Context(), "panic", "panic", p, "stack", string(debug.Stack()))
+				err = errors.New("panic")
+			}
+		}()
+		return next(c)
+	}
+}
+
+func asError(p any) error { err, _ := p.(error); return err }
+
+// open routes need no sign-in: they say nothing of anybody, or check for themselves.
+func open(c echo.Context) bool {
+	path := c.Request().URL.Path
+	switch {
+	case path == "/healthz", path == "/readyz", path == "/metrics", path == "/login", path == "/api/v1/ws", strings.HasPrefix(path, "/api/openapi"), path == "/api/docs":
+		return true
+	case strings.HasPrefix(path, "/api/v1/files/") && c.QueryParam("sig") != "":
+		return true
+	default:
+		return !strings.HasPrefix(path, "/api/")
+	}
+}
+
+func (s *Server) authenticate(next echo.HandlerFunc) echo.HandlerFunc {
+	if s.cfg.Auth == nil {
+		return next // only the document is made from this server
+	}
+	return s.cfg.Auth.Middleware(open, func(_ echo.Context, err error) error { return err })(next)
+}
+
+// adaptProblems sends problems as application/json to callers that accept that and do not name application/problem+json: the
+// n8n HTTP Request node hands problem+json to its user as an unparsed string.
+func (s *Server) adaptProblems(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		accept := c.Request().Header.Get("Accept")
+		if !strings.Contains(accept, mimeProblem) && strings.Contains(accept, "application/json") {
+			c.Response().Writer = &plainProblems{ResponseWriter: c.Response().Writer}
+		}
+		return next(c)
+	}
+}
+
+type plainProblems struct{ http.ResponseWriter }
+
+func (w *plainProblems) WriteHeader(status int) {
+	if h := w.Header(); h.Get("Content-Type") == mimeProblem {
+		h.Set("Content-Type", "application/json")
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (w *plainProblems) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// Flush is for event streams.
+func (w *plainProblems) Flush() { _ = http.NewResponseController(w.ResponseWriter).Flush() }
+
+// Hijack is for WebSockets.
+func (w *plainProblems) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	return http.NewResponseController(w.ResponseWriter).Hijack()
+}
+
+// audit writes down who did what; a failure is logged and does not undo what was done.
+func (s *Server) audit(ctx context.Context, p auth.Principal, action, subject string) {
+	entry := auth.Entry{Owner: &p.Owner, Actor: p.Actor(), Action: action, Subject: subject, RequestID: telemetry.RequestID(ctx)}
+	if err := s.cfg.Auth.Audit(ctx, entry); err != nil {
+		s.cfg.Log.WarnContext(ctx, "the audit log was not written", "action", action, "err", err)
+	}
+}

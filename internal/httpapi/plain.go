@@ -1,0 +1,88 @@
+package httpapi
+
+import (
+	"io/fs"
+	"mime"
+	"net/http"
+	"path"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+)
+
+// registerPlain adds what is no operation of the API: health, metrics, login, the socket, the page.
+func (s *Server) registerPlain() {
+	s.echo.GET("/healthz", func(c echo.Context) error { return c.String(http.StatusOK, "ok\n") })
+	s.echo.GET("/readyz", s.readyz)
+	if s.cfg.Metrics != nil {
+		s.echo.GET("/metrics", echo.WrapHandler(s.cfg.Metrics))
+	}
+	s.echo.GET("/login", s.login)
+	s.echo.GET("/api/v1/ws", s.socket)
+	s.echo.GET("/api/docs", s.docs)
+	if s.cfg.Web != nil {
+		s.echo.GET("/*", s.page)
+		s.echo.HEAD("/*", s.page)
+	}
+}
+
+func (s *Server) readyz(c echo.Context) error {
+	if err := s.cfg.Ready(c.Request().Context()); err != nil {
+		p := newProblem(http.StatusServiceUnavailable, "not_ready", "Not ready", err.Error())
+		p.retryAfter = "1"
+		return p
+	}
+	return c.String(http.StatusOK, "ready\n")
+}
+
+// login redeems a one-time link: a session cookie, and on to the page.
+func (s *Server) login(c echo.Context) error {
+	cookie, p, err := s.cfg.Auth.RedeemLink(c.Request().Context(), c.QueryParam("token"))
+	if err != nil {
+		return err
+	}
+	c.SetCookie(cookie)
+	s.audit(c.Request().Context(), p, "session.open", "")
+	c.Response().Header().Set("Cache-Control", "no-store")
+	return c.Redirect(http.StatusSeeOther, "/")
+}
+
+const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; media-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+// page serves the embedded page. Names with a hash of their content may be kept for ever; an address without a file is the page's
+// own, if a browser asks for it.
+func (s *Server) page(c echo.Context) error {
+	name := strings.TrimPrefix(path.Clean("/"+c.Request().URL.Path), "/")
+	if strings.HasPrefix(name, "api/") {
+		return echo.ErrNotFound
+	}
+	if name == "" || name == ".gitkeep" {
+		name = "index.html"
+	}
+	content, err := fs.ReadFile(s.cfg.Web, name)
+	if err != nil && strings.Contains(c.Request().Header.Get("Accept"), "text/html") {
+		name = "index.html"
+		content, err = fs.ReadFile(s.cfg.Web, name)
+	}
+	if err != nil {
+		return echo.ErrNotFound
+	}
+	h := c.Response().Header()
+	h.Set("Content-Security-Policy", pagePolicy)
+	h.Set("Cache-Control", "public, max-age=31536000, immutable")
+	if name == "index.html" {
+		h.Set("Cache-Control", "no-cache")
+	}
+	return c.Blob(http.StatusOK, mime.TypeByExtension(path.Ext(name)), content)
+}
+
+// docs is a page that needs no foreign host: the document itself is what tools read.
+func (s *Server) docs(c echo.Context) error {
+	c.Response().Header().Set("Content-Security-Policy", "default-src 'none'")
+	var text strings.Builder
+	text.WriteString("<!doctype html><meta charset=utf-8><title>APIBR Studio API</title><h1>APIBR Studio API</h1><p><a href=/api/openapi.json>openapi.json</a></p><table>")
+	for _, route := range sortedRoutes(s.api.OpenAPI()) {
+		text.WriteString("<tr><td><code>" + route.method + " " + route.path + "</code><td>" + route.summary)
+	}
+	return c.HTML(http.StatusOK, text.String()+"</table>")
+}

@@ -1,0 +1,237 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/apibr/studio/internal/assets"
+	"github.com/apibr/studio/internal/auth"
+	"github.com/apibr/studio/internal/blob"
+	"github.com/apibr/studio/internal/engine"
+	"github.com/apibr/studio/internal/fetch"
+	"github.com/apibr/studio/internal/jobs"
+	"github.com/apibr/studio/internal/media"
+	"github.com/apibr/studio/internal/studio"
+	"github.com/apibr/studio/internal/telemetry"
+	"github.com/apibr/studio/internal/voices"
+)
+
+const mimeProblem = "application/problem+json"
+
+// FieldProblem is what is wrong with one field.
+type FieldProblem struct {
+	Pointer string `json:"pointer" doc:"JSON pointer to the field" example:"/voice_id"`
+	Detail  string `json:"detail" doc:"What to change"`
+}
+
+// ErrorObject repeats the problem in the shape that OpenAI's clients read.
+type ErrorObject struct {
+	Message string  `json:"message"`
+	Type    string  `json:"type"`
+	Code    string  `json:"code"`
+	Param   *string `json:"param" nullable:"true"`
+}
+
+// Problem is an RFC 9457 problem with two extensions.
+type Problem struct {
+	Type      string         `json:"type" example:"/problems/invalid_request"`
+	Title     string         `json:"title"`
+	Status    int            `json:"status"`
+	Detail    string         `json:"detail" doc:"A sentence that tells what to change"`
+	Instance  string         `json:"instance,omitempty"`
+	RequestID string         `json:"request_id,omitempty"`
+	Retryable *bool          `json:"retryable,omitempty" doc:"On a job's error: whether trying again unchanged may help"`
+	Errors    []FieldProblem `json:"errors,omitempty"`
+	Err       ErrorObject    `json:"error"`
+
+	retryAfter string
+}
+
+// Error is the sentence for the caller.
+func (p *Problem) Error() string { return p.Detail }
+
+// GetStatus implements huma.StatusError.
+func (p *Problem) GetStatus() int { return p.Status }
+
+// ContentType implements huma.ContentTypeFilter; the response writer adapts it to what the caller accepts.
+func (p *Problem) ContentType(string) string { return mimeProblem }
+
+// GetHeaders implements huma.HeadersError.
+func (p *Problem) GetHeaders() http.Header {
+	h := http.Header{"Cache-Control": {"no-store"}}
+	if p.retryAfter != "" {
+		h.Set("Retry-After", p.retryAfter)
+	}
+	return h
+}
+
+func newProblem(status int, code, title, detail string, fields ...FieldProblem) *Problem {
+	p := &Problem{Type: "/problems/" + code, Title: title, Status: status, Detail: detail, Errors: fields,
+		Err: ErrorObject{Message: detail, Type: code, Code: code}}
+	if len(fields) > 0 {
+		param := strings.TrimPrefix(fields[0].Pointer, "/")
+		p.Err.Param = &param
+	}
+	return p
+}
+
+// invalid is a 422 about one field.
+func invalid(field, detail string) *Problem {
+	return newProblem(http.StatusUnprocessableEntity, "invalid_request", "The request cannot be honoured", detail, FieldProblem{"/" + field, detail})
+}
+
+func notFound(what string) *Problem {
+	return newProblem(http.StatusNotFound, "not_found", "Not found", what)
+}
+
+// answers maps what the services return. A text of "" takes the error's own, which those packages write for users.
+var answers = []struct {
+	is     error
+	status int
+	code   string
+	title  string
+	text   string
+}{
+	{jobs.ErrNotFound, 404, "not_found", "Not found", "there is no such job"},
+	{voices.ErrNotFound, 404, "not_found", "Not found", "there is no such voice"},
+	{assets.ErrNotFound, 404, "not_found", "Not found", "there is no such file"},
+	{blob.ErrNotFound, 404, "not_found", "Not found", "the file's content is gone"},
+	{studio.ErrNotFound, 404, "not_found", "Not found", "there is no such project"},
+	{auth.ErrNotFound, 404, "not_found", "Not found", "there is no such key"},
+	{assets.ErrBadLink, 403, "bad_link", "The link is not valid", ""},
+	{jobs.ErrState, 409, "conflict", "Not possible in this state", ""},
+	{jobs.ErrChanged, 412, "changed", "The job has changed", ""},
+	{jobs.ErrQueueFull, 429, "queue_full", "The queue is full", ""},
+	{jobs.ErrNameTaken, 422, "name_taken", "The name is taken", ""},
+	{voices.ErrNameTaken, 422, "name_taken", "The name is taken", ""},
+	{voices.ErrBuiltin, 409, "builtin", "A built-in voice", ""},
+	{voices.ErrInUse, 409, "in_use", "In use", ""},
+	{assets.ErrInUse, 409, "in_use", "In use", ""},
+	{assets.ErrNoProject, 422, "invalid_request", "The request cannot be honoured", ""},
+	{assets.ErrWrongKind, 422, "wrong_kind", "The file is of another kind", ""},
+	{jobs.ErrBadCursor, 422, "bad_cursor", "The cursor is not valid", ""},
+	{assets.ErrBadCursor, 422, "bad_cursor", "The cursor is not valid", ""},
+	{studio.ErrBadCursor, 422, "bad_cursor", "The cursor is not valid", ""},
+	{jobs.ErrKeyReused, 422, "idempotency_key_reused", "The Idempotency-Key was used", ""},
+	{jobs.ErrInFlight, 409, "idempotency_in_flight", "The first request is in flight", ""},
+	{auth.ErrUnauthenticated, 401, "unauthenticated", "Not signed in", ""},
+	{auth.ErrOrigin, 403, "bad_origin", "Another site's request", ""},
+	{auth.ErrUsed, 401, "link_used", "The link was used", ""},
+	{auth.ErrBadScope, 422, "bad_scope", "The scopes are not valid", ""},
+	{auth.ErrKeyName, 422, "invalid_request", "The request cannot be honoured", ""},
+	{auth.ErrKeyExpiry, 422, "invalid_request", "The request cannot be honoured", ""},
+	{blob.ErrDiskFull, 507, "disk_full", "The disk is full", ""},
+	{context.DeadlineExceeded, 503, "timeout", "It took too long", "the studio did not answer in time: try again"},
+}
+
+// problemOf turns any error into what the caller reads. What it does not know becomes a 500 without a word of its cause.
+func problemOf(err error) *Problem {
+	var p *Problem
+	if errors.As(err, &p) {
+		return p
+	}
+	if p := typedProblem(err); p != nil {
+		return p
+	}
+	for _, a := range answers {
+		if errors.Is(err, a.is) {
+			text := a.text
+			if text == "" {
+				text = userText(err, a.is)
+			}
+			return newProblem(a.status, a.code, a.title, text)
+		}
+	}
+	var echoError *echo.HTTPError
+	if errors.As(err, &echoError) {
+		return ofStatus(echoError.Code)
+	}
+	return newProblem(500, "internal", "Something went wrong", "the studio failed to answer; its log holds the reason under this request's id")
+}
+
+// typedProblem handles errors that carry a sentence and a field.
+func typedProblem(err error) *Problem {
+	var input *jobs.InputError
+	var state *jobs.StateError
+	var kind *assets.KindError
+	var file *media.InputError
+	var limit *media.LimitError
+	var fetching *fetch.Error
+	var scope *auth.ScopeError
+	var missing *engine.NotInstalledError
+	var model *engine.UnknownModelError
+	var task *engine.UnknownTaskError
+	switch {
+	case errors.As(err, &input):
+		return invalid(input.Name, input.Detail)
+	case errors.As(err, &state):
+		return newProblem(409, "conflict", "Not possible in this state", state.Detail)
+	case errors.As(err, &limit):
+		return newProblem(422, "limit_exceeded", "A limit is exceeded", limit.Error())
+	case errors.As(err, &kind):
+		return newProblem(422, "wrong_kind", "The file is of another kind", kind.Error())
+	case errors.As(err, &file):
+		return newProblem(422, "bad_file", "The file cannot be used", file.Error())
+	case errors.As(err, &fetching):
+		return newProblem(422, "fetch_failed", "The file could not be fetched", fetching.Detail)
+	case errors.As(err, &scope):
+		return newProblem(403, "missing_scope", "Not allowed", scope.Error())
+	case errors.As(err, &missing):
+		return newProblem(422, "engine_not_installed", "The engine is not installed", missing.Error(), FieldProblem{"/quality", missing.Error()})
+	case errors.As(err, &model):
+		return newProblem(422, "unknown_model", "Unknown model", model.Error(), FieldProblem{"/model", model.Error()})
+	case errors.As(err, &task):
+		return newProblem(422, "unsupported", "Not supported", task.Error())
+	default:
+		return nil
+	}
+}
+
+// userText is the innermost text: what wraps it names operations, which are for the log.
+func userText(err, sentinel error) string {
+	for inner := err; inner != nil; inner = errors.Unwrap(inner) {
+		if inner == sentinel { //nolint:errorlint // the very sentinel
+			return inner.Error()
+		}
+	}
+	return sentinel.Error()
+}
+
+func ofStatus(status int) *Problem {
+	switch status {
+	case http.StatusNotFound:
+		return notFound("there is nothing at this address; the API is described at /api/openapi.json")
+	case http.StatusMethodNotAllowed:
+		return newProblem(status, "method_not_allowed", "Method not allowed", "this address does not take this method; the API is described at /api/openapi.json")
+	case http.StatusRequestEntityTooLarge:
+		return newProblem(status, "too_large", "The request is too large", "the request is larger than http.max_json_bytes allows: send files as multipart/form-data")
+	case http.StatusUnsupportedMediaType:
+		return newProblem(status, "unsupported_media_type", "Unsupported media type", "send application/json or multipart/form-data")
+	default:
+		return newProblem(status, "http_error", http.StatusText(status), http.StatusText(status))
+	}
+}
+
+// fill adds what is known only when the problem is sent.
+func (p *Problem) fill(r *http.Request) *Problem {
+	sent := *p
+	sent.Instance, sent.RequestID = r.URL.Path, telemetry.RequestID(r.Context())
+	return &sent
+}
+
+// writeProblem sends a problem from outside huma.
+func writeProblem(w http.ResponseWriter, r *http.Request, err error) {
+	p := problemOf(err).fill(r)
+	w.Header().Set("Content-Type", mimeProblem)
+	w.Header().Set("Cache-Control", "no-store")
+	if p.retryAfter != "" {
+		w.Header().Set("Retry-After", p.retryAfter)
+	}
+	w.WriteHeader(p.Status)
+	_ = json.NewEncoder(w).Encode(p)
+}

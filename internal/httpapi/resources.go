@@ -1,0 +1,341 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"reflect"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/google/uuid"
+
+	"github.com/apibr/studio/internal/auth"
+	"github.com/apibr/studio/internal/studio"
+	"github.com/apibr/studio/internal/voices"
+)
+
+// Voice is one that speech can be made in.
+type Voice struct {
+	ID            uuid.UUID `json:"id"`
+	Name          string    `json:"name"`
+	Status        string    `json:"status" enum:"pending,ready,failed"`
+	Language      string    `json:"language"`
+	Builtin       bool      `json:"builtin"`
+	SampleSeconds *float64  `json:"sample_seconds" nullable:"true"`
+	CreatedAt     time.Time `json:"created_at"`
+}
+
+// VoiceList holds the same list under two names.
+type VoiceList struct {
+	Data   []Voice `json:"data"`
+	Voices []Voice `json:"voices"`
+}
+
+// VoicePatch changes a voice.
+type VoicePatch struct {
+	Name        *string `json:"name,omitempty" minLength:"1" maxLength:"100"`
+	Language    *string `json:"language,omitempty" minLength:"2" maxLength:"16"`
+	ConsentNote *string `json:"consent_note,omitempty" maxLength:"2000"`
+}
+
+func voiceView(v *voices.Voice) Voice {
+	return Voice{ID: v.ID, Name: v.Name, Status: string(v.Status), Language: v.Language, Builtin: v.Builtin, SampleSeconds: v.SampleSeconds, CreatedAt: v.CreatedAt}
+}
+
+// VoicePath holds the id in an address; exported, since huma fills only exported members.
+type VoicePath struct {
+	ID string `path:"id" doc:"Voice id"`
+}
+
+type updateVoiceInput struct {
+	VoicePath
+	Body VoicePatch
+}
+
+type listVoicesInput struct {
+	Status   string `query:"status" enum:"pending,ready,failed"`
+	Language string `query:"language"`
+}
+
+func (s *Server) registerVoices() {
+	tag := []string{"voices"}
+	huma.Register(s.api, huma.Operation{OperationID: "list-voices", Method: http.MethodGet, Path: "/api/v1/audio/voices", Summary: "List your voices and the built-in ones", Tags: tag}, s.listVoices)
+	huma.Register(s.api, huma.Operation{OperationID: "get-voice", Method: http.MethodGet, Path: "/api/v1/audio/voices/{id}", Summary: "Read a voice", Tags: tag, Errors: []int{404}}, s.getVoice)
+	huma.Register(s.api, huma.Operation{OperationID: "update-voice", Method: http.MethodPatch, Path: "/api/v1/audio/voices/{id}", Summary: "Rename a voice", Tags: tag, Errors: []int{404, 409, 422}}, s.updateVoice)
+	huma.Register(s.api, huma.Operation{OperationID: "delete-voice", Method: http.MethodDelete, Path: "/api/v1/audio/voices/{id}", Summary: "Delete a voice", Tags: tag, DefaultStatus: http.StatusNoContent, Errors: []int{404, 409}}, s.deleteVoice)
+}
+
+func (s *Server) listVoices(ctx context.Context, in *listVoicesInput) (*struct{ Body VoiceList }, error) {
+	p, err := s.principal(ctx, auth.Read)
+	if err != nil {
+		return nil, s.answer(ctx, err)
+	}
+	found, err := s.cfg.Voices.List(ctx, p.Owner, voices.Filter{Status: voices.Status(in.Status), Language: in.Language})
+	if err != nil {
+		return nil, s.answer(ctx, err)
+	}
+	views := make([]Voice, 0, len(found))
+	for _, v := range found {
+		views = append(views, voiceView(v))
+	}
+	return &struct{ Body VoiceList }{VoiceList{views, views}}, nil
+}
+
+func (s *Server) getVoice(ctx context.Context, in *VoicePath) (*struct{ Body Voice }, error) {
+	p, err := s.principal(ctx, auth.Read)
+	if err != nil {
+		return nil, s.answer(ctx, err)
+	}
+	id, err := pathID(in.ID, voices.ErrNotFound)
+	if err != nil {
+		return nil, s.answer(ctx, err)
+	}
+	v, err := s.cfg.Voices.Get(ctx, p.Owner, id)
+	if err != nil {
+		return nil, s.answer(ctx, err)
+	}
+	return &struct{ Body Voice }{voiceView(v)}, nil
+}
+
+func (s *Server) updateVoice(ctx context.Context, in *updateVoiceInput) (*struct{ Body Voice }, error) {
+	p, err := s.principal(ctx, auth.Generate)
+	if err != nil {
+		return nil, s.answer(ctx, err)
+	}
+	id, err := pathID(in.ID, voices.ErrNotFound)
+	if err != nil {
+		return nil, s.answer(ctx, err)
+	}
+	v, err := s.cfg.Voices.Update(ctx, p.Owner, id, voices.Patch{Name: in.Body.Name, Language: in.Body.Language, ConsentNote: in.Body.ConsentNote})
+	if err != nil {
+		return nil, s.answer(ctx, err)
+	}
+	return &struct{ Body Voice }{voiceView(v)}, nil
+}
+
+func (s *Server) deleteVoice(ctx context.Context, in *VoicePath) (*struct{}, error) {
+	p, err := s.principal(ctx, auth.Generate)
+	if err != nil {
+		return nil, s.answer(ctx, err)
+	}
+	id, err := pathID(in.ID, voices.ErrNotFound)
+	if err != nil {
+		return nil, s.answer(ctx, err)
+	}
+	if err := s.cfg.Voices.Delete(ctx, p.Owner, id); err != nil {
+		return nil, s.answer(ctx, err)
+	}
+	s.audit(ctx, p, "voice.delete", id.String())
+	return nil, nil
+}
+
+// Project groups what belongs together.
+type Project struct {
+	ID        uuid.UUID `json:"id"`
+	Name      string    `json:"name"`
+	Type      string    `json:"type" enum:"audio,image,video,mixed"`
+	Status    string    `json:"status"`
+	CreatedAt time.Time `json:"created_at"`
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// ProjectList is a page of projects, newest first.
+type ProjectList list[Project]
+
+func projectView(p *studio.Project) Project {
+	return Project{p.ID, p.Name, p.Type, p.Status, p.CreatedAt, p.UpdatedAt}
+}
+
+// createdOther answers a creating operation that makes no job.
+type createdOther struct {
+	Status   int
+	Replayed string `header:"Idempotency-Replayed"`
+	Body     json.RawMessage
+}
+
+func createdAnswer(made any, replayed bool) (*createdOther, error) {
+	out := &createdOther{Status: http.StatusCreated}
+	if replayed {
+		out.Replayed = "true"
+	}
+	if raw, ok := made.([]byte); ok {
+		out.Body = raw
+		return out, nil
+	}
+	body, err := json.Marshal(made)
+	out.Body = body
+	return out, err
+}
+
+// PageInput asks for a page of a listing.
+type PageInput struct {
+	Limit  int    `query:"limit" minimum:"1" maximum:"200" default:"50"`
+	Cursor string `query:"cursor" doc:"next_cursor of the page before"`
+}
+
+func (s *Server) registerProjects() {
+	tag := []string{"projects"}
+	const path = "/api/v1/studio/create-project"
+	b := s.binderFor(reflect.TypeFor[ProjectRequest]())
+	huma.Register(s.api, huma.Operation{OperationID: "create-project", Method: http.MethodPost, Path: path, Summary: "Create a project", Tags: tag, DefaultStatus: http.StatusCreated,
+		MaxBodyBytes: -1, BodyReadTimeout: -1, Errors: []int{422}}, func(ctx context.Context, in *CreateInput) (*createdOther, error) {
+		made, replayed, err := s.creating(ctx, in, "create-project", b, auth.Generate, func(p auth.Principal, f *fields) (any, error) {
+			project, err := s.cfg.Projects.Create(ctx, p.Owner, f.str("name"), f.str("type"))
+			if err != nil {
+				return nil, err
+			}
+			return projectView(project), nil
+		})
+		if err != nil {
+			return nil, s.answer(ctx, err)
+		}
+		return createdAnswer(made, replayed)
+	})
+	s.setBody(path, b)
+	s.setAnswer(path, "201", reflect.TypeFor[Project]())
+	huma.Register(s.api, huma.Operation{OperationID: "list-projects", Method: http.MethodGet, Path: "/api/v1/studio/projects", Summary: "List projects, newest first", Tags: tag}, s.listProjects)
+	huma.Register(s.api, huma.Operation{OperationID: "get-project", Method: http.MethodGet, Path: "/api/v1/studio/projects/{id}", Summary: "Read a project", Tags: tag, Errors: []int{404}}, s.getProject)
+}
+
+func (s *Server) listProjects(ctx context.Context, in *PageInput) (*struct{ Body ProjectList }, error) {
+	p, err := s.principal(ctx, auth.Read)
+	if err != nil {
+		return nil, s.answer(ctx, err)
+	}
+	page, err := s.cfg.Projects.List(ctx, p.Owner, in.Cursor, in.Limit)
+	if err != nil {
+		return nil, s.answer(ctx, err)
+	}
+	out := &struct{ Body ProjectList }{ProjectList{Data: []Project{}}}
+	for _, project := range page.Projects {
+		out.Body.Data = append(out.Body.Data, projectView(project))
+	}
+	out.Body.NextCursor, out.Body.NextURL = nextOf(ctx, "/api/v1/studio/projects", page.Next)
+	return out, nil
+}
+
+// ProjectPath holds the id in an address; exported, since huma fills only exported members.
+type ProjectPath struct {
+	ID string `path:"id" doc:"Project id"`
+}
+
+func (s *Server) getProject(ctx context.Context, in *ProjectPath) (*struct{ Body Project }, error) {
+	p, err := s.principal(ctx, auth.Read)
+	if err != nil {
+		return nil, s.answer(ctx, err)
+	}
+	id, err := pathID(in.ID, studio.ErrNotFound)
+	if err != nil {
+		return nil, s.answer(ctx, err)
+	}
+	project, err := s.cfg.Projects.Get(ctx, p.Owner, id)
+	if err != nil {
+		return nil, s.answer(ctx, err)
+	}
+	return &struct{ Body Project }{projectView(project)}, nil
+}
+
+// setAnswer shows the type of an answer that is sent as raw JSON.
+func (s *Server) setAnswer(path, status string, body reflect.Type) {
+	schema := s.api.OpenAPI().Components.Schemas.Schema(body, true, body.Name())
+	s.api.OpenAPI().Paths[path].Post.Responses[status].Content = map[string]*huma.MediaType{"application/json": {Schema: schema}}
+}
+
+// Queue is the state of the queue.
+type Queue struct {
+	Paused     bool        `json:"paused"`
+	Cause      *string     `json:"cause" nullable:"true" doc:"user or host_restarted, while paused"`
+	Message    *string     `json:"message" nullable:"true"`
+	Queued     int         `json:"queued"`
+	Processing int         `json:"processing"`
+	Waiting    []uuid.UUID `json:"waiting" doc:"Your queued jobs in the order in which they would run now"`
+}
+
+// QueueUpdate pauses or resumes.
+type QueueUpdate struct {
+	Paused bool `json:"paused"`
+}
+
+func (s *Server) registerQueue() {
+	tag := []string{"queue"}
+	huma.Register(s.api, huma.Operation{OperationID: "get-queue", Method: http.MethodGet, Path: "/api/v1/queue", Summary: "Read the queue", Tags: tag}, func(ctx context.Context, _ *struct{}) (*struct{ Body Queue }, error) {
+		p, err := s.principal(ctx, auth.Read)
+		if err != nil {
+			return nil, s.answer(ctx, err)
+		}
+		return s.queueAnswer(ctx, p)
+	})
+	huma.Register(s.api, huma.Operation{OperationID: "update-queue", Method: http.MethodPut, Path: "/api/v1/queue", Summary: "Pause or resume the queue; pausing gives the GPU back", Tags: tag}, func(ctx context.Context, in *struct{ Body QueueUpdate }) (*struct{ Body Queue }, error) {
+		p, err := s.principal(ctx, auth.Admin)
+		if err != nil {
+			return nil, s.answer(ctx, err)
+		}
+		if _, err := s.cfg.Jobs.SetPaused(ctx, in.Body.Paused, "user", ""); err != nil {
+			return nil, s.answer(ctx, err)
+		}
+		s.audit(ctx, p, "queue.update", map[bool]string{true: "paused", false: "resumed"}[in.Body.Paused])
+		return s.queueAnswer(ctx, p)
+	})
+}
+
+func (s *Server) queueAnswer(ctx context.Context, p auth.Principal) (*struct{ Body Queue }, error) {
+	info, err := s.cfg.Jobs.Queue(ctx, &p.Owner)
+	if err != nil {
+		return nil, s.answer(ctx, err)
+	}
+	waiting := info.Waiting
+	if waiting == nil {
+		waiting = []uuid.UUID{}
+	}
+	return &struct{ Body Queue }{Queue{Paused: info.Paused, Cause: orNull(info.Cause), Message: orNull(info.Message), Queued: info.Queued, Processing: info.Processing, Waiting: waiting}}, nil
+}
+
+// Engine is what can run here.
+type Engine struct {
+	ID          string         `json:"id"`
+	Quality     string         `json:"quality" enum:"draft,final"`
+	Installed   bool           `json:"installed"`
+	Version     int            `json:"version"`
+	Tasks       map[string]any `json:"tasks" doc:"By task: the JSON Schema of its parameters"`
+	Models      []string       `json:"models"`
+	Languages   []string       `json:"languages"`
+	UsesGPU     bool           `json:"uses_gpu"`
+	Licence     string         `json:"licence"`
+	Description Texts          `json:"description"`
+	Install     Texts          `json:"install" doc:"What to do when it is missing"`
+}
+
+// Texts is a sentence in both languages.
+type Texts struct {
+	En   string `json:"en"`
+	PtBR string `json:"pt-BR"`
+}
+
+// EngineList lists all engines of the catalogue.
+type EngineList struct {
+	Data []Engine `json:"data"`
+}
+
+func (s *Server) registerEngines() {
+	huma.Register(s.api, huma.Operation{OperationID: "list-engines", Method: http.MethodGet, Path: "/api/v1/engines", Summary: "List the engines and what they can do", Tags: []string{"engines"}},
+		func(ctx context.Context, _ *struct{}) (*struct{ Body EngineList }, error) {
+			if _, err := s.principal(ctx, auth.Read); err != nil {
+				return nil, s.answer(ctx, err)
+			}
+			out := &struct{ Body EngineList }{EngineList{Data: []Engine{}}}
+			for _, m := range s.cfg.Catalogue.All() {
+				e := Engine{ID: string(m.ID), Quality: m.Quality, Installed: s.cfg.Catalogue.IsInstalled(m.ID), Version: m.Version, Tasks: map[string]any{}, Models: []string{}, Languages: []string{},
+					UsesGPU: m.UsesGPU, Licence: m.Licence, Description: Texts(m.Description), Install: Texts(m.Install)}
+				e.Languages = append(e.Languages, m.Languages...)
+				for _, model := range m.Models {
+					e.Models = append(e.Models, model.ID)
+				}
+				for name, task := range m.Tasks {
+					e.Tasks[name] = task.Parameters
+				}
+				out.Body.Data = append(out.Body.Data, e)
+			}
+			return out, nil
+		})
+}

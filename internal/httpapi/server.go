@@ -1,0 +1,200 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humaecho"
+	"github.com/labstack/echo/v4"
+
+	"github.com/apibr/studio/internal/assets"
+	"github.com/apibr/studio/internal/auth"
+	"github.com/apibr/studio/internal/engine"
+	"github.com/apibr/studio/internal/events"
+	"github.com/apibr/studio/internal/jobs"
+	"github.com/apibr/studio/internal/studio"
+	"github.com/apibr/studio/internal/voices"
+)
+
+// Config of a Server. The services are needed; the rest has defaults.
+type Config struct {
+	Jobs      *jobs.Service
+	Voices    *voices.Service
+	Assets    *assets.Service
+	Signer    *assets.Signer
+	Auth      *auth.Service
+	Projects  *studio.Projects
+	Catalogue *engine.Catalogue
+	Hub       *events.Hub
+
+	// Listener to serve on.
+	Listener net.Listener
+	// Ready says why jobs cannot be taken; nil when they can.
+	Ready func(ctx context.Context) error
+	// Metrics serves /metrics.
+	Metrics http.Handler
+	// Web is the built page; nil serves none.
+	Web fs.FS
+
+	// PublicBaseURL of links; default: the request's Host.
+	PublicBaseURL string
+	// TrustForwarded believes X-Forwarded-Host and -Proto.
+	TrustForwarded bool
+	// MaxJSONBytes of a JSON body. Default 64 MiB.
+	MaxJSONBytes int64
+	// ReadTimeout of headers. Default 30 s.
+	ReadTimeout time.Duration
+	// MinVoiceSeconds of a sample; shorter is refused. Default 3. RecommendedVoiceSeconds: shorter is a warning. Default 15.
+	MinVoiceSeconds         float64
+	RecommendedVoiceSeconds float64
+
+	Version string
+	Log     *slog.Logger
+}
+
+func (c *Config) setDefaults() {
+	if c.MaxJSONBytes == 0 {
+		c.MaxJSONBytes = 64 << 20
+	}
+	if c.ReadTimeout == 0 {
+		c.ReadTimeout = 30 * time.Second
+	}
+	if c.MinVoiceSeconds == 0 {
+		c.MinVoiceSeconds = 3
+	}
+	if c.RecommendedVoiceSeconds == 0 {
+		c.RecommendedVoiceSeconds = 15
+	}
+	if c.Ready == nil {
+		c.Ready = func(context.Context) error { return nil }
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+}
+
+// Server is the HTTP side of one node.
+type Server struct {
+	cfg  Config
+	echo *echo.Echo
+	api  huma.API
+	now  func() time.Time
+	// stopping ends sockets and streams before the listener waits for them.
+	stopping context.Context
+	stop     context.CancelFunc
+}
+
+// New builds the routes.
+func New(cfg Config) *Server {
+	cfg.setDefaults()
+	s := &Server{cfg: cfg, echo: echo.New(), now: time.Now}
+	s.stopping, s.stop = context.WithCancel(context.Background())
+	s.echo.HideBanner, s.echo.HidePort = true, true
+	s.echo.HTTPErrorHandler = func(err error, c echo.Context) {
+		if !c.Response().Committed {
+			writeProblem(c.Response(), c.Request(), err)
+		}
+	}
+	s.useMiddleware()
+	s.api = humaecho.NewV4(s.echo, humaConfig(cfg.Version))
+	s.registerAll()
+	s.registerPlain()
+	return s
+}
+
+// humaConfig takes out what huma adds on its own: $schema links and a docs page that loads a foreign host.
+func humaConfig(version string) huma.Config {
+	if version == "" {
+		version = "dev"
+	}
+	config := huma.DefaultConfig("APIBR Studio", version)
+	config.DocsPath, config.SchemasPath = "", ""
+	config.OpenAPIPath = "/api/openapi"
+	config.CreateHooks, config.Transformers = nil, nil
+	config.Info.Description = "Voices, pictures and talking avatars, made on your own PC by durable jobs."
+	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
+		"bearer": {Type: "http", Scheme: "bearer", Description: "API key"},
+		"apiKey": {Type: "apiKey", In: "header", Name: "X-API-Key"},
+	}
+	config.Security = []map[string][]string{{"bearer": {}}, {"apiKey": {}}}
+	return config
+}
+
+func (s *Server) registerAll() {
+	huma.NewError = newHumaError
+	s.registerGenerations()
+	s.registerJobs()
+	s.registerVoices()
+	s.registerProjects()
+	s.registerAssets()
+	s.registerQueue()
+	s.registerAuth()
+	s.registerEngines()
+	finishSpec(s.api.OpenAPI())
+}
+
+// newHumaError makes huma's own refusals (a bad path or query value) the problems that all others are.
+func newHumaError(status int, message string, errs ...error) huma.StatusError {
+	var fields []FieldProblem
+	for _, err := range errs {
+		var detail *huma.ErrorDetail
+		var p *Problem
+		switch {
+		case errors.As(err, &p):
+			return p
+		case errors.As(err, &detail):
+			fields = append(fields, FieldProblem{pointer(detail), detail.Message})
+		}
+	}
+	if len(fields) > 0 {
+		message = fields[0].Detail
+	}
+	if status == http.StatusNotFound || status >= 500 {
+		return ofStatus(status)
+	}
+	return newProblem(status, "invalid_request", "The request cannot be honoured", message, fields...)
+}
+
+// Handler serves everything, for tests and Run.
+func (s *Server) Handler() http.Handler { return s.echo }
+
+// Run serves until ctx ends; requests under way get a moment to end.
+func (s *Server) Run(ctx context.Context) error {
+	server := &http.Server{Handler: s.echo, ReadHeaderTimeout: s.cfg.ReadTimeout, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelDebug)}
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(s.cfg.Listener) }()
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	s.stop()
+	const patience = 5 * time.Second
+	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+	defer cancel()
+	if err := server.Shutdown(ending); err != nil {
+		return server.Close()
+	}
+	return nil
+}
+
+// principal is who the request is from, if they may do what scope says.
+func (s *Server) principal(ctx context.Context, scope auth.Scope) (auth.Principal, error) {
+	p, ok := auth.FromContext(ctx)
+	if !ok {
+		return p, auth.ErrUnauthenticated
+	}
+	return p, p.Require(scope)
+}
+
+// Spec is the OpenAPI 3.1 document, made without any service.
+func Spec() ([]byte, error) {
+	s := New(Config{})
+	return s.api.OpenAPI().MarshalJSON()
+}

@@ -1,0 +1,36 @@
+package httpapi
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+// finishSpec says what struct tags cannot: members that are an object or null.
+func finishSpec(document *huma.OpenAPI) {
+	schemas := document.Components.Schemas.Map()
+	if job := schemas["Job"]; job != nil {
+		for _, name := range []string{"progress_detail", "error"} {
+			if property := job.Properties[name]; property != nil && property.Ref != "" {
+				job.Properties[name] = &huma.Schema{OneOf: []*huma.Schema{{Ref: property.Ref}, {Type: "null"}}}
+			}
+		}
+	}
+}
+
+// route is one line of the overview.
+type route struct{ method, path, summary string }
+
+func sortedRoutes(document *huma.OpenAPI) []route {
+	var routes []route
+	for path, item := range document.Paths {
+		for method, operation := range map[string]*huma.Operation{"GET": item.Get, "POST": item.Post, "PUT": item.Put, "PATCH": item.Patch, "DELETE": item.Delete} {
+			if operation != nil {
+				routes = append(routes, route{method, path, operation.Summary})
+			}
+		}
+	}
+	slices.SortFunc(routes, func(a, b route) int { return cmp.Or(cmp.Compare(a.path, b.path), cmp.Compare(a.method, b.method)) })
+	return routes
+}

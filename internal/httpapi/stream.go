@@ -1,0 +1,192 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humaecho"
+	"github.com/google/uuid"
+
+	"github.com/apibr/studio/internal/auth"
+	"github.com/apibr/studio/internal/events"
+	"github.com/apibr/studio/internal/jobs"
+)
+
+// keepAlive of event streams and sockets, below the idle limits of proxies.
+const keepAlive = 15 * time.Second
+
+type jobEventsInput struct {
+	JobPath
+	LastEventID string `header:"Last-Event-ID" doc:"The last seq that was seen"`
+	Since       string `query:"since" doc:"The same, for clients that cannot set headers"`
+}
+
+// jobEvents is the event stream of one job: what the WebSocket tells of it, to its end.
+func (s *Server) jobEvents(ctx context.Context, in *jobEventsInput) (*huma.StreamResponse, error) {
+	p, err := s.principal(ctx, auth.Read)
+	if err != nil {
+		return nil, s.answer(ctx, err)
+	}
+	id, err := in.uuid()
+	if err != nil {
+		return nil, s.answer(ctx, err)
+	}
+	if _, err := s.cfg.Jobs.Get(ctx, p.Owner, id); err != nil {
+		return nil, s.answer(ctx, err)
+	}
+	last := in.LastEventID
+	if last == "" {
+		last = in.Since
+	}
+	return &huma.StreamResponse{Body: func(hctx huma.Context) {
+		c := humaecho.UnwrapV4(hctx)
+		e := &eventStream{server: s, w: c.Response(), owner: p.Owner, job: id}
+		e.run(c.Request().Context(), last)
+	}}, nil
+}
+
+// eventStream writes one job's events as they come.
+type eventStream struct {
+	server *Server
+	w      http.ResponseWriter
+	owner  uuid.UUID
+	job    uuid.UUID
+	last   int64
+	ended  bool
+}
+
+func (e *eventStream) run(ctx context.Context, last string) {
+	h := e.w.Header()
+	h.Set("Content-Type", "text/event-stream")
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Accel-Buffering", "no")
+	e.w.WriteHeader(http.StatusOK)
+	filter := events.Filter{Owner: &e.owner, Job: &e.job}
+	sub := e.server.cfg.Hub.Subscribe(filter)
+	defer sub.Close()
+	if !e.catchUp(ctx, filter, last) {
+		return
+	}
+	e.follow(ctx, sub)
+}
+
+// catchUp sends what the client missed, or how the job stands when it comes for the first time.
+func (e *eventStream) catchUp(ctx context.Context, filter events.Filter, last string) bool {
+	since, err := strconv.ParseInt(last, 10, 64)
+	for err == nil && !e.ended {
+		missed, reset, more, readErr := e.server.cfg.Hub.Since(ctx, filter, since)
+		if readErr != nil {
+			return false
+		}
+		if reset {
+			break
+		}
+		for _, event := range missed {
+			if !e.state(ctx, event) {
+				return false
+			}
+			since = event.Seq
+		}
+		if !more {
+			return !e.ended
+		}
+	}
+	if e.ended {
+		return false
+	}
+	return e.snapshot(ctx)
+}
+
+func (e *eventStream) snapshot(ctx context.Context) bool {
+	newest, err := e.server.cfg.Hub.Newest(ctx)
+	if err != nil {
+		return false
+	}
+	job, err := e.server.cfg.Jobs.GetAny(ctx, e.job)
+	if err != nil {
+		return false
+	}
+	view, err := e.server.oneView(ctx, job)
+	if err != nil {
+		return false
+	}
+	e.last = newest
+	e.send(newest, "job.snapshot", view)
+	return !job.Status.Terminal()
+}
+
+func (e *eventStream) follow(ctx context.Context, sub *events.Subscription) {
+	for !e.ended {
+		done, cancel := context.WithTimeout(ctx, keepAlive)
+		stop := context.AfterFunc(e.server.stopping, cancel)
+		message, ok, err := sub.Next(done.Done())
+		stop()
+		cancel()
+		switch {
+		case err != nil || ctx.Err() != nil || e.server.stopping.Err() != nil:
+			return // the client comes back with Last-Event-ID
+		case !ok:
+			e.write([]byte(": alive\n\n"))
+		case message.State != nil && !e.state(ctx, *message.State):
+			return
+		case message.Progress != nil:
+			e.progress(message.Progress)
+		}
+	}
+}
+
+// state sends a state event unless it was sent already; false when the stream is broken.
+func (e *eventStream) state(ctx context.Context, event events.Event) bool {
+	if event.Seq <= e.last {
+		return true
+	}
+	e.last = event.Seq
+	view, err := e.server.eventView(ctx, event)
+	if errors.Is(err, jobs.ErrNotFound) {
+		e.ended = true
+		return true
+	}
+	if err != nil {
+		return false
+	}
+	e.send(event.Seq, event.Type, view)
+	e.ended = jobs.Status(view.Status).Terminal()
+	return true
+}
+
+func (e *eventStream) progress(p *events.Progress) {
+	e.send(0, "progress", progressMessage(p))
+}
+
+func (e *eventStream) send(seq int64, name string, value any) {
+	data, err := json.Marshal(value)
+	if err != nil {
+		return
+	}
+	text := fmt.Sprintf("event: %s\ndata: %s\n\n", name, data)
+	if seq > 0 {
+		text = fmt.Sprintf("id: %d\n", seq) + text
+	}
+	e.write([]byte(text))
+}
+
+func (e *eventStream) write(text []byte) {
+	if _, err := e.w.Write(text); err != nil {
+		e.ended = true
+		return
+	}
+	if err := http.NewResponseController(e.w).Flush(); err != nil {
+		e.ended = true
+	}
+}
+
+// progressMessage is the same on sockets and streams.
+func progressMessage(p *events.Progress) map[string]any {
+	return map[string]any{"type": "progress", "job_id": p.Job, "progress": p.Fraction, "progress_detail": p.Detail}
+}

@@ -1,0 +1,299 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/apibr/studio/internal/assets"
+	"github.com/apibr/studio/internal/events"
+	"github.com/apibr/studio/internal/jobs"
+)
+
+// Job is the one object for everything that is made.
+type Job struct {
+	ID              uuid.UUID       `json:"id"`
+	JobID           uuid.UUID       `json:"job_id" doc:"The same as id"`
+	Object          string          `json:"object" enum:"job"`
+	Type            string          `json:"type" enum:"audio.speech,audio.clone_voice,image.generate,image.edit,image.upscale,video.avatar,video.animate,studio.content,media.export,scrape"`
+	Status          string          `json:"status" enum:"queued,processing,completed,failed,canceled"`
+	Reason          *string         `json:"reason" nullable:"true" doc:"Why it waits or ended"`
+	Progress        float64         `json:"progress" minimum:"0" maximum:"1"`
+	ProgressDetail  *ProgressDetail `json:"progress_detail"`
+	QueuePosition   *int            `json:"queue_position" nullable:"true" doc:"Rank among queued jobs in the order they would run now"`
+	ETASeconds      *float64        `json:"eta_seconds" nullable:"true" doc:"Until the job ends"`
+	ETAIsGuess      bool            `json:"eta_is_guess" doc:"This machine has no history of such a job"`
+	Quality         string          `json:"quality" enum:"draft,final"`
+	Model           string          `json:"model" doc:"What was asked for"`
+	Engine          string          `json:"engine" doc:"What runs"`
+	Warnings        []Warning       `json:"warnings"`
+	Input           map[string]any  `json:"input" doc:"Normalised, with the seed really used"`
+	Outputs         []Output        `json:"outputs"`
+	OutputURL       *string         `json:"output_url" nullable:"true" doc:"The first output's"`
+	VoiceID         *uuid.UUID      `json:"voice_id" nullable:"true" doc:"Of audio.clone_voice: usable at once"`
+	Error           *Problem        `json:"error"`
+	Metrics         Metrics         `json:"metrics"`
+	ProjectID       *uuid.UUID      `json:"project_id" nullable:"true"`
+	ParentID        *uuid.UUID      `json:"parent_id" nullable:"true"`
+	Version         int             `json:"version"`
+	ContentID       *uuid.UUID      `json:"content_id" nullable:"true"`
+	Step            *string         `json:"step" nullable:"true"`
+	ClientReference *string         `json:"client_reference" nullable:"true"`
+	Priority        int             `json:"priority"`
+	Attempt         int             `json:"attempt"`
+	CreatedAt       time.Time       `json:"created_at"`
+	StartedAt       *time.Time      `json:"started_at" nullable:"true"`
+	CompletedAt     *time.Time      `json:"completed_at" nullable:"true"`
+	URLs            URLs            `json:"urls"`
+}
+
+// ProgressDetail says what a running job is at.
+type ProgressDetail struct {
+	Stage      string   `json:"stage"`
+	Step       int      `json:"step"`
+	TotalSteps int      `json:"total_steps"`
+	Message    *string  `json:"message" nullable:"true"`
+	ETASeconds *float64 `json:"eta_seconds" nullable:"true"`
+	PreviewURL *string  `json:"preview_url" nullable:"true"`
+}
+
+// Warning tells something that did not stop the job.
+type Warning struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+}
+
+// Output is one file that a job made.
+type Output struct {
+	ID              uuid.UUID      `json:"id"`
+	Kind            string         `json:"kind" enum:"audio,image,video,data"`
+	URL             string         `json:"url" doc:"Signed: needs no header, until expires_at"`
+	MimeType        string         `json:"mime_type"`
+	Filename        string         `json:"filename"`
+	SizeBytes       int64          `json:"size_bytes"`
+	SHA256          string         `json:"sha256"`
+	Width           *int           `json:"width" nullable:"true"`
+	Height          *int           `json:"height" nullable:"true"`
+	DurationSeconds *float64       `json:"duration_seconds" nullable:"true"`
+	Metadata        map[string]any `json:"metadata" doc:"Draft or final, AI-made, the seed, and what the engine says"`
+	ExpiresAt       time.Time      `json:"expires_at"`
+}
+
+// Metrics are what the job cost.
+type Metrics struct {
+	QueueSeconds     float64         `json:"queue_seconds"`
+	RunSeconds       float64         `json:"run_seconds"`
+	ModelLoadSeconds float64         `json:"model_load_seconds"`
+	PeakVRAMBytes    int64           `json:"peak_vram_bytes"`
+	PeakRAMBytes     int64           `json:"peak_ram_bytes"`
+	Device           string          `json:"device"`
+	Timeline         []TimelineEntry `json:"timeline"`
+}
+
+// TimelineEntry is one phase of the run.
+type TimelineEntry struct {
+	Phase string     `json:"phase"`
+	Start time.Time  `json:"start"`
+	End   *time.Time `json:"end" nullable:"true"`
+}
+
+// URLs of a job, absolute.
+type URLs struct {
+	Get     string `json:"get"`
+	Cancel  string `json:"cancel"`
+	Events  string `json:"events"`
+	Content string `json:"content"`
+	Web     string `json:"web"`
+}
+
+type baseKey struct{}
+
+// withBase keeps how the caller reached us, for absolute links.
+func (s *Server) withBase(ctx context.Context, r *http.Request) context.Context {
+	base := strings.TrimSuffix(s.cfg.PublicBaseURL, "/")
+	if base == "" {
+		scheme, host := "http", r.Host
+		if r.TLS != nil {
+			scheme = "https"
+		}
+		if s.cfg.TrustForwarded {
+			if proto := r.Header.Get("X-Forwarded-Proto"); proto == "https" || proto == "http" {
+				scheme = proto
+			}
+			if forwarded := r.Header.Get("X-Forwarded-Host"); forwarded != "" {
+				host = forwarded
+			}
+		}
+		base = scheme + "://" + host
+	}
+	return context.WithValue(ctx, baseKey{}, base)
+}
+
+func baseOf(ctx context.Context) string { base, _ := ctx.Value(baseKey{}).(string); return base }
+
+// views renders jobs with their outputs and outlooks, in as few queries as there are kinds of things.
+func (s *Server) views(ctx context.Context, list ...*jobs.Job) ([]Job, error) {
+	var ended []uuid.UUID
+	for _, job := range list {
+		if job.Status == jobs.Completed {
+			ended = append(ended, job.ID)
+		}
+	}
+	outputs := map[uuid.UUID][]*assets.Asset{}
+	var err error
+	if len(ended) > 0 {
+		if outputs, err = s.cfg.Assets.ByJobs(ctx, ended); err != nil {
+			return nil, err
+		}
+	}
+	outlooks, err := s.cfg.Jobs.Outlooks(ctx, list...)
+	if err != nil {
+		return nil, err
+	}
+	rendered := make([]Job, 0, len(list))
+	for _, job := range list {
+		rendered = append(rendered, s.view(ctx, job, outputs[job.ID], outlooks[job.ID]))
+	}
+	return rendered, nil
+}
+
+func (s *Server) oneView(ctx context.Context, job *jobs.Job) (Job, error) {
+	list, err := s.views(ctx, job)
+	if err != nil {
+		return Job{}, err
+	}
+	return list[0], nil
+}
+
+func (s *Server) view(ctx context.Context, job *jobs.Job, outputs []*assets.Asset, outlook jobs.Outlook) Job {
+	base := baseOf(ctx)
+	self := base + "/api/v1/jobs/" + job.ID.String()
+	v := Job{ID: job.ID, JobID: job.ID, Object: "job", Type: string(job.Type), Status: string(job.Status), Reason: orNull(string(job.Reason)), Quality: job.Quality, Model: job.Model,
+		Engine: job.Engine, Warnings: []Warning{}, Input: inputOf(job), Outputs: []Output{}, VoiceID: job.VoiceID, Metrics: metricsOf(job.Metrics),
+		ProjectID: job.ProjectID, ParentID: job.ParentID, Version: job.Version, ContentID: job.ContentID, Step: orNull(job.Step), ClientReference: orNull(job.ClientReference),
+		Priority: job.Priority, Attempt: job.Attempt, CreatedAt: job.CreatedAt, StartedAt: job.StartedAt, CompletedAt: job.CompletedAt,
+		URLs: URLs{Get: self, Cancel: self + "/cancel", Events: self + "/events", Content: self + "/content", Web: base + "/#job=" + job.ID.String()}}
+	for _, w := range job.Warnings {
+		v.Warnings = append(v.Warnings, Warning(w))
+	}
+	for _, asset := range outputs {
+		v.Outputs = append(v.Outputs, s.output(base, asset))
+	}
+	if len(v.Outputs) > 0 {
+		v.OutputURL = &v.Outputs[0].URL
+	}
+	if job.Error != nil {
+		v.Error = jobProblem(job.Error)
+	}
+	setProgress(&v, job, outlook)
+	return v
+}
+
+func orNull(text string) *string {
+	if text == "" {
+		return nil
+	}
+	return &text
+}
+
+// inputOf is the normalised request: parameters and, by field, the ids of what it takes.
+func inputOf(job *jobs.Job) map[string]any {
+	input := map[string]any{}
+	for name, value := range job.Params {
+		input[name] = value
+	}
+	for _, ref := range job.Inputs {
+		name := ref.Name
+		switch {
+		case name == "sample":
+			name = "audio"
+		case name == "voice":
+			name = "voice_id"
+		}
+		switch {
+		case ref.AssetID != nil:
+			input[name] = ref.AssetID
+		case ref.JobID != nil:
+			input[name] = ref.JobID
+		case ref.VoiceID != nil:
+			input[name] = ref.VoiceID
+		}
+	}
+	return input
+}
+
+func metricsOf(m jobs.Metrics) Metrics {
+	v := Metrics{QueueSeconds: m.QueueSeconds, RunSeconds: m.RunSeconds, ModelLoadSeconds: m.ModelLoadSeconds, PeakVRAMBytes: m.PeakVRAMBytes, PeakRAMBytes: m.PeakRAMBytes,
+		Device: m.Device, Timeline: []TimelineEntry{}}
+	for _, entry := range m.Timeline {
+		v.Timeline = append(v.Timeline, TimelineEntry(entry))
+	}
+	return v
+}
+
+func jobProblem(p *jobs.Problem) *Problem {
+	v := newProblem(p.Status, p.Code, p.Title, p.Detail)
+	if p.Type != "" {
+		v.Type = p.Type
+	}
+	v.Retryable = &p.Retryable
+	if p.Pointer != "" {
+		v.Errors = []FieldProblem{{p.Pointer, p.Detail}}
+		param := strings.TrimPrefix(p.Pointer, "/")
+		v.Err.Param = &param
+	}
+	return v
+}
+
+func setProgress(v *Job, job *jobs.Job, outlook jobs.Outlook) {
+	switch job.Status {
+	case jobs.Completed:
+		v.Progress = 1
+	case jobs.Queued:
+		if outlook.Position > 0 {
+			v.QueuePosition = &outlook.Position
+		}
+	}
+	if !job.Status.Terminal() {
+		v.ETASeconds, v.ETAIsGuess = outlook.ETASeconds, outlook.Guess
+	}
+	if p := job.Progress; p != nil && job.Status == jobs.Processing {
+		v.Progress = p.Value
+		v.ProgressDetail = &ProgressDetail{Stage: p.Stage, Step: p.Step, TotalSteps: p.TotalSteps, Message: orNull(p.Message), ETASeconds: p.ETASeconds, PreviewURL: orNull(p.PreviewURL)}
+	}
+}
+
+func (s *Server) output(base string, asset *assets.Asset) Output {
+	link, expires := s.cfg.Signer.Link(asset.ID, s.now())
+	v := Output{ID: asset.ID, Kind: string(asset.Kind), URL: base + link, MimeType: asset.MIME, Filename: asset.Filename, SizeBytes: asset.Size, SHA256: asset.SHA256,
+		Width: asset.Width, Height: asset.Height, DurationSeconds: asset.DurationSeconds, ExpiresAt: expires, Metadata: map[string]any{}}
+	_ = json.Unmarshal(asset.Metadata, &v.Metadata) // our own column; an unreadable one shows as empty
+	return v
+}
+
+// eventView renders the job of a state event: the row of now, with the facts of then.
+func (s *Server) eventView(ctx context.Context, e events.Event) (*Job, error) {
+	job, err := s.cfg.Jobs.GetAny(ctx, *e.Job)
+	if err != nil {
+		return nil, err
+	}
+	view, err := s.oneView(ctx, job)
+	if err != nil {
+		return nil, err
+	}
+	var facts struct {
+		Status string  `json:"status"`
+		Reason *string `json:"reason"`
+	}
+	if json.Unmarshal(e.Data, &facts) == nil && facts.Status != "" && facts.Status != view.Status {
+		view.Status, view.Reason = facts.Status, facts.Reason
+		if facts.Status != string(jobs.Completed) {
+			view.Outputs, view.OutputURL = []Output{}, nil
+		}
+	}
+	return &view, nil
+}
