@@ -1,0 +1,171 @@
+"""The draft avatar: a portrait whose mouth follows the real speech."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from apibr_worker.api import Context, InvalidInputError, LoadRequest, Output, RunResult, Warning
+from apibr_worker.engines.draft_avatar import encode
+from apibr_worker.engines.draft_avatar.compose import frame_picture, read_picture
+from apibr_worker.engines.draft_avatar.drawn import DrawnFace
+from apibr_worker.engines.draft_avatar.drive import Motion, motion
+from apibr_worker.engines.draft_avatar.photo import PhotoFace
+from apibr_worker.face import FaceMesh
+from apibr_worker.media import Samples, read_audio, write_wav
+from apibr_worker.speech import Phoneme, synthesize
+
+AUDIO_RATE = 22050
+_PREVIEW_SECONDS = 0.5
+_PREVIEW_SIDE = 320
+_NO_FACE = "no face was found in the picture: send a portrait that looks towards the camera"
+
+
+class Face(Protocol):
+    """Whatever can be animated."""
+
+    def frame(self, motion: Motion, index: int) -> NDArray[np.uint8]:
+        """The picture of one frame, BGR."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Sound:
+    samples: Samples
+    phonemes: list[Phoneme] | None
+
+
+class Engine:
+    """Animates a photograph by its landmarks, or one of our own drawn characters by its geometry."""
+
+    def __init__(self) -> None:
+        self._mesh: FaceMesh | None = None
+
+    def load(self, request: LoadRequest) -> None:
+        del request
+        self._mesh = FaceMesh()
+
+    def unload(self) -> None:
+        self._mesh = None
+
+    def run(self, context: Context) -> RunResult:
+        fps = int(context.params.get("fps", 25))
+        warnings: list[Warning] = []
+        with context.phase("speech"):
+            sound = _sound(context)
+        with context.phase("landmarks"):
+            face, size = self._face(context)
+        seconds = sound.samples.size / AUDIO_RATE
+        wanted = float(context.params.get("duration") or 0.0)
+        if wanted and seconds > wanted + 0.5 / fps:
+            text = f"the speech takes {seconds:.1f} s, longer than the {wanted:g} s asked for; it was not cut"
+            warnings.append(Warning("speech_longer_than_duration", text))
+        frames = max(1, int(np.ceil(max(seconds, wanted) * fps - 1e-6)))
+        moves = motion(sound.samples, AUDIO_RATE, sound.phonemes, fps, frames, context.seed)
+        with context.phase("render"):
+            pieces = _render(context, face, moves, size, fps, frames)
+        with context.phase("mux"):
+            _mux(context, pieces, sound.samples, frames / fps)
+        metadata = {"duration_seconds": round(frames / fps, 3), "frames": frames, "fps": fps}
+        return RunResult([Output("video", "video.mp4", "video/mp4")], metadata, warnings)
+
+    def _face(self, context: Context) -> tuple[Face, tuple[int, int]]:
+        image = context.input("image")
+        if image is None:
+            raise InvalidInputError("a picture is needed", field="image")
+        picture = read_picture(image.path)
+        aspect = str(context.params.get("aspect", "source"))
+        geometry: dict[str, Any] = image.metadata.get("face") or {}
+        height, width = picture.shape[:2]
+        if geometry.get("kind") == "drawn":
+            head = geometry["head"]
+            box = (
+                (head["x"] - 1.3 * head["rx"]) * width,
+                head["y"] * height - 1.3 * head["ry"] * width,
+                (head["x"] + 1.3 * head["rx"]) * width,
+                head["y"] * height + 1.3 * head["ry"] * width,
+            )
+            framed, placed = frame_picture(picture, aspect, box)
+            return DrawnFace(framed, geometry, placed, (width, height)), (framed.shape[1], framed.shape[0])
+        return self._photograph(picture, aspect)
+
+    def _photograph(self, picture: NDArray[np.uint8], aspect: str) -> tuple[Face, tuple[int, int]]:
+        mesh = self._mesh or FaceMesh()
+        landmarks = mesh.find(picture)
+        if landmarks is None:
+            raise InvalidInputError(_NO_FACE, field="image")
+        low, high = landmarks.min(axis=0), landmarks.max(axis=0)
+        size = high - low
+        box = (low[0] - 0.35 * size[0], low[1] - 0.45 * size[1], high[0] + 0.35 * size[0], high[1] + 0.25 * size[1])
+        framed, (scale, dx, dy) = frame_picture(picture, aspect, (float(box[0]), float(box[1]), float(box[2]), float(box[3])))
+        moved = (landmarks * scale + np.array([dx, dy])).astype(np.float32)
+        return PhotoFace(framed, moved), (framed.shape[1], framed.shape[0])
+
+
+def _sound(context: Context) -> _Sound:
+    """The audio that came, or the script spoken."""
+    audio = context.input("audio")
+    if audio is not None:
+        samples = read_audio(audio.path, AUDIO_RATE, field="audio", check_cancel=context.check_cancel)
+        return _Sound(samples, None)
+    script = str(context.params.get("script") or "").strip()
+    if not script:
+        raise InvalidInputError("send a script with a voice, or audio", field="script")
+    voice = context.input("voice")
+    own = json.loads(voice.path.read_text(encoding="utf-8")) if voice else None
+    language = context.params.get("language") or (voice.metadata.get("language") if voice else None)
+    speed = float(context.params.get("speed", 1.0))
+    speech = synthesize(script, language=language, voice=own, speed=speed, context=context)
+    if speech.sample_rate == AUDIO_RATE:
+        return _Sound(speech.samples, speech.phonemes)
+    positions = np.arange(0, speech.samples.size, speech.sample_rate / AUDIO_RATE)
+    samples = np.interp(positions, np.arange(speech.samples.size), speech.samples).astype(np.float32)
+    return _Sound(samples, speech.phonemes)
+
+
+def _render(context: Context, face: Face, moves: Motion, size: tuple[int, int], fps: int, frames: int) -> list[Path]:
+    """Renders the pieces that are not there yet."""
+    folder, previews = context.out_dir / "segments", context.out_dir / "previews"
+    folder.mkdir(exist_ok=True)
+    previews.mkdir(exist_ok=True)
+    pieces = list(context.resume.segments) if context.resume else []
+    length, shown = encode.SEGMENT_SECONDS * fps, 0.0
+    for number in range(len(pieces), -(-frames // length)):
+        path = folder / f"{number:04d}.mp4"
+        with encode.segment(context, path, size[0], size[1], fps) as encoder:
+            for index in range(number * length, min(frames, (number + 1) * length)):
+                picture = face.frame(moves, index)
+                encode.write_frame(encoder, picture)
+                preview = None
+                if time.monotonic() - shown >= _PREVIEW_SECONDS:
+                    shown = time.monotonic()
+                    preview = _preview(previews / f"{index}.jpg", picture)
+                context.progress(index + 1, frames, preview=preview)
+        context.segment(number, path, "video/mp4")
+        pieces.append(path)
+    return pieces
+
+
+def _preview(path: Path, picture: NDArray[np.uint8]) -> Path:
+    scale = min(1.0, _PREVIEW_SIDE / max(picture.shape[:2]))
+    small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    cv2.imwrite(str(path), small, [cv2.IMWRITE_JPEG_QUALITY, 80])
+    return path
+
+
+def _mux(context: Context, pieces: list[Path], samples: Samples, seconds: float) -> None:
+    """Adds the sound, as long as the pictures to a sample."""
+    whole = np.zeros(round(seconds * AUDIO_RATE), dtype=np.float32)
+    used = min(whole.size, samples.size)
+    whole[:used] = samples[:used]
+    write_wav(context.out_dir / "audio.wav", whole, AUDIO_RATE)
+    encode.join(context, pieces, context.out_dir / "audio.wav", context.out_dir / "video.mp4")
+    shutil.rmtree(context.out_dir / "previews", ignore_errors=True)
