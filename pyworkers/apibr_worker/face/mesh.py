@@ -1,7 +1,7 @@
 """468 face landmarks with MediaPipe's two models, run by OpenCV.
 
 Sources: V. Bazarevsky et al., "BlazeFace" (2019), and Y. Kartynnik et al., "Real-time facial surface geometry from
-monocular video" (2019), as MediaPipe 0.10.21 configures them: detector input 128 x 128 in -1..1 with anchors of 16 x 16 x 2
+monocular video" (2019), as MediaPipe 0.10.21 configures them: detector input 128 x 128 in -1..1, anchors of 16 x 16 x 2
 and 8 x 8 x 6, region 1.5 times the box and turned by the eyes, landmark input 192 x 192 in 0..1, refined once from the
 first mesh.
 """
@@ -80,9 +80,7 @@ class FaceMesh:
         back = np.array(
             [[cosine, -sine, x - cosine * middle + sine * middle], [sine, cosine, y - sine * middle - cosine * middle]]
         )
-        crop = cv2.warpAffine(
-            picture, back, (_MESH_SIZE, _MESH_SIZE), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        )
+        crop = cv2.warpAffine(picture, back, (_MESH_SIZE, _MESH_SIZE), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
         self._mesh.setInput(cv2.dnn.blobFromImage(crop, 1 / 255.0, swapRB=True))
         outputs = [np.asarray(out).ravel() for out in self._mesh.forward(_outputs(self._mesh))]
         points = next(out for out in outputs if out.size == 468 * 3).reshape(468, 3)[:, :2]

@@ -34,7 +34,8 @@ def read_picture(path: Path) -> Picture:
         raise InvalidInputError("the picture cannot be read: send PNG, JPEG or WebP", field="image") from None
     if min(rgb.shape[:2]) < _SMALLEST_SIDE:
         raise InvalidInputError(
-            f"the picture is {rgb.shape[1]} x {rgb.shape[0]}; the smallest side is {_SMALLEST_SIDE} pixels", field="image"
+            f"the picture is {rgb.shape[1]} x {rgb.shape[0]}; the smallest side is {_SMALLEST_SIDE} pixels",
+            field="image",
         )
     scale = min(1.0, LONGEST_SIDE / max(rgb.shape[:2]))
     picture = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
@@ -47,14 +48,16 @@ def read_picture(path: Path) -> Picture:
 def frame_picture(picture: Picture, aspect: str, head: Box) -> tuple[Picture, tuple[float, float, float]]:
     """Brings a picture to an aspect and to even sides.
 
-    It is cropped around the head where the crop can hold the head with room; else it stands whole before a blurred copy of
-    itself. Returns the picture and how positions moved: (scale, dx, dy), new = old * scale + (dx, dy).
+    It is cropped around the head where the crop can hold the head with room; else it stands whole before a blurred copy
+    of itself. Returns the picture and how positions moved: (scale, dx, dy), new = old * scale + (dx, dy).
     """
     height, width = picture.shape[:2]
     if aspect == "source":
         return _even(picture), (1.0, 0.0, 0.0)
     wanted = _ASPECTS[aspect]
-    crop_width, crop_height = (width, round(width / wanted)) if width / height < wanted else (round(height * wanted), height)
+    crop_width, crop_height = (
+        (width, round(width / wanted)) if width / height < wanted else (round(height * wanted), height)
+    )
     left, top, right, bottom = head
     if right - left <= 0.92 * crop_width and bottom - top <= 0.92 * crop_height:
         x = _place(left, right, crop_width, width)
@@ -71,7 +74,9 @@ def _place(low: float, high: float, size: int, limit: int) -> int:
 
 def _before_blur(picture: Picture, wanted: float) -> tuple[Picture, tuple[float, float, float]]:
     height, width = picture.shape[:2]
-    canvas_width, canvas_height = (round(height * wanted), height) if width / height < wanted else (width, round(width / wanted))
+    canvas_width, canvas_height = (
+        (round(height * wanted), height) if width / height < wanted else (width, round(width / wanted))
+    )
     scale = min(1.0, LONGEST_SIDE / max(canvas_width, canvas_height))
     canvas_width, canvas_height = round(canvas_width * scale), round(canvas_height * scale)
     small = cv2.resize(picture, (round(width * scale), round(height * scale)), interpolation=cv2.INTER_AREA)

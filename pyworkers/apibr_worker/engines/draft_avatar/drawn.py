@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from apibr_worker.engines.draft_avatar.drive import Motion
 from apibr_worker.engines.draft_avatar.fields import Points, fill, smoothstep
 
-Picture = NDArray[np.uint8]
+Picture = NDArray[Any]
+"""BGR picture, uint8, shape (height, width, 3). OpenCV's stubs do not say what they return."""
 _SCALE = 3
 """The mouth is drawn this many times larger and shrunk: smooth edges at any size."""
 
@@ -19,7 +20,9 @@ _SCALE = 3
 class DrawnFace:
     """A character with its geometry: positions and sizes as fractions of the picture's width and height."""
 
-    def __init__(self, picture: Picture, face: dict[str, Any], placed: tuple[float, float, float], source: tuple[int, int]) -> None:
+    def __init__(
+        self, picture: Picture, face: dict[str, Any], placed: tuple[float, float, float], source: tuple[int, int]
+    ) -> None:
         scale, dx, dy = placed
         width, height = source
         self._picture = picture
@@ -75,10 +78,17 @@ class DrawnFace:
         _blend(big, inside, np.array([38, 24, 70], np.float32))
         tongue = _ellipse(center + np.array([0, 0.55 * tall], np.float32), 0.62 * half, 0.42 * tall)
         _blend(big, fill(big.shape[:2], tongue) * inside, np.array([110, 96, 208], np.float32))
-        teeth = np.array([[-half, -tall], [half, -tall], [half * 0.9, -0.30 * tall], [-half * 0.9, -0.30 * tall]], np.float32) + center
+        teeth = (
+            np.array(
+                [[-half, -tall], [half, -tall], [half * 0.9, -0.30 * tall], [-half * 0.9, -0.30 * tall]], np.float32
+            )
+            + center
+        )
         if rounding < 0.55:
             _blend(big, fill(big.shape[:2], teeth) * inside, np.array([246, 250, 252], np.float32))
-        window[:] = cv2.resize(np.clip(big, 0, 255).astype(np.uint8), (window.shape[1], window.shape[0]), interpolation=cv2.INTER_AREA)
+        window[:] = cv2.resize(
+            np.clip(big, 0, 255).astype(np.uint8), (window.shape[1], window.shape[0]), interpolation=cv2.INTER_AREA
+        )
 
     def _draw_lids(self, image: Picture, shut: float) -> None:
         if shut < 0.05:

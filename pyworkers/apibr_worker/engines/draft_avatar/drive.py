@@ -7,6 +7,7 @@ never stopped.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -140,9 +141,9 @@ def _from_bands(samples: Samples, rate: int, points: int, level: Curve) -> NDArr
     return np.stack([opening, width, rounding], axis=1).astype(np.float32)
 
 
-def _follow(curve: NDArray[np.float32], attack: bool) -> Curve:
+def _follow(curve: NDArray[Any], attack: bool) -> Curve:
     """A muscle's lag: exponential, faster up than down when attack is set."""
-    out = np.empty_like(curve)
+    out = np.empty(curve.shape, dtype=np.float32)
     up = 1 - np.exp(-_STEP / (_ATTACK if attack else _RELEASE))
     down = 1 - np.exp(-_STEP / _RELEASE)
     value = 0.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,9 +21,22 @@ _EXACT = ["-fflags", "+bitexact", "-flags:v", "+bitexact", "-flags:a", "+bitexac
 
 
 @contextmanager
-def segment(context: Context, path: Path, width: int, height: int, fps: int) -> Iterator[Child]:
+def segment(context: Context, path: Path, width: int, height: int, fps: int) -> Generator[Child]:
     """Opens an encoder for one piece; write BGR frames to it. Each piece is a closed group of pictures of its own."""
-    argv = [ffmpeg(), *_QUIET, "-f", "rawvideo", "-pix_fmt", "bgr24", "-s", f"{width}x{height}", "-r", str(fps), "-i", "pipe:0"]
+    argv = [
+        ffmpeg(),
+        *_QUIET,
+        "-f",
+        "rawvideo",
+        "-pix_fmt",
+        "bgr24",
+        "-s",
+        f"{width}x{height}",
+        "-r",
+        str(fps),
+        "-i",
+        "pipe:0",
+    ]
     argv += ["-c:v", "libx264", "-preset", "veryfast", "-crf", "19", "-pix_fmt", "yuv420p", "-bf", "0", "-g", "1000"]
     argv += ["-threads", "2", "-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709"]
     argv += ["-vf", "scale=out_color_matrix=bt709:out_range=tv", "-video_track_timescale", "12800"]
@@ -35,14 +48,27 @@ def segment(context: Context, path: Path, width: int, height: int, fps: int) -> 
 
 def write_frame(encoder: Child, frame: NDArray[np.uint8]) -> None:
     """Hands one frame to the encoder."""
-    encoder.write(memoryview(np.ascontiguousarray(frame)).cast("B"))
+    encoder.write(np.ascontiguousarray(frame).tobytes())
 
 
 def join(context: Context, pieces: list[Path], audio: Path, out: Path) -> None:
     """Strings the pieces together without decoding them, and adds the sound."""
     listing = context.out_dir / "pieces.txt"
     listing.write_text("".join(f"file '{piece.as_posix()}'\n" for piece in pieces), encoding="utf-8")
-    argv = [ffmpeg(), *_QUIET, "-protocol_whitelist", "file", "-f", "concat", "-safe", "0", "-i", str(listing), "-i", str(audio)]
+    argv = [
+        ffmpeg(),
+        *_QUIET,
+        "-protocol_whitelist",
+        "file",
+        "-f",
+        "concat",
+        "-safe",
+        "0",
+        "-i",
+        str(listing),
+        "-i",
+        str(audio),
+    ]
     argv += ["-map", "0:v:0", "-map", "1:a:0", "-c:v", "copy", "-c:a", "aac", "-b:a", "160k", "-movflags", "+faststart"]
     argv += ["-map_metadata", "-1", "-metadata", f"comment={LABEL}", *_EXACT, "-f", "mp4", str(out)]
     with context.child(argv) as child:

@@ -105,7 +105,9 @@ class Engine:
         low, high = landmarks.min(axis=0), landmarks.max(axis=0)
         size = high - low
         box = (low[0] - 0.35 * size[0], low[1] - 0.45 * size[1], high[0] + 0.35 * size[0], high[1] + 0.25 * size[1])
-        framed, (scale, dx, dy) = frame_picture(picture, aspect, (float(box[0]), float(box[1]), float(box[2]), float(box[3])))
+        framed, (scale, dx, dy) = frame_picture(
+            picture, aspect, (float(box[0]), float(box[1]), float(box[2]), float(box[3]))
+        )
         moved = (landmarks * scale + np.array([dx, dy])).astype(np.float32)
         return PhotoFace(framed, moved), (framed.shape[1], framed.shape[0])
 

@@ -48,7 +48,9 @@ class Eye:
         source = np.where(self._ys < self._still, self._ys, source)
         window = image[self._window]
         map_y = (source - self._top).astype(np.float32)
-        closed = cv2.remap(window, self._xs, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE).astype(np.float32)
+        closed = cv2.remap(window, self._xs, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE).astype(
+            np.float32
+        )
         # The lashes: a dark line along the lid, as thick as the eye is large.
         thick = max(0.8, 0.035 * self._width)
         line = np.exp(-(((self._ys - moved) / thick) ** 2)) * self._strength * min(1.0, shut * 1.5)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
-Field = NDArray[np.float32]
+Field = NDArray[Any]
 """One value per pixel, shape (height, width)."""
 Points = NDArray[np.float32]
 """Positions in pixels, shape (n, 2)."""
@@ -23,11 +25,13 @@ def spread(points: Points, values: NDArray[np.float32], height: int, width: int,
     weights = np.exp(-squared / (2 * sigma**2))
     total = weights.sum(axis=-1)
     field = (weights * values).sum(axis=-1) / (total + 0.15)
-    full = cv2.resize(field.astype(np.float32), (xs.shape[1] * step, xs.shape[0] * step), interpolation=cv2.INTER_LINEAR)
+    full = cv2.resize(
+        field.astype(np.float32), (xs.shape[1] * step, xs.shape[0] * step), interpolation=cv2.INTER_LINEAR
+    )
     return full[:height, :width]
 
 
-def smoothstep(value: NDArray[np.float32], low: float, high: float) -> NDArray[np.float32]:
+def smoothstep(value: NDArray[Any], low: float, high: float) -> NDArray[np.float32]:
     """0 below low, 1 above high, smooth between."""
     t = np.clip((value - low) / (high - low), 0, 1)
     return (t * t * (3 - 2 * t)).astype(np.float32)

@@ -8,6 +8,7 @@ mouth. Recipe and weights were found by trial on the sample portrait.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -18,7 +19,8 @@ from apibr_worker.engines.draft_avatar.eyes import Eye
 from apibr_worker.engines.draft_avatar.fields import Field, Points, contour, fill, smoothstep, spread
 from apibr_worker.face import Landmarks
 
-Picture = NDArray[np.uint8]
+Picture = NDArray[Any]
+"""BGR picture, uint8, shape (height, width, 3). OpenCV's stubs do not say what they return."""
 
 # Indices of MediaPipe's face mesh, from the person's right to left.
 INNER_UPPER = [78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308]
@@ -30,7 +32,7 @@ _JAW = [149, 150, 136, 172, 378, 379, 365, 397]
 _JAW_SIDES = [58, 132, 93, 288, 361, 323]
 _PINNED = [1, 2, 4, 5, 6, 98, 327, 168, 33, 133, 362, 263, 234, 454, 127, 356, 10, 67, 297, 117, 346, 50, 280]
 
-_WIDEST = 0.30
+_WIDEST = 0.24
 """Largest opening as a share of the mouth's width: more looks like a hole in a face that was photographed shut."""
 _TEETH_SEEN = 0.06
 """A rest opening above this share of the width shows the person's own teeth."""
@@ -160,7 +162,7 @@ class PhotoFace:
     def _moved(self, line: Points, gap: float, wide: float, *, lower: bool) -> Points:
         """Where a contour of the mouth is in this frame, in the coordinates of the face window."""
         span = np.linspace(0, np.pi, len(line), dtype=np.float32)
-        share = np.sin(span) ** 0.55
+        share = np.clip(np.sin(span), 0, 1) ** 0.55
         moved = line - np.array([self._left, self._top], dtype=np.float32)
         moved[:, 1] += (0.84 if lower else -0.16) * gap * share
         moved[:, 0] += wide * np.linspace(-1, 1, len(line), dtype=np.float32)
@@ -183,8 +185,15 @@ class PhotoFace:
         window[:] = np.clip(blended, 0, 255).astype(np.uint8)
 
     def _inside(
-        self, shape: tuple[int, int], upper: Points, lower: Points, low: NDArray[np.int_], gap: float, wide: float, opening: float
-    ) -> NDArray[np.float32]:
+        self,
+        shape: tuple[int, int],
+        upper: Points,
+        lower: Points,
+        low: NDArray[np.int_],
+        gap: float,
+        wide: float,
+        opening: float,
+    ) -> NDArray[Any]:
         """Cavity, tongue and teeth, float BGR."""
         ys, xs = np.mgrid[0 : shape[0], 0 : shape[1]].astype(np.float32)
         top = np.interp(xs[0], upper[:, 0], upper[:, 1]).astype(np.float32)
@@ -202,15 +211,26 @@ class PhotoFace:
         return inside * (shade * (1 - 0.35 * smoothstep(side, 0.6, 1.0)))[..., None]
 
     def _paint_teeth(
-        self, inside: NDArray[np.float32], ys: Field, top: NDArray[np.float32], side: Field, low: NDArray[np.int_], gap: float, wide: float
+        self,
+        inside: NDArray[np.float32],
+        ys: Field,
+        top: NDArray[np.float32],
+        side: Field,
+        low: NDArray[np.int_],
+        gap: float,
+        wide: float,
     ) -> None:
         """The photograph's own teeth where it shows them, else a bright band under the upper lip."""
         if self._mouth.rest > _TEETH_SEEN * self._mouth.width:
             lift = 0.16 * gap
             xs = np.arange(inside.shape[1], dtype=np.float32)[None, :] + low[0] + self._left
-            map_x = np.repeat(xs - wide * np.clip((xs - self._points[13][0]) / (0.5 * self._mouth.width), -1, 1), inside.shape[0], 0)
+            map_x = np.repeat(
+                xs - wide * np.clip((xs - self._points[13][0]) / (0.5 * self._mouth.width), -1, 1), inside.shape[0], 0
+            )
             map_y = ys + low[1] + self._top + lift
-            own = cv2.remap(self._picture, map_x.astype(np.float32), map_y.astype(np.float32), cv2.INTER_LINEAR).astype(np.float32)
+            own = cv2.remap(self._picture, map_x.astype(np.float32), map_y.astype(np.float32), cv2.INTER_LINEAR).astype(
+                np.float32
+            )
             rest_bottom = np.interp(map_x[0], self._mouth.lower[:, 0], self._mouth.lower[:, 1]).astype(np.float32)
             shown = 1 - smoothstep(map_y - rest_bottom[None, :], -2.2, 0.4)
             inside += shown[..., None] * (own - inside)

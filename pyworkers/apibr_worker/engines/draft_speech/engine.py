@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from apibr_worker.api import Context, InputFile, LoadRequest, Output, RunResult
+from apibr_worker.api import Context, InputFile, InvalidInputError, LoadRequest, Output, RunResult, Warning
 from apibr_worker.media import write_wav
-from apibr_worker.speech import Speech, synthesize
-from apibr_worker.speech.synthesis import join
+from apibr_worker.speech import Line, Speech, speak
+from apibr_worker.speech.voice import is_known
 
 
 class Engine:
@@ -22,7 +22,7 @@ class Engine:
 
     def run(self, context: Context) -> RunResult:
         with context.phase("synthesize"):
-            speech = _speak_lines(context) if context.params.get("lines") else _speak_text(context)
+            speech = speak(lines_of(context), speed=float(context.params.get("speed", 1.0)), context=context)
         with context.phase("encode"):
             write_wav(context.out_dir / "speech.wav", speech.samples, speech.sample_rate)
             timings = json.dumps(timings_of(speech), ensure_ascii=False, separators=(",", ":"))
@@ -33,28 +33,52 @@ class Engine:
                 Output("timings", "timings.json", "application/json"),
             ],
             metadata={"duration_seconds": round(speech.seconds, 3)},
+            warnings=[warning for item in context.inputs if (warning := _stranger(item))],
         )
 
 
-def _speak_text(context: Context) -> Speech:
-    return _speak(context, str(context.params["text"]), context.input("voice"))
+def lines_of(context: Context) -> list[Line]:
+    """What to say: `text` in the input voice, or `lines`, the voice of line N being voice_N or else voice."""
+    lines = context.params.get("lines")
+    if not lines:
+        text = context.params.get("text")
+        if not text:
+            raise InvalidInputError("there is nothing to say: send text or lines", field="text")
+        return [_line(context, str(text), context.input("voice"), 0.0, "text")]
+    return [
+        _line(
+            context,
+            str(line["text"]),
+            context.input(f"voice_{index}") or context.input("voice"),
+            float(line.get("pause_ms", 0)) / 1000.0,
+            f"lines/{index}/text",
+        )
+        for index, line in enumerate(lines)
+    ]
 
 
-def _speak_lines(context: Context) -> Speech:
-    parts: list[Speech] = []
-    pauses: list[float] = []
-    for index, line in enumerate(context.params["lines"]):
-        voice = context.input(f"voice_{index}") or context.input("voice")
-        parts.append(_speak(context, str(line["text"]), voice))
-        pauses.append(line.get("pause_ms", 0) / 1000.0)
-    return join(parts, pauses)
-
-
-def _speak(context: Context, text: str, voice: InputFile | None) -> Speech:
-    own: dict[str, Any] = json.loads(voice.path.read_text(encoding="utf-8")) if voice else {}
+def _line(context: Context, text: str, voice: InputFile | None, pause: float, field: str) -> Line:
     language = context.params.get("language") or (voice.metadata.get("language") if voice else None)
-    speed = float(context.params.get("speed", 1.0))
-    return synthesize(text, language=language, voice=own, speed=speed, context=context)
+    return Line(text, language, read_voice(voice) if voice else None, pause, field)
+
+
+def read_voice(file: InputFile) -> dict[str, Any]:
+    """Reads a voice file. Raises InvalidInputError when it is none."""
+    try:
+        content = json.loads(file.path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError):
+        content = None
+    if not isinstance(content, dict):
+        raise InvalidInputError("the voice's measures cannot be read: clone it again", field="voice_id")
+    return content
+
+
+def _stranger(file: InputFile) -> Warning | None:
+    """A warning about a voice that only another engine knows."""
+    if is_known(read_voice(file)):
+        return None
+    name = file.metadata.get("name", file.name)
+    return Warning("voice_not_measured", f"{name} has no draft measures: the default draft voice speaks in its place")
 
 
 def timings_of(speech: Speech) -> dict[str, Any]:

@@ -12,6 +12,10 @@ _CLIPPED = 0.001
 """Share of samples at full scale above which clipping is heard."""
 _NOISY_DB = 25.0
 _SILENT_LUFS = -55.0
+_LITTLE_SPEECH = 0.4
+"""Share of the sample below which it is mostly pauses."""
+_LONGEST_SECONDS = 600.0
+"""What is listened to; the measures are steady long before that."""
 
 
 class Engine:
@@ -28,17 +32,27 @@ class Engine:
         if sample is None:
             raise InvalidInputError("a sample of the voice is needed", field="audio")
         with context.phase("read"):
-            samples = read_audio(sample.path, RATE, field="audio", check_cancel=context.check_cancel)
+            samples = read_audio(
+                sample.path,
+                RATE,
+                field="audio",
+                check_cancel=context.check_cancel,
+                longest_seconds=_LONGEST_SECONDS,
+            )
+        recommended = float(context.params.get("recommended_seconds", 15.0))
         least = float(context.params.get("min_seconds", 3.0))
         seconds = samples.size / RATE
         if seconds < least:
             raise InvalidInputError(
-                f"the sample is {seconds:.1f} s long; the shortest is {least:g} s: record 15 s or more of clear speech",
+                f"the sample is {seconds:.1f} s long; the shortest is {least:g} s: "
+                f"record {recommended:g} s or more of clear speech",
                 field="audio",
             )
         with context.phase("measure"):
             quality = measure_recording(samples)
+            context.progress(1, 2)
             measures = measure_voice(samples)
+            context.progress(2, 2)
         if measures is None or measures.loudness_lufs < _SILENT_LUFS:
             raise InvalidInputError(
                 "nobody is heard speaking in the sample: check the microphone and record again", field="audio"
@@ -53,7 +67,7 @@ class Engine:
         return RunResult(
             outputs=[Output("voice", "voice.json", "application/json")],
             metadata={"sample_seconds": voice["sample_seconds"], "measures": voice},
-            warnings=_hints(quality, float(context.params.get("recommended_seconds", 15.0))),
+            warnings=_hints(quality, recommended),
         )
 
 
@@ -65,6 +79,15 @@ def _hints(quality: RecordingQuality, recommended: float) -> list[Warning]:
             Warning(
                 "short_sample",
                 f"the sample is {quality.seconds:.1f} s long; {recommended:g} s or more make a better voice",
+            )
+        )
+    if quality.seconds >= _LONGEST_SECONDS:
+        hints.append(Warning("long_sample", f"only the first {_LONGEST_SECONDS / 60:g} minutes were listened to"))
+    if quality.speech_seconds < _LITTLE_SPEECH * quality.seconds:
+        hints.append(
+            Warning(
+                "little_speech",
+                f"only {quality.speech_seconds:.1f} s of the {quality.seconds:.1f} s are speech: cut the pauses out",
             )
         )
     if quality.clipped_fraction > _CLIPPED:
