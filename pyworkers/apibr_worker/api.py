@@ -148,8 +148,10 @@ class Context:
         self.check_cancel()
         begin, self.phase_name = time.monotonic(), name
         self._reporter.progress(name, 0, None, None, None)
-        yield
-        self.timings[name] = self.timings.get(name, 0.0) + time.monotonic() - begin
+        try:
+            yield
+        finally:
+            self.timings[name] = self.timings.get(name, 0.0) + time.monotonic() - begin
 
     def progress(
         self, step: int, total: int | None = None, *, message: str | None = None, preview: Path | None = None
@@ -164,7 +166,11 @@ class Context:
         self._reporter.segment(index, path, mime)
 
     def child(self, argv: list[str], *, stdin: bool = False, stdout: bool = False, cwd: Path | None = None) -> Child:
-        """Starts a program that dies with this process. Use it as a context manager; arguments are a list, no shell."""
+        """Starts a program that dies with this process and with the run's cancel.
+
+        Use it as a context manager; arguments are a list, there is no shell. stdin and stdout say which of the two to
+        pipe; standard error is kept for ChildError's message.
+        """
         return Child(argv, stdin=stdin, stdout=stdout, cwd=cwd, check_cancel=self.check_cancel)
 
 

@@ -11,10 +11,10 @@ import contextlib
 import ctypes
 import os
 import queue
+import select
 import signal
 import subprocess
 import threading
-from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
@@ -22,13 +22,15 @@ from types import TracebackType
 from typing import IO
 
 _PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None, use_errno=True)
-_STDERR_LINES = 40
+# Looked up now: between fork and exec the loader's lock may be held by a thread that is no more.
+_prctl = ctypes.CDLL(None, use_errno=True).prctl
+_STDERR_BYTES = 8 << 10
 _POLL_SECONDS = 0.05
+_LAST_BREATH_SECONDS = 1.0
 
 
 def _die_with_parent(parent: int) -> None:
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:  # the parent died between fork and prctl
         os._exit(1)
 
@@ -73,7 +75,11 @@ class ChildError(RuntimeError):
 
 
 class Child:
-    """A running program. Leaving the context kills it if it still runs."""
+    """A running program. It is killed when the run is canceled, and when its context is left while it still runs.
+
+    A thread watches the cancel flag and keeps the end of the program's standard error, so that a read or a write that
+    is blocked on the program ends with it.
+    """
 
     def __init__(
         self,
@@ -97,57 +103,69 @@ class Child:
                 preexec_fn=lambda: _die_with_parent(parent),  # noqa: PLW1509 - calls only prctl
             )
         )
-        self._errors: deque[str] = deque(maxlen=_STDERR_LINES)
-        self._drain = threading.Thread(target=self._keep_errors, daemon=True)
-        self._drain.start()
+        self._errors = bytearray()
+        self._watcher = threading.Thread(target=self._watch, name=f"watch {self._name}", daemon=True)
+        self._watcher.start()
 
-    def _keep_errors(self) -> None:
+    def _watch(self) -> None:
         assert self.process.stderr is not None  # noqa: S101 - piped above
-        for line in self.process.stderr:
-            self._errors.append(line.decode(errors="replace").rstrip())
+        stderr = self.process.stderr.fileno()
+        canceled = False
+        while True:
+            if select.select([stderr], [], [], _POLL_SECONDS)[0]:
+                chunk = os.read(stderr, 65536)
+                if not chunk:
+                    return
+                self._errors += chunk
+                del self._errors[:-_STDERR_BYTES]
+            if not canceled:
+                try:
+                    self._check_cancel()
+                except Exception:  # whatever it raises, it means: stop
+                    canceled = True
+                    self.process.kill()
 
     @property
     def stdin(self) -> IO[bytes]:
+        """Its standard input; write() is the safe way to fill it."""
         assert self.process.stdin is not None, "started without stdin=True"  # noqa: S101
         return self.process.stdin
 
     @property
     def stdout(self) -> IO[bytes]:
+        """Its standard output. An early end means that the program failed: wait() tells how."""
         assert self.process.stdout is not None, "started without stdout=True"  # noqa: S101
         return self.process.stdout
 
     def write(self, data: bytes | memoryview) -> None:
-        """Writes to the program's standard input. Raises ChildError when it has ended."""
+        """Writes to the program's standard input at once. Raises ChildError when it has ended, or the cancel error."""
         try:
             self.stdin.write(data)
+            self.stdin.flush()
         except BrokenPipeError:
             self.wait()
             raise ChildError(f"{self._name} ended early") from None
 
     def read_all(self) -> bytes:
-        """Reads standard output to its end and waits. Raises ChildError on a failure."""
+        """Reads standard output to its end and waits. Raises ChildError on a failure, or the cancel error."""
         data = self.stdout.read()
         self.wait()
         return data
 
     def wait(self) -> None:
-        """Closes standard input and waits, looking at the cancel flag. Raises ChildError when the program failed."""
+        """Closes standard input and waits for the end. Raises ChildError on a failure, or the cancel error."""
         if self.process.stdin is not None:
             with contextlib.suppress(BrokenPipeError):
                 self.process.stdin.close()
-        while True:
-            try:
-                status = self.process.wait(timeout=_POLL_SECONDS)
-                break
-            except subprocess.TimeoutExpired:
-                self._check_cancel()
-        self._drain.join()
+        status = self.process.wait()  # the watcher ends it when the run is canceled
         if status != 0:
+            self._check_cancel()
+            self._watcher.join(_LAST_BREATH_SECONDS)
             raise ChildError(f"{self._name} ended with status {status}: {self.last_words()}")
 
     def last_words(self) -> str:
-        """The end of what the program wrote to its standard error."""
-        return " | ".join(self._errors)
+        """The end of what the program wrote to its standard error, at most 8 KiB."""
+        return " | ".join(self._errors.decode(errors="replace").split("\n")).strip(" |")
 
     def __enter__(self) -> Child:
         return self
@@ -158,6 +176,7 @@ class Child:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
+        self._watcher.join(_LAST_BREATH_SECONDS)
         for stream in (self.process.stdin, self.process.stdout):
             if stream is not None:
                 with contextlib.suppress(OSError):

@@ -48,8 +48,16 @@ class FrameWriter:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def send(self, message: dict[str, Any]) -> None:
-        """Writes one frame. Raises FrameError when it would be longer than MAX_FRAME; then nothing is written."""
-        line = json.dumps({"jsonrpc": "2.0", **message}, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+        """Writes one frame.
+
+        Raises FrameError, and writes nothing, when it would be longer than MAX_FRAME or holds what JSON has no word for
+        (NaN, an object of a library). Half a surrogate pair becomes a question mark: UTF-8 has no place for it.
+        """
+        try:
+            text = json.dumps({"jsonrpc": "2.0", **message}, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        except (TypeError, ValueError) as error:
+            raise FrameError(f"not a frame: {error}") from None
+        line = text.encode(errors="replace") + b"\n"
         if len(line) > MAX_FRAME:
             raise FrameError(f"a frame of {len(line)} bytes; the longest is {MAX_FRAME}")
         with self._lock:
@@ -69,8 +77,8 @@ def read_frame(stream: IO[bytes]) -> dict[str, Any] | None:
         raise FrameError("the frame is longer than 1 MiB or has no end")
     try:
         message = json.loads(line)
-    except ValueError as error:
-        raise FrameError(f"not JSON: {error}") from None
+    except (ValueError, RecursionError) as error:
+        raise FrameError(f"not JSON: {type(error).__name__}") from None
     if not isinstance(message, dict):
         raise FrameError("not a JSON object")
     return message

@@ -31,13 +31,26 @@ def ffmpeg() -> str:
     return imageio_ffmpeg.get_ffmpeg_exe()
 
 
-def read_audio(path: Path, sample_rate: int, *, field: str, check_cancel: Callable[[], None] = lambda: None) -> Samples:
-    """Decodes any audio (or the audio of a video) to mono at sample_rate Hz.
+_FORMATS = "wav,w64,aiff,caf,au,mp3,flac,ogg,aac,amr,ac3,mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,asf,mpegts,mpeg,flv"
+"""What ffmpeg may open. Playlists and the like are not among them: they can name other files of this machine."""
+
+
+def read_audio(
+    path: Path,
+    sample_rate: int,
+    *,
+    field: str,
+    check_cancel: Callable[[], None] = lambda: None,
+    longest_seconds: float | None = None,
+) -> Samples:
+    """Decodes any audio (or the audio of a video) to mono at sample_rate Hz, at most longest_seconds of it.
 
     Raises InvalidInputError naming `field` when the file holds no readable audio.
     """
-    argv = [ffmpeg(), "-nostdin", "-v", "error", "-protocol_whitelist", "file,pipe", "-i", f"file:{path}"]
-    argv += ["-map", "0:a:0", "-ac", "1", "-ar", str(sample_rate), "-f", "f32le", "-"]
+    argv = [ffmpeg(), "-nostdin", "-v", "error", "-protocol_whitelist", "file,pipe", "-format_whitelist", _FORMATS]
+    if longest_seconds is not None:
+        argv += ["-t", f"{longest_seconds:g}"]
+    argv += ["-i", f"file:{path}", "-map", "0:a:0", "-ac", "1", "-ar", str(sample_rate), "-f", "f32le", "-"]
     try:
         raw = run(argv, check_cancel)
     except ChildError:
@@ -47,11 +60,15 @@ def read_audio(path: Path, sample_rate: int, *, field: str, check_cancel: Callab
     samples = np.frombuffer(raw, dtype="<f4").astype(np.float32)
     if samples.size == 0:
         raise InvalidInputError("the recording is empty", field=field)
-    return samples
+    return np.nan_to_num(samples, copy=False, posinf=0.0, neginf=0.0)
+
+
+_CHUNK = 1 << 20
 
 
 def write_wav(path: Path, samples: Samples, sample_rate: int) -> None:
     """Writes 16-bit PCM with the draft label in the INFO chunk; the bytes depend on the samples only."""
     with soundfile.SoundFile(path, "w", samplerate=sample_rate, channels=1, subtype="PCM_16", format="WAV") as file:
         file.comment = DRAFT_LABEL
-        file.write(np.clip(samples, -1.0, 1.0))
+        for begin in range(0, max(samples.size, 1), _CHUNK):
+            file.write(np.clip(samples[begin : begin + _CHUNK], -1.0, 1.0))

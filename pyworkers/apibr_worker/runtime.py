@@ -17,8 +17,9 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
@@ -30,6 +31,7 @@ PROTOCOL = 1
 _HEARTBEAT_SECONDS = 1.0
 _METHOD_NOT_FOUND, _INVALID_REQUEST, _PARSE_ERROR, _ENGINE_ERROR = -32601, -32600, -32700, -32000
 _HASH_CHUNK = 1 << 20
+_Parsed = TypeVar("_Parsed")
 
 
 def main(streams: Streams) -> None:
@@ -38,30 +40,39 @@ def main(streams: Streams) -> None:
     parser.add_argument("--engine", required=True)
     engine_id: str = parser.parse_args().engine
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    Sidecar(engine_id, make_engine(engine_id), streams).serve()
+    manifest = find_manifest(engine_id)
+    Sidecar(manifest, make_engine(manifest), streams).serve()
 
 
-def make_engine(engine_id: str) -> Engine:
-    """Imports the engine that a manifest beside this file declares. All heavy imports happen here, before hello."""
+def find_manifest(engine_id: str) -> dict[str, Any]:
+    """Reads the manifest of that id from the engines beside this file."""
     for path in sorted((Path(__file__).parent / "engines").glob("*/manifest.yaml")):
         manifest = yaml.safe_load(path.read_text(encoding="utf-8"))
         if manifest["id"] == engine_id:
-            return importlib.import_module(manifest["module"]).Engine()
+            return manifest
     raise SystemExit(f"no engine has the id {engine_id}")
+
+
+def make_engine(manifest: dict[str, Any]) -> Engine:
+    """Imports a manifest's engine. All heavy imports happen here, before hello: a spare process has them done."""
+    return importlib.import_module(manifest["module"]).Engine()
 
 
 class Sidecar:
     """One process, one engine, one load or run at a time."""
 
-    def __init__(self, engine_id: str, engine: Engine, streams: Streams) -> None:
-        self._id = engine_id
+    def __init__(self, manifest: dict[str, Any], engine: Engine, streams: Streams) -> None:
+        self._id: str = manifest["id"]
+        self._tasks: set[str] = set(manifest["tasks"])
         self._engine = engine
         self._incoming = streams.incoming
         self._writer = FrameWriter(streams.outgoing)
         self._work: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
         self._busy = threading.Event()
-        self._canceled: dict[str, threading.Event] = {}
-        self._canceled_lock = threading.Lock()
+        self._loaded = False
+        self._flag_lock = threading.Lock()
+        self._flags: dict[str, threading.Event] = {}
+        """The cancel flag of the run in flight, by job. Set by the reader, looked at by the engine."""
         self._context: Context | None = None
         self._steps = 0
 
@@ -97,35 +108,44 @@ class Sidecar:
             self._take(frame)
 
     def _take(self, frame: dict[str, Any]) -> None:
+        """Answers what can be answered at once and queues the rest. Nothing that a frame holds may end this thread."""
         method, request_id = frame.get("method"), frame.get("id")
-        if method == "cancel":
-            self._flag(str(frame.get("params", {}).get("job"))).set()
+        params = frame.get("params")
+        if params is None:
+            params = {}
+        if not isinstance(params, dict):
+            self._answer_error(request_id, _INVALID_REQUEST, "params must be an object")
+        elif method == "cancel":
+            self._cancel(str(params.get("job")))
         elif request_id is None:
-            logging.getLogger("apibr_worker").info("unknown notification %s", method)
+            logging.getLogger("apibr_worker").info("unknown notification %r", method)
         elif method == "ping":
             self._writer.send({"id": request_id, "result": {}})
         elif method == "shutdown":
             self._writer.send({"id": request_id, "result": {}})
             os._exit(0)
         elif method in ("load", "run", "unload"):
-            if self._busy.is_set():
-                self._answer_error(request_id, _INVALID_REQUEST, f"{method} while another request is in flight")
-                return
-            self._busy.set()
-            if method == "run":
-                # A cancel that came when an earlier run of the same job had ended is not this run's.
-                self._forget(str((frame.get("params") or {}).get("job")))
-            self._work.put(frame)
+            self._accept(str(method), request_id, params)
         else:
-            self._answer_error(request_id, _METHOD_NOT_FOUND, f"unknown method {method}")
+            self._answer_error(request_id, _METHOD_NOT_FOUND, f"unknown method {str(method)[:80]!r}")
 
-    def _flag(self, job: str) -> threading.Event:
-        with self._canceled_lock:
-            return self._canceled.setdefault(job, threading.Event())
+    def _accept(self, method: str, request_id: Any, params: dict[str, Any]) -> None:
+        if self._busy.is_set():
+            self._answer_error(request_id, _INVALID_REQUEST, f"{method} while another request is in flight")
+            return
+        if method == "run":
+            # Made here and not by the main thread: a cancel may be the very next frame. One that comes when the run has
+            # ended finds no flag, so that it cancels no later run of the same job.
+            with self._flag_lock:
+                self._flags = {str(params.get("job")): threading.Event()}
+        self._busy.set()
+        self._work.put({"id": request_id, "method": method, "params": params})
 
-    def _forget(self, job: str) -> None:
-        with self._canceled_lock:
-            self._canceled.pop(job, None)
+    def _cancel(self, job: str) -> None:
+        with self._flag_lock:
+            flag = self._flags.get(job)
+        if flag is not None:
+            flag.set()
 
     # ---- the heartbeat's thread
 
@@ -144,9 +164,8 @@ class Sidecar:
     # ---- the main thread
 
     def _handle(self, frame: dict[str, Any]) -> None:
-        params = frame.get("params") or {}
         try:
-            answer: dict[str, Any] = {"result": self._call(frame["method"], params)}
+            answer: dict[str, Any] = {"result": self._call(frame["method"], frame["params"])}
         except EngineError as error:
             answer = self._engine_error(error.code, str(error), error.field)
         except MemoryError:
@@ -154,6 +173,8 @@ class Sidecar:
         except Exception as error:
             traceback.print_exc()
             answer = self._engine_error("internal", f"{type(error).__name__} in {self._phase() or 'the engine'}", None)
+        with self._flag_lock:
+            self._flags = {}
         self._context = None
         self._busy.clear()
         try:
@@ -167,52 +188,53 @@ class Sidecar:
         if method == "run":
             return self._run(params)
         self._engine.unload()
+        self._loaded = False
         return {}
 
     def _load(self, params: dict[str, Any]) -> dict[str, Any]:
         begin = time.monotonic()
-        self._engine.load(
-            LoadRequest(
-                engine=params["engine"],
-                model=params["model"],
-                variant=params.get("variant", "default"),
-                files=params.get("files", {}),
-                plan=params.get("plan", {}),
-            )
-        )
+        request = _parsed(_load_request, params)
+        if request.engine != self._id:
+            raise EngineError("protocol_error", f"this process holds {self._id}, not {request.engine}")
+        self._engine.load(request)
+        self._loaded = True
         return {"vram_bytes": 0, "ram_bytes": resident_bytes(), "seconds": time.monotonic() - begin}
 
     def _run(self, params: dict[str, Any]) -> dict[str, Any]:
-        job = str(params["job"])
-        out_dir = Path(params["out_dir"])
-        canceled = self._flag(job)
+        if not self._loaded:
+            raise EngineError("protocol_error", "run before load")
         self._steps = 0
-        context = Context(
-            task=params["task"],
-            params=params.get("params", {}),
+        context = self._context = _parsed(self._make_context, params)
+        if context.task not in self._tasks:
+            raise EngineError("invalid_input", f"{self._id} cannot do {context.task}")
+        context.check_cancel()
+        result = self._engine.run(context)
+        metadata = dict(result.metadata)
+        if result.warnings:
+            metadata["warnings"] = [{"code": item.code, "message": item.message} for item in result.warnings]
+        return {
+            "outputs": [_described(context.out_dir, output) for output in result.outputs],
+            "seed": context.seed,
+            "timings": context.timings,
+            "metadata": metadata,
+        }
+
+    def _make_context(self, params: dict[str, Any]) -> Context:
+        job, out_dir = str(params["job"]), Path(params["out_dir"])
+        with self._flag_lock:
+            canceled = self._flags[job]
+        return Context(
+            task=str(params["task"]),
+            params=dict(params.get("params") or {}),
             inputs=[
                 InputFile(item["name"], Path(item["path"]), item["mime"], item.get("metadata") or {})
-                for item in params.get("inputs", [])
+                for item in params.get("inputs") or []
             ],
             out_dir=out_dir,
             resume=_resume(params.get("resume_from")),
             reporter=_FrameReporter(self, job, out_dir),
             canceled=canceled,
         )
-        self._context = context
-        try:
-            result = self._engine.run(context)
-        finally:
-            self._forget(job)
-        metadata = dict(result.metadata)
-        if result.warnings:
-            metadata["warnings"] = [{"code": item.code, "message": item.message} for item in result.warnings]
-        return {
-            "outputs": [_described(out_dir, output) for output in result.outputs],
-            "seed": context.seed,
-            "timings": context.timings,
-            "metadata": metadata,
-        }
 
     def _phase(self) -> str | None:
         return self._context.phase_name if self._context else None
@@ -249,6 +271,24 @@ class _FrameReporter:
     def segment(self, index: int, path: Path, mime: str) -> None:
         file = _file(self._out_dir, path.relative_to(self._out_dir).as_posix(), mime)
         self._sidecar._notify("segment", job=self._job, index=index, file=file)
+
+
+def _load_request(params: dict[str, Any]) -> LoadRequest:
+    return LoadRequest(
+        engine=str(params["engine"]),
+        model=str(params["model"]),
+        variant=str(params.get("variant") or "default"),
+        files=dict(params.get("files") or {}),
+        plan=dict(params.get("plan") or {}),
+    )
+
+
+def _parsed(parse: Callable[[dict[str, Any]], _Parsed], params: dict[str, Any]) -> _Parsed:
+    """Turns params into what the engine takes. A wrong shape is the supervisor's fault, not the engine's."""
+    try:
+        return parse(params)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise EngineError("protocol_error", f"the frame's params have the wrong shape: {error!r}") from None
 
 
 def _resume(params: dict[str, Any] | None) -> Resume | None:

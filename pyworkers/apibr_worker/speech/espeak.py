@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from apibr_worker.api import Context, InvalidInputError
+from apibr_worker.child import ChildError
 from apibr_worker.media import Samples
 
 # espeak-ng's voice names where they differ from the lower-cased BCP 47 tag.
@@ -17,16 +18,24 @@ _VOICES = {"pt": "pt-br", "en": "en-us", "zh": "cmn", "zh-cn": "cmn", "no": "nb"
 
 _TAG = re.compile(r"[a-z]{2,3}(-[a-z0-9]{2,8}){0,2}")
 
-DEFAULT_RATE = 165
-"""Words a minute of an unmeasured voice."""
-_SLOWEST, _FASTEST = 80, 450
+SLOWEST, FASTEST = 80, 450
+"""Words a minute that espeak-ng takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How espeak-ng speaks: a variant of its voice, words a minute, and its own 0..99 for pitch and its range."""
+
+    variant: str
+    rate: float
+    pitch: int
+    span: int
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A word or phoneme with its place in time (seconds) and in the text (characters)."""
+    """A word or phoneme with its start in seconds and its place in the text in characters."""
 
-    kind: str
     name: str
     start: float
     position: int
@@ -39,14 +48,16 @@ class Utterance:
 
     samples: Samples
     sample_rate: int
-    marks: list[Mark]
+    phonemes: list[Mark]
+    words: list[Mark]
 
 
 class Espeak:
     """One speaking program. A fresh one a run: its noise generator then starts the same, and so do the samples."""
 
     def __init__(self, context: Context) -> None:
-        self._child = context.child([sys.executable, "-m", "apibr_worker.speech.helper"], stdin=True, stdout=True)
+        self._child = context.child([sys.executable, "-m", "apibr_worker.speech_helper"], stdin=True, stdout=True)
+        self._known: dict[str, str] = {}
 
     def __enter__(self) -> Espeak:
         self._child.__enter__()
@@ -55,39 +66,48 @@ class Espeak:
     def __exit__(self, *_: object) -> None:
         self._child.__exit__(None, None, None)
 
-    def say(
-        self, text: str, language: str, *, variant: str = "", rate: int, pitch: int = 50, span: int = 50
-    ) -> Utterance:
-        """Speaks text. rate is words a minute (80..450), pitch and span are espeak's own 0..99.
-
-        Raises InvalidInputError for a language that espeak-ng does not speak.
-        """
-        for voice in _candidates(language):
-            request = {
-                "text": text,
-                "voice": voice + (f"+{variant}" if variant else ""),
-                "rate": min(max(rate, _SLOWEST), _FASTEST),
-                "pitch": pitch,
-                "range": span,
-            }
-            self._child.write(json.dumps(request).encode() + b"\n")
-            self._child.stdin.flush()
-            answer = json.loads(self._child.stdout.readline() or b'{"error": "the speech program ended"}')
+    def say(self, text: str, language: str, manner: Manner) -> Utterance:
+        """Speaks text. Raises InvalidInputError for a language that espeak-ng does not speak."""
+        names = [self._known[language]] if language in self._known else _candidates(language)
+        for name in names:
+            answer = self._ask(
+                text=text,
+                voice=name + (f"+{manner.variant}" if manner.variant else ""),
+                rate=round(min(max(manner.rate, SLOWEST), FASTEST)),
+                pitch=min(max(manner.pitch, 0), 99),
+                range=min(max(manner.span, 0), 99),
+            )
             if "error" not in answer:
+                self._known[language] = name
                 return self._utterance(answer)
         raise InvalidInputError(
-            f"the draft voice does not speak {language!r}: use a language tag such as pt-BR, en or es", field="language"
+            f"the draft voice does not speak {language[:20]!r}: use a language tag such as pt-BR, en or es",
+            field="language",
         )
 
+    def _ask(self, **request: object) -> dict[str, object]:
+        self._child.write(json.dumps(request).encode() + b"\n")
+        line = self._child.stdout.readline()
+        if not line:
+            self._ended()
+        return json.loads(line)
+
     def _utterance(self, answer: dict[str, object]) -> Utterance:
-        rate, count = int(str(answer["sample_rate"])), int(str(answer["samples"]))
-        samples = np.frombuffer(self._child.stdout.read(count * 2), dtype="<i2").astype(np.float32) / 32768.0
+        rate, size = int(str(answer["sample_rate"])), int(str(answer["samples"])) * 2
+        raw = self._child.stdout.read(size)
+        if len(raw) < size:
+            self._ended()
+        marks: dict[str, list[Mark]] = {"phoneme": [], "word": []}
         events: list[list[object]] = answer["events"]  # type: ignore[assignment]
-        marks = [
-            Mark(str(kind), str(name), int(str(sample)) / rate, int(str(position)), int(str(length)))
-            for kind, sample, position, length, name in events
-        ]
-        return Utterance(samples, rate, marks)
+        for kind, sample, position, length, name in events:
+            marks[str(kind)].append(Mark(str(name), int(str(sample)) / rate, int(str(position)), int(str(length))))
+        samples = np.frombuffer(raw, dtype="<i2").astype(np.float32) / 32768.0
+        return Utterance(samples, rate, marks["phoneme"], marks["word"])
+
+    def _ended(self) -> None:
+        """Raises what tells why the program ended: the run's cancel, or its own failure."""
+        self._child.wait()
+        raise ChildError("the speech helper ended early")
 
 
 def _candidates(language: str) -> list[str]:

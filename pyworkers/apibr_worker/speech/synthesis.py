@@ -1,25 +1,27 @@
-"""From a text and a voice to samples with timings."""
+"""From texts and voices to samples with timings."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from apibr_worker.api import Context
+from apibr_worker.api import Context, InvalidInputError
 from apibr_worker.media import Samples
-from apibr_worker.speech.convert import measures_of, to_loudness, to_voice
-from apibr_worker.speech.espeak import DEFAULT_RATE, Espeak, Mark, Utterance
-from apibr_worker.speech.measure import VoiceMeasures
-from apibr_worker.speech.text import pause_after, sentences, speakable
+from apibr_worker.speech.convert import limited
+from apibr_worker.speech.espeak import Espeak, Mark
+from apibr_worker.speech.measure import gated_loudness
+from apibr_worker.speech.speaker import Sentence, Speaker
+from apibr_worker.speech.text import sentences
 
 DEFAULT_LANGUAGE = "pt-BR"
-DEFAULT_LUFS = -18.0
-_CALIBRATION_ROUNDS = 3
-_HIGH_VOICE_HZ = 165.0
-"""Above it espeak-ng's second female variant is nearer to begin with."""
-_VOWELS = frozenset("aeiouyɐɑɒæɔəɘɛɜɞɤɨɪɯɵøœɶʉʊʌʏɚɝ")
+LONGEST_TEXT = 20_000
+"""Characters of one request, all lines together: half an hour of speech, which is held in memory."""
+_LONGEST_PAUSE = 600.0
+_SAMPLE_BYTES = 4
+_EARLY = 0.005
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,7 @@ class Phoneme:
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A word of the text with its time in seconds."""
+    """A word of the text, as it was written and with its punctuation, with its time in seconds."""
 
     text: str
     start: float
@@ -51,126 +53,167 @@ class Speech:
 
     @property
     def seconds(self) -> float:
+        """Length in seconds."""
         return self.samples.size / self.sample_rate
 
 
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A text in one voice, and the silence in seconds after it. voice is the content of a voice file."""
+
+    text: str
+    language: str | None = None
+    voice: dict[str, Any] | None = None
+    pause_seconds: float = 0.0
+    field: str = "text"
+    """What to name in an error about this line."""
+
+
 def synthesize(
-    text: str, *, language: str | None, voice: dict[str, Any] | None, speed: float, context: Context
+    text: str,
+    *,
+    language: str | None,
+    voice: dict[str, Any] | None,
+    speed: float,
+    context: Context,
+    seed: int | None = None,
+    field: str = "text",
 ) -> Speech:
     """Speaks a text.
 
-    voice is what draft-voice measured, or a built-in voice's settings ({"variant", "pitch"}), or None for the default
-    voice; language is a BCP 47 tag (default pt-BR); speed multiplies the voice's own pace. Reports a step a sentence
-    and looks at the cancel flag between them. The same arguments give the same samples.
+    voice is what draft-voice measured, or a built-in voice's settings, or None for the default voice; language is a
+    BCP 47 tag (default pt-BR); speed 0.5..2 multiplies the voice's own pace; seed (default: the run's) chooses among
+    takes that differ a little in melody, pace and pauses. Reports a step a sentence in the current phase and looks at
+    the cancel flag. The same arguments give the same samples. Raises InvalidInputError, naming `field` or "language".
     """
-    pieces = sentences(text)
-    spoken: list[Speech] = []
-    target = VoiceMeasures.from_json(voice or {})
+    return speak([Line(text, language, voice, field=field)], speed=speed, seed=seed, context=context)
+
+
+def speak(lines: list[Line], *, speed: float, context: Context, seed: int | None = None) -> Speech:
+    """Speaks lines one after the other; like synthesize otherwise."""
+    _check_length(lines)
+    pieces = [sentences(line.text) for line in lines]
+    for line, of_line in zip(lines, pieces, strict=True):
+        if not of_line:
+            raise InvalidInputError("there is nothing in the text that can be spoken", field=line.field)
+    total = sum(len(of_line) for of_line in pieces)
+    tape = bytearray()
+    spoken: list[_Spoken] = []
     with Espeak(context) as espeak:
-        speaker = _Speaker(espeak, language or DEFAULT_LANGUAGE, voice or {}, target, speed)
-        speaker.calibrate(" ".join(pieces)[:600])
-        for index, piece in enumerate(pieces):
-            spoken.append(speaker.say(piece))
-            context.progress(index + 1, len(pieces))
-    speech = join(spoken)
-    lufs = target.loudness_lufs if target else DEFAULT_LUFS
-    return Speech(
-        to_loudness(speech.samples, speech.sample_rate, lufs), speech.sample_rate, speech.phonemes, speech.words
-    )
+        cast = _Cast(espeak, lines, pieces, speed, context)
+        for index, (line, of_line) in enumerate(zip(lines, pieces, strict=True)):
+            speaker = cast.speaker(line)
+            for number, piece in enumerate(of_line):
+                take = np.random.default_rng([context.seed if seed is None else seed, index, number])
+                sentence, samples = speaker.say(piece, take)
+                spoken.append(_Spoken(speaker, sentence, len(tape) // _SAMPLE_BYTES, samples.size))
+                tape += samples.data
+                context.progress(len(spoken), total)
+            tape += bytes(round(line.pause_seconds * spoken[-1].sentence.sample_rate) * _SAMPLE_BYTES)
+    return _assemble(spoken, tape, lines)
 
 
-class _Speaker:
-    """espeak-ng tuned to one voice."""
+def _check_length(lines: list[Line]) -> None:
+    size = sum(len(line.text) for line in lines)
+    if size > LONGEST_TEXT:
+        raise InvalidInputError(
+            f"the text has {size} characters; the longest is {LONGEST_TEXT}: divide it into several requests",
+            field=lines[0].field.split("/")[0],
+        )
+    pauses = sum(line.pause_seconds for line in lines)
+    if pauses > _LONGEST_PAUSE:
+        raise InvalidInputError(
+            f"the pauses take {pauses:g} s together; the longest is {_LONGEST_PAUSE:g} s: shorten pause_ms",
+            field=lines[0].field.split("/")[0],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Spoken:
+    """A sentence and its place on the tape, in samples."""
+
+    speaker: Speaker
+    sentence: Sentence
+    begin: int
+    size: int
+
+
+class _Cast:
+    """One speaker for each voice and language, tuned on all that it has to say."""
 
     def __init__(
-        self, espeak: Espeak, language: str, voice: dict[str, Any], target: VoiceMeasures | None, speed: float
+        self, espeak: Espeak, lines: list[Line], pieces: list[list[str]], speed: float, context: Context
     ) -> None:
-        self._espeak, self._language, self._target, self._speed = espeak, language, target, speed
-        self._variant = str(voice.get("variant", "f2" if target and target.f0_median_hz > _HIGH_VOICE_HZ else ""))
-        self._pitch = int(voice.get("pitch", 50))
-        self._rate = round(float(voice.get("rate", DEFAULT_RATE)) * speed)
-        self._own: VoiceMeasures | None = None
+        self._espeak, self._speed, self._context = espeak, speed, context
+        self._texts: dict[str, str] = {}
+        self._speakers: dict[str, Speaker] = {}
+        for line, of_line in zip(lines, pieces, strict=True):
+            key = self._key(line)
+            self._texts[key] = f"{self._texts.get(key, '')} {' '.join(of_line)}".strip()
 
-    def calibrate(self, text: str) -> None:
-        """Finds the rate at which espeak-ng's own syllables come as fast as the measured voice's, times speed."""
-        if self._target is None:
-            return
-        wanted = self._target.nuclei_per_second * self._speed
-        for _ in range(_CALIBRATION_ROUNDS if wanted > 0 else 0):
-            have = syllables_per_second(self._utter(text))
-            if have <= 0:
-                break
-            self._rate = round(min(max(self._rate * wanted / have, 80), 450))
-        utterance = self._utter(text)
-        self._own = measures_of(utterance.samples, utterance.sample_rate)
-        # The sample was counted by its intensity peaks, not by phonemes: one correction with the same yardstick.
-        if self._own and self._own.nuclei_per_second > 0 and wanted > 0:
-            correction = min(max(wanted / self._own.nuclei_per_second, 0.8), 1.25)
-            self._rate = round(min(max(self._rate * correction, 80), 450))
+    def speaker(self, line: Line) -> Speaker:
+        key = self._key(line)
+        if key not in self._speakers:
+            speaker = Speaker(
+                self._espeak, line.language or DEFAULT_LANGUAGE, line.voice or {}, self._speed, self._context
+            )
+            speaker.calibrate(self._texts[key])
+            self._speakers[key] = speaker
+        return self._speakers[key]
 
-    def say(self, sentence: str) -> Speech:
-        """One sentence, followed by its pause."""
-        utterance = self._utter(sentence)
-        samples, rate = utterance.samples, utterance.sample_rate
-        if self._target is not None and samples.size:
-            samples = to_voice(samples, rate, self._own, self._target)
-        end = _speech_end(samples, rate)
-        pause = np.zeros(int(pause_after(sentence) / self._speed * rate), dtype=np.float32)
-        samples = np.concatenate([samples[: int(end * rate)], pause])
-        phonemes = _spans([m for m in utterance.marks if m.kind == "phoneme"], end)
-        words = [(m, start, stop) for m, start, stop in _spans([m for m in utterance.marks if m.kind == "word"], end)]
-        return Speech(
-            samples,
-            rate,
-            [Phoneme(mark.name, start, stop) for mark, start, stop in phonemes if mark.name],
-            [Word(_word(sentence, self._language, mark), start, stop) for mark, start, stop in words],
-        )
-
-    def _utter(self, text: str) -> Utterance:
-        return self._espeak.say(
-            speakable(text, self._language), self._language, variant=self._variant, rate=self._rate, pitch=self._pitch
-        )
+    @staticmethod
+    def _key(line: Line) -> str:
+        return json.dumps([line.language, line.voice], sort_keys=True)
 
 
-def _word(sentence: str, language: str, mark: Mark) -> str:
-    spoken = speakable(sentence, language)
-    return spoken[max(0, mark.position) : max(0, mark.position) + mark.length]
+def _assemble(spoken: list[_Spoken], tape: bytearray, lines: list[Line]) -> Speech:
+    """Brings each speaker to its own loudness, in place: half an hour of samples is held once."""
+    samples = np.frombuffer(tape, dtype=np.float32)
+    rate = spoken[0].sentence.sample_rate
+    gains = _gains(spoken)
+    phonemes: list[Phoneme] = []
+    words: list[Word] = []
+    for item in spoken:
+        own = samples[item.begin : item.begin + item.size]
+        own[:] = limited(own * gains[id(item.speaker)], rate)
+        begin = item.begin / rate
+        timed = [mark for mark in _spans(item.sentence.phonemes, item.sentence.spoken_end) if mark[0].name]
+        phonemes += [Phoneme(mark.name, begin + start, begin + stop) for mark, start, stop in timed]
+        words += [Word(w.text, begin + w.start, begin + w.end) for w in _words(item.sentence, timed)]
+    if not phonemes:
+        raise InvalidInputError("there is nothing in the text that can be spoken", field=lines[0].field)
+    return Speech(samples, rate, phonemes, words)
+
+
+def _gains(spoken: list[_Spoken]) -> dict[int, np.float32]:
+    """The factor that brings each speaker to its loudness."""
+    gains: dict[int, np.float32] = {}
+    for speaker in {id(item.speaker): item.speaker for item in spoken}.values():
+        now = gated_loudness(np.concatenate([item.sentence.powers for item in spoken if item.speaker is speaker]))
+        gains[id(speaker)] = np.float32(10.0 ** ((speaker.lufs - now) / 20.0) if now > -69.0 else 1.0)
+    return gains
 
 
 def _spans(marks: list[Mark], end: float) -> list[tuple[Mark, float, float]]:
     """Each mark lasts until the next one begins."""
     stops = [mark.start for mark in marks[1:]] + [end]
-    return [(mark, mark.start, max(mark.start, min(stop, end))) for mark, stop in zip(marks, stops, strict=True)]
+    return [
+        (mark, min(mark.start, end), max(min(mark.start, end), min(stop, end)))
+        for mark, stop in zip(marks, stops, strict=True)
+    ]
 
 
-def _speech_end(samples: Samples, rate: int) -> float:
-    """Where the sound ends, in seconds: espeak-ng adds a silence of its own after each sentence."""
-    loud = np.flatnonzero(np.abs(samples) > 0.004)
-    return min(samples.size, int(loud[-1]) + rate // 50) / rate if loud.size else samples.size / rate
-
-
-def syllables_per_second(utterance: Utterance) -> float:
-    """Vowels per second of speaking; a run of vowel symbols (a diphthong) counts once."""
-    phonemes = [mark for mark in utterance.marks if mark.kind == "phoneme"]
-    vowels = sum(1 for mark in phonemes if any(sign in _VOWELS for sign in mark.name))
-    level = np.abs(utterance.samples)
-    window = utterance.sample_rate // 100
-    frames = level[: level.size // window * window].reshape(-1, window).max(axis=1) if level.size >= window else level
-    speaking = float(np.sum(frames > 0.01)) / 100.0
-    return vowels / speaking if speaking > 0.1 else 0.0
-
-
-def join(parts: list[Speech], pauses: list[float] | None = None) -> Speech:
-    """Strings speeches together; pauses are seconds of silence after each part."""
-    rate = parts[0].sample_rate if parts else 22050
-    samples: list[Samples] = []
-    phonemes: list[Phoneme] = []
+def _words(sentence: Sentence, phonemes: list[tuple[Mark, float, float]]) -> list[Word]:
+    """The sentence's words: what espeak-ng reads as several ("14,5" is four) is one where it was written as one."""
+    begun: list[tuple[int, str, float]] = []
+    for mark in sentence.words:
+        place, text = sentence.reading.token_at(mark.position)
+        if text and (not begun or place > begun[-1][0]):
+            begun.append((place, text, mark.start))
     words: list[Word] = []
-    offset = 0.0
-    for index, part in enumerate(parts):
-        phonemes += [Phoneme(p.ipa, p.start + offset, p.end + offset) for p in part.phonemes]
-        words += [Word(w.text, w.start + offset, w.end + offset) for w in part.words]
-        gap = np.zeros(int((pauses[index] if pauses else 0.0) * rate), dtype=np.float32)
-        samples += [part.samples, gap]
-        offset += (part.samples.size + gap.size) / rate
-    return Speech(np.concatenate(samples) if samples else np.zeros(0, np.float32), rate, phonemes, words)
+    for index, (_, text, start) in enumerate(begun):
+        # espeak-ng tells a word up to 40 ms before its first phoneme: the phonemes are what is heard.
+        until = begun[index + 1][2] if index + 1 < len(begun) else sentence.spoken_end
+        own = [(first, last) for _, first, last in phonemes if start - _EARLY <= first < until - _EARLY]
+        words.append(Word(text, own[0][0], own[-1][1]) if own else Word(text, start, until))
+    return words

@@ -1,39 +1,122 @@
-"""Text on its way to the synthesiser: sentences, and words that espeak-ng reads wrongly."""
+"""Text on its way to the synthesiser: cleaning, sentences, and words that espeak-ng reads wrongly."""
 
 from __future__ import annotations
 
 import re
+import unicodedata
+from dataclasses import dataclass
 
 _LONGEST = 280
-_END = re.compile(r"(?<=[.!?…;:])\s+|\n+")
-_PAUSE_SECONDS = {".": 0.32, "!": 0.32, "?": 0.34, "…": 0.42, ";": 0.24, ":": 0.24}
+_END = re.compile(r"(?<=[.!?…;:])\s+|(?<=[。！？।])\s*|\n+")
+_PAUSE_SECONDS = {
+    **dict.fromkeys(".!。！।", 0.32),
+    **dict.fromkeys("?？", 0.34),
+    **dict.fromkeys(";:", 0.24),
+    "…": 0.42,
+}
+_CLOSING = "\"'”’»)]}"
 
-# In Portuguese "AI" is said as in English; letter by letter it becomes "a-i", a cry of pain.
-_PORTUGUESE = [(re.compile(r"\bAI\b"), "ei ai"), (re.compile(r"\bI\.?A\.?(?=\W|$)"), "í á")]
+# A full stop behind one of these ends no sentence; nor does one behind a single capital (J. R. Silva).
+_ABBREVIATION = re.compile(
+    r"(?:^|[\s(])(?:sra?s?|dra?s?|prof[aª]?s?|eng|exm[oa]|ilm[oa]|av|pág|págs|núm|ex|vs|sta?|mrs?|ms|jr|gen|vol|fig|[A-Z])\.$",
+    re.IGNORECASE,
+)
+_SINGLE_LOWER = re.compile(r"(?:^|[\s(])[a-z]\.$")
+
+# Said letter by letter or as in English; espeak-ng reads the first as a cry of pain and the second as "ya".
+_REPLACED = {
+    "pt": [(re.compile(r"\bAI\b"), "ei ai"), (re.compile(r"\bI\.A\.|\bIA\b"), "i á")],
+    "es": [(re.compile(r"\bAI\b"), "ei ai"), (re.compile(r"\bI\.A\.|\bIA\b"), "i á")],
+}
+
+# Words between spaces; letter by letter in the scripts that put none between words.
+_TOKEN = re.compile(r"[^\s\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]+|\S")
+
+
+def clean(text: str) -> str:
+    """Composed Unicode without control characters and emoji, which espeak-ng would read out by their names."""
+    kept: list[str] = []
+    for char in unicodedata.normalize("NFC", text):
+        category = unicodedata.category(char)
+        if char in "\n\t\r\u2028\u2029":
+            kept.append("\n" if char in "\n\u2028\u2029" else " ")
+        elif char in "\ufe0f\u200d" or category in ("Cc", "Cs", "Co", "Cn") or _is_emoji(char, category):
+            continue
+        else:
+            kept.append(char)
+    return "".join(kept)
+
+
+def _is_emoji(char: str, category: str) -> bool:
+    return (category == "So" and char >= "\u2300") or "\U0001f3fb" <= char <= "\U0001f3ff"
+
+
+def is_speakable(text: str) -> bool:
+    """Whether there is a letter or a digit in it."""
+    return any(char.isalnum() for char in text)
 
 
 def sentences(text: str) -> list[str]:
-    """Splits text at sentence ends, and longer pieces at commas or spaces, so that none exceeds 280 characters."""
+    """Splits text at sentence ends, and longer pieces at commas or spaces, so that none exceeds 280 characters.
+
+    What has neither letter nor digit is left out.
+    """
     pieces: list[str] = []
-    for piece in _END.split(text):
-        rest = piece.strip()
+    for sentence in _whole_sentences(clean(text)):
+        rest = sentence
         while len(rest) > _LONGEST:
-            cut = max(rest.rfind(", ", 0, _LONGEST), 0) or max(rest.rfind(" ", 0, _LONGEST), 0) or _LONGEST
+            cut = max(rest.rfind(", ", 0, _LONGEST), 0) or max(rest.rfind(" ", 0, _LONGEST), 0) or _LONGEST - 1
             pieces.append(rest[: cut + 1].strip())
             rest = rest[cut + 1 :].strip()
-        if rest:
-            pieces.append(rest)
-    return pieces
+        pieces.append(rest)
+    return [piece for piece in pieces if is_speakable(piece)]
+
+
+def _whole_sentences(text: str) -> list[str]:
+    whole: list[str] = []
+    for paragraph in text.split("\n"):
+        begun = ""
+        for piece in _END.split(paragraph):
+            begun = f"{begun} {piece.strip()}".strip()
+            if not _ABBREVIATION.search(begun) or _SINGLE_LOWER.search(begun):
+                whole.append(begun)
+                begun = ""
+        whole.append(begun)
+    return [sentence for sentence in whole if sentence]
 
 
 def pause_after(sentence: str) -> float:
     """Seconds of silence that a sentence's last sign asks for."""
-    return _PAUSE_SECONDS.get(sentence[-1:], 0.18)
+    return _PAUSE_SECONDS.get(sentence.rstrip(_CLOSING)[-1:], 0.18)
 
 
-def speakable(sentence: str, language: str) -> str:
-    """The sentence as espeak-ng should read it."""
-    if language.lower().startswith("pt"):
-        for pattern, spoken in _PORTUGUESE:
-            sentence = pattern.sub(spoken, sentence)
-    return sentence
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A sentence as espeak-ng should read it, and where each part of that comes from."""
+
+    source: str
+    spoken: str
+    origins: list[int]
+    """For each character of spoken, its place in source; one more for the end."""
+
+    def token_at(self, position: int) -> tuple[int, str]:
+        """The source's word, with its punctuation, around a place in spoken: (where it begins, the word)."""
+        place = self.origins[min(max(position, 0), len(self.origins) - 1)]
+        for match in _TOKEN.finditer(self.source):
+            if match.end() > place:
+                return match.start(), match.group()
+        return len(self.source), ""
+
+
+def reading(sentence: str, language: str) -> Reading:
+    """Puts what espeak-ng reads wrongly into letters that it reads right."""
+    patterns = _REPLACED.get(language.lower().replace("_", "-").split("-")[0], [])
+    found = sorted((m.start(), m.end(), spoken) for pattern, spoken in patterns for m in pattern.finditer(sentence))
+    spoken, origins, done = "", [], 0
+    for start, end, words in found:
+        spoken += sentence[done:start] + words
+        origins += [*range(done, start), *[start] * len(words)]
+        done = end
+    spoken += sentence[done:]
+    origins += range(done, len(sentence) + 1)
+    return Reading(sentence, spoken, origins)

@@ -1,10 +1,11 @@
-"""A program of its own that speaks through libespeak-ng. This file alone is GPL-3.0-or-later, as that library is.
+"""Speaks what standard input asks for.
 
 SPDX-License-Identifier: GPL-3.0-or-later
 
-It reads requests from standard input, one JSON object a line: {"text", "voice", "rate", "pitch", "range"}, and answers
-each with a JSON line {"sample_rate", "samples", "events": [[kind, sample, text_position, length, name], ...]} followed
-by `samples` 16-bit samples; or {"error": sentence}. Kinds are "word" and "phoneme"; positions count characters from 0.
+A request is one JSON object a line: {"text", "voice", "rate", "pitch", "range"}. The answer is a JSON line
+{"sample_rate", "samples", "events": [[kind, sample, text_position, length, name], ...]} followed by `samples` 16-bit
+little-endian samples, or {"error": "unknown voice"}. Kinds are "word" and "phoneme" (name is then its IPA; a pause has
+none); positions count characters from 0. The program ends with its input.
 """
 
 import ctypes
@@ -18,6 +19,10 @@ _SYNCHRONOUS, _PHONEME_EVENTS, _PHONEME_IPA, _DONT_EXIT = 2, 1, 2, 0x8000
 _RATE, _PITCH, _RANGE = 1, 3, 4
 _UTF8, _BY_CHARACTER = 1, 1
 _EVENT_END, _EVENT_WORD, _EVENT_PHONEME = 0, 1, 7
+
+
+class UnknownVoiceError(Exception):
+    """libespeak-ng has no voice of that name."""
 
 
 class _Name(ctypes.Union):
@@ -66,33 +71,35 @@ class Espeak:
             if event.type == _EVENT_WORD:
                 self._events.append(["word", event.sample, event.text_position - 1, event.length, ""])
             elif event.type == _EVENT_PHONEME:
+                # The field holds 8 bytes: a longer name is cut, perhaps inside a letter.
                 name = event.id.string.decode("utf-8", "ignore")
                 self._events.append(["phoneme", event.sample, event.text_position - 1, event.length, name])
             index += 1
         return 0
 
     def speak(self, request: dict[str, Any]) -> tuple[list[list[Any]], bytes]:
-        """Raises ValueError when there is no such voice."""
+        """Speaks one request. Raises UnknownVoiceError."""
         if self._lib.espeak_SetVoiceByName(str(request["voice"]).encode()) != 0:
-            raise ValueError("no such voice")
+            raise UnknownVoiceError
         self._lib.espeak_SetParameter(_RATE, int(request["rate"]), 0)
         self._lib.espeak_SetParameter(_PITCH, int(request["pitch"]), 0)
         self._lib.espeak_SetParameter(_RANGE, int(request["range"]), 0)
         self._samples.clear()
         self._events = []
-        text = str(request["text"]).encode() + b"\0"
+        text = str(request["text"]).encode(errors="replace") + b"\0"
         self._lib.espeak_Synth(text, ctypes.c_size_t(len(text)), 0, _BY_CHARACTER, 0, _UTF8, None, None)
         return self._events, bytes(self._samples)
 
 
 def main() -> None:
+    """Serves until standard input ends."""
     espeak = Espeak()
     out = sys.stdout.buffer
     for line in sys.stdin.buffer:
         try:
             events, samples = espeak.speak(json.loads(line))
-        except ValueError as error:
-            out.write(json.dumps({"error": str(error)}).encode() + b"\n")
+        except UnknownVoiceError:
+            out.write(b'{"error": "unknown voice"}\n')
         else:
             header = {"sample_rate": espeak.sample_rate, "samples": len(samples) // 2, "events": events}
             out.write(json.dumps(header).encode() + b"\n" + samples)
