@@ -50,6 +50,9 @@ type demo struct {
 	output  string
 	project string
 	pid     int
+
+	dataDir string
+	address string
 }
 
 func (d *demo) run(cmd *cobra.Command) error {
@@ -59,6 +62,14 @@ func (d *demo) run(cmd *cobra.Command) error {
 			return err
 		}
 		d.samples = filepath.Join(filepath.Dir(self), "..", "samples")
+	}
+	c, err := d.e.loadConfig(nil)
+	if err != nil {
+		return err
+	}
+	d.dataDir, d.address = c.DataDir, "http://"+reachable(c.Address())
+	if err := os.MkdirAll(d.output, 0o755); err != nil {
+		return exitWith(ExitError, "--output-dir: %v", err)
 	}
 	if err := d.ensureStudio(cmd.Context()); err != nil {
 		return err
@@ -99,15 +110,19 @@ func (d *demo) ensureStudio(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(d.e.connection.DataDir, 0o700); err != nil {
+	if err := os.MkdirAll(d.dataDir, 0o700); err != nil {
 		return err
 	}
-	log, err := os.OpenFile(filepath.Join(d.e.connection.DataDir, "serve.log"), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	log, err := os.OpenFile(filepath.Join(d.dataDir, "serve.log"), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}
 	defer log.Close()
-	serve := exec.Command(self, "serve", "--data-dir", d.e.connection.DataDir)
+	args := []string{"serve", "--data-dir", d.dataDir}
+	if d.e.configFile != "" {
+		args = append(args, "--config", d.e.configFile)
+	}
+	serve := exec.Command(self, args...)
 	serve.Stdout, serve.Stderr = log, log
 	serve.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := serve.Start(); err != nil {
@@ -134,7 +149,7 @@ func (d *demo) awaitStudio(ctx context.Context, ended <-chan struct{}, log strin
 			printTail(d.e.stderr, log)
 			return exitWith(ExitError, "apibr serve ended")
 		case <-deadline:
-			return exitWith(ExitUnreachable, "%s", d.e.lang.text("unreachable", d.e.connection.Server))
+			return exitWith(ExitUnreachable, "%s", d.e.lang.text("unreachable", d.address))
 		case <-ctx.Done():
 			return ctx.Err()
 		}
