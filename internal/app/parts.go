@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"log/slog"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -23,6 +24,7 @@ import (
 	"github.com/apibr/studio/internal/runner"
 	"github.com/apibr/studio/internal/sched"
 	"github.com/apibr/studio/internal/sidecar"
+	"github.com/apibr/studio/internal/telemetry"
 )
 
 // This file translates the configuration into the packages' own, one function a part.
@@ -125,6 +127,6 @@ func (a *App) queueConfig() queue.Config {
 	river.AddWorker(workers, &jobs.SweepWorker{Jobs: a.jobs})
 	river.AddWorker(workers, &tidyWorker{app: a})
 	return queue.Config{Pool: a.store.Pool(), PollOnly: strings.Contains(c.Database.PoolMode, "transaction") || !a.store.CanListen(), NodeID: a.node, BootID: a.boot,
-		GenWorkers: c.Queue.MaxConcurrentJobs, UtilWorkers: c.Server.Workers, Workers: workers, SoftStop: c.Supervisor.SoftStop, Log: a.log,
+		GenWorkers: c.Queue.MaxConcurrentJobs, UtilWorkers: c.Server.Workers, Workers: workers, SoftStop: c.Supervisor.SoftStop, Log: telemetry.AtLeast(a.log, slog.LevelWarn),
 		Periodic: []*river.PeriodicJob{queue.Every(time.Hour, "sweep_jobs", jobs.SweepArgs{}), queue.Every(time.Hour, "tidy_files", tidyArgs{})}}
 }

@@ -49,16 +49,21 @@ func builtinVoice(s *studio) string {
 	return ""
 }
 
-// workFiles are the regular files below a data directory's work folder.
+// workFiles are the regular files of runs below a data directory's work folder; beside the runs' folders, which are named
+// by their job, the supervisor keeps what it knows of its living processes there.
 func workFiles(t testing.TB, dir string) []string {
 	t.Helper()
 	var files []string
-	err := filepath.WalkDir(filepath.Join(dir, "work"), func(path string, entry fs.DirEntry, err error) error {
-		if err == nil && entry.Type().IsRegular() && filepath.Base(filepath.Dir(path)) != "work" {
-			files = append(files, path)
-		}
-		return nil
-	})
+	runs, err := filepath.Glob(filepath.Join(dir, "work", "*-*-*-*-*"))
 	require.NoError(t, err)
+	for _, run := range runs {
+		err := filepath.WalkDir(run, func(path string, entry fs.DirEntry, err error) error {
+			if err == nil && entry.Type().IsRegular() {
+				files = append(files, path)
+			}
+			return nil // what vanishes while we look is not left over
+		})
+		require.NoError(t, err)
+	}
 	return files
 }

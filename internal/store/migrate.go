@@ -13,6 +13,7 @@ import (
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 	"github.com/riverqueue/river/rivermigrate"
 
+	"github.com/apibr/studio/internal/telemetry"
 	"github.com/apibr/studio/migrations"
 )
 
@@ -82,7 +83,7 @@ func migrateRiver(ctx context.Context, conn *pgx.Conn, log *slog.Logger) error {
 		return err
 	}
 	defer pool.Close()
-	migrator, err := rivermigrate.New(riverpgxv5.New(pool), &rivermigrate.Config{Schema: RiverSchema, Logger: log})
+	migrator, err := rivermigrate.New(riverpgxv5.New(pool), &rivermigrate.Config{Schema: RiverSchema, Logger: telemetry.AtLeast(log, slog.LevelWarn)})
 	if err != nil {
 		return fmt.Errorf("read River's migrations: %w", err)
 	}

@@ -1,6 +1,7 @@
 package telemetry
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"log/slog"
@@ -20,6 +21,28 @@ func NewLogger(out io.Writer, level, format string) (*slog.Logger, error) {
 		handler = slog.NewJSONHandler(out, options)
 	}
 	return slog.New(idHandler{handler}), nil
+}
+
+// AtLeast is log without the lines below a level: for libraries that tell more than a user wants to know.
+func AtLeast(log *slog.Logger, level slog.Level) *slog.Logger {
+	return slog.New(threshold{log.Handler(), level})
+}
+
+type threshold struct {
+	slog.Handler
+	least slog.Level
+}
+
+func (h threshold) Enabled(ctx context.Context, level slog.Level) bool {
+	return level >= h.least && h.Handler.Enabled(ctx, level)
+}
+
+func (h threshold) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return threshold{h.Handler.WithAttrs(attrs), h.least}
+}
+
+func (h threshold) WithGroup(name string) slog.Handler {
+	return threshold{h.Handler.WithGroup(name), h.least}
 }
 
 // What must never be read in a log: our keys, bearer tokens, passwords in URLs, tickets and signatures in queries.
