@@ -70,73 +70,58 @@ type KeyPath struct {
 
 func (s *Server) registerAuth() {
 	tag := []string{"account"}
-	huma.Register(s.api, huma.Operation{OperationID: "get-me", Method: http.MethodGet, Path: "/api/v1/auth/me", Summary: "Say who the caller is", Tags: tag}, func(ctx context.Context, _ *struct{}) (*struct{ Body Me }, error) {
-		p, err := s.principal(ctx, auth.Read)
-		if err != nil {
-			return nil, s.answer(ctx, err)
-		}
-		return &struct{ Body Me }{Me{OwnerID: p.Owner, Scopes: scopeNames(p.Scopes), Via: string(p.Via), KeyID: p.KeyID, Admin: p.Admin, ExpiresAt: p.ExpiresAt}}, nil
-	})
-	huma.Register(s.api, huma.Operation{OperationID: "create-ticket", Method: http.MethodPost, Path: "/api/v1/auth/ticket", Summary: "Make a one-time ticket for the WebSocket", Tags: tag, DefaultStatus: http.StatusCreated}, s.createTicket)
-	huma.Register(s.api, huma.Operation{OperationID: "create-login-link", Method: http.MethodPost, Path: "/api/v1/auth/link", Summary: "Make a one-time link that signs a browser in", Tags: tag, DefaultStatus: http.StatusCreated}, s.createLink)
+	huma.Register(s.api, huma.Operation{OperationID: "get-me", Method: http.MethodGet, Path: "/api/v1/auth/me", Summary: "Say who the caller is", Tags: tag, Errors: []int{401}},
+		as(s, auth.Read, func(_ context.Context, p auth.Principal, _ *struct{}) (*struct{ Body Me }, error) {
+			return &struct{ Body Me }{Me{OwnerID: p.Owner, Scopes: scopeNames(p.Scopes), Via: string(p.Via), KeyID: p.KeyID, Admin: p.Admin, ExpiresAt: p.ExpiresAt}}, nil
+		}))
+	huma.Register(s.api, huma.Operation{OperationID: "create-ticket", Method: http.MethodPost, Path: "/api/v1/auth/ticket", Summary: "Make a one-time ticket for the WebSocket", Tags: tag, DefaultStatus: http.StatusCreated, Errors: []int{401}}, as(s, auth.Read, s.createTicket))
+	huma.Register(s.api, huma.Operation{OperationID: "create-login-link", Method: http.MethodPost, Path: "/api/v1/auth/link", Summary: "Make a one-time link that signs a browser in", Tags: tag, DefaultStatus: http.StatusCreated, Errors: []int{401, 403}}, as(s, auth.Admin, s.createLink))
 	s.registerKeys(tag)
 }
 
-func (s *Server) createTicket(ctx context.Context, _ *struct{}) (*struct{ Body Ticket }, error) {
-	p, err := s.principal(ctx, auth.Read)
-	if err != nil {
-		return nil, s.answer(ctx, err)
-	}
+func (s *Server) createTicket(ctx context.Context, p auth.Principal, _ *struct{}) (*struct{ Body Ticket }, error) {
 	token, expires, err := s.cfg.Auth.CreateTicket(ctx, p)
 	if err != nil {
-		return nil, s.answer(ctx, err)
+		return nil, err
 	}
 	return &struct{ Body Ticket }{Ticket{token, expires}}, nil
 }
 
-func (s *Server) createLink(ctx context.Context, _ *struct{}) (*struct{ Body LoginLink }, error) {
-	p, err := s.principal(ctx, auth.Admin)
-	if err != nil {
-		return nil, s.answer(ctx, err)
-	}
+func (s *Server) createLink(ctx context.Context, p auth.Principal, _ *struct{}) (*struct{ Body LoginLink }, error) {
 	token, err := s.cfg.Auth.CreateLink(ctx, p.Owner, p.Scopes)
 	if err != nil {
-		return nil, s.answer(ctx, err)
+		return nil, err
 	}
 	s.audit(ctx, p, "link.create", "")
-	return &struct{ Body LoginLink }{LoginLink{baseOf(ctx) + loginPath(token)}}, nil
+	return &struct{ Body LoginLink }{LoginLink{baseOf(ctx) + "/login?token=" + token}}, nil
 }
 
-func loginPath(token string) string { return "/login?token=" + token }
+type keyAnswer struct{ Body Key }
 
 func (s *Server) registerKeys(tag []string) {
 	const path = "/api/v1/keys"
-	huma.Register(s.api, huma.Operation{OperationID: "list-keys", Method: http.MethodGet, Path: path, Summary: "List API keys", Tags: tag}, s.listKeys)
+	huma.Register(s.api, huma.Operation{OperationID: "list-keys", Method: http.MethodGet, Path: path, Summary: "List API keys", Tags: tag, Errors: []int{401, 403}}, as(s, auth.Admin, s.listKeys))
 	b := s.binderFor(reflect.TypeFor[KeyRequest]())
-	huma.Register(s.api, huma.Operation{OperationID: "create-key", Method: http.MethodPost, Path: path, Summary: "Make an API key", Tags: tag, DefaultStatus: http.StatusCreated, MaxBodyBytes: -1, BodyReadTimeout: -1, Errors: []int{403, 422}},
-		func(ctx context.Context, in *CreateInput) (*struct{ Body Key }, error) {
+	huma.Register(s.api, huma.Operation{OperationID: "create-key", Method: http.MethodPost, Path: path, Summary: "Make an API key", Tags: tag, DefaultStatus: http.StatusCreated, MaxBodyBytes: -1, BodyReadTimeout: -1, Errors: []int{401, 403, 422}},
+		as(s, auth.Admin, func(ctx context.Context, p auth.Principal, in *CreateInput) (*keyAnswer, error) {
 			if in.IdempotencyKey != "" {
 				// The secret is shown once and kept nowhere, so there is nothing to answer a second time.
-				return nil, invalid("Idempotency-Key", "making a key takes no Idempotency-Key: its secret is shown only once")
+				return nil, newProblem(422, codeInvalid, "The request cannot be honoured", "making a key takes no Idempotency-Key: its secret is shown only once")
 			}
-			key, err := s.createKey(ctx, in.request, b)
+			f, err := b.bind(in.echo, p)
 			if err != nil {
-				return nil, s.answer(ctx, err)
+				return nil, err
 			}
-			return &struct{ Body Key }{*key}, nil
-		})
-	s.setBody(path, b)
-	huma.Register(s.api, huma.Operation{OperationID: "revoke-key", Method: http.MethodDelete, Path: path + "/{id}", Summary: "Revoke an API key", Tags: tag, Errors: []int{404}}, s.revokeKey)
+			return s.createKey(ctx, p, f)
+		}))
+	s.setBody(s.api.OpenAPI().Paths[path].Post, b)
+	huma.Register(s.api, huma.Operation{OperationID: "revoke-key", Method: http.MethodDelete, Path: path + "/{id}", Summary: "Revoke an API key", Tags: tag, Errors: []int{401, 403, 404}}, as(s, auth.Admin, s.revokeKey))
 }
 
-func (s *Server) listKeys(ctx context.Context, _ *struct{}) (*struct{ Body KeyList }, error) {
-	p, err := s.principal(ctx, auth.Admin)
-	if err != nil {
-		return nil, s.answer(ctx, err)
-	}
+func (s *Server) listKeys(ctx context.Context, p auth.Principal, _ *struct{}) (*struct{ Body KeyList }, error) {
 	keys, err := s.cfg.Auth.ListKeys(ctx, p.Owner)
 	if err != nil {
-		return nil, s.answer(ctx, err)
+		return nil, err
 	}
 	out := &struct{ Body KeyList }{KeyList{Data: []Key{}}}
 	for _, key := range keys {
@@ -145,15 +130,7 @@ func (s *Server) listKeys(ctx context.Context, _ *struct{}) (*struct{ Body KeyLi
 	return out, nil
 }
 
-func (s *Server) createKey(ctx context.Context, r *http.Request, b *binder) (*Key, error) {
-	p, err := s.principal(ctx, auth.Admin)
-	if err != nil {
-		return nil, err
-	}
-	f, err := b.bind(r, p)
-	if err != nil {
-		return nil, err
-	}
+func (s *Server) createKey(ctx context.Context, p auth.Principal, f *fields) (*keyAnswer, error) {
 	wanted := auth.NewKey{Owner: p.Owner, Name: f.str("name")}
 	scopes, _ := f.values["scopes"].([]any)
 	for _, scope := range scopes {
@@ -161,13 +138,9 @@ func (s *Server) createKey(ctx context.Context, r *http.Request, b *binder) (*Ke
 		wanted.Scopes = append(wanted.Scopes, auth.Scope(name))
 	}
 	if err := p.MayGrant(wanted.Scopes); err != nil {
-		return nil, err
+		return nil, onField(err, "scopes")
 	}
-	if f.has("expires_at") {
-		at, err := time.Parse(time.RFC3339, f.str("expires_at"))
-		if err != nil {
-			return nil, invalid("expires_at", "expires_at must be a time such as 2027-01-31T12:00:00Z")
-		}
+	if at, err := time.Parse(time.RFC3339, f.str("expires_at")); err == nil { // its form has been checked
 		wanted.ExpiresAt = &at
 	}
 	secret, key, err := s.cfg.Auth.CreateKey(ctx, wanted)
@@ -177,22 +150,18 @@ func (s *Server) createKey(ctx context.Context, r *http.Request, b *binder) (*Ke
 	s.audit(ctx, p, "key.create", key.ID.String())
 	view := keyView(key)
 	view.Secret = secret
-	return &view, nil
+	return &keyAnswer{view}, nil
 }
 
-func (s *Server) revokeKey(ctx context.Context, in *KeyPath) (*struct{ Body Key }, error) {
-	p, err := s.principal(ctx, auth.Admin)
-	if err != nil {
-		return nil, s.answer(ctx, err)
-	}
+func (s *Server) revokeKey(ctx context.Context, p auth.Principal, in *KeyPath) (*keyAnswer, error) {
 	id, err := pathID(in.ID, auth.ErrNotFound)
 	if err != nil {
-		return nil, s.answer(ctx, err)
+		return nil, err
 	}
 	key, err := s.cfg.Auth.RevokeKey(ctx, p.Owner, id)
 	if err != nil {
-		return nil, s.answer(ctx, err)
+		return nil, err
 	}
 	s.audit(ctx, p, "key.revoke", id.String())
-	return &struct{ Body Key }{keyView(key)}, nil
+	return &keyAnswer{keyView(key)}, nil
 }

@@ -9,17 +9,18 @@ import (
 	"mime"
 	"mime/multipart"
 	"net/http"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
-	"unicode"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/google/uuid"
+	"github.com/labstack/echo/v4"
 
 	"github.com/apibr/studio/internal/assets"
 	"github.com/apibr/studio/internal/auth"
-	"github.com/apibr/studio/internal/engine"
 	"github.com/apibr/studio/internal/media"
 )
 
@@ -30,10 +31,14 @@ const (
 	mostParts = 64
 )
 
-// fields is a bound request: canonical names, values as JSON has them, and the files that came with it.
+// fields is a bound request: canonical names, values as JSON has them, and the files that came with it or were fetched for it.
 type fields struct {
 	values map[string]any
 	files  map[string]*assets.Asset
+}
+
+func newFields() *fields {
+	return &fields{values: map[string]any{}, files: map[string]*assets.Asset{}}
 }
 
 func (f *fields) str(name string) string { value, _ := f.values[name].(string); return value }
@@ -46,16 +51,26 @@ func (f *fields) has(name string) bool {
 // number as JSON has it; 0 when absent.
 func (f *fields) number(name string) float64 { value, _ := f.values[name].(float64); return value }
 
-// hashes of the files, in the order of their names, for the idempotency hash.
+// uuid reads an id whose form has been checked.
+func (f *fields) uuid(name string) *uuid.UUID {
+	id, err := uuid.Parse(f.str(name))
+	if err != nil {
+		return nil
+	}
+	return &id
+}
+
+// hashes of the files as they were sent, in the order of their names, for the idempotency hash.
 func (f *fields) hashes() []string {
-	var names, sums []string
-	for name := range f.files {
-		names = append(names, name)
+	var sums []string
+	for name, asset := range f.files {
+		sum := asset.SHA256
+		if asset.OriginalSHA256 != nil {
+			sum = *asset.OriginalSHA256
+		}
+		sums = append(sums, name+"="+sum)
 	}
-	slices.Sort(names)
-	for _, name := range names {
-		sums = append(sums, name+"="+f.files[name].SHA256)
-	}
+	slices.Sort(sums)
 	return sums
 }
 
@@ -65,60 +80,113 @@ type binder struct {
 	schema   *huma.Schema
 	registry huma.Registry
 	maxJSON  int64
+	// pause is the longest time in which nothing of a body arrives.
+	pause time.Duration
 }
 
-// bind reads a request body, whatever its form, and checks it against the schema. Files are taken in while they are read; those of a
-// request that is then refused are swept later.
-func (b *binder) bind(r *http.Request, p auth.Principal) (*fields, error) {
+// bind reads a request body, whatever its form, and checks it against the schema. Files are taken in while they are read; fields holds
+// them even when bind fails, so that the caller can throw them away.
+func (b *binder) bind(c echo.Context, p auth.Principal) (*fields, error) {
+	r, f := c.Request(), newFields()
 	kind, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil && r.Header.Get("Content-Type") != "" {
-		return nil, ofStatus(http.StatusUnsupportedMediaType)
+		return f, ofStatus(http.StatusUnsupportedMediaType)
 	}
-	f := &fields{values: map[string]any{}, files: map[string]*assets.Asset{}}
+	body, done := b.body(c)
+	defer done()
+	var raw map[string]any
+	check := &checker{registry: b.registry}
 	switch {
 	case kind == "multipart/form-data" && params["boundary"] != "":
-		err = b.readForm(r.Context(), multipart.NewReader(r.Body, params["boundary"]), p, f)
+		raw, err = b.readForm(r.Context(), multipart.NewReader(body, params["boundary"]), p, f, check)
 	case kind == "application/json" || kind == "":
-		err = b.readJSON(r, f)
+		raw, err = b.readJSON(body)
 	default:
-		return nil, ofStatus(http.StatusUnsupportedMediaType)
+		return f, ofStatus(http.StatusUnsupportedMediaType)
 	}
 	if err != nil {
-		return nil, err
+		return f, err
 	}
-	return f, b.validate(f)
+	return f, b.check(f, raw, check)
 }
 
-func (b *binder) readJSON(r *http.Request, f *fields) error {
-	limited := &io.LimitedReader{R: r.Body, N: b.maxJSON + 1}
+// check puts the values under their canonical names. A media field that came as a file counts as given.
+func (b *binder) check(f *fields, raw map[string]any, check *checker) error {
+	all := map[string]any{}
+	for name, value := range raw {
+		all[name] = value
+	}
+	for name, asset := range f.files {
+		for other := range raw {
+			if canonical, ok := (&checker{registry: b.registry}).canonical(b.schema, other, ""); ok && canonical == name {
+				return invalid(name, fmt.Sprintf("%s was sent as a file and as a value: send one of them", name))
+			}
+		}
+		all[name] = asset.ID.String()
+	}
+	f.values = check.object(b.schema, all, "")
+	for name := range f.files {
+		delete(f.values, name)
+	}
+	return check.problem()
+}
+
+// body of the request with a limit on how long nothing may arrive; done takes the limit off again, since the connection is watched on.
+func (b *binder) body(c echo.Context) (body io.Reader, done func()) {
+	control := http.NewResponseController(c.Response())
+	return &paused{body: c.Request().Body, control: control, limit: b.pause}, func() { _ = control.SetReadDeadline(time.Time{}) }
+}
+
+// paused ends a body of which nothing arrives for too long.
+type paused struct {
+	body    io.Reader
+	control *http.ResponseController
+	limit   time.Duration
+}
+
+func (r *paused) Read(p []byte) (int, error) {
+	_ = r.control.SetReadDeadline(time.Now().Add(r.limit)) // a recorder of a test has none
+	n, err := r.body.Read(p)
+	switch {
+	case err == nil || errors.Is(err, io.EOF):
+		return n, err
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return n, newProblem(http.StatusRequestTimeout, "timeout", "It took too long", fmt.Sprintf("nothing of the request arrived for %.0f s: send it again, or raise http.read_timeout", r.limit.Seconds()))
+	default:
+		return n, brokenOff()
+	}
+}
+
+func brokenOff() *Problem {
+	return newProblem(422, "bad_body", "The request cannot be read", "the request ends early: send it again")
+}
+
+func (b *binder) readJSON(body io.Reader) (map[string]any, error) {
+	limited := &io.LimitedReader{R: body, N: b.maxJSON + 1}
 	var raw map[string]any
 	decoder := json.NewDecoder(limited)
 	err := decoder.Decode(&raw)
-	if limited.N <= 0 {
-		return newProblem(413, "too_large", "The request is too large", fmt.Sprintf("the JSON body is larger than %d bytes: raise http.max_json_bytes or send files as multipart/form-data", b.maxJSON))
-	}
-	if err != nil {
-		return newProblem(422, "bad_json", "The body is no JSON object", jsonTrouble(err))
+	var p *Problem
+	switch {
+	case limited.N <= 0:
+		return nil, newProblem(413, "too_large", "The request is too large", fmt.Sprintf("the JSON body is larger than %d bytes: raise http.max_json_bytes or send files as multipart/form-data", b.maxJSON))
+	case errors.As(err, &p):
+		return nil, p
+	case err != nil:
+		return nil, newProblem(422, "bad_json", "The body is no JSON object", jsonTrouble(err))
+	case raw == nil:
+		return nil, newProblem(422, "bad_json", "The body is no JSON object", "the body must be a JSON object")
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return newProblem(422, "bad_json", "The body is no JSON object", "there is something after the JSON object: send one object")
+		return nil, newProblem(422, "bad_json", "The body is no JSON object", "there is something after the JSON object: send one object")
 	}
-	for name, value := range raw {
-		canonical, err := b.canonical(name, func(n string) bool { _, ok := raw[n]; return ok })
-		if err != nil {
-			return err
-		}
-		if value != nil {
-			f.values[canonical] = value
-		}
-	}
-	return nil
+	return raw, nil
 }
 
 func jsonTrouble(err error) string {
 	var syntax *json.SyntaxError
 	if errors.As(err, &syntax) {
-		return fmt.Sprintf("the body is not valid JSON at byte %d: %s", syntax.Offset, syntax.Error())
+		return fmt.Sprintf("the body is not valid JSON at byte %d", syntax.Offset)
 	}
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return "the body is empty or ends early: send a JSON object"
@@ -126,71 +194,121 @@ func jsonTrouble(err error) string {
 	return "the body must be a JSON object"
 }
 
-func (b *binder) readForm(ctx context.Context, form *multipart.Reader, p auth.Principal, f *fields) error {
-	texts := map[string]string{}
+// readForm returns the texts of a form as the values that they stand for; its files are in f.
+func (b *binder) readForm(ctx context.Context, form *multipart.Reader, p auth.Principal, f *fields, check *checker) (map[string]any, error) {
+	raw := map[string]any{}
 	for parts := 0; ; parts++ {
 		part, err := form.NextPart()
 		if errors.Is(err, io.EOF) {
-			break
+			return raw, nil
 		}
 		if err != nil {
-			return newProblem(422, "bad_form", "The form cannot be read", "the multipart form is broken or ends early: send it again")
+			return nil, formTrouble(err)
 		}
 		if parts >= mostParts {
-			return newProblem(422, "bad_form", "The form cannot be read", fmt.Sprintf("the form has more than %d parts", mostParts))
+			return nil, newProblem(422, "bad_form", "The form cannot be read", fmt.Sprintf("the form has more than %d parts", mostParts))
 		}
-		if part.FileName() == "" {
-			if err := readText(part, texts); err != nil {
-				return err
-			}
-			continue
+		if isFile(part) {
+			err = b.readFile(ctx, part, p, f)
+		} else {
+			err = b.readText(part, raw, check)
 		}
-		if err := b.readFile(ctx, part, p, f); err != nil {
-			return err
+		if err != nil {
+			return nil, err
 		}
 	}
-	for name, text := range texts {
-		canonical, err := b.canonical(name, func(n string) bool { _, ok := texts[n]; return ok })
-		if err != nil {
-			return err
-		}
-		if f.values[canonical], err = b.typed(canonical, text); err != nil {
-			return err
-		}
+}
+
+// isFile: browsers and n8n name the file; some clients only say that a part is media.
+func isFile(part *multipart.Part) bool {
+	kind, _, _ := strings.Cut(part.Header.Get("Content-Type"), "/")
+	return part.FileName() != "" || kind == "image" || kind == "audio" || kind == "video" || part.Header.Get("Content-Type") == "application/octet-stream"
+}
+
+func formTrouble(err error) error {
+	var p *Problem
+	if errors.As(err, &p) {
+		return p
+	}
+	return newProblem(422, "bad_form", "The form cannot be read", "the multipart form is broken or ends early: send it again")
+}
+
+func (b *binder) readText(part *multipart.Part, raw map[string]any, check *checker) error {
+	name := part.FormName()
+	content, err := io.ReadAll(io.LimitReader(part, longestFormValue+1))
+	if err != nil {
+		return formTrouble(err)
+	}
+	if len(content) > longestFormValue {
+		return invalid(clip(name), "the field is longer than 1 MiB: send it as a file")
+	}
+	if _, twice := raw[name]; twice {
+		return invalid(clip(name), fmt.Sprintf("%s was sent twice", clip(name)))
+	}
+	raw[name] = string(content)
+	if canonical, ok := (&checker{registry: b.registry}).canonical(b.schema, name, ""); ok {
+		raw[name] = check.typed(b.schema.Properties[canonical], string(content), canonical)
 	}
 	return nil
 }
 
-func readText(part *multipart.Part, texts map[string]string) error {
-	content, err := io.ReadAll(io.LimitReader(part, longestFormValue+1))
-	if err != nil {
-		return newProblem(422, "bad_form", "The form cannot be read", "the multipart form ends early: send it again")
+// typed turns a form's text into what the schema says; what does not fit stays text, which the check then refuses.
+func (c *checker) typed(schema *huma.Schema, text, name string) any {
+	switch c.resolve(schema).Type {
+	case huma.TypeInteger, huma.TypeNumber:
+		if number, err := strconv.ParseFloat(strings.TrimSpace(text), 64); err == nil {
+			return number
+		}
+	case huma.TypeBoolean:
+		if value, err := strconv.ParseBool(strings.TrimSpace(text)); err == nil {
+			return value
+		}
+	case huma.TypeArray, huma.TypeObject:
+		var value any
+		if err := json.Unmarshal([]byte(text), &value); err == nil && value != nil {
+			return value
+		}
 	}
-	if len(content) > longestFormValue {
-		return invalid(part.FormName(), "the field is longer than 1 MiB: send it as a file")
-	}
-	texts[part.FormName()] = string(content)
-	return nil
+	return text
 }
 
 func (b *binder) readFile(ctx context.Context, part *multipart.Part, p auth.Principal, f *fields) error {
-	name, err := b.canonical(part.FormName(), func(string) bool { return false })
-	if err != nil {
-		return err
+	check := &checker{registry: b.registry}
+	name, ok := check.canonical(b.schema, part.FormName(), "")
+	if !ok {
+		return check.problem()
 	}
 	kind, isMedia := mediaFields[name]
 	if !isMedia {
 		return invalid(name, fmt.Sprintf("%s is a value, not a file: send it without a filename", name))
 	}
 	if f.files[name] != nil {
-		return invalid(name, "the file was sent twice")
+		return invalid(name, fmt.Sprintf("%s was sent twice", name))
 	}
-	asset, err := b.assets.Ingest(ctx, assets.IngestRequest{Owner: p.Owner, Reader: part, Filename: part.FileName(), Want: media.Kind(kind)})
+	source := &source{part: part}
+	asset, err := b.assets.Ingest(ctx, assets.IngestRequest{Owner: p.Owner, Reader: source, Filename: strings.ToValidUTF8(part.FileName(), "_"), Want: media.Kind(kind)})
+	if source.broken != nil {
+		return formTrouble(source.broken)
+	}
 	if err != nil {
 		return onField(err, name)
 	}
 	f.files[name] = asset
 	return nil
+}
+
+// source remembers that the request itself broke off, which is no fault of ours.
+type source struct {
+	part   io.Reader
+	broken error
+}
+
+func (s *source) Read(p []byte) (int, error) {
+	n, err := s.part.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		s.broken = err
+	}
+	return n, err
 }
 
 // onField names the field that a refusal is about.
@@ -202,137 +320,11 @@ func onField(err error, name string) error {
 	return newProblem(p.Status, p.Err.Code, p.Title, p.Detail, FieldProblem{"/" + name, p.Detail})
 }
 
-// canonical finds the field that a name means: itself, its snake_case spelling, or what it is an alias of.
-func (b *binder) canonical(name string, present func(string) bool) (string, error) {
-	snake := toSnake(name)
-	if b.knows(snake) {
-		return snake, nil
-	}
-	target, isAlias := aliases[snake]
-	if isAlias && b.knows(target) && !present(target) {
-		return target, nil
-	}
-	if isAlias {
-		if _, ok := absent[target]; ok {
-			snake = target
-		}
-	}
-	if feature, ok := absent[snake]; ok {
-		return "", newProblem(422, "feature_missing", "Not available yet", fmt.Sprintf("%s: %s are not part of this version; leave the field out", name, feature),
-			FieldProblem{"/" + name, feature + " are not part of this version"})
-	}
-	detail := fmt.Sprintf("%s is not a field of this request", name)
-	if nearest := engine.Nearest(snake, b.names()); nearest != "" {
-		detail += fmt.Sprintf("; did you mean %s?", nearest)
-	}
-	return "", newProblem(422, "unknown_field", "Unknown field", detail, FieldProblem{"/" + name, detail})
-}
-
-func (b *binder) knows(name string) bool { _, ok := b.schema.Properties[name]; return ok }
-
-func (b *binder) names() []string {
-	var names []string
-	for name := range b.schema.Properties {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
-}
-
-func toSnake(name string) string {
-	var out strings.Builder
-	for i, r := range name {
-		if unicode.IsUpper(r) && i > 0 {
-			out.WriteByte('_')
-		}
-		out.WriteRune(unicode.ToLower(r))
-	}
-	return out.String()
-}
-
-// typed turns a form's text into what the schema says.
-func (b *binder) typed(name, text string) (any, error) {
-	schema := b.schema.Properties[name]
-	switch schema.Type {
-	case huma.TypeInteger, huma.TypeNumber:
-		number, err := strconv.ParseFloat(strings.TrimSpace(text), 64)
-		if err != nil {
-			return nil, invalid(name, fmt.Sprintf("%s must be a number, not %q", name, clip(text)))
-		}
-		return number, nil
-	case huma.TypeBoolean:
-		value, err := strconv.ParseBool(strings.TrimSpace(text))
-		if err != nil {
-			return nil, invalid(name, fmt.Sprintf("%s must be true or false", name))
-		}
-		return value, nil
-	case huma.TypeArray, huma.TypeObject:
-		var value any
-		if err := json.Unmarshal([]byte(text), &value); err != nil {
-			return nil, invalid(name, fmt.Sprintf("%s must be JSON", name))
-		}
-		return value, nil
-	default:
-		return text, nil
-	}
-}
-
-func clip(text string) string {
-	const most = 40
-	if runes := []rune(text); len(runes) > most {
-		return string(runes[:most]) + "…"
-	}
-	return text
-}
-
-// validate checks the values against the schema. A media field that came as a file counts as given.
-func (b *binder) validate(f *fields) error {
-	checked := map[string]any{}
-	for name, value := range f.values {
-		checked[name] = value
-	}
+// discard throws away the files of a request that came to nothing. The request's own end must not keep them.
+func (s *Server) discard(ctx context.Context, p auth.Principal, f *fields) {
 	for name, asset := range f.files {
-		if _, twice := checked[name]; twice {
-			return invalid(name, fmt.Sprintf("%s was sent as a file and as a value: send one of them", name))
-		}
-		checked[name] = asset.ID.String()
-	}
-	for name := range mediaFields {
-		if value, ok := checked[name].(string); ok && strings.TrimSpace(value) == "" {
-			return invalid(name, fmt.Sprintf("%s is empty: send a file, an id, an https URL or a data: URI", name))
+		if err := s.cfg.Assets.Delete(context.WithoutCancel(ctx), p.Owner, asset.ID); err != nil {
+			s.cfg.Log.WarnContext(ctx, "a refused request's file was not deleted", "field", name, "err", err)
 		}
 	}
-	result := &huma.ValidateResult{}
-	huma.Validate(b.registry, b.schema, huma.NewPathBuffer(nil, 0), huma.ModeWriteToServer, checked, result)
-	if len(result.Errors) == 0 {
-		return nil
-	}
-	var problems []FieldProblem
-	for _, err := range result.Errors {
-		var detail *huma.ErrorDetail
-		if errors.As(err, &detail) {
-			problems = append(problems, FieldProblem{pointer(detail), detail.Message})
-		}
-	}
-	first := strings.TrimPrefix(problems[0].Pointer, "/")
-	return newProblem(422, "invalid_request", "The request cannot be honoured", strings.TrimSpace(first+": "+problems[0].Detail), problems...)
-}
-
-// pointer of a validation error; a missing property is named in the message only.
-func pointer(d *huma.ErrorDetail) string {
-	path := "/" + strings.NewReplacer(".", "/", "[", "/", "]", "").Replace(d.Location)
-	if name, ok := strings.CutPrefix(d.Message, "expected required property "); ok {
-		name, _, _ = strings.Cut(name, " ")
-		path = strings.TrimSuffix(path, "/") + "/" + name
-	}
-	return path
-}
-
-// uuidField reads an id that the schema has checked.
-func (f *fields) uuid(name string) *uuid.UUID {
-	id, err := uuid.Parse(f.str(name))
-	if err != nil {
-		return nil
-	}
-	return &id
 }

@@ -3,10 +3,7 @@ package httpapi
 import (
 	"context"
 	"encoding/json"
-	"fmt"
-	"mime"
 	"net/http"
-	"net/url"
 	"reflect"
 	"strings"
 	"time"
@@ -16,6 +13,7 @@ import (
 
 	"github.com/apibr/studio/internal/assets"
 	"github.com/apibr/studio/internal/auth"
+	"github.com/apibr/studio/internal/fetch"
 	"github.com/apibr/studio/internal/media"
 )
 
@@ -76,178 +74,120 @@ func (s *Server) registerAssets() {
 	tag := []string{"files"}
 	const path = "/api/v1/assets"
 	b := s.binderFor(reflect.TypeFor[UploadRequest]())
-	huma.Register(s.api, huma.Operation{OperationID: "upload-asset", Method: http.MethodPost, Path: path, Summary: "Upload a file, as a form or as the raw body", Tags: tag, DefaultStatus: http.StatusCreated,
-		MaxBodyBytes: -1, BodyReadTimeout: -1, Errors: []int{413, 422, 507}}, func(ctx context.Context, in *uploadInput) (*createdOther, error) {
-		made, replayed, err := s.upload(ctx, in, b)
-		if err != nil {
-			return nil, s.answer(ctx, err)
-		}
-		return createdAnswer(made, replayed)
-	})
-	s.setBody(path, b)
+	huma.Register(s.api, huma.Operation{OperationID: "upload-asset", Method: http.MethodPost, Path: path, Summary: "Upload a file: as a form, as the raw body, or by its URL", Tags: tag, DefaultStatus: http.StatusCreated,
+		MaxBodyBytes: -1, BodyReadTimeout: -1, Errors: []int{401, 408, 409, 413, 422, 507}}, as(s, auth.Generate, func(ctx context.Context, p auth.Principal, in *uploadInput) (*createdOther, error) {
+		return s.upload(ctx, p, in, b)
+	}))
+	s.setBody(s.api.OpenAPI().Paths[path].Post, b)
 	s.setAnswer(path, "201", reflect.TypeFor[Asset]())
-	huma.Register(s.api, huma.Operation{OperationID: "list-assets", Method: http.MethodGet, Path: path, Summary: "List files, newest first", Tags: tag}, s.listAssets)
-	huma.Register(s.api, huma.Operation{OperationID: "get-asset", Method: http.MethodGet, Path: path + "/{id}", Summary: "Read what is known of a file", Tags: tag, Errors: []int{404}}, s.getAsset)
-	huma.Register(s.api, huma.Operation{OperationID: "delete-asset", Method: http.MethodDelete, Path: path + "/{id}", Summary: "Delete a file", Tags: tag, DefaultStatus: http.StatusNoContent, Errors: []int{404, 409}}, s.deleteAsset)
-	huma.Register(s.api, huma.Operation{OperationID: "get-file", Method: http.MethodGet, Path: "/api/v1/files/{id}", Summary: "Download a file (Range, HEAD)", Tags: tag, Errors: []int{403, 404}}, s.getFile)
-}
-
-// upload takes a form with one file, or the file itself as the body.
-func (s *Server) upload(ctx context.Context, in *uploadInput, b *binder) (any, bool, error) {
-	if strings.HasPrefix(in.request.Header.Get("Content-Type"), "multipart/form-data") {
-		return s.creating(ctx, &in.CreateInput, "upload-asset", b, auth.Generate, func(p auth.Principal, f *fields) (any, error) {
-			asset := f.files["file"]
-			if asset == nil {
-				return nil, invalid("file", "send the file as the form's part file, with a filename")
+	huma.Register(s.api, huma.Operation{OperationID: "list-assets", Method: http.MethodGet, Path: path, Summary: "List files, newest first", Tags: tag, Errors: []int{401, 422}}, as(s, auth.Read, s.listAssets))
+	huma.Register(s.api, huma.Operation{OperationID: "get-asset", Method: http.MethodGet, Path: path + "/{id}", Summary: "Read what is known of a file", Tags: tag, Errors: []int{401, 404}},
+		as(s, auth.Read, func(ctx context.Context, p auth.Principal, in *AssetPath) (*struct{ Body Asset }, error) {
+			asset, err := s.ownAsset(ctx, p, in.ID)
+			if err != nil {
+				return nil, err
 			}
-			return s.assetView(ctx, asset), nil
-		})
-	}
-	p, err := s.principal(ctx, auth.Generate)
-	if err != nil {
-		return nil, false, err
-	}
-	if in.IdempotencyKey != "" {
-		return nil, false, invalid("Idempotency-Key", "a raw upload takes no Idempotency-Key: send the file as multipart/form-data")
-	}
-	asset, err := s.cfg.Assets.Ingest(ctx, assets.IngestRequest{Owner: p.Owner, Reader: in.request.Body, Filename: in.Filename})
-	if err != nil {
-		return nil, false, err
-	}
-	return s.assetView(ctx, asset), false, nil
+			return &struct{ Body Asset }{s.assetView(ctx, asset)}, nil
+		}))
+	huma.Register(s.api, huma.Operation{OperationID: "delete-asset", Method: http.MethodDelete, Path: path + "/{id}", Summary: "Delete a file", Tags: tag, DefaultStatus: http.StatusNoContent, Errors: []int{401, 404, 409}}, as(s, auth.Generate, s.deleteAsset))
+	s.registerFiles(tag)
 }
 
-func (s *Server) listAssets(ctx context.Context, in *listAssetsInput) (*struct{ Body AssetList }, error) {
-	p, err := s.principal(ctx, auth.Read)
-	if err != nil {
-		return nil, s.answer(ctx, err)
+// upload takes a form with one file, the file itself as the body, or where to fetch it.
+func (s *Server) upload(ctx context.Context, p auth.Principal, in *uploadInput, b *binder) (out *createdOther, err error) {
+	kind, _, _ := strings.Cut(in.echo.Request().Header.Get("Content-Type"), ";")
+	var f *fields
+	defer func() {
+		if f != nil && (err != nil || out.Replayed != "") {
+			s.discard(ctx, p, f)
+		}
+	}()
+	if kind == "multipart/form-data" || kind == "application/json" {
+		f, err = b.bind(in.echo, p)
+	} else {
+		f, err = s.uploadRaw(ctx, p, in, b)
 	}
+	if err != nil {
+		return nil, err
+	}
+	return s.creating(ctx, &in.CreateInput, p, "upload-asset", f, func() (any, error) {
+		asset, err := s.uploaded(ctx, p, f)
+		if err != nil {
+			return nil, err
+		}
+		return s.assetView(ctx, asset), nil
+	})
+}
+
+func (s *Server) uploadRaw(ctx context.Context, p auth.Principal, in *uploadInput, b *binder) (*fields, error) {
+	f := newFields()
+	body, done := b.body(in.echo)
+	defer done()
+	source := &source{part: body}
+	asset, err := s.cfg.Assets.Ingest(ctx, assets.IngestRequest{Owner: p.Owner, Reader: source, Filename: in.Filename})
+	if source.broken != nil {
+		return f, source.broken
+	}
+	if err != nil {
+		return f, onField(err, "file")
+	}
+	f.values["filename"], f.files["file"] = in.Filename, asset
+	return f, nil
+}
+
+// uploaded is the file that came, or the one that is fetched now.
+func (s *Server) uploaded(ctx context.Context, p auth.Principal, f *fields) (*assets.Asset, error) {
+	if asset := f.files["file"]; asset != nil {
+		return asset, nil
+	}
+	value := f.str("file")
+	if !fetch.IsRef(value) {
+		return nil, invalid("file", "send the file as the form's part file, with a filename, as the raw body, or as an https URL or data: URI")
+	}
+	asset, err := s.cfg.Assets.IngestRef(ctx, value, assets.IngestRequest{Owner: p.Owner})
+	if err != nil {
+		return nil, onField(err, "file")
+	}
+	return asset, nil
+}
+
+func (s *Server) listAssets(ctx context.Context, p auth.Principal, in *listAssetsInput) (*struct{ Body AssetList }, error) {
 	filter := assets.Filter{Kind: media.Kind(in.Kind), Limit: in.Limit, Cursor: in.Cursor}
 	if in.Project != "" {
 		id, err := uuid.Parse(in.Project)
 		if err != nil {
-			return nil, invalid("project", "project must be an id")
+			return nil, invalid("project", "project must be an id such as 01890a5d-ac96-774b-bcce-b302099a8057")
 		}
 		filter.Project = &id
 	}
 	page, err := s.cfg.Assets.List(ctx, p.Owner, filter)
 	if err != nil {
-		return nil, s.answer(ctx, err)
+		return nil, err
 	}
 	out := &struct{ Body AssetList }{AssetList{Data: []Asset{}}}
 	for _, asset := range page.Assets {
 		out.Body.Data = append(out.Body.Data, s.assetView(ctx, asset))
 	}
-	out.Body.NextCursor, out.Body.NextURL = nextOf(ctx, "/api/v1/assets", page.Next)
+	out.Body.NextCursor, out.Body.NextURL = nextOf(ctx, page.Next)
 	return out, nil
 }
 
-func (s *Server) ownAsset(ctx context.Context, text string, scope auth.Scope) (*assets.Asset, auth.Principal, error) {
-	p, err := s.principal(ctx, scope)
-	if err != nil {
-		return nil, p, err
-	}
+func (s *Server) ownAsset(ctx context.Context, p auth.Principal, text string) (*assets.Asset, error) {
 	id, err := pathID(text, assets.ErrNotFound)
 	if err != nil {
-		return nil, p, err
+		return nil, err
 	}
-	asset, err := s.cfg.Assets.Get(ctx, p.Owner, id)
-	return asset, p, err
+	return s.cfg.Assets.Get(ctx, p.Owner, id)
 }
 
-func (s *Server) getAsset(ctx context.Context, in *AssetPath) (*struct{ Body Asset }, error) {
-	asset, _, err := s.ownAsset(ctx, in.ID, auth.Read)
+func (s *Server) deleteAsset(ctx context.Context, p auth.Principal, in *AssetPath) (*struct{}, error) {
+	asset, err := s.ownAsset(ctx, p, in.ID)
 	if err != nil {
-		return nil, s.answer(ctx, err)
+		return nil, err
 	}
-	return &struct{ Body Asset }{s.assetView(ctx, asset)}, nil
-}
-
-func (s *Server) deleteAsset(ctx context.Context, in *AssetPath) (*struct{}, error) {
-	asset, p, err := s.ownAsset(ctx, in.ID, auth.Generate)
-	if err == nil {
-		err = s.cfg.Assets.Delete(ctx, p.Owner, asset.ID)
-	}
-	if err != nil {
-		return nil, s.answer(ctx, err)
+	if err := s.cfg.Assets.Delete(ctx, p.Owner, asset.ID); err != nil {
+		return nil, err
 	}
 	s.audit(ctx, p, "asset.delete", asset.ID.String())
 	return nil, nil
-}
-
-type getFileInput struct {
-	AssetPath
-	Expires   string `query:"exp" doc:"Of a signed link"`
-	Signature string `query:"sig" doc:"Of a signed link"`
-}
-
-// getFile sends a file to its owner, or to whoever has a signed link.
-func (s *Server) getFile(ctx context.Context, in *getFileInput) (*huma.StreamResponse, error) {
-	if in.Signature == "" {
-		asset, _, err := s.ownAsset(ctx, in.ID, auth.Read)
-		if err != nil {
-			return nil, s.answer(ctx, err)
-		}
-		return s.stream(asset), nil
-	}
-	id, err := pathID(in.ID, assets.ErrNotFound)
-	if err != nil {
-		return nil, s.answer(ctx, err)
-	}
-	if err := s.cfg.Signer.Verify(id, in.Expires, in.Signature, s.now()); err != nil {
-		return nil, s.answer(ctx, err)
-	}
-	asset, err := s.cfg.Assets.Lookup(ctx, id)
-	if err != nil {
-		return nil, s.answer(ctx, err)
-	}
-	return s.stream(asset), nil
-}
-
-// inline are the types that a browser may show in place; everything else is a download, whatever it calls itself.
-func inline(mimeType string) bool {
-	switch mimeType {
-	case "image/png", "image/jpeg", "image/webp", "application/json":
-		return true
-	default:
-		return strings.HasPrefix(mimeType, "audio/") || strings.HasPrefix(mimeType, "video/")
-	}
-}
-
-// serveAsset sends the bytes. http.ServeContent answers Range, HEAD and If-None-Match.
-func (s *Server) serveAsset(w http.ResponseWriter, r *http.Request, asset *assets.Asset) {
-	content, _, err := s.cfg.Assets.Open(r.Context(), asset)
-	if err != nil {
-		writeProblem(w, r, err)
-		return
-	}
-	defer content.Close()
-	h := w.Header()
-	h.Set("Content-Type", asset.MIME)
-	h.Set("Content-Disposition", disposition(inline(asset.MIME), asset.Filename))
-	h.Set("Content-Security-Policy", "sandbox; default-src 'none'; media-src 'self'; img-src 'self'; style-src 'unsafe-inline'")
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Cross-Origin-Resource-Policy", "same-origin")
-	h.Set("Cache-Control", "private, max-age=3600, immutable")
-	h.Set("ETag", `"`+asset.SHA256+`"`)
-	http.ServeContent(w, r, "", asset.CreatedAt, content)
-}
-
-// disposition names the file in both spellings of RFC 6266.
-func disposition(inline bool, filename string) string {
-	kind := "attachment"
-	if inline {
-		kind = "inline"
-	}
-	ascii := strings.Map(func(r rune) rune {
-		if r < ' ' || r > '~' || r == '"' || r == '\\' {
-			return '_'
-		}
-		return r
-	}, filename)
-	plain := mime.FormatMediaType(kind, map[string]string{"filename": ascii})
-	if ascii == filename {
-		return plain
-	}
-	return fmt.Sprintf("%s; filename*=UTF-8''%s", plain, strings.ReplaceAll(url.QueryEscape(filename), "+", "%20"))
 }

@@ -7,11 +7,11 @@ import (
 	"fmt"
 	"maps"
 	"math/big"
-	"net/http"
 	"slices"
 	"strings"
 
 	"github.com/google/uuid"
+	"github.com/labstack/echo/v4"
 
 	"github.com/apibr/studio/internal/auth"
 	"github.com/apibr/studio/internal/engine"
@@ -30,26 +30,41 @@ type generation struct {
 	output media.Kind
 	// params are the fields handed to the engine under their own names.
 	params []string
+	// inputs are the fields that become files of the engine, with the engine's name for each.
+	inputs map[string]string
 	// resolve checks what belongs together and turns media and voices into inputs.
 	resolve func(s *Server, ctx context.Context, p auth.Principal, f *fields, spec *jobs.Spec) error
 }
 
 var speech = generation{kind: jobs.TypeSpeech, output: media.Audio, resolve: (*Server).resolveSpeech,
-	params: []string{"text", "lines", "language", "speed", "cfg_weight", "temperature", "exaggeration"}}
+	params: []string{"text", "lines", "language", "speed", "cfg_weight", "temperature", "exaggeration"}, inputs: map[string]string{"voice_id": "voice"}}
 
-var cloning = generation{kind: jobs.TypeCloneVoice, resolve: (*Server).resolveClone, params: []string{"name", "language"}}
+var cloning = generation{kind: jobs.TypeCloneVoice, resolve: (*Server).resolveClone, params: []string{"name", "language"}, inputs: map[string]string{"audio": "sample"}}
 
 var imaging = generation{kind: jobs.TypeImage, output: media.Image, resolve: (*Server).resolveImage,
-	params: []string{"prompt", "negative_prompt", "width", "height", "num_images", "num_inference_steps", "guidance_scale", "strength"}}
+	params: []string{"prompt", "negative_prompt", "width", "height", "num_images", "num_inference_steps", "guidance_scale", "strength"},
+	inputs: map[string]string{"image": "image"}}
 
 var avatar = generation{kind: jobs.TypeAvatar, output: media.Video, resolve: (*Server).resolveAvatar,
-	params: []string{"script", "language", "duration", "prompt", "fps", "preset", "aspect", "speed"}}
+	params: []string{"script", "language", "duration", "prompt", "fps", "preset", "aspect", "speed"},
+	inputs: map[string]string{"image": "image", "audio": "audio", "voice_id": "voice"}}
 
 // spec turns a bound request into a job.
 func (s *Server) spec(ctx context.Context, p auth.Principal, g generation, f *fields) (jobs.Spec, error) {
-	spec := jobs.Spec{Owner: p.Owner, Type: g.kind, Quality: f.str("quality"), Model: f.str("model"), Params: map[string]any{}, ProjectID: f.uuid("project_id"), ParentID: f.uuid("parent_id"),
+	spec := jobs.Spec{Owner: p.Owner, Type: g.kind, Model: f.str("model"), Params: map[string]any{}, ProjectID: f.uuid("project_id"), ParentID: f.uuid("parent_id"),
 		Priority: int(f.number("priority")), ClientReference: f.str("client_reference")}
 	if err := s.checkProject(ctx, p, spec.ProjectID); err != nil {
+		return spec, err
+	}
+	// The engine first: what no engine can do is refused before anything is fetched for it.
+	selection, err := s.choose(g, f, &spec)
+	if err != nil {
+		return spec, err
+	}
+	if err := checkLanguage(selection.Manifest, g, f); err != nil {
+		return spec, err
+	}
+	if err := checkFormat(g, f); err != nil {
 		return spec, err
 	}
 	for _, name := range g.params {
@@ -57,25 +72,29 @@ func (s *Server) spec(ctx context.Context, p auth.Principal, g generation, f *fi
 			spec.Params[name] = value
 		}
 	}
-	if err := g.resolve(s, ctx, p, f, &spec); err != nil {
-		return spec, err
-	}
-	selection, err := s.choose(g, f, &spec)
-	if err != nil {
-		return spec, err
-	}
 	if err := setSeed(f, &spec); err != nil {
 		return spec, err
 	}
-	if err := checkPorts(selection.Manifest, g, f, spec); err != nil {
-		return spec, err
-	}
-	setDefaults(selection.Manifest, string(g.kind), spec.Params)
 	if problems := selection.Manifest.ValidateParams(string(g.kind), spec.Params); len(problems) > 0 {
 		return spec, paramProblem(selection.Manifest, problems)
 	}
-	return spec, setFormat(g, f, &spec)
+	if err := checkPorts(selection.Manifest, g, f); err != nil {
+		return spec, err
+	}
+	if err := g.resolve(s, ctx, p, f, &spec); err != nil {
+		return spec, err
+	}
+	setDefaults(selection.Manifest, string(g.kind), spec.Params)
+	for _, name := range ours {
+		if value, ok := f.values[name]; ok {
+			spec.Params[name] = value
+		}
+	}
+	return spec, nil
 }
+
+// ours are kept with the engine's parameters, so that the job shows them; the runner keeps them to itself.
+var ours = []string{"output_format", "consent_note"}
 
 func (s *Server) checkProject(ctx context.Context, p auth.Principal, id *uuid.UUID) error {
 	if id == nil {
@@ -130,17 +149,34 @@ func setDefaults(m *engine.Manifest, task string, params map[string]any) {
 	}
 }
 
-// checkPorts refuses a file that the engine has no input for.
-func checkPorts(m *engine.Manifest, g generation, f *fields, spec jobs.Spec) error {
-	for _, input := range spec.Inputs {
-		known := slices.ContainsFunc(m.Tasks[string(g.kind)].Inputs, func(port engine.Port) bool {
-			return input.Name == port.Name || strings.HasPrefix(input.Name, port.Name+"_")
-		})
+// checkPorts refuses a file or voice that the engine has no input for.
+func checkPorts(m *engine.Manifest, g generation, f *fields) error {
+	for field, input := range g.inputs {
+		if !f.has(field) {
+			continue
+		}
+		known := slices.ContainsFunc(m.Tasks[string(g.kind)].Inputs, func(port engine.Port) bool { return port.Name == input })
 		if !known {
-			return unsupported(m, input.Name)
+			return unsupported(m, field)
 		}
 	}
 	return nil
+}
+
+// checkLanguage refuses a language that the engine does not speak. A tag with a region that it lacks gets the language itself.
+func checkLanguage(m *engine.Manifest, g generation, f *fields) error {
+	wanted := f.str("language")
+	if wanted == "" || len(m.Languages) == 0 {
+		return nil
+	}
+	base, _, _ := strings.Cut(wanted, "-")
+	for _, spoken := range m.Languages {
+		if strings.EqualFold(spoken, wanted) || strings.EqualFold(spoken, base) {
+			return nil
+		}
+	}
+	detail := fmt.Sprintf("engine %s does not speak %s; it speaks %s", m.ID, clip(wanted), strings.Join(m.Languages, ", "))
+	return newProblem(422, "unsupported_language", "The engine does not speak the language", detail, FieldProblem{"/language", detail})
 }
 
 func unsupported(m *engine.Manifest, field string) *Problem {
@@ -164,20 +200,19 @@ func paramProblem(m *engine.Manifest, problems []engine.FieldError) *Problem {
 	return newProblem(422, code, title, detail, list...)
 }
 
-// setFormat keeps the wanted file format beside the engine's parameters; the runner converts.
-func setFormat(g generation, f *fields, spec *jobs.Spec) error {
+// checkFormat refuses a file format of another kind than the result.
+func checkFormat(g generation, f *fields) error {
 	format := f.str("output_format")
-	if format == "" {
+	switch {
+	case format == "":
+		return nil
+	case g.output == "":
+		return invalid("output_format", "this request makes no media file: leave output_format out")
+	case media.FormatKind(format) != g.output:
+		return invalid("output_format", fmt.Sprintf("%s is no format for %s", format, g.output))
+	default:
 		return nil
 	}
-	if g.output == "" {
-		return invalid("output_format", "this request makes no file: leave output_format out")
-	}
-	if media.FormatKind(format) != g.output {
-		return invalid("output_format", fmt.Sprintf("%s is no %s format", format, g.output))
-	}
-	spec.Params["output_format"] = format
-	return nil
 }
 
 func (s *Server) resolveSpeech(ctx context.Context, p auth.Principal, f *fields, spec *jobs.Spec) error {
@@ -204,13 +239,9 @@ func (s *Server) resolveLines(ctx context.Context, p auth.Principal, f *fields, 
 	list, _ := f.values["lines"].([]any)
 	var lines []any
 	for i, entry := range list {
-		line := maps.Clone(entry.(map[string]any)) // the schema has checked the shape
+		line := maps.Clone(entry.(map[string]any)) // its shape has been checked
 		field := fmt.Sprintf("lines/%d/voice_id", i)
 		name, _ := line["voice_id"].(string)
-		if voice, ok := line["voice"].(string); ok && name == "" {
-			name = voice
-			delete(line, "voice")
-		}
 		if name == "" && !f.has("voice_id") {
 			return invalid(field, fmt.Sprintf("line %d has no voice: give it a voice_id, or send one for all lines", i+1))
 		}
@@ -287,21 +318,19 @@ func (s *Server) resolveAvatar(ctx context.Context, p auth.Principal, f *fields,
 	return err
 }
 
-// submit binds, resolves and queues one generation; the same Idempotency-Key gets the same job.
-func (s *Server) submit(ctx context.Context, r *http.Request, g generation, b *binder, key string) (job *jobs.Job, replayed bool, err error) {
-	p, err := s.principal(ctx, auth.Generate)
+// submit binds, resolves and queues one generation; the same Idempotency-Key gets the same job. What came with a request that makes
+// no job is thrown away.
+func (s *Server) submit(ctx context.Context, c echo.Context, p auth.Principal, g generation, b *binder, key string) (job *jobs.Job, replayed bool, err error) {
+	f, err := b.bind(c, p)
+	defer func() {
+		if err != nil || replayed {
+			s.discard(ctx, p, f)
+		}
+	}()
 	if err != nil {
 		return nil, false, err
 	}
-	f, err := b.bind(r, p)
-	if err != nil {
-		return nil, false, err
-	}
-	hash, err := jobs.RequestHash(f.values, f.hashes()...)
-	if err != nil {
-		return nil, false, err
-	}
-	once, replay, err := s.begin(ctx, p, string(g.kind), key, hash)
+	once, replay, err := s.begin(ctx, p, string(g.kind), key, f)
 	if err != nil {
 		return nil, false, err
 	}
@@ -322,13 +351,17 @@ func (s *Server) submit(ctx context.Context, r *http.Request, g generation, b *b
 }
 
 // begin takes an Idempotency-Key; nil, nil, nil when there is none.
-func (s *Server) begin(ctx context.Context, p auth.Principal, route, key string, hash []byte) (*jobs.IdempotencyKey, *jobs.Replay, error) {
+func (s *Server) begin(ctx context.Context, p auth.Principal, route, key string, f *fields) (*jobs.IdempotencyKey, *jobs.Replay, error) {
 	if key == "" {
 		return nil, nil, nil
 	}
 	const longest = 255
-	if len(key) > longest {
-		return nil, nil, newProblem(422, "invalid_request", "The request cannot be honoured", fmt.Sprintf("Idempotency-Key is longer than %d characters", longest))
+	if len(key) > longest || !storable(key) {
+		return nil, nil, newProblem(422, codeInvalid, "The request cannot be honoured", "Idempotency-Key must be 1 to 255 characters of UTF-8")
+	}
+	hash, err := jobs.RequestHash(f.values, f.hashes()...)
+	if err != nil {
+		return nil, nil, err
 	}
 	once := &jobs.IdempotencyKey{Scope: p.IdempotencyScope(), Route: route, Key: key}
 	replay, err := s.cfg.Jobs.BeginIdempotent(ctx, *once, hash)

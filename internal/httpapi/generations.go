@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"reflect"
 	"strconv"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humaecho"
+	"github.com/labstack/echo/v4"
 
 	"github.com/apibr/studio/internal/auth"
 	"github.com/apibr/studio/internal/jobs"
@@ -23,26 +25,29 @@ type CreateInput struct {
 	Wait           int    `query:"wait" minimum:"0" maximum:"60" doc:"Seconds to wait for the end: 200 with the finished job, else 202"`
 	Prefer         string `header:"Prefer" doc:"wait=N does the same"`
 	IdempotencyKey string `header:"Idempotency-Key" doc:"The same key with the same request gets the same answer for 24 h"`
-
-	request *http.Request
+	RawBody
 }
 
-// Resolve keeps the request: its body is read as a stream.
-func (i *CreateInput) Resolve(ctx huma.Context) []error {
-	i.request = humaecho.UnwrapV4(ctx).Request()
+// RawBody keeps the request, whose body is read as a stream.
+type RawBody struct{ echo echo.Context }
+
+// Resolve implements huma.Resolver.
+func (b *RawBody) Resolve(ctx huma.Context) []error {
+	b.echo = humaecho.UnwrapV4(ctx)
 	return nil
 }
 
-func (i *CreateInput) wait() time.Duration {
+// wait that the caller wants, and whether it was Prefer that said so.
+func (i *CreateInput) wait() (wait time.Duration, preferred bool) {
 	seconds := i.Wait
 	for _, preference := range strings.FieldsFunc(i.Prefer, func(r rune) bool { return r == ',' || r == ';' || r == ' ' }) {
-		if value, ok := strings.CutPrefix(preference, "wait="); ok {
-			if n, err := strconv.Atoi(value); err == nil {
-				seconds = n
+		if value, ok := strings.CutPrefix(strings.ToLower(preference), "wait="); ok {
+			if n, err := strconv.Atoi(strings.Trim(value, `"`)); err == nil {
+				seconds, preferred = n, true
 			}
 		}
 	}
-	return min(max(time.Duration(seconds)*time.Second, 0), longestWait)
+	return min(max(time.Duration(seconds)*time.Second, 0), longestWait), preferred
 }
 
 // createdJob answers a creating operation.
@@ -51,6 +56,7 @@ type createdJob struct {
 	Location   string `header:"Location"`
 	RetryAfter string `header:"Retry-After"`
 	Replayed   string `header:"Idempotency-Replayed"`
+	Preferred  string `header:"Preference-Applied"`
 	Body       Job
 }
 
@@ -63,43 +69,67 @@ func (s *Server) registerGenerations() {
 
 func (s *Server) registerGeneration(id, path, summary string, g generation, body reflect.Type) {
 	b := s.binderFor(body)
+	s.makers[g.kind] = maker{g, b}
 	operation := huma.Operation{OperationID: id, Method: http.MethodPost, Path: path, Summary: summary, DefaultStatus: http.StatusAccepted, Tags: []string{"make"},
-		MaxBodyBytes: -1, BodyReadTimeout: -1, Errors: []int{401, 403, 409, 422, 429}}
-	huma.Register(s.api, operation, func(ctx context.Context, in *CreateInput) (*createdJob, error) {
-		job, replayed, err := s.submit(ctx, in.request, g, b, in.IdempotencyKey)
+		MaxBodyBytes: -1, BodyReadTimeout: -1, Errors: []int{401, 403, 408, 409, 413, 415, 422, 429, 507}}
+	huma.Register(s.api, operation, as(s, auth.Generate, func(ctx context.Context, p auth.Principal, in *CreateInput) (*createdJob, error) {
+		job, replayed, err := s.submit(ctx, in.echo, p, g, b, in.IdempotencyKey)
 		if err != nil {
-			return nil, s.answer(ctx, err)
+			return nil, err
 		}
-		return s.created(ctx, job, in.wait(), replayed)
-	})
-	s.setBody(path, b)
+		return s.created(ctx, job, in, replayed)
+	}))
+	s.setBody(s.api.OpenAPI().Paths[path].Post, b)
 }
 
-// answer turns an error into the problem that huma sends, and logs what the caller must not see.
-func (s *Server) answer(ctx context.Context, err error) error {
-	p := problemOf(err)
-	if p.Status >= http.StatusInternalServerError && p.Err.Code == "internal" {
-		s.cfg.Log.ErrorContext(ctx, "a request failed", "err", err)
+// maker of one kind of job: what PATCH needs to change the input of one that waits.
+type maker struct {
+	generation
+	*binder
+}
+
+// as wraps a handler: who is the caller, may they do this, and how is an error said.
+func as[I, O any](s *Server, scope auth.Scope, handle func(ctx context.Context, p auth.Principal, in *I) (*O, error)) func(context.Context, *I) (*O, error) {
+	return func(ctx context.Context, in *I) (*O, error) {
+		p, ok := auth.FromContext(ctx)
+		if !ok {
+			return nil, s.answer(ctx, auth.ErrUnauthenticated)
+		}
+		if err := p.Require(scope); err != nil {
+			return nil, s.answer(ctx, err)
+		}
+		out, err := handle(ctx, p, in)
+		if err == nil {
+			return out, nil
+		}
+		var unchanged *unchanged
+		if errors.As(err, &unchanged) {
+			return nil, unchanged
+		}
+		return nil, s.answer(ctx, err)
 	}
-	return p
 }
 
 // created waits if the caller wants to, and answers 200 with a finished job or 202 with one under way.
-func (s *Server) created(ctx context.Context, job *jobs.Job, wait time.Duration, replayed bool) (*createdJob, error) {
+func (s *Server) created(ctx context.Context, job *jobs.Job, in *CreateInput, replayed bool) (*createdJob, error) {
+	wait, preferred := in.wait()
 	if wait > 0 && !job.Status.Terminal() {
-		waited, err := s.cfg.Jobs.Wait(ctx, job.OwnerID, job.ID, wait)
+		waited, err := s.wait(ctx, job, wait)
 		if err != nil {
-			return nil, s.answer(ctx, err)
+			return nil, err
 		}
 		job = waited
 	}
 	view, err := s.oneView(ctx, job)
 	if err != nil {
-		return nil, s.answer(ctx, err)
+		return nil, err
 	}
 	out := &createdJob{Status: http.StatusAccepted, Location: "/api/v1/jobs/" + job.ID.String(), RetryAfter: "2", Body: view}
 	if wait > 0 && job.Status.Terminal() {
 		out.Status, out.RetryAfter = http.StatusOK, ""
+	}
+	if preferred {
+		out.Preferred = "wait=" + strconv.Itoa(int(wait.Seconds()))
 	}
 	if replayed {
 		out.Replayed = "true"
@@ -107,53 +137,60 @@ func (s *Server) created(ctx context.Context, job *jobs.Job, wait time.Duration,
 	return out, nil
 }
 
+// wait for the job's end, no longer than asked for and no longer than this server runs.
+func (s *Server) wait(ctx context.Context, job *jobs.Job, longest time.Duration) (*jobs.Job, error) {
+	waiting, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(s.stopping, cancel)()
+	waited, err := s.cfg.Jobs.Wait(waiting, job.OwnerID, job.ID, longest)
+	if err != nil && s.stopping.Err() != nil {
+		return job, nil
+	}
+	return waited, err
+}
+
 // binderFor puts the type's schema into the document and makes the binder that checks by it.
 func (s *Server) binderFor(body reflect.Type) *binder {
 	registry := s.api.OpenAPI().Components.Schemas
 	schema := registry.Schema(body, true, body.Name())
-	return &binder{assets: s.cfg.Assets, schema: registry.SchemaFromRef(schema.Ref), registry: registry, maxJSON: s.cfg.MaxJSONBytes}
+	return &binder{assets: s.cfg.Assets, schema: registry.SchemaFromRef(schema.Ref), registry: registry, maxJSON: s.cfg.MaxJSONBytes, pause: s.cfg.ReadTimeout}
 }
 
 // setBody shows the body in the document. Given at Register, huma would read it itself, a whole upload into memory.
-func (s *Server) setBody(path string, b *binder) {
+func (s *Server) setBody(operation *huma.Operation, b *binder) {
 	for name, schema := range s.api.OpenAPI().Components.Schemas.Map() {
 		if schema != b.schema {
 			continue
 		}
 		ref := &huma.Schema{Ref: "#/components/schemas/" + name}
-		content := map[string]*huma.MediaType{"application/json": {Schema: ref}, "multipart/form-data": {Schema: ref}}
-		if name == "UploadRequest" {
-			delete(content, "application/json")
+		json := &huma.MediaType{Schema: ref}
+		if example, ok := examples[operation.OperationID]; ok {
+			json.Example = example
 		}
-		s.api.OpenAPI().Paths[path].Post.RequestBody = &huma.RequestBody{Required: true, Content: content}
+		content := map[string]*huma.MediaType{"application/json": json}
+		if operation.Method == http.MethodPost {
+			content["multipart/form-data"] = &huma.MediaType{Schema: ref}
+		}
+		operation.RequestBody = &huma.RequestBody{Required: true, Content: content}
 	}
 }
 
-// creating runs another create operation under an Idempotency-Key: make returns what is stored and answered.
-func (s *Server) creating(ctx context.Context, in *CreateInput, route string, b *binder, scope auth.Scope, make func(p auth.Principal, f *fields) (any, error)) (any, bool, error) {
-	p, err := s.principal(ctx, scope)
+// creating runs another create operation under an Idempotency-Key: create returns what is stored and answered.
+func (s *Server) creating(ctx context.Context, in *CreateInput, p auth.Principal, route string, f *fields, create func() (any, error)) (out *createdOther, err error) {
+	once, replay, err := s.begin(ctx, p, route, in.IdempotencyKey, f)
 	if err != nil {
-		return nil, false, err
-	}
-	f, err := b.bind(in.request, p)
-	if err != nil {
-		return nil, false, err
-	}
-	hash, err := jobs.RequestHash(f.values, f.hashes()...)
-	if err != nil {
-		return nil, false, err
-	}
-	once, replay, err := s.begin(ctx, p, route, in.IdempotencyKey, hash)
-	if err != nil {
-		return nil, false, err
+		return nil, err
 	}
 	if replay != nil {
-		return replay.Body, true, nil
+		return createdAnswer(replay.Body, true)
 	}
-	made, err := make(p, f)
+	made, err := create()
 	if err != nil {
 		s.abandon(ctx, once)
-		return nil, false, err
+		return nil, err
 	}
-	return made, false, s.end(ctx, once, made)
+	if err := s.end(ctx, once, made); err != nil {
+		return nil, err
+	}
+	return createdAnswer(made, false)
 }

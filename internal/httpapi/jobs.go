@@ -6,12 +6,14 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
+	"net/url"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
-	"github.com/danielgtaylor/huma/v2/adapters/humaecho"
 	"github.com/google/uuid"
 
 	"github.com/apibr/studio/internal/assets"
@@ -48,8 +50,11 @@ func pathID(text string, unknown error) (uuid.UUID, error) {
 }
 
 type jobAnswer struct {
-	ETag string `header:"ETag"`
-	Body Job
+	ETag         string `header:"ETag"`
+	CacheControl string `header:"Cache-Control"`
+	Vary         string `header:"Vary"`
+	RetryAfter   string `header:"Retry-After"`
+	Body         Job
 }
 
 // List is a page of a listing.
@@ -62,16 +67,19 @@ type list[T any] struct {
 // JobList is a page of jobs, newest first.
 type JobList list[Job]
 
-func nextOf(ctx context.Context, path, cursor string) (next, address *string) {
+// nextOf is the next page's cursor and absolute address: the caller's own, filters and all.
+func nextOf(ctx context.Context, cursor string) (next, address *string) {
 	if cursor == "" {
 		return nil, nil
 	}
-	separator := "?"
-	if strings.Contains(path, "?") {
-		separator = "&"
+	c := callerOf(ctx)
+	query := maps.Clone(c.query)
+	if query == nil {
+		query = url.Values{}
 	}
-	url := baseOf(ctx) + path + separator + "cursor=" + cursor
-	return &cursor, &url
+	query.Set("cursor", cursor)
+	full := c.base + c.path + "?" + query.Encode()
+	return &cursor, &full
 }
 
 type listJobsInput struct {
@@ -82,6 +90,9 @@ type listJobsInput struct {
 	Limit   int    `query:"limit" minimum:"1" maximum:"200" default:"50"`
 	Cursor  string `query:"cursor" doc:"next_cursor of the page before"`
 }
+
+// jobTypes of the contract; some come with later versions.
+var jobTypes = []string{"audio.speech", "audio.clone_voice", "image.generate", "image.edit", "image.upscale", "video.avatar", "video.animate", "studio.content", "media.export", "scrape"}
 
 func (i *listJobsInput) filter() (jobs.Filter, error) {
 	filter := jobs.Filter{Limit: i.Limit, Cursor: i.Cursor}
@@ -95,6 +106,9 @@ func (i *listJobsInput) filter() (jobs.Filter, error) {
 		}
 	}
 	for _, word := range words(i.Type) {
+		if !slices.Contains(jobTypes, word) {
+			return filter, invalid("type", fmt.Sprintf("%q is no type of job; the types are %s", clip(word), strings.Join(jobTypes, ", ")))
+		}
 		filter.Types = append(filter.Types, jobs.Type(word))
 	}
 	for name, value := range map[string]string{"project": i.Project, "parent": i.Parent} {
@@ -103,7 +117,7 @@ func (i *listJobsInput) filter() (jobs.Filter, error) {
 		}
 		id, err := uuid.Parse(value)
 		if err != nil {
-			return filter, invalid(name, name+" must be an id")
+			return filter, invalid(name, fmt.Sprintf("%s must be an id such as 01890a5d-ac96-774b-bcce-b302099a8057", name))
 		}
 		if name == "project" {
 			filter.Project = &id
@@ -120,172 +134,161 @@ func words(text string) []string {
 
 func (s *Server) registerJobs() {
 	tag := []string{"jobs"}
-	huma.Register(s.api, huma.Operation{OperationID: "list-jobs", Method: http.MethodGet, Path: "/api/v1/jobs", Summary: "List jobs, newest first", Tags: tag}, s.listJobs)
-	huma.Register(s.api, huma.Operation{OperationID: "get-job", Method: http.MethodGet, Path: "/api/v1/jobs/{id}", Summary: "Read a job", Tags: tag, Errors: []int{404}}, s.getJob)
-	huma.Register(s.api, huma.Operation{OperationID: "get-video-status", Method: http.MethodGet, Path: "/api/v1/video/status/{id}", Summary: "Read a job, as get-job", Tags: tag, Errors: []int{404}}, s.getJob)
+	const one = "/api/v1/jobs/{id}"
+	huma.Register(s.api, huma.Operation{OperationID: "list-jobs", Method: http.MethodGet, Path: "/api/v1/jobs", Summary: "List jobs, newest first", Tags: tag, Errors: []int{401, 422}}, as(s, auth.Read, s.listJobs))
+	huma.Register(s.api, huma.Operation{OperationID: "get-job", Method: http.MethodGet, Path: one, Summary: "Read a job", Tags: tag, Errors: []int{401, 404}}, as(s, auth.Read, s.getJob))
+	huma.Register(s.api, huma.Operation{OperationID: "get-video-status", Method: http.MethodGet, Path: "/api/v1/video/status/{job_id}", Summary: "Read a job, as get-job", Tags: tag, Errors: []int{401, 404}},
+		as(s, auth.Read, func(ctx context.Context, p auth.Principal, in *videoStatusInput) (*jobAnswer, error) {
+			return s.getJob(ctx, p, &getJobInput{JobPath{in.JobID}, in.jobRead})
+		}))
 	s.registerJobChange("cancel-job", "cancel", "Cancel a job; one that has ended is answered as it is", s.cfg.Jobs.Cancel)
 	s.registerJobChange("retry-job", "retry", "Run a failed or canceled job again", s.cfg.Jobs.Retry)
-	huma.Register(s.api, huma.Operation{OperationID: "update-job", Method: http.MethodPatch, Path: "/api/v1/jobs/{id}", Summary: "Change priority or position of a queued job", Tags: tag, Errors: []int{404, 409, 422}}, s.updateJob)
-	huma.Register(s.api, huma.Operation{OperationID: "delete-job", Method: http.MethodDelete, Path: "/api/v1/jobs/{id}", Summary: "Delete a job and its outputs", Tags: tag, DefaultStatus: http.StatusNoContent, Errors: []int{404, 409}}, s.deleteJob)
-	huma.Register(s.api, huma.Operation{OperationID: "get-job-content", Method: http.MethodGet, Path: "/api/v1/jobs/{id}/content", Summary: "Download the first output (Range, HEAD)", Tags: tag, Errors: []int{404, 409}}, s.getJobContent)
-	huma.Register(s.api, huma.Operation{OperationID: "job-events", Method: http.MethodGet, Path: "/api/v1/jobs/{id}/events", Summary: "Follow a job as server-sent events", Tags: tag, Errors: []int{404}}, s.jobEvents)
+	s.registerUpdateJob()
+	huma.Register(s.api, huma.Operation{OperationID: "delete-job", Method: http.MethodDelete, Path: one, Summary: "Delete a job and its outputs", Tags: tag, DefaultStatus: http.StatusNoContent, Errors: []int{401, 404, 409}}, as(s, auth.Generate, s.deleteJob))
+	s.registerDownload(huma.Operation{OperationID: "get-job-content", Path: one + "/content", Summary: "Download the first output (Range, HEAD)", Tags: tag, Errors: []int{401, 404, 409}}, s.getJobContent)
+	huma.Register(s.api, huma.Operation{OperationID: "job-events", Method: http.MethodGet, Path: one + "/events", Summary: "Follow a job as server-sent events", Tags: tag, Errors: []int{401, 404}}, as(s, auth.Read, s.jobEvents))
 }
 
-func (s *Server) listJobs(ctx context.Context, in *listJobsInput) (*struct{ Body JobList }, error) {
-	p, err := s.principal(ctx, auth.Read)
-	if err != nil {
-		return nil, s.answer(ctx, err)
-	}
+func (s *Server) listJobs(ctx context.Context, p auth.Principal, in *listJobsInput) (*struct{ Body JobList }, error) {
 	filter, err := in.filter()
 	if err != nil {
 		return nil, err
 	}
 	page, err := s.cfg.Jobs.List(ctx, p.Owner, filter)
 	if err != nil {
-		return nil, s.answer(ctx, err)
+		return nil, err
 	}
 	views, err := s.views(ctx, page.Jobs...)
 	if err != nil {
-		return nil, s.answer(ctx, err)
+		return nil, err
 	}
 	out := &struct{ Body JobList }{JobList{Data: views}}
-	out.Body.NextCursor, out.Body.NextURL = nextOf(ctx, "/api/v1/jobs", page.Next)
+	out.Body.NextCursor, out.Body.NextURL = nextOf(ctx, page.Next)
 	return out, nil
 }
 
-type getJobInput struct {
-	JobPath
+type jobRead struct {
 	Wait        int    `query:"wait" minimum:"0" maximum:"60" doc:"Seconds to wait for the end"`
 	IfNoneMatch string `header:"If-None-Match"`
 }
 
-func (s *Server) getJob(ctx context.Context, in *getJobInput) (*jobAnswer, error) {
-	p, err := s.principal(ctx, auth.Read)
-	if err != nil {
-		return nil, s.answer(ctx, err)
-	}
-	id, err := in.uuid()
-	if err != nil {
-		return nil, s.answer(ctx, err)
-	}
-	job, err := s.cfg.Jobs.Wait(ctx, p.Owner, id, min(time.Duration(in.Wait)*time.Second, longestWait))
-	if err != nil {
-		return nil, s.answer(ctx, err)
-	}
-	etag := s.etag(ctx, job)
-	if in.IfNoneMatch == etag && job.Status.Terminal() {
-		return nil, huma.Status304NotModified()
-	}
-	view, err := s.oneView(ctx, job)
-	if err != nil {
-		return nil, s.answer(ctx, err)
-	}
-	return &jobAnswer{ETag: etag, Body: view}, nil
+type getJobInput struct {
+	JobPath
+	jobRead
 }
 
-// etag changes with the row, with the day of the signed links and with the host that links name.
+type videoStatusInput struct {
+	JobID string `path:"job_id" doc:"Job id"`
+	jobRead
+}
+
+func (s *Server) getJob(ctx context.Context, p auth.Principal, in *getJobInput) (*jobAnswer, error) {
+	id, err := in.uuid()
+	if err != nil {
+		return nil, err
+	}
+	job, err := s.cfg.Jobs.Get(ctx, p.Owner, id)
+	if err == nil && in.Wait > 0 {
+		job, err = s.wait(ctx, job, min(time.Duration(in.Wait)*time.Second, longestWait))
+	}
+	if err != nil {
+		return nil, err
+	}
+	if etag := s.etag(ctx, job); job.Status.Terminal() && matches(in.IfNoneMatch, etag) {
+		return nil, &unchanged{etag}
+	}
+	return s.answerJob(ctx, job)
+}
+
+// matches says whether a list of entity tags has this one; that a proxy made it weak does not matter for reading.
+func matches(list, etag string) bool {
+	for _, tag := range strings.Split(list, ",") {
+		if tag = strings.TrimPrefix(strings.TrimSpace(tag), "W/"); tag == etag || tag == "*" {
+			return true
+		}
+	}
+	return false
+}
+
+// unchanged is the answer 304, which huma takes as an error.
+type unchanged struct{ etag string }
+
+func (u *unchanged) Error() string  { return "not modified" }
+func (u *unchanged) GetStatus() int { return http.StatusNotModified }
+
+// GetHeaders implements huma.HeadersError.
+func (u *unchanged) GetHeaders() http.Header {
+	return http.Header{"Etag": {u.etag}, "Cache-Control": {jobCaching}, "Vary": {"Accept-Language"}}
+}
+
+// jobCaching: a client may keep a job and must ask whether it is still so.
+const jobCaching = "private, no-cache"
+
+// etag changes with the row, with the day of the signed links, with the host that links name and with the language of its sentences.
 func (s *Server) etag(ctx context.Context, job *jobs.Job) string {
-	sum := sha256.Sum256(fmt.Append(nil, job.ID, job.RowVersion, job.Reason, assets.GridDay(s.now()), baseOf(ctx)))
+	sum := sha256.Sum256(fmt.Append(nil, job.ID, job.RowVersion, job.Reason, assets.GridDay(s.now()), baseOf(ctx), callerOf(ctx).lang))
 	return `"` + hex.EncodeToString(sum[:12]) + `"`
 }
 
 type jobChange func(ctx context.Context, owner, id uuid.UUID) (*jobs.Job, error)
 
 func (s *Server) registerJobChange(operation, verb, summary string, change jobChange) {
-	huma.Register(s.api, huma.Operation{OperationID: operation, Method: http.MethodPost, Path: "/api/v1/jobs/{id}/" + verb, Summary: summary, Tags: []string{"jobs"}, Errors: []int{404, 409}},
-		func(ctx context.Context, in *JobPath) (*jobAnswer, error) {
-			p, err := s.principal(ctx, auth.Generate)
-			if err != nil {
-				return nil, s.answer(ctx, err)
-			}
+	huma.Register(s.api, huma.Operation{OperationID: operation, Method: http.MethodPost, Path: "/api/v1/jobs/{id}/" + verb, Summary: summary, Tags: []string{"jobs"}, Errors: []int{401, 404, 409}},
+		as(s, auth.Generate, func(ctx context.Context, p auth.Principal, in *JobPath) (*jobAnswer, error) {
 			id, err := in.uuid()
 			if err != nil {
-				return nil, s.answer(ctx, err)
+				return nil, err
 			}
 			job, err := change(ctx, p.Owner, id)
 			if err != nil {
-				return nil, s.answer(ctx, err)
+				return nil, err
 			}
 			s.audit(ctx, p, "job."+verb, id.String())
 			return s.answerJob(ctx, job)
-		})
+		}))
 }
 
 func (s *Server) answerJob(ctx context.Context, job *jobs.Job) (*jobAnswer, error) {
 	view, err := s.oneView(ctx, job)
 	if err != nil {
-		return nil, s.answer(ctx, err)
+		return nil, err
 	}
-	return &jobAnswer{ETag: s.etag(ctx, job), Body: view}, nil
-}
-
-// JobPatch changes a queued job.
-type JobPatch struct {
-	Priority *int `json:"priority,omitempty" minimum:"-10" maximum:"10"`
-	Position *int `json:"position,omitempty" minimum:"1" doc:"Among the queued jobs of its lane"`
-}
-
-type updateJobInput struct {
-	JobPath
-	Body JobPatch
-}
-
-func (s *Server) updateJob(ctx context.Context, in *updateJobInput) (*jobAnswer, error) {
-	p, err := s.principal(ctx, auth.Generate)
-	if err != nil {
-		return nil, s.answer(ctx, err)
+	out := &jobAnswer{ETag: s.etag(ctx, job), CacheControl: jobCaching, Vary: "Accept-Language", Body: view}
+	if !job.Status.Terminal() {
+		out.RetryAfter = "2"
 	}
+	return out, nil
+}
+
+func (s *Server) deleteJob(ctx context.Context, p auth.Principal, in *JobPath) (*struct{}, error) {
 	id, err := in.uuid()
 	if err != nil {
-		return nil, s.answer(ctx, err)
-	}
-	if in.Body.Priority == nil && in.Body.Position == nil {
-		return nil, invalid("priority", "send priority or position")
-	}
-	job, err := s.cfg.Jobs.Update(ctx, p.Owner, id, jobs.Patch{Priority: in.Body.Priority, Position: in.Body.Position})
-	if err != nil {
-		return nil, s.answer(ctx, err)
-	}
-	return s.answerJob(ctx, job)
-}
-
-func (s *Server) deleteJob(ctx context.Context, in *JobPath) (*struct{}, error) {
-	p, err := s.principal(ctx, auth.Generate)
-	if err != nil {
-		return nil, s.answer(ctx, err)
-	}
-	id, err := in.uuid()
-	if err != nil {
-		return nil, s.answer(ctx, err)
+		return nil, err
 	}
 	if err := s.cfg.Jobs.Delete(ctx, p.Owner, id); err != nil {
-		return nil, s.answer(ctx, err)
+		return nil, err
 	}
 	s.audit(ctx, p, "job.delete", id.String())
 	return nil, nil
 }
 
-func (s *Server) getJobContent(ctx context.Context, in *JobPath) (*huma.StreamResponse, error) {
-	p, err := s.principal(ctx, auth.Read)
-	if err != nil {
-		return nil, s.answer(ctx, err)
-	}
+func (s *Server) getJobContent(ctx context.Context, p auth.Principal, in *JobPath) (*assets.Asset, error) {
 	id, err := in.uuid()
 	if err != nil {
-		return nil, s.answer(ctx, err)
+		return nil, err
 	}
 	job, err := s.cfg.Jobs.Get(ctx, p.Owner, id)
 	if err != nil {
-		return nil, s.answer(ctx, err)
+		return nil, err
 	}
 	outputs, err := s.cfg.Assets.ByJobs(ctx, []uuid.UUID{id})
 	if err != nil {
-		return nil, s.answer(ctx, err)
+		return nil, err
 	}
 	if len(outputs[id]) == 0 {
 		return nil, noContent(job)
 	}
-	return s.stream(outputs[id][0]), nil
+	return outputs[id][0], nil
 }
 
 func noContent(job *jobs.Job) *Problem {
@@ -299,12 +302,4 @@ func noContent(job *jobs.Job) *Problem {
 	default:
 		return newProblem(409, "no_result", "The job has no result", "the job has ended as "+string(job.Status)+": retry it")
 	}
-}
-
-// stream sends a file with ranges, names and the policy that nothing in it may run.
-func (s *Server) stream(asset *assets.Asset) *huma.StreamResponse {
-	return &huma.StreamResponse{Body: func(ctx huma.Context) {
-		c := humaecho.UnwrapV4(ctx)
-		s.serveAsset(c.Response(), c.Request(), asset)
-	}}
 }

@@ -19,7 +19,7 @@ import (
 )
 
 func (s *Server) useMiddleware() {
-	s.echo.Use(s.identify, s.access, s.recover, s.adaptProblems)
+	s.echo.Use(s.identify, s.access, s.recover, s.adaptProblems, checkQuery)
 	s.echo.Use(s.authenticate)
 }
 
@@ -31,12 +31,30 @@ func (s *Server) identify(next echo.HandlerFunc) echo.HandlerFunc {
 		if !looksLikeID(id) {
 			id = uuid.NewString()
 		}
-		ctx := s.withBase(telemetry.WithRequest(r.Context(), id), r)
+		ctx := s.withCaller(telemetry.WithRequest(r.Context(), id), r)
 		c.SetRequest(r.WithContext(ctx))
 		h := c.Response().Header()
 		h.Set("X-Request-ID", id)
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+		if strings.HasPrefix(r.URL.Path, "/api/") {
+			h.Set("Cache-Control", "no-store")
+		}
+		return next(c)
+	}
+}
+
+// checkQuery refuses text that Postgres could not take, before it comes that far.
+func checkQuery(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		for name, values := range c.Request().URL.Query() {
+			for _, value := range values {
+				if !storable(value) || !storable(name) {
+					return invalid(clip(name), "the address holds a character that cannot be stored: send UTF-8 without NUL")
+				}
+			}
+		}
 		return next(c)
 	}
 }

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"html"
 	"io/fs"
 	"mime"
 	"net/http"
@@ -39,12 +40,21 @@ func (s *Server) readyz(c echo.Context) error {
 func (s *Server) login(c echo.Context) error {
 	cookie, p, err := s.cfg.Auth.RedeemLink(c.Request().Context(), c.QueryParam("token"))
 	if err != nil {
-		return err
+		return s.loginFailed(c, err)
 	}
 	c.SetCookie(cookie)
 	s.audit(c.Request().Context(), p, "session.open", "")
 	c.Response().Header().Set("Cache-Control", "no-store")
 	return c.Redirect(http.StatusSeeOther, "/")
+}
+
+// loginFailed tells a person in a browser; programs read the problem.
+func (s *Server) loginFailed(c echo.Context, err error) error {
+	p := s.answer(c.Request().Context(), err)
+	if p.Status >= http.StatusInternalServerError || !strings.Contains(c.Request().Header.Get("Accept"), "text/html") {
+		return p
+	}
+	return c.HTML(p.Status, "<!doctype html><meta charset=utf-8><title>APIBR Studio</title><p>"+html.EscapeString(p.Detail))
 }
 
 const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; media-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -78,11 +88,10 @@ func (s *Server) page(c echo.Context) error {
 
 // docs is a page that needs no foreign host: the document itself is what tools read.
 func (s *Server) docs(c echo.Context) error {
-	c.Response().Header().Set("Content-Security-Policy", "default-src 'none'")
 	var text strings.Builder
 	text.WriteString("<!doctype html><meta charset=utf-8><title>APIBR Studio API</title><h1>APIBR Studio API</h1><p><a href=/api/openapi.json>openapi.json</a></p><table>")
 	for _, route := range sortedRoutes(s.api.OpenAPI()) {
-		text.WriteString("<tr><td><code>" + route.method + " " + route.path + "</code><td>" + route.summary)
+		text.WriteString("<tr><td><code>" + html.EscapeString(route.method+" "+route.path) + "</code><td>" + html.EscapeString(route.summary))
 	}
 	return c.HTML(http.StatusOK, text.String()+"</table>")
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 
@@ -50,6 +51,8 @@ type Problem struct {
 	Err       ErrorObject    `json:"error"`
 
 	retryAfter string
+	// inPortuguese is Detail in Portuguese where the catalogue cannot give it: a text that came in both languages.
+	inPortuguese string
 }
 
 // Error is the sentence for the caller.
@@ -64,8 +67,12 @@ func (p *Problem) ContentType(string) string { return mimeProblem }
 // GetHeaders implements huma.HeadersError.
 func (p *Problem) GetHeaders() http.Header {
 	h := http.Header{"Cache-Control": {"no-store"}}
+	h.Set("Vary", "Accept, Accept-Language")
 	if p.retryAfter != "" {
 		h.Set("Retry-After", p.retryAfter)
+	}
+	if p.Status == http.StatusUnauthorized {
+		h.Set("WWW-Authenticate", `Bearer realm="apibr"`)
 	}
 	return h
 }
@@ -144,7 +151,11 @@ func problemOf(err error) *Problem {
 			if text == "" {
 				text = userText(err, a.is)
 			}
-			return newProblem(a.status, a.code, a.title, text)
+			p := newProblem(a.status, a.code, a.title, text)
+			if a.status == http.StatusTooManyRequests || a.status == http.StatusServiceUnavailable || a.code == "idempotency_in_flight" {
+				p.retryAfter = "2"
+			}
+			return p
 		}
 	}
 	var echoError *echo.HTTPError
@@ -168,7 +179,7 @@ func typedProblem(err error) *Problem {
 	var task *engine.UnknownTaskError
 	switch {
 	case errors.As(err, &input):
-		return invalid(input.Name, input.Detail)
+		return invalid(fieldOf(input.Name), input.Detail)
 	case errors.As(err, &state):
 		return newProblem(409, "conflict", "Not possible in this state", state.Detail)
 	case errors.As(err, &limit):
@@ -182,13 +193,37 @@ func typedProblem(err error) *Problem {
 	case errors.As(err, &scope):
 		return newProblem(403, "missing_scope", "Not allowed", scope.Error())
 	case errors.As(err, &missing):
-		return newProblem(422, "engine_not_installed", "The engine is not installed", missing.Error(), FieldProblem{"/quality", missing.Error()})
+		return notInstalled(missing)
 	case errors.As(err, &model):
 		return newProblem(422, "unknown_model", "Unknown model", model.Error(), FieldProblem{"/model", model.Error()})
 	case errors.As(err, &task):
 		return newProblem(422, "unsupported", "Not supported", task.Error())
 	default:
 		return nil
+	}
+}
+
+// notInstalled says what to install, in the words of the engine's own manifest.
+func notInstalled(e *engine.NotInstalledError) *Problem {
+	p := newProblem(422, "engine_not_installed", "The engine is not installed", e.Error(), FieldProblem{"/quality", e.Error()})
+	p.inPortuguese = fmt.Sprintf("o motor %s não está instalado: %s", e.Engine, e.How.PtBR)
+	if e.Model != "" {
+		p.inPortuguese = fmt.Sprintf("o motor %s do modelo %s não está instalado: %s", e.Engine, e.Model, e.How.PtBR)
+	}
+	return p
+}
+
+// fieldOf is the request's name for an engine's input.
+func fieldOf(input string) string {
+	switch {
+	case input == "sample":
+		return "audio"
+	case input == "voice":
+		return "voice_id"
+	case strings.HasPrefix(input, "voice_") && input != "voice_id":
+		return "lines/" + strings.TrimPrefix(input, "voice_") + "/voice_id"
+	default:
+		return input
 	}
 }
 
@@ -217,21 +252,46 @@ func ofStatus(status int) *Problem {
 	}
 }
 
-// fill adds what is known only when the problem is sent.
-func (p *Problem) fill(r *http.Request) *Problem {
+// in adds what is known only when the problem is sent: for which request, and the language of its sentences.
+func (p *Problem) in(ctx context.Context) *Problem {
 	sent := *p
-	sent.Instance, sent.RequestID = r.URL.Path, telemetry.RequestID(r.Context())
+	c := callerOf(ctx)
+	sent.Instance, sent.RequestID = c.path, telemetry.RequestID(ctx)
+	if c.lang != portuguese {
+		return &sent
+	}
+	sent.Title, sent.Detail, sent.Err.Message = inPortuguese(p.Title), inPortuguese(p.Detail), inPortuguese(p.Err.Message)
+	sent.Errors = nil
+	for _, field := range p.Errors {
+		sent.Errors = append(sent.Errors, FieldProblem{field.Pointer, inPortuguese(field.Detail)})
+	}
+	if p.inPortuguese != "" {
+		sent.Detail, sent.Err.Message = p.inPortuguese, p.inPortuguese
+		for i := range sent.Errors {
+			sent.Errors[i].Detail = p.inPortuguese
+		}
+	}
 	return &sent
 }
 
-// writeProblem sends a problem from outside huma.
-func writeProblem(w http.ResponseWriter, r *http.Request, err error) {
-	p := problemOf(err).fill(r)
-	w.Header().Set("Content-Type", mimeProblem)
-	w.Header().Set("Cache-Control", "no-store")
-	if p.retryAfter != "" {
-		w.Header().Set("Retry-After", p.retryAfter)
+// answer turns an error into the problem that the caller reads, and logs what they must not see.
+func (s *Server) answer(ctx context.Context, err error) *Problem {
+	p := problemOf(err)
+	if p.Err.Code == "internal" && ctx.Err() == nil {
+		s.cfg.Log.ErrorContext(ctx, "a request failed", "err", err)
 	}
+	return p.in(ctx)
+}
+
+// writeProblem sends a problem from outside huma.
+func (s *Server) writeProblem(w http.ResponseWriter, r *http.Request, err error) {
+	p := s.answer(r.Context(), err)
+	for name, values := range p.GetHeaders() {
+		w.Header()[name] = values
+	}
+	w.Header().Set("Content-Type", mimeProblem)
 	w.WriteHeader(p.Status)
-	_ = json.NewEncoder(w).Encode(p)
+	if r.Method != http.MethodHead {
+		_ = json.NewEncoder(w).Encode(p)
+	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/apibr/studio/internal/auth"
+	"github.com/apibr/studio/internal/engine"
 	"github.com/apibr/studio/internal/studio"
 	"github.com/apibr/studio/internal/voices"
 )
@@ -23,6 +24,7 @@ type Voice struct {
 	Language      string    `json:"language"`
 	Builtin       bool      `json:"builtin"`
 	SampleSeconds *float64  `json:"sample_seconds" nullable:"true"`
+	ConsentNote   *string   `json:"consent_note" nullable:"true"`
 	CreatedAt     time.Time `json:"created_at"`
 }
 
@@ -40,7 +42,7 @@ type VoicePatch struct {
 }
 
 func voiceView(v *voices.Voice) Voice {
-	return Voice{ID: v.ID, Name: v.Name, Status: string(v.Status), Language: v.Language, Builtin: v.Builtin, SampleSeconds: v.SampleSeconds, CreatedAt: v.CreatedAt}
+	return Voice{ID: v.ID, Name: v.Name, Status: string(v.Status), Language: v.Language, Builtin: v.Builtin, SampleSeconds: v.SampleSeconds, ConsentNote: v.ConsentNote, CreatedAt: v.CreatedAt}
 }
 
 // VoicePath holds the id in an address; exported, since huma fills only exported members.
@@ -50,7 +52,7 @@ type VoicePath struct {
 
 type updateVoiceInput struct {
 	VoicePath
-	Body VoicePatch
+	RawBody
 }
 
 type listVoicesInput struct {
@@ -60,20 +62,22 @@ type listVoicesInput struct {
 
 func (s *Server) registerVoices() {
 	tag := []string{"voices"}
-	huma.Register(s.api, huma.Operation{OperationID: "list-voices", Method: http.MethodGet, Path: "/api/v1/audio/voices", Summary: "List your voices and the built-in ones", Tags: tag}, s.listVoices)
-	huma.Register(s.api, huma.Operation{OperationID: "get-voice", Method: http.MethodGet, Path: "/api/v1/audio/voices/{id}", Summary: "Read a voice", Tags: tag, Errors: []int{404}}, s.getVoice)
-	huma.Register(s.api, huma.Operation{OperationID: "update-voice", Method: http.MethodPatch, Path: "/api/v1/audio/voices/{id}", Summary: "Rename a voice", Tags: tag, Errors: []int{404, 409, 422}}, s.updateVoice)
-	huma.Register(s.api, huma.Operation{OperationID: "delete-voice", Method: http.MethodDelete, Path: "/api/v1/audio/voices/{id}", Summary: "Delete a voice", Tags: tag, DefaultStatus: http.StatusNoContent, Errors: []int{404, 409}}, s.deleteVoice)
+	const path, one = "/api/v1/audio/voices", "/api/v1/audio/voices/{id}"
+	huma.Register(s.api, huma.Operation{OperationID: "list-voices", Method: http.MethodGet, Path: path, Summary: "List your voices and the built-in ones", Tags: tag, Errors: []int{401, 422}}, as(s, auth.Read, s.listVoices))
+	huma.Register(s.api, huma.Operation{OperationID: "get-voice", Method: http.MethodGet, Path: one, Summary: "Read a voice", Tags: tag, Errors: []int{401, 404}}, as(s, auth.Read, s.getVoice))
+	b := s.binderFor(reflect.TypeFor[VoicePatch]())
+	huma.Register(s.api, huma.Operation{OperationID: "update-voice", Method: http.MethodPatch, Path: one, Summary: "Rename a voice", Tags: tag, Errors: []int{401, 404, 409, 422}},
+		as(s, auth.Generate, func(ctx context.Context, p auth.Principal, in *updateVoiceInput) (*struct{ Body Voice }, error) {
+			return s.updateVoice(ctx, p, in, b)
+		}))
+	s.setBody(s.api.OpenAPI().Paths[one].Patch, b)
+	huma.Register(s.api, huma.Operation{OperationID: "delete-voice", Method: http.MethodDelete, Path: one, Summary: "Delete a voice", Tags: tag, DefaultStatus: http.StatusNoContent, Errors: []int{401, 404, 409}}, as(s, auth.Generate, s.deleteVoice))
 }
 
-func (s *Server) listVoices(ctx context.Context, in *listVoicesInput) (*struct{ Body VoiceList }, error) {
-	p, err := s.principal(ctx, auth.Read)
-	if err != nil {
-		return nil, s.answer(ctx, err)
-	}
+func (s *Server) listVoices(ctx context.Context, p auth.Principal, in *listVoicesInput) (*struct{ Body VoiceList }, error) {
 	found, err := s.cfg.Voices.List(ctx, p.Owner, voices.Filter{Status: voices.Status(in.Status), Language: in.Language})
 	if err != nil {
-		return nil, s.answer(ctx, err)
+		return nil, err
 	}
 	views := make([]Voice, 0, len(found))
 	for _, v := range found {
@@ -82,49 +86,41 @@ func (s *Server) listVoices(ctx context.Context, in *listVoicesInput) (*struct{ 
 	return &struct{ Body VoiceList }{VoiceList{views, views}}, nil
 }
 
-func (s *Server) getVoice(ctx context.Context, in *VoicePath) (*struct{ Body Voice }, error) {
-	p, err := s.principal(ctx, auth.Read)
-	if err != nil {
-		return nil, s.answer(ctx, err)
-	}
+func (s *Server) getVoice(ctx context.Context, p auth.Principal, in *VoicePath) (*struct{ Body Voice }, error) {
 	id, err := pathID(in.ID, voices.ErrNotFound)
 	if err != nil {
-		return nil, s.answer(ctx, err)
+		return nil, err
 	}
 	v, err := s.cfg.Voices.Get(ctx, p.Owner, id)
 	if err != nil {
-		return nil, s.answer(ctx, err)
+		return nil, err
 	}
 	return &struct{ Body Voice }{voiceView(v)}, nil
 }
 
-func (s *Server) updateVoice(ctx context.Context, in *updateVoiceInput) (*struct{ Body Voice }, error) {
-	p, err := s.principal(ctx, auth.Generate)
-	if err != nil {
-		return nil, s.answer(ctx, err)
-	}
+func (s *Server) updateVoice(ctx context.Context, p auth.Principal, in *updateVoiceInput, b *binder) (*struct{ Body Voice }, error) {
 	id, err := pathID(in.ID, voices.ErrNotFound)
 	if err != nil {
-		return nil, s.answer(ctx, err)
+		return nil, err
 	}
-	v, err := s.cfg.Voices.Update(ctx, p.Owner, id, voices.Patch{Name: in.Body.Name, Language: in.Body.Language, ConsentNote: in.Body.ConsentNote})
+	f, err := b.bind(in.echo, p)
 	if err != nil {
-		return nil, s.answer(ctx, err)
+		return nil, err
+	}
+	v, err := s.cfg.Voices.Update(ctx, p.Owner, id, voices.Patch{Name: f.text("name"), Language: f.text("language"), ConsentNote: f.text("consent_note")})
+	if err != nil {
+		return nil, err
 	}
 	return &struct{ Body Voice }{voiceView(v)}, nil
 }
 
-func (s *Server) deleteVoice(ctx context.Context, in *VoicePath) (*struct{}, error) {
-	p, err := s.principal(ctx, auth.Generate)
-	if err != nil {
-		return nil, s.answer(ctx, err)
-	}
+func (s *Server) deleteVoice(ctx context.Context, p auth.Principal, in *VoicePath) (*struct{}, error) {
 	id, err := pathID(in.ID, voices.ErrNotFound)
 	if err != nil {
-		return nil, s.answer(ctx, err)
+		return nil, err
 	}
 	if err := s.cfg.Voices.Delete(ctx, p.Owner, id); err != nil {
-		return nil, s.answer(ctx, err)
+		return nil, err
 	}
 	s.audit(ctx, p, "voice.delete", id.String())
 	return nil, nil
@@ -179,39 +175,35 @@ func (s *Server) registerProjects() {
 	const path = "/api/v1/studio/create-project"
 	b := s.binderFor(reflect.TypeFor[ProjectRequest]())
 	huma.Register(s.api, huma.Operation{OperationID: "create-project", Method: http.MethodPost, Path: path, Summary: "Create a project", Tags: tag, DefaultStatus: http.StatusCreated,
-		MaxBodyBytes: -1, BodyReadTimeout: -1, Errors: []int{422}}, func(ctx context.Context, in *CreateInput) (*createdOther, error) {
-		made, replayed, err := s.creating(ctx, in, "create-project", b, auth.Generate, func(p auth.Principal, f *fields) (any, error) {
+		MaxBodyBytes: -1, BodyReadTimeout: -1, Errors: []int{401, 409, 422}}, as(s, auth.Generate, func(ctx context.Context, p auth.Principal, in *CreateInput) (*createdOther, error) {
+		f, err := b.bind(in.echo, p)
+		if err != nil {
+			return nil, err
+		}
+		return s.creating(ctx, in, p, "create-project", f, func() (any, error) {
 			project, err := s.cfg.Projects.Create(ctx, p.Owner, f.str("name"), f.str("type"))
 			if err != nil {
 				return nil, err
 			}
 			return projectView(project), nil
 		})
-		if err != nil {
-			return nil, s.answer(ctx, err)
-		}
-		return createdAnswer(made, replayed)
-	})
-	s.setBody(path, b)
+	}))
+	s.setBody(s.api.OpenAPI().Paths[path].Post, b)
 	s.setAnswer(path, "201", reflect.TypeFor[Project]())
-	huma.Register(s.api, huma.Operation{OperationID: "list-projects", Method: http.MethodGet, Path: "/api/v1/studio/projects", Summary: "List projects, newest first", Tags: tag}, s.listProjects)
-	huma.Register(s.api, huma.Operation{OperationID: "get-project", Method: http.MethodGet, Path: "/api/v1/studio/projects/{id}", Summary: "Read a project", Tags: tag, Errors: []int{404}}, s.getProject)
+	huma.Register(s.api, huma.Operation{OperationID: "list-projects", Method: http.MethodGet, Path: "/api/v1/studio/projects", Summary: "List projects, newest first", Tags: tag, Errors: []int{401, 422}}, as(s, auth.Read, s.listProjects))
+	huma.Register(s.api, huma.Operation{OperationID: "get-project", Method: http.MethodGet, Path: "/api/v1/studio/projects/{id}", Summary: "Read a project", Tags: tag, Errors: []int{401, 404}}, as(s, auth.Read, s.getProject))
 }
 
-func (s *Server) listProjects(ctx context.Context, in *PageInput) (*struct{ Body ProjectList }, error) {
-	p, err := s.principal(ctx, auth.Read)
-	if err != nil {
-		return nil, s.answer(ctx, err)
-	}
+func (s *Server) listProjects(ctx context.Context, p auth.Principal, in *PageInput) (*struct{ Body ProjectList }, error) {
 	page, err := s.cfg.Projects.List(ctx, p.Owner, in.Cursor, in.Limit)
 	if err != nil {
-		return nil, s.answer(ctx, err)
+		return nil, err
 	}
 	out := &struct{ Body ProjectList }{ProjectList{Data: []Project{}}}
 	for _, project := range page.Projects {
 		out.Body.Data = append(out.Body.Data, projectView(project))
 	}
-	out.Body.NextCursor, out.Body.NextURL = nextOf(ctx, "/api/v1/studio/projects", page.Next)
+	out.Body.NextCursor, out.Body.NextURL = nextOf(ctx, page.Next)
 	return out, nil
 }
 
@@ -220,18 +212,14 @@ type ProjectPath struct {
 	ID string `path:"id" doc:"Project id"`
 }
 
-func (s *Server) getProject(ctx context.Context, in *ProjectPath) (*struct{ Body Project }, error) {
-	p, err := s.principal(ctx, auth.Read)
-	if err != nil {
-		return nil, s.answer(ctx, err)
-	}
+func (s *Server) getProject(ctx context.Context, p auth.Principal, in *ProjectPath) (*struct{ Body Project }, error) {
 	id, err := pathID(in.ID, studio.ErrNotFound)
 	if err != nil {
-		return nil, s.answer(ctx, err)
+		return nil, err
 	}
 	project, err := s.cfg.Projects.Get(ctx, p.Owner, id)
 	if err != nil {
-		return nil, s.answer(ctx, err)
+		return nil, err
 	}
 	return &struct{ Body Project }{projectView(project)}, nil
 }
@@ -259,36 +247,38 @@ type QueueUpdate struct {
 
 func (s *Server) registerQueue() {
 	tag := []string{"queue"}
-	huma.Register(s.api, huma.Operation{OperationID: "get-queue", Method: http.MethodGet, Path: "/api/v1/queue", Summary: "Read the queue", Tags: tag}, func(ctx context.Context, _ *struct{}) (*struct{ Body Queue }, error) {
-		p, err := s.principal(ctx, auth.Read)
-		if err != nil {
-			return nil, s.answer(ctx, err)
-		}
-		return s.queueAnswer(ctx, p)
-	})
-	huma.Register(s.api, huma.Operation{OperationID: "update-queue", Method: http.MethodPut, Path: "/api/v1/queue", Summary: "Pause or resume the queue; pausing gives the GPU back", Tags: tag}, func(ctx context.Context, in *struct{ Body QueueUpdate }) (*struct{ Body Queue }, error) {
-		p, err := s.principal(ctx, auth.Admin)
-		if err != nil {
-			return nil, s.answer(ctx, err)
-		}
-		if _, err := s.cfg.Jobs.SetPaused(ctx, in.Body.Paused, "user", ""); err != nil {
-			return nil, s.answer(ctx, err)
-		}
-		s.audit(ctx, p, "queue.update", map[bool]string{true: "paused", false: "resumed"}[in.Body.Paused])
-		return s.queueAnswer(ctx, p)
-	})
+	const path = "/api/v1/queue"
+	huma.Register(s.api, huma.Operation{OperationID: "get-queue", Method: http.MethodGet, Path: path, Summary: "Read the queue", Tags: tag, Errors: []int{401}},
+		as(s, auth.Read, func(ctx context.Context, p auth.Principal, _ *struct{}) (*queueAnswer, error) { return s.queue(ctx, p) }))
+	b := s.binderFor(reflect.TypeFor[QueueUpdate]())
+	huma.Register(s.api, huma.Operation{OperationID: "update-queue", Method: http.MethodPut, Path: path, Summary: "Pause or resume the queue; pausing gives the GPU back", Tags: tag, Errors: []int{401, 403, 422}},
+		as(s, auth.Admin, func(ctx context.Context, p auth.Principal, in *RawBody) (*queueAnswer, error) {
+			f, err := b.bind(in.echo, p)
+			if err != nil {
+				return nil, err
+			}
+			pause, _ := f.values["paused"].(bool)
+			if _, err := s.cfg.Jobs.SetPaused(ctx, pause, "user", ""); err != nil {
+				return nil, err
+			}
+			s.audit(ctx, p, "queue.update", map[bool]string{true: "paused", false: "resumed"}[pause])
+			return s.queue(ctx, p)
+		}))
+	s.setBody(s.api.OpenAPI().Paths[path].Put, b)
 }
 
-func (s *Server) queueAnswer(ctx context.Context, p auth.Principal) (*struct{ Body Queue }, error) {
+type queueAnswer struct{ Body Queue }
+
+func (s *Server) queue(ctx context.Context, p auth.Principal) (*queueAnswer, error) {
 	info, err := s.cfg.Jobs.Queue(ctx, &p.Owner)
 	if err != nil {
-		return nil, s.answer(ctx, err)
+		return nil, err
 	}
 	waiting := info.Waiting
 	if waiting == nil {
 		waiting = []uuid.UUID{}
 	}
-	return &struct{ Body Queue }{Queue{Paused: info.Paused, Cause: orNull(info.Cause), Message: orNull(info.Message), Queued: info.Queued, Processing: info.Processing, Waiting: waiting}}, nil
+	return &queueAnswer{Queue{Paused: info.Paused, Cause: orNull(info.Cause), Message: orNull(info.Message), Queued: info.Queued, Processing: info.Processing, Waiting: waiting}}, nil
 }
 
 // Engine is what can run here.
@@ -318,24 +308,25 @@ type EngineList struct {
 }
 
 func (s *Server) registerEngines() {
-	huma.Register(s.api, huma.Operation{OperationID: "list-engines", Method: http.MethodGet, Path: "/api/v1/engines", Summary: "List the engines and what they can do", Tags: []string{"engines"}},
-		func(ctx context.Context, _ *struct{}) (*struct{ Body EngineList }, error) {
-			if _, err := s.principal(ctx, auth.Read); err != nil {
-				return nil, s.answer(ctx, err)
-			}
+	huma.Register(s.api, huma.Operation{OperationID: "list-engines", Method: http.MethodGet, Path: "/api/v1/engines", Summary: "List the engines and what they can do", Tags: []string{"engines"}, Errors: []int{401}},
+		as(s, auth.Read, func(context.Context, auth.Principal, *struct{}) (*struct{ Body EngineList }, error) {
 			out := &struct{ Body EngineList }{EngineList{Data: []Engine{}}}
 			for _, m := range s.cfg.Catalogue.All() {
-				e := Engine{ID: string(m.ID), Quality: m.Quality, Installed: s.cfg.Catalogue.IsInstalled(m.ID), Version: m.Version, Tasks: map[string]any{}, Models: []string{}, Languages: []string{},
-					UsesGPU: m.UsesGPU, Licence: m.Licence, Description: Texts(m.Description), Install: Texts(m.Install)}
-				e.Languages = append(e.Languages, m.Languages...)
-				for _, model := range m.Models {
-					e.Models = append(e.Models, model.ID)
-				}
-				for name, task := range m.Tasks {
-					e.Tasks[name] = task.Parameters
-				}
-				out.Body.Data = append(out.Body.Data, e)
+				out.Body.Data = append(out.Body.Data, engineView(m, s.cfg.Catalogue.IsInstalled(m.ID)))
 			}
 			return out, nil
-		})
+		}))
+}
+
+func engineView(m *engine.Manifest, installed bool) Engine {
+	e := Engine{ID: string(m.ID), Quality: m.Quality, Installed: installed, Version: m.Version, Tasks: map[string]any{}, Models: []string{}, Languages: []string{},
+		UsesGPU: m.UsesGPU, Licence: m.Licence, Description: Texts(m.Description), Install: Texts(m.Install)}
+	e.Languages = append(e.Languages, m.Languages...)
+	for _, model := range m.Models {
+		e.Models = append(e.Models, model.ID)
+	}
+	for name, task := range m.Tasks {
+		e.Tasks[name] = task.Parameters
+	}
+	return e
 }

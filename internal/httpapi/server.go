@@ -3,10 +3,12 @@ package httpapi
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -85,6 +87,10 @@ type Server struct {
 	echo *echo.Echo
 	api  huma.API
 	now  func() time.Time
+	// makers of jobs by type; filled while routes are registered.
+	makers map[jobs.Type]maker
+	// rendered are the jobs of recent events, since many listeners hear of each.
+	rendered rendered
 	// stopping ends sockets and streams before the listener waits for them.
 	stopping context.Context
 	stop     context.CancelFunc
@@ -93,12 +99,12 @@ type Server struct {
 // New builds the routes.
 func New(cfg Config) *Server {
 	cfg.setDefaults()
-	s := &Server{cfg: cfg, echo: echo.New(), now: time.Now}
+	s := &Server{cfg: cfg, echo: echo.New(), now: time.Now, makers: map[jobs.Type]maker{}}
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	s.echo.HideBanner, s.echo.HidePort = true, true
 	s.echo.HTTPErrorHandler = func(err error, c echo.Context) {
 		if !c.Response().Committed {
-			writeProblem(c.Response(), c.Request(), err)
+			s.writeProblem(c.Response(), c.Request(), err)
 		}
 	}
 	s.useMiddleware()
@@ -117,6 +123,7 @@ func humaConfig(version string) huma.Config {
 	config.DocsPath, config.SchemasPath = "", ""
 	config.OpenAPIPath = "/api/openapi"
 	config.CreateHooks, config.Transformers = nil, nil
+	config.RejectUnknownQueryParameters = true
 	config.Info.Description = "Voices, pictures and talking avatars, made on your own PC by durable jobs."
 	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
 		"bearer": {Type: "http", Scheme: "bearer", Description: "API key"},
@@ -127,7 +134,6 @@ func humaConfig(version string) huma.Config {
 }
 
 func (s *Server) registerAll() {
-	huma.NewError = newHumaError
 	s.registerGenerations()
 	s.registerJobs()
 	s.registerVoices()
@@ -139,8 +145,18 @@ func (s *Server) registerAll() {
 	finishSpec(s.api.OpenAPI())
 }
 
-// newHumaError makes huma's own refusals (a bad path or query value) the problems that all others are.
-func newHumaError(status int, message string, errs ...error) huma.StatusError {
+// huma keeps the maker of its own refusals in variables of its package; they are set once, before any server is made.
+func init() { //nolint:gochecknoinits // there is no other place for them
+	huma.NewError = func(status int, message string, errs ...error) huma.StatusError {
+		return refusal(status, message, errs)
+	}
+	huma.NewErrorWithContext = func(ctx huma.Context, status int, message string, errs ...error) huma.StatusError {
+		return refusal(status, message, errs).in(ctx.Context())
+	}
+}
+
+// refusal makes huma's own refusals (of a path, query or header value) the problems that all others are.
+func refusal(status int, message string, errs []error) *Problem {
 	var fields []FieldProblem
 	for _, err := range errs {
 		var detail *huma.ErrorDetail
@@ -149,16 +165,38 @@ func newHumaError(status int, message string, errs ...error) huma.StatusError {
 		case errors.As(err, &p):
 			return p
 		case errors.As(err, &detail):
-			fields = append(fields, FieldProblem{pointer(detail), detail.Message})
+			fields = append(fields, parameterProblem(detail))
 		}
 	}
 	if len(fields) > 0 {
-		message = fields[0].Detail
+		return newProblem(status, codeInvalid, "The request cannot be honoured", fields[0].Detail, fields...)
 	}
-	if status == http.StatusNotFound || status >= 500 {
-		return ofStatus(status)
+	if p := ofStatus(status); p.Err.Code != "http_error" {
+		return p
 	}
-	return newProblem(status, "invalid_request", "The request cannot be honoured", message, fields...)
+	return newProblem(status, codeInvalid, "The request cannot be honoured", message)
+}
+
+// parameterProblem says in a sentence of ours what is wrong with a parameter of the address or a header.
+func parameterProblem(d *huma.ErrorDetail) FieldProblem {
+	_, name, _ := strings.Cut(d.Location, ".")
+	pointer := "/" + escape(name)
+	for _, known := range []struct{ prefix, say string }{
+		{"unknown query parameter", "%s is not a parameter of this address"},
+		{"expected number >= ", "%s is out of range; the least is %s"},
+		{"expected number <= ", "%s is out of range; the most is %s"},
+		{"expected value to be one of ", "%s is not known; choose one of %s"},
+		{"expected length <= ", "%s is too long; the most is %s characters"},
+		{"invalid integer", "%s must be a whole number"},
+	} {
+		if rest, ok := strings.CutPrefix(d.Message, known.prefix); ok {
+			if strings.Count(known.say, "%s") == 1 {
+				return FieldProblem{pointer, fmt.Sprintf(known.say, clip(name))}
+			}
+			return FieldProblem{pointer, fmt.Sprintf(known.say, clip(name), strings.Trim(rest, `"`))}
+		}
+	}
+	return FieldProblem{pointer, fmt.Sprintf("%s is not valid: %s", clip(name), d.Message)}
 }
 
 // Handler serves everything, for tests and Run.
@@ -182,15 +220,6 @@ func (s *Server) Run(ctx context.Context) error {
 		return server.Close()
 	}
 	return nil
-}
-
-// principal is who the request is from, if they may do what scope says.
-func (s *Server) principal(ctx context.Context, scope auth.Scope) (auth.Principal, error) {
-	p, ok := auth.FromContext(ctx)
-	if !ok {
-		return p, auth.ErrUnauthenticated
-	}
-	return p, p.Require(scope)
 }
 
 // Spec is the OpenAPI 3.1 document, made without any service.

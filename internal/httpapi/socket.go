@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -31,7 +32,7 @@ type socketRequest struct {
 	Since  *int64   `json:"since"`
 }
 
-// socket is one WebSocket connection: a reader that takes requests, and one writer for each subscription at a time.
+// socket is one WebSocket connection: a reader that takes requests, and a follower for each subscription.
 type socket struct {
 	server *Server
 	conn   *websocket.Conn
@@ -39,9 +40,12 @@ type socket struct {
 
 	writing sync.Mutex // gorilla takes one writer at a time
 
-	mu     sync.Mutex
-	topics map[string]context.CancelFunc
+	// topics says which follower tells of a topic. Only the reader touches it.
+	topics map[string]*follower
 }
+
+// mostTopics of one socket.
+const mostTopics = 64
 
 func (s *Server) socket(c echo.Context) error {
 	p, err := s.cfg.Auth.AuthenticateSocket(c.Request().Context(), c.Request())
@@ -57,7 +61,7 @@ func (s *Server) socket(c echo.Context) error {
 	if err != nil {
 		return nil // the upgrader has answered
 	}
-	so := &socket{server: s, conn: conn, who: p, topics: map[string]context.CancelFunc{}}
+	so := &socket{server: s, conn: conn, who: p, topics: map[string]*follower{}}
 	so.serve(c.Request().Context())
 	return nil
 }
@@ -82,7 +86,7 @@ func (so *socket) serve(parent context.Context) {
 		}
 		_ = alive("")
 		if kind != websocket.TextMessage {
-			so.problem(invalid("op", "send JSON text messages"))
+			so.problem(ctx, invalid("op", "send JSON text messages"))
 			continue
 		}
 		so.take(ctx, message)
@@ -107,7 +111,7 @@ func (so *socket) ping(ctx context.Context) {
 func (so *socket) take(ctx context.Context, message []byte) {
 	var request socketRequest
 	if err := json.Unmarshal(message, &request); err != nil {
-		so.problem(newProblem(422, "bad_json", "The message is no JSON object", jsonTrouble(err)))
+		so.problem(ctx, newProblem(422, "bad_json", "The message is no JSON object", jsonTrouble(err)))
 		return
 	}
 	switch request.Op {
@@ -116,82 +120,111 @@ func (so *socket) take(ctx context.Context, message []byte) {
 	case "subscribe":
 		so.subscribe(ctx, request)
 	case "unsubscribe":
-		so.mu.Lock()
-		for _, topic := range request.Topics {
-			if cancel := so.topics[topic]; cancel != nil {
-				cancel()
-				delete(so.topics, topic)
-			}
-		}
-		so.mu.Unlock()
+		so.leave(ctx, request.Topics)
 	default:
-		so.problem(invalid("op", "op must be subscribe, unsubscribe or ping"))
+		so.problem(ctx, invalid("op", "op must be subscribe, unsubscribe or ping"))
 	}
 }
 
 // subscribe follows the topics as one stream: an event that belongs to two of them is sent once.
 func (so *socket) subscribe(ctx context.Context, request socketRequest) {
-	filter, err := so.filter(request.Topics)
-	if err != nil {
-		so.problem(problemOf(err))
+	if err := so.check(ctx, request.Topics); err != nil {
+		so.problem(ctx, err)
 		return
 	}
-	following, cancel := context.WithCancel(ctx)
-	so.mu.Lock()
-	for _, topic := range request.Topics {
-		if earlier := so.topics[topic]; earlier != nil {
-			earlier()
+	so.leave(ctx, request.Topics)
+	so.follow(ctx, request.Topics, request.Since)
+}
+
+// leave ends what is told of the topics. A follower of others too goes on with those, from where it was.
+func (so *socket) leave(ctx context.Context, topics []string) {
+	for _, topic := range topics {
+		f := so.topics[topic]
+		if f == nil {
+			continue
 		}
-		so.topics[topic] = cancel
+		f.cancel()
+		<-f.ended
+		rest := slices.DeleteFunc(slices.Clone(f.topics), func(t string) bool { return t == topic })
+		delete(so.topics, topic)
+		if len(rest) > 0 {
+			last := f.last
+			so.follow(ctx, rest, &last)
+		}
 	}
-	so.mu.Unlock()
-	sub := so.server.cfg.Hub.Subscribe(filter)
+}
+
+func (so *socket) follow(parent context.Context, topics []string, since *int64) {
+	ctx, cancel := context.WithCancel(parent)
+	filter := so.filter(topics)
+	f := &follower{socket: so, topics: slices.Compact(slices.Sorted(slices.Values(topics))), filter: filter, sub: so.server.cfg.Hub.Subscribe(filter), cancel: cancel, ended: make(chan struct{})}
+	for _, topic := range f.topics {
+		so.topics[topic] = f
+	}
 	go func() {
-		defer sub.Close()
+		defer close(f.ended)
+		defer f.sub.Close()
 		defer cancel()
-		f := &follower{socket: so, filter: filter, sub: sub}
-		f.run(following, request.Since)
+		f.run(ctx, since)
 	}()
 }
 
-func (so *socket) filter(topics []string) (events.Filter, error) {
-	filter := events.Filter{Owner: &so.who.Owner}
-	all, one := false, false
+// check refuses topics that do not exist, or are not the caller's.
+func (so *socket) check(ctx context.Context, topics []string) error {
+	jobTopics := 0
 	for _, topic := range topics {
 		id, isJob := strings.CutPrefix(topic, "job:")
 		switch {
-		case topic == "jobs":
-			all = true
-		case topic == "system":
-			filter.System = true
-		case isJob && !one:
+		case topic == "jobs", topic == "system":
+		case isJob:
+			jobTopics++
 			job, err := uuid.Parse(id)
 			if err != nil {
-				return filter, jobs.ErrNotFound
+				return jobs.ErrNotFound
 			}
-			one, filter.Job = true, &job
+			if _, err := so.server.cfg.Jobs.Get(ctx, so.who.Owner, job); err != nil {
+				return err
+			}
 		default:
-			return filter, invalid("topics", "topics are jobs, system and job:{id}, one job a message")
+			return invalid("topics", "topics are jobs, system and job:{id}")
 		}
 	}
 	switch {
 	case len(topics) == 0:
-		return filter, invalid("topics", "name at least one topic: jobs, system or job:{id}")
-	case all:
-		filter.Job = nil
-	case !one:
-		none := uuid.Nil
-		filter.Job = &none // system alone: no job has this id
+		return invalid("topics", "name at least one topic: jobs, system or job:{id}")
+	case jobTopics > 1:
+		return invalid("topics", "name one job in a message: subscribe again for the next")
+	case len(so.topics)+len(topics) > mostTopics:
+		return invalid("topics", "this socket follows too many topics: unsubscribe from some, or follow jobs")
 	}
-	return filter, nil
+	return nil
+}
+
+func (so *socket) filter(topics []string) events.Filter {
+	none := uuid.Nil
+	filter := events.Filter{Owner: &so.who.Owner, System: slices.Contains(topics, "system"), Job: &none} // no job has this id
+	for _, topic := range topics {
+		if id, ok := strings.CutPrefix(topic, "job:"); ok {
+			job := uuid.MustParse(id) // it has been checked
+			filter.Job = &job
+		}
+	}
+	if slices.Contains(topics, "jobs") {
+		filter.Job = nil
+	}
+	return filter
 }
 
 // follower tells one subscription's story: snapshot or replay, then live.
 type follower struct {
 	socket *socket
+	topics []string
 	filter events.Filter
 	sub    *events.Subscription
-	last   int64
+	cancel context.CancelFunc
+	ended  chan struct{}
+	// last number that was told; read by others only after ended.
+	last int64
 }
 
 func (f *follower) run(ctx context.Context, since *int64) {
@@ -208,12 +241,15 @@ func (f *follower) run(ctx context.Context, since *int64) {
 		case errors.Is(err, events.ErrSlow):
 			f.socket.close(websocket.CloseTryAgainLater, "too slow: connect again and resume")
 			return
-		case err != nil:
+		case err != nil && ctx.Err() == nil:
 			f.socket.close(websocket.CloseServiceRestart, "connect again and resume")
 			return
 		case found:
 			ok = f.tell(ctx, message)
 		}
+	}
+	if ctx.Err() == nil {
+		f.socket.close(websocket.CloseServiceRestart, "connect again and resume") // what failed was said
 	}
 }
 
@@ -221,7 +257,7 @@ func (f *follower) run(ctx context.Context, since *int64) {
 func (f *follower) snapshot(ctx context.Context) bool {
 	list, asOf, err := f.socket.server.cfg.Jobs.Active(ctx, &f.socket.who.Owner)
 	if err != nil {
-		return f.socket.problem(problemOf(err))
+		return f.socket.problem(ctx, err)
 	}
 	if f.filter.Job != nil {
 		var one []*jobs.Job
@@ -234,7 +270,7 @@ func (f *follower) snapshot(ctx context.Context) bool {
 	}
 	views, err := f.socket.server.views(ctx, list...)
 	if err != nil {
-		return f.socket.problem(problemOf(err))
+		return f.socket.problem(ctx, err)
 	}
 	f.last = asOf
 	return f.socket.send(map[string]any{"type": "snapshot", "as_of": asOf, "jobs": views})
@@ -245,7 +281,7 @@ func (f *follower) replay(ctx context.Context) bool {
 	for {
 		missed, reset, more, err := f.socket.server.cfg.Hub.Since(ctx, f.filter, f.last)
 		if err != nil {
-			return f.socket.problem(problemOf(err))
+			return f.socket.problem(ctx, err)
 		}
 		if reset {
 			return f.socket.send(map[string]any{"type": "reset"}) && f.snapshot(ctx)
@@ -277,12 +313,12 @@ func (f *follower) tell(ctx context.Context, message events.Message) bool {
 		out["data"] = e.Data
 		return f.socket.send(out)
 	}
-	view, err := f.socket.server.eventView(ctx, *e)
+	view, _, err := f.socket.server.renderEvent(ctx, *e)
 	switch {
 	case errors.Is(err, jobs.ErrNotFound):
 		out["data"] = map[string]any{"job_id": e.Job, "deleted": true}
 	case err != nil:
-		return f.socket.problem(problemOf(err))
+		return f.socket.problem(ctx, err)
 	default:
 		out["job"] = view
 	}
@@ -310,8 +346,11 @@ func (so *socket) write(kind int, data []byte) bool {
 	return true
 }
 
-func (so *socket) problem(p *Problem) bool {
-	return so.send(map[string]any{"type": "error", "error": p})
+func (so *socket) problem(ctx context.Context, err error) bool {
+	if ctx.Err() != nil {
+		return false
+	}
+	return so.send(map[string]any{"type": "error", "error": so.server.answer(ctx, err)})
 }
 
 func (so *socket) close(code int, reason string) {

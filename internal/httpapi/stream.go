@@ -28,17 +28,13 @@ type jobEventsInput struct {
 }
 
 // jobEvents is the event stream of one job: what the WebSocket tells of it, to its end.
-func (s *Server) jobEvents(ctx context.Context, in *jobEventsInput) (*huma.StreamResponse, error) {
-	p, err := s.principal(ctx, auth.Read)
-	if err != nil {
-		return nil, s.answer(ctx, err)
-	}
+func (s *Server) jobEvents(ctx context.Context, p auth.Principal, in *jobEventsInput) (*huma.StreamResponse, error) {
 	id, err := in.uuid()
 	if err != nil {
-		return nil, s.answer(ctx, err)
+		return nil, err
 	}
 	if _, err := s.cfg.Jobs.Get(ctx, p.Owner, id); err != nil {
-		return nil, s.answer(ctx, err)
+		return nil, err
 	}
 	last := in.LastEventID
 	if last == "" {
@@ -147,16 +143,17 @@ func (e *eventStream) state(ctx context.Context, event events.Event) bool {
 		return true
 	}
 	e.last = event.Seq
-	view, err := e.server.eventView(ctx, event)
-	if errors.Is(err, jobs.ErrNotFound) {
+	view, ended, err := e.server.renderEvent(ctx, event)
+	switch {
+	case errors.Is(err, jobs.ErrNotFound):
+		e.send(event.Seq, jobs.EventDeleted, map[string]any{"id": e.job, "deleted": true})
 		e.ended = true
-		return true
-	}
-	if err != nil {
+	case err != nil:
 		return false
+	default:
+		e.send(event.Seq, event.Type, view)
+		e.ended = e.ended || ended
 	}
-	e.send(event.Seq, event.Type, view)
-	e.ended = jobs.Status(view.Status).Terminal()
 	return true
 }
 

@@ -3,7 +3,6 @@ package httpapi
 import (
 	"context"
 	"encoding/json"
-	"net/http"
 	"strings"
 	"time"
 
@@ -110,31 +109,6 @@ type URLs struct {
 	Web     string `json:"web"`
 }
 
-type baseKey struct{}
-
-// withBase keeps how the caller reached us, for absolute links.
-func (s *Server) withBase(ctx context.Context, r *http.Request) context.Context {
-	base := strings.TrimSuffix(s.cfg.PublicBaseURL, "/")
-	if base == "" {
-		scheme, host := "http", r.Host
-		if r.TLS != nil {
-			scheme = "https"
-		}
-		if s.cfg.TrustForwarded {
-			if proto := r.Header.Get("X-Forwarded-Proto"); proto == "https" || proto == "http" {
-				scheme = proto
-			}
-			if forwarded := r.Header.Get("X-Forwarded-Host"); forwarded != "" {
-				host = forwarded
-			}
-		}
-		base = scheme + "://" + host
-	}
-	return context.WithValue(ctx, baseKey{}, base)
-}
-
-func baseOf(ctx context.Context) string { base, _ := ctx.Value(baseKey{}).(string); return base }
-
 // views renders jobs with their outputs and outlooks, in as few queries as there are kinds of things.
 func (s *Server) views(ctx context.Context, list ...*jobs.Job) ([]Job, error) {
 	var ended []uuid.UUID
@@ -178,7 +152,7 @@ func (s *Server) view(ctx context.Context, job *jobs.Job, outputs []*assets.Asse
 		Priority: job.Priority, Attempt: job.Attempt, CreatedAt: job.CreatedAt, StartedAt: job.StartedAt, CompletedAt: job.CompletedAt,
 		URLs: URLs{Get: self, Cancel: self + "/cancel", Events: self + "/events", Content: self + "/content", Web: base + "/#job=" + job.ID.String()}}
 	for _, w := range job.Warnings {
-		v.Warnings = append(v.Warnings, Warning(w))
+		v.Warnings = append(v.Warnings, Warning{w.Code, s.spoken(ctx, w.Message)})
 	}
 	for _, asset := range outputs {
 		v.Outputs = append(v.Outputs, s.output(base, asset))
@@ -187,7 +161,7 @@ func (s *Server) view(ctx context.Context, job *jobs.Job, outputs []*assets.Asse
 		v.OutputURL = &v.Outputs[0].URL
 	}
 	if job.Error != nil {
-		v.Error = jobProblem(job.Error)
+		v.Error = s.jobProblem(ctx, job.Error)
 	}
 	setProgress(&v, job, outlook)
 	return v
@@ -204,23 +178,13 @@ func orNull(text string) *string {
 func inputOf(job *jobs.Job) map[string]any {
 	input := map[string]any{}
 	for name, value := range job.Params {
-		input[name] = value
+		if !internal(name) {
+			input[name] = value
+		}
 	}
 	for _, ref := range job.Inputs {
-		name := ref.Name
-		switch {
-		case name == "sample":
-			name = "audio"
-		case name == "voice":
-			name = "voice_id"
-		}
-		switch {
-		case ref.AssetID != nil:
-			input[name] = ref.AssetID
-		case ref.JobID != nil:
-			input[name] = ref.JobID
-		case ref.VoiceID != nil:
-			input[name] = ref.VoiceID
+		if field := fieldOf(ref.Name); !strings.Contains(field, "/") { // the voices of lines stand in the lines
+			input[field] = idOf(ref)
 		}
 	}
 	return input
@@ -235,18 +199,26 @@ func metricsOf(m jobs.Metrics) Metrics {
 	return v
 }
 
-func jobProblem(p *jobs.Problem) *Problem {
-	v := newProblem(p.Status, p.Code, p.Title, p.Detail)
+func (s *Server) jobProblem(ctx context.Context, p *jobs.Problem) *Problem {
+	var fields []FieldProblem
+	if p.Pointer != "" {
+		fields = []FieldProblem{{"/" + fieldOf(strings.TrimPrefix(p.Pointer, "/")), p.Detail}}
+	}
+	v := newProblem(p.Status, p.Code, p.Title, p.Detail, fields...).in(ctx)
 	if p.Type != "" {
 		v.Type = p.Type
 	}
+	v.Instance, v.RequestID = "", "" // it is the job's, not this request's
 	v.Retryable = &p.Retryable
-	if p.Pointer != "" {
-		v.Errors = []FieldProblem{{p.Pointer, p.Detail}}
-		param := strings.TrimPrefix(p.Pointer, "/")
-		v.Err.Param = &param
-	}
 	return v
+}
+
+// spoken is a sentence of ours in the caller's language.
+func (s *Server) spoken(ctx context.Context, text string) string {
+	if callerOf(ctx).lang == portuguese {
+		return inPortuguese(text)
+	}
+	return text
 }
 
 func setProgress(v *Job, job *jobs.Job, outlook jobs.Outlook) {
@@ -289,11 +261,18 @@ func (s *Server) eventView(ctx context.Context, e events.Event) (*Job, error) {
 		Status string  `json:"status"`
 		Reason *string `json:"reason"`
 	}
-	if json.Unmarshal(e.Data, &facts) == nil && facts.Status != "" && facts.Status != view.Status {
-		view.Status, view.Reason = facts.Status, facts.Reason
-		if facts.Status != string(jobs.Completed) {
-			view.Outputs, view.OutputURL = []Output{}, nil
-		}
+	if json.Unmarshal(e.Data, &facts) != nil || facts.Status == "" {
+		return &view, nil
 	}
+	if facts.Status != view.Status {
+		view.unfinish()
+		view.Status, view.Progress, view.ProgressDetail, view.QueuePosition, view.ETASeconds = facts.Status, 0, nil, nil, nil
+	}
+	view.Reason = facts.Reason
 	return &view, nil
+}
+
+// unfinish takes out what only an ended job has.
+func (v *Job) unfinish() {
+	v.Outputs, v.OutputURL, v.Error, v.CompletedAt = []Output{}, nil, nil, nil
 }

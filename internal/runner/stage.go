@@ -13,8 +13,11 @@ import (
 	"github.com/apibr/studio/internal/sidecar"
 )
 
-// outputFormat is a parameter for us, not for the engine.
-const outputFormat = "output_format"
+// outputFormat and consentNote are parameters for us, not for the engine.
+const (
+	outputFormat = "output_format"
+	consentNote  = "consent_note"
+)
 
 // stage puts the inputs and the finished segments into the run's folder.
 func (a *attempt) stage() (sidecar.RunRequest, error) {
@@ -37,6 +40,7 @@ func (a *attempt) stage() (sidecar.RunRequest, error) {
 func (a *attempt) engineParams() map[string]any {
 	params := maps.Clone(a.claimed.Params)
 	delete(params, outputFormat)
+	delete(params, consentNote)
 	return params
 }
 

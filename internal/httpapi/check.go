@@ -1,0 +1,271 @@
+package httpapi
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/google/uuid"
+
+	"github.com/apibr/studio/internal/engine"
+)
+
+// checker gives the fields of a request their canonical names and checks them against the schema that the document shows. It says
+// everything that is wrong, not only the first thing.
+type checker struct {
+	registry huma.Registry
+	found    []finding
+}
+
+// finding is one thing that is wrong. What is said first is what keeps the rest from being understood: names before values.
+type finding struct {
+	rank int
+	code string
+	FieldProblem
+}
+
+const (
+	codeUnknown = "unknown_field"
+	codeMissing = "feature_missing"
+	codeInvalid = "invalid_request"
+)
+
+func (c *checker) say(pointer, code, format string, args ...any) {
+	rank := map[string]int{codeMissing: 0, codeUnknown: 1, codeInvalid: 2}[code]
+	c.found = append(c.found, finding{rank, code, FieldProblem{pointer, fmt.Sprintf(format, args...)}})
+}
+
+// problem of everything found, nil when nothing was.
+func (c *checker) problem() error {
+	if len(c.found) == 0 {
+		return nil
+	}
+	slices.SortStableFunc(c.found, func(a, b finding) int {
+		if a.rank != b.rank {
+			return a.rank - b.rank
+		}
+		return strings.Compare(a.Pointer, b.Pointer)
+	})
+	list := make([]FieldProblem, 0, len(c.found))
+	for _, f := range c.found {
+		list = append(list, f.FieldProblem)
+	}
+	title := "The request cannot be honoured"
+	switch c.found[0].code {
+	case codeUnknown:
+		title = "Unknown field"
+	case codeMissing:
+		title = "Not available yet"
+	}
+	return newProblem(422, c.found[0].code, title, list[0].Detail, list...)
+}
+
+func (c *checker) resolve(schema *huma.Schema) *huma.Schema {
+	if schema.Ref != "" {
+		return c.registry.SchemaFromRef(schema.Ref)
+	}
+	return schema
+}
+
+// object checks raw and returns it under canonical names. null is the same as absent.
+func (c *checker) object(schema *huma.Schema, raw map[string]any, at string) map[string]any {
+	values, spelt := map[string]any{}, map[string]string{}
+	names := make([]string, 0, len(raw))
+	for name := range raw {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		canonical, ok := c.canonical(schema, name, at)
+		if !ok || raw[name] == nil {
+			continue
+		}
+		if earlier, twice := spelt[canonical]; twice {
+			c.say(at+"/"+escape(name), codeInvalid, "%s and %s are the same field: send one of them", earlier, name)
+			continue
+		}
+		spelt[canonical] = name
+		values[canonical] = c.value(schema.Properties[canonical], raw[name], at+"/"+canonical, canonical)
+	}
+	for _, name := range schema.Required {
+		if _, ok := values[name]; !ok && spelt[name] == "" {
+			c.say(at+"/"+name, codeInvalid, "%s is missing", name)
+		}
+	}
+	return values
+}
+
+// canonical finds the field that a name means: itself in camelCase or snake_case, or what it is an alias of.
+func (c *checker) canonical(schema *huma.Schema, name, at string) (string, bool) {
+	snake := toSnake(name)
+	if schema.Properties[snake] != nil {
+		return snake, true
+	}
+	target, isAlias := aliases[snake]
+	if isAlias && schema.Properties[target] != nil {
+		return target, true
+	}
+	pointer := at + "/" + escape(name)
+	for _, wanted := range []string{snake, target} {
+		if feature, ok := absent[wanted]; ok {
+			c.say(pointer, codeMissing, "%s: this version has no %s; leave the field out", clip(name), feature)
+			return "", false
+		}
+	}
+	if nearest := engine.Nearest(snake, propertyNames(schema)); nearest != "" {
+		c.say(pointer, codeUnknown, "%s is not a field of this request; did you mean %s?", clip(name), nearest)
+	} else {
+		c.say(pointer, codeUnknown, "%s is not a field of this request; its fields are %s", clip(name), strings.Join(propertyNames(schema), ", "))
+	}
+	return "", false
+}
+
+func propertyNames(schema *huma.Schema) []string {
+	names := make([]string, 0, len(schema.Properties))
+	for name := range schema.Properties {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+func toSnake(name string) string {
+	var out strings.Builder
+	for i, r := range name {
+		if unicode.IsUpper(r) && i > 0 {
+			out.WriteByte('_')
+		}
+		out.WriteRune(unicode.ToLower(r))
+	}
+	return out.String()
+}
+
+// escape a name for a JSON pointer.
+func escape(name string) string { return strings.NewReplacer("~", "~0", "/", "~1").Replace(clip(name)) }
+
+// value checks one value; lists and objects are returned under canonical names.
+func (c *checker) value(schema *huma.Schema, value any, at, name string) any {
+	schema = c.resolve(schema)
+	switch schema.Type {
+	case huma.TypeString:
+		c.text(schema, value, at, name)
+	case huma.TypeInteger, huma.TypeNumber:
+		c.number(schema, value, at, name)
+	case huma.TypeBoolean:
+		if _, ok := value.(bool); !ok {
+			c.say(at, codeInvalid, "%s must be true or false", name)
+		}
+	case huma.TypeArray:
+		return c.list(schema, value, at, name)
+	case huma.TypeObject:
+		fields, ok := value.(map[string]any)
+		switch {
+		case !ok:
+			c.say(at, codeInvalid, "%s must be an object", name)
+		case len(schema.Properties) > 0:
+			return c.object(schema, fields, at)
+		}
+	}
+	return value
+}
+
+func (c *checker) text(schema *huma.Schema, value any, at, name string) {
+	text, ok := value.(string)
+	_, isMedia := mediaFields[name]
+	switch {
+	case !ok && isMedia:
+		c.say(at, codeInvalid, "%s must be a file, an asset id, a job id, an https URL or a data: URI", name)
+		return
+	case !ok:
+		c.say(at, codeInvalid, "%s must be text", name)
+		return
+	case isMedia && strings.TrimSpace(text) == "":
+		c.say(at, codeInvalid, "%s is empty: send a file, an id, an https URL or a data: URI", name)
+	case !storable(text):
+		c.say(at, codeInvalid, "%s holds a character that cannot be stored: send UTF-8 without NUL", name)
+	case schema.MinLength != nil && *schema.MinLength > 0 && strings.TrimSpace(text) == "":
+		c.say(at, codeInvalid, "%s is empty", name)
+	case schema.MinLength != nil && utf8.RuneCountInString(text) < *schema.MinLength:
+		c.say(at, codeInvalid, "%s has %d characters; the least is %d", name, utf8.RuneCountInString(text), *schema.MinLength)
+	case schema.MaxLength != nil && utf8.RuneCountInString(text) > *schema.MaxLength:
+		c.say(at, codeInvalid, "%s has %d characters; the most is %d", name, utf8.RuneCountInString(text), *schema.MaxLength)
+	case len(schema.Enum) > 0 && !slices.Contains(schema.Enum, any(text)):
+		c.say(at, codeInvalid, "%s is %q; choose one of %s", name, clip(text), oneOf(schema.Enum))
+	}
+	c.format(schema.Format, text, at, name)
+}
+
+// storable says whether Postgres takes the text.
+func storable(text string) bool { return utf8.ValidString(text) && !strings.ContainsRune(text, 0) }
+
+func (c *checker) format(format, text, at, name string) {
+	switch format {
+	case "uuid":
+		if _, err := uuid.Parse(text); err != nil {
+			c.say(at, codeInvalid, "%s must be an id such as 01890a5d-ac96-774b-bcce-b302099a8057", name)
+		}
+	case "date-time":
+		if _, err := time.Parse(time.RFC3339, text); err != nil {
+			c.say(at, codeInvalid, "%s must be a time such as 2027-01-31T12:00:00Z", name)
+		}
+	}
+}
+
+func oneOf(values []any) string {
+	words := make([]string, 0, len(values))
+	for _, value := range values {
+		words = append(words, fmt.Sprint(value))
+	}
+	return strings.Join(words, ", ")
+}
+
+func (c *checker) number(schema *huma.Schema, value any, at, name string) {
+	number, ok := value.(float64)
+	switch {
+	case !ok:
+		c.say(at, codeInvalid, "%s must be a number", name)
+	case math.IsNaN(number) || math.IsInf(number, 0):
+		c.say(at, codeInvalid, "%s must be a number", name)
+	case schema.Type == huma.TypeInteger && number != math.Trunc(number):
+		c.say(at, codeInvalid, "%s is %s; it must be a whole number", name, plainNumber(number))
+	case schema.Minimum != nil && number < *schema.Minimum:
+		c.say(at, codeInvalid, "%s is %s; the least is %s", name, plainNumber(number), plainNumber(*schema.Minimum))
+	case schema.Maximum != nil && number > *schema.Maximum:
+		c.say(at, codeInvalid, "%s is %s; the most is %s", name, plainNumber(number), plainNumber(*schema.Maximum))
+	}
+}
+
+func plainNumber(n float64) string { return strconv.FormatFloat(n, 'f', -1, 64) }
+
+func (c *checker) list(schema *huma.Schema, value any, at, name string) any {
+	entries, ok := value.([]any)
+	switch {
+	case !ok:
+		c.say(at, codeInvalid, "%s must be a list", name)
+		return value
+	case schema.MinItems != nil && len(entries) < *schema.MinItems:
+		c.say(at, codeInvalid, "%s has %d entries; the least is %d", name, len(entries), *schema.MinItems)
+	case schema.MaxItems != nil && len(entries) > *schema.MaxItems:
+		c.say(at, codeInvalid, "%s has %d entries; the most is %d", name, len(entries), *schema.MaxItems)
+		return value
+	}
+	checked := make([]any, 0, len(entries))
+	for i, entry := range entries {
+		checked = append(checked, c.value(schema.Items, entry, fmt.Sprintf("%s/%d", at, i), fmt.Sprintf("entry %d of %s", i+1, name)))
+	}
+	return checked
+}
+
+func clip(text string) string {
+	const most = 40
+	if runes := []rune(strings.ToValidUTF8(text, "?")); len(runes) > most {
+		return string(runes[:most]) + "…"
+	}
+	return strings.ToValidUTF8(text, "?")
+}

@@ -1,0 +1,79 @@
+package httpapi
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// Sentences are written in English where they are made, in this package and in those that it serves. sentences holds each of them, as
+// its format, with its Portuguese; a sentence that was made of a format is recognised by the words around what was filled in.
+
+var catalogue = sync.OnceValue(func() map[string]string {
+	all := maps.Clone(sentences)
+	maps.Copy(all, foreignSentences)
+	return all
+})
+
+var verb = regexp.MustCompile(`%(\[\d+\])?[-+#0]*[\d.]*[a-zA-Z]`)
+
+// pattern recognises sentences made of one format.
+type pattern struct {
+	words      int
+	match      *regexp.Regexp
+	portuguese string
+}
+
+// patterns are compiled when the first Portuguese sentence is wanted; those with the most words of their own come first.
+var patterns = sync.OnceValue(func() []pattern {
+	var list []pattern
+	for format, translated := range catalogue() {
+		places := verb.FindAllStringIndex(format, -1)
+		if len(places) == 0 {
+			continue
+		}
+		var expression strings.Builder
+		expression.WriteString("(?s)^")
+		at, words := 0, 0
+		for _, place := range places {
+			expression.WriteString(regexp.QuoteMeta(format[at:place[0]]))
+			expression.WriteString("(.*?)")
+			words += place[0] - at
+			at = place[1]
+		}
+		expression.WriteString(regexp.QuoteMeta(format[at:]) + "$")
+		list = append(list, pattern{words + len(format) - at, regexp.MustCompile(expression.String()), translated})
+	}
+	slices.SortFunc(list, func(a, b pattern) int {
+		return cmp.Or(cmp.Compare(b.words, a.words), cmp.Compare(a.portuguese, b.portuguese))
+	})
+	return list
+})
+
+// inPortuguese translates a sentence; one that is not known stays as it is.
+func inPortuguese(text string) string {
+	translated, _ := lookUp(text)
+	return translated
+}
+
+func lookUp(text string) (translated string, known bool) {
+	if translated, ok := catalogue()[text]; ok {
+		return translated, true
+	}
+	for _, p := range patterns() {
+		found := p.match.FindStringSubmatch(text)
+		if found == nil {
+			continue
+		}
+		filled := make([]any, 0, len(found)-1)
+		for _, part := range found[1:] {
+			filled = append(filled, part)
+		}
+		return fmt.Sprintf(p.portuguese, filled...), true
+	}
+	return text, false
+}

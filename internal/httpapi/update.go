@@ -1,0 +1,181 @@
+package httpapi
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/http"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/apibr/studio/internal/auth"
+	"github.com/apibr/studio/internal/jobs"
+)
+
+// JobPatch changes a queued job.
+type JobPatch struct {
+	Priority int            `json:"priority,omitempty" minimum:"-10" maximum:"10"`
+	Position int            `json:"position,omitempty" minimum:"1" doc:"Among the queued jobs of its lane: 1 is the next"`
+	Input    map[string]any `json:"input,omitempty" doc:"Fields of the request that made the job, to change; null takes one out. Not of a voice clone"`
+}
+
+type updateJobInput struct {
+	JobPath
+	RawBody
+}
+
+func (s *Server) registerUpdateJob() {
+	const path = "/api/v1/jobs/{id}"
+	b := s.binderFor(reflect.TypeFor[JobPatch]())
+	huma.Register(s.api, huma.Operation{OperationID: "update-job", Method: http.MethodPatch, Path: path, Summary: "Change priority, position or input of a queued job", Tags: []string{"jobs"},
+		MaxBodyBytes: -1, BodyReadTimeout: -1, Errors: []int{401, 404, 409, 412, 422}}, as(s, auth.Generate, func(ctx context.Context, p auth.Principal, in *updateJobInput) (*jobAnswer, error) {
+		return s.updateJob(ctx, p, in, b)
+	}))
+	s.setBody(s.api.OpenAPI().Paths[path].Patch, b)
+}
+
+func (s *Server) updateJob(ctx context.Context, p auth.Principal, in *updateJobInput, b *binder) (*jobAnswer, error) {
+	id, err := in.uuid()
+	if err != nil {
+		return nil, err
+	}
+	job, err := s.cfg.Jobs.Get(ctx, p.Owner, id)
+	if err != nil {
+		return nil, err
+	}
+	f, err := b.bind(in.echo, p)
+	if err != nil {
+		return nil, err
+	}
+	patch := jobs.Patch{Priority: f.integer("priority"), Position: f.integer("position")}
+	input, changesInput := f.values["input"].(map[string]any)
+	if patch.Priority == nil && patch.Position == nil && !changesInput {
+		return nil, invalid("priority", "send priority, position or input")
+	}
+	if changesInput {
+		took, err := s.patchInput(ctx, p, job, input, &patch)
+		if err != nil {
+			s.discard(ctx, p, took)
+			return nil, err
+		}
+	}
+	job, err = s.cfg.Jobs.Update(ctx, p.Owner, id, patch)
+	if err != nil {
+		return nil, err
+	}
+	s.audit(ctx, p, "job.update", id.String())
+	return s.answerJob(ctx, job)
+}
+
+func (f *fields) integer(name string) *int {
+	number, ok := f.values[name].(float64)
+	if !ok {
+		return nil
+	}
+	n := int(number)
+	return &n
+}
+
+func (f *fields) text(name string) *string {
+	text, ok := f.values[name].(string)
+	if !ok {
+		return nil
+	}
+	return &text
+}
+
+// fixed are the fields of a request that a waiting job keeps: another engine or place is another job.
+var fixed = []string{"quality", "model", "project_id", "parent_id", "priority", "client_reference"}
+
+// patchInput lays the changes over the request that the job stands for and checks the whole as a new one. took are the files fetched
+// for it.
+func (s *Server) patchInput(ctx context.Context, p auth.Principal, job *jobs.Job, changes map[string]any, patch *jobs.Patch) (took *fields, err error) {
+	took = newFields()
+	m, known := s.makers[job.Type]
+	if !known || job.Type == jobs.TypeCloneVoice {
+		return took, invalid("input", fmt.Sprintf("the input of a job of type %s cannot be changed: cancel it and send a new request", job.Type))
+	}
+	if job.Status != jobs.Queued {
+		return took, newProblem(409, "conflict", "Not possible in this state", fmt.Sprintf("only a queued job can be changed; this one is %s", job.Status))
+	}
+	check := &checker{registry: m.registry}
+	values := requestOf(job, m.generation)
+	for name, value := range changes {
+		canonical, ok := check.canonical(m.schema, name, "/input")
+		switch {
+		case !ok:
+		case slices.Contains(fixed, canonical):
+			return took, invalid("input/"+canonical, fmt.Sprintf("%s of a queued job cannot be changed: send a new request", canonical))
+		case value == nil:
+			delete(values, canonical)
+		default:
+			values[canonical] = value
+		}
+	}
+	if err := check.problem(); err != nil {
+		return took, err
+	}
+	took.values = check.object(m.schema, values, "/input")
+	if err := check.problem(); err != nil {
+		return took, err
+	}
+	took.values["quality"], took.values["model"] = job.Quality, job.Model
+	spec, err := s.spec(ctx, p, m.generation, took)
+	if err != nil {
+		return took, inside(err, "/input")
+	}
+	patch.Params, patch.Inputs, patch.SetInput, patch.IfRowVersion = spec.Params, spec.Inputs, true, &job.RowVersion
+	return took, nil
+}
+
+// inside puts the pointers of a refusal below the member that it is about.
+func inside(err error, at string) error {
+	p := *problemOf(err)
+	p.Errors = slices.Clone(p.Errors)
+	for i := range p.Errors {
+		p.Errors[i].Pointer = at + p.Errors[i].Pointer
+	}
+	return &p
+}
+
+// requestOf is the request that a job stands for: its parameters and what its inputs are called there.
+func requestOf(job *jobs.Job, g generation) map[string]any {
+	values := maps.Clone(job.Params)
+	if values == nil {
+		values = map[string]any{}
+	}
+	names := map[string]string{}
+	for field, input := range g.inputs {
+		names[input] = field
+	}
+	for _, ref := range job.Inputs {
+		if field, ok := names[ref.Name]; ok {
+			values[field] = idOf(ref)
+		}
+	}
+	for name := range values {
+		if internal(name) {
+			delete(values, name)
+		}
+	}
+	return values
+}
+
+func idOf(ref jobs.InputRef) string {
+	switch {
+	case ref.AssetID != nil:
+		return ref.AssetID.String()
+	case ref.JobID != nil:
+		return ref.JobID.String()
+	case ref.VoiceID != nil:
+		return ref.VoiceID.String()
+	default:
+		return ""
+	}
+}
+
+// internal parameters come from the configuration and are no field of any request.
+func internal(name string) bool { return strings.HasSuffix(name, "_seconds") }
