@@ -1,0 +1,194 @@
+"""The draft avatar: the mouth follows the sound, rests in silence, and a clip that goes on is the same clip."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import soundfile
+from PIL import Image
+
+from apibr_worker.api import Canceled, Context, InputFile, InvalidInputError, LoadRequest, Resume, RunResult
+from apibr_worker.child import run
+from apibr_worker.engines.draft_avatar.drive import levels, motion
+from apibr_worker.engines.draft_avatar.engine import AUDIO_RATE, Engine
+from apibr_worker.engines.draft_image.engine import draw
+from apibr_worker.face import FaceMesh
+from apibr_worker.media import ffmpeg, read_audio
+from tests.harness import SAMPLES, Recorder, context
+
+PORTRAIT = InputFile("image", SAMPLES / "portrait.png", "image/png")
+
+
+@pytest.fixture(scope="module")
+def engine() -> Engine:
+    made = Engine()
+    made.load(LoadRequest("draft-avatar", "draft-avatar", "default", {}, {}))
+    return made
+
+
+def sound(path: Path, seconds: float, pause: tuple[float, float] | None = None) -> InputFile:
+    """The sample voice, cut to a length, with a silence in it."""
+    samples = read_audio(SAMPLES / "voice.wav", AUDIO_RATE, field="audio")[: int(seconds * AUDIO_RATE)].copy()
+    if pause:
+        samples[int(pause[0] * AUDIO_RATE) : int(pause[1] * AUDIO_RATE)] = 0
+    soundfile.write(path, samples, AUDIO_RATE)
+    return InputFile("audio", path, "audio/wav")
+
+
+def make(engine: Engine, out: Path, inputs: list[InputFile], **params: Any) -> tuple[RunResult, Context]:
+    made = context(out, "video.avatar", {"seed": 3, **params}, inputs)
+    return engine.run(made), made
+
+
+def frames(path: Path) -> list[np.ndarray]:
+    video = cv2.VideoCapture(str(path))
+    pictures: list[np.ndarray] = []
+    while True:
+        good, picture = video.read()
+        if not good:
+            return pictures
+        pictures.append(picture)
+
+
+def hashes(path: Path) -> bytes:
+    return run([ffmpeg(), "-nostdin", "-v", "error", "-i", str(path), "-map", "0:v", "-f", "framemd5", "-"])
+
+
+def aperture(pictures: list[np.ndarray]) -> np.ndarray:
+    """Opening of the mouth as a share of its width, measured by the landmark network."""
+    mesh = FaceMesh()
+    values: list[float] = []
+    for picture in pictures:
+        points = mesh.find(picture)
+        assert points is not None
+        values.append(float(np.linalg.norm(points[13] - points[14]) / np.linalg.norm(points[61] - points[291])))
+    return np.array(values)
+
+
+def test_the_mouth_follows_the_sound_and_rests_in_silence(engine: Engine, tmp_path: Path) -> None:
+    audio = sound(tmp_path / "a.wav", 5.0, pause=(2.0, 3.5))
+    make(engine, tmp_path / "out", [PORTRAIT, audio])
+    opening = aperture(frames(tmp_path / "out/video.mp4"))
+    samples = read_audio(audio.path, AUDIO_RATE, field="audio")
+    moves = motion(samples, AUDIO_RATE, None, 25, 125, 3)
+    assert np.corrcoef(opening, moves.opening)[0, 1] > 0.85
+    silent, spoken = opening[60:84], opening[np.r_[0:45, 92:125]]
+    assert silent.max() < np.percentile(spoken, 60)
+    assert silent.std() < 0.25 * spoken.std()
+
+
+def test_phonemes_drive_the_mouth(engine: Engine, tmp_path: Path) -> None:
+    result, _ = make(engine, tmp_path, [PORTRAIT], script="Papai ama a praia. Mamãe também.", language="pt-BR")
+    assert result.metadata["frames"] > 40
+    opening = aperture(frames(tmp_path / "video.mp4"))
+    # The sample smiles with its teeth, so even a closed mouth measures about a tenth.
+    assert opening.max() > 1.7 * opening.min()
+
+
+def test_blinks_come_and_go() -> None:
+    moves = motion(np.zeros(AUDIO_RATE * 12, np.float32), AUDIO_RATE, None, 25, 300, 3)
+    shut = moves.blink > 0.8
+    starts = int(np.sum(shut[1:] & ~shut[:-1]))
+    assert 2 <= starts <= 6
+    assert np.mean(moves.blink > 0.1) < 0.12
+    assert moves.opening.max() == 0.0
+
+
+def test_levels_gate_silence() -> None:
+    samples = np.zeros(AUDIO_RATE, np.float32)
+    samples[: AUDIO_RATE // 2] = 0.3 * np.sin(np.arange(AUDIO_RATE // 2) * 0.1)
+    level = levels(samples, AUDIO_RATE, 100)
+    assert level[5:45].min() > 0.9
+    assert level[55:].max() == 0.0
+
+
+@pytest.mark.parametrize(("duration", "expected"), [(None, 60), (4.0, 100), (1.0, 60)])
+def test_true_length(engine: Engine, tmp_path: Path, duration: float | None, expected: int) -> None:
+    params = {} if duration is None else {"duration": duration}
+    result, _ = make(engine, tmp_path / "out", [PORTRAIT, sound(tmp_path / "a.wav", 2.4)], **params)
+    assert len(frames(tmp_path / "out/video.mp4")) == expected
+    spoken = read_audio(tmp_path / "out/video.mp4", AUDIO_RATE, field="video")
+    assert spoken.size / AUDIO_RATE == pytest.approx(expected / 25, abs=0.06)
+    assert [warning.code for warning in result.warnings] == (["speech_longer_than_duration"] if duration == 1.0 else [])
+
+
+def test_a_clip_that_goes_on_is_the_same_clip(engine: Engine, tmp_path: Path) -> None:
+    audio = sound(tmp_path / "a.wav", 5.0)
+    make(engine, tmp_path / "whole", [PORTRAIT, audio])
+    kept = [tmp_path / "whole/segments/0000.mp4", tmp_path / "whole/segments/0001.mp4"]
+    recorder = Recorder()
+    recorder.segments = list(kept)
+    rest = context(
+        tmp_path / "rest", "video.avatar", {"seed": 3}, [PORTRAIT, audio], resume=Resume(2, kept), reporter=recorder
+    )
+    engine.run(rest)
+    assert [path.name for path in recorder.segments[2:]] == ["0002.mp4"]
+    assert min(step for phase, step, _ in recorder.steps if phase == "render" and step) == 101
+    assert hashes(tmp_path / "rest/video.mp4") == hashes(tmp_path / "whole/video.mp4")
+    assert (tmp_path / "rest/video.mp4").read_bytes() == (tmp_path / "whole/video.mp4").read_bytes()
+
+
+def test_the_seed_decides_the_sway(engine: Engine, tmp_path: Path) -> None:
+    audio = sound(tmp_path / "a.wav", 2.0)
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        make(engine, tmp_path / name, [PORTRAIT, audio], seed=seed)
+    first, second, other = (hashes(tmp_path / name / "video.mp4") for name in "abc")
+    assert first == second
+    assert first != other
+
+
+@pytest.mark.parametrize(("aspect", "ratio"), [("1:1", 1.0), ("9:16", 9 / 16), ("16:9", 16 / 9), ("source", 1.0)])
+def test_aspects(engine: Engine, tmp_path: Path, aspect: str, ratio: float) -> None:
+    make(engine, tmp_path / "out", [PORTRAIT, sound(tmp_path / "a.wav", 2.0)], aspect=aspect, fps=12)
+    pictures = frames(tmp_path / "out/video.mp4")
+    height, width = pictures[0].shape[:2]
+    assert width / height == pytest.approx(ratio, rel=0.02)
+    assert width % 2 == height % 2 == 0
+    assert FaceMesh().find(pictures[0]) is not None
+
+
+def test_a_drawn_character_speaks(engine: Engine, tmp_path: Path) -> None:
+    picture, metadata = draw("Professional headshot", 480, 480, 1)
+    picture.save(tmp_path / "head.png")
+    drawn = InputFile("image", tmp_path / "head.png", "image/png", metadata)
+    make(engine, tmp_path / "out", [drawn, sound(tmp_path / "a.wav", 3.0, pause=(1.2, 2.4))])
+    pictures = frames(tmp_path / "out/video.mp4")
+    mouth = metadata["face"]["mouth"]
+    x, y, half = int(mouth["x"] * 480), int(mouth["y"] * 480), int(0.5 * mouth["width"] * 480)
+    windows = np.array([p[y - half : y + half, x - half : x + half].astype(float) for p in pictures])
+    change = np.abs(np.diff(windows, axis=0)).mean(axis=(1, 2, 3))
+    assert change[3:26].max() > 3 * change[40:55].max(), "it moves while it speaks, not while it is silent"
+
+
+def test_no_face_is_a_clear_error(engine: Engine, tmp_path: Path) -> None:
+    Image.new("RGB", (300, 300), "#448").save(tmp_path / "wall.png")
+    with pytest.raises(InvalidInputError, match="no face was found") as refused:
+        make(engine, tmp_path / "out", [InputFile("image", tmp_path / "wall.png", "image/png")], script="Olá")
+    assert refused.value.field == "image"
+    (tmp_path / "no.png").write_text("no picture")
+    with pytest.raises(InvalidInputError, match="cannot be read"):
+        make(engine, tmp_path / "out", [InputFile("image", tmp_path / "no.png", "image/png")], script="Olá")
+
+
+def test_cancel_acts_within_a_frame(engine: Engine, tmp_path: Path) -> None:
+    canceled = threading.Event()
+
+    class Canceling(Recorder):
+        def progress(self, phase: str, step: int, total: int | None, message: str | None, preview: str | None) -> None:
+            super().progress(phase, step, total, message, preview)
+            if phase == "render" and step == 5:
+                canceled.set()
+
+    recorder = Canceling()
+    audio = sound(tmp_path / "a.wav", 4.0)
+    run_context = context(
+        tmp_path / "out", "video.avatar", {"seed": 1}, [PORTRAIT, audio], reporter=recorder, canceled=canceled
+    )
+    with pytest.raises(Canceled):
+        engine.run(run_context)
+    assert max(step for phase, step, _ in recorder.steps if phase == "render") == 5

@@ -1,0 +1,48 @@
+"""Face landmarks on the sample portrait."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from apibr_worker.face import FaceMesh
+from tests.harness import SAMPLES
+
+
+@pytest.fixture(scope="module")
+def mesh() -> FaceMesh:
+    return FaceMesh()
+
+
+def portrait() -> np.ndarray:
+    picture = cv2.imread(str(SAMPLES / "portrait.png"))
+    assert picture is not None
+    return picture
+
+
+def test_landmarks_lie_where_the_face_is(mesh: FaceMesh) -> None:
+    points = mesh.find(portrait())
+    assert points is not None
+    assert points.shape == (468, 2)
+    # Outer eye corners and upper lip of the sample, as read off an enlarged print of it.
+    assert points[33] == pytest.approx((194, 101), abs=5)
+    assert points[263] == pytest.approx((257, 105), abs=5)
+    assert points[13] == pytest.approx((222, 142), abs=5)
+
+
+def test_a_small_and_turned_face_is_found(mesh: FaceMesh) -> None:
+    picture = portrait()
+    height, width = picture.shape[:2]
+    turn = cv2.getRotationMatrix2D((226, 120), 20, 1.0)
+    turned = cv2.warpAffine(picture, turn, (width, height))
+    straight, tilted = mesh.find(picture), mesh.find(turned)
+    assert straight is not None
+    assert tilted is not None
+    expected = straight @ turn[:, :2].T + turn[:, 2]
+    assert np.abs(expected - tilted).mean() < 4.0
+
+
+def test_no_face_is_none(mesh: FaceMesh) -> None:
+    assert mesh.find(portrait()[300:]) is None
+    assert mesh.find(np.full((300, 400, 3), 128, np.uint8)) is None
