@@ -35,7 +35,7 @@ def test_a_small_and_turned_face_is_found(mesh: FaceMesh) -> None:
     picture = portrait()
     height, width = picture.shape[:2]
     turn = cv2.getRotationMatrix2D((226, 120), 20, 1.0)
-    turned = cv2.warpAffine(picture, turn, (width, height))
+    turned = np.asarray(cv2.warpAffine(picture, turn, (width, height)), dtype=np.uint8)
     straight, tilted = mesh.find(picture), mesh.find(turned)
     assert straight is not None
     assert tilted is not None
