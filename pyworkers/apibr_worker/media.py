@@ -37,7 +37,7 @@ _FORMATS = "wav,w64,aiff,caf,au,mp3,flac,ogg,aac,amr,ac3,mov,mp4,m4a,3gp,3g2,mj2
 
 def read_audio(
     path: Path,
-    sample_rate: int,
+    sample_rate: int | None,
     *,
     field: str,
     check_cancel: Callable[[], None] = lambda: None,
@@ -45,12 +45,14 @@ def read_audio(
 ) -> Samples:
     """Decodes any audio (or the audio of a video) to mono at sample_rate Hz, at most longest_seconds of it.
 
+    Without sample_rate it stays at its own rate: resampling rounds off what clipping has cut flat.
     Raises InvalidInputError naming `field` when the file holds no readable audio.
     """
     argv = [ffmpeg(), "-nostdin", "-v", "error", "-protocol_whitelist", "file,pipe", "-format_whitelist", _FORMATS]
     if longest_seconds is not None:
         argv += ["-t", f"{longest_seconds:g}"]
-    argv += ["-i", f"file:{path}", "-map", "0:a:0", "-ac", "1", "-ar", str(sample_rate), "-f", "f32le", "-"]
+    argv += ["-i", f"file:{path}", "-map", "0:a:0", "-ac", "1"]
+    argv += [*(["-ar", str(sample_rate)] if sample_rate else []), "-f", "f32le", "-"]
     try:
         raw = run(argv, check_cancel)
     except ChildError:

@@ -72,9 +72,6 @@ class RecordingQuality:
 
     seconds: float
     speech_seconds: float
-    clipped_fraction: float
-    """Share of samples within 3 % of the peak: below 1 in 10,000 in clean speech, far above when its tops are cut off,
-    also when the recording was turned down afterwards."""
     signal_to_noise_db: float
     """Loud frames over quiet ones; digital silence, which an editor or a noise gate leaves, is not a quiet room."""
 
@@ -104,14 +101,19 @@ def measure_recording(samples: Samples) -> RecordingQuality:
     heard = levels[levels > _DIGITAL_SILENCE_DB]
     loud, quiet = (float(np.percentile(heard, share)) for share in (95, 5)) if heard.size else (-120.0, -120.0)
     speech = float(np.mean(levels > loud - 30.0)) * samples.size / RATE
-    size = np.abs(samples)
-    peak = float(size.max(initial=0.0))
     return RecordingQuality(
         seconds=samples.size / RATE,
         speech_seconds=speech if loud > -60.0 else 0.0,
-        clipped_fraction=float(np.mean(size >= 0.97 * peak)) if peak > 0.05 else 0.0,
         signal_to_noise_db=loud - quiet,
     )
+
+
+def clipped_fraction(samples: Samples) -> float:
+    """Share of samples within 3 % of the peak: about 1 in 100,000 in clean speech, above 1 in 1,000 when its tops are
+    cut off, also if the recording was turned down afterwards. samples: at the rate that they were recorded at."""
+    size = np.abs(samples)
+    peak = float(size.max(initial=0.0))
+    return float(np.mean(size >= 0.97 * peak)) if peak > 0.05 else 0.0
 
 
 def voiced_f0(samples: Array) -> Array:

@@ -26,7 +26,7 @@ _SINGLE_LOWER = re.compile(r"(?:^|[\s(])[a-z]\.$")
 # Said letter by letter or as in English; espeak-ng reads the first as a cry of pain and the second as "ya".
 _REPLACED = {
     "pt": [(re.compile(r"\bAI\b"), "ei ai"), (re.compile(r"\bI\.A\.|\bIA\b"), "i á")],
-    "es": [(re.compile(r"\bAI\b"), "ei ai"), (re.compile(r"\bI\.A\.|\bIA\b"), "i á")],
+    "es": [(re.compile(r"\bAI\b"), "ei ai"), (re.compile(r"\bI\.A\.|\bIA\b"), "i a")],
 }
 
 # Words between spaces; letter by letter in the scripts that put none between words.

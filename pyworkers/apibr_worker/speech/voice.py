@@ -15,8 +15,8 @@ _HIGH_VOICE_HZ = 165.0
 _VARIANT = re.compile(r"[A-Za-z0-9_-]{0,24}")
 _DEFAULT = Manner(variant="f2", rate=160, pitch=50, span=75)
 _DEFAULT_LUFS = -18.0
-_LOUDNESS_LIMITS = (-30.0, -14.0)
-"""LUFS: quieter than this is a distant microphone and louder is clipping, not the speaker."""
+_LOUDNESS_LIMITS = (-30.0, -16.0)
+"""LUFS: quieter than this is a distant microphone and louder is a compressor, not the speaker."""
 
 
 @dataclass(frozen=True, slots=True)

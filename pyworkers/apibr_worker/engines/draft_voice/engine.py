@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 
-from apibr_worker.api import Context, InvalidInputError, LoadRequest, Output, RunResult, Warning
-from apibr_worker.media import read_audio
-from apibr_worker.speech.measure import RATE, RecordingQuality, measure_recording, measure_voice
+from apibr_worker.api import Context, InputFile, InvalidInputError, LoadRequest, Output, RunResult, Warning
+from apibr_worker.media import Samples, read_audio
+from apibr_worker.speech.measure import RATE, RecordingQuality, clipped_fraction, measure_recording, measure_voice
 
 _CLIPPED = 0.001
-"""Share of samples at full scale above which clipping is heard."""
+"""Share of samples at the peak above which clipping is heard."""
 _NOISY_DB = 25.0
 _SILENT_LUFS = -55.0
 _LITTLE_SPEECH = 0.4
 """Share of the sample below which it is mostly pauses."""
 _LONGEST_SECONDS = 600.0
 """What is listened to; the measures are steady long before that."""
+_CLIPPING_SECONDS = 60.0
 
 
 class Engine:
@@ -32,13 +33,10 @@ class Engine:
         if sample is None:
             raise InvalidInputError("a sample of the voice is needed", field="audio")
         with context.phase("read"):
-            samples = read_audio(
-                sample.path,
-                RATE,
-                field="audio",
-                check_cancel=context.check_cancel,
-                longest_seconds=_LONGEST_SECONDS,
-            )
+            samples = _read(context, sample, RATE, _LONGEST_SECONDS)
+            context.progress(1, 2)
+            clipped = clipped_fraction(_read(context, sample, None, _CLIPPING_SECONDS))
+            context.progress(2, 2)
         recommended = float(context.params.get("recommended_seconds", 15.0))
         least = float(context.params.get("min_seconds", 3.0))
         seconds = samples.size / RATE
@@ -67,11 +65,15 @@ class Engine:
         return RunResult(
             outputs=[Output("voice", "voice.json", "application/json")],
             metadata={"sample_seconds": voice["sample_seconds"], "measures": voice},
-            warnings=_hints(quality, recommended),
+            warnings=_hints(quality, clipped, recommended),
         )
 
 
-def _hints(quality: RecordingQuality, recommended: float) -> list[Warning]:
+def _read(context: Context, sample: InputFile, rate: int | None, longest: float) -> Samples:
+    return read_audio(sample.path, rate, field="audio", check_cancel=context.check_cancel, longest_seconds=longest)
+
+
+def _hints(quality: RecordingQuality, clipped: float, recommended: float) -> list[Warning]:
     """What would make the sample better."""
     hints: list[Warning] = []
     if quality.seconds < recommended:
@@ -90,7 +92,7 @@ def _hints(quality: RecordingQuality, recommended: float) -> list[Warning]:
                 f"only {quality.speech_seconds:.1f} s of the {quality.seconds:.1f} s are speech: cut the pauses out",
             )
         )
-    if quality.clipped_fraction > _CLIPPED:
+    if clipped > _CLIPPED:
         hints.append(Warning("clipped_sample", "the recording is too loud and clips: lower the microphone's gain"))
     if quality.signal_to_noise_db < _NOISY_DB:
         hints.append(Warning("noisy_sample", "there is much noise behind the voice: record in a quieter room"))
