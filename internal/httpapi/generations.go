@@ -25,14 +25,14 @@ type CreateInput struct {
 	Wait           int    `query:"wait" minimum:"0" maximum:"60" doc:"Seconds to wait for the end: 200 with the finished job, else 202"`
 	Prefer         string `header:"Prefer" doc:"wait=N does the same"`
 	IdempotencyKey string `header:"Idempotency-Key" doc:"The same key with the same request gets the same answer for 24 h"`
-	RawBody
+	StreamedBody
 }
 
-// RawBody keeps the request, whose body is read as a stream.
-type RawBody struct{ echo echo.Context }
+// StreamedBody keeps the request, whose body is read as a stream. (A member named RawBody would make huma read it first.)
+type StreamedBody struct{ echo echo.Context }
 
 // Resolve implements huma.Resolver.
-func (b *RawBody) Resolve(ctx huma.Context) []error {
+func (b *StreamedBody) Resolve(ctx huma.Context) []error {
 	b.echo = humaecho.UnwrapV4(ctx)
 	return nil
 }

@@ -52,7 +52,7 @@ type VoicePath struct {
 
 type updateVoiceInput struct {
 	VoicePath
-	RawBody
+	StreamedBody
 }
 
 type listVoicesInput struct {
@@ -252,7 +252,7 @@ func (s *Server) registerQueue() {
 		as(s, auth.Read, func(ctx context.Context, p auth.Principal, _ *struct{}) (*queueAnswer, error) { return s.queue(ctx, p) }))
 	b := s.binderFor(reflect.TypeFor[QueueUpdate]())
 	huma.Register(s.api, huma.Operation{OperationID: "update-queue", Method: http.MethodPut, Path: path, Summary: "Pause or resume the queue; pausing gives the GPU back", Tags: tag, Errors: []int{401, 403, 422}},
-		as(s, auth.Admin, func(ctx context.Context, p auth.Principal, in *RawBody) (*queueAnswer, error) {
+		as(s, auth.Admin, func(ctx context.Context, p auth.Principal, in *StreamedBody) (*queueAnswer, error) {
 			f, err := b.bind(in.echo, p)
 			if err != nil {
 				return nil, err

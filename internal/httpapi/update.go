@@ -24,7 +24,7 @@ type JobPatch struct {
 
 type updateJobInput struct {
 	JobPath
-	RawBody
+	StreamedBody
 }
 
 func (s *Server) registerUpdateJob() {
