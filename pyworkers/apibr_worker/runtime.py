@@ -173,14 +173,16 @@ class Sidecar:
         except Exception as error:
             traceback.print_exc()
             answer = self._engine_error("internal", f"{type(error).__name__} in {self._phase() or 'the engine'}", None)
+        unsendable = self._engine_error("internal", "the engine's answer does not fit into a frame", None)
         with self._flag_lock:
             self._flags = {}
         self._context = None
-        self._busy.clear()
+        self._busy.clear()  # before the answer: the next request may follow it at once
         try:
             self._writer.send({"id": frame["id"], **answer})
         except FrameError as error:
-            self._writer.send({"id": frame["id"], **self._engine_error("internal", str(error), None)})
+            logging.getLogger("apibr_worker").error("%s", error)
+            self._writer.send({"id": frame["id"], **unsendable})
 
     def _call(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
         if method == "load":

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -11,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from apibr_worker.speech.measure import VoiceMeasures
 from tests.harness import PATIENCE, ROOT, SAMPLES, SidecarProcess
 
 
@@ -71,6 +75,238 @@ def test_unknown_method_bad_line_and_ping() -> None:
         assert sidecar.call("ping")["result"] == {}
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"null\n",
+        b"[1]\n",
+        b'"text"\n',
+        b"\xff\xfe\n",
+        b"{}\n",
+        b"[" * 200_000 + b"\n",
+        b'{"id":1}\n',
+        b'{"id":1,"method":7}\n',
+        b'{"id":1,"method":["run"]}\n',
+        b'{"method":"cancel","params":[1,2]}\n',
+        b'{"method":"cancel","params":null}\n',
+        b'{"method":"cancel","params":{"job":{"a":1}}}\n',
+        b'{"id":{"a":1},"method":"ping","params":"x"}\n',
+        b'{"id":1,"method":"load","params":{}}\n',
+        b'{"id":1,"method":"load","params":{"engine":"flux","model":"flux-dev"}}\n',
+        b'{"id":1,"method":"run","params":{"job":1,"out_dir":7,"task":[]}}\n',
+        b'{"id":1,"method":"run","params":{"job":"j","out_dir":"/tmp","task":"audio.speech","inputs":[{}]}}\n',
+    ],
+)
+def test_no_frame_deafens_the_sidecar(line: bytes) -> None:
+    with SidecarProcess("draft-speech") as sidecar:
+        sidecar.await_frame("hello")
+        sidecar.raw(line)
+        sidecar.send("ping")
+        while sidecar.await_frame("answer").get("result") != {}:
+            pass
+
+
+def test_out_of_turn_and_of_wrong_shape_is_a_protocol_error(tmp_path: Path) -> None:
+    with SidecarProcess("draft-speech") as sidecar:
+        sidecar.await_frame("hello")
+        assert sidecar.call("run", speech_run(tmp_path / "a", "Olá!"))["error"]["data"]["code"] == "protocol_error"
+        assert sidecar.call("load", {"model": "m"})["error"]["data"]["code"] == "protocol_error"
+        sidecar.call("load", {"engine": "draft-speech", "model": "draft-speech"})
+        broken = {**speech_run(tmp_path / "b", "Olá!"), "inputs": [{"name": "voice"}]}
+        assert sidecar.call("run", broken)["error"]["data"]["code"] == "protocol_error"
+        other = {**speech_run(tmp_path / "c", "Olá!"), "task": "image.generate"}
+        assert sidecar.call("run", other)["error"]["data"]["code"] == "invalid_input"
+        assert sidecar.call("run", speech_run(tmp_path / "d", "Olá!"))["result"]
+        assert sidecar.call("unload")["result"] == {}
+        assert sidecar.call("run", speech_run(tmp_path / "e", "Olá!"))["error"]["data"]["code"] == "protocol_error"
+
+
+def with_engine(body: str) -> SidecarProcess:
+    """A sidecar whose engine's run is the given lines; `context` is at hand."""
+    lines = "\n".join(f"        {line}" for line in body.splitlines())
+    program = (
+        "from apibr_worker.frames import take_over_standard_streams\n"
+        "streams = take_over_standard_streams()\n"
+        "import os, time\n"
+        "from apibr_worker.api import *\n"
+        "from apibr_worker.runtime import Sidecar\n"
+        "class Engine:\n"
+        "    def load(self, request): pass\n"
+        "    def unload(self): pass\n"
+        f"    def run(self, context):\n{lines}\n"
+        "Sidecar({'id': 'e', 'tasks': {'t': {}}}, Engine(), streams).serve()\n"
+    )
+    sidecar = SidecarProcess(argv=[sys.executable, "-c", program])
+    sidecar.await_frame("hello")
+    sidecar.call("load", {"engine": "e", "model": "e"})
+    return sidecar
+
+
+def a_run(out: Path) -> dict[str, Any]:
+    return {"job": "j", "fence": 1, "task": "t", "params": {"seed": 3}, "inputs": [], "out_dir": str(out)}
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ("raise RuntimeError('/secret/path')", "internal"),
+        ("raise MemoryError", "out_of_memory"),
+        ("raise EngineError('device_lost', 'the device is gone', field='x')", "device_lost"),
+        ("return RunResult([], {'snr': float('nan')})", "internal"),
+        ("return RunResult([], {'device': object()})", "internal"),
+        ("return RunResult([], {'text': 'x' * (1 << 20)})", "internal"),
+        ("return RunResult([Output('o', 'missing.wav', 'audio/wav')])", "internal"),
+    ],
+)
+def test_an_engines_failure_is_one_answer(tmp_path: Path, body: str, code: str) -> None:
+    with with_engine(f"with context.phase('p'):\n    {body}") as sidecar:
+        error = sidecar.call("run", a_run(tmp_path))["error"]
+        assert error["code"] == -32000
+        assert error["data"]["code"] == code
+        assert error["data"]["phase"] == "p"
+        assert "/secret" not in error["message"]
+        assert sidecar.call("ping")["result"] == {}
+
+
+def test_half_a_surrogate_pair_becomes_a_question_mark(tmp_path: Path) -> None:
+    with with_engine("return RunResult([], {'name': 'a\\ud800b'})") as sidecar:
+        assert sidecar.call("run", a_run(tmp_path))["result"]["metadata"] == {"name": "a?b"}
+
+
+def test_reports_become_frames(tmp_path: Path) -> None:
+    body = (
+        "with context.phase('render'):\n"
+        "    piece = context.out_dir / 'segments' / '0003.mp4'\n"
+        "    piece.parent.mkdir()\n"
+        "    piece.write_bytes(b'abc')\n"
+        "    context.progress(4, 9, message='four', preview=piece)\n"
+        "    context.segment(3, piece, 'video/mp4')\n"
+        "resume = context.resume\n"
+        "return RunResult([], {'from': resume.index, 'have': [p.name for p in resume.segments]}, [Warning('c', 'm')])"
+    )
+    with with_engine(body) as sidecar:
+        pieces = [{"index": i, "path": f"/in/000{i}.mp4", "mime": "video/mp4"} for i in (1, 0, 2)]
+        sidecar.send("run", {**a_run(tmp_path), "resume_from": {"index": 3, "segments": pieces}})
+        assert sidecar.await_frame("progress")["params"]["step"] == 0
+        step = sidecar.await_frame("progress")["params"]
+        assert (step["step"], step["total"], step["message"]) == (4, 9, "four")
+        assert step["preview"] == "segments/0003.mp4"
+        segment = sidecar.await_frame("segment")["params"]
+        assert segment["index"] == 3
+        assert segment["file"] == {
+            "path": "segments/0003.mp4",
+            "mime": "video/mp4",
+            "size": 3,
+            "sha256": hashlib.sha256(b"abc").hexdigest(),
+        }
+        result = sidecar.await_frame("answer")["result"]
+        assert result["seed"] == 3
+        assert set(result["timings"]) == {"render"}
+        assert result["metadata"] == {
+            "from": 3,
+            "have": ["0000.mp4", "0001.mp4", "0002.mp4"],
+            "warnings": [{"code": "c", "message": "m"}],
+        }
+
+
+def test_heartbeats_tell_phase_steps_and_memory_of_a_busy_engine(tmp_path: Path) -> None:
+    body = (
+        "with context.phase('compute'):\n"
+        "    for step in range(10**9):\n"
+        "        context.progress(step)\n"
+        "        time.sleep(0.01)\n"
+    )
+    with with_engine(body) as sidecar:
+        sidecar.send("run", a_run(tmp_path))
+        beats = [sidecar.await_frame("heartbeat")["params"] for _ in range(4)]
+        busy = [beat for beat in beats if beat["phase"] == "compute"]
+        assert len(busy) >= 2
+        assert busy[-1]["steps"] > busy[0]["steps"]
+        assert all(beat["ram_bytes"] > 1 << 20 for beat in beats)
+
+
+def test_a_cancel_before_the_first_look_cancels_and_a_late_one_does_not(tmp_path: Path) -> None:
+    with with_engine("context.check_cancel()\nreturn RunResult([])") as sidecar:
+        sidecar.send("cancel", {"job": "j"}, notify=True)
+        assert sidecar.call("run", a_run(tmp_path))["result"], "a cancel of a run that is not in flight means nothing"
+        sidecar.send("cancel", {"job": "j"}, notify=True)
+        assert sidecar.call("run", a_run(tmp_path))["result"], "a cancel that came late is not the next run's"
+
+
+def test_cancel_kills_a_program_that_the_engine_waits_for(tmp_path: Path) -> None:
+    body = (
+        "with context.phase('encode'), context.child(['sleep', '1000']) as child:\n"
+        "    context.progress(1)\n"
+        "    child.wait()\n"
+    )
+    with with_engine(body) as sidecar:
+        sidecar.send("run", a_run(tmp_path))
+        while sidecar.await_frame("progress")["params"]["step"] < 1:
+            pass
+        sidecar.send("cancel", {"job": "j"}, notify=True)
+        error = sidecar.await_frame("answer")["error"]
+        assert error["data"]["code"] == "canceled"
+        assert error["data"]["phase"] == "encode"
+        assert not children_of(sidecar.process.pid)
+
+
+def children_of(pid: int) -> list[int]:
+    """Processes that a process has started, by whichever of its threads."""
+    found: list[int] = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        found += [int(child) for child in (task / "children").read_text().split()]
+    return found
+
+
+def await_end(handle: int) -> bool:
+    readable, _, _ = select.select([handle], [], [], PATIENCE)
+    os.close(handle)
+    return bool(readable)
+
+
+@pytest.mark.parametrize("end", ["SIGKILL", "SIGTERM", "stdin"])
+def test_whatever_ends_a_speaking_sidecar_ends_its_helper(tmp_path: Path, end: str) -> None:
+    with SidecarProcess("draft-speech") as sidecar:
+        load(sidecar, "draft-speech")
+        sidecar.send("run", speech_run(tmp_path / "run", "Uma frase. " * 1500))
+        while sidecar.await_frame("progress")["params"]["step"] < 1:
+            pass
+        helpers = [os.pidfd_open(child) for child in children_of(sidecar.process.pid)]
+        assert len(helpers) == 1
+        if end == "stdin":
+            assert sidecar.close() == 0
+        else:
+            sidecar.process.send_signal(signal.Signals[end])
+            assert sidecar.process.wait(timeout=PATIENCE) == -signal.Signals[end]
+        assert all(await_end(helper) for helper in helpers), "the helper outlived its sidecar"
+
+
+def test_a_helper_that_dies_is_an_error_and_not_a_wrong_language(tmp_path: Path) -> None:
+    with SidecarProcess("draft-speech") as sidecar:
+        load(sidecar, "draft-speech")
+        sidecar.send("run", speech_run(tmp_path / "run", "Uma frase. " * 1500))
+        while sidecar.await_frame("progress")["params"]["step"] < 1:
+            pass
+        for child in children_of(sidecar.process.pid):
+            os.kill(child, signal.SIGKILL)
+        assert sidecar.await_frame("answer")["error"]["data"]["code"] == "internal"
+        assert sidecar.call("run", speech_run(tmp_path / "run2", "Olá!"))["result"]
+
+
+def test_two_processes_make_the_same_samples(tmp_path: Path) -> None:
+    voice = tmp_path / "voice.json"
+    voice.write_text(json.dumps(VoiceMeasures(120.0, 3.0, 5.0, -20.0, 2650.0).to_json()))
+    made: list[list[str]] = []
+    for name in ("a", "b"):
+        with SidecarProcess("draft-speech") as sidecar:
+            load(sidecar, "draft-speech")
+            request = speech_run(tmp_path / name, "Olá! Isto é um teste, com duas frases.")
+            request["inputs"] = [{"name": "voice", "path": str(voice), "mime": "application/json"}]
+            result = sidecar.call("run", request)["result"]
+            made.append([output["sha256"] for output in result["outputs"]])
+    assert made[0] == made[1]
+
+
 def test_cancel_is_seen_while_the_engine_works(tmp_path: Path) -> None:
     with SidecarProcess("draft-speech") as sidecar:
         load(sidecar, "draft-speech")
@@ -127,11 +363,7 @@ def test_programs_of_a_killed_sidecar_die_with_it(tmp_path: Path) -> None:
     child = os.pidfd_open(int(parent.stdout.readline()))
     parent.send_signal(signal.SIGKILL)
     parent.wait()
-    import select
-
-    readable, _, _ = select.select([child], [], [], PATIENCE)
-    os.close(child)
-    assert readable, "the program outlived its sidecar"
+    assert await_end(child), "the program outlived its sidecar"
 
 
 @pytest.mark.parametrize("engine", ["draft-voice"])
