@@ -21,7 +21,6 @@ type submission struct {
 	model    string
 	project  string
 	seed     int64
-	hasSeed  bool
 	format   string
 	priority int
 }

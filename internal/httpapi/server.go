@@ -103,6 +103,9 @@ func New(cfg Config) *Server {
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	s.echo.HideBanner, s.echo.HidePort = true, true
 	s.echo.HTTPErrorHandler = func(err error, c echo.Context) {
+		if errors.Is(err, echo.ErrMethodNotAllowed) && c.Path() == "/*" {
+			err = echo.ErrNotFound // only the page's own route would take another method
+		}
 		if !c.Response().Committed {
 			s.writeProblem(c.Response(), c.Request(), err)
 		}

@@ -29,7 +29,6 @@ type bench struct {
 	ctx  context.Context
 	pool *pgxpool.Pool
 	hub  *heard
-	dsn  string
 }
 
 // heard counts what a hub is told.

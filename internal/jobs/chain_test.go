@@ -234,7 +234,7 @@ func TestSubmitTxIsAllOrNothing(t *testing.T) {
 
 	tx, err := b.pool.Begin(b.ctx)
 	require.NoError(t, err)
-	jobs, done, err := b.SubmitTx(b.ctx, tx, im, av)
+	jobs, _, err := b.SubmitTx(b.ctx, tx, im, av)
 	require.NoError(t, err)
 	require.Equal(t, 1, jobs[1].BlockedBy)
 	require.NoError(t, tx.Rollback(b.ctx))
@@ -245,13 +245,13 @@ func TestSubmitTxIsAllOrNothing(t *testing.T) {
 	b.SetWake(func() { woken <- struct{}{} })
 	tx, err = b.pool.Begin(b.ctx)
 	require.NoError(t, err)
-	jobs, done, err = b.SubmitTx(b.ctx, tx, im, av)
+	again, done, err := b.SubmitTx(b.ctx, tx, im, av)
 	require.NoError(t, err)
 	require.NoError(t, tx.Commit(b.ctx))
 	done(b.ctx)
 	<-woken
-	b.finish(jobs[0].ID, media.Image, 1)
-	b.claim(jobs[1].ID)
+	b.finish(again[0].ID, media.Image, 1)
+	b.claim(again[1].ID)
 }
 
 func TestTheInputOfAQueuedJobCanBeChanged(t *testing.T) {

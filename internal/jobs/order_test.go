@@ -303,6 +303,7 @@ func TestPhasesRememberTheirLongestStep(t *testing.T) {
 	longest, runs, err := b.MaxStep(b.ctx, "e", "m", "sample")
 	require.NoError(t, err)
 	require.Zero(t, runs)
+	require.Zero(t, longest)
 	for _, s := range []float64{1, 2, 0.5} {
 		require.NoError(t, b.RecordPhases(b.ctx, "e", "m", []PhaseRecord{{Phase: "sample", MaxStepSeconds: s}}))
 	}

@@ -23,6 +23,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// ErrUnreachable says that the data directory lies where the user that Postgres must run as cannot go.
+var ErrUnreachable = errors.New("as root, without user namespaces, PostgreSQL runs as another user, who cannot reach the data directory: choose one outside private folders with --data-dir, or run the studio as an ordinary user")
+
 // ErrLocked says that another process runs a cluster on this data directory.
 var ErrLocked = errors.New("another studio uses this data directory")
 
@@ -182,6 +185,9 @@ func (c *Cluster) prepare() error {
 		if err := c.identity.own(dir); err != nil {
 			return fmt.Errorf("pgembed: %w", err)
 		}
+	}
+	if err := c.identity.reaches(c.config.DataDir, c.socket); err != nil {
+		return err
 	}
 	if c.lock != nil {
 		return nil

@@ -81,6 +81,23 @@ func (id *identity) own(dir string) error {
 	return os.Chown(dir, id.uid, id.gid)
 }
 
+// reaches opens the data directory for passing through (its files keep their own rights) and checks that the other user gets in.
+func (id *identity) reaches(dataDir, socket string) error {
+	if id.mode != RootSetUID {
+		return nil
+	}
+	const passable = 0o711
+	if err := os.Chmod(dataDir, passable); err != nil {
+		return fmt.Errorf("pgembed: %w", err)
+	}
+	probe := exec.Command("/usr/bin/test", "-w", socket)
+	probe.SysProcAttr = id.attributes()
+	if probe.Run() != nil {
+		return ErrUnreachable
+	}
+	return nil
+}
+
 // environment holds nothing of ours but what a server program needs: the user's PG* variables must not reach it.
 func environment(home string) []string {
 	return []string{"PATH=" + os.Getenv("PATH"), "HOME=" + home, "LANG=C.UTF-8", "LC_ALL=C.UTF-8", "TZ=UTC"}

@@ -15,6 +15,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/uuid"
@@ -130,13 +131,16 @@ func removeWhenWeEnd(dir string) error {
 	if err != nil {
 		return err
 	}
-	untilWeEnd = stdin
-	return cmd.Start()
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	untilWeEnd.Store(&stdin)
+	return nil
 }
 
 // untilWeEnd is never written to and closes when this process ends. It is kept here because the garbage collector closes what
 // nobody holds, which removed the cluster under tests that were still running.
-var untilWeEnd io.Closer
+var untilWeEnd atomic.Pointer[io.WriteCloser]
 
 // venvs of the checkout, where the wheel is when the system has no Postgres.
 func venvs() []string {
