@@ -9,42 +9,60 @@ import (
 // texts holds what the CLI says to a person, in English and Brazilian Portuguese. Help texts are in English, as in every CLI of the
 // field; what a run says follows the user's locale.
 var texts = map[string][2]string{
-	"queued":            {"queued", "na fila"},
-	"position":          {"number %d in line", "%dº da fila"},
-	"processing":        {"in progress", "em andamento"},
-	"completed":         {"done", "pronto"},
-	"failed":            {"failed", "falhou"},
-	"canceled":          {"canceled", "cancelado"},
-	"eta":               {"about %s left", "faltam cerca de %s"},
-	"eta_guess":         {"about %s left (a guess)", "faltam cerca de %s (estimativa)"},
-	"saved":             {"saved %s", "salvo em %s"},
-	"submitted":         {"job %s is queued; see it with: apibr jobs watch %s", "o trabalho %s está na fila; acompanhe com: apibr jobs watch %s"},
-	"waiting_studio":    {"the studio does not answer; waiting for it to come back", "o estúdio não responde; esperando que ele volte"},
-	"back":              {"the studio is back", "o estúdio voltou"},
-	"interrupt":         {"\nCancel the job, or leave it running? [c = cancel, Enter = leave it running] ", "\nCancelar o trabalho ou deixá-lo continuar? [c = cancelar, Enter = deixar continuar] "},
-	"left_running":      {"job %s goes on; see it with: apibr jobs watch %s", "o trabalho %s continua; acompanhe com: apibr jobs watch %s"},
-	"canceling":         {"canceling…", "cancelando…"},
-	"warning":           {"note: %s", "aviso: %s"},
-	"job_failed":        {"the job failed: %s", "o trabalho falhou: %s"},
-	"job_canceled":      {"the job was canceled", "o trabalho foi cancelado"},
-	"unreachable":       {"no studio answers at %s: start it with `apibr serve`, or name another with --server", "nenhum estúdio responde em %s: inicie-o com `apibr serve` ou informe outro com --server"},
-	"no_token":          {"no API key: run this on the studio's computer as the user who runs it, or pass --token", "falta a chave de API: use o computador e o usuário do estúdio, ou informe --token"},
-	"link":              {"open this link in your browser (good for a few minutes, once):", "abra este link no navegador (vale por alguns minutos, uma só vez):"},
-	"demo_studio":       {"starting the studio", "iniciando o estúdio"},
-	"demo_running":      {"the studio is already running", "o estúdio já está em funcionamento"},
-	"demo_project":      {"1/5 project \"Meu Avatar AI\"", "1/5 projeto \"Meu Avatar AI\""},
-	"demo_voice":        {"2/5 cloning the voice \"Minha Voz\"", "2/5 clonando a voz \"Minha Voz\""},
-	"demo_image":        {"3/5 picture from \"Professional headshot\"", "3/5 imagem a partir de \"Professional headshot\""},
-	"demo_avatar":       {"4/5 talking avatar of the picture", "4/5 avatar falante da imagem"},
-	"demo_photo":        {"5/5 the same speech with the sample photograph", "5/5 a mesma fala com a fotografia de exemplo"},
-	"demo_done":         {"Your videos:", "Seus vídeos:"},
-	"demo_stop":         {"The studio goes on running. Stop it with: kill %d", "O estúdio continua em funcionamento. Para encerrá-lo: kill %d"},
-	"demo_credit":       {"The photograph is a NASA portrait and the sample voice a LibriVox reader: demonstration only, no endorsement.", "A fotografia é um retrato da NASA e a voz de exemplo é de um leitor do LibriVox: só demonstração, sem endosso."},
-	"voice_none":        {"no voice yet: clone one with `apibr clone`", "nenhuma voz ainda: clone uma com `apibr clone`"},
-	"nothing":           {"nothing here yet", "nada aqui ainda"},
-	"key_once":          {"keep this key: it is shown only now", "guarde esta chave: ela só aparece agora"},
-	"doctor_broken":     {"something must be repaired before the studio can work", "algo precisa ser consertado para o estúdio funcionar"},
-	"demo_start_failed": {"the studio did not start; its last lines:", "o estúdio não iniciou; suas últimas linhas:"},
+	"queued":                   {"queued", "na fila"},
+	"position":                 {"number %d in line", "%dº da fila"},
+	"processing":               {"in progress", "em andamento"},
+	"completed":                {"done", "pronto"},
+	"failed":                   {"failed", "falhou"},
+	"canceled":                 {"canceled", "cancelado"},
+	"stage.load":               {"opening the model", "abrindo o modelo"},
+	"stage.speech":             {"speaking", "gerando a fala"},
+	"stage.synthesize":         {"speaking", "gerando a fala"},
+	"stage.landmarks":          {"finding the face", "encontrando o rosto"},
+	"stage.render":             {"animating", "animando"},
+	"stage.mux":                {"putting the video together", "montando o vídeo"},
+	"stage.read":               {"reading the sample", "lendo a amostra"},
+	"stage.measure":            {"measuring the voice", "medindo a voz"},
+	"stage.draw":               {"drawing", "desenhando"},
+	"stage.encode":             {"writing the file", "gravando o arquivo"},
+	"stage.store":              {"storing", "guardando"},
+	"reason.waiting_for_input": {"waits for another job", "espera outro trabalho"},
+	"reason.paused":            {"queue paused", "fila pausada"},
+	"reason.no_memory":         {"waits for memory", "espera memória livre"},
+	"reason.backing_off":       {"again in a moment", "nova tentativa em instantes"},
+	"reason.canceling":         {"canceling", "cancelando"},
+	"reason.host_restarted":    {"the computer restarted under it", "o computador reiniciou durante ele"},
+	"reason.dependency_failed": {"what it needed failed", "o que ele precisava falhou"},
+	"eta":                      {"about %s left", "faltam cerca de %s"},
+	"eta_guess":                {"about %s left (a guess)", "faltam cerca de %s (estimativa)"},
+	"saved":                    {"saved %s", "salvo em %s"},
+	"submitted":                {"job %s is queued; see it with: apibr jobs watch %s", "o trabalho %s está na fila; acompanhe com: apibr jobs watch %s"},
+	"waiting_studio":           {"the studio does not answer; waiting for it to come back", "o estúdio não responde; esperando que ele volte"},
+	"back":                     {"the studio is back", "o estúdio voltou"},
+	"interrupt":                {"\nCancel the job, or leave it running? [c = cancel, Enter = leave it running] ", "\nCancelar o trabalho ou deixá-lo continuar? [c = cancelar, Enter = deixar continuar] "},
+	"left_running":             {"job %s goes on; see it with: apibr jobs watch %s", "o trabalho %s continua; acompanhe com: apibr jobs watch %s"},
+	"canceling":                {"canceling…", "cancelando…"},
+	"warning":                  {"note: %s", "aviso: %s"},
+	"job_failed":               {"the job failed: %s", "o trabalho falhou: %s"},
+	"job_canceled":             {"the job was canceled", "o trabalho foi cancelado"},
+	"unreachable":              {"no studio answers at %s: start it with `apibr serve`, or name another with --server", "nenhum estúdio responde em %s: inicie-o com `apibr serve` ou informe outro com --server"},
+	"no_token":                 {"no API key: run this on the studio's computer as the user who runs it, or pass --token", "falta a chave de API: use o computador e o usuário do estúdio, ou informe --token"},
+	"link":                     {"open this link in your browser (good for a few minutes, once):", "abra este link no navegador (vale por alguns minutos, uma só vez):"},
+	"demo_studio":              {"starting the studio", "iniciando o estúdio"},
+	"demo_running":             {"the studio is already running", "o estúdio já está em funcionamento"},
+	"demo_project":             {"1/5 project \"Meu Avatar AI\"", "1/5 projeto \"Meu Avatar AI\""},
+	"demo_voice":               {"2/5 cloning the voice \"Minha Voz\"", "2/5 clonando a voz \"Minha Voz\""},
+	"demo_image":               {"3/5 picture from \"Professional headshot\"", "3/5 imagem a partir de \"Professional headshot\""},
+	"demo_avatar":              {"4/5 talking avatar of the picture", "4/5 avatar falante da imagem"},
+	"demo_photo":               {"5/5 the same speech with the sample photograph", "5/5 a mesma fala com a fotografia de exemplo"},
+	"demo_done":                {"Your videos:", "Seus vídeos:"},
+	"demo_stop":                {"The studio goes on running. Stop it with: kill %d", "O estúdio continua em funcionamento. Para encerrá-lo: kill %d"},
+	"demo_credit":              {"The photograph is a NASA portrait and the sample voice a LibriVox reader: demonstration only, no endorsement.", "A fotografia é um retrato da NASA e a voz de exemplo é de um leitor do LibriVox: só demonstração, sem endosso."},
+	"voice_none":               {"no voice yet: clone one with `apibr clone`", "nenhuma voz ainda: clone uma com `apibr clone`"},
+	"nothing":                  {"nothing here yet", "nada aqui ainda"},
+	"key_once":                 {"keep this key: it is shown only now", "guarde esta chave: ela só aparece agora"},
+	"doctor_broken":            {"something must be repaired before the studio can work", "algo precisa ser consertado para o estúdio funcionar"},
+	"demo_start_failed":        {"the studio did not start; its last lines:", "o estúdio não iniciou; suas últimas linhas:"},
 }
 
 // language picks an entry of texts: 1 for Portuguese, 0 for anything else.
@@ -60,6 +78,14 @@ func languageFromEnvironment() language {
 		}
 	}
 	return 0
+}
+
+// word is the text of a word that the studio sent; one that has no text shows as it is.
+func (l language) word(kind, word string) string {
+	if pair, ok := texts[kind+"."+word]; ok {
+		return pair[l]
+	}
+	return strings.ReplaceAll(word, "_", " ")
 }
 
 func (l language) text(key string, args ...any) string {

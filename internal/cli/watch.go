@@ -119,7 +119,7 @@ func (s *studio) apply(e event, show display) bool {
 func (s *studio) stateOf(j *job) progressState {
 	parts := []string{s.lang.text(j.Status)}
 	if j.Reason != nil && *j.Reason != "" {
-		parts = append(parts, strings.ReplaceAll(*j.Reason, "_", " "))
+		parts = append(parts, s.lang.word("reason", *j.Reason))
 	}
 	if j.Status == "queued" && j.QueuePosition != nil && *j.QueuePosition > 0 {
 		parts = append(parts, s.lang.text("position", *j.QueuePosition))
@@ -127,7 +127,7 @@ func (s *studio) stateOf(j *job) progressState {
 	eta := j.ETASeconds
 	if j.Status == "processing" && j.Detail != nil {
 		if j.Detail.Stage != "" {
-			parts[0] = j.Detail.Stage
+			parts[0] = s.lang.word("stage", j.Detail.Stage)
 		}
 		if j.Detail.ETASeconds != nil {
 			eta = j.Detail.ETASeconds

@@ -226,18 +226,22 @@ func (o object) list(name string) []object {
 	return objects
 }
 
-func (s *studio) do(method, path, contentType string, body io.Reader, header http.Header) answer {
+func (s *studio) request(method, path, contentType string, body io.Reader) *http.Request {
 	s.t.Helper()
 	request, err := http.NewRequest(method, "http://"+s.addr+path, body)
 	require.NoError(s.t, err)
-	for name, values := range header {
-		request.Header[name] = values
-	}
-	if request.Header.Get("Authorization") == "" {
-		request.Header.Set("Authorization", "Bearer "+s.token)
-	}
+	request.Header.Set("Authorization", "Bearer "+s.token)
 	if contentType != "" {
 		request.Header.Set("Content-Type", contentType)
+	}
+	return request
+}
+
+func (s *studio) do(method, path, contentType string, body io.Reader, header http.Header) answer {
+	s.t.Helper()
+	request := s.request(method, path, contentType, body)
+	for name, values := range header {
+		request.Header[name] = values
 	}
 	response, err := s.client.Do(request)
 	require.NoError(s.t, err)
