@@ -78,6 +78,8 @@ func wrapUsage(cmd *cobra.Command) {
 }
 
 func suggestion(cmd *cobra.Command, name string) string {
+	const typos = 2
+	cmd.SuggestionsMinimumDistance = typos
 	if near := cmd.SuggestionsFor(name); len(near) > 0 {
 		return fmt.Sprintf(" (did you mean %s?)", strings.Join(near, " or "))
 	}

@@ -3,6 +3,8 @@ package e2e
 import (
 	"bytes"
 	"encoding/json"
+	"image"
+	"image/png"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -68,6 +70,10 @@ func TestWalkThroughByCommandLine(t *testing.T) {
 
 func TestExitCodes(t *testing.T) {
 	s := startStudio(t)
+	wall := filepath.Join(t.TempDir(), "wall.png")
+	var picture bytes.Buffer
+	require.NoError(t, png.Encode(&picture, image.NewGray(image.Rect(0, 0, 200, 200))))
+	require.NoError(t, os.WriteFile(wall, picture.Bytes(), 0o600))
 	for name, c := range map[string]struct {
 		args []string
 		code int
@@ -78,7 +84,7 @@ func TestExitCodes(t *testing.T) {
 		"no text":          {[]string{"speech"}, 2, "text"},
 		"refused":          {[]string{"speech", "Olá", "--voice", "Ninguém", "-q"}, 6, "Ninguém"},
 		"engine missing":   {[]string{"speech", "Olá", "--voice", "Clara (rascunho)", "--quality", "final"}, 6, "chatterbox"},
-		"job fails":        {[]string{"speech", "Olá", "--voice", "Clara (rascunho)", "--language", "xx", "--quality", "draft", "-q"}, 3, "language"},
+		"job fails":        {[]string{"avatar", "--image", wall, "--audio", voice, "--quality", "draft", "-q"}, 3, "no face"},
 		"no such job":      {[]string{"jobs", "show", "00000000-0000-7000-8000-00000000dead"}, 6, "no such job"},
 		"nobody answers":   {[]string{"voices", "--server", "http://127.0.0.1:9", "--token", "apibr_x"}, 5, "no studio answers"},
 		"a file not there": {[]string{"clone", "/nonexistent.wav", "--name", "x"}, 2, "no file"},
