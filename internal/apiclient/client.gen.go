@@ -1360,6 +1360,13 @@ type ListJobsParams struct {
 	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
+// GetJobParams defines parameters for GetJob.
+type GetJobParams struct {
+	// Wait Seconds to wait for the end
+	Wait        *int64  `form:"wait,omitempty" json:"wait,omitempty"`
+	IfNoneMatch *string `json:"If-None-Match,omitempty"`
+}
+
 // JobEventsParams defines parameters for JobEvents.
 type JobEventsParams struct {
 	// Since The same, for clients that cannot set headers
@@ -1411,6 +1418,13 @@ type CreateAvatarParams struct {
 
 	// IdempotencyKey The same key with the same request gets the same answer for 24 h
 	IdempotencyKey *string `json:"Idempotency-Key,omitempty"`
+}
+
+// GetVideoStatusParams defines parameters for GetVideoStatus.
+type GetVideoStatusParams struct {
+	// Wait Seconds to wait for the end
+	Wait        *int64  `form:"wait,omitempty" json:"wait,omitempty"`
+	IfNoneMatch *string `json:"If-None-Match,omitempty"`
 }
 
 // UploadAssetJSONRequestBody defines body for UploadAsset for application/json ContentType.
@@ -1676,7 +1690,7 @@ type ClientInterface interface {
 	// GetJob Read a job
 	//
 	// Corresponds with GET /api/v1/jobs/{id} (the `GetJob` operationId).
-	GetJob(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*http.Response, error)
+	GetJob(ctx context.Context, id string, params *GetJobParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// UpdateJobWithBody Change priority, position or input of a queued job
 	//
@@ -1796,7 +1810,7 @@ type ClientInterface interface {
 	// GetVideoStatus Read a job, as get-job
 	//
 	// Corresponds with GET /api/v1/video/status/{job_id} (the `GetVideoStatus` operationId).
-	GetVideoStatus(ctx context.Context, jobId string, reqEditors ...RequestEditorFn) (*http.Response, error)
+	GetVideoStatus(ctx context.Context, jobId string, params *GetVideoStatusParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 }
 
 // ListAssets List files, newest first
@@ -2167,8 +2181,8 @@ func (c *Client) DeleteJob(ctx context.Context, id string, reqEditors ...Request
 // GetJob Read a job
 //
 // Corresponds with GET /api/v1/jobs/{id} (the `GetJob` operationId).
-func (c *Client) GetJob(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewGetJobRequest(c.Server, id)
+func (c *Client) GetJob(ctx context.Context, id string, params *GetJobParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetJobRequest(c.Server, id, params)
 	if err != nil {
 		return nil, err
 	}
@@ -2487,8 +2501,8 @@ func (c *Client) CreateAvatar(ctx context.Context, params *CreateAvatarParams, b
 // GetVideoStatus Read a job, as get-job
 //
 // Corresponds with GET /api/v1/video/status/{job_id} (the `GetVideoStatus` operationId).
-func (c *Client) GetVideoStatus(ctx context.Context, jobId string, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewGetVideoStatusRequest(c.Server, jobId)
+func (c *Client) GetVideoStatus(ctx context.Context, jobId string, params *GetVideoStatusParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetVideoStatusRequest(c.Server, jobId, params)
 	if err != nil {
 		return nil, err
 	}
@@ -3552,7 +3566,7 @@ func NewDeleteJobRequest(server string, id string) (*http.Request, error) {
 }
 
 // NewGetJobRequest constructs an http.Request for the GetJob method
-func NewGetJobRequest(server string, id string) (*http.Request, error) {
+func NewGetJobRequest(server string, id string, params *GetJobParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -3577,9 +3591,51 @@ func NewGetJobRequest(server string, id string) (*http.Request, error) {
 		return nil, err
 	}
 
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Wait != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "wait", *params.Wait, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
 	}
 
 	return req, nil
@@ -4318,7 +4374,7 @@ func NewCreateAvatarRequestWithBody(server string, params *CreateAvatarParams, c
 }
 
 // NewGetVideoStatusRequest constructs an http.Request for the GetVideoStatus method
-func NewGetVideoStatusRequest(server string, jobId string) (*http.Request, error) {
+func NewGetVideoStatusRequest(server string, jobId string, params *GetVideoStatusParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -4343,9 +4399,51 @@ func NewGetVideoStatusRequest(server string, jobId string) (*http.Request, error
 		return nil, err
 	}
 
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Wait != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "wait", *params.Wait, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
 	}
 
 	return req, nil
@@ -4561,7 +4659,7 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /api/v1/jobs/{id} (the `GetJob` operationId).
-	GetJobWithResponse(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*GetJobResponse, error)
+	GetJobWithResponse(ctx context.Context, id string, params *GetJobParams, reqEditors ...RequestEditorFn) (*GetJobResponse, error)
 
 	// UpdateJobWithBodyWithResponse Change priority, position or input of a queued job
 	//
@@ -4701,7 +4799,7 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /api/v1/video/status/{job_id} (the `GetVideoStatus` operationId).
-	GetVideoStatusWithResponse(ctx context.Context, jobId string, reqEditors ...RequestEditorFn) (*GetVideoStatusResponse, error)
+	GetVideoStatusWithResponse(ctx context.Context, jobId string, params *GetVideoStatusParams, reqEditors ...RequestEditorFn) (*GetVideoStatusResponse, error)
 }
 
 type ListAssetsResponse struct {
@@ -7584,8 +7682,8 @@ func (c *ClientWithResponses) DeleteJobWithResponse(ctx context.Context, id stri
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /api/v1/jobs/{id} (the `GetJob` operationId).
-func (c *ClientWithResponses) GetJobWithResponse(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*GetJobResponse, error) {
-	rsp, err := c.GetJob(ctx, id, reqEditors...)
+func (c *ClientWithResponses) GetJobWithResponse(ctx context.Context, id string, params *GetJobParams, reqEditors ...RequestEditorFn) (*GetJobResponse, error) {
+	rsp, err := c.GetJob(ctx, id, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -7844,8 +7942,8 @@ func (c *ClientWithResponses) CreateAvatarWithResponse(ctx context.Context, para
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /api/v1/video/status/{job_id} (the `GetVideoStatus` operationId).
-func (c *ClientWithResponses) GetVideoStatusWithResponse(ctx context.Context, jobId string, reqEditors ...RequestEditorFn) (*GetVideoStatusResponse, error) {
-	rsp, err := c.GetVideoStatus(ctx, jobId, reqEditors...)
+func (c *ClientWithResponses) GetVideoStatusWithResponse(ctx context.Context, jobId string, params *GetVideoStatusParams, reqEditors ...RequestEditorFn) (*GetVideoStatusResponse, error) {
+	rsp, err := c.GetVideoStatus(ctx, jobId, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}

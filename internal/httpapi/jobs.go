@@ -139,7 +139,7 @@ func (s *Server) registerJobs() {
 	huma.Register(s.api, huma.Operation{OperationID: "get-job", Method: http.MethodGet, Path: one, Summary: "Read a job", Tags: tag, Errors: []int{401, 404}}, as(s, auth.Read, s.getJob))
 	huma.Register(s.api, huma.Operation{OperationID: "get-video-status", Method: http.MethodGet, Path: "/api/v1/video/status/{job_id}", Summary: "Read a job, as get-job", Tags: tag, Errors: []int{401, 404}},
 		as(s, auth.Read, func(ctx context.Context, p auth.Principal, in *videoStatusInput) (*jobAnswer, error) {
-			return s.getJob(ctx, p, &getJobInput{JobPath{in.JobID}, in.jobRead})
+			return s.getJob(ctx, p, &getJobInput{JobPath{in.JobID}, in.JobRead})
 		}))
 	s.registerJobChange("cancel-job", "cancel", "Cancel a job; one that has ended is answered as it is", s.cfg.Jobs.Cancel)
 	s.registerJobChange("retry-job", "retry", "Run a failed or canceled job again", s.cfg.Jobs.Retry)
@@ -167,19 +167,20 @@ func (s *Server) listJobs(ctx context.Context, p auth.Principal, in *listJobsInp
 	return out, nil
 }
 
-type jobRead struct {
+// JobRead is how a job is read; exported, since huma fills only exported members.
+type JobRead struct {
 	Wait        int    `query:"wait" minimum:"0" maximum:"60" doc:"Seconds to wait for the end"`
 	IfNoneMatch string `header:"If-None-Match"`
 }
 
 type getJobInput struct {
 	JobPath
-	jobRead
+	JobRead
 }
 
 type videoStatusInput struct {
 	JobID string `path:"job_id" doc:"Job id"`
-	jobRead
+	JobRead
 }
 
 func (s *Server) getJob(ctx context.Context, p auth.Principal, in *getJobInput) (*jobAnswer, error) {

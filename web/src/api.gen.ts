@@ -2299,8 +2299,13 @@ export interface operations {
     };
     "get-job": {
         parameters: {
-            query?: never;
-            header?: never;
+            query?: {
+                /** @description Seconds to wait for the end */
+                wait?: number;
+            };
+            header?: {
+                "If-None-Match"?: string;
+            };
             path: {
                 /** @description Job id */
                 id: string;
@@ -3409,8 +3414,13 @@ export interface operations {
     };
     "get-video-status": {
         parameters: {
-            query?: never;
-            header?: never;
+            query?: {
+                /** @description Seconds to wait for the end */
+                wait?: number;
+            };
+            header?: {
+                "If-None-Match"?: string;
+            };
             path: {
                 /** @description Job id */
                 job_id: string;
