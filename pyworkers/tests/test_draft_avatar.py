@@ -14,8 +14,10 @@ from PIL import Image
 
 from apibr_worker.api import Canceled, Context, InputFile, InvalidInputError, LoadRequest, Resume, RunResult
 from apibr_worker.child import run
+from apibr_worker.engines.draft_avatar.compose import read_picture
 from apibr_worker.engines.draft_avatar.drive import levels, motion
-from apibr_worker.engines.draft_avatar.engine import AUDIO_RATE, Engine
+from apibr_worker.engines.draft_avatar.engine import Engine
+from apibr_worker.engines.draft_avatar.sound import AUDIO_RATE
 from apibr_worker.engines.draft_image.engine import draw
 from apibr_worker.face import FaceMesh
 from apibr_worker.media import ffmpeg, read_audio
@@ -173,6 +175,46 @@ def test_no_face_is_a_clear_error(engine: Engine, tmp_path: Path) -> None:
     (tmp_path / "no.png").write_text("no picture")
     with pytest.raises(InvalidInputError, match="cannot be read"):
         make(engine, tmp_path / "out", [InputFile("image", tmp_path / "no.png", "image/png")], script="Olá")
+
+
+def test_what_is_wrong_is_named(engine: Engine, tmp_path: Path) -> None:
+    with pytest.raises(InvalidInputError) as refused:
+        make(engine, tmp_path / "a", [PORTRAIT], script="... !?")
+    assert refused.value.field == "script"
+    (tmp_path / "voice.json").write_text("[1")
+    with pytest.raises(InvalidInputError) as refused:
+        make(engine, tmp_path / "b", [PORTRAIT, InputFile("voice", tmp_path / "voice.json", "")], script="Olá")
+    assert refused.value.field == "voice_id"
+    Image.new("1", (20_000, 10_000)).save(tmp_path / "bomb.png")
+    with pytest.raises(InvalidInputError, match="too many pixels"):
+        make(engine, tmp_path / "c", [InputFile("image", tmp_path / "bomb.png", "image/png")], script="Olá")
+
+
+def test_another_engines_voice_is_replaced_with_a_warning(engine: Engine, tmp_path: Path) -> None:
+    (tmp_path / "voice.json").write_text("{}")
+    voice = InputFile("voice", tmp_path / "voice.json", "application/json", {"name": "Ana"})
+    result, _ = make(engine, tmp_path / "out", [PORTRAIT, voice], script="Olá", fps=12)
+    assert [(warning.code, "Ana" in warning.message) for warning in result.warnings] == [("voice_not_measured", True)]
+
+
+@pytest.mark.parametrize("face", ["x", {"kind": "drawn"}, {"kind": "drawn", "head": {"x": "?"}}])
+def test_geometry_that_cannot_be_used_leaves_a_photograph(engine: Engine, tmp_path: Path, face: object) -> None:
+    portrait = InputFile("image", PORTRAIT.path, PORTRAIT.mime, {"face": face})
+    result, _ = make(engine, tmp_path / "it's here", [portrait, sound(tmp_path / "a.wav", 0.5)], fps=12)
+    assert result.metadata["frames"] == 6
+
+
+def test_a_picture_is_read_upright_and_in_full_range(tmp_path: Path) -> None:
+    grey = np.asarray(Image.open(PORTRAIT.path).convert("L"))
+    Image.fromarray(grey.astype(np.uint16) * 257).save(tmp_path / "deep.png")
+    assert np.abs(read_picture(tmp_path / "deep.png")[..., 0].astype(int) - grey).max() <= 1
+    turned = Image.open(PORTRAIT.path).convert("RGB").crop((0, 0, 512, 400)).rotate(90, expand=True)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    turned.save(tmp_path / "turned.png", exif=exif)
+    upright = read_picture(tmp_path / "turned.png")
+    assert upright.shape == (400, 512, 3)
+    assert FaceMesh().find(upright) is not None
 
 
 def test_cancel_acts_within_a_frame(engine: Engine, tmp_path: Path) -> None:

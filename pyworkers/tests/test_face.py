@@ -43,6 +43,15 @@ def test_a_small_and_turned_face_is_found(mesh: FaceMesh) -> None:
     assert np.abs(expected - tilted).mean() < 4.0
 
 
+def test_a_face_far_away_is_found(mesh: FaceMesh) -> None:
+    picture = np.full((900, 1280, 3), 120, np.uint8)
+    picture[400:700, 700:1000] = np.asarray(cv2.resize(portrait(), (300, 300), interpolation=cv2.INTER_AREA))
+    near, far = mesh.find(portrait()), mesh.find(picture)
+    assert near is not None
+    assert far is not None
+    assert np.abs(near * 300 / 512 + [700, 400] - far).mean() < 3.0
+
+
 def test_no_face_is_none(mesh: FaceMesh) -> None:
     assert mesh.find(portrait()[300:]) is None
     assert mesh.find(np.full((300, 400, 3), 128, np.uint8)) is None

@@ -38,7 +38,7 @@ class FaceMesh:
 
     def find(self, picture: Picture) -> Landmarks | None:
         """The landmarks of the largest face, or None when there is none."""
-        region = self._detect(picture)
+        region = self._detect(picture) or self._detect_in_parts(picture)
         if region is None:
             return None
         first, score = self._landmarks(picture, region)
@@ -46,6 +46,23 @@ class FaceMesh:
             return None
         refined, score = self._landmarks(picture, _region_of(first))
         return refined if score >= _MESH_SCORE else first
+
+    def _detect_in_parts(self, picture: Picture) -> tuple[float, float, float, float] | None:
+        """The largest face in overlapping windows: one that is small in the picture is too small for the detector."""
+        height, width = picture.shape[:2]
+        for parts in (2, 3):
+            side = max(height, width) // parts
+            if side < _DETECTOR_SIZE:
+                break
+            found: list[tuple[float, float, float, float]] = []
+            for top in _starts(height, side):
+                for left in _starts(width, side):
+                    region = self._detect(picture[top : top + side, left : left + side])
+                    if region is not None:
+                        found.append((region[0] + left, region[1] + top, region[2], region[3]))
+            if found:
+                return max(found, key=lambda region: region[2])
+        return None
 
     def _detect(self, picture: Picture) -> tuple[float, float, float, float] | None:
         """Region (center x, center y, side, angle) of the largest face, in pixels and radians."""
@@ -87,6 +104,14 @@ class FaceMesh:
         flag = next(out for out in outputs if out.size == 1)
         mapped = points @ back[:, :2].T + back[:, 2]
         return mapped.astype(np.float32), float(1.0 / (1.0 + np.exp(-flag[0])))
+
+
+def _starts(length: int, side: int) -> list[int]:
+    """Where windows of a side begin so that neighbours share half of it and the last one ends with the length."""
+    if length <= side:
+        return [0]
+    count = -(-2 * (length - side) // side) + 1
+    return [round(index * (length - side) / (count - 1)) for index in range(count)]
 
 
 def _outputs(net: Any) -> list[str]:

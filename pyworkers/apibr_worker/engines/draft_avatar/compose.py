@@ -29,7 +29,9 @@ def read_picture(path: Path) -> Picture:
             if "A" in upright.getbands() or "transparency" in upright.info:
                 ground = Image.new("RGBA", upright.size, "white")
                 upright = Image.alpha_composite(ground, upright.convert("RGBA"))
-            rgb = np.asarray(upright.convert("RGB"))
+            rgb = np.asarray(_eight_bits(upright).convert("RGB"))
+    except Image.DecompressionBombError:
+        raise InvalidInputError("the picture has too many pixels: send a smaller one", field="image") from None
     except (OSError, ValueError, SyntaxError):
         raise InvalidInputError("the picture cannot be read: send PNG, JPEG or WebP", field="image") from None
     if min(rgb.shape[:2]) < _SMALLEST_SIDE:
@@ -43,6 +45,13 @@ def read_picture(path: Path) -> Picture:
         size = (round(rgb.shape[1] * scale), round(rgb.shape[0] * scale))
         picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
     return np.ascontiguousarray(picture, dtype=np.uint8)
+
+
+def _eight_bits(picture: Image.Image) -> Image.Image:
+    """Pillow cuts 16-bit greys off at 255 instead of scaling them."""
+    if not picture.mode.startswith("I"):
+        return picture
+    return Image.fromarray((np.asarray(picture).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8))
 
 
 def frame_picture(picture: Picture, aspect: str, head: Box) -> tuple[Picture, tuple[float, float, float]]:

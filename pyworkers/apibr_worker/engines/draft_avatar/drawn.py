@@ -16,6 +16,26 @@ Picture = NDArray[Any]
 _SCALE = 3
 """The mouth is drawn this many times larger and shrunk: smooth edges at any size."""
 
+_OVAL = ("x", "y", "rx", "ry")
+
+
+def is_drawn(face: Any) -> bool:
+    """Whether metadata describes one of our characters in full; a picture without it is a photograph."""
+    try:
+        numbers = [face["mouth"][key] for key in ("x", "y", "width")] + [face["head"][key] for key in _OVAL]
+        numbers += [eye[key] for eye in face["eyes"] for key in _OVAL]
+        colours = [_bgr(face["colours"][name]) for name in ("skin", "shade", "lip")]
+        return face["kind"] == "drawn" and bool(np.isfinite(np.array(numbers, float)).all()) and len(colours) == 3
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return False
+
+
+def head_box(face: dict[str, Any], width: int, height: int) -> tuple[float, float, float, float]:
+    """left, top, right, bottom of the head with its hair, in pixels of a picture of that size."""
+    x, y = face["head"]["x"] * width, face["head"]["y"] * height
+    rx, ry = 1.3 * face["head"]["rx"] * width, 1.3 * face["head"]["ry"] * width
+    return x - rx, y - ry, x + rx, y + ry
+
 
 class DrawnFace:
     """A character with its geometry: positions and sizes as fractions of the picture's width and height."""

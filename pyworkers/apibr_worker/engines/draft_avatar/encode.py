@@ -54,7 +54,8 @@ def write_frame(encoder: Child, frame: NDArray[np.uint8]) -> None:
 def join(context: Context, pieces: list[Path], audio: Path, out: Path) -> None:
     """Strings the pieces together without decoding them, and adds the sound."""
     listing = context.out_dir / "pieces.txt"
-    listing.write_text("".join(f"file '{piece.as_posix()}'\n" for piece in pieces), encoding="utf-8")
+    quoted = [piece.absolute().as_posix().replace("'", "'\\''") for piece in pieces]
+    listing.write_text("".join(f"file '{path}'\n" for path in quoted), encoding="utf-8")
     argv = [
         ffmpeg(),
         *_QUIET,

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,14 +14,13 @@ from numpy.typing import NDArray
 from apibr_worker.api import Context, InvalidInputError, LoadRequest, Output, RunResult, Warning
 from apibr_worker.engines.draft_avatar import encode
 from apibr_worker.engines.draft_avatar.compose import frame_picture, read_picture
-from apibr_worker.engines.draft_avatar.drawn import DrawnFace
+from apibr_worker.engines.draft_avatar.drawn import DrawnFace, head_box, is_drawn
 from apibr_worker.engines.draft_avatar.drive import Motion, motion
 from apibr_worker.engines.draft_avatar.photo import PhotoFace
+from apibr_worker.engines.draft_avatar.sound import AUDIO_RATE, read_sound
 from apibr_worker.face import FaceMesh
-from apibr_worker.media import Samples, read_audio, write_wav
-from apibr_worker.speech import Phoneme, synthesize
+from apibr_worker.media import Samples, write_wav
 
-AUDIO_RATE = 22050
 _PREVIEW_SECONDS = 0.5
 _PREVIEW_SIDE = 320
 _NO_FACE = "no face was found in the picture: send a portrait that looks towards the camera"
@@ -35,12 +32,6 @@ class Face(Protocol):
     def frame(self, motion: Motion, index: int) -> NDArray[np.uint8]:
         """The picture of one frame, BGR."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class _Sound:
-    samples: Samples
-    phonemes: list[Phoneme] | None
 
 
 class Engine:
@@ -58,9 +49,9 @@ class Engine:
 
     def run(self, context: Context) -> RunResult:
         fps = int(context.params.get("fps", 25))
-        warnings: list[Warning] = []
         with context.phase("speech"):
-            sound = _sound(context)
+            sound = read_sound(context)
+            warnings = list(sound.warnings)
         with context.phase("landmarks"):
             face, size = self._face(context)
         seconds = sound.samples.size / AUDIO_RATE
@@ -83,16 +74,10 @@ class Engine:
             raise InvalidInputError("a picture is needed", field="image")
         picture = read_picture(image.path)
         aspect = str(context.params.get("aspect", "source"))
-        geometry: dict[str, Any] = image.metadata.get("face") or {}
+        geometry: Any = image.metadata.get("face")
         height, width = picture.shape[:2]
-        if geometry.get("kind") == "drawn":
-            head = geometry["head"]
-            box = (
-                (head["x"] - 1.3 * head["rx"]) * width,
-                head["y"] * height - 1.3 * head["ry"] * width,
-                (head["x"] + 1.3 * head["rx"]) * width,
-                head["y"] * height + 1.3 * head["ry"] * width,
-            )
+        if is_drawn(geometry):
+            box = head_box(geometry, width, height)
             framed, placed = frame_picture(picture, aspect, box)
             return DrawnFace(framed, geometry, placed, (width, height)), (framed.shape[1], framed.shape[0])
         return self._photograph(picture, aspect)
@@ -110,27 +95,6 @@ class Engine:
         )
         moved = (landmarks * scale + np.array([dx, dy])).astype(np.float32)
         return PhotoFace(framed, moved), (framed.shape[1], framed.shape[0])
-
-
-def _sound(context: Context) -> _Sound:
-    """The audio that came, or the script spoken."""
-    audio = context.input("audio")
-    if audio is not None:
-        samples = read_audio(audio.path, AUDIO_RATE, field="audio", check_cancel=context.check_cancel)
-        return _Sound(samples, None)
-    script = str(context.params.get("script") or "").strip()
-    if not script:
-        raise InvalidInputError("send a script with a voice, or audio", field="script")
-    voice = context.input("voice")
-    own = json.loads(voice.path.read_text(encoding="utf-8")) if voice else None
-    language = context.params.get("language") or (voice.metadata.get("language") if voice else None)
-    speed = float(context.params.get("speed", 1.0))
-    speech = synthesize(script, language=language, voice=own, speed=speed, context=context)
-    if speech.sample_rate == AUDIO_RATE:
-        return _Sound(speech.samples, speech.phonemes)
-    positions = np.arange(0, speech.samples.size, speech.sample_rate / AUDIO_RATE)
-    samples = np.interp(positions, np.arange(speech.samples.size), speech.samples).astype(np.float32)
-    return _Sound(samples, speech.phonemes)
 
 
 def _render(context: Context, face: Face, moves: Motion, size: tuple[int, int], fps: int, frames: int) -> list[Path]:

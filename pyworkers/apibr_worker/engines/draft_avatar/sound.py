@@ -1,0 +1,67 @@
+"""What is heard: the audio that came, or the script spoken."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from apibr_worker.api import Context, InputFile, InvalidInputError, Warning
+from apibr_worker.engines.draft_speech.engine import read_voice
+from apibr_worker.media import Samples, read_audio
+from apibr_worker.speech import Phoneme, synthesize
+from apibr_worker.speech.voice import is_known
+
+AUDIO_RATE = 22050
+LONGEST_AUDIO = 1800.0
+"""Seconds: as long as the longest script takes to speak."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """Mono samples at AUDIO_RATE; phonemes are None when only the sound itself is known."""
+
+    samples: Samples
+    phonemes: list[Phoneme] | None
+    warnings: list[Warning]
+
+
+def read_sound(context: Context) -> Sound:
+    """The audio that came, or else the script spoken. Raises InvalidInputError when there is neither."""
+    audio = context.input("audio")
+    if audio is not None:
+        return _given(context, audio)
+    script = str(context.params.get("script") or "").strip()
+    if not script:
+        raise InvalidInputError("send a script with a voice, or audio", field="script")
+    voice = context.input("voice")
+    own = read_voice(voice) if voice else None
+    language = context.params.get("language") or (voice.metadata.get("language") if voice else None)
+    speed = float(context.params.get("speed", 1.0))
+    speech = synthesize(script, language=language, voice=own, speed=speed, context=context, field="script")
+    samples = _resampled(speech.samples, speech.sample_rate)
+    return Sound(samples, speech.phonemes, _stranger(voice) if voice and own is not None and not is_known(own) else [])
+
+
+def _given(context: Context, audio: InputFile) -> Sound:
+    samples = read_audio(
+        audio.path, AUDIO_RATE, field="audio", check_cancel=context.check_cancel, longest_seconds=LONGEST_AUDIO + 1
+    )
+    if samples.size > LONGEST_AUDIO * AUDIO_RATE:
+        raise InvalidInputError(
+            f"the audio is longer than {LONGEST_AUDIO / 60:.0f} minutes: divide it into several requests", field="audio"
+        )
+    return Sound(samples, None, [])
+
+
+def _stranger(voice: InputFile) -> list[Warning]:
+    name = voice.metadata.get("name", voice.name)
+    text = f"{name} has no draft measures: the default draft voice speaks in its place"
+    return [Warning("voice_not_measured", text)]
+
+
+def _resampled(samples: Samples, rate: int) -> Samples:
+    if rate == AUDIO_RATE:
+        return samples
+    positions = np.arange(0, samples.size, rate / AUDIO_RATE)
+    return np.interp(positions, np.arange(samples.size), samples).astype(np.float32)
