@@ -224,7 +224,7 @@ func measureSockets(b *testing.B, r *report) {
 
 func measureUpload(b *testing.B, r *report) {
 	const size = 500 << 20
-	s := startStudio(b, withConfig("media:\n  max_upload_bytes: 600MB\n  max_duration: 24h\n"))
+	s := startStudio(b, withConfig("media:\n  max_upload_bytes: 600MB\n  max_audio_seconds: 86400\n"))
 	before := memory(b, s.cmd.Process.Pid, "Rss")
 	var highest atomic.Int64
 	stop, stopped := make(chan struct{}), make(chan struct{})

@@ -79,8 +79,8 @@ func (s *Server) access(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		r, status := c.Request(), c.Response().Status
 		level := slog.LevelDebug
-		if status >= http.StatusInternalServerError {
-			level = slog.LevelError
+		if status >= http.StatusInternalServerError && r.URL.Path != "/readyz" {
+			level = slog.LevelError // not ready yet is no failure
 		} else if r.Method != http.MethodGet && r.Method != http.MethodHead {
 			level = slog.LevelInfo
 		}

@@ -443,7 +443,8 @@ func (c *Cluster) logLines(stderr io.Reader, tail *tailWriter) {
 		if line = strings.TrimSpace(line); line != "" {
 			tail.add(line)
 			level := slog.LevelDebug
-			if strings.HasPrefix(line, "PANIC") || strings.HasPrefix(line, "FATAL") || strings.HasPrefix(line, "ERROR") {
+			starting := strings.Contains(line, "the database system is starting up") // our own look whether it answers yet
+		if !starting && (strings.HasPrefix(line, "PANIC") || strings.HasPrefix(line, "FATAL") || strings.HasPrefix(line, "ERROR")) {
 				level = slog.LevelWarn
 			}
 			c.config.Log.Log(context.Background(), level, "postgres: "+line)
