@@ -302,6 +302,11 @@ func (s *Server) resolveAvatar(ctx context.Context, p auth.Principal, f *fields,
 	case !f.has("audio") && !f.has("voice_id"):
 		return invalid("voice_id", "voice_id is missing: GET /api/v1/audio/voices lists the voices")
 	}
+	for _, name := range []string{"language", "speed"} {
+		if f.has("audio") && f.has(name) {
+			return invalid(name, fmt.Sprintf("%s is for a script: leave it out when you send audio", name))
+		}
+	}
 	ref, _, err := s.mediaInput(ctx, p.Owner, f, "image", "image")
 	if err != nil {
 		return err

@@ -66,8 +66,29 @@ func (s *Server) mediaByID(ctx context.Context, owner, id uuid.UUID, ref jobs.In
 	if job.Status == jobs.Completed {
 		return s.outputOf(ctx, job, ref, field)
 	}
+	if kindOf(job.Type) != ref.Kind {
+		return ref, nil, noOutput(field, ref.Kind)
+	}
 	ref.JobID = &id
 	return ref, nil, nil
+}
+
+// kindOf what a job of a type makes, for one that still runs.
+func kindOf(t jobs.Type) jobs.Kind {
+	switch t {
+	case jobs.TypeSpeech:
+		return jobs.KindAudio
+	case jobs.TypeImage, jobs.TypeImageEdit, jobs.TypeUpscale:
+		return jobs.KindImage
+	case jobs.TypeAvatar, jobs.TypeAnimate:
+		return jobs.KindVideo
+	default:
+		return ""
+	}
+}
+
+func noOutput(field string, kind jobs.Kind) *Problem {
+	return invalid(field, fmt.Sprintf("the job that %s names has no %s output", field, kind))
 }
 
 // outputOf is a finished job's first output of the kind.
@@ -82,7 +103,7 @@ func (s *Server) outputOf(ctx context.Context, job *jobs.Job, ref jobs.InputRef,
 			return ref, output, nil
 		}
 	}
-	return ref, nil, invalid(field, fmt.Sprintf("the job that %s names has no %s output", field, ref.Kind))
+	return ref, nil, noOutput(field, ref.Kind)
 }
 
 // voiceInput resolves a voice by id or exact name.

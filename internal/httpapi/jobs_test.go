@@ -266,3 +266,13 @@ func TestAFailedJobSpeaksTheCallersLanguage(t *testing.T) {
 	require.Equal(t, false, member(b.get(path), "error.retryable"))
 	require.Equal(t, "A entrada não pode ser usada", member(b.send("GET", path, nil, "Accept-Language", "pt").json(t), "error.title"))
 }
+
+func TestAFullQueue(t *testing.T) {
+	b := newBench(t)
+	b.api.cfg.Jobs = jobs.New(jobs.Config{Pool: b.pool, Hub: b.hub, NodeID: uuid.New(), BootID: uuid.New(), KernelBootID: "k", MaxQueued: 1})
+	b.speech()
+	a := b.send("POST", speechPath, object{"text": "Olá", "voice_id": b.builtin.String()})
+	require.Equal(t, 429, a.status)
+	require.NotEmpty(t, a.header.Get("Retry-After"))
+	require.Equal(t, "queue_full", member(a.json(t), "error.code"))
+}

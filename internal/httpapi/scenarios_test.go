@@ -165,6 +165,7 @@ func TestRequestsThatAreRefused(t *testing.T) {
 	b := newBench(t, func(c *Config) { c.MaxJSONBytes = 100 << 10 })
 	voice, unknown := b.builtin.String(), uuid.NewString()
 	portrait, short := b.upload("p.png", picture(32)), b.upload("s.wav", wav(2))
+	running := b.speech()["id"].(string)
 	reader, foreign := b.newKey(uuid.MustParse("00000000-0000-7000-8000-000000000001"), "read"), b.stranger()
 	for _, s := range []scenario{
 		{name: "an unknown field names the nearest", path: speechPath, body: object{"text": "a", "voice_id": voice, "speeed": 1}, status: 422, code: "unknown_field", pointer: "/speeed", detail: "did you mean speed?"},
@@ -195,6 +196,8 @@ func TestRequestsThatAreRefused(t *testing.T) {
 		{name: "a missing picture", path: avatarPath, body: object{"voice_id": voice, "script": "a"}, status: 422, code: "invalid_request", pointer: "/image", detail: "image is missing"},
 		{name: "voice without script", path: avatarPath, body: object{"image": portrait, "voice_id": voice}, status: 422, code: "invalid_request", pointer: "/script"},
 		{name: "both audio and script", path: avatarPath, body: object{"image": portrait, "audio": short, "script": "a"}, status: 422, code: "invalid_request", pointer: "/audio"},
+		{name: "speed of audio", path: avatarPath, body: object{"image": portrait, "audio": short, "speed": 1.5}, status: 422, code: "invalid_request", pointer: "/speed"},
+		{name: "a running job that makes something else", path: avatarPath, body: object{"image": running, "voice_id": voice, "script": "a"}, status: 422, code: "invalid_request", pointer: "/image", detail: "no image output"},
 		{name: "an id of nothing", path: avatarPath, body: object{"image": unknown, "voice_id": voice, "script": "a"}, status: 422, code: "invalid_request", pointer: "/image", detail: "no file and no job of yours"},
 		{name: "another owner's file is an id of nothing", path: avatarPath, body: object{"image": portrait, "voice_id": voice, "script": "a"}, headers: []string{"Authorization", "Bearer " + foreign}, status: 422, code: "invalid_request", pointer: "/image", detail: "no file and no job of yours"},
 		{name: "a file of another kind", path: avatarPath, body: object{"image": short, "voice_id": voice, "script": "a"}, status: 422, code: "wrong_kind", pointer: "/image", detail: "takes image"},

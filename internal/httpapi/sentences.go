@@ -119,12 +119,14 @@ var sentences = map[string]string{
 	"voice_id is missing: GET /api/v1/audio/voices lists the voices":                                            "falta voice_id: GET /api/v1/audio/voices lista as vozes",
 	"line %d has no voice: give it a voice_id, or send one for all lines":                                       "a linha %s não tem voz: dê a ela um voice_id, ou envie um para todas as linhas",
 	"send audio, or voice_id and script, not both":                                                              "envie audio, ou voice_id e script, não os dois",
+	"%s is for a script: leave it out when you send audio":                                                      "%s é para um script: deixe de fora quando enviar audio",
 	"script is missing: send voice_id and script, or audio":                                                     "falta script: envie voice_id e script, ou audio",
 	"Idempotency-Key must be 1 to 255 characters of UTF-8":                                                      "Idempotency-Key deve ter de 1 a 255 caracteres em UTF-8",
 	"making a key takes no Idempotency-Key: its secret is shown only once":                                      "criar uma chave não aceita Idempotency-Key: o segredo só é mostrado uma vez",
 	"send the file as the form's part file, with a filename, as the raw body, or as an https URL or data: URI":  "envie o arquivo na parte file do formulário, com nome de arquivo, como o próprio corpo, ou como URL https ou data: URI",
 
 	// Jobs, files and the rest.
+	"the database does not answer":                 "o banco de dados não responde",
 	"there is no such job":                         "esse trabalho não existe",
 	"there is no such voice":                       "essa voz não existe",
 	"there is no such file":                        "esse arquivo não existe",

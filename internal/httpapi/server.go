@@ -154,7 +154,11 @@ func init() { //nolint:gochecknoinits // there is no other place for them
 		return refusal(status, message, errs)
 	}
 	huma.NewErrorWithContext = func(ctx huma.Context, status int, message string, errs ...error) huma.StatusError {
-		return refusal(status, message, errs).in(ctx.Context())
+		p := refusal(status, message, errs).in(ctx.Context())
+		for name, values := range p.GetHeaders() { // huma asks only the errors of handlers for theirs
+			ctx.SetHeader(name, values[0])
+		}
+		return p
 	}
 }
 
