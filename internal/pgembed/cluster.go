@@ -444,7 +444,7 @@ func (c *Cluster) logLines(stderr io.Reader, tail *tailWriter) {
 			tail.add(line)
 			level := slog.LevelDebug
 			starting := strings.Contains(line, "the database system is starting up") // our own look whether it answers yet
-		if !starting && (strings.HasPrefix(line, "PANIC") || strings.HasPrefix(line, "FATAL") || strings.HasPrefix(line, "ERROR")) {
+			if !starting && (strings.HasPrefix(line, "PANIC") || strings.HasPrefix(line, "FATAL") || strings.HasPrefix(line, "ERROR")) {
 				level = slog.LevelWarn
 			}
 			c.config.Log.Log(context.Background(), level, "postgres: "+line)
