@@ -8,6 +8,7 @@ import queue
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from apibr_worker.api import Context, InputFile, Resume
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "samples"
-PATIENCE = 120.0
+PATIENCE = 60.0
 """Seconds that a test waits for what must come; a pass never depends on it."""
 
 
@@ -64,8 +65,10 @@ class SidecarProcess:
 
     def await_frame(self, what: str) -> dict[str, Any]:
         """The next frame of a method, or the next answer when what is "answer"; others are passed over."""
+        deadline = time.monotonic() + PATIENCE
         while True:
-            frame = self.frames.get(timeout=PATIENCE)
+            # Heartbeats keep coming from a sidecar that is deaf: the deadline is for the frame that is waited for.
+            frame = self.frames.get(timeout=max(0.0, deadline - time.monotonic()))
             assert frame is not None, f"the sidecar ended: {self.stderr.decode()}"
             if (what == "answer" and "method" not in frame) or frame.get("method") == what:
                 return frame

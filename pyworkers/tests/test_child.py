@@ -34,7 +34,7 @@ def test_a_missing_program_is_an_error_and_the_next_one_starts(tmp_path: Path) -
 def test_cancel_ends_a_program_that_we_are_blocked_on(tmp_path: Path, blocked_in: str) -> None:
     canceled = threading.Event()
     run = context(tmp_path, "t", {}, canceled=canceled)
-    with run.child(["sleep", "1000"], stdin=True, stdout=True) as child:
+    with run.child(["sleep", "30"], stdin=True, stdout=True) as child:
         entered = threading.Timer(0.2, canceled.set)
         entered.start()
         with pytest.raises(Canceled):

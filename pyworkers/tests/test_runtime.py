@@ -235,7 +235,7 @@ def test_a_cancel_before_the_first_look_cancels_and_a_late_one_does_not(tmp_path
 
 def test_cancel_kills_a_program_that_the_engine_waits_for(tmp_path: Path) -> None:
     body = (
-        "with context.phase('encode'), context.child(['sleep', '1000']) as child:\n"
+        "with context.phase('encode'), context.child(['sleep', '30']) as child:\n"
         "    context.progress(1)\n"
         "    child.wait()\n"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -377,10 +378,16 @@ def test_samples_of_every_usual_format_are_read(tmp_path: Path, ending: str) -> 
     assert result.metadata["measures"]["f0_median_hz"] == pytest.approx(98, rel=0.05)
 
 
-def test_a_playlist_reads_no_other_file(tmp_path: Path) -> None:
-    (tmp_path / "list.wav").write_text(
-        f"#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n{SAMPLES / 'voice.wav'}\n#EXT-X-ENDLIST\n"
-    )
+@pytest.mark.parametrize(
+    "playlist",
+    [
+        "ffconcat version 1.0\nfile other.wav\n",
+        "#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\nother.wav\n#EXT-X-ENDLIST\n",
+    ],
+)
+def test_a_playlist_reads_no_other_file(tmp_path: Path, playlist: str) -> None:
+    shutil.copy(SAMPLES / "voice.wav", tmp_path / "other.wav")
+    (tmp_path / "list.wav").write_text(playlist)
     with pytest.raises(InvalidInputError, match="no readable audio"):
         read_audio(tmp_path / "list.wav", RATE, field="audio")
 
