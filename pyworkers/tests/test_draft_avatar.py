@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 import threading
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,8 @@ from PIL import Image
 from apibr_worker.api import Canceled, Context, InputFile, InvalidInputError, LoadRequest, Resume, RunResult
 from apibr_worker.child import run
 from apibr_worker.engines.draft_avatar.compose import read_picture
-from apibr_worker.engines.draft_avatar.drive import levels, motion
+from apibr_worker.engines.draft_avatar.drawn import DrawnFace
+from apibr_worker.engines.draft_avatar.drive import Motion, levels, motion
 from apibr_worker.engines.draft_avatar.engine import Engine
 from apibr_worker.engines.draft_avatar.sound import AUDIO_RATE
 from apibr_worker.engines.draft_image.engine import draw
@@ -165,6 +168,54 @@ def test_a_drawn_character_speaks(engine: Engine, tmp_path: Path) -> None:
     windows = np.array([p[y - half : y + half, x - half : x + half].astype(float) for p in pictures])
     change = np.abs(np.diff(windows, axis=0)).mean(axis=(1, 2, 3))
     assert change[3:26].max() > 3 * change[40:55].max(), "it moves while it speaks, not while it is silent"
+
+
+def still(opening: float, width: float = 0.0, rounding: float = 0.0, blink: float = 0.0) -> Motion:
+    """One frame of a head that does not move."""
+    return Motion(*(np.array([value], np.float32) for value in (opening, width, rounding, blink, 0.0, 0.0, 0.0, 0.0)))
+
+
+def test_a_drawn_mouth_has_shapes_and_grows_out_of_the_smile() -> None:
+    picture, metadata = draw("Professional headshot", 480, 480, 1)
+    bgr = np.ascontiguousarray(np.asarray(picture)[..., ::-1])
+    face = DrawnFace(bgr, metadata["face"], (1.0, 0.0, 0.0), (480, 480))
+    mouth = metadata["face"]["mouth"]
+    x, y, half = int(mouth["x"] * 480), int(mouth["y"] * 480), int(0.7 * mouth["width"] * 480)
+
+    def cavity(shape: Motion) -> tuple[int, int]:
+        """Width and height of what is darker than skin and lips."""
+        window = face.frame(shape, 0)[y - half : y + half, x - half : x + half]
+        dark = (window.max(axis=2) < 90) & (window[..., 0] > window[..., 1])
+        return int(dark.any(axis=0).sum()), int(dark.any(axis=1).sum())
+
+    wide, high = cavity(still(0.95))
+    rounded = cavity(still(0.3, -0.8, 1.0))
+    assert high > 0.25 * mouth["width"] * 480
+    assert 0 < rounded[0] < 0.75 * wide
+    assert rounded[1] / rounded[0] > cavity(still(0.3, 0.8))[1] / cavity(still(0.3, 0.8))[0]
+    steps = [face.frame(still(opening), 0).astype(int) for opening in (0.0, 0.02, 0.04, 0.06, 0.08, 0.10)]
+    whole = np.abs(face.frame(still(0.3), 0).astype(int) - steps[0]).max()
+    assert max(np.abs(b - a).max() for a, b in itertools.pairwise(steps)) < 0.5 * whole, "no jump"
+
+
+def test_drawn_eyes_shut() -> None:
+    picture, metadata = draw("Professional headshot", 480, 480, 1)
+    bgr = np.ascontiguousarray(np.asarray(picture)[..., ::-1])
+    face = DrawnFace(bgr, metadata["face"], (1.0, 0.0, 0.0), (480, 480))
+    shut = face.frame(still(0.0, blink=1.0), 0)
+    for eye in metadata["face"]["eyes"]:
+        x, y = int(eye["x"] * 480), int(eye["y"] * 480)
+        assert bgr[y : y + 3, x - 1 : x + 2].max() < 120, "a pupil"
+        assert np.ptp(shut[y - 4 : y + 1, x - 4 : x + 5].astype(int), axis=(0, 1)).max() < 12, "the lid's skin"
+
+
+def test_the_body_breathes_but_the_title_does_not() -> None:
+    picture, metadata = draw("Professional headshot", 480, 480, 1)
+    bgr = np.ascontiguousarray(np.asarray(picture)[..., ::-1])
+    face = DrawnFace(bgr, metadata["face"], (1.0, 0.0, 0.0), (480, 480))
+    breathing = face.frame(dataclasses.replace(still(0.0), breath=np.ones(1, np.float32)), 0)
+    assert not np.array_equal(breathing[:395], bgr[:395])
+    assert np.array_equal(breathing[397:], bgr[397:])
 
 
 def test_no_face_is_a_clear_error(engine: Engine, tmp_path: Path) -> None:

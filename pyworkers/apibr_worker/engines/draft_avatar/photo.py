@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from apibr_worker.engines.draft_avatar.drive import Motion
 from apibr_worker.engines.draft_avatar.eyes import Eye
 from apibr_worker.engines.draft_avatar.fields import Field, Points, contour, fill, smoothstep, spread
+from apibr_worker.engines.draft_avatar.sway import Sway
 from apibr_worker.face import Landmarks
 
 Picture = NDArray[Any]
@@ -58,7 +59,7 @@ class PhotoFace:
         self._mouth = self._measure_mouth()
         self._eyes = [Eye(picture, landmarks, side) for side in ("right", "left")]
         self._build_fields()
-        self._build_head()
+        self._sway = self._build_head()
         self._skin = self._lip_colour()
 
     def _measure_mouth(self) -> _Mouth:
@@ -121,16 +122,15 @@ class PhotoFace:
         below = np.arange(self._height, dtype=np.float32)[:, None] - line[None, :]
         return smoothstep(below / softness[None, :], -1.0, 1.0)
 
-    def _build_head(self) -> None:
+    def _build_head(self) -> Sway:
         """A soft mask of the head, which sways, and of the body, which breathes."""
         p, face = self._points, self._face
         middle = (p[10] + p[152]) / 2
         ys, xs = np.mgrid[0 : self._height, 0 : self._width].astype(np.float32)
         oval = np.sqrt(((xs - middle[0]) / (0.95 * face)) ** 2 + ((ys - middle[1] + 0.12 * face) / (1.05 * face)) ** 2)
-        self._head = 1 - smoothstep(oval, 0.75, 1.55)
-        self._body = smoothstep(ys - p[152][1], 0.0, 0.8 * face)
-        self._pivot = p[152] + np.array([0, 0.25 * face], dtype=np.float32)
-        self._grid = (xs, ys)
+        head = 1 - smoothstep(oval, 0.75, 1.55)
+        body = smoothstep(ys - p[152][1], 0.0, 0.8 * face)
+        return Sway(head, body, (float(p[152][0]), float(p[152][1]) + 0.25 * face), face)
 
     def _lip_colour(self) -> NDArray[np.float32]:
         lip = contour(self._points[OUTER_LOWER])[8:40] * 0.5 + contour(self._points[INNER_LOWER])[8:40] * 0.5
@@ -151,7 +151,7 @@ class PhotoFace:
         face = self._warp(image, gap, wide)
         self._paint_mouth(face, gap, wide, opening)
         image[self._top : self._bottom, self._left : self._right] = face
-        return self._sway(image, motion, index)
+        return self._sway.apply(image, motion, index)
 
     def _warp(self, image: Picture, gap: float, wide: float) -> Picture:
         down, up = 0.84 * gap, 0.16 * gap
@@ -240,14 +240,3 @@ class PhotoFace:
         band *= 1 - smoothstep(side, 0.62, 0.86)
         columns = 0.94 + 0.06 * np.cos(side * 26)
         inside += band[..., None] * (np.array([205, 219, 226], np.float32) * columns[..., None] - inside)
-
-    def _sway(self, image: Picture, motion: Motion, index: int) -> Picture:
-        xs, ys = self._grid
-        turn, mask = float(motion.turn[index]), self._head
-        dx, dy = xs - self._pivot[0], ys - self._pivot[1]
-        move_x = -turn * dy + float(motion.shift_x[index]) * self._face
-        move_y = turn * dx + float(motion.shift_y[index]) * self._face
-        breath = 0.006 * self._face * float(motion.breath[index])
-        map_x = xs - mask * move_x
-        map_y = ys - mask * move_y - self._body * breath
-        return cv2.remap(image, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
