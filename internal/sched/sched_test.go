@@ -329,3 +329,46 @@ func randomView(t *rapid.T) View {
 	}
 	return v
 }
+
+// The order that users see is the order in which the rule would pick, one by one.
+func TestOrderIsWhatPickWouldDo(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		v := randomView(t)
+		v.Running, v.Loaded, v.Slots, v.TotalRAM, v.FreeRAM = nil, nil, 1, 100*gib, 100*gib
+		v.Devices = map[string]Device{"cpu": {Free: 100 * gib, Total: 100 * gib}, "hip:0": {Free: 100 * gib, Total: 100 * gib}, "hip:1": {Free: 100 * gib, Total: 100 * gib}}
+		picked := []uuid.UUID{}
+		step := v
+		for len(step.Waiting) > 0 {
+			d := Pick(step, Policy{})
+			require.NotNil(t, d.Job)
+			picked = append(picked, d.Job.ID)
+			rest := make([]Job, 0, len(step.Waiting))
+			for _, j := range step.Waiting {
+				if j.ID != d.Job.ID {
+					rest = append(rest, j)
+				}
+			}
+			step.Waiting, step.Shares = rest, d.Shares
+			if d.Job.Need.VRAM > 0 {
+				var loaded []Loaded
+				for _, l := range step.Loaded {
+					if l.Device != d.Job.Device {
+						loaded = append(loaded, l)
+					}
+				}
+				step.Loaded = append(loaded, Loaded{Model: d.Job.Model, Device: d.Job.Device, Idle: true})
+			}
+		}
+		require.Equal(t, picked, Order(v, Policy{}))
+	})
+}
+
+func BenchmarkOrder(b *testing.B) {
+	v := View{Now: start}
+	for i := range 5000 {
+		v.Waiting = append(v.Waiting, Job{ID: uuid.New(), Lane: []Lane{"audio", "image", "video"}[i%3], Rank: float64(i), QueuedAt: start, Model: fmt.Sprint(i % 4), Device: "hip:0", Need: Memory{VRAM: gib}})
+	}
+	for b.Loop() {
+		Order(v, Policy{})
+	}
+}

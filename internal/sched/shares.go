@@ -65,27 +65,56 @@ func (s Shares) after(job Job, lanes map[Lane][]Job, p Policy) Shares {
 }
 
 // Order lists the waiting jobs in the order in which they would run now, each ending before the next begins. Memory does not count:
-// it tells when a job runs, hardly before which other.
+// it tells when a job runs, hardly before which other. It looks at no more of a lane than LookAhead at a time, so that a queue of
+// thousands costs milliseconds.
 func Order(v View, p Policy) []uuid.UUID {
 	p = p.withDefaults()
-	waiting := slices.Clone(v.Waiting)
-	shares, loaded := v.Shares, slices.Clone(v.Loaded)
-	order := make([]uuid.UUID, 0, len(waiting))
-	for len(waiting) > 0 {
-		step := View{Now: v.Now, Waiting: waiting, Loaded: loaded, Shares: shares}
-		lanes := byLane(waiting)
-		joined := shares.joined(lanes)
-		candidates, _ := step.overdue(waiting, p)
-		if len(candidates) == 0 {
-			candidates = step.ordered(lanes, joined, p)
-		}
-		next := candidates[0]
+	s := simulation{view: View{Now: v.Now, Loaded: slices.Clone(v.Loaded)}, policy: p, shares: v.Shares, lanes: byLane(v.Waiting)}
+	overdue := slices.DeleteFunc(slices.Clone(v.Waiting), func(j Job) bool { return v.Now.Sub(j.QueuedAt) <= p.MaxWait })
+	slices.SortStableFunc(overdue, func(a, b Job) int { return a.QueuedAt.Compare(b.QueuedAt) })
+	order := make([]uuid.UUID, 0, len(v.Waiting))
+	for _, job := range overdue {
+		order = append(order, job.ID)
+		s.start(job, s.shares.joined(s.lanes))
+	}
+	for len(s.lanes) > 0 {
+		shares := s.shares.joined(s.lanes)
+		next := s.view.ordered(s.heads(), shares, p)[0]
 		order = append(order, next.ID)
-		shares = joined.after(next, lanes, p)
-		waiting = slices.DeleteFunc(waiting, func(j Job) bool { return j.ID == next.ID })
-		if next.Need.VRAM > 0 {
-			loaded = append(slices.DeleteFunc(loaded, func(l Loaded) bool { return l.Device == next.Device }), Loaded{Model: next.Model, Device: next.Device})
-		}
+		s.start(next, shares)
 	}
 	return order
+}
+
+// simulation plays starts forward.
+type simulation struct {
+	view   View
+	policy Policy
+	shares Shares
+	lanes  map[Lane][]Job // without empty ones
+}
+
+// heads are as much of each lane as one decision looks at.
+func (s *simulation) heads() map[Lane][]Job {
+	heads := make(map[Lane][]Job, len(s.lanes))
+	for name, lane := range s.lanes {
+		heads[name] = lane[:min(len(lane), s.policy.LookAhead+1)]
+	}
+	return heads
+}
+
+// start takes the job out of its lane and remembers what it leaves loaded.
+func (s *simulation) start(job Job, shares Shares) {
+	s.shares = shares.after(job, s.lanes, s.policy)
+	lane := s.lanes[job.Lane]
+	at := slices.IndexFunc(lane, func(j Job) bool { return j.ID == job.ID })
+	if lane = slices.Delete(lane, at, at+1); len(lane) == 0 {
+		delete(s.lanes, job.Lane)
+	} else {
+		s.lanes[job.Lane] = lane
+	}
+	if job.Need.VRAM > 0 {
+		loaded := slices.DeleteFunc(s.view.Loaded, func(l Loaded) bool { return l.Device == job.Device })
+		s.view.Loaded = append(loaded, Loaded{Model: job.Model, Device: job.Device})
+	}
 }
