@@ -20,6 +20,7 @@ from apibr_worker.engines.draft_avatar.compose import read_picture
 from apibr_worker.engines.draft_avatar.drawn import DrawnFace
 from apibr_worker.engines.draft_avatar.drive import Motion, levels, motion
 from apibr_worker.engines.draft_avatar.engine import Engine
+from apibr_worker.engines.draft_avatar.photo import PhotoFace
 from apibr_worker.engines.draft_avatar.sound import AUDIO_RATE
 from apibr_worker.engines.draft_image.engine import draw
 from apibr_worker.face import FaceMesh
@@ -168,6 +169,39 @@ def test_a_drawn_character_speaks(engine: Engine, tmp_path: Path) -> None:
     windows = np.array([p[y - half : y + half, x - half : x + half].astype(float) for p in pictures])
     change = np.abs(np.diff(windows, axis=0)).mean(axis=(1, 2, 3))
     assert change[3:26].max() > 3 * change[40:55].max(), "it moves while it speaks, not while it is silent"
+
+
+def test_round_vowels_draw_the_mouth_together() -> None:
+    picture = read_picture(PORTRAIT.path)
+    mesh = FaceMesh()
+    landmarks = mesh.find(picture)
+    assert landmarks is not None
+    face = PhotoFace(picture, landmarks)
+
+    def width(shape: Motion) -> float:
+        points = mesh.find(face.frame(shape, 0))
+        assert points is not None
+        return float(np.linalg.norm(points[61] - points[291]))
+
+    assert width(still(0.3, -0.8, 1.0)) < 0.9 * width(still(0.3, 0.8))
+    assert width(still(0.62, -0.45, 0.75)) < 0.95 * width(still(0.6, 0.5))
+
+
+def test_a_mouth_photographed_shut_stays_as_it_is_until_it_speaks() -> None:
+    picture = read_picture(PORTRAIT.path)
+    mesh = FaceMesh()
+    landmarks = mesh.find(picture)
+    assert landmarks is not None
+    smiling = PhotoFace(picture, landmarks)
+    assert smiling._mouth.teeth
+    shut = np.ascontiguousarray(smiling.frame(still(-0.9), 0))
+    found = mesh.find(shut)
+    assert found is not None
+    face = PhotoFace(shut, found)
+    assert not face._mouth.teeth
+    assert np.abs(face.frame(still(0.0), 0).astype(int) - shut).max() <= 2
+    spoken = aperture([face.frame(still(0.0), 0), face.frame(still(0.9), 0)])
+    assert spoken[1] > 2 * spoken[0]
 
 
 def still(opening: float, width: float = 0.0, rounding: float = 0.0, blink: float = 0.0) -> Motion:

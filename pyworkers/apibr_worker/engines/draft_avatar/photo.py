@@ -35,8 +35,14 @@ _PINNED = [1, 2, 4, 5, 6, 98, 327, 168, 33, 133, 362, 263, 234, 454, 127, 356, 1
 
 _WIDEST = 0.24
 """Largest opening as a share of the mouth's width: more looks like a hole in a face that was photographed shut."""
+_CORNER = 0.14
+"""How soft the seam is at the corners of the mouth, as a share of its width."""
+_SPREAD, _PURSE = 0.06, 0.15
+"""How far a corner moves outward in a wide vowel and inward in a round one, as a share of the mouth's width."""
 _TEETH_SEEN = 0.06
-"""A rest opening above this share of the width shows the person's own teeth."""
+"""A rest opening above this share of the width can show the person's own teeth."""
+_SHUT = 0.10
+"""A mouth that shows no teeth and opens less than this is taken for shut: landmarks lie a little inside the lips."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +52,8 @@ class _Mouth:
     width: float
     rest: float
     """Opening in pixels as photographed."""
+    teeth: bool
+    """Whether the photograph shows the person's own teeth."""
 
 
 class PhotoFace:
@@ -60,13 +68,16 @@ class PhotoFace:
         self._eyes = [Eye(picture, landmarks, side) for side in ("right", "left")]
         self._build_fields()
         self._sway = self._build_head()
-        self._skin = self._lip_colour()
 
     def _measure_mouth(self) -> _Mouth:
         upper, lower = contour(self._points[INNER_UPPER]), contour(self._points[INNER_LOWER])
         width = float(np.linalg.norm(self._points[61] - self._points[291]))
         rest = float(np.mean(np.linalg.norm(upper - lower, axis=1)[16:32]))
-        return _Mouth(upper, lower, width, rest)
+        teeth = rest > _TEETH_SEEN * width and self._sees_teeth(upper, lower)
+        if not teeth and rest < _SHUT * width:  # shut: the two lines are one, and what lies between them is lip
+            upper = lower = ((upper + lower) / 2).astype(np.float32)
+            rest = 0.0
+        return _Mouth(upper, lower, width, rest, teeth)
 
     def _build_fields(self) -> None:
         """Fields for one pixel of opening, and for one pixel of widening."""
@@ -93,6 +104,8 @@ class PhotoFace:
         ]
         upper = self._field(upper_groups, sigma)
         side = self._seam()
+        # What the contours move by: the fields before the seam parts them.
+        self._free = {"lower": lower, "upper": upper}
         self._lower = lower * side
         self._upper = upper * (1 - side)
         outward: list[tuple[list[int], float]] = [([61, 78], -1.0), ([291, 308], 1.0), (_PINNED + _CHIN, 0.0)]
@@ -113,14 +126,19 @@ class PhotoFace:
         return spread(points, values, self._height, self._width, sigma)
 
     def _seam(self) -> Field:
-        """1 below the lip line, 0 above; sharp between the corners, ever softer beyond them."""
+        """1 below the lip line, 0 above: sharp where the mouth opens, soft at its corners, where nothing may tear."""
         middle = (self._mouth.upper + self._mouth.lower) / 2
         xs = np.arange(self._width, dtype=np.float32)
         line = np.interp(xs, middle[:, 0], middle[:, 1]).astype(np.float32)
         outside = np.maximum(np.maximum(middle[0, 0] - xs, xs - middle[-1, 0]), 0)
-        softness = 0.6 + 0.9 * outside
+        softness = 0.6 + _CORNER * self._mouth.width * (1 - self._apart(xs)) + 0.9 * outside
         below = np.arange(self._height, dtype=np.float32)[:, None] - line[None, :]
         return smoothstep(below / softness[None, :], -1.0, 1.0)
+
+    def _apart(self, xs: NDArray[np.float32]) -> NDArray[np.float32]:
+        """How much the lips part at some columns: 0 at the corners and beyond, 1 between them."""
+        low, high = self._mouth.upper[0, 0], self._mouth.upper[-1, 0]
+        return smoothstep(np.minimum(xs - low, high - xs) / (0.5 * self._mouth.width), 0.0, 0.32)
 
     def _build_head(self) -> Sway:
         """A soft mask of the head, which sways, and of the body, which breathes."""
@@ -132,24 +150,33 @@ class PhotoFace:
         body = smoothstep(ys - p[152][1], 0.0, 0.8 * face)
         return Sway(head, body, (float(p[152][0]), float(p[152][1]) + 0.25 * face), face)
 
-    def _lip_colour(self) -> NDArray[np.float32]:
-        lip = contour(self._points[OUTER_LOWER])[8:40] * 0.5 + contour(self._points[INNER_LOWER])[8:40] * 0.5
-        x, y = np.clip(lip.round().astype(int), 0, [self._width - 1, self._height - 1]).T
-        return np.median(self._picture[y, x], axis=0).astype(np.float32)
+    def _sees_teeth(self, upper: Points, lower: Points) -> bool:
+        """Whether what lies between the lips is whiter than the lower lip: teeth, neither lip nor a dark mouth."""
+        outer = contour(self._points[OUTER_LOWER])
+
+        def whiteness(first: NDArray[Any], second: NDArray[Any]) -> NDArray[Any]:
+            between: NDArray[Any] = np.concatenate([first + share * (second - first) for share in (0.3, 0.5, 0.7)])
+            colours = _at(self._picture, between.astype(np.float32)).astype(np.float32)
+            return np.array([np.median(colours[:, 0] / (colours[:, 2] + 1)), np.median(colours.max(axis=1))])
+
+        inside, lip = whiteness(upper[14:34], lower[14:34]), whiteness(lower[14:34], outer[14:34])
+        return bool(inside[0] > lip[0] * 1.12 and inside[1] > 0.55 * lip[1])
 
     def frame(self, motion: Motion, index: int) -> Picture:
         """The picture of one frame."""
         opening = float(motion.opening[index])
-        pixels = _WIDEST * self._mouth.width * opening * (1 - 0.35 * float(motion.rounding[index]))
+        width, rounding = float(motion.width[index]), float(motion.rounding[index])
+        pixels = _WIDEST * self._mouth.width * opening * (1 - 0.1 * rounding)
         # A smile photographed with teeth closes beyond its rest in silences, else a slit of teeth stays.
         close = 0.55 * self._mouth.rest * (1 - min(1.0, opening * 3))
-        gap = pixels - close
-        wide = 0.055 * self._mouth.width * float(motion.width[index]) * (1.0 if motion.width[index] > 0 else 1.5)
+        # Round lips draw together what a smile holds apart.
+        gap = pixels - close - 0.35 * self._mouth.rest * rounding * min(1.0, opening * 4)
+        wide = (_SPREAD if width > 0 else _PURSE) * self._mouth.width * width
         image = self._picture.copy()
         for eye in self._eyes:
             eye.blink(image, float(motion.blink[index]))
         face = self._warp(image, gap, wide)
-        self._paint_mouth(face, gap, wide, opening)
+        self._paint_mouth(face, gap, wide, opening, rounding)
         image[self._top : self._bottom, self._left : self._right] = face
         return self._sway.apply(image, motion, index)
 
@@ -161,14 +188,16 @@ class PhotoFace:
 
     def _moved(self, line: Points, gap: float, wide: float, *, lower: bool) -> Points:
         """Where a contour of the mouth is in this frame, in the coordinates of the face window."""
-        span = np.linspace(0, np.pi, len(line), dtype=np.float32)
-        share = np.clip(np.sin(span), 0, 1) ** 0.55
-        moved = line - np.array([self._left, self._top], dtype=np.float32)
-        moved[:, 1] += (0.84 if lower else -0.16) * gap * share
-        moved[:, 0] += wide * np.linspace(-1, 1, len(line), dtype=np.float32)
+        field, share = (self._free["lower"], 0.84 * gap) if lower else (self._free["upper"], -0.16 * gap)
+        down = share * self._apart(line[:, 0]) ** 0.35
+        moved = line.copy()
+        for _ in range(3):  # the warp is known backward: what arrives here came from the line
+            moved[:, 1] = line[:, 1] + down * _at(field, moved)
+        moved -= np.array([self._left, self._top], dtype=np.float32)
+        moved[:, 0] += wide * _at(self._outward, moved)
         return moved
 
-    def _paint_mouth(self, face: Picture, gap: float, wide: float, opening: float) -> None:
+    def _paint_mouth(self, face: Picture, gap: float, wide: float, opening: float, rounding: float) -> None:
         if self._mouth.rest + gap < 0.012 * self._mouth.width:
             return
         upper = self._moved(self._mouth.upper, gap, wide, lower=False)
@@ -180,7 +209,7 @@ class PhotoFace:
         shape = window.shape[:2]
         offset = low.astype(np.float32)
         mask = fill(shape, polygon - offset, feather=max(0.6, 0.012 * self._mouth.width))
-        inside = self._inside(shape, upper - offset, lower - offset, low, gap, wide, opening)
+        inside = self._inside(shape, upper - offset, lower - offset, low, gap, wide, opening, rounding)
         blended = window * (1 - mask[..., None]) + inside * mask[..., None]
         window[:] = np.clip(blended, 0, 255).astype(np.uint8)
 
@@ -193,6 +222,7 @@ class PhotoFace:
         gap: float,
         wide: float,
         opening: float,
+        rounding: float,
     ) -> NDArray[Any]:
         """Cavity, tongue and teeth, float BGR."""
         ys, xs = np.mgrid[0 : shape[0], 0 : shape[1]].astype(np.float32)
@@ -205,7 +235,10 @@ class PhotoFace:
         inside[:] = np.array([34, 26, 62], np.float32)
         tongue = smoothstep(depth, 0.55, 0.9) * (1 - smoothstep(side, 0.45, 0.8)) * min(1.0, opening * 1.4)
         inside += tongue[..., None] * (np.array([92, 82, 168], np.float32) - inside)
-        self._paint_teeth(inside, ys, top, side, low, gap, wide)
+        without = inside.copy()
+        self._paint_teeth(inside, ys, top, side, low, gap, wide, min(1.0, 4 * opening))
+        # Round lips stand forward and cover the teeth.
+        inside += 0.9 * float(smoothstep(np.array(rounding), 0.3, 0.9)) * (without - inside)
         # The lips cast a shadow into the mouth; its corners are dark.
         shade = 0.72 + 0.28 * smoothstep(depth, 0.0, 0.22)
         return inside * (shade * (1 - 0.35 * smoothstep(side, 0.6, 1.0)))[..., None]
@@ -219,9 +252,10 @@ class PhotoFace:
         low: NDArray[np.int_],
         gap: float,
         wide: float,
+        seen: float,
     ) -> None:
         """The photograph's own teeth where it shows them, else a bright band under the upper lip."""
-        if self._mouth.rest > _TEETH_SEEN * self._mouth.width:
+        if self._mouth.teeth:
             lift = 0.16 * gap
             xs = np.arange(inside.shape[1], dtype=np.float32)[None, :] + low[0] + self._left
             map_x = np.repeat(
@@ -239,4 +273,11 @@ class PhotoFace:
         band = 1 - smoothstep((ys - top) / np.maximum(tall, 1), 0.75, 1.1)
         band *= 1 - smoothstep(side, 0.62, 0.86)
         columns = 0.94 + 0.06 * np.cos(side * 26)
-        inside += band[..., None] * (np.array([205, 219, 226], np.float32) * columns[..., None] - inside)
+        inside += seen * band[..., None] * (np.array([205, 219, 226], np.float32) * columns[..., None] - inside)
+
+
+def _at(field: NDArray[Any], points: Points) -> NDArray[Any]:
+    """The field's values at points, those outside it taken from its border."""
+    columns = np.clip(points[:, 0].round().astype(int), 0, field.shape[1] - 1)
+    rows = np.clip(points[:, 1].round().astype(int), 0, field.shape[0] - 1)
+    return field[rows, columns]
