@@ -126,6 +126,7 @@ var sentences = map[string]string{
 	"send the file as the form's part file, with a filename, as the raw body, or as an https URL or data: URI":  "envie o arquivo na parte file do formulário, com nome de arquivo, como o próprio corpo, ou como URL https ou data: URI",
 
 	// Jobs, files and the rest.
+	"the studio is starting":                       "o estúdio está iniciando",
 	"the database does not answer":                 "o banco de dados não responde",
 	"there is no such job":                         "esse trabalho não existe",
 	"there is no such voice":                       "essa voz não existe",

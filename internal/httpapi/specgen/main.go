@@ -1,5 +1,5 @@
-// Command specgen writes the OpenAPI document to the file that its argument names. It imports no generated client, so that a
-// stale one cannot keep the document from being made.
+// Command specgen writes the OpenAPI document to the file that its argument names, by default the committed one. It imports no
+// generated client, so that a stale one cannot keep the document from being made.
 package main
 
 import (
@@ -19,8 +19,9 @@ func main() {
 }
 
 func run() error {
-	if len(os.Args) != 2 {
-		return fmt.Errorf("usage: specgen FILE")
+	path := "internal/apiclient/openapi.json"
+	if len(os.Args) > 1 {
+		path = os.Args[1]
 	}
 	spec, err := httpapi.Spec()
 	if err != nil {
@@ -31,5 +32,5 @@ func run() error {
 		return err
 	}
 	indented.WriteByte('\n')
-	return os.WriteFile(os.Args[1], indented.Bytes(), 0o644)
+	return os.WriteFile(path, indented.Bytes(), 0o644)
 }
