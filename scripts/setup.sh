@@ -22,7 +22,7 @@ install_uv() {
   python3 -m pip --version >/dev/null 2>&1 || apt_install python3-pip
   say "installing uv"
   rm -rf "$tools/uv"
-  python3 -m pip install -q --disable-pip-version-check --no-deps --require-hashes --target "$tools/uv" -r "$pins" ||
+  python3 -m pip install -q --disable-pip-version-check --root-user-action=ignore --no-deps --require-hashes --target "$tools/uv" -r "$pins" ||
     die "uv could not be installed: the first run needs the network"
   stamp uv "$pins"
 }

@@ -22,8 +22,8 @@ lint() {
 }
 
 drift() {
-  local fresh
-  fresh=$(mktemp -d) && trap 'rm -rf "$fresh"' RETURN
+  local fresh="$root/.cache/generated"
+  rm -rf "$fresh" && mkdir -p "$fresh"
   "$root/scripts/generate.sh" "$fresh" && diff -ru internal/apiclient/openapi.json "$fresh/openapi.json" &&
     diff -ru internal/apiclient/client.gen.go "$fresh/client.gen.go" && diff -ru web/src/api.gen.ts "$fresh/api.gen.ts" ||
     { echo "the API document or a client made from it is stale: run make generate and commit" >&2; return 1; }
