@@ -52,6 +52,29 @@ def test_the_words_of_the_prompt_count() -> None:
     assert read("redhead").hue is None
 
 
+@pytest.mark.parametrize(
+    ("prompt", "hair", "style", "hue"),
+    [
+        ("Professional headshot of a woman with red curly hair", "#a4492c", "curly", None),
+        ("mulher de cabelo longo preto, fundo azul", "#1d1a1b", "long", 0.6),
+        ("retrato de um homem idoso, vida longa", "#a6a4a2", "", None),
+        ("woman in a red dress", None, "", 0.0),
+    ],
+)
+def test_hair_is_read_apart_from_the_rest(prompt: str, hair: str | None, style: str, hue: float | None) -> None:
+    subject = read(prompt)
+    assert subject.person
+    assert (subject.hair, subject.style, subject.hue) == (hair, style, hue)
+
+
+def test_all_four_corners_are_marked() -> None:
+    rgb = pixels(draw("floresta", 512, 512, 1)[0]).astype(int)
+    inset = round(0.035 * 512)
+    for x in (inset + 8, 511 - inset - 8):
+        for y in (inset, 512 - inset):
+            assert rgb[y - 2 : y + 3, x].max(axis=1).max() > rgb[y + 6, x].max() + 15
+
+
 def test_geometry_is_where_the_features_are() -> None:
     picture, metadata = draw("Professional headshot", 512, 640, 3)
     face = metadata["face"]
@@ -62,6 +85,11 @@ def test_geometry_is_where_the_features_are() -> None:
     head = face["head"]
     skin = rgb[int((head["y"] + 0.02) * 640), int((head["x"] + 0.25 * head["rx"]) * 512)]
     assert "#" + "".join(f"{value:02x}" for value in skin) == face["colours"]["skin"] or np.ptp(skin.astype(int)) > 15
+    for brow, eye in zip(face["brows"], face["eyes"], strict=True):
+        column = rgb[: int(eye["y"] * 640 - eye["ry"] * 512 * 1.2), int(brow["x"] * 512)].astype(int).sum(axis=1)
+        darkest = int(np.argmin(column[int(brow["y"] * 640) - 20 :])) + int(brow["y"] * 640) - 20
+        assert abs(darkest - brow["y"] * 640) < 8
+    assert face["jaw"]["y"] > face["mouth"]["y"] + face["mouth"]["height"] * 512 / 640
     assert head["y"] * 640 < face["mouth"]["y"] * 640 < (head["y"] * 640 + head["ry"] * 512)
 
 

@@ -25,10 +25,10 @@ def finish(picture: Image.Image, title: str) -> Image.Image:
     small = min(width, height)
     layer = Image.new("RGBA", picture.size, (0, 0, 0, 0))
     pen = ImageDraw.Draw(layer)
-    _corners(pen, width, height, small)
     if small >= _SMALLEST_TITLED:
         _title(layer, pen, title, small)
         _mark(pen, width, small)
+    _corners(pen, width, height, small)
     return Image.alpha_composite(picture.convert("RGBA"), layer).convert("RGB")
 
 
@@ -43,7 +43,9 @@ def _corners(pen: ImageDraw.ImageDraw, width: int, height: int, small: int) -> N
 def _mark(pen: ImageDraw.ImageDraw, width: int, small: int) -> None:
     letters = font(700, max(9, round(0.020 * small)))
     wide = pen.textlength(MARK, font=letters)
-    x, y, pad = width - 0.075 * small - wide, 0.066 * small, 0.010 * small
+    pad = max(4.0, 0.010 * small)
+    # Clear of the corner's frame mark.
+    x, y = width - 0.055 * small - 2.2 * pad - wide, 0.055 * small + 1.6 * pad
     box = (x - 1.6 * pad, y - pad, x + wide + 1.6 * pad, y + letters.size + pad)
     pen.rounded_rectangle(box, 1.2 * pad, fill=(20, 24, 30, 150))
     pen.text((x, y), MARK, font=letters, fill=(255, 255, 255, 230))

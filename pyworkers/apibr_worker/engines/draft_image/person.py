@@ -55,13 +55,15 @@ def _choose(subject: Subject, random: np.random.Generator) -> _Look:
     gender = subject.gender or str(random.choice(["woman", "man"]))
     styles = ["long", "bun", "curly"] if gender == "woman" else ["short", "short", "curly"]
     beard = subject.beard or (gender == "man" and bool(random.random() < 0.35))
+    # Drawn in any case: a word in the prompt changes what it names, not the rest of the character.
+    hair, clothes, drawn = str(random.choice(_HAIRS)), str(random.choice(_CLOTHES)), str(random.choice(styles))
     return _Look(
         skin=skin,
         shade=shade,
         lip=lip,
-        hair=subject.hair or str(random.choice(_HAIRS)),
-        clothes=str(random.choice(_CLOTHES)),
-        style="bald" if subject.bald else str(random.choice(styles)),
+        hair=subject.hair or hair,
+        clothes=clothes,
+        style="bald" if subject.bald else subject.style or drawn,
         beard=beard,
         glasses=subject.glasses or bool(random.random() < 0.2),
         formal=subject.formal,
@@ -82,11 +84,22 @@ class _Face:
             {"x": x / width, "y": y / height, "rx": self._eye_rx / width, "ry": self._eye_ry / width}
             for x, y in self._eyes
         ]
+        brows = [
+            {"x": x / width, "y": (y - 1.95 * self._eye_ry) / height, "rx": 1.45 * self._eye_rx / width}
+            for x, y in self._eyes
+        ]
         return {
             "kind": "drawn",
             "head": {"x": self._x / width, "y": self._y / height, "rx": self._rx / width, "ry": self._ry / width},
             "eyes": eyes,
-            "mouth": {"x": self._x / width, "y": self._mouth_y / height, "width": self._mouth_width / width},
+            "brows": brows,
+            "jaw": {"x": self._x / width, "y": (self._y + self._ry) / height, "rx": 0.87 * self._rx / width},
+            "mouth": {
+                "x": self._x / width,
+                "y": self._mouth_y / height,
+                "width": self._mouth_width / width,
+                "height": 0.36 * self._mouth_width / width,
+            },
             "colours": {"skin": self._mouth_skin, "shade": self._look.shade, "lip": self._look.lip},
         }
 

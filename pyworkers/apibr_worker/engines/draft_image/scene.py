@@ -33,8 +33,8 @@ def palette(subject: Subject, random: np.random.Generator) -> tuple[Colour, Colo
         return colour(0.65, 0.65, 0.10), colour(0.62, 0.55, 0.32), colour(0.63, 0.5, 0.10)
     if subject.light == "sunset":
         return colour(0.72, 0.45, 0.42), colour(0.06, 0.62, 0.97), colour(0.85, 0.45, 0.20)
-    if subject.scene == "forest" and subject.hue is None:
-        hue = 0.40
+    if subject.hue is None and (subject.scene == "forest" or subject.light == "day"):
+        hue = 0.40 if subject.scene == "forest" else 0.57
     return colour(hue, 0.42, 0.80), colour(hue + 0.06, 0.14, 0.97), colour(hue - 0.04, 0.55, 0.30)
 
 
@@ -105,15 +105,22 @@ def _ridges(
         base = 0.50 + 0.40 * share
         line = base + 0.10 * (1.15 - share) * _ridge(canvas.shape[1], random, 0.55)
         if trees and layer >= 2:
-            line += (
-                0.022
-                * np.abs(np.sin(np.arange(canvas.shape[1]) * random.uniform(0.05, 0.12) + random.random() * 9)) ** 0.5
-                * -1
-            )
+            line -= _firs(canvas.shape[1], canvas.shape[1] / canvas.shape[0], random) * (0.5 + 0.5 * share)
         below = np.clip((ys - line[None, :]) * canvas.shape[0] / 1.5, 0, 1)
         mist = 0.25 * np.clip((ys - line[None, :]) * 5, 0, 1) * (1 - share)
         shade = mix(mix(low, ground, 0.25 + 0.75 * share), low, mist)
         canvas[:] = mix(canvas, shade, below)
+
+
+def _firs(width: int, ratio: float, random: np.random.Generator) -> NDArray[np.float32]:
+    """A line of treetops, as heights in fractions of the picture's height."""
+    count = int(random.uniform(26, 38) * ratio) + 2
+    place = np.linspace(0, count - 1.001, width) + random.random()
+    heights = random.uniform(0.35, 1.0, count + 1)
+    tree, across = np.minimum(place.astype(int), count), place % 1.0
+    slope = 1 - np.abs(2 * across - 1)
+    # Boughs: small steps down a fir's side.
+    return (0.055 * heights[tree] * (slope - 0.10 * ((slope * 4) % 1.0))).astype(np.float32)
 
 
 def _water(canvas: Canvas, ys: Canvas, low: Colour, ground: Colour, random: np.random.Generator) -> None:

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 _PERSON = (
     "headshot portrait person people woman women man men girl boy face selfie avatar professional actor actress teacher doctor "
     "presenter host businessman businesswoman character retrato pessoa mulher homem menina menino moca rapaz rosto professora "
-    "professor medico medica apresentador apresentadora executivo executiva empresario empresaria personagem garota garoto"
+    "professor medico medica apresentador apresentadora executivo executiva empresario empresaria personagem garota garoto senhora senhor idoso idosa grandmother grandfather"
 ).split()
-_WOMAN = "woman women girl actress businesswoman she mulher menina moca professora medica apresentadora executiva garota".split()
-_MAN = "man men boy actor businessman he homem menino rapaz medico apresentador executivo empresario garoto".split()
+_WOMAN = "grandmother senhora woman women girl actress businesswoman she mulher menina moca professora medica apresentadora executiva garota".split()
+_MAN = "grandfather senhor man men boy actor businessman he homem menino rapaz medico apresentador executivo empresario garoto".split()
 _FORMAL = (
     "professional business headshot suit executivo executiva empresario empresaria terno negocios profissional".split()
 )
@@ -28,7 +28,7 @@ _SCENES: dict[str, Sequence[str]] = {
 _LIGHT: dict[str, Sequence[str]] = {
     "night": "night dark midnight noite escuro escura madrugada".split(),
     "sunset": "sunset sunrise dawn dusk golden por entardecer amanhecer dourado crepusculo".split(),
-    "day": "day sunny morning bright dia ensolarado manha claro clara".split(),
+    "day": "noon day sunny morning bright dia ensolarado manha claro clara".split(),
 }
 _COLOURS: dict[str, float] = {
     "red": 0.0, "vermelho": 0.0, "vermelha": 0.0, "orange": 0.08, "laranja": 0.08, "yellow": 0.14, "amarelo": 0.14, "amarela": 0.14,
@@ -39,6 +39,25 @@ _HAIR: dict[str, str] = {
     "blonde": "#d9b26a", "blond": "#d9b26a", "loiro": "#d9b26a", "loira": "#d9b26a", "redhead": "#a4492c", "ruivo": "#a4492c",
     "ruiva": "#a4492c", "brunette": "#4a2f22", "grey": "#a6a4a2", "gray": "#a6a4a2", "grisalho": "#a6a4a2", "grisalha": "#a6a4a2",
 }  # fmt: skip
+
+
+# What makes a colour word the colour of the hair: one of these beside it.
+_OF_HAIR = "hair haired cabelo cabelos".split()
+_HAIR_COLOURS: dict[str, str] = {
+    "black": "#1d1a1b", "preto": "#1d1a1b", "pretos": "#1d1a1b", "brown": "#4a2f22", "castanho": "#4a2f22", "castanhos": "#4a2f22",
+    "dark": "#2b211c", "escuro": "#2b211c", "escuros": "#2b211c", "red": "#a4492c", "vermelho": "#a4492c", "vermelhos": "#a4492c",
+    "white": "#d9d7d3", "branco": "#d9d7d3", "brancos": "#d9d7d3", "golden": "#d9b26a", "dourado": "#d9b26a", "dourados": "#d9b26a",
+    "blue": "#3f6fa8", "azul": "#3f6fa8", "azuis": "#3f6fa8", "pink": "#d879a3", "rosa": "#d879a3", "green": "#4d8a5f",
+    "verde": "#4d8a5f", "verdes": "#4d8a5f", "purple": "#76539c", "roxo": "#76539c", "roxos": "#76539c", "loiros": "#d9b26a",
+    "ruivos": "#a4492c", "grisalhos": "#a6a4a2",
+}  # fmt: skip
+_OLD = "old elderly senior grandmother grandfather idoso idosa velho velha avo vovo".split()
+_STYLES: dict[str, Sequence[str]] = {
+    "curly": "curly curls afro cacheado cacheados cacheada crespo crespos crespa".split(),
+    "bun": "bun coque".split(),
+    "long": "long longo longos".split(),
+    "short": "short curto curtos".split(),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +76,8 @@ class Subject:
     """0..1, or None when the prompt names no colour."""
     hair: str | None
     """#rrggbb, or None."""
+    style: str
+    """long, bun, curly, short, or "" when the prompt does not say."""
     bald: bool
     glasses: bool
     beard: bool
@@ -65,7 +86,8 @@ class Subject:
 def read(prompt: str) -> Subject:
     """Finds the words that matter, in Portuguese and English, whatever their accents and case."""
     words = plain(prompt)
-    there = set(words)
+    hair, of_hair = _hair(words)
+    there = set(words) - of_hair
     scene = next((name for name, signs in _SCENES.items() if there & set(signs)), "")
     light = next((name for name, signs in _LIGHT.items() if there & set(signs)), "")
     return Subject(
@@ -74,12 +96,41 @@ def read(prompt: str) -> Subject:
         formal=bool(there & set(_FORMAL)),
         scene=scene,
         light=light,
-        hue=next((_COLOURS[word] for word in words if word in _COLOURS), None),
-        hair=next((_HAIR[word] for word in words if word in _HAIR), None),
+        hue=next((hue for word in words if word not in of_hair and (hue := _hue(word)) is not None), None),
+        hair=hair,
+        style=_style(words),
         bald=bool(there & {"bald", "careca"}),
         glasses=bool(there & {"glasses", "oculos"}),
         beard=bool(there & {"beard", "bearded", "barba", "barbudo"}),
     )
+
+
+def _hue(word: str) -> float | None:
+    """The hue that a word names, in the plural too."""
+    return _COLOURS.get(word, _COLOURS.get("azul" if word == "azuis" else word.removesuffix("s")))
+
+
+def _hair(words: list[str]) -> tuple[str | None, set[str]]:
+    """The hair's colour, and the words that tell it and so tell nothing about the rest of the picture."""
+    places = [index for index, word in enumerate(words) if word in _OF_HAIR]
+    # "red curly hair" in English, "cabelo cacheado vermelho" in Portuguese: at most one word between.
+    near = [words[other] for index in places for other in range(max(0, index - 2), min(len(words), index + 3))]
+    found = next((word for word in near if word in _HAIR_COLOURS), None)
+    if found:
+        return _HAIR_COLOURS[found], {found}
+    named = next((_HAIR[word] for word in words if word in _HAIR), None)
+    return named or ("#a6a4a2" if set(words) & set(_OLD) else None), set()
+
+
+def _style(words: list[str]) -> str:
+    """How the hair is worn; "long" and "short" count only beside the hair."""
+    places = [index for index, word in enumerate(words) if word in _OF_HAIR]
+    near = {words[other] for index in places for other in range(max(0, index - 2), min(len(words), index + 3))}
+    for style, signs in _STYLES.items():
+        there = near if style in ("long", "short") else set(words)
+        if there & set(signs):
+            return style
+    return ""
 
 
 def plain(text: str) -> list[str]:
