@@ -232,6 +232,21 @@ def test_a_drawn_mouth_has_shapes_and_grows_out_of_the_smile() -> None:
     assert max(np.abs(b - a).max() for a, b in itertools.pairwise(steps)) < 0.5 * whole, "no jump"
 
 
+@pytest.mark.parametrize(("aspect", "ratio"), [("1:1", 1.0), ("9:16", 9 / 16), ("16:9", 16 / 9)])
+@pytest.mark.parametrize(("width", "height"), [(640, 360), (360, 640), (480, 480)])
+def test_drawn_characters_in_every_aspect(engine: Engine, aspect: str, ratio: float, width: int, height: int) -> None:
+    picture, metadata = draw("Professional headshot", width, height, 1)
+    framed, size = engine._drawn(np.ascontiguousarray(np.asarray(picture)[..., ::-1]), metadata["face"], aspect)
+    assert size[0] / size[1] == pytest.approx(ratio, rel=0.02)
+    speaking, resting = (framed.frame(still(opening), 0).astype(int) for opening in (0.95, 0.0))
+    changed = np.argwhere(np.abs(speaking - resting).max(axis=2) > 40)
+    assert changed.size > 0, "the mouth moves where the mouth is"
+    (low_y, low_x), (high_y, high_x) = changed.min(axis=0), changed.max(axis=0)
+    assert abs((low_x + high_x) / 2 - size[0] / 2) < 0.05 * size[0]
+    assert high_y < 0.9 * size[1]
+    assert low_y > 0.3 * size[1]
+
+
 def test_drawn_eyes_shut() -> None:
     picture, metadata = draw("Professional headshot", 480, 480, 1)
     bgr = np.ascontiguousarray(np.asarray(picture)[..., ::-1])

@@ -19,6 +19,8 @@ LONGEST_SIDE = 1280
 """Larger pictures are scaled down: a draft shows timing, not pores."""
 _ASPECTS = {"1:1": 1.0, "9:16": 9 / 16, "16:9": 16 / 9}
 _SMALLEST_SIDE = 64
+TITLE_TOP = 0.81
+"""Where the title of one of our cards begins, as a share of its height."""
 
 
 def read_picture(path: Path) -> Picture:
@@ -74,6 +76,14 @@ def frame_picture(picture: Picture, aspect: str, head: Box) -> tuple[Picture, tu
         cropped = picture[y : y + crop_height, x : x + crop_width]
         return _even(np.ascontiguousarray(cropped)), (1.0, -float(x), -float(y))
     return _before_blur(picture, wanted)
+
+
+def without_title(picture: Picture, aspect: str) -> Picture:
+    """One of our cards above its title, when it is to be cropped: half a title is worse than none."""
+    height, width = picture.shape[:2]
+    if aspect == "source" or abs(width / height / _ASPECTS[aspect] - 1) < 0.01:
+        return picture
+    return np.ascontiguousarray(picture[: round(TITLE_TOP * height)])
 
 
 def _place(low: float, high: float, size: int, limit: int) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from apibr_worker.engines.draft_avatar.compose import TITLE_TOP
 from apibr_worker.engines.draft_avatar.drawn_parts import Lid, Mouth
 from apibr_worker.engines.draft_avatar.drive import Motion
 from apibr_worker.engines.draft_avatar.fields import smoothstep
@@ -15,8 +16,8 @@ from apibr_worker.engines.draft_avatar.sway import Sway
 Picture = NDArray[Any]
 """BGR picture, uint8, shape (height, width, 3). OpenCV's stubs do not say what they return."""
 
-_STILL = (0.72, 0.82)
-"""Heights of the picture where breathing wanes and ends: the card's title begins there."""
+_STILL = (TITLE_TOP - 0.10, TITLE_TOP)
+"""Heights of the picture where breathing wanes and ends."""
 _TURNING = 1.3
 """A drawn head may turn more than a photographed one."""
 _OVAL = ("x", "y", "rx", "ry")

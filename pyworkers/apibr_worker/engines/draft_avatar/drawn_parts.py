@@ -62,10 +62,12 @@ class Mouth:
         blend(image, inside, _CAVITY)
         tongue = ellipse(corners + np.array([0, 1.02 * tall - upper], np.float32), 0.60 * half, 0.44 * tall)
         blend(image, fill(shape, tongue) * inside, _TONGUE)
-        band = min(0.28 * tall, 0.095 * width)
+        # Round lips stand forward and cover the teeth.
+        band = min(0.28 * tall, 0.095 * width) * (1 - float(smoothstep(np.array(rounding), 0.2, 0.7)))
         hidden = lens(corners + np.array([0, band], np.float32), 1.2 * half, upper, 2 * width)
-        teeth = inside * (1 - fill(shape, hidden)) * (1 - float(smoothstep(np.array(rounding), 0.3, 0.7)))
-        blend(image, teeth, _TEETH)
+        teeth = inside * (1 - fill(shape, hidden))
+        if band > 0.2:
+            blend(image, teeth, _TEETH)
 
 
 class Lid:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from apibr_worker.api import Context, InvalidInputError, LoadRequest, Output, RunResult, Warning
 from apibr_worker.engines.draft_avatar import encode
-from apibr_worker.engines.draft_avatar.compose import frame_picture, read_picture
+from apibr_worker.engines.draft_avatar.compose import frame_picture, read_picture, without_title
 from apibr_worker.engines.draft_avatar.drawn import DrawnFace, head_box, is_drawn
 from apibr_worker.engines.draft_avatar.drive import Motion, motion
 from apibr_worker.engines.draft_avatar.photo import PhotoFace
@@ -75,12 +75,15 @@ class Engine:
         picture = read_picture(image.path)
         aspect = str(context.params.get("aspect", "source"))
         geometry: Any = image.metadata.get("face")
-        height, width = picture.shape[:2]
         if is_drawn(geometry):
-            box = head_box(geometry, width, height)
-            framed, placed = frame_picture(picture, aspect, box)
-            return DrawnFace(framed, geometry, placed, (width, height)), (framed.shape[1], framed.shape[0])
+            return self._drawn(picture, geometry, aspect)
         return self._photograph(picture, aspect)
+
+    @staticmethod
+    def _drawn(picture: NDArray[np.uint8], geometry: dict[str, Any], aspect: str) -> tuple[Face, tuple[int, int]]:
+        height, width = picture.shape[:2]
+        framed, placed = frame_picture(without_title(picture, aspect), aspect, head_box(geometry, width, height))
+        return DrawnFace(framed, geometry, placed, (width, height)), (framed.shape[1], framed.shape[0])
 
     def _photograph(self, picture: NDArray[np.uint8], aspect: str) -> tuple[Face, tuple[int, int]]:
         mesh = self._mesh or FaceMesh()

@@ -235,10 +235,9 @@ class PhotoFace:
         inside[:] = np.array([34, 26, 62], np.float32)
         tongue = smoothstep(depth, 0.55, 0.9) * (1 - smoothstep(side, 0.45, 0.8)) * min(1.0, opening * 1.4)
         inside += tongue[..., None] * (np.array([92, 82, 168], np.float32) - inside)
-        without = inside.copy()
-        self._paint_teeth(inside, ys, top, side, low, gap, wide, min(1.0, 4 * opening))
         # Round lips stand forward and cover the teeth.
-        inside += 0.9 * float(smoothstep(np.array(rounding), 0.3, 0.9)) * (without - inside)
+        covered = float(smoothstep(np.array(rounding), 0.2, 0.9))
+        self._paint_teeth(inside, ys, top, side, low, gap, wide, min(1.0, 4 * opening), covered)
         # The lips cast a shadow into the mouth; its corners are dark.
         shade = 0.72 + 0.28 * smoothstep(depth, 0.0, 0.22)
         return inside * (shade * (1 - 0.35 * smoothstep(side, 0.6, 1.0)))[..., None]
@@ -253,10 +252,11 @@ class PhotoFace:
         gap: float,
         wide: float,
         seen: float,
+        covered: float,
     ) -> None:
         """The photograph's own teeth where it shows them, else a bright band under the upper lip."""
         if self._mouth.teeth:
-            lift = 0.16 * gap
+            lift = 0.16 * gap + 0.65 * covered * self._mouth.rest
             xs = np.arange(inside.shape[1], dtype=np.float32)[None, :] + low[0] + self._left
             map_x = np.repeat(
                 xs - wide * np.clip((xs - self._points[13][0]) / (0.5 * self._mouth.width), -1, 1), inside.shape[0], 0
@@ -269,7 +269,7 @@ class PhotoFace:
             shown = 1 - smoothstep(map_y - rest_bottom[None, :], -2.2, 0.4)
             inside += shown[..., None] * (own - inside)
             return
-        tall = 0.085 * self._mouth.width * (1 - 0.45 * side)
+        tall = 0.085 * self._mouth.width * (1 - 0.45 * side) * (1 - 0.9 * covered)
         band = 1 - smoothstep((ys - top) / np.maximum(tall, 1), 0.75, 1.1)
         band *= 1 - smoothstep(side, 0.62, 0.86)
         columns = 0.94 + 0.06 * np.cos(side * 26)

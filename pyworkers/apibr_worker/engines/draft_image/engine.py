@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,7 @@ class Engine:
         pictures: list[tuple[Image.Image, dict[str, Any]]] = []
         with context.phase("draw"):
             for index in range(count):
-                pictures.append(draw(str(params["prompt"]), *size, context.seed + index))
+                pictures.append(draw(str(params["prompt"]), *size, context.seed + index, context.check_cancel))
                 preview = context.out_dir / f"preview-{index}.jpg"
                 small = pictures[-1][0].copy()
                 small.thumbnail((_PREVIEW_SIDE, _PREVIEW_SIDE))
@@ -47,14 +48,20 @@ class Engine:
         return RunResult(outputs)
 
 
-def draw(prompt: str, width: int, height: int, seed: int) -> tuple[Image.Image, dict[str, Any]]:
+def draw(
+    prompt: str, width: int, height: int, seed: int, check_cancel: Callable[[], None] = lambda: None
+) -> tuple[Image.Image, dict[str, Any]]:
     """One card and its metadata; the same arguments give the same pixels."""
     random = np.random.default_rng([seed & 0xFFFFFFFF, seed >> 32])
     subject = read(prompt)
     if not subject.person:
-        return card.finish(_image(scene.draw(width, height, subject, random)), title(prompt)), {}
+        picture = _image(scene.draw(width, height, subject, random))
+        check_cancel()
+        return card.finish(picture, title(prompt)), {}
     background = _image(scene.backdrop(width, height, subject, random))
+    check_cancel()
     picture, face = person.draw(background, subject, random)
+    check_cancel()
     return card.finish(picture, title(prompt)), {"face": face}
 
 
