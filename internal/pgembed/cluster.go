@@ -225,14 +225,20 @@ func (c *Cluster) initialise(ctx context.Context) error {
 		if err == nil {
 			return os.Rename(making, c.dataDir)
 		}
-		tail = fmt.Sprintf("%v: %s", err, lastLine(string(out)))
+		tail = fmt.Sprintf("%v: %s", err, complaint(string(out)))
 		_ = os.RemoveAll(making)
 	}
 	return fmt.Errorf("pgembed: initdb failed: %s", tail)
 }
 
-func lastLine(text string) string {
+// complaint is the line of a program's output that says what went wrong, else the last one.
+func complaint(text string) string {
 	lines := strings.Split(strings.TrimSpace(text), "\n")
+	for _, line := range lines {
+		if strings.Contains(line, "error:") || strings.HasPrefix(line, "FATAL") {
+			return line
+		}
+	}
 	return lines[len(lines)-1]
 }
 
