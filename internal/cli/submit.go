@@ -173,8 +173,20 @@ func (s *studio) download(ctx context.Context, asset string, to io.Writer) error
 	return err
 }
 
+func (s *studio) downloadInto(ctx context.Context, asset, path string) error {
+	target, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return exitWith(ExitError, "cannot write %s: %v", path, err)
+	}
+	defer target.Close()
+	return s.download(ctx, asset, target)
+}
+
 // downloadFile writes to a temporary file first: a broken download never looks like a result.
 func (s *studio) downloadFile(ctx context.Context, asset, path string) error {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return s.downloadInto(ctx, asset, path) // a device or pipe: written to, never replaced
+	}
 	temporary, err := os.CreateTemp(filepath.Dir(path), ".apibr-*")
 	if err != nil {
 		return exitWith(ExitError, "cannot write %s: %v", path, err)
