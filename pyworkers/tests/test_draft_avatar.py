@@ -25,6 +25,7 @@ from apibr_worker.engines.draft_avatar.sound import AUDIO_RATE
 from apibr_worker.engines.draft_image.engine import draw
 from apibr_worker.face import FaceMesh
 from apibr_worker.media import ffmpeg, read_audio
+from apibr_worker.speech import Phoneme
 from tests.harness import SAMPLES, Recorder, context
 
 PORTRAIT = InputFile("image", SAMPLES / "portrait.png", "image/png")
@@ -103,6 +104,29 @@ def test_blinks_come_and_go() -> None:
     assert 2 <= starts <= 6
     assert np.mean(moves.blink > 0.1) < 0.12
     assert moves.opening.max() == 0.0
+
+
+def test_the_mouth_rests_in_silence_whatever_the_phonemes_say() -> None:
+    samples = np.zeros(AUDIO_RATE * 2, np.float32)
+    samples[:AUDIO_RATE] = 0.3 * np.sin(np.arange(AUDIO_RATE) * 0.1)
+    moves = motion(samples, AUDIO_RATE, [Phoneme("a", 0.0, 2.0)], 25, 50, 3)
+    assert moves.opening[5:23].min() > 0.7
+    assert moves.opening[38:].max() < 0.02
+
+
+def test_a_blink_shuts_the_photographed_eyes() -> None:
+    picture = read_picture(PORTRAIT.path)
+    mesh = FaceMesh()
+    landmarks = mesh.find(picture)
+    assert landmarks is not None
+    face = PhotoFace(picture, landmarks)
+
+    def eye(shut: float) -> float:
+        points = mesh.find(face.frame(still(0.0, blink=shut), 0))
+        assert points is not None
+        return float(np.linalg.norm(points[159] - points[145]) / np.linalg.norm(points[33] - points[133]))
+
+    assert eye(1.0) < 0.75 * eye(0.0)
 
 
 def test_levels_gate_silence() -> None:
