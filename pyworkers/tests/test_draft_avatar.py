@@ -25,7 +25,7 @@ from apibr_worker.engines.draft_avatar.sound import AUDIO_RATE
 from apibr_worker.engines.draft_image.engine import draw
 from apibr_worker.face import FaceMesh
 from apibr_worker.media import ffmpeg, read_audio
-from apibr_worker.speech import Phoneme
+from apibr_worker.speech import Phoneme, synthesize
 from tests.harness import SAMPLES, Recorder, context
 
 PORTRAIT = InputFile("image", SAMPLES / "portrait.png", "image/png")
@@ -87,6 +87,20 @@ def test_the_mouth_follows_the_sound_and_rests_in_silence(engine: Engine, tmp_pa
     silent, spoken = opening[60:84], opening[np.r_[0:45, 92:125]]
     assert silent.max() < np.percentile(spoken, 60)
     assert silent.std() < 0.25 * spoken.std()
+
+
+def test_the_mouth_is_in_time_with_the_sound(tmp_path: Path) -> None:
+    text = "Olá! Eu sou um rascunho. Você pode trocar o roteiro e ouvir a voz antes da versão final."
+    asked = context(tmp_path, "video.avatar", {"seed": 1})
+    speech = synthesize(text, language="pt-BR", voice=None, speed=1.0, context=asked)
+    count = int(speech.seconds * 100)
+    level = levels(speech.samples, speech.sample_rate, count)
+    for phonemes in (speech.phonemes, None):
+        opening = motion(speech.samples, speech.sample_rate, phonemes, 100, count, 1).opening
+        by_lag = {lag: np.corrcoef(np.roll(level, lag)[30:-30], opening[30:-30])[0, 1] for lag in range(-15, 16)}
+        best = max(by_lag, key=lambda lag: by_lag[lag])
+        assert by_lag[0] > 0.5
+        assert abs(best) <= 4, "hundredths of a second: less than what a viewer notices"
 
 
 def test_phonemes_drive_the_mouth(engine: Engine, tmp_path: Path) -> None:

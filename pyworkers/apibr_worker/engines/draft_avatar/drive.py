@@ -38,7 +38,7 @@ _OTHER = (0.22, 0.1, 0.0)
 
 _ATTACK, _RELEASE = 0.045, 0.085
 """Time constants of the mouth in seconds: it opens faster than it closes."""
-_LOOK_AHEAD = 0.02
+_LOOK_AHEAD = 0.035
 _GATE_DB, _GATE_WIDTH_DB = -34.0, 12.0
 """Below this level, measured from the loud parts, the mouth rests."""
 
