@@ -68,7 +68,7 @@ What the studio itself costs, measured by %s on %s. No model runs here: the side
 answers at once (internal/e2e/testdata/echo.py), so that what is left is the queue, the database, the supervisor and the files.
 Times of models are in the benchmark of the engines.
 
-Machine: %s, %d cores, Linux, Go %s, private Postgres with its durable settings (fsync on), data directory on %s.
+Machine: %s, %d cores, Linux, %s, private Postgres with its durable settings (fsync on), data directory on %s.
 Other programs may have run on the machine meanwhile; take figures as an order of magnitude and ratios as reliable.
 
 | measure | result | goal | how |
