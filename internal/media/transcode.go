@@ -208,6 +208,11 @@ func (p *Processor) finish(ctx context.Context, req FinishRequest) (Info, error)
 	if err != nil {
 		return Info{}, err
 	}
+	if c.mime == "audio/wav" && (req.Format == "" || req.Format == "wav") {
+		if info, err := finishWAV(req.Src, req.Dst, req.Mark); !errors.Is(err, errNotPlainWAV) {
+			return info, err
+		}
+	}
 	src := req.Src
 	if req.Format != "" && FormatMIME(req.Format) != c.mime {
 		src = req.Dst + ".part"

@@ -1,0 +1,127 @@
+package media
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"io"
+	"os"
+	"time"
+)
+
+// errNotPlainWAV says that ffmpeg has to deal with a file.
+var errNotPlainWAV = errors.New("media: not a plain WAV file")
+
+// finishWAV labels a WAV file that an engine wrote: the same chunks with our comment before the sound. Starting ffmpeg twice for it took
+// 30 ms of every speech job. It fails with errNotPlainWAV, and writes nothing, when the file is anything but a header and samples.
+func finishWAV(src, dst string, m Mark) (Info, error) {
+	file, err := os.Open(src)
+	if err != nil {
+		return Info{}, err
+	}
+	defer file.Close()
+	format, size, err := readWAVHeader(file)
+	if err != nil {
+		return Info{}, err
+	}
+	channels, rate, perSecond := binary.LittleEndian.Uint16(format[2:]), binary.LittleEndian.Uint32(format[4:]), binary.LittleEndian.Uint32(format[8:])
+	if channels == 0 || rate == 0 || perSecond == 0 {
+		return Info{}, errNotPlainWAV
+	}
+	if err := writeWAV(dst, format, wavComment(description(m)), file, size); err != nil {
+		os.Remove(dst)
+		return Info{}, diskError(err)
+	}
+	played := time.Duration(float64(size) / float64(perSecond) * float64(time.Second))
+	return Info{Kind: Audio, MIME: "audio/wav", Duration: played, HasAudio: true, SampleRate: int(rate), Channels: int(channels), Orientation: 1}, nil
+}
+
+// readWAVHeader leaves the file at its first sample; it returns the fmt chunk and the size of the samples in bytes.
+func readWAVHeader(file *os.File) (format []byte, size uint32, err error) {
+	const longestFormat, smallestFormat = 64, 16
+	var riff [12]byte
+	if _, err := io.ReadFull(file, riff[:]); err != nil || string(riff[:4]) != "RIFF" || string(riff[8:]) != "WAVE" {
+		return nil, 0, errNotPlainWAV
+	}
+	info, err := file.Stat()
+	if err != nil {
+		return nil, 0, err
+	}
+	for {
+		var head [8]byte
+		if _, err := io.ReadFull(file, head[:]); err != nil {
+			return nil, 0, errNotPlainWAV
+		}
+		name, length := string(head[:4]), binary.LittleEndian.Uint32(head[4:])
+		switch {
+		case name == "data" && format != nil:
+			at, err := file.Seek(0, io.SeekCurrent)
+			if err != nil || length == 0 || at+int64(length) > info.Size() {
+				return nil, 0, errNotPlainWAV // a stream of unknown length, or cut short
+			}
+			return format, length, nil
+		case name == "fmt " && length >= smallestFormat && length <= longestFormat:
+			format = make([]byte, length)
+			if _, err := io.ReadFull(file, format); err != nil {
+				return nil, 0, errNotPlainWAV
+			}
+		default:
+			if _, err := file.Seek(int64(length), io.SeekCurrent); err != nil {
+				return nil, 0, errNotPlainWAV
+			}
+		}
+		if length%2 == 1 {
+			if _, err := file.Seek(1, io.SeekCurrent); err != nil {
+				return nil, 0, errNotPlainWAV
+			}
+		}
+	}
+}
+
+// wavComment is a LIST chunk of type INFO with a comment.
+func wavComment(text string) []byte {
+	value := append([]byte(text), 0)
+	if len(value)%2 == 1 {
+		value = append(value, 0)
+	}
+	var list bytes.Buffer
+	list.WriteString("INFOICMT")
+	_ = binary.Write(&list, binary.LittleEndian, uint32(len(text)+1))
+	list.Write(value)
+	return list.Bytes()
+}
+
+func writeWAV(dst string, format, list []byte, samples io.Reader, size uint32) error {
+	out, err := os.OpenFile(dst, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer out.Close()
+	padding := int64(size % 2)
+	total := int64(4+8+len(format)+8+len(list)+8) + int64(size) + padding
+	if total > 1<<32-1 {
+		return errNotPlainWAV
+	}
+	var head bytes.Buffer
+	chunk := func(name string, length uint32, content []byte) {
+		head.WriteString(name)
+		_ = binary.Write(&head, binary.LittleEndian, length)
+		head.Write(content)
+	}
+	chunk("RIFF", uint32(total), []byte("WAVE"))
+	chunk("fmt ", uint32(len(format)), format)
+	chunk("LIST", uint32(len(list)), list)
+	chunk("data", size, nil)
+	if _, err := out.Write(head.Bytes()); err != nil {
+		return err
+	}
+	if _, err := io.CopyN(out, samples, int64(size)); err != nil {
+		return err
+	}
+	if padding > 0 {
+		if _, err := out.Write([]byte{0}); err != nil {
+			return err
+		}
+	}
+	return out.Close()
+}
