@@ -59,8 +59,9 @@ class Studio {
     await this.ended;
   }
 
-  async submitAvatar() {
+  async submitAvatar(fields = {}) {
     const form = new FormData();
+    for (const [name, value] of Object.entries(fields)) form.set(name, value);
     form.set("image", await openAsBlob(join(root, "samples/portrait.png")), "portrait.png");
     form.set("audio", await openAsBlob(join(root, "samples/voice.wav")), "voice.wav");
     form.set("quality", "draft");
@@ -131,9 +132,19 @@ step("the queue is paused and resumed from the page", async ({ page }) => {
 });
 
 step("a job is canceled from the page", async ({ page, studio }) => {
-  const id = await studio.submitAvatar();
+  const id = await studio.submitAvatar({ duration: "120" }); // long enough not to end before it is canceled
+  const canceled = page.locator(`#results [data-job="${id}"][data-status="canceled"]`);
+  // The answer to the click says "processing" still and is held back until the event has overtaken it, as may happen by itself.
+  await page.route("**/cancel", async (route) => {
+    const answer = await route.fetch();
+    await canceled.waitFor();
+    await route.fulfill({ response: answer });
+  });
+  const answered = page.waitForResponse("**/cancel");
   await page.locator(`#queue [data-job="${id}"]`).getByRole("button", { name: texts.en["job.cancel"] }).click();
-  await page.locator(`#results [data-job="${id}"][data-status="canceled"]`).waitFor();
+  await (await answered).finished();
+  await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+  assert.equal(await canceled.count(), 1, "an answer that came late has brought the job back");
 });
 
 step("both languages have the same texts", async () => {

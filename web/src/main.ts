@@ -26,7 +26,7 @@ const actions: CardActions = {
 
 async function act(call: () => Promise<Job>): Promise<void> {
   try {
-    store.put(await call());
+    store.offer(await call());
     notice = "";
   } catch (error) {
     notice = t("failed.action", { detail: error instanceof Error ? error.message : String(error) });
@@ -131,7 +131,7 @@ async function refresh(): Promise<void> {
     const [recent, queue] = await Promise.all([api.recentJobs(), api.queue()]);
     const listed = new Set(recent.data.map((job) => job.id));
     for (const job of store.active()) if (!listed.has(job.id) && job.status === "processing") store.jobs.delete(job.id);
-    for (const job of recent.data) store.put(job);
+    for (const job of recent.data) store.offer(job);
     store.paused = queue.paused;
     render();
   } catch (error) {

@@ -1,4 +1,5 @@
-// What the page knows: every job it has heard of, newest fact wins.
+// What the page knows of every job it has heard of. Events come in commit order and always win; an answer to a request may
+// have been overtaken by them.
 import { finished, type Job, type ServerMessage } from "./types";
 
 export class Store {
@@ -10,6 +11,12 @@ export class Store {
   put(job: Job): void {
     this.jobs.set(job.id, job);
     if (finished(job)) this.dropPreview(job.id);
+  }
+
+  /** Takes an answer to a request. It never brings an ended job back to life: if that job was started again, an event says so. */
+  offer(job: Job): void {
+    const known = this.jobs.get(job.id);
+    if (!known || !finished(known) || finished(job)) this.put(job);
   }
 
   /** Applies a message and says which job changed: an id, "all", or null for none. */
