@@ -90,6 +90,7 @@ type Service struct {
 	waiters  waiters
 	outlooks outlooks
 	history  history
+	room     room
 
 	// Set late: the runner that is woken is built with this Service.
 	hooks    sync.RWMutex

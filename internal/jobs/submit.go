@@ -25,8 +25,6 @@ const insertVoiceSQL = `
 
 const insertDepSQL = `insert into job_deps (job_id, depends_on, as_input) values ($1, $2, $3) on conflict do nothing`
 
-const countOpenSQL = `select count(*) from generation_jobs where owner_id = $1 and status in ('queued', 'processing')`
-
 // Submit stores a job with its voice, dependencies, ticket and event in one transaction and wakes this node's runner.
 // Fails with *InputError, ErrQueueFull, ErrNameTaken.
 //
@@ -72,20 +70,6 @@ func (s *Service) SubmitTx(ctx context.Context, tx pgx.Tx, specs ...Spec) ([]*Jo
 		return nil, nil, fmt.Errorf("jobs: submit: %w", err)
 	}
 	return jobs, func(ctx context.Context) { s.committed(ctx, t) }, nil
-}
-
-func (s *Service) checkRoom(ctx context.Context, owner uuid.UUID) error {
-	if s.cfg.MaxQueued <= 0 {
-		return nil
-	}
-	var open int
-	if err := s.cfg.Pool.QueryRow(ctx, countOpenSQL, owner).Scan(&open); err != nil {
-		return fmt.Errorf("jobs: count open jobs: %w", err)
-	}
-	if open >= s.cfg.MaxQueued {
-		return ErrQueueFull
-	}
-	return nil
 }
 
 // standsAlone says that nothing that the statements find can forbid the job: no parent, no key to end, no job inputs, and all

@@ -38,7 +38,9 @@ def segment(context: Context, path: Path, width: int, height: int, fps: int) -> 
         "pipe:0",
     ]
     argv += ["-c:v", "libx264", "-preset", "veryfast", "-crf", "19", "-pix_fmt", "yuv420p", "-bf", "0", "-g", "1000"]
-    argv += ["-threads", "2", "-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709"]
+    # A lookahead in a thread of its own chooses other frame types under load: the same frames would give other bytes.
+    argv += ["-x264-params", "sync-lookahead=0", "-threads", "2"]
+    argv += ["-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709"]
     argv += ["-vf", "scale=out_color_matrix=bt709:out_range=tv", "-video_track_timescale", "12800"]
     argv += [*_EXACT, "-f", "mp4", str(path)]
     with context.child(argv, stdin=True) as child:
