@@ -34,11 +34,34 @@ type forecast struct {
 
 // outlooks keeps the last forecast.
 type outlooks struct {
+	making sync.Mutex // held while a forecast is made; taken before mu
+
 	mu    sync.Mutex
 	dirty bool
 	last  *forecast
 	next  time.Time // not before
 	at    time.Time
+}
+
+// fresh is the last forecast if it still serves.
+func (o *outlooks) fresh() *forecast {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	now := time.Now()
+	if o.last != nil && (now.Before(o.next) || !o.dirty && now.Sub(o.at) < time.Second) {
+		return o.last
+	}
+	return nil
+}
+
+// long is the last forecast if it is of a long queue, which serves while a newer one is made.
+func (o *outlooks) long() *forecast {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.last != nil && len(o.last.of) > longForecast {
+		return o.last
+	}
+	return nil
 }
 
 func (o *outlooks) invalidate() {
@@ -73,26 +96,38 @@ func (s *Service) Outlooks(ctx context.Context, jobs ...*Job) (map[uuid.UUID]Out
 	return found, nil
 }
 
-// forecast is at most a second old, and as new as the last change on this node unless making it is dear.
+// forecast is at most a second old, and as new as the last change on this node unless making it is dear: then one caller makes
+// it anew and the others go on with the last.
 func (s *Service) forecast(ctx context.Context) (*forecast, error) {
 	o := &s.outlooks
+	if f := o.fresh(); f != nil {
+		return f, nil
+	}
+	if !o.making.TryLock() {
+		if f := o.long(); f != nil {
+			return f, nil
+		}
+		o.making.Lock()
+	}
+	defer o.making.Unlock()
+	if f := o.fresh(); f != nil { // somebody has just made it
+		return f, nil
+	}
+	o.mu.Lock()
+	o.dirty = false // before the read: a change that comes during it counts as one after
+	o.mu.Unlock()
+	begin := time.Now()
+	f, err := s.makeForecast(ctx)
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	now := time.Now()
-	if o.last != nil && now.Before(o.next) || o.last != nil && !o.dirty && now.Sub(o.at) < time.Second {
-		return o.last, nil
-	}
-	o.dirty = false // before the read: a change that comes during it counts as one after
-	f, err := s.makeForecast(ctx)
 	if err != nil {
 		o.dirty = true
 		return nil, err
 	}
-	cost := time.Since(now)
 	o.last, o.at = f, time.Now()
 	o.next = o.at
 	if len(f.of) > longForecast {
-		o.next = o.at.Add(forecastShare * cost)
+		o.next = o.at.Add(forecastShare * o.at.Sub(begin))
 	}
 	return f, nil
 }
