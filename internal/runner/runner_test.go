@@ -269,9 +269,11 @@ func TestSegmentsAreNotMadeAgain(t *testing.T) {
 			require.NoError(t, process.Kill())
 		}
 	}
-	n.await(job.ID, jobs.Completed)
+	ended := n.await(job.ID, jobs.Completed)
 	require.Equal(t, 4, n.count("select count(*) from job_segments where job_id = $1", job.ID))
-	require.GreaterOrEqual(t, n.count("select count(*) from job_segments where job_id = $1 and fence = 1", job.ID), 2)
+	kept := n.count("select count(*) from job_segments where job_id = $1 and fence = 1", job.ID)
+	require.GreaterOrEqual(t, kept, 2)
+	require.EqualValues(t, kept, ended.Result.Metadata["first_segment"], "the second run makes only what is missing")
 	require.GreaterOrEqual(t, n.count("select count(*) from job_segments where job_id = $1 and fence = 2", job.ID), 1)
 }
 

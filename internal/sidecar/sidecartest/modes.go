@@ -132,7 +132,7 @@ func (p *program) echo(id json.RawMessage, run runRequest) {
 }
 
 func (p *program) done(id json.RawMessage, outputs ...map[string]any) {
-	result := map[string]any{"outputs": outputs, "seed": 7, "timings": map[string]any{"first": 0.5}, "metadata": map[string]any{"pid": os.Getpid()}}
+	result := map[string]any{"outputs": outputs, "seed": 7, "timings": map[string]any{"first": 0.5}, "metadata": map[string]any{"pid": os.Getpid(), "first_segment": p.first}}
 	if p.mode == OddSeed {
 		result["seed"] = json.RawMessage("7.0")
 	}
@@ -165,6 +165,7 @@ func (p *program) steady(id json.RawMessage, run runRequest, segments bool) {
 	if run.ResumeFrom != nil {
 		first = run.ResumeFrom.Index
 	}
+	p.first = first
 	for i := first; i < int(run.Params.Total); i++ {
 		time.Sleep(time.Duration(run.Params.MS) * time.Millisecond)
 		if p.isCanceled() {

@@ -22,6 +22,8 @@ type program struct {
 	engine string
 	beat   time.Duration
 
+	first int // segment that the run began with
+
 	write    sync.Mutex
 	state    sync.Mutex
 	phase    string
