@@ -17,6 +17,7 @@ import (
 	"github.com/apibr/studio/internal/fetch"
 	"github.com/apibr/studio/internal/jobs"
 	"github.com/apibr/studio/internal/media"
+	"github.com/apibr/studio/internal/store"
 	"github.com/apibr/studio/internal/studio"
 	"github.com/apibr/studio/internal/telemetry"
 	"github.com/apibr/studio/internal/voices"
@@ -162,6 +163,11 @@ func problemOf(err error) *Problem {
 	if errors.As(err, &echoError) {
 		return ofStatus(echoError.Code)
 	}
+	if store.Unavailable(err) {
+		p := newProblem(http.StatusServiceUnavailable, "database_unavailable", "The database is away", "the database does not answer at the moment: try again")
+		p.retryAfter = "2"
+		return p
+	}
 	return newProblem(500, "internal", "Something went wrong", "the studio failed to answer; its log holds the reason under this request's id")
 }
 
@@ -277,7 +283,7 @@ func (p *Problem) in(ctx context.Context) *Problem {
 // answer turns an error into the problem that the caller reads, and logs what they must not see.
 func (s *Server) answer(ctx context.Context, err error) *Problem {
 	p := problemOf(err)
-	if p.Err.Code == "internal" && ctx.Err() == nil {
+	if (p.Err.Code == "internal" || p.Err.Code == "database_unavailable") && ctx.Err() == nil {
 		s.cfg.Log.ErrorContext(ctx, "a request failed", "err", err)
 	}
 	return p.in(ctx)

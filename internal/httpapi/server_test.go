@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -18,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/labstack/echo/v4"
 	"github.com/stretchr/testify/require"
 )
@@ -311,4 +313,12 @@ func literal(e ast.Expr) string {
 		return left + right
 	}
 	return ""
+}
+
+func TestADatabaseThatIsAwayIsNoFailure(t *testing.T) {
+	_, err := pgx.Connect(context.Background(), "host="+t.TempDir()+" user=nobody")
+	p := problemOf(fmt.Errorf("jobs: get: %w", err))
+	require.Equal(t, 503, p.Status)
+	require.Equal(t, "2", p.GetHeaders().Get("Retry-After"))
+	require.NotContains(t, p.Detail, "nobody")
 }

@@ -1,6 +1,6 @@
 """A sidecar that does nothing, as fast as it can: what is left of a job's time is the studio's own.
 
-Usage: echo.py LOG ENGINE. For every run it appends a line to LOG: when the run frame came and when the result left, in
+Usage: echo.py LOG ENGINE [hold]. With hold it takes runs and never ends them. For every run it appends a line to LOG: when the run frame came and when the result left, in
 nanoseconds since the epoch. It loads no library beyond Python's own and answers with a tenth of a second of silence.
 """
 
@@ -13,6 +13,7 @@ import time
 import wave
 
 log_path, engine = sys.argv[1], sys.argv[2]
+hold = sys.argv[3:] == ["hold"]
 frames_in, frames_out = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
 os.dup2(2, 1)
 lock = threading.Lock()
@@ -55,6 +56,8 @@ with open(log_path, "a", buffering=1) as log:
         if frame["method"] == "load":
             result = {"vram_bytes": 0, "ram_bytes": 20 << 20, "seconds": 0.0}
         elif frame["method"] == "run":
+            if hold:
+                continue
             result = run(frame["params"])
             log.write(f"{frame['params']['job']} {came} {time.time_ns()} {os.getpid()}\n")
         send({"id": frame["id"], "result": result})
