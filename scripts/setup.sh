@@ -27,14 +27,16 @@ install_uv() {
   stamp uv "$pins"
 }
 
-# venv_install VENV STAMP REQUIREMENTS: every file is pinned by hash; compiled now, so that the first job does not pay for it.
+# venv_install VENV STAMP REQUIREMENTS...: every file is pinned by hash and names all that is needed; compiled now, so that the first
+# job does not pay for it.
 venv_install() {
-  local venv=$1 name=$2 pins=$3
-  [ -x "$venv/bin/python" ] && fresh "$name" "$pins" && return
+  local venv=$1 name=$2
+  shift 2
+  [ -x "$venv/bin/python" ] && fresh "$name" "$@" && return
   [ -x "$venv/bin/python" ] || "$uv" venv -q --python "$(command -v python3)" --no-python-downloads "$venv"
-  say "installing $(basename "$pins") into $(basename "$venv")"
-  "$uv" pip install -q --python "$venv/bin/python" --compile-bytecode --require-hashes -r "$pins"
-  stamp "$name" "$pins"
+  say "installing $(basename "$1") into $(basename "$venv")"
+  "$uv" pip install -q --python "$venv/bin/python" --compile-bytecode --no-deps --require-hashes "${@/#/--requirements=}"
+  stamp "$name" "$@"
 }
 
 web() {
@@ -56,6 +58,13 @@ for_tests() {
   command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || apt_install chromium
   command -v cc >/dev/null || apt_install gcc libc6-dev # the race detector needs cgo
   venv_install "$draft" dev "$root/pyworkers/requirements-dev.txt"
+  models_venv
+}
+
+# The engines of final quality are tested on tiny checkpoints, which need the real libraries: torch of PyPI runs on any CPU.
+models_venv() {
+  local pins="$root/pyworkers/requirements"
+  venv_install "$models" models "$root/requirements.txt" "$pins-torch-pypi.txt" "$pins-models-nodeps.txt" "$pins-models-dev.txt"
 }
 
 toolchain

@@ -8,6 +8,7 @@ go build -trimpath -o bin/apibr ./cmd/apibr
 
 step() { say "$1"; shift; "$@" || die "this step failed: $*"; }
 
+models() { (cd pyworkers && "$models/bin/python" "$@"); }
 python() { (cd pyworkers && "$draft/bin/python" "$@"); }
 gofmt_clean() { local files; files=$(gofmt -l cmd internal migrations web/*.go); [ -z "$files" ] || { echo "not gofmt'ed: $files" >&2; return 1; }; }
 
@@ -18,6 +19,7 @@ lint() {
   step "ruff" python -m ruff check .
   step "ruff format" python -m ruff format --check .
   step "pyright" web/node_modules/.bin/pyright --project pyworkers --pythonpath "$draft/bin/python"
+  step "pyright of the models" web/node_modules/.bin/pyright --project pyworkers/pyright-models.json --pythonpath "$models/bin/python"
   step "typescript" web/node_modules/.bin/tsc --noEmit --project web
 }
 
@@ -33,6 +35,7 @@ lint
 [ "${1:-}" = lint ] && exit 0
 step "contract drift" drift
 step "python tests" python -m pytest -q
+step "python tests of the models" models -m pytest -q tests_models
 step "go tests" go test -race -timeout 20m ./...
 step "browser tests" node web/e2e/run.mjs
 say "everything passed"
