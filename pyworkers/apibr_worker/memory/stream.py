@@ -7,7 +7,7 @@ truth.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -100,7 +100,7 @@ class BlockStreamer:
         self._stream: torch.cuda.Stream | None = None
 
     @contextmanager
-    def entered(self) -> Iterator[None]:
+    def entered(self) -> Generator[None]:
         """The model on the device. Raises torch.OutOfMemoryError when it does not fit; nothing is left there then
         either.
         """
