@@ -1,0 +1,199 @@
+"""The engine that FLUX and Stable Diffusion 3.5 share: prompt, then latents, then pictures, each phase with its own
+memory.
+"""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import nn
+
+from apibr_worker.api import Context, EngineError, LoadRequest, RunResult
+from apibr_worker.diffusion import components
+from apibr_worker.diffusion.latents import ApartVAE, StepWatch, to_image
+from apibr_worker.diffusion.pictures import save
+from apibr_worker.diffusion.placement import Placement, placement
+from apibr_worker.diffusion.sampling import batches, free, generators, sample
+from apibr_worker.memory.embeddings import EmbeddingCache
+
+Embeddings = dict[str, torch.Tensor]
+
+
+@dataclass(slots=True)
+class Request:
+    """A run's parameters after the engine has put in its own defaults. Sizes are pixels."""
+
+    prompt: str
+    negative_prompt: str
+    width: int
+    height: int
+    num_images: int
+    steps: int
+    guidance_scale: float
+    strength: float
+    image: Image.Image | None
+    mask: Image.Image | None
+    edit: bool
+
+
+class DiffusionEngine(ABC):
+    """load opens the files and checks them; nothing is on the device between runs."""
+
+    names: components.Names
+    marker: str
+    """A part of the names that only files with the original project's names have."""
+    transformer_class: Any
+
+    def __init__(self) -> None:
+        self.model_id = ""
+        self.base = Path()
+        self.place = Placement(torch.device("cpu"), torch.float32)
+        self.transformer: nn.Module | None = None
+        self.vae: ApartVAE | None = None
+        self.cache = EmbeddingCache(None)
+        self.identity = ""
+
+    # ---- what differs
+
+    @abstractmethod
+    def blocks(self, transformer: Any) -> list[nn.Module]:
+        """The transformer's blocks in the order in which it calls them."""
+
+    @abstractmethod
+    def request(self, context: Context) -> Request:
+        """The parameters, complete. Raises InvalidInputError for what cannot be honoured."""
+
+    @abstractmethod
+    def encode(self, request: Request) -> Embeddings:
+        """What the text encoders make of the prompt, on the CPU, by the pipeline's argument names."""
+
+    @abstractmethod
+    def prompt_facts(self, request: Request) -> dict[str, Any]:
+        """All that encode depends on besides the encoders' files."""
+
+    @abstractmethod
+    def pipeline(self, request: Request, place: Placement) -> tuple[Any, dict[str, Any]]:
+        """The pipeline for the request and the arguments that only it takes."""
+
+    @abstractmethod
+    def unpacked(self, latents: torch.Tensor, request: Request) -> torch.Tensor:
+        """Latents as the sampler has them -> (n, channels, height / 8, width / 8)."""
+
+    # ---- what is common
+
+    def load(self, request: LoadRequest) -> None:
+        """Opens the transformer's weights and the VAE's. Text encoders are opened when a prompt needs them."""
+        try:
+            self.base, weights = Path(request.files["base"]), Path(request.files["transformer"])
+        except KeyError as missing:
+            raise EngineError("model_missing", f"the model's part {missing} is missing: install it again") from None
+        self.model_id, self.place = request.model, placement(request.plan)
+        folder = os.environ.get("APIBR_CACHE_DIR")
+        self.cache = EmbeddingCache(Path(folder) / "embeddings" if folder else None)
+        config = weights if (weights / "config.json").is_file() else self.base / "transformer"
+        self.transformer = components.transformer(
+            self.transformer_class, config, weights, type(self).names, self.marker, self.place.dtype
+        )
+        self.vae = ApartVAE(components.vae(self.base / "vae"), self.place)
+        self.identity = _identity(self.base)
+
+    def unload(self) -> None:
+        """Lets go of the files."""
+        self.transformer, self.vae = None, None
+        free(self.place.device)
+
+    def run(self, context: Context) -> RunResult:
+        """Makes the pictures of one request."""
+        if self.transformer is None or self.vae is None:
+            raise EngineError("model_missing", "no model is loaded")
+        request = self.request(context)
+        with context.phase("encode"):
+            embeddings = self._embeddings(request)
+        with context.phase("sample"):
+            latents = self._latents(context, request, embeddings)
+        free(self.place.device)
+        with context.phase("decode"):
+            pictures: list[Image.Image] = []
+            for index, one in enumerate(latents.split(1)):
+                pictures.append(to_image(self.vae.decode(one)[0]))
+                context.progress(index + 1, request.num_images)
+            outputs = save(context, pictures, context.seed)
+        metadata = {
+            "model": self.model_id,
+            "width": request.width,
+            "height": request.height,
+            "num_inference_steps": request.steps,
+            "guidance_scale": request.guidance_scale,
+        }
+        return RunResult(outputs, metadata)
+
+    def _embeddings(self, request: Request) -> Embeddings:
+        key = self.cache.key(encoders=self.identity, **self.prompt_facts(request))
+        found = self.cache.load(key)
+        if found is None:
+            with torch.inference_mode():
+                found = {name: tensor.cpu() for name, tensor in self.encode(request).items()}
+            self.cache.save(key, found)
+            free(torch.device("cpu"))
+        return found
+
+    def _latents(self, context: Context, request: Request, embeddings: Embeddings) -> torch.Tensor:
+        """(num_images, channels, height / 8, width / 8) on the CPU."""
+        transformer, vae = self.transformer, self.vae
+        assert transformer is not None and vae is not None  # noqa: S101 (run has looked)
+
+        def run(place: Placement) -> torch.Tensor:
+            groups = batches(request.num_images, place.batch)
+            watch = StepWatch(context, vae, self.steps(request) * len(groups), lambda x: self.unpacked(x, request))
+            return torch.cat([self._batch(request, embeddings, place, watch, group, context.seed) for group in groups])
+
+        return sample(context, transformer, self.blocks(transformer), self.place, run)[0]
+
+    def _batch(
+        self, request: Request, embeddings: Embeddings, place: Placement, watch: StepWatch, group: range, seed: int
+    ) -> torch.Tensor:
+        pipe, arguments = self.pipeline(request, place)
+        pipe.set_progress_bar_config(disable=True)
+
+        def after_step(pipe: Any, index: int, _: Any, state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+            watch.step(state["latents"], float(pipe.scheduler.sigmas[pipe.scheduler.step_index or index + 1]))
+            return {}
+
+        on_device = {
+            name: tensor.to(place.device, place.dtype).repeat_interleave(len(group), 0)
+            for name, tensor in embeddings.items()
+        }
+        made = pipe(
+            **on_device,
+            **arguments,
+            num_inference_steps=request.steps,
+            guidance_scale=request.guidance_scale,
+            generator=generators(seed + group.start, len(group)),
+            output_type="latent",
+            callback_on_step_end=after_step,
+        ).images
+        return self.unpacked(made, request).cpu()
+
+    def steps(self, request: Request) -> int:
+        """Steps that the sampler really makes: of a picture to start from, only the part that `strength` leaves."""
+        if request.image is None or not self.starts_from_image(request):
+            return request.steps
+        return min(int(request.steps * request.strength), request.steps)
+
+    def starts_from_image(self, request: Request) -> bool:
+        """Whether the picture given is where the sampler starts, rather than something that it looks at."""
+        return request.image is not None
+
+
+def _identity(base: Path) -> str:
+    """What tells one set of text encoders from another: their files' names, sizes and times."""
+    files = sorted(path for folder in base.glob("text_encoder*") for path in folder.iterdir())
+    files += sorted(path for folder in base.glob("tokenizer*") for path in folder.iterdir())
+    facts = [(path.parent.name, path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files]
+    return repr(facts)
