@@ -21,6 +21,9 @@ type Catalogue struct {
 	// Installed says whether an engine can be started here: its environment is there, or a command replaces it. The
 	// application sets it before the catalogue is used. Nil means that every engine with a manifest is installed.
 	Installed func(*Manifest) bool
+
+	// HasFiles says whether a model's files are installed. Nil means that those of every model are.
+	HasFiles func(model string) bool
 }
 
 // Load reads every manifest below the directories: of a pyworkers directory the engines' folders, of any other its
@@ -57,14 +60,46 @@ func (c *Catalogue) Get(id ID) (*Manifest, bool) {
 // All are the engines in the order of their ids. The slice is the caller's.
 func (c *Catalogue) All() []*Manifest { return slices.Clone(c.all) }
 
-// IsInstalled says whether the engine could be started here.
+// IsInstalled says whether the engine could be started here with at least one of its models.
 func (c *Catalogue) IsInstalled(id ID) bool {
 	m, ok := c.byID[id]
-	return ok && c.installed(m)
+	if !ok || !c.installed(m) {
+		return false
+	}
+	return len(m.Models) == 0 || slices.ContainsFunc(m.Models, func(model Model) bool { return c.ready(&model) })
 }
 
 func (c *Catalogue) installed(m *Manifest) bool {
 	return c.Installed == nil || c.Installed(m)
+}
+
+// Model finds a model and its engine by the model's id.
+func (c *Catalogue) Model(id string) (*Manifest, *Model, bool) {
+	for _, m := range c.all {
+		if model, ok := m.Model(id); ok {
+			return m, model, true
+		}
+	}
+	return nil, nil, false
+}
+
+// ready says whether the model can be loaded here: it needs no files, or has them.
+func (c *Catalogue) ready(model *Model) bool {
+	return !model.NeedsFiles() || c.HasFiles == nil || c.HasFiles(model.ID)
+}
+
+// usable is the model with which the engine answers a request of the task: the one asked for, else the first that is ready.
+// An engine whose manifest names no model has one of its own.
+func (c *Catalogue) usable(m *Manifest, task, asked string) (string, bool) {
+	if len(m.Models) == 0 {
+		return string(m.ID), true
+	}
+	for _, model := range m.ModelsOf(task) {
+		if (asked == "" || asked == model.ID || !m.HasModel(asked)) && c.ready(model) {
+			return model.ID, true
+		}
+	}
+	return "", false
 }
 
 func manifestFiles(dir string) ([]string, error) {
@@ -135,6 +170,16 @@ func (m *Manifest) check() error {
 	}
 	if len(m.Tasks) == 0 {
 		bad("no task")
+	}
+	for i := range m.Models {
+		if err := m.Models[i].check(); err != nil {
+			errs = append(errs, err)
+		}
+		for _, task := range m.Models[i].Tasks {
+			if _, ok := m.Tasks[task]; !ok {
+				bad("model %s does %s, which the engine does not", m.Models[i].ID, task)
+			}
+		}
 	}
 	for name, task := range m.Tasks {
 		if task.Parameters == nil {

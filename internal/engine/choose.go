@@ -102,8 +102,12 @@ func (c *Catalogue) Choose(req Choice) (Selection, error) {
 	}
 	if quality != Draft {
 		for _, candidate := range c.finalCandidates(req) {
-			if m, ok := c.Get(candidate); ok && c.installed(m) && m.Does(req.Task) {
-				return Selection{Manifest: m, Model: m.ModelFor(req.Model)}, nil
+			m, ok := c.Get(candidate)
+			if !ok || !c.installed(m) || !m.Does(req.Task) {
+				continue
+			}
+			if model, ok := c.usable(m, req.Task, req.Model); ok {
+				return Selection{Manifest: m, Model: model}, nil
 			}
 		}
 	}
@@ -184,11 +188,24 @@ func (c *Catalogue) notInstalled(req Choice) error {
 		return &UnknownTaskError{Task: req.Task, Quality: Final}
 	}
 	id := candidates[0]
+	m, known := c.Get(id)
+	if known && c.installed(m) {
+		if models := m.ModelsOf(req.Task); len(models) > 0 {
+			model := models[0].ID
+			if m.HasModel(req.Model) {
+				model = req.Model
+			}
+			return &NotInstalledError{Engine: id, Model: model, How: Text{
+				En:   fmt.Sprintf("install its files with `apibr models install %s`, or ask for quality draft", model),
+				PtBR: fmt.Sprintf("instale os arquivos com `apibr models install %s`, ou peça a qualidade draft", model),
+			}}
+		}
+	}
 	how := Text{
 		En:   fmt.Sprintf("install the models environment and the engine %s, or ask for quality draft", id),
 		PtBR: fmt.Sprintf("instale o ambiente de modelos e o motor %s, ou peça a qualidade draft", id),
 	}
-	if m, ok := c.Get(id); ok && m.Install.En != "" {
+	if known && m.Install.En != "" {
 		how = m.Install
 	}
 	return &NotInstalledError{Engine: id, Model: req.Model, How: how}

@@ -45,16 +45,17 @@ type Manifest struct {
 	schemas map[string]*jsonschema.Schema
 }
 
-// Model is one set of weights (or one recipe) that an engine can load.
-type Model struct {
-	ID      string `yaml:"id"`
-	Default bool   `yaml:"default"`
-}
-
 // Memory is what the engine needs on one kind of device.
 type Memory struct {
-	Device  string `yaml:"device"` // Device is cpu, gpu, hip or cuda; gpu stands for both kinds.
-	Variant string `yaml:"variant"`
+	Device  string `yaml:"device"`  // Device is cpu, gpu, hip or cuda; gpu stands for both kinds.
+	Model   string `yaml:"model"`   // Model that this is for. Default: every model of the engine.
+	Variant string `yaml:"variant"` // Variant that this is for. Default: every variant.
+
+	// AttentionBytes bounds the score matrix of an attention. Default 0: the engine's own attention.
+	AttentionBytes int64 `yaml:"attention_bytes"`
+
+	// ResidentBlocks of a transformer stay on the card, the others are streamed. Default: all stay.
+	ResidentBlocks *int `yaml:"resident_blocks"`
 
 	// MinVRAMBytes is the smallest card that the variant is meant for. Default 0: any.
 	MinVRAMBytes int64                 `yaml:"min_vram_bytes"`
@@ -95,36 +96,4 @@ type Phase struct {
 // Block is how long the engine may not look at the cancel flag.
 func (m *Manifest) Block() time.Duration {
 	return time.Duration(m.BlockSeconds * float64(time.Second))
-}
-
-// DefaultModel is the model loaded when nobody asks for another: the marked one, else the first, else the engine's id.
-func (m *Manifest) DefaultModel() string {
-	for _, model := range m.Models {
-		if model.Default {
-			return model.ID
-		}
-	}
-	if len(m.Models) > 0 {
-		return m.Models[0].ID
-	}
-	return string(m.ID)
-}
-
-// HasModel says whether the engine can load the model.
-func (m *Manifest) HasModel(id string) bool {
-	for _, model := range m.Models {
-		if model.ID == id {
-			return true
-		}
-	}
-	return false
-}
-
-// ModelFor is the model that the engine loads for what was asked: that one when it has it, else its default. A draft
-// engine stands in for models that it cannot load, so a job's model and the loaded one may differ.
-func (m *Manifest) ModelFor(asked string) string {
-	if m.HasModel(asked) {
-		return asked
-	}
-	return m.DefaultModel()
 }

@@ -1,0 +1,197 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// Model is one set of weights (or one recipe) that an engine can load.
+type Model struct {
+	ID          string `yaml:"id"`
+	Default     bool   `yaml:"default"`
+	Name        string `yaml:"name"` // Name as its maker writes it. Default: the id.
+	Description Text   `yaml:"description"`
+
+	// Tasks that the model does. Default: all of its engine.
+	Tasks   []string `yaml:"tasks"`
+	Licence Licence  `yaml:"licence"`
+
+	// Gated says that the hub gives the files only to those who accepted the licence there.
+	Gated bool `yaml:"gated"`
+
+	// Languages of a speech model, as BCP 47 tags. Default: those of its engine.
+	Languages []string `yaml:"languages"`
+
+	// Parts that every variant needs, by the name under which the engine gets them.
+	Parts map[string]Part `yaml:"parts"`
+
+	// Variants of the weights, best known first. A model without parts and variants needs no files.
+	Variants       []Variant `yaml:"variants"`
+	DefaultVariant string    `yaml:"default_variant"` // DefaultVariant is installed when none is named. Default: the first.
+}
+
+// Licence of a model.
+type Licence struct {
+	ID   string `yaml:"id" json:"id"`
+	Name string `yaml:"name" json:"name"`
+	URL  string `yaml:"url" json:"url"`
+
+	// Commercial says whether what the model makes may be sold without asking its maker.
+	Commercial bool `yaml:"commercial" json:"commercial"`
+
+	// Accept says that the user must accept the text before the model is installed.
+	Accept bool `yaml:"accept" json:"accept"`
+}
+
+// Variant is the weights in one precision.
+type Variant struct {
+	ID    string          `yaml:"id"`
+	Parts map[string]Part `yaml:"parts"`
+
+	// DiskBytes is about what an installation takes; the exact sizes come from the hub. Default 0: not known.
+	DiskBytes int64 `yaml:"disk_bytes"`
+}
+
+// Part is a group of files of one repository. Which files match is listed from the repository at the time of installing.
+type Part struct {
+	Repo     string   `yaml:"repo"`
+	Patterns []string `yaml:"patterns"` // Patterns in the manner of path.Match over the file's path.
+
+	// URLs name files of other sources than the hub, as a release page. Repo is empty then.
+	URLs []string `yaml:"urls"`
+}
+
+// NeedsFiles says whether the model must be installed before it can run.
+func (m *Model) NeedsFiles() bool { return len(m.Parts) > 0 || len(m.Variants) > 0 }
+
+// Title is the model's name for people.
+func (m *Model) Title() string {
+	if m.Name != "" {
+		return m.Name
+	}
+	return m.ID
+}
+
+// Variant of that id; "" is the default one.
+func (m *Model) Variant(id string) (*Variant, bool) {
+	if id == "" {
+		id = m.DefaultVariant
+	}
+	for i := range m.Variants {
+		if m.Variants[i].ID == id || id == "" {
+			return &m.Variants[i], true
+		}
+	}
+	return nil, false
+}
+
+// Matches says whether the file belongs to the part.
+func (p Part) Matches(file string) bool {
+	return slices.ContainsFunc(p.Patterns, func(pattern string) bool {
+		ok, err := path.Match(pattern, file)
+		return ok && err == nil
+	})
+}
+
+// Model of that id.
+func (m *Manifest) Model(id string) (*Model, bool) {
+	for i := range m.Models {
+		if m.Models[i].ID == id {
+			return &m.Models[i], true
+		}
+	}
+	return nil, false
+}
+
+// ModelsOf are the models that do the task, the default one first.
+func (m *Manifest) ModelsOf(task string) []*Model {
+	var found []*Model
+	for i := range m.Models {
+		model := &m.Models[i]
+		switch {
+		case len(model.Tasks) > 0 && !slices.Contains(model.Tasks, task):
+		case model.Default:
+			found = slices.Insert(found, 0, model)
+		default:
+			found = append(found, model)
+		}
+	}
+	return found
+}
+
+// DefaultModel is the model loaded when nobody asks for another: the marked one, else the first, else the engine's id.
+func (m *Manifest) DefaultModel() string {
+	for _, model := range m.Models {
+		if model.Default {
+			return model.ID
+		}
+	}
+	if len(m.Models) > 0 {
+		return m.Models[0].ID
+	}
+	return string(m.ID)
+}
+
+// HasModel says whether the engine can load the model.
+func (m *Manifest) HasModel(id string) bool { _, ok := m.Model(id); return ok }
+
+// ModelFor is the model that the engine loads for what was asked: that one when it has it, else its default. A draft
+// engine stands in for models that it cannot load, so a job's model and the loaded one may differ.
+func (m *Manifest) ModelFor(asked string) string {
+	if m.HasModel(asked) {
+		return asked
+	}
+	return m.DefaultModel()
+}
+
+// ids become names of folders.
+var safeID = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,63}$`)
+
+// safeVariant allows the capitals of quantisations.
+var safeVariant = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
+
+// SafeID says whether a model's or part's id can be a folder's name.
+func SafeID(id string) bool { return safeID.MatchString(id) && !strings.Contains(id, "..") }
+
+func (m *Model) check() error {
+	var errs []error
+	if !SafeID(m.ID) {
+		errs = append(errs, fmt.Errorf("model id %q: use lower-case letters, digits, dots and dashes", m.ID))
+	}
+	for name, part := range m.Parts {
+		errs = append(errs, part.check(m.ID, name))
+	}
+	for _, variant := range m.Variants {
+		if !safeVariant.MatchString(variant.ID) {
+			errs = append(errs, fmt.Errorf("variant %q of %s: use letters, digits, dots, dashes and underscores", variant.ID, m.ID))
+		}
+		for name, part := range variant.Parts {
+			errs = append(errs, part.check(m.ID, name))
+		}
+	}
+	if _, ok := m.Variant(m.DefaultVariant); !ok && m.DefaultVariant != "" {
+		errs = append(errs, fmt.Errorf("default_variant %q of %s is none of its variants", m.DefaultVariant, m.ID))
+	}
+	return errors.Join(errs...)
+}
+
+func (p Part) check(model, name string) error {
+	switch {
+	case !SafeID(name):
+		return fmt.Errorf("part %q of %s: use lower-case letters, digits and dashes", name, model)
+	case (p.Repo == "") == (len(p.URLs) == 0):
+		return fmt.Errorf("part %s of %s needs a repo or urls", name, model)
+	case p.Repo != "" && len(p.Patterns) == 0:
+		return fmt.Errorf("part %s of %s names no patterns", name, model)
+	}
+	for _, pattern := range p.Patterns {
+		if _, err := path.Match(pattern, "x"); err != nil {
+			return fmt.Errorf("part %s of %s: pattern %q: %w", name, model, pattern, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,183 @@
+package models
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/apibr/studio/internal/engine"
+)
+
+// ErrNotInstalled says that the model, or the variant of it, has no files here.
+var ErrNotInstalled = errors.New("models: not installed")
+
+// Store is a models directory. Safe for concurrent use, also by several processes.
+type Store struct {
+	dir       string
+	catalogue *engine.Catalogue
+
+	mu    sync.Mutex
+	known map[string]cached
+}
+
+// cached is a record and how its file looked when it was read.
+type cached struct {
+	record  *Record
+	changed time.Time
+	size    int64
+}
+
+// New opens the directory; it is made when the first model comes. The catalogue says which models there can be.
+func New(dir string, catalogue *engine.Catalogue) *Store {
+	return &Store{dir: dir, catalogue: catalogue, known: map[string]cached{}}
+}
+
+// Get is the record of an installed model. Fails with ErrNotInstalled.
+func (s *Store) Get(model string) (*Record, error) {
+	if !engine.SafeID(model) {
+		return nil, fmt.Errorf("%w: %q is no model's id", ErrNotInstalled, model)
+	}
+	folder := filepath.Join(s.dir, model)
+	info, err := os.Stat(filepath.Join(folder, recordName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w: %s", ErrNotInstalled, model)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("models: read %s: %w", model, err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if found, ok := s.known[model]; ok && found.changed.Equal(info.ModTime()) && found.size == info.Size() {
+		return found.record, nil
+	}
+	record, err := readRecord(folder)
+	if err != nil {
+		return nil, fmt.Errorf("models: read %s: %w", model, err)
+	}
+	s.known[model] = cached{record, info.ModTime(), info.Size()}
+	return record, nil
+}
+
+// Has says whether the model is installed in any variant.
+func (s *Store) Has(model string) bool {
+	_, err := s.Get(model)
+	return err == nil
+}
+
+// Variants are the installed variants of the model, in alphabetical order; nil when there are none.
+func (s *Store) Variants(model string) []string {
+	record, err := s.Get(model)
+	if err != nil {
+		return nil
+	}
+	return record.VariantIDs()
+}
+
+// Files are the absolute paths of a variant's parts, as a load needs them. Fails with ErrNotInstalled when the variant is not
+// installed or one of its parts has gone.
+func (s *Store) Files(model, variant string) (map[string]string, error) {
+	record, err := s.Get(model)
+	if err != nil {
+		return nil, err
+	}
+	parts, ok := record.Variants[variant]
+	if !ok {
+		return nil, fmt.Errorf("%w: %s in the variant %s", ErrNotInstalled, model, variant)
+	}
+	files := make(map[string]string, len(parts))
+	for part, path := range parts {
+		full := filepath.Join(s.dir, model, filepath.FromSlash(path))
+		if _, err := os.Stat(full); err != nil {
+			return nil, fmt.Errorf("%w: the part %s of %s has gone: install it again", ErrNotInstalled, part, model)
+		}
+		files[part] = full
+	}
+	return files, nil
+}
+
+// List is every installed model by its id's order. What cannot be read is left out and told in the error.
+func (s *Store) List() ([]*Record, error) {
+	entries, err := os.ReadDir(s.dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("models: list: %w", err)
+	}
+	var list []*Record
+	var errs []error
+	for _, entry := range entries {
+		if !entry.IsDir() || !engine.SafeID(entry.Name()) {
+			continue
+		}
+		switch record, err := s.Get(entry.Name()); {
+		case err == nil:
+			list = append(list, record)
+		case !errors.Is(err, ErrNotInstalled):
+			errs = append(errs, err)
+		}
+	}
+	return list, errors.Join(errs...)
+}
+
+// Remove takes a model with all its files away. Fails with ErrNotInstalled.
+func (s *Store) Remove(model string) error {
+	return s.change(func() error {
+		if _, err := s.Get(model); err != nil {
+			return err
+		}
+		return s.discard(model)
+	})
+}
+
+// Pin keeps a model from being removed to make room, or lets it go.
+func (s *Store) Pin(model string, pinned bool) error {
+	return s.change(func() error {
+		record, err := s.Get(model)
+		if err != nil {
+			return err
+		}
+		changed := *record
+		changed.Pinned = pinned
+		if err := writeRecord(filepath.Join(s.dir, model), &changed); err != nil {
+			return fmt.Errorf("models: pin %s: %w", model, err)
+		}
+		return nil
+	})
+}
+
+// discard moves the model's folder away, where nobody finds it, and removes it there.
+func (s *Store) discard(model string) error {
+	gone, err := os.MkdirTemp(s.dir, partialPrefix)
+	if err != nil {
+		return fmt.Errorf("models: remove %s: %w", model, err)
+	}
+	defer os.RemoveAll(gone)
+	err = os.Rename(filepath.Join(s.dir, model), filepath.Join(gone, model))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("models: remove %s: %w", model, err)
+	}
+	return nil
+}
+
+// change runs f while no other process changes the directory.
+func (s *Store) change(f func() error) error {
+	if err := os.MkdirAll(s.dir, 0o700); err != nil {
+		return fmt.Errorf("models: make the directory: %w", err)
+	}
+	lock, err := os.OpenFile(filepath.Join(s.dir, ".lock"), os.O_CREATE|os.O_RDWR|unix.O_CLOEXEC, 0o600)
+	if err != nil {
+		return fmt.Errorf("models: lock: %w", err)
+	}
+	defer lock.Close()
+	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX); err != nil {
+		return fmt.Errorf("models: lock: %w", err)
+	}
+	return f()
+}
