@@ -22,6 +22,7 @@ import (
 	"github.com/apibr/studio/internal/jobs"
 	"github.com/apibr/studio/internal/lifecycle"
 	"github.com/apibr/studio/internal/media"
+	"github.com/apibr/studio/internal/models"
 	"github.com/apibr/studio/internal/pgembed"
 	"github.com/apibr/studio/internal/queue"
 	"github.com/apibr/studio/internal/runner"
@@ -52,6 +53,7 @@ type App struct {
 	voices    *voices.Service
 	auth      *auth.Service
 	catalogue *engine.Catalogue
+	models    *models.Store
 	hub       *events.Hub
 	jobs      *jobs.Service
 	history   *runner.History
@@ -187,7 +189,9 @@ func (a *App) buildJobs() error {
 	a.jobs = jobs.New(a.jobsConfig())
 	a.history = runner.NewHistory(a.jobs, a.log)
 	a.pool = sidecar.New(a.sidecarConfig())
-	catalogue.Installed = a.pool.Installed
+	catalogue.Installed, catalogue.Replaced = a.installed, a.replaced
+	a.models = models.New(c.Models.CacheDir, catalogue)
+	catalogue.Variants = a.models.Variants
 	a.runner = runner.New(a.runnerConfig())
 	a.queue, err = queue.New(a.queueConfig())
 	return err

@@ -16,6 +16,7 @@ import (
 	"github.com/apibr/studio/internal/assets"
 	"github.com/apibr/studio/internal/auth"
 	"github.com/apibr/studio/internal/config"
+	"github.com/apibr/studio/internal/engine"
 	"github.com/apibr/studio/internal/events"
 	"github.com/apibr/studio/internal/fetch"
 	"github.com/apibr/studio/internal/jobs"
@@ -101,18 +102,42 @@ func (a *App) sidecarConfig() sidecar.Config {
 	}
 	return sidecar.Config{
 		Workers: c.Python.Workers, Venvs: map[string]string{"draft": c.Python.DraftVenv, "models": c.Python.ModelsVenv}, Commands: c.EngineCommands(),
+		Env: []string{"APIBR_CACHE_DIR=" + filepath.Join(c.DataDir, "cache")}, EngineEnv: a.engineEnv(),
 		WorkDir: filepath.Join(c.DataDir, "work"), FFmpeg: ffmpeg, HangGrace: c.Supervisor.HangGrace, CancelGrace: c.Supervisor.CancelGrace,
 		TermGrace: c.Supervisor.TermGrace, Spare: c.Supervisor.Spare, Host: a.host, History: a.history, Metrics: a.metrics, Log: a.log,
 		Guard: sidecar.GuardConfig{MinAvailable: int64(c.Guard.MinAvailable), MinAvailableFraction: c.Guard.MinAvailableFraction, PressureFull: c.Guard.PressureFull, GTTGrowth: int64(c.Guard.GTTGrowth)},
 	}
 }
 
+// engineEnv are the settings that only one engine's process gets to see.
+func (a *App) engineEnv() map[engine.ID][]string {
+	bfl := a.config.Engines.BFL
+	if bfl.Key == "" {
+		return nil
+	}
+	return map[engine.ID][]string{"bfl": {"APIBR_BFL_KEY=" + bfl.Key, "APIBR_BFL_URL=" + bfl.URL}}
+}
+
+// installed says whether an engine can be started: a remote one needs a key.
+func (a *App) installed(m *engine.Manifest) bool {
+	if m.ID == "bfl" && a.config.Engines.BFL.Key == "" && !a.replaced(m.ID) {
+		return false
+	}
+	return a.pool.Installed(m)
+}
+
+func (a *App) replaced(id engine.ID) bool { return len(a.config.EngineCommands()[id]) > 0 }
+
 func (a *App) runnerConfig() runner.Config {
 	c := a.config
 	weights := c.Queue.PriorityWeights
+	required := map[string]int64{}
+	for model, size := range c.Models.VRAMRequired {
+		required[model] = int64(size)
+	}
 	fraction, _ := strconv.ParseFloat(c.GPU.MemoryFraction, 64) // "auto" is 0
 	return runner.Config{
-		Jobs: a.jobs, Pool: a.pool, Catalogue: a.catalogue, Host: a.host, Blobs: a.blobs, Media: a.media, Hub: a.hub, History: a.history,
+		Jobs: a.jobs, Pool: a.pool, Catalogue: a.catalogue, Host: a.host, Blobs: a.blobs, Media: a.media, Hub: a.hub, History: a.history, Models: a.models, VRAMRequired: required,
 		WorkDir: filepath.Join(c.DataDir, "work"), Slots: c.Queue.MaxConcurrentJobs,
 		Policy:       sched.Policy{Weights: map[sched.Lane]int{"audio": weights.Audio, "image": weights.Image, "video": weights.Video}, MaxWait: c.Queue.MaxWait},
 		MinAvailable: int64(c.Guard.MinAvailable), MinAvailableFraction: c.Guard.MinAvailableFraction, GPUFraction: fraction, UseGPU: c.GPU.Device != "cpu",

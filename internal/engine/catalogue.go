@@ -22,8 +22,12 @@ type Catalogue struct {
 	// application sets it before the catalogue is used. Nil means that every engine with a manifest is installed.
 	Installed func(*Manifest) bool
 
-	// HasFiles says whether a model's files are installed. Nil means that those of every model are.
-	HasFiles func(model string) bool
+	// Replaced says that a command of the user's takes the place of the engine's process: it brings its own files. Nil is none.
+	Replaced func(ID) bool
+
+	// Variants are the installed variants of a model's files, none of a model that is not installed. Nil means that every model
+	// is installed in every variant.
+	Variants func(model string) []string
 }
 
 // Load reads every manifest below the directories: of a pyworkers directory the engines' folders, of any other its
@@ -66,11 +70,28 @@ func (c *Catalogue) IsInstalled(id ID) bool {
 	if !ok || !c.installed(m) {
 		return false
 	}
-	return len(m.Models) == 0 || slices.ContainsFunc(m.Models, func(model Model) bool { return c.ready(&model) })
+	return len(m.Models) == 0 || slices.ContainsFunc(m.Models, func(model Model) bool { return c.HasFiles(m, &model) })
 }
 
 func (c *Catalogue) installed(m *Manifest) bool {
 	return c.Installed == nil || c.Installed(m)
+}
+
+// IsReplaced says whether a command of the user's takes the place of the engine's process.
+func (c *Catalogue) IsReplaced(id ID) bool { return c.Replaced != nil && c.Replaced(id) }
+
+// HasFiles says whether the model can be loaded here: its files are installed, or it needs none.
+func (c *Catalogue) HasFiles(m *Manifest, model *Model) bool {
+	return !model.NeedsFiles() || c.Variants == nil || c.IsReplaced(m.ID) || len(c.Variants(model.ID)) > 0
+}
+
+// VariantsOf are the variants of the model to choose from; nil stands for all that its manifest plans.
+func (c *Catalogue) VariantsOf(m *Manifest, model string) []string {
+	known, ok := m.Model(model)
+	if !ok || !known.NeedsFiles() || c.Variants == nil || c.IsReplaced(m.ID) {
+		return nil
+	}
+	return c.Variants(model)
 }
 
 // Model finds a model and its engine by the model's id.
@@ -81,25 +102,6 @@ func (c *Catalogue) Model(id string) (*Manifest, *Model, bool) {
 		}
 	}
 	return nil, nil, false
-}
-
-// ready says whether the model can be loaded here: it needs no files, or has them.
-func (c *Catalogue) ready(model *Model) bool {
-	return !model.NeedsFiles() || c.HasFiles == nil || c.HasFiles(model.ID)
-}
-
-// usable is the model with which the engine answers a request of the task: the one asked for, else the first that is ready.
-// An engine whose manifest names no model has one of its own.
-func (c *Catalogue) usable(m *Manifest, task, asked string) (string, bool) {
-	if len(m.Models) == 0 {
-		return string(m.ID), true
-	}
-	for _, model := range m.ModelsOf(task) {
-		if (asked == "" || asked == model.ID || !m.HasModel(asked)) && c.ready(model) {
-			return model.ID, true
-		}
-	}
-	return "", false
 }
 
 func manifestFiles(dir string) ([]string, error) {
@@ -172,9 +174,7 @@ func (m *Manifest) check() error {
 		bad("no task")
 	}
 	for i := range m.Models {
-		if err := m.Models[i].check(); err != nil {
-			errs = append(errs, err)
-		}
+		errs = append(errs, m.Models[i].check())
 		for _, task := range m.Models[i].Tasks {
 			if _, ok := m.Tasks[task]; !ok {
 				bad("model %s does %s, which the engine does not", m.Models[i].ID, task)

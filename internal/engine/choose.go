@@ -6,11 +6,14 @@ import (
 	"strings"
 )
 
-// Choice is what a caller asked for. Quality and Model may be empty.
+// Choice is what a caller asked for. All but Task may be empty.
 type Choice struct {
-	Task    string
-	Quality string
-	Model   string
+	Task     string
+	Quality  string
+	Model    string
+	Language string         // Language as a BCP 47 tag.
+	Inputs   []string       // Inputs are the files that come with it, by the engine's names, as in "image".
+	Params   map[string]any // Params that may speak for one model or another, as `scale`.
 }
 
 // Warning is told to the caller on the job; codes are stable, messages are sentences.
@@ -40,6 +43,21 @@ func (e *NotInstalledError) Error() string {
 		return fmt.Sprintf("the engine %s of model %s is not installed: %s", e.Engine, e.Model, e.How.En)
 	}
 	return fmt.Sprintf("the engine %s is not installed: %s", e.Engine, e.How.En)
+}
+
+// NeedsInputError says that the model asked for does the task only with a file that did not come.
+type NeedsInputError struct {
+	Model, Task string
+	Inputs      []string
+	Others      []string // Others are models that do it without.
+}
+
+func (e *NeedsInputError) Error() string {
+	detail := fmt.Sprintf("model %s does %s only with %s: send it", e.Model, e.Task, strings.Join(e.Inputs, " and "))
+	if len(e.Others) > 0 {
+		detail += ", or choose the model " + strings.Join(e.Others, " or ")
+	}
+	return detail
 }
 
 // UnknownModelError says that no engine of the task has a model of that name.
@@ -88,10 +106,11 @@ var finalEngines = map[string][]ID{
 	"video.animate":     {"multitalk", "wav2lip"},
 }
 
-// Choose finds the engine for a request.
+// Choose finds the engine and the model for a request.
 //
 // Without a quality it takes final when that engine is installed, else draft with the warning `draft_quality`. It fails
-// with *UnknownModelError, with *NotInstalledError (only when final was asked for), or with *UnknownTaskError.
+// with *UnknownModelError, with *NotInstalledError (only when final was asked for), with *NeedsInputError when the model asked
+// for needs a file that did not come, or with *UnknownTaskError.
 func (c *Catalogue) Choose(req Choice) (Selection, error) {
 	if req.Model != "" && !slices.Contains(c.ModelsOf(req.Task), req.Model) {
 		return Selection{}, &UnknownModelError{Task: req.Task, Model: req.Model, Known: c.ModelsOf(req.Task)}
@@ -101,14 +120,9 @@ func (c *Catalogue) Choose(req Choice) (Selection, error) {
 		quality = Draft
 	}
 	if quality != Draft {
-		for _, candidate := range c.finalCandidates(req) {
-			m, ok := c.Get(candidate)
-			if !ok || !c.installed(m) || !m.Does(req.Task) {
-				continue
-			}
-			if model, ok := c.usable(m, req.Task, req.Model); ok {
-				return Selection{Manifest: m, Model: model}, nil
-			}
+		selection, err := c.final(req)
+		if err != nil || selection.Manifest != nil {
+			return selection, err
 		}
 	}
 	if quality == Final {
@@ -123,6 +137,72 @@ func (c *Catalogue) Choose(req Choice) (Selection, error) {
 		sel.Warnings = append(sel.Warnings, draftWarning(c.notInstalled(req)))
 	}
 	return sel, nil
+}
+
+// final is the first engine of final quality that can answer with one of its installed models; none leaves Manifest nil.
+func (c *Catalogue) final(req Choice) (Selection, error) {
+	for _, candidate := range c.finalCandidates(req) {
+		m, ok := c.Get(candidate)
+		if !ok || !c.installed(m) || !m.Does(req.Task) {
+			continue
+		}
+		if asked, ok := m.Model(req.Model); ok && c.HasFiles(m, asked) && len(asked.lacks(req)) > 0 {
+			return Selection{}, &NeedsInputError{Model: asked.ID, Task: req.Task, Inputs: asked.lacks(req), Others: c.without(req)}
+		}
+		if model, ok := c.usable(m, req); ok {
+			return Selection{Manifest: m, Model: model}, nil
+		}
+	}
+	if m, ok := c.byID["flux"]; ok && req.Model == kontext && req.Task == "image.generate" && !slices.Contains(req.Inputs, "image") && c.installed(m) {
+		if dev, ok := m.Model("flux-dev"); ok && c.HasFiles(m, dev) {
+			return Selection{Manifest: m, Model: dev.ID, Warnings: []Warning{{Code: "model_substituted",
+				Message: "flux-kontext is not installed and no key of its maker's API is set: made with flux-dev, which does the same without an image"}}}, nil
+		}
+	}
+	return Selection{}, nil
+}
+
+// kontext is the model that has three ways to be answered: its maker's API, this computer, and FLUX.1 [dev] where there is no image.
+const kontext = "flux-kontext"
+
+// usable is the model with which the engine answers the request: the one asked for, else the most suitable one that is installed.
+// An engine whose manifest names no model has one of its own.
+func (c *Catalogue) usable(m *Manifest, req Choice) (string, bool) {
+	if len(m.Models) == 0 {
+		return string(m.ID), true
+	}
+	for _, model := range m.ModelsFor(req) {
+		if (req.Model == "" || req.Model == model.ID || !m.HasModel(req.Model)) && c.HasFiles(m, model) {
+			return model.ID, true
+		}
+	}
+	return "", false
+}
+
+// without are the models of the task that do it with what came.
+func (c *Catalogue) without(req Choice) (models []string) {
+	for _, m := range c.all {
+		if m.Quality != Final || !m.Does(req.Task) {
+			continue
+		}
+		for _, model := range m.ModelsFor(req) {
+			models = append(models, model.ID)
+		}
+	}
+	slices.Sort(models)
+	return slices.Compact(models)
+}
+
+// ToLoad is the model that the engine loads for a job that was chosen earlier: the one stored with the job when the engine has it
+// and its files, else the most suitable that is installed, else the engine's default.
+func (c *Catalogue) ToLoad(m *Manifest, req Choice) string {
+	if model, ok := m.Model(req.Model); ok && c.HasFiles(m, model) {
+		return req.Model
+	}
+	if model, ok := c.usable(m, Choice{Task: req.Task, Language: req.Language, Inputs: req.Inputs, Params: req.Params}); ok {
+		return model
+	}
+	return m.ModelFor(req.Model)
 }
 
 // ModelsOf are the models that a request of the task may name, sorted.
@@ -190,7 +270,7 @@ func (c *Catalogue) notInstalled(req Choice) error {
 	id := candidates[0]
 	m, known := c.Get(id)
 	if known && c.installed(m) {
-		if models := m.ModelsOf(req.Task); len(models) > 0 {
+		if models := m.ModelsFor(req); len(models) > 0 {
 			model := models[0].ID
 			if m.HasModel(req.Model) {
 				model = req.Model

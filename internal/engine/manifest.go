@@ -45,31 +45,6 @@ type Manifest struct {
 	schemas map[string]*jsonschema.Schema
 }
 
-// Memory is what the engine needs on one kind of device.
-type Memory struct {
-	Device  string `yaml:"device"`  // Device is cpu, gpu, hip or cuda; gpu stands for both kinds.
-	Model   string `yaml:"model"`   // Model that this is for. Default: every model of the engine.
-	Variant string `yaml:"variant"` // Variant that this is for. Default: every variant.
-
-	// AttentionBytes bounds the score matrix of an attention. Default 0: the engine's own attention.
-	AttentionBytes int64 `yaml:"attention_bytes"`
-
-	// ResidentBlocks of a transformer stay on the card, the others are streamed. Default: all stay.
-	ResidentBlocks *int `yaml:"resident_blocks"`
-
-	// MinVRAMBytes is the smallest card that the variant is meant for. Default 0: any.
-	MinVRAMBytes int64                 `yaml:"min_vram_bytes"`
-	RAMBytes     int64                 `yaml:"ram_bytes"`
-	VRAMBytes    int64                 `yaml:"vram_bytes"`
-	Phases       map[string]MemoryPlan `yaml:"phases"`
-}
-
-// MemoryPlan is a peak, in bytes.
-type MemoryPlan struct {
-	RAMBytes  int64 `yaml:"ram_bytes" json:"ram_bytes"`
-	VRAMBytes int64 `yaml:"vram_bytes" json:"vram_bytes"`
-}
-
 // Task is one thing that an engine does, as in `audio.speech`.
 type Task struct {
 	Parameters map[string]any `yaml:"parameters"` // Parameters is a JSON Schema object of the run's params.

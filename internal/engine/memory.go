@@ -1,21 +1,64 @@
 package engine
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 )
 
-// Fit is what a load may take on a device, as the manifest plans it.
-type Fit struct {
-	Variant string // Variant to load. Default "default", of engines that have none.
-	MemoryPlan
+// Memory is what the engine needs on one kind of device, for one model in one variant.
+type Memory struct {
+	Device  string `yaml:"device"`  // Device is cpu, gpu, hip or cuda; gpu stands for both kinds.
+	Model   string `yaml:"model"`   // Model that this is for. Default: every model of the engine.
+	Variant string `yaml:"variant"` // Variant that this is for. Default: every variant.
 
-	AttentionBytes int64 // AttentionBytes bounds a score matrix; 0 is the engine's own attention.
-	ResidentBlocks *int  // ResidentBlocks stay on the card; nil keeps all there.
+	// MinVRAMBytes is the smallest card that the variant is meant for. Default 0: any.
+	MinVRAMBytes int64 `yaml:"min_vram_bytes"`
+
+	// RAMBytes and VRAMBytes hold for the whole run, Phases for one each; the highest counts.
+	RAMBytes  int64                `yaml:"ram_bytes"`
+	VRAMBytes int64                `yaml:"vram_bytes"`
+	Phases    map[string]PhasePlan `yaml:"phases"`
+
+	// AttentionBytes bounds the score matrix of an attention in this plan. Default 0: the engine's own attention.
+	AttentionBytes int64 `yaml:"attention_bytes"`
+
+	// Blocks that the engine can stream through the card instead of keeping them there. Default: it cannot.
+	Blocks Blocks `yaml:"blocks"`
 }
 
-// Plan is the peak that the engine needs on the device ("cpu", "hip:0", "cuda:1"): the highest of the whole and of its
-// phases. It is zero when the manifest has no plan for that kind of device.
+// Blocks are the equal parts of a model that can be streamed.
+type Blocks struct {
+	Count int   `yaml:"count"`
+	Bytes int64 `yaml:"bytes"` // Bytes of one block as it is stored.
+}
+
+// MemoryPlan is a peak, in bytes.
+type MemoryPlan struct {
+	RAMBytes  int64 `yaml:"ram_bytes" json:"ram_bytes"`
+	VRAMBytes int64 `yaml:"vram_bytes" json:"vram_bytes"`
+}
+
+// PhasePlan is the peak of a phase for one picture of one megapixel, and what each further megapixel adds.
+type PhasePlan struct {
+	MemoryPlan   `yaml:",inline"`
+	PerMegapixel MemoryPlan `yaml:"per_megapixel"`
+}
+
+// Peak is the highest of the whole and of its phases for so many megapixels, all pictures of a batch together. Up to one megapixel
+// it is the plan itself: what a smaller picture saves is little beside the weights.
+func (e *Memory) Peak(megapixels float64) MemoryPlan {
+	peak := MemoryPlan{RAMBytes: e.RAMBytes, VRAMBytes: e.VRAMBytes}
+	further := max(0, megapixels-1)
+	for _, phase := range e.Phases {
+		peak.RAMBytes = max(peak.RAMBytes, phase.RAMBytes+int64(further*float64(phase.PerMegapixel.RAMBytes)))
+		peak.VRAMBytes = max(peak.VRAMBytes, phase.VRAMBytes+int64(further*float64(phase.PerMegapixel.VRAMBytes)))
+	}
+	return peak
+}
+
+// Plan is the peak that the engine's default model needs on the device ("cpu", "hip:0", "cuda:1") at one megapixel. It is zero when the
+// manifest has no plan for that kind of device.
 func (m *Manifest) Plan(device string) MemoryPlan {
 	return m.PlanFor(device, 0)
 }
@@ -23,44 +66,30 @@ func (m *Manifest) Plan(device string) MemoryPlan {
 // PlanFor is Plan for a card of vramTotal bytes: of the variants whose smallest card fits, the one meant for the largest.
 // vramTotal 0 means that the size is not known, and takes the variant with the smallest demand.
 func (m *Manifest) PlanFor(device string, vramTotal int64) MemoryPlan {
-	return m.Fit(device, vramTotal, m.DefaultModel(), nil).MemoryPlan
+	entries := m.Plans(device, vramTotal, m.DefaultModel(), nil)
+	if len(entries) == 0 {
+		return MemoryPlan{}
+	}
+	return entries[0].Peak(1)
 }
 
 // Variant names the variant that PlanFor chose, as the load frame carries it. Default "default".
 func (m *Manifest) Variant(device string, vramTotal int64) string {
-	return m.Fit(device, vramTotal, m.DefaultModel(), nil).Variant
+	if entries := m.Plans(device, vramTotal, m.DefaultModel(), nil); len(entries) > 0 && entries[0].Variant != "" {
+		return entries[0].Variant
+	}
+	return "default"
 }
 
-// Fit plans a load of the model on the device. installed are the variants to choose from; nil stands for all.
-func (m *Manifest) Fit(device string, vramTotal int64, model string, installed []string) Fit {
-	entry := m.entry(device, vramTotal, model, installed)
-	fit := Fit{Variant: "default"}
-	if entry != nil {
-		fit.MemoryPlan = MemoryPlan{RAMBytes: entry.RAMBytes, VRAMBytes: entry.VRAMBytes}
-		for _, phase := range entry.Phases {
-			fit.RAMBytes = max(fit.RAMBytes, phase.RAMBytes)
-			fit.VRAMBytes = max(fit.VRAMBytes, phase.VRAMBytes)
-		}
-		fit.AttentionBytes, fit.ResidentBlocks = entry.AttentionBytes, entry.ResidentBlocks
-	}
-	switch {
-	case entry != nil && entry.Variant != "":
-		fit.Variant = entry.Variant
-	case len(installed) > 0:
-		fit.Variant = installed[0]
-		if known, ok := m.Model(model); ok && slices.Contains(installed, known.DefaultVariant) {
-			fit.Variant = known.DefaultVariant
-		}
-	}
-	return fit
-}
-
-func (m *Manifest) entry(device string, vramTotal int64, model string, installed []string) *Memory {
+// Plans are the manifest's plans for a model on a device, the best for a card of vramTotal bytes first: the variants meant for the
+// largest card that this one is, then those for smaller ones. Of equal ones the manifest's order counts. installed are the variants
+// to choose from; nil stands for all.
+func (m *Manifest) Plans(device string, vramTotal int64, model string, installed []string) []*Memory {
 	kind, _, _ := strings.Cut(device, ":")
 	if kind == "" {
 		kind = "cpu"
 	}
-	var best *Memory
+	var plans []*Memory
 	for i := range m.Memory {
 		entry := &m.Memory[i]
 		switch {
@@ -68,9 +97,15 @@ func (m *Manifest) entry(device string, vramTotal int64, model string, installed
 		case entry.Model != "" && entry.Model != model:
 		case entry.Variant != "" && installed != nil && !slices.Contains(installed, entry.Variant):
 		case vramTotal > 0 && entry.MinVRAMBytes > vramTotal:
-		case best == nil || (vramTotal > 0) == (entry.MinVRAMBytes > best.MinVRAMBytes) && entry.MinVRAMBytes != best.MinVRAMBytes:
-			best = entry
+		default:
+			plans = append(plans, entry)
 		}
 	}
-	return best
+	slices.SortStableFunc(plans, func(a, b *Memory) int {
+		if vramTotal == 0 {
+			a, b = b, a
+		}
+		return cmp.Compare(b.MinVRAMBytes, a.MinVRAMBytes)
+	})
+	return plans
 }

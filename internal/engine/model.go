@@ -26,6 +26,15 @@ type Model struct {
 	// Languages of a speech model, as BCP 47 tags. Default: those of its engine.
 	Languages []string `yaml:"languages"`
 
+	// For are parameters of a request for which this model comes before the engine's others, as `scale: 4`.
+	For map[string]any `yaml:"for"`
+
+	// Needs are the inputs without which the model does not do a task, by task, as `image.edit: [mask]`.
+	Needs map[string][]string `yaml:"needs"`
+
+	// LoRA says that the model takes LoRAs.
+	LoRA bool `yaml:"lora"`
+
 	// Parts that every variant needs, by the name under which the engine gets them.
 	Parts map[string]Part `yaml:"parts"`
 
@@ -107,19 +116,59 @@ func (m *Manifest) Model(id string) (*Model, bool) {
 	return nil, false
 }
 
-// ModelsOf are the models that do the task, the default one first.
-func (m *Manifest) ModelsOf(task string) []*Model {
+// does says whether the model does the task with the inputs that a request has.
+func (m *Model) does(req Choice) bool {
+	if len(m.Tasks) > 0 && !slices.Contains(m.Tasks, req.Task) {
+		return false
+	}
+	return len(m.lacks(req)) == 0
+}
+
+// lacks are the inputs that the model needs for the task and the request does not have.
+func (m *Model) lacks(req Choice) []string {
+	return slices.DeleteFunc(slices.Clone(m.Needs[req.Task]), func(input string) bool { return slices.Contains(req.Inputs, input) })
+}
+
+// suits ranks how well the model fits the request: the language it was made for, then the parameters, then the engine's default.
+func (m *Model) suits(req Choice) (rank int) {
+	base, _, _ := strings.Cut(req.Language, "-")
+	for _, spoken := range m.Languages {
+		switch {
+		case req.Language == "":
+		case strings.EqualFold(spoken, req.Language):
+			rank = max(rank, 8)
+		case strings.EqualFold(spoken, base):
+			rank = max(rank, 4)
+		}
+	}
+	for name, value := range m.For {
+		if fmt.Sprint(req.Params[name]) == fmt.Sprint(value) {
+			rank += 2
+		}
+	}
+	if m.Default {
+		rank++
+	}
+	return rank
+}
+
+// Speaks says whether the model speaks the language of the tag, or the language without its region.
+func (m *Model) Speaks(tag string) bool {
+	base, _, _ := strings.Cut(tag, "-")
+	return len(m.Languages) == 0 || slices.ContainsFunc(m.Languages, func(spoken string) bool {
+		return strings.EqualFold(spoken, tag) || strings.EqualFold(spoken, base)
+	})
+}
+
+// ModelsFor are the models that can answer the request, the most suitable first.
+func (m *Manifest) ModelsFor(req Choice) []*Model {
 	var found []*Model
 	for i := range m.Models {
-		model := &m.Models[i]
-		switch {
-		case len(model.Tasks) > 0 && !slices.Contains(model.Tasks, task):
-		case model.Default:
-			found = slices.Insert(found, 0, model)
-		default:
+		if model := &m.Models[i]; model.does(req) {
 			found = append(found, model)
 		}
 	}
+	slices.SortStableFunc(found, func(a, b *Model) int { return b.suits(req) - a.suits(req) })
 	return found
 }
 

@@ -133,6 +133,9 @@ func (s *Service) record(ctx context.Context, t *txn, j *Job, r Result) error {
 			return fmt.Errorf("history: %w", err)
 		}
 	}
+	if err := s.recordPeak(ctx, t, r.Peak); err != nil {
+		return err
+	}
 	if _, err := t.Exec(ctx, dropProgressSQL, j.ID); err != nil {
 		return fmt.Errorf("progress: %w", err)
 	}

@@ -312,3 +312,35 @@ func TestPhasesRememberTheirLongestStep(t *testing.T) {
 	require.Equal(t, 2*time.Second, longest)
 	require.Equal(t, 3, runs)
 }
+
+func TestAnETAHoldsTheLoadOfAModelThatIsNotThere(t *testing.T) {
+	b := newBench(t)
+	for range 3 {
+		c := b.claim(b.submit(speech()).ID)
+		_, err := b.Finish(b.ctx, c.ID, c.Fence, Result{Metrics: Metrics{RunSeconds: 20, ModelLoadSeconds: 7}})
+		require.NoError(t, err)
+	}
+	first, second, third := b.submit(speech()), b.submit(speech()), b.submit(speech())
+	o, err := b.Outlooks(b.ctx, first, second, third)
+	require.NoError(t, err)
+	require.InDelta(t, 27, *o[first.ID].ETASeconds, 0.1, "it loads the model")
+	require.InDelta(t, 20, *o[second.ID].ETASeconds, 0.1, "which then is there")
+	b.SetLoaded(func() []string { return []string{first.Engine + "/" + first.Model} })
+	b.submit(speech()) // the forecast is made anew
+	o, err = b.Outlooks(b.ctx, first)
+	require.NoError(t, err)
+	require.InDelta(t, 20, *o[first.ID].ETASeconds, 0.1)
+}
+
+func TestPeaksAreTheHighestOfEachSize(t *testing.T) {
+	b := newBench(t)
+	key := PeakKey{Engine: "flux", Model: "flux-dev", Variant: "Q5_K_S", Device: "hip", Size: 4}
+	for _, p := range []Peak{{5, 9}, {7, 8}} {
+		c := b.claim(b.submit(speech()).ID)
+		_, err := b.Finish(b.ctx, c.ID, c.Fence, Result{Peak: &PeakRecord{key, p}})
+		require.NoError(t, err)
+	}
+	peaks, err := b.Peaks(b.ctx)
+	require.NoError(t, err)
+	require.Equal(t, map[PeakKey]Peak{key: {7, 9}}, peaks)
+}

@@ -136,6 +136,7 @@ func (s *Service) forecast(ctx context.Context) (*forecast, error) {
 type ahead struct {
 	Waiting
 	seconds float64
+	load    float64 // seconds to load its model
 	guess   bool
 	blocked bool
 	due     bool
@@ -152,6 +153,7 @@ func (s *Service) makeForecast(ctx context.Context) (*forecast, error) {
 		return nil, err
 	}
 	f := &forecast{of: make(map[uuid.UUID]Outlook, len(all))}
+	warm := s.warmModels()
 	slots := make([]float64, s.cfg.Slots)
 	byID := make(map[uuid.UUID]*ahead, len(all))
 	var ready []Waiting
@@ -162,6 +164,7 @@ func (s *Service) makeForecast(ctx context.Context) (*forecast, error) {
 		switch {
 		case a.running:
 			take(slots, a.seconds)
+			warm.ran(a)
 			seconds := a.seconds
 			f.of[a.ID] = Outlook{ETASeconds: &seconds, Guess: a.guess}
 		case a.blocked || !a.due:
@@ -181,7 +184,8 @@ func (s *Service) makeForecast(ctx context.Context) (*forecast, error) {
 		if a == nil {
 			continue
 		}
-		end := take(slots, a.seconds)
+		end := take(slots, a.seconds+warm.cost(a))
+		warm.ran(a)
 		f.of[id] = Outlook{Position: i + 1, ETASeconds: &end, Guess: a.guess}
 	}
 	return f, nil
@@ -217,11 +221,12 @@ func (s *Service) unfinished(ctx context.Context, history map[runKey][]run) ([]a
 			notBefore any
 		)
 		err = row.Scan(&a.ID, &a.Owner, &a.Type, &a.Lane, &a.Priority, &a.Rank, &a.QueuedAt, &a.Engine, &a.Model, &a.UsesGPU,
-			&a.Reason, &a.Device, &notBefore, &a.due, &quality, &in, &status, &blockedBy, &started, &progress, &told)
+			&a.Reason, &a.Device, &a.Width, &a.Height, &a.Pictures, &notBefore, &a.due, &quality, &in, &status, &blockedBy, &started, &progress, &told)
 		if err != nil {
 			return a, err
 		}
 		a.blocked, a.running = blockedBy > 0, status == Processing
+		a.load = loadCost(history[runKey{a.Type, a.Engine, a.Model}])
 		a.seconds, a.guess = estimate(history[runKey{a.Type, a.Engine, a.Model}], a.Type, quality, Units(a.Type, in.Params))
 		if a.running {
 			a.seconds = remaining(a.seconds, progress, told, started, now)

@@ -19,7 +19,15 @@ import (
 const wideQueue = 400
 
 const waitingCols = `j.id, j.owner_id, j.type, j.lane, j.priority, j.rank, j.queued_at, j.engine, coalesce(j.model, '') as model,
-	j.uses_gpu, coalesce(j.reason, '') as reason, coalesce(j.device, '') as device, j.not_before, j.not_before <= now() as due`
+	j.uses_gpu, coalesce(j.reason, '') as reason, coalesce(j.device, '') as device, ` + widthCol + `, ` + heightCol + `, ` + picturesCol + `,
+	j.not_before, j.not_before <= now() as due`
+
+// What the memory of a run depends on, 0 where the parameters do not say.
+const (
+	widthCol    = `coalesce(case jsonb_typeof(j.parameters #> '{params,width}') when 'number' then (j.parameters #>> '{params,width}')::float8 end, 0)::int as width`
+	heightCol   = `coalesce(case jsonb_typeof(j.parameters #> '{params,height}') when 'number' then (j.parameters #>> '{params,height}')::float8 end, 0)::int as height`
+	picturesCol = `coalesce(case jsonb_typeof(j.parameters #> '{params,num_images}') when 'number' then (j.parameters #>> '{params,num_images}')::float8 end, 0)::int as pictures`
+)
 
 const waitingSQL = `
 	select ` + waitingCols + `
@@ -67,7 +75,7 @@ func scanWaiting(rows pgx.Rows) (due []Waiting, next time.Time, err error) {
 		now       bool
 	)
 	_, err = pgx.ForEachRow(rows, []any{&w.ID, &w.Owner, &w.Type, &w.Lane, &w.Priority, &w.Rank, &w.QueuedAt, &w.Engine, &w.Model,
-		&w.UsesGPU, &w.Reason, &w.Device, &notBefore, &now}, func() error {
+		&w.UsesGPU, &w.Reason, &w.Device, &w.Width, &w.Height, &w.Pictures, &notBefore, &now}, func() error {
 		if now {
 			due = append(due, w)
 		} else if next.IsZero() || notBefore.Time.Before(next) {

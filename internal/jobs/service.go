@@ -97,6 +97,7 @@ type Service struct {
 	onWake   func()
 	onCancel func(uuid.UUID)
 	order    func(context.Context, []Waiting) []uuid.UUID
+	loaded   func() []string
 }
 
 // New makes a Service.
@@ -166,6 +167,8 @@ type Waiting struct {
 	Reason   Reason
 	// Device of an earlier attempt, "" when it never ran.
 	Device string
+	// Width, Height (pixels) and Pictures that it asks for, 0 where it does not say.
+	Width, Height, Pictures int
 }
 
 // QueueState is the row queue_state.

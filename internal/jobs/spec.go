@@ -106,6 +106,8 @@ type Result struct {
 	// PeakRAM and PeakVRAM of Metrics, Metrics.RunSeconds and ModelLoadSeconds go into the run history, from which
 	// ETAs come. NoHistory keeps a run out of it (one that resumed from segments, say).
 	NoHistory bool
+	// Peak of the run's memory; nil when it was not measured.
+	Peak *PeakRecord
 }
 
 // VoiceResult is what a clone job learned.

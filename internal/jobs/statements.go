@@ -24,6 +24,8 @@ var statements = map[string]string{
 	"runsSQL":             runsSQL,
 	"phaseSQL":            phaseSQL,
 	"recordPhaseSQL":      recordPhaseSQL,
+	"recordPeakSQL":       recordPeakSQL,
+	"peaksSQL":            peaksSQL,
 	"finishSQL":           finishSQL,
 	"readyVoiceSQL":       readyVoiceSQL,
 	"historySQL":          historySQL,

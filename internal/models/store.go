@@ -101,6 +101,29 @@ func (s *Store) Files(model, variant string) (map[string]string, error) {
 	return files, nil
 }
 
+// usedName is touched when a model is loaded.
+const usedName = ".used"
+
+// Used notes that the model is in use now: what has not been used for longest is the first to make room.
+func (s *Store) Used(model string) {
+	file := filepath.Join(s.dir, model, usedName)
+	now := time.Now()
+	if !engine.SafeID(model) || os.Chtimes(file, now, now) == nil {
+		return
+	}
+	if touched, err := os.OpenFile(file, os.O_CREATE|os.O_WRONLY, 0o600); err == nil {
+		_ = touched.Close()
+	}
+}
+
+// LastUsed is when the model was loaded last, or installed if it never was.
+func (s *Store) LastUsed(record *Record) time.Time {
+	if info, err := os.Stat(filepath.Join(s.dir, record.Model, usedName)); err == nil {
+		return info.ModTime()
+	}
+	return record.InstalledAt
+}
+
 // List is every installed model by its id's order. What cannot be read is left out and told in the error.
 func (s *Store) List() ([]*Record, error) {
 	entries, err := os.ReadDir(s.dir)

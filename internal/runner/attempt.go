@@ -3,6 +3,7 @@ package runner
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -22,6 +23,7 @@ type attempt struct {
 	claimed  *jobs.Claimed
 	manifest *engine.Manifest
 	device   string
+	load     load
 	evict    []sched.Loaded
 	begun    time.Time
 
@@ -62,16 +64,41 @@ func (a *attempt) execute(ctx context.Context) (jobs.Result, error) {
 	if err != nil {
 		return jobs.Result{}, err
 	}
-	lease, err := a.ready(ctx)
-	if err != nil {
-		return jobs.Result{}, err
-	}
-	defer lease.Release()
-	a.result, err = lease.Run(ctx, request, sidecar.Events{Progress: a.progress.step, Segment: a.keepSegment, Phase: a.phaseBegan})
-	if err != nil {
+	if a.result, err = a.compute(ctx, request); err != nil {
 		return jobs.Result{}, err
 	}
 	return a.finishFiles(ctx)
+}
+
+// compute runs the request. Where memory ran out although the plan said that it would not, it is tried once more with a lower one.
+func (a *attempt) compute(ctx context.Context, request sidecar.RunRequest) (*sidecar.RunResult, error) {
+	result, err := a.once(ctx, request)
+	if !outOfMemory(err) || ctx.Err() != nil || !a.lower() {
+		return result, err
+	}
+	a.runner.cfg.Log.WarnContext(ctx, "memory ran out; trying once more with less of the model on the card", "engine", a.manifest.ID, "variant", a.load.plan.Variant)
+	if err := os.RemoveAll(a.dir); err != nil {
+		return nil, fmt.Errorf("runner: try again: %w", err)
+	}
+	if request, err = a.stage(); err != nil {
+		return nil, err
+	}
+	return a.once(ctx, request)
+}
+
+func outOfMemory(err error) bool {
+	var said *sidecar.EngineError
+	return errors.As(err, &said) && said.Code == sidecar.OutOfMemory
+}
+
+func (a *attempt) once(ctx context.Context, request sidecar.RunRequest) (*sidecar.RunResult, error) {
+	lease, err := a.ready(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer lease.Release()
+	request.Plan = &a.load.plan
+	return lease.Run(ctx, request, sidecar.Events{Progress: a.progress.step, Segment: a.keepSegment, Phase: a.phaseBegan})
 }
 
 // ready evicts what must make room and gets a process that has the model loaded.
@@ -83,9 +110,8 @@ func (a *attempt) ready(ctx context.Context) (*sidecar.Lease, error) {
 			return nil, err
 		}
 	}
-	snapshotTotal := vramOf(a.runner.cfg.Host.Snapshot(), a.device)
-	return a.runner.cfg.Pool.Acquire(ctx, sidecar.Spec{Engine: a.manifest, Model: a.manifest.ModelFor(a.claimed.Model), Device: a.device,
-		Variant: a.manifest.Variant(a.device, snapshotTotal), Plan: a.manifest.PlanFor(a.device, snapshotTotal)})
+	a.evict = nil
+	return a.acquire(ctx)
 }
 
 // phaseBegan keeps the timeline; a phase ends where the next begins.

@@ -41,6 +41,7 @@ func (a *attempt) verdict(ctx context.Context, result jobs.Result, err error) (s
 	switch {
 	case err == nil:
 		status = string(jobs.Completed)
+		a.runner.peaks.add(result.Peak)
 		call = func(ctx context.Context) error { _, err := service.Finish(ctx, id, fence, result); return err }
 	case errors.Is(err, jobs.ErrFenced):
 		return ""

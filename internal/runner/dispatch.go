@@ -84,8 +84,7 @@ func (r *Runner) refuseImpossible(ctx context.Context, d sched.Decision) (refuse
 		if err != nil {
 			continue
 		}
-		need := r.need(claimed.Engine, claimed.UsesGPU)
-		if err := r.cfg.Jobs.Fail(ctx, id, claimed.Fence, tooLarge(need, most), false); err != nil {
+		if err := r.cfg.Jobs.Fail(ctx, id, claimed.Fence, r.tooLarge(claimed, most), false); err != nil {
 			r.cfg.Log.WarnContext(ctx, "a job that cannot run here could not be refused", "job", id, "err", err)
 			continue
 		}
@@ -111,6 +110,7 @@ func (r *Runner) start(ctx, working context.Context, waiting []jobs.Waiting, d s
 	r.noteStart(d.Shares)
 	r.cfg.Metrics.QueueWait(string(claimed.Type), time.Since(claimed.QueuedAt).Seconds())
 	a := &attempt{runner: r, claimed: claimed, manifest: manifest, device: d.Job.Device, evict: d.Evict, begun: time.Now()}
+	a.load = r.loadFor(manifest, string(claimed.Type), claimed.Model, a.device, a.size(), r.cfg.Host.Snapshot())
 	r.attempts.Go(func() {
 		defer r.Wake()
 		defer r.release(claimed.ID)

@@ -45,7 +45,7 @@ func (a *attempt) keepSegment(ctx context.Context, segment sidecar.Segment) erro
 // finishFiles labels and converts what the engine made and takes it into the blob store.
 func (a *attempt) finishFiles(ctx context.Context) (jobs.Result, error) {
 	a.phaseBegan("store", time.Now())
-	result := jobs.Result{Metadata: a.result.Metadata, Warnings: warningsOf(a.result.Metadata), Metrics: a.metrics(), NoHistory: len(a.claimed.Segments) > 0}
+	result := jobs.Result{Metadata: a.result.Metadata, Warnings: warningsOf(a.result.Metadata), Metrics: a.metrics(), Peak: a.peak(), NoHistory: len(a.claimed.Segments) > 0}
 	delete(result.Metadata, "warnings")
 	for _, file := range a.result.Outputs {
 		if a.claimed.Type == jobs.TypeCloneVoice && file.Name == voiceOutput {

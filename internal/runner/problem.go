@@ -11,8 +11,10 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/apibr/studio/internal/blob"
+	"github.com/apibr/studio/internal/engine"
 	"github.com/apibr/studio/internal/jobs"
 	"github.com/apibr/studio/internal/media"
+	"github.com/apibr/studio/internal/plan"
 	"github.com/apibr/studio/internal/sched"
 	"github.com/apibr/studio/internal/sidecar"
 )
@@ -101,12 +103,16 @@ func (a *attempt) diskFull(err error) bool {
 	return int64(disk.Bavail)*disk.Bsize < diskFullBelow && !errors.Is(err, os.ErrNotExist)
 }
 
-// tooLarge is the answer to a job that this machine can never run.
-func tooLarge(need, most sched.Memory) jobs.Problem {
-	const gib = 1 << 30
-	detail := fmt.Sprintf("the job needs %.1f GiB of memory and this computer can give %.1f GiB", float64(need.RAM)/gib, float64(most.RAM)/gib)
-	if need.VRAM > most.VRAM {
-		detail = fmt.Sprintf("the job needs %.1f GiB of graphics memory and this computer can give %.1f GiB", float64(need.VRAM)/gib, float64(most.VRAM)/gib)
+// tooLarge is the answer to a job that this machine can never run: the plan's own refusal, or the numbers of the scheduler.
+func (r *Runner) tooLarge(claimed *jobs.Claimed, most sched.Memory) jobs.Problem {
+	refused := &plan.TooLargeError{Have: plan.Room{RAM: most.RAM, VRAM: most.VRAM}}
+	if manifest, ok := r.cfg.Catalogue.Get(engine.ID(claimed.Engine)); ok {
+		snapshot := r.cfg.Host.Snapshot()
+		a := &attempt{runner: r, claimed: claimed}
+		l := r.loadFor(manifest, string(claimed.Type), claimed.Model, r.deviceFor(claimed.UsesGPU, snapshot), a.size(), snapshot)
+		if refused.Need = (engine.MemoryPlan{RAMBytes: l.need().RAM, VRAMBytes: l.need().VRAM}); l.refused != nil {
+			refused = l.refused
+		}
 	}
-	return problem("no_memory", http.StatusUnprocessableEntity, "The job does not fit this computer", detail+": choose a smaller size or another model", false)
+	return problem("no_memory", http.StatusUnprocessableEntity, "The job does not fit this computer", refused.Error(), false)
 }

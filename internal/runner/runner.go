@@ -44,6 +44,12 @@ type Config struct {
 	Hub       *events.Hub
 	History   *History
 
+	// Models are the files of the models. Default: none is installed.
+	Models ModelFiles
+
+	// VRAMRequired overrides what a model's manifest plans for a card, in bytes, by the model's id.
+	VRAMRequired map[string]int64
+
 	// WorkDir holds the runs' folders, <WorkDir>/<job>/<fence>. Emptied at start.
 	WorkDir string
 
@@ -114,6 +120,7 @@ type Runner struct {
 	running  map[uuid.UUID]*run
 	shares   sched.Shares
 	baseline map[string]int64 // VRAM of others by card, seen while nothing of ours was loaded
+	peaks    peaks
 	credits  int              // starts that no ticket has been given up for
 	started  chan struct{}    // closed and replaced at each start
 	attempts sync.WaitGroup
@@ -133,6 +140,7 @@ func New(cfg Config) *Runner {
 	cfg.Jobs.SetWake(r.Wake)
 	cfg.Jobs.SetOnCancel(r.Cancel)
 	cfg.Jobs.SetOrder(r.order)
+	cfg.Jobs.SetLoaded(r.loadedModels)
 	return r
 }
 
@@ -159,6 +167,7 @@ func (r *Runner) Run(ctx context.Context) error {
 		return err
 	}
 	r.cfg.History.Preload(ctx, r.cfg.Catalogue)
+	r.preloadPeaks(ctx)
 	// Attempts outlive ctx for the soft stop; what they write in the end must still reach the database.
 	working, stop := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer stop(nil)

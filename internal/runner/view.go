@@ -21,9 +21,19 @@ const (
 // view gathers what the scheduler decides by.
 func (r *Runner) view(waiting []jobs.Waiting) sched.View {
 	snapshot := r.cfg.Host.Snapshot()
-	floor := max(r.cfg.MinAvailable, int64(r.cfg.MinAvailableFraction*float64(snapshot.RAMTotal)))
+	floor := r.keepFree(snapshot)
 	v := sched.View{Now: time.Now(), Slots: r.cfg.Slots, TotalRAM: snapshot.RAMTotal - floor, FreeRAM: snapshot.RAMAvailable - floor}
 	v.Loaded = r.loaded()
+	r.look(&v, snapshot)
+	loads := map[loadKey]load{}
+	for _, w := range waiting {
+		v.Waiting = append(v.Waiting, r.job(w, snapshot, loads))
+	}
+	return v
+}
+
+// look adds what only this runner knows.
+func (r *Runner) look(v *sched.View, snapshot device.Snapshot) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	v.Shares = r.shares
@@ -32,10 +42,11 @@ func (r *Runner) view(waiting []jobs.Waiting) sched.View {
 	}
 	v.Devices = r.devices(snapshot)
 	v.FreeRAM = min(v.FreeRAM, v.TotalRAM-r.promised(v.Loaded))
-	for _, w := range waiting {
-		v.Waiting = append(v.Waiting, r.job(w, snapshot))
-	}
-	return v
+}
+
+// keepFree of the host's memory is never given to jobs, in bytes.
+func (r *Runner) keepFree(snapshot device.Snapshot) int64 {
+	return max(r.cfg.MinAvailable, int64(r.cfg.MinAvailableFraction*float64(snapshot.RAMTotal)))
 }
 
 // promised is what running jobs may still take, beyond what their processes hold already.
@@ -51,15 +62,25 @@ func (r *Runner) promised(loaded []sched.Loaded) (bytes int64) {
 	return bytes
 }
 
-func (r *Runner) job(w jobs.Waiting, snapshot device.Snapshot) sched.Job {
+// loadKey is what a load depends on within one look at the machine.
+type loadKey struct {
+	engine, task, model, device string
+	size                        Size
+}
+
+func (r *Runner) job(w jobs.Waiting, snapshot device.Snapshot, loads map[loadKey]load) sched.Job {
 	job := sched.Job{ID: w.ID, Lane: sched.Lane(w.Lane), Priority: w.Priority, Rank: w.Rank, QueuedAt: w.QueuedAt, Device: r.deviceFor(w.UsesGPU, snapshot)}
 	manifest, ok := r.cfg.Catalogue.Get(engine.ID(w.Engine))
 	if !ok {
 		return job
 	}
-	job.Model = modelKey(manifest.ID, manifest.ModelFor(w.Model))
-	plan := manifest.PlanFor(job.Device, vramOf(snapshot, job.Device))
-	job.Need = sched.Memory{RAM: plan.RAMBytes, VRAM: plan.VRAMBytes}
+	key := loadKey{w.Engine, string(w.Type), w.Model, job.Device, Size{w.Width, w.Height, w.Pictures}}
+	l, ok := loads[key]
+	if !ok {
+		l = r.loadFor(manifest, key.task, key.model, key.device, key.size, snapshot)
+		loads[key] = l
+	}
+	job.Model, job.Need = modelKey(manifest.ID, l.model), l.need()
 	return job
 }
 
@@ -83,18 +104,6 @@ func vramOf(snapshot device.Snapshot, name string) int64 {
 	return 0
 }
 
-// need is the plan of an engine on this machine.
-func (r *Runner) need(id string, usesGPU bool) sched.Memory {
-	manifest, ok := r.cfg.Catalogue.Get(engine.ID(id))
-	if !ok {
-		return sched.Memory{}
-	}
-	snapshot := r.cfg.Host.Snapshot()
-	name := r.deviceFor(usesGPU, snapshot)
-	plan := manifest.PlanFor(name, vramOf(snapshot, name))
-	return sched.Memory{RAM: plan.RAMBytes, VRAM: plan.VRAMBytes}
-}
-
 // devices tells of each card what is free and what the studio may hold. What others hold is measured afresh whenever nothing of ours
 // is loaded there: a constant would be wrong after the first leak.
 func (r *Runner) devices(snapshot device.Snapshot) map[string]sched.Device {
@@ -107,13 +116,28 @@ func (r *Runner) devices(snapshot device.Snapshot) map[string]sched.Device {
 		if !r.holds(name) {
 			r.baseline[name] = gpu.VRAMUsed
 		}
-		may := gpu.VRAMTotal - r.baseline[name] - desktopReserve
-		if r.cfg.GPUFraction > 0 {
-			may = int64(r.cfg.GPUFraction * float64(gpu.VRAMTotal))
-		}
+		may := r.mayHoldLocked(gpu)
 		devices[name] = sched.Device{Free: min(gpu.VRAMTotal-gpu.VRAMUsed, may), Total: may}
 	}
 	return devices
+}
+
+// mayHold is how much of a card the studio may have, in bytes.
+func (r *Runner) mayHold(gpu device.GPU) int64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.mayHoldLocked(gpu)
+}
+
+func (r *Runner) mayHoldLocked(gpu device.GPU) int64 {
+	if r.cfg.GPUFraction > 0 {
+		return int64(r.cfg.GPUFraction * float64(gpu.VRAMTotal))
+	}
+	others, measured := r.baseline[gpu.Device()]
+	if !measured { // nothing of ours was loaded there yet
+		others = gpu.VRAMUsed
+	}
+	return gpu.VRAMTotal - others - desktopReserve
 }
 
 func (r *Runner) holds(name string) bool {

@@ -24,6 +24,9 @@ type Config struct {
 	// WorkDir is the studio's own directory for runtime files (<WorkDir>/sidecars). It must be on local disk. Required.
 	WorkDir string
 
+	// EngineEnv is added to the environment of one engine's sidecar, as KEY=VALUE: what no other process shall see.
+	EngineEnv map[engine.ID][]string
+
 	// Env is added to the small environment that a sidecar gets, as KEY=VALUE; a later entry wins.
 	Env []string
 

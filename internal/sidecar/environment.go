@@ -42,6 +42,7 @@ func environment(cfg *Config, m *engine.Manifest, token string) []string {
 	if cfg.FFmpeg != "" {
 		env = append(env, "APIBR_FFMPEG="+cfg.FFmpeg)
 	}
+	env = append(env, cfg.EngineEnv[m.ID]...)
 	return append(env, cfg.Env...)
 }
 

@@ -53,7 +53,7 @@ func (l *Lease) Run(ctx context.Context, req RunRequest, events Events) (*RunRes
 
 	run := &running{dir: req.OutDir, events: events, inbox: newInbox(first), cancel: cancel}
 	out := pr.do(ctx, &call{
-		method: methodRun, params: req.params(), job: req.Job.String(), model: l.slot.model, events: run.inbox,
+		method: methodRun, params: req.params(l.slot.device), job: req.Job.String(), model: l.slot.model, events: run.inbox,
 	}, func() { run.deliver(ctx) })
 	if out.err == nil {
 		// The last segments may have come with the answer.

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+
+	"github.com/apibr/studio/internal/plan"
 )
 
 // The parameters of the frames; sidecar-protocol.md is the authority.
@@ -54,9 +56,16 @@ type loadParams struct {
 }
 
 type loadPlan struct {
-	Device    string `json:"device"`
-	VRAMBytes int64  `json:"vram_bytes"`
-	RAMBytes  int64  `json:"ram_bytes"`
+	Device         string `json:"device"`
+	VRAMBytes      int64  `json:"vram_bytes"`
+	RAMBytes       int64  `json:"ram_bytes"`
+	AttentionBytes int64  `json:"attention_bytes,omitempty"`
+	ResidentBlocks *int   `json:"resident_blocks,omitempty"`
+	Batch          int    `json:"batch,omitempty"`
+}
+
+func planSent(device string, p plan.Plan) loadPlan {
+	return loadPlan{Device: device, VRAMBytes: p.VRAMBytes, RAMBytes: p.RAMBytes, AttentionBytes: p.AttentionBytes, ResidentBlocks: p.ResidentBlocks, Batch: p.Batch}
 }
 
 type loadResult struct {
@@ -73,6 +82,7 @@ type runParams struct {
 	Inputs     []fileSent     `json:"inputs"`
 	OutDir     string         `json:"out_dir"`
 	ResumeFrom *resumeParams  `json:"resume_from"`
+	Plan       *loadPlan      `json:"plan,omitempty"`
 }
 
 type resumeParams struct {
@@ -117,9 +127,13 @@ func (n *wholeNumber) UnmarshalJSON(raw []byte) error {
 	return nil
 }
 
-func (r RunRequest) params() runParams {
+func (r RunRequest) params(device string) runParams {
 	sent := runParams{
 		Job: r.Job.String(), Fence: r.Fence, Task: r.Task, Params: r.Params, OutDir: r.OutDir, Inputs: []fileSent{},
+	}
+	if r.Plan != nil {
+		with := planSent(device, *r.Plan)
+		sent.Plan = &with
 	}
 	if sent.Params == nil {
 		sent.Params = map[string]any{}

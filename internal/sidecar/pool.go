@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/apibr/studio/internal/engine"
+	"github.com/apibr/studio/internal/plan"
 )
 
 // Pool owns all sidecars of one server. New makes it, Run starts it; Acquire waits for Run.
@@ -219,7 +220,9 @@ func (p *Pool) complete(spec Spec) Spec {
 	}
 	spec.Model = spec.Engine.ModelFor(spec.Model)
 	def(&spec.Variant, spec.Engine.Variant(spec.Device, total))
-	def(&spec.Plan, spec.Engine.PlanFor(spec.Device, total))
+	if spec.Plan == (plan.Plan{}) {
+		spec.Plan = plan.Plan{Variant: spec.Variant, MemoryPlan: spec.Engine.PlanFor(spec.Device, total), Batch: 1}
+	}
 	return spec
 }
 
@@ -287,7 +290,7 @@ func (p *Pool) load(ctx context.Context, s *slot, spec Spec) error {
 	}
 	out := pr.do(ctx, &call{method: methodLoad, model: spec.Model, params: loadParams{
 		Engine: string(spec.Engine.ID), Model: spec.Model, Variant: spec.Variant, Files: files,
-		Plan: loadPlan{Device: spec.Device, VRAMBytes: spec.Plan.VRAMBytes, RAMBytes: spec.Plan.RAMBytes},
+		Plan: planSent(spec.Device, spec.Plan),
 	}}, nil)
 	if out.err != nil {
 		// A process whose load failed is in a state that nobody knows.

@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/apibr/studio/internal/engine"
+	"github.com/apibr/studio/internal/plan"
 )
 
 // Spec is what to load.
@@ -23,7 +24,7 @@ type Spec struct {
 	Files map[string]string
 
 	// Plan is what the load may take. Default: the manifest's plan for the device.
-	Plan engine.MemoryPlan
+	Plan plan.Plan
 
 	// Device is cpu, hip:0, cuda:0. Default Config.Device.
 	Device string
@@ -64,6 +65,9 @@ type RunRequest struct {
 	// OutDir is the run's own folder, made by the caller. Nothing outside it is accepted as an output.
 	OutDir     string
 	ResumeFrom *Resume
+
+	// Plan of this run, where it may differ from that of the load: another size leaves room for more or fewer pictures at once.
+	Plan *plan.Plan
 }
 
 // Resume lets an engine go on after the segments of an earlier attempt.

@@ -116,12 +116,15 @@ class Context:
         resume: Resume | None,
         reporter: Reporter,
         canceled: threading.Event | None = None,
+        plan: dict[str, Any] | None = None,
     ) -> None:
         self.task = task
         self.params = params
         self.inputs = inputs
         self.out_dir = out_dir
         self.resume = resume
+        self.plan = plan
+        """What this run may take, where that differs from the plan of the load; else None."""
         self.timings: dict[str, float] = {}
         """Seconds by phase."""
         self.phase_name: str | None = None

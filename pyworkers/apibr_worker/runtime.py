@@ -23,7 +23,7 @@ from typing import Any, TypeVar
 
 import yaml
 
-from apibr_worker import __version__
+from apibr_worker import __version__, machine
 from apibr_worker.api import Context, Engine, EngineError, InputFile, LoadRequest, Output, Resume
 from apibr_worker.frames import FrameError, FrameWriter, Streams, read_frame
 
@@ -86,7 +86,7 @@ class Sidecar:
             engines=[self._id],
             python=platform.python_version(),
             torch=getattr(torch, "__version__", None),
-            device="cpu",
+            device=machine.kind(),
             pid=os.getpid(),
         )
         threading.Thread(target=self._beat, name="heartbeat", daemon=True).start()
@@ -154,8 +154,8 @@ class Sidecar:
             context = self._context
             self._notify(
                 "heartbeat",
-                vram_bytes=0,
-                ram_bytes=resident_bytes(),
+                vram_bytes=machine.vram_bytes(),
+                ram_bytes=machine.private_bytes(),
                 phase=context.phase_name if context else None,
                 steps=self._steps,
             )
@@ -168,11 +168,12 @@ class Sidecar:
             answer: dict[str, Any] = {"result": self._call(frame["method"], frame["params"])}
         except EngineError as error:
             answer = self._engine_error(error.code, str(error), error.field)
-        except MemoryError:
-            answer = self._engine_error("out_of_memory", "there is not enough memory", None)
         except Exception as error:
             traceback.print_exc()
-            answer = self._engine_error("internal", f"{type(error).__name__} in {self._phase() or 'the engine'}", None)
+            known = machine.fault(error)
+            if known is None:
+                known = EngineError("internal", f"{type(error).__name__} in {self._phase() or 'the engine'}")
+            answer = self._engine_error(known.code, str(known), None)
         unsendable = self._engine_error("internal", "the engine's answer does not fit into a frame", None)
         with self._flag_lock:
             self._flags = {}
@@ -200,7 +201,11 @@ class Sidecar:
             raise EngineError("protocol_error", f"this process holds {self._id}, not {request.engine}")
         self._engine.load(request)
         self._loaded = True
-        return {"vram_bytes": 0, "ram_bytes": resident_bytes(), "seconds": time.monotonic() - begin}
+        return {
+            "vram_bytes": machine.vram_bytes(),
+            "ram_bytes": machine.private_bytes(),
+            "seconds": time.monotonic() - begin,
+        }
 
     def _run(self, params: dict[str, Any]) -> dict[str, Any]:
         if not self._loaded:
@@ -236,6 +241,7 @@ class Sidecar:
             resume=_resume(params.get("resume_from")),
             reporter=_FrameReporter(self, job, out_dir),
             canceled=canceled,
+            plan=params.get("plan"),
         )
 
     def _phase(self) -> str | None:
@@ -315,9 +321,3 @@ def _file(out_dir: Path, relative: str, mime: str) -> dict[str, Any]:
             digest.update(chunk)
             size += len(chunk)
     return {"path": relative, "mime": mime, "size": size, "sha256": digest.hexdigest()}
-
-
-def resident_bytes() -> int:
-    """Resident memory of this process in bytes."""
-    with Path("/proc/self/statm").open(encoding="ascii") as stream:
-        return int(stream.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")

@@ -112,6 +112,8 @@ class DiffusionEngine(ABC):
         """Makes the pictures of one request."""
         if self.transformer is None or self.vae is None:
             raise EngineError("model_missing", "no model is loaded")
+        if context.plan is not None:
+            self.place = placement(context.plan)
         request = self.request(context)
         with context.phase("encode"):
             embeddings = self._embeddings(request)

@@ -1,0 +1,195 @@
+package plan
+
+import (
+	"math"
+
+	"github.com/apibr/studio/internal/engine"
+)
+
+// Wish is a load that is wanted.
+type Wish struct {
+	Engine *engine.Manifest
+	Model  string
+	Device string // Device as in "cpu" or "hip:0".
+
+	VRAMTotal int64    // VRAMTotal of the card, in bytes; 0 on the CPU.
+	Variants  []string // Variants that are installed; nil stands for all.
+
+	Width, Height int // Width and Height of a picture, in pixels. Default 0: what a plan of one megapixel covers.
+	Pictures      int // Pictures of the run. Default 1.
+
+	// VRAMRequired overrides what the manifest plans for the card, in bytes. Default 0: the manifest's.
+	VRAMRequired int64
+
+	// Peaks of earlier runs on this machine. Default: none are known.
+	Peaks func(variant string, megapixels float64) (engine.MemoryPlan, bool)
+}
+
+// Plan is how a model is loaded.
+type Plan struct {
+	Variant string
+	engine.MemoryPlan
+
+	// AttentionBytes bounds a score matrix; 0 leaves the engine its own attention.
+	AttentionBytes int64
+
+	// ResidentBlocks stay on the card, the others are streamed through it; nil keeps all there.
+	ResidentBlocks *int
+
+	Batch int // Batch is how many pictures are made at once.
+}
+
+// Room is what a load may take at most, in bytes.
+type Room struct{ RAM, VRAM int64 }
+
+func (r Room) holds(m engine.MemoryPlan) bool { return m.RAMBytes <= r.RAM && m.VRAMBytes <= r.VRAM }
+
+const (
+	// leastAttention is the smallest slice that still computes at a useful pace.
+	leastAttention = 64 << 20
+	// leastResident blocks are those in use and on their way.
+	leastResident = 2
+	// headroom is added to a learned peak: the next run may draw a little more.
+	headroom = 1.05
+)
+
+// Choose gives the first step of the ladder that fits the room. Fails with *TooLargeError.
+func Choose(w Wish, room Room) (Plan, error) {
+	steps := Ladder(w)
+	for _, step := range steps {
+		if room.holds(step.MemoryPlan) {
+			return step, nil
+		}
+	}
+	return Plan{}, tooLarge(w, steps, room)
+}
+
+// Ladder is every way to load the model, the best first. It always has one: an engine without a plan needs nothing special.
+func Ladder(w Wish) []Plan {
+	entries := w.Engine.Plans(w.Device, w.VRAMTotal, w.Model, w.Variants)
+	var steps []Plan
+	for _, entry := range entries {
+		for _, variant := range w.variantsOf(entry) {
+			steps = append(steps, w.rungs(entry, variant)...)
+		}
+	}
+	if len(steps) == 0 {
+		steps = []Plan{{Variant: w.fallback(), Batch: w.pictures()}}
+	}
+	return steps
+}
+
+// variantsOf are the variants that an entry plans: its own, or for one that speaks of none those that are installed, the model's
+// default first.
+func (w Wish) variantsOf(entry *engine.Memory) []string {
+	if entry.Variant != "" {
+		return []string{entry.Variant}
+	}
+	return []string{w.fallback()}
+}
+
+func (w Wish) fallback() string {
+	model, known := w.Engine.Model(w.Model)
+	if len(w.Variants) > 0 {
+		if known && model.DefaultVariant != "" {
+			for _, installed := range w.Variants {
+				if installed == model.DefaultVariant {
+					return installed
+				}
+			}
+		}
+		return w.Variants[0]
+	}
+	if known && len(model.Variants) > 0 {
+		if variant, ok := model.Variant(""); ok {
+			return variant.ID
+		}
+	}
+	return "default"
+}
+
+// rungs of one variant: as planned, then with less and less on the card.
+func (w Wish) rungs(entry *engine.Memory, variant string) []Plan {
+	var steps []Plan
+	for _, batch := range batches(w.pictures()) {
+		peak := w.peak(entry, variant, batch)
+		full := Plan{Variant: variant, MemoryPlan: peak, AttentionBytes: entry.AttentionBytes, Batch: batch}
+		steps = append(steps, full)
+		if entry.VRAMBytes == 0 && len(entry.Phases) == 0 || peak.VRAMBytes == 0 {
+			continue
+		}
+		for _, attention := range smallerSlices(entry.AttentionBytes) {
+			step := full
+			step.AttentionBytes = attention
+			step.VRAMBytes -= entry.AttentionBytes - attention
+			steps = append(steps, step)
+		}
+		if batch == 1 {
+			steps = append(steps, streamed(steps[len(steps)-1], entry.Blocks)...)
+		}
+	}
+	return steps
+}
+
+// batches are the sizes in which so many pictures are made: all at once, halves of it, one by one.
+func batches(pictures int) (sizes []int) {
+	for size := pictures; size > 1; size = (size + 1) / 2 {
+		sizes = append(sizes, size)
+	}
+	return append(sizes, 1)
+}
+
+// smallerSlices are ever smaller bounds of the attention.
+func smallerSlices(bytes int64) (smaller []int64) {
+	for bytes /= 2; bytes >= leastAttention; bytes /= 2 {
+		smaller = append(smaller, bytes)
+	}
+	return smaller
+}
+
+// streamed keeps three quarters, half, a quarter and almost none of the blocks on the card.
+func streamed(from Plan, blocks engine.Blocks) (steps []Plan) {
+	const quarters = 4
+	for kept := quarters - 1; kept >= 0 && blocks.Count > leastResident; kept-- {
+		resident := max(blocks.Count*kept/quarters, leastResident)
+		step := from
+		step.ResidentBlocks = &resident
+		step.VRAMBytes -= int64(blocks.Count-resident) * blocks.Bytes
+		steps = append(steps, step)
+	}
+	return steps
+}
+
+// peak is what the manifest plans, or what was seen here.
+func (w Wish) peak(entry *engine.Memory, variant string, batch int) engine.MemoryPlan {
+	megapixels := w.megapixels() * float64(batch)
+	peak := entry.Peak(megapixels)
+	if w.VRAMRequired > 0 && peak.VRAMBytes > 0 {
+		peak.VRAMBytes = w.VRAMRequired
+		return peak
+	}
+	if w.Peaks == nil {
+		return peak
+	}
+	if seen, ok := w.Peaks(variant, megapixels); ok {
+		if seen.RAMBytes > 0 {
+			peak.RAMBytes = int64(headroom * float64(seen.RAMBytes))
+		}
+		if seen.VRAMBytes > 0 && peak.VRAMBytes > 0 {
+			peak.VRAMBytes = int64(headroom * float64(seen.VRAMBytes))
+		}
+	}
+	return peak
+}
+
+func (w Wish) pictures() int { return max(w.Pictures, 1) }
+
+func (w Wish) megapixels() float64 {
+	if w.Width == 0 || w.Height == 0 {
+		return 1
+	}
+	return float64(w.Width) * float64(w.Height) / (1 << 20)
+}
+
+// Size is the class of picture sizes that share a peak: quarters of a megapixel, rounded up.
+func Size(megapixels float64) int { return int(math.Ceil(max(megapixels, 0) * 4)) } //nolint:mnd // quarters

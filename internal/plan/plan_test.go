@@ -1,0 +1,130 @@
+package plan
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/apibr/studio/internal/engine"
+)
+
+const gb = 1_000_000_000
+
+// flux has two variants on cards, of which the larger is meant for those of 11 GB, and one for everything on the CPU.
+var flux = &engine.Manifest{ID: "flux", Models: []engine.Model{{ID: "flux-dev", DefaultVariant: "Q5", Variants: []engine.Variant{{ID: "Q5"}, {ID: "Q4"}}}},
+	Memory: []engine.Memory{
+		{Device: "cpu", RAMBytes: 11 * gb},
+		{Device: "gpu", Variant: "Q5", MinVRAMBytes: 11 * gb, AttentionBytes: 256 << 20, Blocks: engine.Blocks{Count: 57, Bytes: gb / 10}, Phases: map[string]engine.PhasePlan{
+			"encode": {MemoryPlan: engine.MemoryPlan{RAMBytes: 11 * gb}},
+			"sample": {MemoryPlan: engine.MemoryPlan{RAMBytes: 9 * gb, VRAMBytes: 9 * gb}, PerMegapixel: engine.MemoryPlan{VRAMBytes: gb}},
+		}},
+		{Device: "gpu", Variant: "Q4", Blocks: engine.Blocks{Count: 57, Bytes: gb / 12}, Phases: map[string]engine.PhasePlan{
+			"encode": {MemoryPlan: engine.MemoryPlan{RAMBytes: 11 * gb}},
+			"sample": {MemoryPlan: engine.MemoryPlan{RAMBytes: 8 * gb, VRAMBytes: 8 * gb}, PerMegapixel: engine.MemoryPlan{VRAMBytes: gb}},
+		}},
+	}}
+
+func wish() Wish {
+	return Wish{Engine: flux, Model: "flux-dev", Device: "hip:0", VRAMTotal: 12 * gb, Width: 1024, Height: 1024}
+}
+
+func TestAPlanThatFitsIsTheManifests(t *testing.T) {
+	got, err := Choose(wish(), Room{RAM: 20 * gb, VRAM: 10 * gb})
+	require.NoError(t, err)
+	require.Equal(t, Plan{Variant: "Q5", MemoryPlan: engine.MemoryPlan{RAMBytes: 11 * gb, VRAMBytes: 9 * gb}, AttentionBytes: 256 << 20, Batch: 1}, got)
+}
+
+func TestTheLadderGoesDownInItsOrder(t *testing.T) {
+	for _, c := range []struct {
+		name             string
+		vram             int64
+		pictures         int
+		variant          string
+		attention        int64
+		resident, inOnce int
+	}{
+		{"a smaller attention slice", 9*gb - 1, 1, "Q5", 128 << 20, -1, 1},
+		{"streamed blocks", 8500 * gb / 1000, 1, "Q5", 64 << 20, 42, 1},
+		{"almost all streamed", 3500 * gb / 1000, 1, "Q5", 64 << 20, 2, 1},
+		{"a smaller variant", 3450 * gb / 1000, 1, "Q4", 0, 2, 1},
+		{"all pictures at once", 11 * gb, 3, "Q5", 256 << 20, -1, 3},
+		{"two pictures at once", 10 * gb, 3, "Q5", 256 << 20, -1, 2},
+		{"one by one", 9 * gb, 3, "Q5", 256 << 20, -1, 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := wish()
+			w.Pictures = c.pictures
+			if c.variant == "Q4" {
+				w.Variants = []string{"Q4"}
+			}
+			got, err := Choose(w, Room{RAM: 20 * gb, VRAM: c.vram})
+			require.NoError(t, err)
+			require.Equal(t, c.variant, got.Variant)
+			require.Equal(t, c.attention, got.AttentionBytes)
+			require.LessOrEqual(t, got.VRAMBytes, c.vram)
+			require.Equal(t, c.inOnce, got.Batch)
+			if c.resident < 0 {
+				require.Nil(t, got.ResidentBlocks)
+			} else {
+				require.Equal(t, c.resident, *got.ResidentBlocks)
+			}
+		})
+	}
+}
+
+func TestLowerQuantisationComesAfterStreaming(t *testing.T) {
+	variants := []string{}
+	for _, step := range Ladder(wish()) {
+		if len(variants) == 0 || variants[len(variants)-1] != step.Variant {
+			variants = append(variants, step.Variant)
+		}
+	}
+	require.Equal(t, []string{"Q5", "Q4"}, variants)
+}
+
+func TestWhatCannotFitIsRefusedWithTheNearestSize(t *testing.T) {
+	w := wish()
+	w.Width, w.Height = 2048, 1024
+	w.Variants = []string{"Q4"}
+	var refused *TooLargeError
+	_, err := Choose(w, Room{RAM: 20 * gb, VRAM: 4 * gb})
+	require.ErrorAs(t, err, &refused)
+	require.Equal(t, 1792, refused.Width, "3.4 GB for the first megapixel and 1 GB for each further one")
+	require.Equal(t, 896, refused.Height)
+	require.Equal(t, int64(4416666685), refused.Need.VRAMBytes)
+	require.ErrorContains(t, err, "needs 4.1 GiB of graphics memory and this computer can give 3.7 GiB: ask for 1792 x 896 pixels")
+	_, err = Choose(w, Room{RAM: 2 * gb, VRAM: 12 * gb})
+	require.ErrorAs(t, err, &refused)
+	require.Zero(t, refused.Width, "no size makes the text encoder smaller")
+	require.ErrorContains(t, err, "10.2 GiB of memory")
+}
+
+func TestPeaksSeenHereCorrectThePlan(t *testing.T) {
+	w := wish()
+	w.Peaks = func(variant string, megapixels float64) (engine.MemoryPlan, bool) {
+		return engine.MemoryPlan{RAMBytes: 6 * gb, VRAMBytes: 10 * gb}, variant == "Q5" && megapixels == 1
+	}
+	got := Ladder(w)[0]
+	require.Equal(t, engine.MemoryPlan{RAMBytes: 6.3 * gb, VRAMBytes: 10.5 * gb}, got.MemoryPlan)
+	w.Width = 2048
+	require.Equal(t, int64(11*gb), Ladder(w)[0].RAMBytes, "another size has its own")
+}
+
+func TestTheUsersOwnFigureWins(t *testing.T) {
+	w := wish()
+	w.VRAMRequired = 5 * gb
+	require.Equal(t, int64(5*gb), Ladder(w)[0].VRAMBytes)
+}
+
+func TestTheCPUAndEnginesWithoutAPlan(t *testing.T) {
+	w := wish()
+	w.Device, w.VRAMTotal = "cpu", 0
+	require.Equal(t, []Plan{{Variant: "Q5", MemoryPlan: engine.MemoryPlan{RAMBytes: 11 * gb}, Batch: 1}}, Ladder(w))
+	w.Variants = []string{"Q4", "bf16"}
+	require.Equal(t, "Q4", Ladder(w)[0].Variant)
+	require.Equal(t, []Plan{{Variant: "default", Batch: 2}}, Ladder(Wish{Engine: &engine.Manifest{ID: "x"}, Model: "x", Device: "cpu", Pictures: 2}))
+}
+
+func TestSizesAreQuarters(t *testing.T) {
+	require.Equal(t, []int{0, 1, 4, 5, 8}, []int{Size(0), Size(0.2), Size(1), Size(1.01), Size(2)})
+}

@@ -1,0 +1,73 @@
+package plan
+
+import (
+	"fmt"
+
+	"github.com/apibr/studio/internal/engine"
+)
+
+// TooLargeError says that nothing fits, and what would.
+type TooLargeError struct {
+	Need engine.MemoryPlan // Need of the step that needs least.
+	Have Room
+
+	// Width and Height are the nearest size of a picture that fits; 0 when none does or the job makes none.
+	Width, Height int
+}
+
+func (e *TooLargeError) Error() string {
+	detail := fmt.Sprintf("the job needs %s of memory and this computer can give %s", gib(e.Need.RAMBytes), gib(e.Have.RAM))
+	if e.Need.VRAMBytes > e.Have.VRAM {
+		detail = fmt.Sprintf("the job needs %s of graphics memory and this computer can give %s", gib(e.Need.VRAMBytes), gib(e.Have.VRAM))
+	}
+	if e.Width > 0 {
+		return fmt.Sprintf("%s: ask for %d x %d pixels, which fits", detail, e.Width, e.Height)
+	}
+	return detail + ": choose a smaller model or variant, or close other programs"
+}
+
+func gib(bytes int64) string { return fmt.Sprintf("%.1f GiB", float64(max(bytes, 0))/(1<<30)) }
+
+// tooLarge names the least that was needed and looks for the largest size of the same shape that fits.
+func tooLarge(w Wish, steps []Plan, room Room) *TooLargeError {
+	e := &TooLargeError{Need: steps[0].MemoryPlan, Have: room}
+	for _, step := range steps {
+		if excess(step.MemoryPlan, room) < excess(e.Need, room) {
+			e.Need = step.MemoryPlan
+		}
+	}
+	e.Width, e.Height = nearest(w, room)
+	return e
+}
+
+// excess is by how much a plan does not fit.
+func excess(m engine.MemoryPlan, room Room) int64 {
+	return max(m.RAMBytes-room.RAM, 0) + max(m.VRAMBytes-room.VRAM, 0)
+}
+
+const (
+	// grid is what edges are multiples of: what every model of the catalogue takes.
+	grid = 64
+	// leastEdge of a picture that is worth making.
+	leastEdge = 256
+)
+
+// nearest is the largest size of the same shape that fits; 0, 0 when there is none.
+func nearest(w Wish, room Room) (width, height int) {
+	for longer := max(w.Width, w.Height) - grid; longer >= leastEdge; longer -= grid {
+		smaller := w
+		scale := float64(longer) / float64(max(w.Width, w.Height))
+		smaller.Width, smaller.Height = onGrid(float64(w.Width)*scale), onGrid(float64(w.Height)*scale)
+		if min(smaller.Width, smaller.Height) < leastEdge {
+			break
+		}
+		for _, step := range Ladder(smaller) {
+			if room.holds(step.MemoryPlan) {
+				return smaller.Width, smaller.Height
+			}
+		}
+	}
+	return 0, 0
+}
+
+func onGrid(pixels float64) int { return int(pixels+grid/2) / grid * grid }

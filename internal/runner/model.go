@@ -1,0 +1,182 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+
+	"github.com/apibr/studio/internal/device"
+	"github.com/apibr/studio/internal/engine"
+	"github.com/apibr/studio/internal/jobs"
+	"github.com/apibr/studio/internal/plan"
+	"github.com/apibr/studio/internal/sched"
+	"github.com/apibr/studio/internal/sidecar"
+)
+
+// ModelFiles are the installed models.
+type ModelFiles interface {
+	// Files are the absolute paths of a variant's parts.
+	Files(model, variant string) (map[string]string, error)
+	// Used notes that the model was loaded just now: what has not been used for longest makes room for new ones.
+	Used(model string)
+}
+
+// load is what a job needs loaded, and with which plan.
+type load struct {
+	model   string
+	plan    plan.Plan
+	refused *plan.TooLargeError // why no plan fits this machine, nil when one does
+}
+
+func (l load) need() sched.Memory {
+	if l.refused != nil {
+		return sched.Memory{RAM: l.refused.Need.RAMBytes, VRAM: l.refused.Need.VRAMBytes}
+	}
+	return sched.Memory{RAM: l.plan.RAMBytes, VRAM: l.plan.VRAMBytes}
+}
+
+// Size is what the memory of a run depends on; zero fields are what the request does not say.
+type Size struct{ Width, Height, Pictures int }
+
+// loadFor plans a job of the engine on the device.
+func (r *Runner) loadFor(m *engine.Manifest, task, model, name string, size Size, snapshot device.Snapshot) load {
+	l := load{model: r.cfg.Catalogue.ToLoad(m, engine.Choice{Task: task, Model: model})}
+	chosen, err := plan.Choose(r.wish(m, l.model, name, size, snapshot), r.room(name, snapshot))
+	if !errors.As(err, &l.refused) {
+		l.plan = chosen
+	}
+	return l
+}
+
+func (r *Runner) wish(m *engine.Manifest, model, name string, size Size, snapshot device.Snapshot) plan.Wish {
+	return plan.Wish{Engine: m, Model: model, Device: name, VRAMTotal: vramOf(snapshot, name), Variants: r.cfg.Catalogue.VariantsOf(m, model),
+		Width: size.Width, Height: size.Height, Pictures: size.Pictures, VRAMRequired: r.cfg.VRAMRequired[model],
+		Peaks: func(variant string, megapixels float64) (engine.MemoryPlan, bool) {
+			return r.peaks.of(peakKey(m.ID, model, variant, name, plan.Size(megapixels)))
+		}}
+}
+
+// room is what a load may take when nothing else of ours is loaded.
+func (r *Runner) room(name string, snapshot device.Snapshot) plan.Room {
+	room := plan.Room{RAM: snapshot.RAMTotal - r.keepFree(snapshot)}
+	for _, gpu := range snapshot.GPUs {
+		if gpu.Device() == name {
+			room.VRAM = r.mayHold(gpu)
+		}
+	}
+	return room
+}
+
+// Fit says whether this machine could run a job at all, before it is queued. Fails with *plan.TooLargeError.
+func (r *Runner) Fit(m *engine.Manifest, task, model string, size Size) error {
+	snapshot := r.cfg.Host.Snapshot()
+	l := r.loadFor(m, task, model, r.deviceFor(m.UsesGPU, snapshot), size, snapshot)
+	if l.refused != nil && !r.cfg.Shared {
+		return l.refused
+	}
+	return nil
+}
+
+func (a *attempt) size() Size {
+	number := func(name string) int {
+		value, _ := a.claimed.Params[name].(float64)
+		return int(value)
+	}
+	return Size{number("width"), number("height"), number("num_images")}
+}
+
+// acquire gets a process that has the model loaded as planned.
+func (a *attempt) acquire(ctx context.Context) (*sidecar.Lease, error) {
+	spec := sidecar.Spec{Engine: a.manifest, Model: a.load.model, Variant: a.load.plan.Variant, Device: a.device, Plan: a.load.plan}
+	if model, ok := a.manifest.Model(a.load.model); ok && model.NeedsFiles() && a.runner.cfg.Models != nil && !a.runner.cfg.Catalogue.IsReplaced(a.manifest.ID) {
+		files, err := a.runner.cfg.Models.Files(a.load.model, a.load.plan.Variant)
+		if err != nil {
+			return nil, &sidecar.EngineError{Code: sidecar.ModelMissing,
+				Message: "the files of the model " + a.load.model + " are not installed: run `apibr models install " + a.load.model + "`"}
+		}
+		a.runner.cfg.Models.Used(a.load.model)
+		spec.Files = files
+	}
+	return a.runner.cfg.Pool.Acquire(ctx, spec)
+}
+
+// lower is the next step of the ladder after memory ran out although the plan promised that it would not; false when there is none.
+func (a *attempt) lower() bool {
+	snapshot := a.runner.cfg.Host.Snapshot()
+	for _, step := range plan.Ladder(a.runner.wish(a.manifest, a.load.model, a.device, a.size(), snapshot)) {
+		if step.VRAMBytes < a.load.plan.VRAMBytes || step.RAMBytes < a.load.plan.RAMBytes {
+			a.load.plan = step
+			return true
+		}
+	}
+	return false
+}
+
+// peak of the run, for the plans of the next ones. A run that was served by a process with other work before it, or that resumed,
+// tells too much or too little.
+func (a *attempt) peak() *jobs.PeakRecord {
+	if a.load.plan.Variant == "" || a.result.PeakRAM == 0 || len(a.claimed.Segments) > 0 || len(a.manifest.Memory) == 0 {
+		return nil
+	}
+	size := 0
+	if width, height := a.size().Width, a.size().Height; width > 0 && height > 0 {
+		size = plan.Size(float64(width) * float64(height) * float64(max(a.load.plan.Batch, 1)) / (1 << 20))
+	}
+	key := peakKey(a.manifest.ID, a.load.model, a.load.plan.Variant, a.device, size)
+	return &jobs.PeakRecord{PeakKey: key, Peak: jobs.Peak{RAM: a.result.PeakRAM, VRAM: a.result.PeakVRAM}}
+}
+
+func peakKey(id engine.ID, model, variant, name string, size int) jobs.PeakKey {
+	kind, _, _ := strings.Cut(name, ":")
+	return jobs.PeakKey{Engine: string(id), Model: model, Variant: variant, Device: kind, Size: size}
+}
+
+// peaks answers from memory what the table memory_peaks holds.
+type peaks struct {
+	mu    sync.Mutex
+	known map[jobs.PeakKey]jobs.Peak
+}
+
+func (p *peaks) of(key jobs.PeakKey) (engine.MemoryPlan, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	peak, ok := p.known[key]
+	return engine.MemoryPlan{RAMBytes: peak.RAM, VRAMBytes: peak.VRAM}, ok
+}
+
+func (r *Runner) preloadPeaks(ctx context.Context) {
+	known, err := r.cfg.Jobs.Peaks(ctx)
+	if err != nil {
+		r.cfg.Log.WarnContext(ctx, "the memory peaks of earlier runs could not be read: plans are the manifests'", "err", err)
+		return
+	}
+	r.peaks.set(known)
+}
+
+// loadedModels are those of idle processes, for ETAs.
+func (r *Runner) loadedModels() (keys []string) {
+	for _, loaded := range r.loaded() {
+		keys = append(keys, loaded.Model)
+	}
+	return keys
+}
+
+func (p *peaks) set(known map[jobs.PeakKey]jobs.Peak) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.known = known
+}
+
+func (p *peaks) add(record *jobs.PeakRecord) {
+	if record == nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.known == nil {
+		p.known = map[jobs.PeakKey]jobs.Peak{}
+	}
+	before := p.known[record.PeakKey]
+	p.known[record.PeakKey] = jobs.Peak{RAM: max(before.RAM, record.RAM), VRAM: max(before.VRAM, record.VRAM)}
+}
