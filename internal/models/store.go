@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -77,6 +78,23 @@ func (s *Store) Variants(model string) []string {
 		return nil
 	}
 	return record.VariantIDs()
+}
+
+// VariantBytes is what the files of a variant take, the parts that it shares with others too; 0 when it is not installed.
+func (s *Store) VariantBytes(model, variant string) (total int64) {
+	record, err := s.Get(model)
+	if err != nil {
+		return 0
+	}
+	for _, file := range record.Files {
+		for _, part := range record.Variants[variant] {
+			if file.Path == part || strings.HasPrefix(file.Path, part+"/") {
+				total += file.Size
+				break
+			}
+		}
+	}
+	return total
 }
 
 // Files are the absolute paths of a variant's parts, as a load needs them. Fails with ErrNotInstalled when the variant is not

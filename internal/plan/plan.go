@@ -15,6 +15,10 @@ type Wish struct {
 	VRAMTotal int64    // VRAMTotal of the card, in bytes; 0 on the CPU.
 	Variants  []string // Variants that are installed; nil stands for all.
 
+	// Bytes of a variant's files as installed; 0 for one that is not known. A tiny model, or a fine-tune of another size, needs so much
+	// less or more than the manifest plans for the released files. Default: the released ones.
+	Bytes func(variant string) int64
+
 	Width, Height int // Width and Height of a picture, in pixels. Default 0: what a plan of one megapixel covers.
 	Pictures      int // Pictures of the run. Default 1.
 
@@ -163,7 +167,7 @@ func streamed(from Plan, blocks engine.Blocks) (steps []Plan) {
 // peak is what the manifest plans, or what was seen here.
 func (w Wish) peak(entry *engine.Memory, variant string, batch int) engine.MemoryPlan {
 	megapixels := w.megapixels() * float64(batch)
-	peak := entry.Peak(megapixels)
+	peak := w.sized(entry.Peak(megapixels), variant)
 	if w.VRAMRequired > 0 && peak.VRAMBytes > 0 {
 		peak.VRAMBytes = w.VRAMRequired
 		return peak
@@ -178,6 +182,30 @@ func (w Wish) peak(entry *engine.Memory, variant string, batch int) engine.Memor
 		if seen.VRAMBytes > 0 && peak.VRAMBytes > 0 {
 			peak.VRAMBytes = int64(headroom * float64(seen.VRAMBytes))
 		}
+	}
+	return peak
+}
+
+// Whatever the weights, a process with torch and an engine takes so much.
+const leastRAM, leastVRAM = 1_200_000_000, 600_000_000
+
+// sized moves a plan by as much as the installed files differ from the released ones.
+func (w Wish) sized(peak engine.MemoryPlan, variant string) engine.MemoryPlan {
+	model, known := w.Engine.Model(w.Model)
+	if !known || w.Bytes == nil {
+		return peak
+	}
+	released, ok := model.Variant(variant)
+	installed := w.Bytes(variant)
+	if !ok || released.DiskBytes == 0 || installed == 0 {
+		return peak
+	}
+	differ := installed - released.DiskBytes
+	if peak.RAMBytes > 0 {
+		peak.RAMBytes = max(peak.RAMBytes+differ, min(peak.RAMBytes, leastRAM))
+	}
+	if peak.VRAMBytes > 0 {
+		peak.VRAMBytes = max(peak.VRAMBytes+differ, min(peak.VRAMBytes, leastVRAM))
 	}
 	return peak
 }

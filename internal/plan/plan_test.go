@@ -128,3 +128,19 @@ func TestTheCPUAndEnginesWithoutAPlan(t *testing.T) {
 func TestSizesAreQuarters(t *testing.T) {
 	require.Equal(t, []int{0, 1, 4, 5, 8}, []int{Size(0), Size(0.2), Size(1), Size(1.01), Size(2)})
 }
+
+func TestInstalledFilesOfAnotherSizeMoveThePlan(t *testing.T) {
+	w := wish()
+	sized := *flux
+	sized.Models = []engine.Model{{ID: "flux-dev", Variants: []engine.Variant{{ID: "Q5", DiskBytes: 18 * gb}, {ID: "Q4"}}}}
+	w.Engine, w.Variants = &sized, []string{"Q5"}
+	for installed, want := range map[int64]engine.MemoryPlan{
+		0:       {RAMBytes: 11 * gb, VRAMBytes: 9 * gb}, // not known
+		18 * gb: {RAMBytes: 11 * gb, VRAMBytes: 9 * gb},
+		19 * gb: {RAMBytes: 12 * gb, VRAMBytes: 10 * gb},
+		gb / 50: {RAMBytes: leastRAM, VRAMBytes: leastVRAM}, // a tiny one
+	} {
+		w.Bytes = func(string) int64 { return installed }
+		require.Equal(t, want, Ladder(w)[0].MemoryPlan)
+	}
+}

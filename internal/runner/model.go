@@ -18,6 +18,8 @@ import (
 type ModelFiles interface {
 	// Files are the absolute paths of a variant's parts.
 	Files(model, variant string) (map[string]string, error)
+	// VariantBytes is what a variant's files take; 0 when it is not installed.
+	VariantBytes(model, variant string) int64
 	// Used notes that the model was loaded just now: what has not been used for longest makes room for new ones.
 	Used(model string)
 }
@@ -50,11 +52,15 @@ func (r *Runner) loadFor(m *engine.Manifest, task, model, name string, size Size
 }
 
 func (r *Runner) wish(m *engine.Manifest, model, name string, size Size, snapshot device.Snapshot) plan.Wish {
-	return plan.Wish{Engine: m, Model: model, Device: name, VRAMTotal: vramOf(snapshot, name), Variants: r.cfg.Catalogue.VariantsOf(m, model),
+	wish := plan.Wish{Engine: m, Model: model, Device: name, VRAMTotal: vramOf(snapshot, name), Variants: r.cfg.Catalogue.VariantsOf(m, model),
 		Width: size.Width, Height: size.Height, Pictures: size.Pictures, VRAMRequired: r.cfg.VRAMRequired[model],
 		Peaks: func(variant string, megapixels float64) (engine.MemoryPlan, bool) {
 			return r.peaks.of(peakKey(m.ID, model, variant, name, plan.Size(megapixels)))
 		}}
+	if r.cfg.Models != nil {
+		wish.Bytes = func(variant string) int64 { return r.cfg.Models.VariantBytes(model, variant) }
+	}
+	return wish
 }
 
 // room is what a load may take when nothing else of ours is loaded.

@@ -121,8 +121,8 @@ type Runner struct {
 	shares   sched.Shares
 	baseline map[string]int64 // VRAM of others by card, seen while nothing of ours was loaded
 	peaks    peaks
-	credits  int              // starts that no ticket has been given up for
-	started  chan struct{}    // closed and replaced at each start
+	credits  int           // starts that no ticket has been given up for
+	started  chan struct{} // closed and replaced at each start
 	attempts sync.WaitGroup
 }
 

@@ -115,7 +115,7 @@ class DiffusionEngine(ABC):
         if context.plan is not None:
             self.place = placement(context.plan)
         request = self.request(context)
-        with context.phase("encode"):
+        with context.phase("prompt"):
             embeddings = self._embeddings(request)
         with context.phase("sample"):
             latents = self._latents(context, request, embeddings)

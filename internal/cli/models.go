@@ -1,0 +1,260 @@
+package cli
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/apibr/studio/internal/device"
+	"github.com/apibr/studio/internal/engine"
+	"github.com/apibr/studio/internal/models"
+)
+
+// The commands that look after the models on this computer's disk. They need no running studio; one that runs sees what they change.
+
+func modelsCommand(e *environment) *cobra.Command {
+	cmd := &cobra.Command{Use: "models", Short: "List, install, import, check and remove models", Args: cobra.NoArgs, RunE: func(*cobra.Command, []string) error { return e.listModels() }}
+	cmd.AddCommand(
+		&cobra.Command{Use: "list", Short: "List the models of the catalogue and what is installed of them", Args: cobra.NoArgs, RunE: func(*cobra.Command, []string) error { return e.listModels() }},
+		&cobra.Command{Use: "show MODEL", Short: "Show a model: its variants, licence, files and memory", Args: cobra.ExactArgs(1), RunE: func(_ *cobra.Command, args []string) error { return e.showModel(args[0]) }},
+		&cobra.Command{Use: "import FOLDER", Short: "Take in models from a folder, without a network", Args: cobra.ExactArgs(1), RunE: e.importModels},
+		&cobra.Command{Use: "verify [MODEL...]", Short: "Read installed models again and compare them with what came", RunE: e.verifyModels},
+		&cobra.Command{Use: "remove MODEL...", Short: "Remove models from the disk", Args: cobra.MinimumNArgs(1), RunE: e.eachModel(func(s *models.Store, id string) error { return s.Remove(id) })},
+		&cobra.Command{Use: "pin MODEL...", Short: "Keep models when others need room", Args: cobra.MinimumNArgs(1), RunE: e.eachModel(func(s *models.Store, id string) error { return s.Pin(id, true) })},
+		&cobra.Command{Use: "unpin MODEL...", Short: "Let models go when others need room", Args: cobra.MinimumNArgs(1), RunE: e.eachModel(func(s *models.Store, id string) error { return s.Pin(id, false) })},
+	)
+	return cmd
+}
+
+// openModels gives the models directory of the configuration and the catalogue.
+func (e *environment) openModels() (*models.Store, *engine.Catalogue, error) {
+	c, err := e.loadConfig(nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	catalogue, err := engine.Load(filepath.Join(c.Python.Workers, "apibr_worker", "engines"), c.Python.Manifests...)
+	if err != nil {
+		return nil, nil, err
+	}
+	store := models.New(c.Models.CacheDir, catalogue)
+	catalogue.Variants = store.Variants
+	return store, catalogue, nil
+}
+
+// modelView is a model for `models list` and `models show`.
+type modelView struct {
+	ID         string         `json:"id"`
+	Name       string         `json:"name"`
+	Engine     string         `json:"engine"`
+	Licence    engine.Licence `json:"licence"`
+	Gated      bool           `json:"gated"`
+	Variants   []string       `json:"variants"`
+	Installed  []string       `json:"installed"`
+	SizeBytes  int64          `json:"size_bytes"`
+	Pinned     bool           `json:"pinned"`
+	Languages  []string       `json:"languages,omitempty"`
+	Repository []string       `json:"repositories,omitempty"`
+}
+
+func viewModel(store *models.Store, m *engine.Manifest, model *engine.Model) modelView {
+	v := modelView{ID: model.ID, Name: model.Title(), Engine: string(m.ID), Licence: model.Licence, Gated: model.Gated, Variants: []string{}, Installed: []string{}, Languages: model.Languages}
+	seen := map[string]bool{}
+	note := func(parts map[string]engine.Part) {
+		for _, part := range parts {
+			if part.Repo != "" && !seen[part.Repo] {
+				seen[part.Repo] = true
+				v.Repository = append(v.Repository, part.Repo)
+			}
+		}
+	}
+	note(model.Parts)
+	for _, variant := range model.Variants {
+		v.Variants = append(v.Variants, variant.ID)
+		note(variant.Parts)
+	}
+	if record, err := store.Get(model.ID); err == nil {
+		v.Installed, v.SizeBytes, v.Pinned = record.VariantIDs(), record.Bytes(), record.Pinned
+	}
+	return v
+}
+
+func (e *environment) listModels() error {
+	store, catalogue, err := e.openModels()
+	if err != nil {
+		return err
+	}
+	views := []modelView{}
+	for _, m := range catalogue.All() {
+		for i := range m.Models {
+			if m.Models[i].NeedsFiles() {
+				views = append(views, viewModel(store, m, &m.Models[i]))
+			}
+		}
+	}
+	if e.json {
+		return e.encode(map[string]any{"data": views})
+	}
+	table := tabwriter.NewWriter(e.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "MODEL\tENGINE\tINSTALLED\tSIZE\tLICENCE")
+	for _, v := range views {
+		installed := "-"
+		if len(v.Installed) > 0 {
+			installed = strings.Join(v.Installed, ", ")
+		}
+		if v.Pinned {
+			installed += " *"
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", v.ID, v.Engine, installed, sizeText(v.SizeBytes), v.Licence.ID)
+	}
+	return table.Flush()
+}
+
+func sizeText(bytes int64) string {
+	switch {
+	case bytes == 0:
+		return "-"
+	case bytes < 1e9:
+		return fmt.Sprintf("%.1f MB", float64(bytes)/1e6)
+	default:
+		return fmt.Sprintf("%.1f GB", float64(bytes)/1e9)
+	}
+}
+
+// encode prints a value of this program; printJSON prints what the studio answered.
+func (e *environment) encode(value any) error {
+	encoder := json.NewEncoder(e.stdout)
+	encoder.SetEscapeHTML(false)
+	return encoder.Encode(value)
+}
+
+func (e *environment) showModel(id string) error {
+	store, catalogue, err := e.openModels()
+	if err != nil {
+		return err
+	}
+	m, model, ok := catalogue.Model(id)
+	if !ok {
+		return exitWith(ExitUsage, "there is no model %q; `apibr models list` shows them", id)
+	}
+	v := viewModel(store, m, model)
+	if e.json {
+		return e.encode(v)
+	}
+	yes := map[bool]string{true: e.lang.text("yes"), false: e.lang.text("no")}
+	table := tabwriter.NewWriter(e.stdout, 0, 0, 2, ' ', 0)
+	row := func(key, value string) {
+		if value != "" {
+			fmt.Fprintf(table, "%s\t%s\n", e.lang.text(key), value)
+		}
+	}
+	row("model.name", v.Name)
+	row("model.engine", v.Engine)
+	row("model.about", e.lang.pick(device.Text(model.Description)))
+	row("model.languages", strings.Join(v.Languages, ", "))
+	row("model.variants", strings.Join(v.Variants, ", "))
+	row("model.installed", strings.Join(v.Installed, ", "))
+	row("model.size", sizeText(v.SizeBytes))
+	row("model.licence", strings.TrimSpace(model.Licence.Name+"  "+model.Licence.URL))
+	row("model.commercial", yes[model.Licence.Commercial])
+	row("model.gated", yes[v.Gated])
+	row("model.repositories", strings.Join(v.Repository, ", "))
+	return table.Flush()
+}
+
+func (e *environment) importModels(cmd *cobra.Command, args []string) error {
+	store, _, err := e.openModels()
+	if err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt)
+	defer stop()
+	shown := map[string]display{}
+	taken, err := store.Import(ctx, args[0], func(model string, done, total int64) {
+		if shown[model] == nil {
+			shown[model] = newDisplay(e.stderr, model, e.quiet)
+		}
+		shown[model].update(progressState{status: "processing", text: sizeText(done), fraction: float64(done) / float64(max(total, 1))})
+	})
+	for _, one := range shown {
+		one.close()
+	}
+	if err != nil {
+		return modelError(err)
+	}
+	if e.json {
+		return e.encode(map[string]any{"data": taken})
+	}
+	for _, record := range taken {
+		fmt.Fprintf(e.stdout, "%s  %s  %s\n", record.Model, strings.Join(record.VariantIDs(), ", "), sizeText(record.Bytes()))
+	}
+	return nil
+}
+
+// verifyModels reads every file of the named models, or of all, and says which are not what they were.
+func (e *environment) verifyModels(cmd *cobra.Command, args []string) error {
+	store, _, err := e.openModels()
+	if err != nil {
+		return err
+	}
+	if len(args) == 0 {
+		list, err := store.List()
+		if err != nil {
+			return err
+		}
+		for _, record := range list {
+			args = append(args, record.Model)
+		}
+	}
+	broken := 0
+	for _, id := range args {
+		faults, err := store.Verify(cmd.Context(), id, nil)
+		if err != nil {
+			return modelError(err)
+		}
+		for _, fault := range faults {
+			broken++
+			fmt.Fprintf(e.stdout, "✗ %s  %s: %s\n", id, fault.Path, e.lang.text("fault."+fault.Why))
+		}
+		if len(faults) == 0 && !e.quiet {
+			fmt.Fprintf(e.stdout, "✓ %s\n", id)
+		}
+	}
+	if broken > 0 {
+		return exitWith(ExitError, "%s", e.lang.text("models_broken"))
+	}
+	return nil
+}
+
+func (e *environment) eachModel(work func(store *models.Store, id string) error) func(*cobra.Command, []string) error {
+	return func(_ *cobra.Command, args []string) error {
+		store, _, err := e.openModels()
+		if err != nil {
+			return err
+		}
+		for _, id := range args {
+			if err := work(store, id); err != nil {
+				return modelError(err)
+			}
+			if !e.quiet {
+				fmt.Fprintf(e.stdout, "✓ %s\n", id)
+			}
+		}
+		return nil
+	}
+}
+
+// modelError gives what the user can change the exit code of wrong usage.
+func modelError(err error) error {
+	var input *models.InputError
+	if errors.As(err, &input) || errors.Is(err, models.ErrNotInstalled) {
+		return &exitError{ExitUsage, err}
+	}
+	return err
+}
