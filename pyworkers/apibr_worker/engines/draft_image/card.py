@@ -55,7 +55,7 @@ def _title(layer: Image.Image, pen: ImageDraw.ImageDraw, title: str, small: int)
     width, height = layer.size
     size = max(12, round(0.036 * small))
     letters = font(700, size)
-    lines = _wrap(pen, title, letters, width - 0.16 * small)[:2]
+    lines = wrap(pen, title, letters, width - 0.16 * small)[:2]
     tall = len(lines) * 1.25 * size + 0.09 * small
     for row in range(round(tall)):
         shade = round(170 * (row / tall) ** 0.8)
@@ -66,7 +66,8 @@ def _title(layer: Image.Image, pen: ImageDraw.ImageDraw, title: str, small: int)
         y += 1.25 * size
 
 
-def _wrap(pen: ImageDraw.ImageDraw, text: str, letters: ImageFont.FreeTypeFont, room: float) -> list[str]:
+def wrap(pen: ImageDraw.ImageDraw, text: str, letters: ImageFont.FreeTypeFont, room: float) -> list[str]:
+    """The text in lines of at most room pixels; a word longer than a line stands alone."""
     lines: list[str] = []
     for word in text.split():
         joined = f"{lines[-1]} {word}" if lines else word

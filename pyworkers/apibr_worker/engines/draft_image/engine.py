@@ -1,4 +1,4 @@
-"""The draft picture: a storyboard card, or a character when the prompt is about a person."""
+"""Draft pictures: a storyboard card, or a character when the prompt is about a person; simple edits; enlarging."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from apibr_worker.api import Context, LoadRequest, Output, RunResult
-from apibr_worker.engines.draft_image import card, person, scene
+from apibr_worker.engines.draft_image import alter, card, person, scene
 from apibr_worker.engines.draft_image.words import read, title
 
 _PREVIEW_SIDE = 320
@@ -25,6 +25,13 @@ class Engine:
         pass
 
     def run(self, context: Context) -> RunResult:
+        if context.task == "image.edit":
+            return alter.edit(context)
+        if context.task == "image.upscale":
+            return alter.upscale(context)
+        return self._generate(context)
+
+    def _generate(self, context: Context) -> RunResult:
         params = context.params
         count = int(params.get("num_images", 1))
         size = int(params.get("width", 1024)), int(params.get("height", 1024))

@@ -1,0 +1,116 @@
+"""Pictures in and out of the engines that work on a picture as it is, its transparency kept. No torch here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from apibr_worker.api import Context, InvalidInputError, Output
+
+MAX_PIXELS = 50_000_000
+"""Pixels of a picture that comes in or goes out: what the studio itself takes (media.max_image_pixels)."""
+MAX_SIDE = 16384
+"""Pixels of the longest side (media.max_image_side)."""
+_FORMATS = ("PNG", "JPEG", "WEBP")
+_PREVIEW_SIDE = 320
+
+
+def read(context: Context, name: str) -> Image.Image | None:
+    """The picture of an input, upright, in mode RGB, or RGBA when it has transparency; None when there is no input.
+
+    Raises InvalidInputError naming the input when it is no picture or has more pixels than MAX_PIXELS.
+    """
+    given = context.input(name)
+    if given is None:
+        return None
+    try:
+        with Image.open(given.path, formats=_FORMATS) as opened:
+            _check_size(opened.size, name)
+            return _plain(ImageOps.exif_transpose(opened))
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        raise InvalidInputError("the picture cannot be read: send PNG, JPEG or WebP", field=name) from None
+
+
+def needed(context: Context, name: str) -> Image.Image:
+    """As read; a missing input is an InvalidInputError too."""
+    picture = read(context, name)
+    if picture is None:
+        raise InvalidInputError(f"a picture is needed: send {name}", field=name)
+    return picture
+
+
+def read_mask(context: Context, size: tuple[int, int]) -> Image.Image | None:
+    """The mask, white where the picture is to change: mode L, of the picture's size. None when there is none.
+
+    Transparent parts of it count as black. Raises InvalidInputError, naming both sizes, for a mask of another size.
+    """
+    mask = read(context, "mask")
+    if mask is None:
+        return None
+    if mask.size != size:
+        raise InvalidInputError(
+            f"the mask is {mask.width} x {mask.height} pixels and the picture {size[0]} x {size[1]}: they must match",
+            field="mask",
+        )
+    if mask.mode == "RGBA":
+        black = Image.new("RGBA", mask.size, "black")
+        black.alpha_composite(mask)
+        mask = black
+    return mask.convert("L")
+
+
+def enlarged(size: tuple[int, int], scale: int) -> tuple[int, int]:
+    """The size `scale` times larger. Raises InvalidInputError, naming the limit, when that is too large."""
+    width, height = size[0] * scale, size[1] * scale
+    if width * height > MAX_PIXELS:
+        raise InvalidInputError(
+            f"{size[0]} x {size[1]} enlarged {scale} times is {width} x {height} "
+            f"({width * height / 1e6:.1f} megapixels); the limit is {MAX_PIXELS / 1e6:g} megapixels: "
+            f"send a smaller picture{' or scale 2' if scale > 2 else ''}",
+            field="image",
+        )
+    if max(width, height) > MAX_SIDE:
+        raise InvalidInputError(
+            f"{size[0]} x {size[1]} enlarged {scale} times is {width} x {height}; the longest side is limited to "
+            f"{MAX_SIDE} pixels: send a smaller picture{' or scale 2' if scale > 2 else ''}",
+            field="image",
+        )
+    return width, height
+
+
+def preview(context: Context, picture: Image.Image, name: str = "preview-0.jpg") -> Path:
+    """A small JPEG of the picture in the run's folder."""
+    small = picture.copy()
+    small.thumbnail((_PREVIEW_SIDE, _PREVIEW_SIDE))
+    if small.mode == "RGBA":
+        ground = Image.new("RGBA", small.size, "white")
+        ground.alpha_composite(small)
+        small = ground
+    path = context.out_dir / name
+    small.convert("RGB").save(path, quality=80)
+    return path
+
+
+def save(context: Context, picture: Image.Image, index: int = 0) -> Output:
+    """Writes image-<index>.png."""
+    name = f"image-{index}.png"
+    picture.save(context.out_dir / name, compress_level=3)
+    return Output(f"image_{index}", name, "image/png", {"seed": context.seed})
+
+
+def _check_size(size: tuple[int, int], name: str) -> None:
+    if size[0] * size[1] > MAX_PIXELS:
+        raise InvalidInputError(
+            f"the picture is {size[0]} x {size[1]} ({size[0] * size[1] / 1e6:.1f} megapixels); the limit is "
+            f"{MAX_PIXELS / 1e6:g} megapixels: send a smaller one",
+            field=name,
+        )
+
+
+def _plain(picture: Image.Image) -> Image.Image:
+    if picture.mode.startswith("I"):
+        # Pillow cuts 16-bit greys off at 255 instead of scaling them.
+        return Image.fromarray((np.asarray(picture).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8)).convert("RGB")
+    return picture.convert("RGBA" if picture.has_transparency_data else "RGB")
