@@ -249,6 +249,63 @@ func (e CloneVoiceRequestQuality) Valid() bool {
 	}
 }
 
+// Defines values for EditRequestOutputFormat.
+const (
+	EditRequestOutputFormatFlac EditRequestOutputFormat = "flac"
+	EditRequestOutputFormatJpg  EditRequestOutputFormat = "jpg"
+	EditRequestOutputFormatMp3  EditRequestOutputFormat = "mp3"
+	EditRequestOutputFormatMp4  EditRequestOutputFormat = "mp4"
+	EditRequestOutputFormatOgg  EditRequestOutputFormat = "ogg"
+	EditRequestOutputFormatPng  EditRequestOutputFormat = "png"
+	EditRequestOutputFormatWav  EditRequestOutputFormat = "wav"
+	EditRequestOutputFormatWebm EditRequestOutputFormat = "webm"
+	EditRequestOutputFormatWebp EditRequestOutputFormat = "webp"
+)
+
+// Valid indicates whether the value is a known member of the EditRequestOutputFormat enum.
+func (e EditRequestOutputFormat) Valid() bool {
+	switch e {
+	case EditRequestOutputFormatFlac:
+		return true
+	case EditRequestOutputFormatJpg:
+		return true
+	case EditRequestOutputFormatMp3:
+		return true
+	case EditRequestOutputFormatMp4:
+		return true
+	case EditRequestOutputFormatOgg:
+		return true
+	case EditRequestOutputFormatPng:
+		return true
+	case EditRequestOutputFormatWav:
+		return true
+	case EditRequestOutputFormatWebm:
+		return true
+	case EditRequestOutputFormatWebp:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for EditRequestQuality.
+const (
+	EditRequestQualityDraft EditRequestQuality = "draft"
+	EditRequestQualityFinal EditRequestQuality = "final"
+)
+
+// Valid indicates whether the value is a known member of the EditRequestQuality enum.
+func (e EditRequestQuality) Valid() bool {
+	switch e {
+	case EditRequestQualityDraft:
+		return true
+	case EditRequestQualityFinal:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for EngineQuality.
 const (
 	EngineQualityDraft EngineQuality = "draft"
@@ -555,6 +612,63 @@ func (e SpeechRequestQuality) Valid() bool {
 	}
 }
 
+// Defines values for UpscaleRequestOutputFormat.
+const (
+	UpscaleRequestOutputFormatFlac UpscaleRequestOutputFormat = "flac"
+	UpscaleRequestOutputFormatJpg  UpscaleRequestOutputFormat = "jpg"
+	UpscaleRequestOutputFormatMp3  UpscaleRequestOutputFormat = "mp3"
+	UpscaleRequestOutputFormatMp4  UpscaleRequestOutputFormat = "mp4"
+	UpscaleRequestOutputFormatOgg  UpscaleRequestOutputFormat = "ogg"
+	UpscaleRequestOutputFormatPng  UpscaleRequestOutputFormat = "png"
+	UpscaleRequestOutputFormatWav  UpscaleRequestOutputFormat = "wav"
+	UpscaleRequestOutputFormatWebm UpscaleRequestOutputFormat = "webm"
+	UpscaleRequestOutputFormatWebp UpscaleRequestOutputFormat = "webp"
+)
+
+// Valid indicates whether the value is a known member of the UpscaleRequestOutputFormat enum.
+func (e UpscaleRequestOutputFormat) Valid() bool {
+	switch e {
+	case UpscaleRequestOutputFormatFlac:
+		return true
+	case UpscaleRequestOutputFormatJpg:
+		return true
+	case UpscaleRequestOutputFormatMp3:
+		return true
+	case UpscaleRequestOutputFormatMp4:
+		return true
+	case UpscaleRequestOutputFormatOgg:
+		return true
+	case UpscaleRequestOutputFormatPng:
+		return true
+	case UpscaleRequestOutputFormatWav:
+		return true
+	case UpscaleRequestOutputFormatWebm:
+		return true
+	case UpscaleRequestOutputFormatWebp:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for UpscaleRequestQuality.
+const (
+	UpscaleRequestQualityDraft UpscaleRequestQuality = "draft"
+	UpscaleRequestQualityFinal UpscaleRequestQuality = "final"
+)
+
+// Valid indicates whether the value is a known member of the UpscaleRequestQuality enum.
+func (e UpscaleRequestQuality) Valid() bool {
+	switch e {
+	case UpscaleRequestQualityDraft:
+		return true
+	case UpscaleRequestQualityFinal:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for VoiceStatus.
 const (
 	VoiceStatusFailed  VoiceStatus = "failed"
@@ -776,6 +890,57 @@ type CloneVoiceRequestOutputFormat string
 
 // CloneVoiceRequestQuality Default: final if the engine is installed, else draft with a warning
 type CloneVoiceRequestQuality string
+
+// EditRequest defines model for EditRequest.
+type EditRequest struct {
+	// ClientReference Your own name for this job
+	ClientReference *string  `json:"client_reference,omitempty"`
+	GuidanceScale   *float64 `json:"guidance_scale,omitempty"`
+
+	// Image Picture to change: a multipart file, asset id, job id, https URL or data: URI
+	Image string `json:"image"`
+
+	// Instruction What to change, or what to put under the mask
+	//
+	// Examples: Make it night
+	Instruction string `json:"instruction"`
+
+	// Mask White where the picture shall change, of its size
+	Mask *string `json:"mask,omitempty"`
+
+	// Model Model to use; see /api/v1/engines
+	Model             *string `json:"model,omitempty"`
+	NegativePrompt    *string `json:"negative_prompt,omitempty"`
+	NumImages         *int64  `json:"num_images,omitempty"`
+	NumInferenceSteps *int64  `json:"num_inference_steps,omitempty"`
+
+	// OutputFormat Format of the result's kind
+	OutputFormat *EditRequestOutputFormat `json:"output_format,omitempty"`
+
+	// ParentId Job that this one is a new version of
+	ParentId *openapi_types.UUID `json:"parent_id,omitempty"`
+
+	// Priority Higher runs earlier
+	Priority *int64 `json:"priority,omitempty"`
+
+	// ProjectId Project that the result belongs to
+	ProjectId *openapi_types.UUID `json:"project_id,omitempty"`
+
+	// Quality Default: final if the engine is installed, else draft with a warning
+	Quality *EditRequestQuality `json:"quality,omitempty"`
+
+	// Seed The same seed gives the same result; chosen when absent
+	Seed *int64 `json:"seed,omitempty"`
+
+	// Strength How far to go from what is under the mask
+	Strength *float64 `json:"strength,omitempty"`
+}
+
+// EditRequestOutputFormat Format of the result's kind
+type EditRequestOutputFormat string
+
+// EditRequestQuality Default: final if the engine is installed, else draft with a warning
+type EditRequestQuality string
 
 // Engine defines model for Engine.
 type Engine struct {
@@ -1223,6 +1388,47 @@ type UploadRequest struct {
 	File string `json:"file"`
 }
 
+// UpscaleRequest defines model for UpscaleRequest.
+type UpscaleRequest struct {
+	// ClientReference Your own name for this job
+	ClientReference *string `json:"client_reference,omitempty"`
+
+	// Image Picture to enlarge: a multipart file, asset id, job id, https URL or data: URI
+	Image string `json:"image"`
+
+	// Model Model to use; see /api/v1/engines
+	Model *string `json:"model,omitempty"`
+
+	// OutputFormat Format of the result's kind
+	OutputFormat *UpscaleRequestOutputFormat `json:"output_format,omitempty"`
+
+	// ParentId Job that this one is a new version of
+	ParentId *openapi_types.UUID `json:"parent_id,omitempty"`
+
+	// Priority Higher runs earlier
+	Priority *int64 `json:"priority,omitempty"`
+
+	// ProjectId Project that the result belongs to
+	ProjectId *openapi_types.UUID `json:"project_id,omitempty"`
+
+	// Quality Default: final if the engine is installed, else draft with a warning
+	Quality *UpscaleRequestQuality `json:"quality,omitempty"`
+
+	// Scale 2 or 4 times wider and higher
+	//
+	// Examples: 2
+	Scale int64 `json:"scale"`
+
+	// Seed The same seed gives the same result; chosen when absent
+	Seed *int64 `json:"seed,omitempty"`
+}
+
+// UpscaleRequestOutputFormat Format of the result's kind
+type UpscaleRequestOutputFormat string
+
+// UpscaleRequestQuality Default: final if the engine is installed, else draft with a warning
+type UpscaleRequestQuality string
+
 // Voice defines model for Voice.
 type Voice struct {
 	Builtin       bool        `json:"builtin"`
@@ -1329,8 +1535,32 @@ type GetFileParams struct {
 	Sig *string `form:"sig,omitempty" json:"sig,omitempty"`
 }
 
+// EditImageParams defines parameters for EditImage.
+type EditImageParams struct {
+	// Wait Seconds to wait for the end: 200 with the finished job, else 202
+	Wait *int64 `form:"wait,omitempty" json:"wait,omitempty"`
+
+	// Prefer wait=N does the same
+	Prefer *string `json:"Prefer,omitempty"`
+
+	// IdempotencyKey The same key with the same request gets the same answer for 24 h
+	IdempotencyKey *string `json:"Idempotency-Key,omitempty"`
+}
+
 // GenerateImageParams defines parameters for GenerateImage.
 type GenerateImageParams struct {
+	// Wait Seconds to wait for the end: 200 with the finished job, else 202
+	Wait *int64 `form:"wait,omitempty" json:"wait,omitempty"`
+
+	// Prefer wait=N does the same
+	Prefer *string `json:"Prefer,omitempty"`
+
+	// IdempotencyKey The same key with the same request gets the same answer for 24 h
+	IdempotencyKey *string `json:"Idempotency-Key,omitempty"`
+}
+
+// UpscaleImageParams defines parameters for UpscaleImage.
+type UpscaleImageParams struct {
 	// Wait Seconds to wait for the end: 200 with the finished job, else 202
 	Wait *int64 `form:"wait,omitempty" json:"wait,omitempty"`
 
@@ -1448,11 +1678,23 @@ type GenerateSpeechMultipartRequestBody = SpeechRequest
 // UpdateVoiceJSONRequestBody defines body for UpdateVoice for application/json ContentType.
 type UpdateVoiceJSONRequestBody = VoicePatch
 
+// EditImageJSONRequestBody defines body for EditImage for application/json ContentType.
+type EditImageJSONRequestBody = EditRequest
+
+// EditImageMultipartRequestBody defines body for EditImage for multipart/form-data ContentType.
+type EditImageMultipartRequestBody = EditRequest
+
 // GenerateImageJSONRequestBody defines body for GenerateImage for application/json ContentType.
 type GenerateImageJSONRequestBody = ImageRequest
 
 // GenerateImageMultipartRequestBody defines body for GenerateImage for multipart/form-data ContentType.
 type GenerateImageMultipartRequestBody = ImageRequest
+
+// UpscaleImageJSONRequestBody defines body for UpscaleImage for application/json ContentType.
+type UpscaleImageJSONRequestBody = UpscaleRequest
+
+// UpscaleImageMultipartRequestBody defines body for UpscaleImage for multipart/form-data ContentType.
+type UpscaleImageMultipartRequestBody = UpscaleRequest
 
 // UpdateJobJSONRequestBody defines body for UpdateJob for application/json ContentType.
 type UpdateJobJSONRequestBody = JobPatch
@@ -1663,6 +1905,20 @@ type ClientInterface interface {
 	// Corresponds with GET /api/v1/files/{id} (the `GetFile` operationId).
 	GetFile(ctx context.Context, id string, params *GetFileParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// EditImageWithBody Change a picture by an instruction
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/image/edit (the `EditImage` operationId).
+	EditImageWithBody(ctx context.Context, params *EditImageParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// EditImage Change a picture by an instruction
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/image/edit (the `EditImage` operationId).
+	EditImage(ctx context.Context, params *EditImageParams, body EditImageJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GenerateImageWithBody Make a picture from a description
 	//
 	// Takes any type of body and a specified content type.
@@ -1676,6 +1932,20 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /api/v1/image/generate (the `GenerateImage` operationId).
 	GenerateImage(ctx context.Context, params *GenerateImageParams, body GenerateImageJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpscaleImageWithBody Make a picture larger
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/image/upscale (the `UpscaleImage` operationId).
+	UpscaleImageWithBody(ctx context.Context, params *UpscaleImageParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpscaleImage Make a picture larger
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/image/upscale (the `UpscaleImage` operationId).
+	UpscaleImage(ctx context.Context, params *UpscaleImageParams, body UpscaleImageJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListJobs List jobs, newest first
 	//
@@ -2114,6 +2384,40 @@ func (c *Client) GetFile(ctx context.Context, id string, params *GetFileParams, 
 	return c.Client.Do(req)
 }
 
+// EditImageWithBody Change a picture by an instruction
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/image/edit (the `EditImage` operationId).
+func (c *Client) EditImageWithBody(ctx context.Context, params *EditImageParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEditImageRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// EditImage Change a picture by an instruction
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/image/edit (the `EditImage` operationId).
+func (c *Client) EditImage(ctx context.Context, params *EditImageParams, body EditImageJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEditImageRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // GenerateImageWithBody Make a picture from a description
 //
 // Takes any type of body and a specified content type.
@@ -2138,6 +2442,40 @@ func (c *Client) GenerateImageWithBody(ctx context.Context, params *GenerateImag
 // Corresponds with POST /api/v1/image/generate (the `GenerateImage` operationId).
 func (c *Client) GenerateImage(ctx context.Context, params *GenerateImageParams, body GenerateImageJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGenerateImageRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpscaleImageWithBody Make a picture larger
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/image/upscale (the `UpscaleImage` operationId).
+func (c *Client) UpscaleImageWithBody(ctx context.Context, params *UpscaleImageParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpscaleImageRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpscaleImage Make a picture larger
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/image/upscale (the `UpscaleImage` operationId).
+func (c *Client) UpscaleImage(ctx context.Context, params *UpscaleImageParams, body UpscaleImageJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpscaleImageRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -3324,6 +3662,99 @@ func NewGetFileRequest(server string, id string, params *GetFileParams) (*http.R
 	return req, nil
 }
 
+// NewEditImageRequest calls the generic EditImage builder with application/json body
+func NewEditImageRequest(server string, params *EditImageParams, body EditImageJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewEditImageRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewEditImageRequestWithBody constructs an http.Request for the EditImage method, with any body, and a specified content type
+func NewEditImageRequestWithBody(server string, params *EditImageParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/image/edit")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Wait != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "wait", *params.Wait, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.Prefer != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Prefer", *params.Prefer, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Prefer", headerParam0)
+		}
+
+		if params.IdempotencyKey != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewGenerateImageRequest calls the generic GenerateImage builder with application/json body
 func NewGenerateImageRequest(server string, params *GenerateImageParams, body GenerateImageJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -3345,6 +3776,99 @@ func NewGenerateImageRequestWithBody(server string, params *GenerateImageParams,
 	}
 
 	operationPath := fmt.Sprintf("/api/v1/image/generate")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Wait != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "wait", *params.Wait, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.Prefer != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Prefer", *params.Prefer, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Prefer", headerParam0)
+		}
+
+		if params.IdempotencyKey != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewUpscaleImageRequest calls the generic UpscaleImage builder with application/json body
+func NewUpscaleImageRequest(server string, params *UpscaleImageParams, body UpscaleImageJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewUpscaleImageRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewUpscaleImageRequestWithBody constructs an http.Request for the UpscaleImage method, with any body, and a specified content type
+func NewUpscaleImageRequestWithBody(server string, params *UpscaleImageParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/image/upscale")
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -4626,6 +5150,20 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /api/v1/files/{id} (the `GetFile` operationId).
 	GetFileWithResponse(ctx context.Context, id string, params *GetFileParams, reqEditors ...RequestEditorFn) (*GetFileResponse, error)
 
+	// EditImageWithBodyWithResponse Change a picture by an instruction
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/image/edit (the `EditImage` operationId).
+	EditImageWithBodyWithResponse(ctx context.Context, params *EditImageParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*EditImageResponse, error)
+
+	// EditImageWithResponse Change a picture by an instruction
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/image/edit (the `EditImage` operationId).
+	EditImageWithResponse(ctx context.Context, params *EditImageParams, body EditImageJSONRequestBody, reqEditors ...RequestEditorFn) (*EditImageResponse, error)
+
 	// GenerateImageWithBodyWithResponse Make a picture from a description
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -4639,6 +5177,20 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /api/v1/image/generate (the `GenerateImage` operationId).
 	GenerateImageWithResponse(ctx context.Context, params *GenerateImageParams, body GenerateImageJSONRequestBody, reqEditors ...RequestEditorFn) (*GenerateImageResponse, error)
+
+	// UpscaleImageWithBodyWithResponse Make a picture larger
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/image/upscale (the `UpscaleImage` operationId).
+	UpscaleImageWithBodyWithResponse(ctx context.Context, params *UpscaleImageParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpscaleImageResponse, error)
+
+	// UpscaleImageWithResponse Make a picture larger
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/image/upscale (the `UpscaleImage` operationId).
+	UpscaleImageWithResponse(ctx context.Context, params *UpscaleImageParams, body UpscaleImageJSONRequestBody, reqEditors ...RequestEditorFn) (*UpscaleImageResponse, error)
 
 	// ListJobsWithResponse List jobs, newest first
 	//
@@ -5913,6 +6465,127 @@ func (r GetFileResponse) ContentType() string {
 	return ""
 }
 
+// EditImageResponse202Headers the declared response headers of an HTTP 202 response for EditImage
+type EditImageResponse202Headers struct {
+	IdempotencyReplayed *string
+	Location            *string
+	PreferenceApplied   *string
+	RetryAfter          *string
+}
+
+type EditImageResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *Job
+	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationproblemJSON401 *Problem
+	// ApplicationproblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationproblemJSON403 *Problem
+	// ApplicationproblemJSON408 the response for an HTTP 408 `application/problem+json` response
+	ApplicationproblemJSON408 *Problem
+	// ApplicationproblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationproblemJSON409 *Problem
+	// ApplicationproblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationproblemJSON413 *Problem
+	// ApplicationproblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationproblemJSON415 *Problem
+	// ApplicationproblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationproblemJSON422 *Problem
+	// ApplicationproblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationproblemJSON429 *Problem
+	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationproblemJSON500 *Problem
+	// ApplicationproblemJSON507 the response for an HTTP 507 `application/problem+json` response
+	ApplicationproblemJSON507 *Problem
+	// Headers202 the parsed response headers for an HTTP 202 response
+	Headers202 *EditImageResponse202Headers
+}
+
+// GetJSON202 returns the response for an HTTP 202 `application/json` response
+func (r EditImageResponse) GetJSON202() *Job {
+	return r.JSON202
+}
+
+// GetApplicationproblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r EditImageResponse) GetApplicationproblemJSON401() *Problem {
+	return r.ApplicationproblemJSON401
+}
+
+// GetApplicationproblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r EditImageResponse) GetApplicationproblemJSON403() *Problem {
+	return r.ApplicationproblemJSON403
+}
+
+// GetApplicationproblemJSON408 returns the response for an HTTP 408 `application/problem+json` response
+func (r EditImageResponse) GetApplicationproblemJSON408() *Problem {
+	return r.ApplicationproblemJSON408
+}
+
+// GetApplicationproblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r EditImageResponse) GetApplicationproblemJSON409() *Problem {
+	return r.ApplicationproblemJSON409
+}
+
+// GetApplicationproblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r EditImageResponse) GetApplicationproblemJSON413() *Problem {
+	return r.ApplicationproblemJSON413
+}
+
+// GetApplicationproblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r EditImageResponse) GetApplicationproblemJSON415() *Problem {
+	return r.ApplicationproblemJSON415
+}
+
+// GetApplicationproblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r EditImageResponse) GetApplicationproblemJSON422() *Problem {
+	return r.ApplicationproblemJSON422
+}
+
+// GetApplicationproblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r EditImageResponse) GetApplicationproblemJSON429() *Problem {
+	return r.ApplicationproblemJSON429
+}
+
+// GetApplicationproblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r EditImageResponse) GetApplicationproblemJSON500() *Problem {
+	return r.ApplicationproblemJSON500
+}
+
+// GetApplicationproblemJSON507 returns the response for an HTTP 507 `application/problem+json` response
+func (r EditImageResponse) GetApplicationproblemJSON507() *Problem {
+	return r.ApplicationproblemJSON507
+}
+
+// GetBody returns the raw response body bytes
+func (r EditImageResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r EditImageResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r EditImageResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r EditImageResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // GenerateImageResponse202Headers the declared response headers of an HTTP 202 response for GenerateImage
 type GenerateImageResponse202Headers struct {
 	IdempotencyReplayed *string
@@ -6028,6 +6701,127 @@ func (r GenerateImageResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GenerateImageResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// UpscaleImageResponse202Headers the declared response headers of an HTTP 202 response for UpscaleImage
+type UpscaleImageResponse202Headers struct {
+	IdempotencyReplayed *string
+	Location            *string
+	PreferenceApplied   *string
+	RetryAfter          *string
+}
+
+type UpscaleImageResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *Job
+	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationproblemJSON401 *Problem
+	// ApplicationproblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationproblemJSON403 *Problem
+	// ApplicationproblemJSON408 the response for an HTTP 408 `application/problem+json` response
+	ApplicationproblemJSON408 *Problem
+	// ApplicationproblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationproblemJSON409 *Problem
+	// ApplicationproblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationproblemJSON413 *Problem
+	// ApplicationproblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationproblemJSON415 *Problem
+	// ApplicationproblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationproblemJSON422 *Problem
+	// ApplicationproblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationproblemJSON429 *Problem
+	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationproblemJSON500 *Problem
+	// ApplicationproblemJSON507 the response for an HTTP 507 `application/problem+json` response
+	ApplicationproblemJSON507 *Problem
+	// Headers202 the parsed response headers for an HTTP 202 response
+	Headers202 *UpscaleImageResponse202Headers
+}
+
+// GetJSON202 returns the response for an HTTP 202 `application/json` response
+func (r UpscaleImageResponse) GetJSON202() *Job {
+	return r.JSON202
+}
+
+// GetApplicationproblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r UpscaleImageResponse) GetApplicationproblemJSON401() *Problem {
+	return r.ApplicationproblemJSON401
+}
+
+// GetApplicationproblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r UpscaleImageResponse) GetApplicationproblemJSON403() *Problem {
+	return r.ApplicationproblemJSON403
+}
+
+// GetApplicationproblemJSON408 returns the response for an HTTP 408 `application/problem+json` response
+func (r UpscaleImageResponse) GetApplicationproblemJSON408() *Problem {
+	return r.ApplicationproblemJSON408
+}
+
+// GetApplicationproblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r UpscaleImageResponse) GetApplicationproblemJSON409() *Problem {
+	return r.ApplicationproblemJSON409
+}
+
+// GetApplicationproblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r UpscaleImageResponse) GetApplicationproblemJSON413() *Problem {
+	return r.ApplicationproblemJSON413
+}
+
+// GetApplicationproblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r UpscaleImageResponse) GetApplicationproblemJSON415() *Problem {
+	return r.ApplicationproblemJSON415
+}
+
+// GetApplicationproblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r UpscaleImageResponse) GetApplicationproblemJSON422() *Problem {
+	return r.ApplicationproblemJSON422
+}
+
+// GetApplicationproblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r UpscaleImageResponse) GetApplicationproblemJSON429() *Problem {
+	return r.ApplicationproblemJSON429
+}
+
+// GetApplicationproblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r UpscaleImageResponse) GetApplicationproblemJSON500() *Problem {
+	return r.ApplicationproblemJSON500
+}
+
+// GetApplicationproblemJSON507 returns the response for an HTTP 507 `application/problem+json` response
+func (r UpscaleImageResponse) GetApplicationproblemJSON507() *Problem {
+	return r.ApplicationproblemJSON507
+}
+
+// GetBody returns the raw response body bytes
+func (r UpscaleImageResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r UpscaleImageResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r UpscaleImageResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r UpscaleImageResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -7625,6 +8419,32 @@ func (c *ClientWithResponses) GetFileWithResponse(ctx context.Context, id string
 	return ParseGetFileResponse(rsp)
 }
 
+// EditImageWithBodyWithResponse Change a picture by an instruction
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/image/edit (the `EditImage` operationId).
+func (c *ClientWithResponses) EditImageWithBodyWithResponse(ctx context.Context, params *EditImageParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*EditImageResponse, error) {
+	rsp, err := c.EditImageWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseEditImageResponse(rsp)
+}
+
+// EditImageWithResponse Change a picture by an instruction
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/image/edit (the `EditImage` operationId).
+func (c *ClientWithResponses) EditImageWithResponse(ctx context.Context, params *EditImageParams, body EditImageJSONRequestBody, reqEditors ...RequestEditorFn) (*EditImageResponse, error) {
+	rsp, err := c.EditImage(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseEditImageResponse(rsp)
+}
+
 // GenerateImageWithBodyWithResponse Make a picture from a description
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -7649,6 +8469,32 @@ func (c *ClientWithResponses) GenerateImageWithResponse(ctx context.Context, par
 		return nil, err
 	}
 	return ParseGenerateImageResponse(rsp)
+}
+
+// UpscaleImageWithBodyWithResponse Make a picture larger
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/image/upscale (the `UpscaleImage` operationId).
+func (c *ClientWithResponses) UpscaleImageWithBodyWithResponse(ctx context.Context, params *UpscaleImageParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpscaleImageResponse, error) {
+	rsp, err := c.UpscaleImageWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpscaleImageResponse(rsp)
+}
+
+// UpscaleImageWithResponse Make a picture larger
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/image/upscale (the `UpscaleImage` operationId).
+func (c *ClientWithResponses) UpscaleImageWithResponse(ctx context.Context, params *UpscaleImageParams, body UpscaleImageJSONRequestBody, reqEditors ...RequestEditorFn) (*UpscaleImageResponse, error) {
+	rsp, err := c.UpscaleImage(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpscaleImageResponse(rsp)
 }
 
 // ListJobsWithResponse List jobs, newest first
@@ -8899,6 +9745,136 @@ func ParseGetFileResponse(rsp *http.Response) (*GetFileResponse, error) {
 	return response, nil
 }
 
+// ParseEditImageResponse parses an HTTP response from a EditImageWithResponse call
+func ParseEditImageResponse(rsp *http.Response) (*EditImageResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &EditImageResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest Job
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 408:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON408 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 507:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON507 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 202:
+		var headers EditImageResponse202Headers
+		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotencyReplayed = &value
+		}
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = &value
+		}
+		if values := rsp.Header.Values("Preference-Applied"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Preference-Applied", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.PreferenceApplied = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers202 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseGenerateImageResponse parses an HTTP response from a GenerateImageWithResponse call
 func ParseGenerateImageResponse(rsp *http.Response) (*GenerateImageResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -8995,6 +9971,136 @@ func ParseGenerateImageResponse(rsp *http.Response) (*GenerateImageResponse, err
 	switch {
 	case rsp.StatusCode == 202:
 		var headers GenerateImageResponse202Headers
+		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotencyReplayed = &value
+		}
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = &value
+		}
+		if values := rsp.Header.Values("Preference-Applied"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Preference-Applied", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.PreferenceApplied = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers202 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseUpscaleImageResponse parses an HTTP response from a UpscaleImageWithResponse call
+func ParseUpscaleImageResponse(rsp *http.Response) (*UpscaleImageResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &UpscaleImageResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest Job
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 408:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON408 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 507:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON507 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 202:
+		var headers UpscaleImageResponse202Headers
 		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
 			var value string
 			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {

@@ -6,7 +6,9 @@ import (
 	"net"
 
 	"github.com/apibr/studio/internal/auth"
+	"github.com/apibr/studio/internal/engine"
 	"github.com/apibr/studio/internal/httpapi"
+	"github.com/apibr/studio/internal/runner"
 	"github.com/apibr/studio/internal/studio"
 	"github.com/apibr/studio/internal/version"
 	"github.com/apibr/studio/web"
@@ -24,6 +26,7 @@ func (a *App) startAPI(ctx context.Context) (Started, error) {
 		Jobs: a.jobs, Voices: a.voices, Assets: a.assets, Signer: a.signer, Auth: a.auth, Projects: studio.NewProjects(a.store.Pool()), Catalogue: a.catalogue, Hub: a.hub,
 		Listener: listener, Ready: a.Ready, Metrics: a.metrics.Handler(), Web: web.Files(), PublicBaseURL: c.PublicBaseURL, TrustForwarded: c.HTTP.TrustForwarded,
 		MaxJSONBytes: int64(c.HTTP.MaxJSONBytes), ReadTimeout: c.HTTP.ReadTimeout, MinVoiceSeconds: c.Voices.MinSeconds,
+		MaxImagePixels: c.Media.MaxImagePixels, MaxImageSide: int64(c.Media.MaxImageSide), EngineDefaults: a.engineDefaults(), Fit: a.fit,
 		RecommendedVoiceSeconds: c.Engines.Chatterbox.MinSampleDuration, Version: version.Version, Log: a.log,
 	})
 	a.stack.Start("http", server.Run)
@@ -33,6 +36,16 @@ func (a *App) startAPI(ctx context.Context) (Started, error) {
 	}
 	address := listener.Addr().String()
 	return Started{Address: address, Link: a.linkBase(address) + "/login?token=" + token}, nil
+}
+
+// engineDefaults are the settings of engines that a request may leave out.
+func (a *App) engineDefaults() map[engine.ID]map[string]any {
+	speech := a.config.Engines.Chatterbox
+	return map[engine.ID]map[string]any{"chatterbox": {"cfg_weight": speech.CFG, "temperature": speech.Temperature, "exaggeration": speech.Exaggeration}}
+}
+
+func (a *App) fit(m *engine.Manifest, task, model string, width, height, pictures int) error {
+	return a.runner.Fit(m, task, model, runner.Size{Width: width, Height: height, Pictures: pictures})
 }
 
 // linkBase is how a browser on this computer reaches the studio.

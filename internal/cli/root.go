@@ -47,7 +47,7 @@ func newRoot(e *environment) *cobra.Command {
 	flags.BoolVar(&e.json, "json", false, "print results as JSON")
 	flags.BoolVarP(&e.quiet, "quiet", "q", false, "show no progress")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &exitError{ExitUsage, err} })
-	root.AddCommand(serveCommand(e), workerCommand(e), demoCommand(e), openCommand(e), cloneCommand(e), speechCommand(e), imageCommand(e), avatarCommand(e),
+	root.AddCommand(serveCommand(e), workerCommand(e), demoCommand(e), openCommand(e), cloneCommand(e), speechCommand(e), imageCommand(e), editCommand(e), upscaleCommand(e), avatarCommand(e),
 		voicesCommand(e), projectsCommand(e), jobsCommand(e), assetsCommand(e), keysCommand(e), modelsCommand(e), configCommand(e), doctorCommand(e), versionCommand(e))
 	wrapUsage(root)
 	return root

@@ -53,11 +53,11 @@ type NeedsInputError struct {
 }
 
 func (e *NeedsInputError) Error() string {
-	detail := fmt.Sprintf("model %s does %s only with %s: send it", e.Model, e.Task, strings.Join(e.Inputs, " and "))
-	if len(e.Others) > 0 {
-		detail += ", or choose the model " + strings.Join(e.Others, " or ")
+	inputs := strings.Join(e.Inputs, " and ")
+	if len(e.Others) == 0 {
+		return fmt.Sprintf("model %s does %s only with %s: send it", e.Model, e.Task, inputs)
 	}
-	return detail
+	return fmt.Sprintf("model %s does %s only with %s: send it, or choose the model %s", e.Model, e.Task, inputs, strings.Join(e.Others, ", "))
 }
 
 // UnknownModelError says that no engine of the task has a model of that name.
@@ -171,7 +171,12 @@ func (c *Catalogue) usable(m *Manifest, req Choice) (string, bool) {
 	if len(m.Models) == 0 {
 		return string(m.ID), true
 	}
-	for _, model := range m.ModelsFor(req) {
+	models := m.ModelsFor(req)
+	spoken := slices.ContainsFunc(models, func(model *Model) bool { return model.Speaks(req.Language) })
+	for _, model := range models {
+		if spoken && !model.Speaks(req.Language) {
+			continue // another one does; a language that none speaks is refused with all their languages
+		}
 		if (req.Model == "" || req.Model == model.ID || !m.HasModel(req.Model)) && c.HasFiles(m, model) {
 			return model.ID, true
 		}
@@ -268,6 +273,13 @@ func (c *Catalogue) notInstalled(req Choice) error {
 		return &UnknownTaskError{Task: req.Task, Quality: Final}
 	}
 	id := candidates[0]
+	for _, candidate := range candidates {
+		// An engine that lacks nothing but a model's files is the nearest to being there.
+		if m, ok := c.Get(candidate); ok && c.installed(m) && len(m.ModelsFor(req)) > 0 {
+			id = candidate
+			break
+		}
+	}
 	m, known := c.Get(id)
 	if known && c.installed(m) {
 		if models := m.ModelsFor(req); len(models) > 0 {

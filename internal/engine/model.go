@@ -155,7 +155,7 @@ func (m *Model) suits(req Choice) (rank int) {
 // Speaks says whether the model speaks the language of the tag, or the language without its region.
 func (m *Model) Speaks(tag string) bool {
 	base, _, _ := strings.Cut(tag, "-")
-	return len(m.Languages) == 0 || slices.ContainsFunc(m.Languages, func(spoken string) bool {
+	return tag == "" || len(m.Languages) == 0 || slices.ContainsFunc(m.Languages, func(spoken string) bool {
 		return strings.EqualFold(spoken, tag) || strings.EqualFold(spoken, base)
 	})
 }

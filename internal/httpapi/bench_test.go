@@ -83,6 +83,7 @@ func newBench(t *testing.T, options ...func(*Config)) *bench {
 	// The engines' own manifests replace those of testdata, which stand in where a checkout lacks one.
 	catalogue, err := engine.Load("testdata/engines", "../../pyworkers")
 	require.NoError(t, err)
+	catalogue.Variants = func(string) []string { return nil } // no model is installed, unless an option says so
 	voiceList := voices.New(b.pool)
 	b.builtin = uuid.New()
 	require.NoError(t, voiceList.EnsureBuiltins(b.ctx, []voices.Builtin{{ID: b.builtin, Name: "Clara (rascunho)", Language: "pt-BR"}}))

@@ -13,10 +13,12 @@ import (
 	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 
+	"github.com/apibr/studio/internal/assets"
 	"github.com/apibr/studio/internal/auth"
 	"github.com/apibr/studio/internal/engine"
 	"github.com/apibr/studio/internal/jobs"
 	"github.com/apibr/studio/internal/media"
+	"github.com/apibr/studio/internal/plan"
 	"github.com/apibr/studio/internal/studio"
 )
 
@@ -45,6 +47,11 @@ var imaging = generation{kind: jobs.TypeImage, output: media.Image, resolve: (*S
 	params: []string{"prompt", "negative_prompt", "width", "height", "num_images", "num_inference_steps", "guidance_scale", "strength"},
 	inputs: map[string]string{"image": "image"}}
 
+var editing = generation{kind: jobs.TypeImageEdit, output: media.Image, resolve: (*Server).resolveEdit,
+	params: []string{"instruction", "negative_prompt", "num_images", "num_inference_steps", "guidance_scale", "strength"}, inputs: map[string]string{"image": "image", "mask": "mask"}}
+
+var upscaling = generation{kind: jobs.TypeUpscale, output: media.Image, resolve: (*Server).resolveUpscale, params: []string{"scale"}, inputs: map[string]string{"image": "image"}}
+
 var avatar = generation{kind: jobs.TypeAvatar, output: media.Video, resolve: (*Server).resolveAvatar,
 	params: []string{"script", "language", "duration", "prompt", "fps", "preset", "aspect", "speed"},
 	inputs: map[string]string{"image": "image", "audio": "audio", "voice_id": "voice"}}
@@ -57,7 +64,7 @@ func (s *Server) spec(ctx context.Context, p auth.Principal, g generation, f *fi
 		return spec, err
 	}
 	// The engine first: what no engine can do is refused before anything is fetched for it.
-	selection, err := s.choose(g, f, &spec)
+	selection, err := s.choose(ctx, p, g, f, &spec)
 	if err != nil {
 		return spec, err
 	}
@@ -84,7 +91,10 @@ func (s *Server) spec(ctx context.Context, p auth.Principal, g generation, f *fi
 	if err := g.resolve(s, ctx, p, f, &spec); err != nil {
 		return spec, err
 	}
-	setDefaults(selection.Manifest, string(g.kind), spec.Params)
+	setDefaults(selection.Manifest, string(g.kind), spec.Params, s.cfg.EngineDefaults[selection.Manifest.ID])
+	if err := s.fit(selection, g, f, &spec); err != nil {
+		return spec, err
+	}
 	for _, name := range ours {
 		if value, ok := f.values[name]; ok {
 			spec.Params[name] = value
@@ -109,8 +119,14 @@ func (s *Server) checkProject(ctx context.Context, p auth.Principal, id *uuid.UU
 }
 
 // choose finds the engine; the model stays what was asked for.
-func (s *Server) choose(g generation, f *fields, spec *jobs.Spec) (engine.Selection, error) {
-	selection, err := s.cfg.Catalogue.Choose(engine.Choice{Task: string(g.kind), Quality: f.str("quality"), Model: f.str("model")})
+func (s *Server) choose(ctx context.Context, p auth.Principal, g generation, f *fields, spec *jobs.Spec) (engine.Selection, error) {
+	wanted := engine.Choice{Task: string(g.kind), Quality: f.str("quality"), Model: f.str("model"), Language: s.languageOf(ctx, p, f), Params: f.values}
+	for field, input := range g.inputs {
+		if f.has(field) {
+			wanted.Inputs = append(wanted.Inputs, input)
+		}
+	}
+	selection, err := s.cfg.Catalogue.Choose(wanted)
 	if err != nil {
 		return selection, err
 	}
@@ -122,6 +138,43 @@ func (s *Server) choose(g generation, f *fields, spec *jobs.Spec) (engine.Select
 		spec.Warnings = append(spec.Warnings, jobs.Warning{Code: warning.Code, Message: warning.Message})
 	}
 	return selection, nil
+}
+
+// languageOf the request: its own, else its voice's. A voice that is not there is refused later, with its pointer.
+func (s *Server) languageOf(ctx context.Context, p auth.Principal, f *fields) string {
+	if language := f.str("language"); language != "" || f.str("voice_id") == "" {
+		return language
+	}
+	voice, err := s.cfg.Voices.Find(ctx, p.Owner, f.str("voice_id"))
+	if err != nil {
+		return ""
+	}
+	return voice.Language
+}
+
+// usualEdge of a picture for which no size was asked, in pixels.
+const usualEdge = 1024
+
+// fit refuses what no plan of this machine has room for. A picture for which no size was asked gets the nearest that fits.
+func (s *Server) fit(selection engine.Selection, g generation, f *fields, spec *jobs.Spec) error {
+	if s.cfg.Fit == nil {
+		return nil
+	}
+	size := func(name string) int { return int(f.number(name)) }
+	width, height := size("width"), size("height")
+	free := g.kind == jobs.TypeImage && width == 0 && height == 0 && !f.has("image") && selection.Manifest.Quality == engine.Final
+	if free {
+		width, height = usualEdge, usualEdge
+	}
+	err := s.cfg.Fit(selection.Manifest, string(g.kind), selection.Model, width, height, size("num_images"))
+	var refused *plan.TooLargeError
+	if !free || !errors.As(err, &refused) || refused.Width == 0 {
+		return err
+	}
+	spec.Params["width"], spec.Params["height"] = refused.Width, refused.Height
+	spec.Warnings = append(spec.Warnings, jobs.Warning{Code: "smaller_size",
+		Message: fmt.Sprintf("made with %d x %d pixels, the most that fits this computer's memory", refused.Width, refused.Height)})
+	return nil
 }
 
 func setSeed(f *fields, spec *jobs.Spec) error {
@@ -137,10 +190,14 @@ func setSeed(f *fields, spec *jobs.Spec) error {
 	return nil
 }
 
-// setDefaults writes the manifest's defaults into the parameters, so that the job tells what it really ran with.
-func setDefaults(m *engine.Manifest, task string, params map[string]any) {
+// setDefaults writes the configured defaults and then the manifest's into the parameters, so that the job tells what it really ran
+// with.
+func setDefaults(m *engine.Manifest, task string, params, configured map[string]any) {
 	properties, _ := m.Tasks[task].Parameters["properties"].(map[string]any)
 	for name, schema := range properties {
+		if value, has := configured[name]; has && params[name] == nil {
+			params[name] = value
+		}
 		if fields, ok := schema.(map[string]any); ok {
 			if value, has := fields["default"]; has && params[name] == nil {
 				params[name] = value
@@ -291,6 +348,50 @@ func (s *Server) resolveImage(ctx context.Context, p auth.Principal, f *fields, 
 		spec.Inputs = append(spec.Inputs, ref)
 	}
 	return err
+}
+
+func (s *Server) resolveEdit(ctx context.Context, p auth.Principal, f *fields, spec *jobs.Spec) error {
+	ref, picture, err := s.mediaInput(ctx, p.Owner, f, "image", "image")
+	if err != nil {
+		return err
+	}
+	spec.Inputs = append(spec.Inputs, ref)
+	if !f.has("mask") {
+		return nil
+	}
+	ref, mask, err := s.mediaInput(ctx, p.Owner, f, "mask", "mask")
+	if err != nil {
+		return err
+	}
+	spec.Inputs = append(spec.Inputs, ref)
+	if known(picture) && known(mask) && (*picture.Width != *mask.Width || *picture.Height != *mask.Height) {
+		return invalid("mask", fmt.Sprintf("the mask is %d x %d pixels and the image %d x %d: send a mask of the image's size, white where it shall change",
+			*mask.Width, *mask.Height, *picture.Width, *picture.Height))
+	}
+	return nil
+}
+
+// known says whether a picture's size is known: one that is still being made has none yet.
+func known(picture *assets.Asset) bool {
+	return picture != nil && picture.Width != nil && picture.Height != nil
+}
+
+func (s *Server) resolveUpscale(ctx context.Context, p auth.Principal, f *fields, spec *jobs.Spec) error {
+	ref, picture, err := s.mediaInput(ctx, p.Owner, f, "image", "image")
+	if err != nil {
+		return err
+	}
+	spec.Inputs = append(spec.Inputs, ref)
+	if !known(picture) {
+		return nil
+	}
+	scale := int64(f.number("scale"))
+	width, height := int64(*picture.Width)*scale, int64(*picture.Height)*scale
+	if width*height > s.cfg.MaxImagePixels || max(width, height) > s.cfg.MaxImageSide {
+		return invalid("scale", fmt.Sprintf("the result would have %d x %d pixels; the most are %d pixels (media.max_image_pixels) and edges of %d (media.max_image_side): send a smaller image or scale 2",
+			width, height, s.cfg.MaxImagePixels, s.cfg.MaxImageSide))
+	}
+	return nil
 }
 
 func (s *Server) resolveAvatar(ctx context.Context, p auth.Principal, f *fields, spec *jobs.Spec) error {

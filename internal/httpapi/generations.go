@@ -64,6 +64,8 @@ func (s *Server) registerGenerations() {
 	s.registerGeneration("clone-voice", "/api/v1/audio/clone-voice", "Clone a voice from a sample", cloning, reflect.TypeFor[CloneVoiceRequest]())
 	s.registerGeneration("generate-speech", "/api/v1/audio/generate-speech", "Speak a text in a voice", speech, reflect.TypeFor[SpeechRequest]())
 	s.registerGeneration("generate-image", "/api/v1/image/generate", "Make a picture from a description", imaging, reflect.TypeFor[ImageRequest]())
+	s.registerGeneration("edit-image", "/api/v1/image/edit", "Change a picture by an instruction", editing, reflect.TypeFor[EditRequest]())
+	s.registerGeneration("upscale-image", "/api/v1/image/upscale", "Make a picture larger", upscaling, reflect.TypeFor[UpscaleRequest]())
 	s.registerGeneration("create-avatar", "/api/v1/video/create-avatar", "Make a portrait speak", avatar, reflect.TypeFor[AvatarRequest]())
 }
 

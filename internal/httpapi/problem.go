@@ -17,6 +17,7 @@ import (
 	"github.com/apibr/studio/internal/fetch"
 	"github.com/apibr/studio/internal/jobs"
 	"github.com/apibr/studio/internal/media"
+	"github.com/apibr/studio/internal/plan"
 	"github.com/apibr/studio/internal/store"
 	"github.com/apibr/studio/internal/studio"
 	"github.com/apibr/studio/internal/telemetry"
@@ -183,6 +184,8 @@ func typedProblem(err error) *Problem {
 	var missing *engine.NotInstalledError
 	var model *engine.UnknownModelError
 	var task *engine.UnknownTaskError
+	var needs *engine.NeedsInputError
+	var large *plan.TooLargeError
 	switch {
 	case errors.As(err, &input):
 		return invalid(fieldOf(input.Name), input.Detail)
@@ -202,6 +205,10 @@ func typedProblem(err error) *Problem {
 		return notInstalled(missing)
 	case errors.As(err, &model):
 		return newProblem(422, "unknown_model", "Unknown model", model.Error(), FieldProblem{"/model", model.Error()})
+	case errors.As(err, &needs):
+		return newProblem(422, codeInvalid, "The request cannot be honoured", needs.Error(), FieldProblem{"/" + fieldOf(needs.Inputs[0]), needs.Error()})
+	case errors.As(err, &large):
+		return newProblem(422, "no_memory", "The job does not fit this computer", large.Error())
 	case errors.As(err, &task):
 		return newProblem(422, "unsupported", "Not supported", task.Error())
 	default:

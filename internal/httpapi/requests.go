@@ -57,6 +57,26 @@ type ImageRequest struct {
 	Common
 }
 
+// EditRequest is POST /image/edit.
+type EditRequest struct {
+	Image             string  `json:"image" doc:"Picture to change: a multipart file, asset id, job id, https URL or data: URI"`
+	Instruction       string  `json:"instruction" minLength:"1" maxLength:"4000" example:"Make it night" doc:"What to change, or what to put under the mask"`
+	Mask              string  `json:"mask,omitempty" doc:"White where the picture shall change, of its size"`
+	NegativePrompt    string  `json:"negative_prompt,omitempty" maxLength:"4000"`
+	NumImages         int     `json:"num_images,omitempty" minimum:"1" maximum:"8"`
+	NumInferenceSteps int     `json:"num_inference_steps,omitempty" minimum:"1" maximum:"200"`
+	GuidanceScale     float64 `json:"guidance_scale,omitempty" minimum:"0" maximum:"50"`
+	Strength          float64 `json:"strength,omitempty" minimum:"0" maximum:"1" doc:"How far to go from what is under the mask"`
+	Common
+}
+
+// UpscaleRequest is POST /image/upscale.
+type UpscaleRequest struct {
+	Image string `json:"image" doc:"Picture to enlarge: a multipart file, asset id, job id, https URL or data: URI"`
+	Scale int    `json:"scale" minimum:"2" maximum:"4" example:"2" doc:"2 or 4 times wider and higher"`
+	Common
+}
+
 // AvatarRequest is POST /video/create-avatar.
 type AvatarRequest struct {
 	Image    string  `json:"image" doc:"Portrait: a multipart file, asset id, job id, https URL or data: URI"`

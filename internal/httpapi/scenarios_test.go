@@ -108,10 +108,12 @@ func member(o any, path string) any {
 }
 
 const (
-	speechPath = "/api/v1/audio/generate-speech"
-	clonePath  = "/api/v1/audio/clone-voice"
-	imagePath  = "/api/v1/image/generate"
-	avatarPath = "/api/v1/video/create-avatar"
+	speechPath  = "/api/v1/audio/generate-speech"
+	clonePath   = "/api/v1/audio/clone-voice"
+	imagePath   = "/api/v1/image/generate"
+	editPath    = "/api/v1/image/edit"
+	upscalePath = "/api/v1/image/upscale"
+	avatarPath  = "/api/v1/video/create-avatar"
 )
 
 var queued = []string{"job.queued"}
@@ -222,6 +224,12 @@ func TestRequestsThatAreRefused(t *testing.T) {
 		{name: "a huge JSON body names the setting", path: imagePath, body: object{"prompt": strings.Repeat("a", 200<<10)}, status: 413, code: "too_large", detail: "http.max_json_bytes"},
 		{name: "a form-encoded body", path: imagePath, body: "prompt=a", headers: []string{"Content-Type", "application/x-www-form-urlencoded"}, status: 415, code: "unsupported_media_type"},
 		{name: "a form that ends early", path: imagePath, body: "--x\r\nContent-Disposition: form-data; name=\"prompt\"\r\n\r\na", headers: []string{"Content-Type", "multipart/form-data; boundary=x"}, status: 422, code: "bad_form"},
+		{name: "an edit without an image", path: editPath, body: object{"instruction": "sepia"}, status: 422, code: "invalid_request", pointer: "/image"},
+		{name: "a mask of another size", path: editPath, body: object{"instruction": "sepia", "image": b.upload("p.png", picture(40)), "mask": b.upload("m.png", picture(48))}, status: 422,
+			code: "invalid_request", pointer: "/mask", detail: "48 x 48 pixels and the image 40 x 40"},
+		{name: "an edit by a model that is not there", path: editPath, body: object{"instruction": "sepia", "image": b.upload("p.png", picture(40)), "model": "flux-kontext", "quality": "final"}, status: 422,
+			code: "engine_not_installed", detail: "apibr models install flux-kontext"},
+		{name: "a scale that is none", path: upscalePath, body: object{"image": b.upload("p.png", picture(40)), "scale": 3}, status: 422, code: "invalid_request", pointer: "/scale", detail: "2, 4"},
 		{name: "waiting for too long", path: imagePath + "?wait=61", body: object{"prompt": "a"}, status: 422, code: "invalid_request", pointer: "/wait", detail: "60"},
 		{name: "an unknown parameter", method: "GET", path: "/api/v1/jobs?state=queued", status: 422, code: "invalid_request", pointer: "/state"},
 		{name: "an unknown status", method: "GET", path: "/api/v1/jobs?status=done", status: 422, code: "invalid_request", pointer: "/status", detail: "completed"},

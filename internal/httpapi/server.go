@@ -55,6 +55,12 @@ type Config struct {
 	// MinVoiceSeconds of a sample; shorter is refused. Default 3. RecommendedVoiceSeconds: shorter is a warning. Default 15.
 	MinVoiceSeconds         float64
 	RecommendedVoiceSeconds float64
+	// MaxImagePixels and MaxImageSide (pixels) of a picture that is made larger. Defaults 50 million, 16384.
+	MaxImagePixels, MaxImageSide int64
+	// EngineDefaults are configured parameters of engines, by the engine's id: they come after the request's and before the manifest's.
+	EngineDefaults map[engine.ID]map[string]any
+	// Fit says whether this machine could run a job at all. Fails with *plan.TooLargeError. Nil lets everything in.
+	Fit func(m *engine.Manifest, task, model string, width, height, pictures int) error
 
 	Version string
 	Log     *slog.Logger
@@ -66,6 +72,12 @@ func (c *Config) setDefaults() {
 	}
 	if c.ReadTimeout == 0 {
 		c.ReadTimeout = 30 * time.Second
+	}
+	if c.MaxImagePixels == 0 {
+		c.MaxImagePixels = 50e6
+	}
+	if c.MaxImageSide == 0 {
+		c.MaxImageSide = 16384
 	}
 	if c.MinVoiceSeconds == 0 {
 		c.MinVoiceSeconds = 3

@@ -178,14 +178,14 @@ func TestTheDocument(t *testing.T) {
 	require.Equal(t, "3.1.0", document["openapi"])
 	require.NotContains(t, string(b.send("GET", "/api/v1/jobs", nil).body), "$schema")
 	paths := document["paths"].(object)
-	for _, path := range []string{clonePath, speechPath, imagePath, avatarPath} {
+	for _, path := range []string{clonePath, speechPath, imagePath, editPath, upscalePath, avatarPath} {
 		body := member(paths[path], "post.requestBody.content").(object)
 		require.Contains(t, body, "multipart/form-data")
 		require.NotNil(t, member(body["application/json"], "example"), path)
 	}
 	require.Contains(t, paths, "/api/v1/video/status/{job_id}")
 	for path := range paths {
-		for _, later := range []string{"edit", "upscale", "animate", "generate-content", "export", "webhook", "scrape", "/v1/images"} {
+		for _, later := range []string{"animate", "generate-content", "export", "webhook", "scrape", "/v1/images"} {
 			require.False(t, strings.HasSuffix(path, "/"+later), "%s is for later", path)
 		}
 	}

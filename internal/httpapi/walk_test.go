@@ -86,6 +86,7 @@ func newWalk(b *bench) *walk {
 	_, err := b.pool.Exec(b.ctx, `insert into voices (id, name, language, builtin, status) values ($1, 'Outra', 'pt-BR', true, 'ready')`, w.otherVoice)
 	require.NoError(b.t, err)
 	otherImage, audio, otherAudio := b.upload("b.png", picture(48)), b.upload("a.wav", wav(16)), b.upload("b.wav", wav(17))
+	mask := b.upload("mask.png", picture(40))
 	project := b.send("POST", "/api/v1/studio/create-project", object{"name": "P", "type": "mixed"}).json(b.t)["id"]
 	parent := b.speech()["id"]
 	voice := b.builtin.String()
@@ -93,6 +94,8 @@ func newWalk(b *bench) *walk {
 		"generate-speech": {"text": "Olá", "voice_id": voice, "seed": 7},
 		"clone-voice":     {"name": "V", "audio": audio, "seed": 7},
 		"generate-image":  {"prompt": "a cat", "seed": 7},
+		"edit-image":      {"image": w.image, "instruction": "preto e branco", "seed": 7},
+		"upscale-image":   {"image": w.image, "scale": 2, "seed": 7},
 		"create-avatar":   {"image": w.image, "voice_id": voice, "script": "Olá", "seed": 7},
 		"create-project":  {"name": "P", "type": "mixed"},
 		"create-key":      {"name": "k", "scopes": []string{"read"}},
@@ -104,7 +107,7 @@ func newWalk(b *bench) *walk {
 	w.others = map[string]any{
 		"text": "Outra", "voice_id": w.otherVoice, "language": "en", "speed": 1.5, "lines": []any{object{"text": "Um"}}, "cfg_weight": 0.3, "temperature": 0.5, "exaggeration": 0.5,
 		"name": "W", "audio": otherAudio, "consent_note": "eu", "prompt": "a dog", "negative_prompt": "rain", "width": 512, "height": 512, "num_images": 2, "num_inference_steps": 9,
-		"guidance_scale": 3, "image": otherImage, "strength": 0.5, "script": "Outra", "duration": 5, "fps": 12, "preset": "full", "aspect": "1:1", "project_id": project, "parent_id": parent,
+		"guidance_scale": 3, "instruction": "sepia", "mask": mask, "scale": 4, "image": otherImage, "strength": 0.5, "script": "Outra", "duration": 5, "fps": 12, "preset": "full", "aspect": "1:1", "project_id": project, "parent_id": parent,
 		"quality": "draft", "model": nil, "seed": 8, "output_format": nil, "priority": 3, "client_reference": "mine", "type": "video", "scopes": []string{"generate"},
 		"expires_at": "2099-01-31T12:00:00Z", "file": "data:image/png;base64," + base64.StdEncoding.EncodeToString(picture(48)), "position": 1, "input": object{"text": "Outro"}, "paused": true,
 	}
@@ -123,9 +126,9 @@ func (w *walk) change(t *testing.T, id, name string) object {
 		delete(changed, "voice_id")
 		delete(changed, "script")
 	case name == "model":
-		changed[name] = map[string]string{"generate-speech": "chatterbox", "clone-voice": "chatterbox", "generate-image": "sd3.5-large", "create-avatar": "multitalk"}[id]
+		changed[name] = map[string]string{"generate-speech": "chatterbox", "clone-voice": "chatterbox", "generate-image": "sd3.5-large", "edit-image": "flux-kontext", "upscale-image": "draft-image", "create-avatar": "multitalk"}[id]
 	case name == "output_format":
-		changed[name] = map[string]string{"generate-speech": "mp3", "clone-voice": "mp3", "generate-image": "webp", "create-avatar": "webm"}[id]
+		changed[name] = map[string]string{"generate-speech": "mp3", "clone-voice": "mp3", "generate-image": "webp", "edit-image": "webp", "upscale-image": "webp", "create-avatar": "webm"}[id]
 	}
 	return changed
 }

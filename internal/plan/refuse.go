@@ -16,14 +16,21 @@ type TooLargeError struct {
 }
 
 func (e *TooLargeError) Error() string {
-	detail := fmt.Sprintf("the job needs %s of memory and this computer can give %s", gib(e.Need.RAMBytes), gib(e.Have.RAM))
-	if e.Need.VRAMBytes > e.Have.VRAM {
-		detail = fmt.Sprintf("the job needs %s of graphics memory and this computer can give %s", gib(e.Need.VRAMBytes), gib(e.Have.VRAM))
+	graphics := e.Need.VRAMBytes > e.Have.VRAM
+	need, have := gib(e.Need.RAMBytes), gib(e.Have.RAM)
+	if graphics {
+		need, have = gib(e.Need.VRAMBytes), gib(e.Have.VRAM)
 	}
-	if e.Width > 0 {
-		return fmt.Sprintf("%s: ask for %d x %d pixels, which fits", detail, e.Width, e.Height)
+	switch {
+	case graphics && e.Width > 0:
+		return fmt.Sprintf("the job needs %s of graphics memory and this computer can give %s: ask for %d x %d pixels, which fits", need, have, e.Width, e.Height)
+	case graphics:
+		return fmt.Sprintf("the job needs %s of graphics memory and this computer can give %s: choose a smaller model or variant, or close other programs", need, have)
+	case e.Width > 0:
+		return fmt.Sprintf("the job needs %s of memory and this computer can give %s: ask for %d x %d pixels, which fits", need, have, e.Width, e.Height)
+	default:
+		return fmt.Sprintf("the job needs %s of memory and this computer can give %s: choose a smaller model or variant, or close other programs", need, have)
 	}
-	return detail + ": choose a smaller model or variant, or close other programs"
 }
 
 func gib(bytes int64) string { return fmt.Sprintf("%.1f GiB", float64(max(bytes, 0))/(1<<30)) }

@@ -268,7 +268,7 @@ def test_steps_previews_and_cancel(flux: Any, tmp_path: Path) -> None:
     assert previews == ["previews/0002.jpg", "previews/0003.jpg"]
     with Image.open(tmp_path / "a" / previews[0]) as opened:
         assert opened.size == (64, 48)
-    assert [step[0] for step in recorder.steps if step[1] == 0] == ["encode", "sample", "decode"]
+    assert [step[0] for step in recorder.steps if step[1] == 0] == ["prompt", "sample", "decode"]
 
     canceled, blocks = threading.Event(), []
     flux.transformer.transformer_blocks[1].register_forward_pre_hook(lambda *_: (blocks.append(1), canceled.set())[0])

@@ -195,6 +195,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/image/edit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Change a picture by an instruction */
+        post: operations["edit-image"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/image/generate": {
         parameters: {
             query?: never;
@@ -206,6 +223,23 @@ export interface paths {
         put?: never;
         /** Make a picture from a description */
         post: operations["generate-image"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/image/upscale": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Make a picture larger */
+        post: operations["upscale-image"];
         delete?: never;
         options?: never;
         head?: never;
@@ -607,6 +641,63 @@ export interface components {
              * @description The same seed gives the same result; chosen when absent
              */
             seed?: number;
+        };
+        EditRequest: {
+            /** @description Your own name for this job */
+            client_reference?: string;
+            /** Format: double */
+            guidance_scale?: number;
+            /** @description Picture to change: a multipart file, asset id, job id, https URL or data: URI */
+            image: string;
+            /**
+             * @description What to change, or what to put under the mask
+             * @example Make it night
+             */
+            instruction: string;
+            /** @description White where the picture shall change, of its size */
+            mask?: string;
+            /** @description Model to use; see /api/v1/engines */
+            model?: string;
+            negative_prompt?: string;
+            /** Format: int64 */
+            num_images?: number;
+            /** Format: int64 */
+            num_inference_steps?: number;
+            /**
+             * @description Format of the result's kind
+             * @enum {string}
+             */
+            output_format?: "wav" | "mp3" | "flac" | "ogg" | "png" | "jpg" | "webp" | "mp4" | "webm";
+            /**
+             * Format: uuid
+             * @description Job that this one is a new version of
+             */
+            parent_id?: string;
+            /**
+             * Format: int64
+             * @description Higher runs earlier
+             */
+            priority?: number;
+            /**
+             * Format: uuid
+             * @description Project that the result belongs to
+             */
+            project_id?: string;
+            /**
+             * @description Default: final if the engine is installed, else draft with a warning
+             * @enum {string}
+             */
+            quality?: "draft" | "final";
+            /**
+             * Format: int64
+             * @description The same seed gives the same result; chosen when absent
+             */
+            seed?: number;
+            /**
+             * Format: double
+             * @description How far to go from what is under the mask
+             */
+            strength?: number;
         };
         Engine: {
             description: components["schemas"]["Texts"];
@@ -1031,6 +1122,50 @@ export interface components {
         UploadRequest: {
             /** @description The file */
             file: string;
+        };
+        UpscaleRequest: {
+            /** @description Your own name for this job */
+            client_reference?: string;
+            /** @description Picture to enlarge: a multipart file, asset id, job id, https URL or data: URI */
+            image: string;
+            /** @description Model to use; see /api/v1/engines */
+            model?: string;
+            /**
+             * @description Format of the result's kind
+             * @enum {string}
+             */
+            output_format?: "wav" | "mp3" | "flac" | "ogg" | "png" | "jpg" | "webp" | "mp4" | "webm";
+            /**
+             * Format: uuid
+             * @description Job that this one is a new version of
+             */
+            parent_id?: string;
+            /**
+             * Format: int64
+             * @description Higher runs earlier
+             */
+            priority?: number;
+            /**
+             * Format: uuid
+             * @description Project that the result belongs to
+             */
+            project_id?: string;
+            /**
+             * @description Default: final if the engine is installed, else draft with a warning
+             * @enum {string}
+             */
+            quality?: "draft" | "final";
+            /**
+             * Format: int64
+             * @description 2 or 4 times wider and higher
+             * @example 2
+             */
+            scale: number;
+            /**
+             * Format: int64
+             * @description The same seed gives the same result; chosen when absent
+             */
+            seed?: number;
         };
         Voice: {
             builtin: boolean;
@@ -2103,6 +2238,139 @@ export interface operations {
             };
         };
     };
+    "edit-image": {
+        parameters: {
+            query?: {
+                /** @description Seconds to wait for the end: 200 with the finished job, else 202 */
+                wait?: number;
+            };
+            header?: {
+                /** @description wait=N does the same */
+                Prefer?: string;
+                /** @description The same key with the same request gets the same answer for 24 h */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "image": "01890a5d-ac96-774b-bcce-b302099a8057",
+                 *       "instruction": "Deixe a foto em preto e branco"
+                 *     }
+                 */
+                "application/json": components["schemas"]["EditRequest"];
+                "multipart/form-data": components["schemas"]["EditRequest"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    "Idempotency-Replayed"?: string;
+                    Location?: string;
+                    "Preference-Applied"?: string;
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Insufficient Storage */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "generate-image": {
         parameters: {
             query?: {
@@ -2130,6 +2398,139 @@ export interface operations {
                  */
                 "application/json": components["schemas"]["ImageRequest"];
                 "multipart/form-data": components["schemas"]["ImageRequest"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    "Idempotency-Replayed"?: string;
+                    Location?: string;
+                    "Preference-Applied"?: string;
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Insufficient Storage */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "upscale-image": {
+        parameters: {
+            query?: {
+                /** @description Seconds to wait for the end: 200 with the finished job, else 202 */
+                wait?: number;
+            };
+            header?: {
+                /** @description wait=N does the same */
+                Prefer?: string;
+                /** @description The same key with the same request gets the same answer for 24 h */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "image": "01890a5d-ac96-774b-bcce-b302099a8057",
+                 *       "scale": 2
+                 *     }
+                 */
+                "application/json": components["schemas"]["UpscaleRequest"];
+                "multipart/form-data": components["schemas"]["UpscaleRequest"];
             };
         };
         responses: {
