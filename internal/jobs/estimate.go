@@ -21,7 +21,7 @@ const runsSQL = `
 	          from run_history where node_id = $1 and at > now() - interval '90 days') h
 	 where n <= 40`
 
-const phaseSQL = `select max_step_seconds, runs from phase_history where engine = $1 and model = $2 and phase = $3`
+const phasesSQL = `select engine, model, phase, max_step_seconds, runs from phase_history order by updated_at desc limit 5000`
 
 const recordPhaseSQL = `
 	insert into phase_history as p (engine, model, phase, max_step_seconds, runs) values ($1, $2, $3, $4, 1)
@@ -227,19 +227,15 @@ func (s *Service) RecordPhases(ctx context.Context, engine, model string, phases
 	return nil
 }
 
-// MaxStep returns the longest gap between two steps that a phase ever had, and in how many runs it was seen; 0, 0 for one that
-// was never seen.
-func (s *Service) MaxStep(ctx context.Context, engine, model, phase string) (time.Duration, int, error) {
-	var (
-		seconds float64
-		runs    int
-	)
-	rows, err := s.cfg.Pool.Query(ctx, phaseSQL, engine, model, phase)
-	if err == nil {
-		_, err = pgx.ForEachRow(rows, []any{&seconds, &runs}, func() error { return nil })
-	}
+// Phases is the longest gap between two steps that each phase ever had, and in how many runs it was seen. Of a long history the newest.
+func (s *Service) Phases(ctx context.Context) ([]PhaseHistory, error) {
+	rows, err := s.cfg.Pool.Query(ctx, phasesSQL)
 	if err != nil {
-		return 0, 0, fmt.Errorf("jobs: phase history: %w", err)
+		return nil, fmt.Errorf("jobs: phase history: %w", err)
 	}
-	return time.Duration(seconds * float64(time.Second)), runs, nil
+	known, err := pgx.CollectRows(rows, pgx.RowToStructByPos[PhaseHistory])
+	if err != nil {
+		return nil, fmt.Errorf("jobs: phase history: %w", err)
+	}
+	return known, nil
 }

@@ -199,6 +199,13 @@ type Outlook struct {
 	Guess bool
 }
 
+// PhaseHistory is what is known of one phase: the longest gap between two steps of any run, and how many runs there were.
+type PhaseHistory struct {
+	Engine, Model, Phase string
+	MaxStepSeconds       float64
+	Runs                 int
+}
+
 // PhaseRecord is what a run learned of one phase: the longest gap between two steps.
 type PhaseRecord struct {
 	Phase          string

@@ -22,7 +22,7 @@ var statements = map[string]string{
 	"readVoicesSQL":       readVoicesSQL,
 	"lockDepsSQL":         lockDepsSQL,
 	"runsSQL":             runsSQL,
-	"phaseSQL":            phaseSQL,
+	"phasesSQL":           phasesSQL,
 	"recordPhaseSQL":      recordPhaseSQL,
 	"recordPeakSQL":       recordPeakSQL,
 	"peaksSQL":            peaksSQL,

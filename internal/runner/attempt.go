@@ -97,7 +97,7 @@ func (a *attempt) once(ctx context.Context, request sidecar.RunRequest) (*sideca
 		return nil, err
 	}
 	defer lease.Release()
-	request.Plan = &a.load.plan
+	request.Plan, request.Class = &a.load.plan, a.class()
 	return lease.Run(ctx, request, sidecar.Events{Progress: a.progress.step, Segment: a.keepSegment, Phase: a.phaseBegan})
 }
 

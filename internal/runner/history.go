@@ -22,32 +22,16 @@ func NewHistory(service *jobs.Service, log *slog.Logger) *History {
 	return &History{jobs: service, memory: sidecar.NewMemoryHistory(), log: log}
 }
 
-// Preload reads what earlier runs learned of every phase of the catalogue.
-func (h *History) Preload(ctx context.Context, catalogue *engine.Catalogue) {
-	for _, manifest := range catalogue.All() {
-		for _, model := range manifest.Models {
-			for _, phase := range phasesOf(manifest) {
-				longest, runs, err := h.jobs.MaxStep(ctx, string(manifest.ID), model.ID, phase)
-				if err != nil {
-					h.log.WarnContext(ctx, "the history of phases could not be read: hang limits start generous", "err", err)
-					return
-				}
-				if runs > 0 {
-					h.memory.Set(manifest.ID, model.ID, phase, longest, runs)
-				}
-			}
-		}
+// Preload reads what earlier runs learned.
+func (h *History) Preload(ctx context.Context) {
+	known, err := h.jobs.Phases(ctx)
+	if err != nil {
+		h.log.WarnContext(ctx, "the history of phases could not be read: hang limits start generous", "err", err)
+		return
 	}
-}
-
-func phasesOf(m *engine.Manifest) []string {
-	phases := []string{"load"}
-	for _, task := range m.Tasks {
-		for _, phase := range task.Phases {
-			phases = append(phases, phase.Name)
-		}
+	for _, p := range known {
+		h.memory.Set(engine.ID(p.Engine), p.Model, p.Phase, time.Duration(p.MaxStepSeconds*float64(time.Second)), p.Runs)
 	}
-	return phases
 }
 
 // MaxStep implements sidecar.PhaseHistory.

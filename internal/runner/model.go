@@ -3,6 +3,7 @@ package runner
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 
@@ -117,6 +118,19 @@ func (a *attempt) lower() bool {
 		}
 	}
 	return false
+}
+
+// class of runs that step at the same pace: pictures of one size made in one way.
+func (a *attempt) class() string {
+	size, p := a.size(), a.load.plan
+	if size == (Size{}) {
+		return ""
+	}
+	class := fmt.Sprintf("%s %dx%d n%d", p.Variant, size.Width, size.Height, max(p.Batch, 1))
+	if p.ResidentBlocks != nil {
+		class += fmt.Sprintf(" r%d", *p.ResidentBlocks)
+	}
+	return class
 }
 
 // peak of the run, for the plans of the next ones. A run that was served by a process with other work before it, or that resumed,

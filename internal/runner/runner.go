@@ -166,7 +166,7 @@ func (r *Runner) Run(ctx context.Context) error {
 	if err := r.emptyWorkDir(); err != nil {
 		return err
 	}
-	r.cfg.History.Preload(ctx, r.cfg.Catalogue)
+	r.cfg.History.Preload(ctx)
 	r.preloadPeaks(ctx)
 	// Attempts outlive ctx for the soft stop; what they write in the end must still reach the database.
 	working, stop := context.WithCancelCause(context.WithoutCancel(ctx))

@@ -53,7 +53,7 @@ func (l *Lease) Run(ctx context.Context, req RunRequest, events Events) (*RunRes
 
 	run := &running{dir: req.OutDir, events: events, inbox: newInbox(first), cancel: cancel}
 	out := pr.do(ctx, &call{
-		method: methodRun, params: req.params(l.slot.device), job: req.Job.String(), model: l.slot.model, events: run.inbox,
+		method: methodRun, params: req.params(l.slot.device), job: req.Job.String(), model: req.history(l.slot.model), events: run.inbox,
 	}, func() { run.deliver(ctx) })
 	if out.err == nil {
 		// The last segments may have come with the answer.
@@ -88,7 +88,7 @@ func (l *Lease) outcome(req RunRequest, run *running, out outcome) (*RunResult, 
 	}
 	result.Phases, result.PeakRAM, result.PeakVRAM = out.phases, out.peakRAM, out.peakVRAM
 	result.LoadSeconds = l.load.Seconds()
-	l.pool.learn(l.slot, l.slot.model, out.phases)
+	l.pool.learn(l.slot, req.history(l.slot.model), out.phases)
 	return result, nil
 }
 

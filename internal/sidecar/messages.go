@@ -127,6 +127,14 @@ func (n *wholeNumber) UnmarshalJSON(raw []byte) error {
 	return nil
 }
 
+// history is the model's name in the history of phases.
+func (r RunRequest) history(model string) string {
+	if r.Class == "" {
+		return model
+	}
+	return model + " " + r.Class
+}
+
 func (r RunRequest) params(device string) runParams {
 	sent := runParams{
 		Job: r.Job.String(), Fence: r.Fence, Task: r.Task, Params: r.Params, OutDir: r.OutDir, Inputs: []fileSent{},

@@ -66,6 +66,10 @@ type RunRequest struct {
 	OutDir     string
 	ResumeFrom *Resume
 
+	// Class of runs whose steps take about the same time, beside the model: a picture four times as large is not hung because its steps
+	// take longer than those of a small one. Default: all runs of the model are alike.
+	Class string
+
 	// Plan of this run, where it may differ from that of the load: another size leaves room for more or fewer pictures at once.
 	Plan *plan.Plan
 }
