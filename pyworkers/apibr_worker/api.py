@@ -145,6 +145,11 @@ class Context:
         if self._canceled.is_set():
             raise Canceled(f"canceled in {self.phase_name}" if self.phase_name else "canceled")
 
+    def wait(self, seconds: float) -> None:
+        """Sleeps, but not past a cancel, which it raises."""
+        self._canceled.wait(seconds)
+        self.check_cancel()
+
     @contextmanager
     def phase(self, name: str) -> Generator[None]:
         """Runs a phase: its time is kept, and the supervisor hears of its begin."""

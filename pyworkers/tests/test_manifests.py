@@ -15,6 +15,8 @@ from tests.harness import ROOT
 
 ENGINES = ROOT / "pyworkers/apibr_worker/engines"
 PATHS = sorted(ENGINES.glob("*/manifest.yaml"))
+# The others import torch: tests_models/test_engines.py looks at them.
+DRAFT = [path for path in PATHS if yaml.safe_load(path.read_text(encoding="utf-8"))["venv"] == "draft"]
 
 
 def objects(schema: Any) -> list[dict[str, Any]]:
@@ -46,6 +48,22 @@ def test_manifest(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.parent.name)
+def test_models(path: Path) -> None:
+    """What a model of a manifest says is said whole."""
+    manifest = yaml.safe_load(path.read_text(encoding="utf-8"))
+    ids = [model["id"] for model in manifest["models"]]
+    assert len(ids) == len(set(ids))
+    for model in manifest["models"]:
+        groups = [model.get("parts") or {}, *((variant["parts"]) for variant in model.get("variants") or [])]
+        parts = [part for group in groups for part in group.values()]
+        assert not parts or (model["licence"]["id"] and model["licence"]["url"].startswith("https://"))
+        assert not model.get("description") or (model["description"]["en"] and model["description"]["pt-BR"])
+        for part in parts:
+            assert ("repo" in part) != ("urls" in part)
+            assert all(url.startswith("https://") for url in part.get("urls", []))
+
+
+@pytest.mark.parametrize("path", DRAFT, ids=lambda path: path.parent.name)
 def test_the_module_has_an_engine(path: Path) -> None:
     manifest = yaml.safe_load(path.read_text(encoding="utf-8"))
     engine = importlib.import_module(manifest["module"]).Engine()

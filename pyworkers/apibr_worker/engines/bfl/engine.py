@@ -1,0 +1,141 @@
+"""FLUX.1 Kontext at its maker's API: nothing is computed here, and the pictures sent leave this machine."""
+
+from __future__ import annotations
+
+import base64
+import io
+import os
+from fractions import Fraction
+from typing import Any
+
+from PIL import Image, ImageOps
+
+from apibr_worker.api import Context, EngineError, InvalidInputError, LoadRequest, Output, RunResult
+from apibr_worker.engines.bfl.client import Client, Patience, Settings, settings
+from apibr_worker.pictures import MAX_PIXELS, needed, preview, read, save
+
+_SENT_PIXELS = 4 << 20
+"""Pixels of a picture that is sent; the model looks at one megapixel."""
+_SENT_BYTES = 8 << 20
+"""Bytes of a PNG that is sent; a larger one goes as JPEG."""
+_WIDEST = Fraction(21, 9)
+_SEEDS = 1 << 31
+"""The API's seeds are taken to be 31 bits wide, ours are 53."""
+_SAFETY = 2
+"""The API's own middle of 0 (strict) to 6."""
+
+
+class Engine:
+    """Text to picture, picture and text to picture, edit by instruction."""
+
+    def __init__(self, patience: Patience | None = None) -> None:
+        self._patience = patience or Patience()
+        self._settings: Settings | None = None
+
+    def load(self, request: LoadRequest) -> None:
+        """Looks at the settings; nothing is sent."""
+        del request
+        self._settings = settings(os.environ)
+
+    def unload(self) -> None:
+        """Forgets the key."""
+        self._settings = None
+
+    def run(self, context: Context) -> RunResult:
+        """Makes the pictures one after another, each with the next seed."""
+        known = self._settings
+        if known is None:
+            raise EngineError("model_missing", "no model is loaded")
+        params, edit = context.params, context.task == "image.edit"
+        field = "instruction" if edit else "prompt"
+        count = int(params.get("num_images") or 1)
+        with context.phase("read"):
+            image = needed(context, "image") if edit else read(context, "image")
+            size = _size(params, image)
+            task = _task(str(params[field]), image, size)
+        client = Client(context, known, field=field, patience=self._patience)
+        made: list[Image.Image] = []
+        facts: dict[str, Any] = {}
+        with context.phase("sample"):
+            for index in range(count):
+
+                def report(share: float, index: int = index) -> None:
+                    context.progress(index * 100 + round(99 * share), count * 100)
+
+                body, told = client.make({**task, "seed": (context.seed + index) % _SEEDS}, report)
+                facts = {name: facts.get(name, 0) + value for name, value in told.items()}
+                made.append(_fitted(_picture(body), size))
+                context.progress(
+                    (index + 1) * 100, count * 100, preview=preview(context, made[-1], f"preview-{index}.jpg")
+                )
+        outputs: list[Output] = []
+        with context.phase("encode"):
+            for index, picture in enumerate(made):
+                output = save(context, picture, index)
+                outputs.append(Output(output.name, output.path, output.mime, {"seed": context.seed + index}))
+                context.progress(index + 1, count)
+        return RunResult(outputs, {"model": known.model, "remote": True, **facts})
+
+
+def _task(prompt: str, image: Image.Image | None, size: tuple[int, int] | None) -> dict[str, Any]:
+    task: dict[str, Any] = {"prompt": prompt, "output_format": "png", "safety_tolerance": _SAFETY}
+    if size is not None:
+        ratio = Fraction(*size).limit_denominator(21)
+        task["aspect_ratio"] = f"{ratio.numerator}:{ratio.denominator}"
+    if image is not None:
+        task["input_image"] = _encoded(image)
+    return task
+
+
+def _size(params: dict[str, Any], image: Image.Image | None) -> tuple[int, int] | None:
+    """Pixels asked for; None leaves the size to the API, which takes the picture's shape, or a square.
+
+    One edge alone keeps that shape. Raises InvalidInputError for a shape that the API does not make.
+    """
+    width, height = params.get("width"), params.get("height")
+    if not width and not height:
+        return None
+    shape = Fraction(image.width, image.height) if image else Fraction(1)
+    size = max(1, int(width or round(int(height or 0) * shape))), max(1, int(height or round(int(width or 0) / shape)))
+    if not 1 / _WIDEST <= Fraction(*size) <= _WIDEST:
+        raise InvalidInputError(
+            f"{size[0]} x {size[1]} is too long for this model: the longer side may be at most 21/9 of the shorter one",
+            field="width" if width else "height",
+        )
+    return size
+
+
+def _encoded(image: Image.Image) -> str:
+    """The picture as base64 of PNG or JPEG, no larger than the model can use, transparency on white."""
+    if image.mode == "RGBA":
+        ground = Image.new("RGBA", image.size, "white")
+        ground.alpha_composite(image)
+        image = ground.convert("RGB")
+    if image.width * image.height > _SENT_PIXELS:
+        scale = (_SENT_PIXELS / (image.width * image.height)) ** 0.5
+        size = max(1, int(image.width * scale)), max(1, int(image.height * scale))
+        image = image.resize(size, Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    if buffer.tell() > _SENT_BYTES:
+        buffer = io.BytesIO()
+        image.save(buffer, "JPEG", quality=95, subsampling=0)
+    return base64.b64encode(buffer.getvalue()).decode()
+
+
+def _picture(body: bytes) -> Image.Image:
+    """What was delivered, decoded. Raises EngineError when it is no picture, or too large a one."""
+    try:
+        with Image.open(io.BytesIO(body), formats=("PNG", "JPEG", "WEBP")) as opened:
+            if opened.width * opened.height <= MAX_PIXELS:
+                return opened.convert("RGB")
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        pass
+    raise EngineError("internal", "what Black Forest Labs delivered is no picture that can be used: try again")
+
+
+def _fitted(picture: Image.Image, size: tuple[int, int] | None) -> Image.Image:
+    """The API makes about one megapixel in the shape asked for; the exact size is made here."""
+    if size is None or picture.size == size:
+        return picture
+    return ImageOps.fit(picture, size, Image.Resampling.LANCZOS)
