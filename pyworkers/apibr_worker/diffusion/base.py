@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,15 @@ import torch
 from PIL import Image
 from torch import nn
 
-from apibr_worker.api import Context, EngineError, LoadRequest, RunResult
+from apibr_worker.api import Context, EngineError, InvalidInputError, LoadRequest, RunResult, Warning
 from apibr_worker.diffusion import components
 from apibr_worker.diffusion.latents import ApartVAE, StepWatch, to_image
 from apibr_worker.diffusion.pictures import save
 from apibr_worker.diffusion.placement import Placement, placement
 from apibr_worker.diffusion.sampling import batches, free, generators, sample
+from apibr_worker.memory import lora
 from apibr_worker.memory.embeddings import EmbeddingCache
+from apibr_worker.memory.names import Shapes
 
 Embeddings = dict[str, torch.Tensor]
 
@@ -49,6 +52,8 @@ class DiffusionEngine(ABC):
     marker: str
     """A part of the names that only files with the original project's names have."""
     transformer_class: Any
+    originals: Callable[[Mapping[str, Any]], Shapes]
+    """The original project's linear layers for a configuration of the transformer, by whose names LoRA files go."""
 
     def __init__(self) -> None:
         self.model_id = ""
@@ -58,6 +63,8 @@ class DiffusionEngine(ABC):
         self.vae: ApartVAE | None = None
         self.cache = EmbeddingCache(None)
         self.identity = ""
+        self.lora_strength: float | None = None
+        self.warnings: list[Warning] = []
 
     # ---- what differs
 
@@ -100,12 +107,39 @@ class DiffusionEngine(ABC):
         self.transformer = components.transformer(
             self.transformer_class, config, weights, type(self).names, self.marker, self.place.dtype
         )
+        self._load_lora(request)
         self.vae = ApartVAE(components.vae(self.base / "vae"), self.place)
         self.identity = _identity(self.base)
+
+    def _load_lora(self, request: LoadRequest) -> None:
+        self.lora_strength, self.warnings = None, []
+        path = request.files.get("lora")
+        if path is None:
+            return
+        transformer: Any = self.transformer
+        strength = request.plan.get("lora_strength", 1.0)
+        if isinstance(strength, bool) or not isinstance(strength, (int, float)):
+            raise InvalidInputError("lora_strength must be a number", field="lora_strength")
+        own = type(self)
+        try:
+            applied = lora.apply(transformer, Path(path), float(strength), own.names, own.originals(transformer.config))
+        except EngineError:
+            self.transformer = None  # never a run without the LoRA that was asked for
+            raise
+        self.lora_strength = float(strength)
+        if applied.unused:
+            self.warnings.append(
+                Warning(
+                    "lora_partly_used",
+                    f"{applied.unused} of the LoRA's {applied.tensors} tensors were left out: they belong to a text "
+                    "encoder or to layers that this model does not have",
+                )
+            )
 
     def unload(self) -> None:
         """Lets go of the files."""
         self.transformer, self.vae = None, None
+        self.lora_strength, self.warnings = None, []
         free(self.place.device)
 
     def run(self, context: Context) -> RunResult:
@@ -133,7 +167,9 @@ class DiffusionEngine(ABC):
             "num_inference_steps": request.steps,
             "guidance_scale": request.guidance_scale,
         }
-        return RunResult(outputs, metadata)
+        if self.lora_strength is not None:
+            metadata["lora_strength"] = self.lora_strength
+        return RunResult(outputs, metadata, list(self.warnings))
 
     def _embeddings(self, request: Request) -> Embeddings:
         key = self.cache.key(encoders=self.identity, **self.prompt_facts(request))

@@ -4,8 +4,6 @@ used.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -17,16 +15,28 @@ WEIGHT_SLICE = 64 << 20
 """Bytes of decoded weight that a layer holds at a time."""
 
 
-@dataclass(frozen=True, slots=True)
-class LowRank:
+class LowRank(nn.Module):
     """A LoRA's part of one layer: the layer's output grows by strength * (x @ down.T) @ up.T.
 
     down: (rank, in_features); up: (out_features, rank). Never merged into the weight, which is quantised and read-only.
+    A module, so that what moves a block to the card moves it as well.
     """
 
-    down: torch.Tensor
-    up: torch.Tensor
-    strength: float
+    def __init__(self, down: torch.Tensor, up: torch.Tensor, strength: float) -> None:
+        super().__init__()
+        self.down: torch.Tensor
+        self.up: torch.Tensor
+        self.register_buffer("down", down, persistent=False)
+        self.register_buffer("up", up, persistent=False)
+        self.strength = strength
+
+    def add_to(self, out: torch.Tensor, x: torch.Tensor) -> None:
+        """Adds the part to out (..., out_features), the layer's fresh output for x (..., in_features), in place: a copy
+        of it would be the largest tensor of the layer.
+        """
+        thin = F.linear(x, self.down.to(x.device, x.dtype)).mul_(self.strength)
+        flat = out.view(-1, out.shape[-1])
+        flat.addmm_(thin.reshape(-1, thin.shape[-1]), self.up.to(x.device, x.dtype).T)
 
 
 class StoredLinear(nn.Module):
@@ -44,7 +54,7 @@ class StoredLinear(nn.Module):
         self.raw: torch.Tensor
         self.register_buffer("raw", raw, persistent=False)
         self.bias = None if bias is None else nn.Parameter(bias, requires_grad=False)
-        self.low_rank: list[LowRank] = []
+        self.low_rank = nn.ModuleList()
 
     @property
     def weight(self) -> torch.Tensor:
@@ -63,8 +73,8 @@ class StoredLinear(nn.Module):
                 weight = dequantise(self.raw[start:end], self.kind, x.dtype)
                 out[..., start:end] = F.linear(x, weight, self._bias(x, start, end))
         for part in self.low_rank:
-            down, up = part.down.to(x.device, x.dtype), part.up.to(x.device, x.dtype)
-            out = out + F.linear(F.linear(x, down), up) * part.strength
+            assert isinstance(part, LowRank)  # noqa: S101 (nothing else is put there)
+            part.add_to(out, x)
         return out
 
     def _bias(self, x: torch.Tensor, start: int, end: int) -> torch.Tensor | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 _PREFIX = "model.diffusion_model."
 
@@ -158,6 +159,43 @@ def _sd3_block(m: _Map, ours: str, theirs: str, *, last: bool) -> None:
     m.same(f"{ours}.attn.to_add_out", f"{context}.attn.proj")
     # The last block only looks at the text, and its modulation of it is that of a final layer.
     (m.swapped if last else m.same)(f"{ours}.norm1_context.linear", f"{context}.adaLN_modulation.1")
+
+
+def flux_layers(config: Mapping[str, Any]) -> Shapes:
+    """The linear layers of Black Forest Labs' checkpoint for a FluxTransformer2DModel of this configuration: names and
+    heights, (rows,), as far as flux() looks at them.
+    """
+    width = config["num_attention_heads"] * config["attention_head_dim"]
+    heights: dict[str, int] = dict.fromkeys(("img_in", "txt_in", "final_layer.linear"), 1)
+    heights["final_layer.adaLN_modulation.1"] = 2 * width
+    for part in ("time_in", "vector_in", "guidance_in"):
+        heights |= {f"{part}.in_layer": 1, f"{part}.out_layer": 1}
+    for i in range(config["num_layers"]):
+        for stream in ("img", "txt"):
+            heights[f"double_blocks.{i}.{stream}_attn.qkv"] = 3 * width
+            heights |= {f"double_blocks.{i}.{stream}_{name}": 1 for name in ("mod.lin", "attn.proj", "mlp.0", "mlp.2")}
+    for i in range(config["num_single_layers"]):
+        mlp = 4 * width  # diffusers holds the factor as a constant
+        heights |= {f"single_blocks.{i}.linear1": 3 * width + mlp, f"single_blocks.{i}.linear2": width}
+        heights[f"single_blocks.{i}.modulation.lin"] = 1
+    return {f"{name}.weight": (height,) for name, height in heights.items()}
+
+
+def sd3_layers(config: Mapping[str, Any]) -> Shapes:
+    """The same of Stability AI's checkpoint for an SD3Transformer2DModel."""
+    width = config["num_attention_heads"] * config["attention_head_dim"]
+    heights: dict[str, int] = dict.fromkeys(("context_embedder", "final_layer.linear"), 1)
+    heights["final_layer.adaLN_modulation.1"] = 2 * width
+    heights |= {f"{part}.mlp.{number}": 1 for part in ("t_embedder", "y_embedder") for number in (0, 2)}
+    for i in range(config["num_layers"]):
+        for stream in ("x_block", "context_block"):
+            for attention in ("attn", "attn2"):
+                heights[f"joint_blocks.{i}.{stream}.{attention}.qkv"] = 3 * width
+                heights[f"joint_blocks.{i}.{stream}.{attention}.proj"] = 1
+            heights |= {f"joint_blocks.{i}.{stream}.mlp.fc{number}": 1 for number in (1, 2)}
+            last = stream == "context_block" and i == config["num_layers"] - 1
+            heights[f"joint_blocks.{i}.{stream}.adaLN_modulation.1"] = 2 * width if last else 1
+    return {f"{name}.weight": (height,) for name, height in heights.items()}
 
 
 def wan(shapes: Shapes) -> dict[str, Piece]:

@@ -39,6 +39,7 @@ _DEFAULT_GUIDANCE, _STEPS, _STRENGTH = 3.5, 28, 0.6
 class Engine(DiffusionEngine):
     """Text to picture, picture to picture, inpainting, and editing by instruction (Kontext)."""
 
+    originals: ClassVar = staticmethod(names.flux_layers)
     names: ClassVar = staticmethod(names.flux)
     marker = "double_blocks."
     transformer_class = FluxTransformer2DModel

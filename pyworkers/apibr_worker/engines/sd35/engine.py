@@ -32,6 +32,7 @@ _GUIDANCE, _STEPS, _STRENGTH = 4.5, 28, 0.6
 class Engine(DiffusionEngine):
     """Text to picture, picture to picture and inpainting, with a negative prompt."""
 
+    originals: ClassVar = staticmethod(names.sd3_layers)
     names: ClassVar = staticmethod(names.sd3)
     marker = "joint_blocks."
     transformer_class = SD3Transformer2DModel
