@@ -36,7 +36,8 @@ type Host struct {
 
 // GPU is one graphics card. Sizes are bytes.
 type GPU struct {
-	Index      int    // Index counts the cards of one kind, as torch does: hip:0, hip:1, cuda:0.
+	Index      int    // Index counts the cards of one kind, as torch does where only discrete ones are visible: hip:0, cuda:0.
+	Ordinal    int    // Ordinal is how HIP or CUDA count it among all cards: what HIP_VISIBLE_DEVICES takes.
 	Kind       string // Kind is hip or cuda.
 	Name       string
 	PCI        string // PCI is the bus address, as in 0000:03:00.0.
@@ -45,6 +46,8 @@ type GPU struct {
 	GTTUsed    int64 // GTTUsed is host memory mapped for the card; 0 where the driver has no such thing.
 	Integrated bool  // Integrated cards share the host's memory and are never chosen.
 	RenderNode string
+	Card       string // Card is the kernel's name, as in card1; "" for a card that was not found in sysfs.
+	GFX        string // GFX is the instruction set of an AMD card, as in gfx1031; "" when it is not known.
 }
 
 // Device is the name that jobs and load frames use, as in hip:0.

@@ -37,10 +37,10 @@ class CheckError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One line of the report. run returns a remark; any exception is a failure."""
+    """One line of the report. run returns a remark, or more fields of the line; any exception is a failure."""
 
     name: str
-    run: Callable[[], str]
+    run: Callable[[], str | dict[str, str]]
 
 
 def checks(device: str, folders: Sequence[Path]) -> list[Check]:
@@ -72,16 +72,17 @@ def engine_modules(folders: Sequence[Path]) -> list[tuple[str, str]]:
     return found
 
 
-def describe(device: str) -> str:
+def describe(device: str) -> dict[str, str]:
     """The torch version and, of a card, its name and size. Raises CheckError when torch does not see the device."""
     import torch  # noqa: PLC0415 - a torch that cannot be imported is a finding of this check
 
     if device == "cpu":
-        return f"torch {torch.__version__}"
+        return {"detail": f"torch {torch.__version__}", "torch": torch.__version__}
     if not torch.cuda.is_available():
         raise CheckError(f"torch {torch.__version__} sees no graphics card")
     card = torch.cuda.get_device_properties(device)
-    return f"torch {torch.__version__}, {card.name}, {card.total_memory / (1 << 30):.1f} GiB"
+    detail = f"torch {torch.__version__}, {card.name}, {card.total_memory / (1 << 30):.1f} GiB"
+    return {"detail": detail, "torch": torch.__version__, "card": card.name}
 
 
 def matmul(device: str, dtype: str) -> str:
@@ -191,17 +192,18 @@ def one_line(error: BaseException) -> str:
 
 
 def perform(check: Check) -> dict[str, Any]:
-    """Runs one check: {"check", "ok", "detail", "seconds"}."""
+    """Runs one check: {"check", "ok", "detail", "seconds"} and, of the device, "torch" and "card"."""
     begin = time.monotonic()
     try:
-        detail, ok = check.run(), True
+        found, ok = check.run(), True
     except CheckError as error:
-        detail, ok = str(error), False
+        found, ok = str(error), False
     except BaseException as error:  # an engine's module may even call sys.exit
         if isinstance(error, KeyboardInterrupt):
             raise
-        detail, ok = root_cause(error), False
-    return {"check": check.name, "ok": ok, "detail": detail, "seconds": round(time.monotonic() - begin, 3)}
+        found, ok = root_cause(error), False
+    fields = found if isinstance(found, dict) else {"detail": found}
+    return {"check": check.name, "ok": ok, **fields, "seconds": round(time.monotonic() - begin, 3)}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
