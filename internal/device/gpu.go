@@ -66,6 +66,7 @@ func (t tree) amdgpu() []GPU {
 			continue // another driver, or a connector
 		}
 		gpu := GPU{Kind: "hip", VRAMTotal: total, PCI: t.pciAddress(dir), RenderNode: t.renderNode(dir), Card: card.Name(), Ordinal: unknown}
+		gpu.Driver = t.event(dir, "DRIVER")
 		gpu.VRAMUsed, _ = t.number(filepath.Join(dir, "mem_info_vram_used"))
 		gpu.GTTUsed, _ = t.number(filepath.Join(dir, "mem_info_gtt_used"))
 		id := t.hex(dir, "vendor") + ":" + t.hex(dir, "device")
@@ -111,14 +112,17 @@ func (t tree) hex(dir, name string) string {
 }
 
 // pciAddress comes from the uevent file, since a copied tree has no links to follow.
-func (t tree) pciAddress(dir string) string {
+func (t tree) pciAddress(dir string) string { return t.event(dir, "PCI_SLOT_NAME") }
+
+// event is one value of a device's uevent file.
+func (t tree) event(dir, name string) string {
 	raw, err := t.read(filepath.Join(dir, "uevent"))
 	if err != nil {
 		return ""
 	}
 	for line := range strings.Lines(string(raw)) {
-		if slot, ok := strings.CutPrefix(strings.TrimSpace(line), "PCI_SLOT_NAME="); ok {
-			return slot
+		if value, ok := strings.CutPrefix(strings.TrimSpace(line), name+"="); ok {
+			return value
 		}
 	}
 	return ""
@@ -223,7 +227,7 @@ func parseNvidia(raw []byte) []GPU {
 		if errTotal != nil || errUsed != nil {
 			continue
 		}
-		found = append(found, GPU{Kind: "cuda", Name: record[0], PCI: strings.ToLower(record[1]), Ordinal: unknown, VRAMTotal: total << 20, VRAMUsed: used << 20})
+		found = append(found, GPU{Kind: "cuda", Driver: "nvidia", Name: record[0], PCI: strings.ToLower(record[1]), Ordinal: unknown, VRAMTotal: total << 20, VRAMUsed: used << 20})
 	}
 	return found
 }
