@@ -26,6 +26,7 @@ import (
 	"github.com/apibr/studio/internal/sched"
 	"github.com/apibr/studio/internal/sidecar"
 	"github.com/apibr/studio/internal/telemetry"
+	"github.com/apibr/studio/internal/torchenv"
 )
 
 // This file translates the configuration into the packages' own, one function a part.
@@ -103,7 +104,7 @@ func (a *App) sidecarConfig() sidecar.Config {
 	return sidecar.Config{
 		Workers: c.Python.Workers, Venvs: map[string]string{"draft": c.Python.DraftVenv, "models": c.Python.ModelsVenv}, Commands: c.EngineCommands(),
 		Env: []string{"APIBR_CACHE_DIR=" + filepath.Join(c.DataDir, "cache")}, EngineEnv: a.engineEnv(),
-		WorkDir: filepath.Join(c.DataDir, "work"), FFmpeg: ffmpeg, HangGrace: c.Supervisor.HangGrace, CancelGrace: c.Supervisor.CancelGrace,
+		WorkDir: filepath.Join(c.DataDir, "work"), Adjust: a.adjust, FFmpeg: ffmpeg, HangGrace: c.Supervisor.HangGrace, CancelGrace: c.Supervisor.CancelGrace,
 		TermGrace: c.Supervisor.TermGrace, Spare: c.Supervisor.Spare, Host: a.host, History: a.history, Metrics: a.metrics, Log: a.log,
 		Guard: sidecar.GuardConfig{MinAvailable: int64(c.Guard.MinAvailable), MinAvailableFraction: c.Guard.MinAvailableFraction, PressureFull: c.Guard.PressureFull, GTTGrowth: int64(c.Guard.GTTGrowth)},
 	}
@@ -127,6 +128,20 @@ func (a *App) installed(m *engine.Manifest) bool {
 }
 
 func (a *App) replaced(id engine.ID) bool { return len(a.config.EngineCommands()[id]) > 0 }
+
+// adjust gives the processes of the models venv the variables of its profile, read anew each time: the environment may have been made
+// again since, and a card may have come back.
+func (a *App) adjust(m *engine.Manifest, environment []string) []string {
+	if m.Venv != "models" {
+		return environment
+	}
+	cards := a.host.GPUs()
+	profile := torchenv.Current(a.config.Python.ModelsVenv, cards)
+	if a.config.GPU.Device == torchenv.CPU {
+		profile.Device = torchenv.CPU
+	}
+	return torchenv.Environment(profile, cards, a.config.DataDir).Apply(environment)
+}
 
 func (a *App) runnerConfig() runner.Config {
 	c := a.config

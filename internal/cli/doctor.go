@@ -7,8 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/apibr/studio/internal/device"
-	"github.com/apibr/studio/internal/media"
-	"github.com/apibr/studio/internal/pgembed"
+	"github.com/apibr/studio/internal/doctor"
 )
 
 func doctorCommand(e *environment) *cobra.Command {
@@ -17,32 +16,24 @@ func doctorCommand(e *environment) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		ffmpeg, _ := media.FindFFmpeg(c.Media.FFmpeg, c.Python.DraftVenv)
-		postgres, _ := pgembed.FindBinaries(c.Database.Binaries, []string{c.Python.DraftVenv})
-		checks := device.Doctor(cmd.Context(), device.NewHost(""), device.DoctorConfig{DataDir: c.DataDir, FFmpeg: ffmpeg, Postgres: postgres,
-			Venvs: map[string]string{"draft": c.Python.DraftVenv, "models": c.Python.ModelsVenv}, External: c.Database.DSN != ""})
-		return e.showChecks(checks)
+		return e.showReport(doctor.Examine(cmd.Context(), c, device.NewHost("")))
 	}}
 }
 
-// showChecks prints the findings; one that stops the studio from working is a failure of the command.
-func (e *environment) showChecks(checks []device.Check) error {
-	broken := false
-	for _, check := range checks {
-		broken = broken || !check.OK && check.Level == device.Failure
-	}
+// showReport prints the findings; one that stops the studio from working is a failure of the command.
+func (e *environment) showReport(report doctor.Report) error {
 	if e.json {
 		encoder := json.NewEncoder(e.stdout)
 		encoder.SetEscapeHTML(false)
-		if err := encoder.Encode(map[string]any{"ok": !broken, "checks": checks}); err != nil {
+		if err := encoder.Encode(report); err != nil {
 			return err
 		}
 	} else {
-		for _, check := range checks {
+		for _, check := range report.Checks {
 			e.showCheck(check)
 		}
 	}
-	if broken {
+	if !report.OK {
 		return exitWith(ExitError, "%s", e.lang.text("doctor_broken"))
 	}
 	return nil

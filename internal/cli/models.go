@@ -29,6 +29,7 @@ func modelsCommand(e *environment) *cobra.Command {
 		&cobra.Command{Use: "remove MODEL...", Short: "Remove models from the disk", Args: cobra.MinimumNArgs(1), RunE: e.eachModel(func(s *models.Store, id string) error { return s.Remove(id) })},
 		&cobra.Command{Use: "pin MODEL...", Short: "Keep models when others need room", Args: cobra.MinimumNArgs(1), RunE: e.eachModel(func(s *models.Store, id string) error { return s.Pin(id, true) })},
 		&cobra.Command{Use: "unpin MODEL...", Short: "Let models go when others need room", Args: cobra.MinimumNArgs(1), RunE: e.eachModel(func(s *models.Store, id string) error { return s.Pin(id, false) })},
+		modelsSetupCommand(e),
 	)
 	return cmd
 }

@@ -84,6 +84,15 @@ var texts = map[string][2]string{
 	"nothing":                  {"nothing here yet", "nada aqui ainda"},
 	"key_once":                 {"keep this key: it is shown only now", "guarde esta chave: ela só aparece agora"},
 	"doctor_broken":            {"something must be repaired before the studio can work", "algo precisa ser consertado para o estúdio funcionar"},
+	"setup_venv":               {"%s: making the environment", "%s: criando o ambiente"},
+	"setup_packages":           {"%s: installing the libraries (hundreds of megabytes)", "%s: instalando as bibliotecas (centenas de megabytes)"},
+	"setup_torch":              {"%s: installing torch (gigabytes)", "%s: instalando o torch (gigabytes)"},
+	"setup_selftest":           {"%s: testing; on a new card this may take minutes", "%s: testando; em uma placa nova pode levar minutos"},
+	"setup_failed":             {"✗ %s: %s", "✗ %s: %s"},
+	"setup_none":               {"no environment passed; what was there before stays", "nenhum ambiente passou; o que havia antes permanece"},
+	"setup_done":               {"the models' environment is ready: profile %s, torch %s on %s; restart a running studio to use it", "o ambiente dos modelos está pronto: perfil %s, torch %s em %s; reinicie o estúdio para usá-lo"},
+	"setup_unchanged":          {"nothing has changed: profile %s, torch %s on %s; --force installs it again", "nada mudou: perfil %s, torch %s em %s; --force instala de novo"},
+	"setup_processor":          {"the processor", "o processador"},
 	"demo_start_failed":        {"the studio did not start; its last lines:", "o estúdio não iniciou; suas últimas linhas:"},
 }
 

@@ -5,8 +5,11 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"path/filepath"
 	"slices"
 	"strconv"
+
+	"github.com/apibr/studio/internal/torchenv"
 )
 
 // check finds values that cannot be, all at once.
@@ -48,6 +51,12 @@ func (c *Config) check() error {
 	if c.PublicBaseURL != "" {
 		address, err := url.Parse(c.PublicBaseURL)
 		require(err == nil && (address.Scheme == "http" || address.Scheme == "https") && address.Host != "", "public_base_url must be an http or https URL")
+	}
+	for id, index := range c.Models.TorchIndexes {
+		require(slices.Contains(torchenv.IDs(), id), "models.torch_indexes.%s: there is no such profile; it must be one of %v", id, torchenv.IDs())
+		address, err := url.Parse(index)
+		require(err == nil && (filepath.IsAbs(index) || (address.Scheme == "http" || address.Scheme == "https") && address.Host != ""),
+			"models.torch_indexes.%s must be an http or https URL, or the full path of a folder", id)
 	}
 	require(c.Voices.MinSeconds > 0, "voices.min_seconds must be above 0")
 	require(c.Guard.MinAvailableFraction >= 0 && c.Guard.MinAvailableFraction < 1, "guard.min_available_fraction must be 0 or more and below 1")

@@ -64,6 +64,8 @@ type Models struct {
 	CacheDir     string        `koanf:"cache_dir"` // default <data_dir>/models
 	MaxCacheSize Size          `koanf:"max_cache_size"`
 	KeepAlive    time.Duration `koanf:"keep_alive"` // how long an idle model stays on the card; default 10m
+	// TorchIndexes replace the package indexes from which `apibr models setup` takes torch, by profile. Default: the profiles' own.
+	TorchIndexes map[string]string `koanf:"torch_indexes"`
 	// VRAMRequired overrides, by a model's id, how much of a card its plan asks for.
 	VRAMRequired map[string]Size `koanf:"vram_required"`
 }
@@ -196,7 +198,7 @@ func Default() *Config {
 		DataDir:  defaultDataDir(),
 		Server:   Server{Host: "127.0.0.1", Port: 8000, Workers: 4},
 		GPU:      GPU{Device: "auto", MemoryFraction: "auto"},
-		Models:   Models{MaxCacheSize: 100e9, KeepAlive: 10 * time.Minute, VRAMRequired: map[string]Size{}},
+		Models:   Models{MaxCacheSize: 100e9, KeepAlive: 10 * time.Minute, TorchIndexes: map[string]string{}, VRAMRequired: map[string]Size{}},
 		Queue:    Queue{MaxConcurrentJobs: 2, PriorityWeights: Weights{3, 2, 1}, MaxWait: 10 * time.Minute, MaxQueued: 10000, EventRetention: 7 * 24 * time.Hour},
 		Engines:  Engines{Chatterbox: Chatterbox{CFG: 0.65, Temperature: 1, Exaggeration: 1, MinSampleDuration: 15}, MultiTalk: MultiTalk{FPS: 25, SamplingSteps: 100, Preset: "auto"}, BFL: BFL{URL: "https://api.bfl.ai"}},
 		Python:   Python{Manifests: []string{}},

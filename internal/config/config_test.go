@@ -71,6 +71,15 @@ func TestWrongValuesAreNamedTogether(t *testing.T) {
 	require.ErrorContains(t, err, "HOST:PORT")
 }
 
+func TestTorchIndexesByProfile(t *testing.T) {
+	c, err := load(t, "models: {torch_indexes: {rocm-amd: https://mirror.example/amd/, cpu-pytorch: /srv/wheels}}", nil)
+	require.NoError(t, err)
+	require.Equal(t, map[string]string{"rocm-amd": "https://mirror.example/amd/", "cpu-pytorch": "/srv/wheels"}, c.Models.TorchIndexes)
+	_, err = load(t, "models: {torch_indexes: {rocm-amdd: https://mirror.example, pypi: mirror}}", nil)
+	require.ErrorContains(t, err, "models.torch_indexes.rocm-amdd")
+	require.ErrorContains(t, err, "models.torch_indexes.pypi must be")
+}
+
 func TestSecretsComeFromFilesAndAreMasked(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "dsn")
 	require.NoError(t, os.WriteFile(path, []byte("postgres://me:hunter2@db.example/apibr\n"), 0o600))

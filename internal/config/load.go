@@ -29,7 +29,8 @@ type Options struct {
 	Environment []string
 }
 
-var sidecarKey = regexp.MustCompile(`^sidecars\.[a-z0-9-]+\.command$`)
+// openKey are keys below sections whose names the user chooses; config.check looks at the names.
+var openKey = regexp.MustCompile(`^(sidecars\.[a-z0-9-]+\.command|models\.torch_indexes\.[a-z0-9-]+|models\.vram_required\.[a-z0-9.-]+)$`)
 
 // other names of settings in the environment, kept for what others write.
 var aliases = map[string]string{"DATABASE_URL": "database.dsn", "DATABASE_LISTEN_URL": "database.listen_dsn", "BFL_API_KEY": "engines.bfl.key"}
@@ -169,7 +170,7 @@ func loadFile(k *koanf.Koanf, path string, known []string) error {
 	}
 	var problems []error
 	for _, key := range own.Keys() {
-		if slices.Contains(known, key) || sidecarKey.MatchString(key) || isSection(key, own.Get(key), known) {
+		if slices.Contains(known, key) || openKey.MatchString(key) || isSection(key, own.Get(key), known) {
 			continue
 		}
 		problems = append(problems, errors.New(unknown("config file "+filepath.Base(path)+": key "+key, key, known)))
@@ -187,7 +188,7 @@ func isSection(key string, value any, known []string) bool {
 			return false
 		}
 	}
-	return key == "sidecars" || slices.ContainsFunc(known, func(k string) bool { return strings.HasPrefix(k, key+".") })
+	return key == "sidecars" || key == "models.torch_indexes" || slices.ContainsFunc(known, func(k string) bool { return strings.HasPrefix(k, key+".") })
 }
 
 func unknown(what, name string, known []string) string {

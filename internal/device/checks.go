@@ -3,9 +3,7 @@ package device
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -27,11 +25,15 @@ type doctor struct {
 func (d *doctor) run(ctx context.Context) []Check {
 	d.kernel()
 	d.memory()
+	d.memorySize()
 	d.swap()
 	d.disk()
-	d.gpus()
+	d.modelsDisk()
+	d.gpus(ctx)
 	d.ffmpeg(ctx)
 	d.venvs(ctx)
+	d.selfTest(ctx)
+	d.caches()
 	d.postgres()
 	return d.checks
 }
@@ -45,11 +47,7 @@ func (d *doctor) bad(id string, level Level, message, fix Text) {
 }
 
 func (d *doctor) kernel() {
-	var name unix.Utsname
-	if err := unix.Uname(&name); err != nil {
-		return
-	}
-	release := unix.ByteSliceToString(name.Release[:])
+	release := d.host.Kernel()
 	if _, err := d.host.PressureFull(); err != nil {
 		d.bad("kernel", Warning,
 			Text{"Linux " + release + " without memory pressure information: the memory guard has only free memory to go by",
@@ -77,35 +75,43 @@ func (d *doctor) memory() {
 	}
 }
 
+// enoughMemory is what the final models are planned for, less what the firmware keeps.
+const enoughMemory = 15 * gib
+
+func (d *doctor) memorySize() {
+	if total, _, err := d.host.Memory(); err == nil && total < enoughMemory {
+		d.bad("memory.size", Warning,
+			Text{fmt.Sprintf("%.1f GiB of memory: final pictures are planned for 16 GiB and more", gibs(total)),
+				fmt.Sprintf("%.1f GiB de memória: as imagens finais são planejadas para 16 GiB ou mais", gibs(total))},
+			Text{"Use draft quality or smaller variants of the models (apibr models list)", "Use a qualidade rascunho ou variantes menores dos modelos (apibr models list)"})
+	}
+}
+
 func (d *doctor) swap() {
-	raw, err := os.ReadFile("/proc/meminfo")
-	if err != nil {
-		return
-	}
-	if total, ok := meminfo(raw, "SwapTotal"); ok && total > 0 {
+	total, free, err := d.host.Swap()
+	switch {
+	case err != nil:
+	case total == 0:
+		// Without swap a shortage ends in a killed engine at once, which is safe; so this is a remark and not a fault.
+		d.fine("swap", Text{"No swap: a shortage of memory ends the engine at once, not the computer",
+			"Sem swap: a falta de memória encerra o motor na hora, não o computador"})
+	case free < total/2:
+		d.bad("swap", Warning,
+			Text{fmt.Sprintf("%.1f of %.1f GiB of swap are in use: the computer is short of memory", gibs(total-free), gibs(total)),
+				fmt.Sprintf("%.1f de %.1f GiB de swap em uso: falta memória ao computador", gibs(total-free), gibs(total))},
+			Text{"Close other programs", "Feche outros programas"})
+	default:
 		d.fine("swap", Text{fmt.Sprintf("%.1f GiB of swap", gibs(total)), fmt.Sprintf("%.1f GiB de swap", gibs(total))})
-		return
 	}
-	// Without swap a shortage ends in a killed engine at once, which is safe; so this is a remark and not a fault.
-	d.fine("swap", Text{"No swap: a shortage of memory ends the engine at once, not the computer",
-		"Sem swap: a falta de memória encerra o motor na hora, não o computador"})
 }
 
 func (d *doctor) disk() {
-	dir := d.cfg.DataDir
-	for dir != "" && dir != "/" {
-		if _, err := os.Stat(dir); err == nil {
-			break
-		}
-		dir = filepath.Dir(dir)
-	}
-	var fsStat unix.Statfs_t
-	if dir == "" || unix.Statfs(dir, &fsStat) != nil {
+	free, ok := freeDisk(d.cfg.DataDir)
+	if !ok {
 		d.bad("disk", Failure, Text{"The data directory cannot be read", "Não foi possível ler a pasta de dados"},
 			Text{"Choose another one with --data-dir", "Escolha outra com --data-dir"})
 		return
 	}
-	free := int64(fsStat.Bavail) * fsStat.Bsize
 	message := Text{fmt.Sprintf("%.1f GiB free for data", gibs(free)), fmt.Sprintf("%.1f GiB livres para os dados", gibs(free))}
 	if free < 2*gib {
 		d.bad("disk", Warning, message,
@@ -115,48 +121,41 @@ func (d *doctor) disk() {
 	d.fine("disk", message)
 }
 
-func (d *doctor) gpus() {
-	snapshot := d.host.Snapshot()
-	best, found := snapshot.Best()
-	if !found {
-		d.fine("gpu", Text{"No graphics card for computing: draft quality runs on the processor",
-			"Nenhuma placa de vídeo para computação: a qualidade rascunho roda no processador"})
+// enoughForModels is one picture model in its usual variant and a voice model.
+const enoughForModels = 20 * gib
+
+func (d *doctor) modelsDisk() {
+	if d.cfg.ModelsDir == "" {
 		return
 	}
-	d.fine("gpu", Text{fmt.Sprintf("%s, %.1f GiB (%.1f GiB in use)", best.Name, gibs(best.VRAMTotal), gibs(best.VRAMUsed)),
-		fmt.Sprintf("%s, %.1f GiB (%.1f GiB em uso)", best.Name, gibs(best.VRAMTotal), gibs(best.VRAMUsed))})
-	for _, gpu := range snapshot.GPUs {
-		if gpu.Integrated {
-			d.fine("gpu.integrated", Text{gpu.Name + " shares the host's memory and is not used",
-				gpu.Name + " divide a memória do computador e não é usada"})
-		}
+	free, ok := freeDisk(d.cfg.ModelsDir)
+	if !ok {
+		d.bad("disk.models", Warning, Text{"The folder of the models cannot be read", "Não foi possível ler a pasta dos modelos"},
+			Text{"Choose another one with models.cache_dir", "Escolha outra em models.cache_dir"})
+		return
 	}
-	if best.Kind == "hip" {
-		d.renderNode(best)
+	message := Text{fmt.Sprintf("%.1f GiB free for models", gibs(free)), fmt.Sprintf("%.1f GiB livres para modelos", gibs(free))}
+	if free < enoughForModels {
+		d.bad("disk.models", Warning, message, Text{"A picture model takes 7 to 24 GiB: free some space or move the models with models.cache_dir",
+			"Um modelo de imagem ocupa de 7 a 24 GiB: libere espaço ou mude os modelos com models.cache_dir"})
+		return
 	}
+	d.fine("disk.models", message)
 }
 
-func (d *doctor) renderNode(gpu GPU) {
-	for _, node := range []string{gpu.RenderNode, "/dev/kfd"} {
-		if node == "" {
-			continue
+// freeDisk looks at the nearest folder above that exists already.
+func freeDisk(dir string) (free int64, ok bool) {
+	for dir != "" && dir != "/" && dir != "." {
+		if _, err := os.Stat(dir); err == nil {
+			break
 		}
-		err := unix.Access(node, unix.R_OK|unix.W_OK)
-		switch {
-		case err == nil:
-		case errors.Is(err, fs.ErrNotExist):
-			d.bad("gpu.driver", Failure, Text{node + " does not exist: the card's compute driver is not loaded",
-				node + " não existe: o driver de computação da placa não está carregado"},
-				Text{"Load the amdgpu kernel module; in a container pass --device /dev/kfd --device /dev/dri",
-					"Carregue o módulo amdgpu; em um contêiner use --device /dev/kfd --device /dev/dri"})
-			return
-		default:
-			d.bad("gpu.render_node", Failure, Text{node + " may not be opened by this user", "Este usuário não pode abrir " + node},
-				Text{"sudo usermod -aG render,video $USER, then log in again", "sudo usermod -aG render,video $USER e entre de novo"})
-			return
-		}
+		dir = filepath.Dir(dir)
 	}
-	d.fine("gpu.render_node", Text{"This user may use the card", "Este usuário pode usar a placa"})
+	var fsStat unix.Statfs_t
+	if dir == "" || unix.Statfs(dir, &fsStat) != nil {
+		return 0, false
+	}
+	return int64(fsStat.Bavail) * fsStat.Bsize, true
 }
 
 func (d *doctor) ffmpeg(ctx context.Context) {

@@ -27,11 +27,11 @@ func TestTheUsersDesktop(t *testing.T) {
 	require.True(t, found)
 	require.Equal(t, GPU{
 		Index: 0, Kind: "hip", Name: "AMD Radeon RX 6750 XT", PCI: "0000:03:00.0", RenderNode: "/dev/dri/renderD129",
-		VRAMTotal: 12868124672, VRAMUsed: 1 << 30, GTTUsed: 100 << 20,
+		VRAMTotal: 12868124672, VRAMUsed: 1 << 30, GTTUsed: 100 << 20, Card: "card1", GFX: "gfx1031", Driver: "amdgpu",
 	}, best)
 	require.Equal(t, "hip:0", best.Device())
 	require.True(t, s.GPUs[1].Integrated)
-	require.Equal(t, "hip:1", s.GPUs[1].Device(), "HIP counts it too, by bus address")
+	require.Equal(t, "hip:1", s.GPUs[1].Device(), "no number of a discrete card depends on it")
 	require.Equal(t, "AMD Raphael (integrated)", s.GPUs[1].Name)
 
 	boot, err := h.KernelBootID()

@@ -1,6 +1,9 @@
 package device
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // Level says how much a check matters.
 type Level string
@@ -34,6 +37,22 @@ type DoctorConfig struct {
 	Venvs    map[string]string // Venvs are the Python environments by name (draft, models).
 	Postgres string            // Postgres is the directory of initdb and postgres; "" when none was found.
 	External bool              // External says that a database outside is used, so that no binaries are needed.
+
+	ModelsDir string        // ModelsDir is where models are kept. Default: nothing is said of it.
+	Tested    *Tested       // Tested is what the self-test said of the models environment; nil when it was never tested.
+	NoGPU     bool          // NoGPU says that the configuration keeps the card out of use.
+	Settle    time.Duration // Settle is the time between two looks at a card that seems to hang. Default 1 s.
+}
+
+// Tested is the verdict of the models environment.
+type Tested struct {
+	Profile string
+	Kind    string // Kind is rocm, cuda or cpu.
+	GFX     string // GFX is the instruction set that it was made for; "" for any.
+	Torch   string
+	Device  string // Device as torch calls it; "" for the processor.
+	At      time.Time
+	Failed  []string // Failed are the checks that have not passed.
 }
 
 // Doctor checks the host: memory, disk, kernel, cards and the programs that the studio starts. It only looks; the checks

@@ -1,6 +1,7 @@
 package device
 
 import (
+	"cmp"
 	"context"
 	"encoding/csv"
 	"os"
@@ -54,6 +55,7 @@ func (t tree) amdgpu() []GPU {
 		return nil
 	}
 	var found []GPU
+	nodes := t.computeNodes()
 	for _, card := range cards {
 		if !cardName.MatchString(card.Name()) {
 			continue
@@ -63,7 +65,8 @@ func (t tree) amdgpu() []GPU {
 		if !ok {
 			continue // another driver, or a connector
 		}
-		gpu := GPU{Kind: "hip", VRAMTotal: total, PCI: t.pciAddress(dir), RenderNode: t.renderNode(dir)}
+		gpu := GPU{Kind: "hip", VRAMTotal: total, PCI: t.pciAddress(dir), RenderNode: t.renderNode(dir), Card: card.Name(), Ordinal: unknown}
+		gpu.Driver = t.event(dir, "DRIVER")
 		gpu.VRAMUsed, _ = t.number(filepath.Join(dir, "mem_info_vram_used"))
 		gpu.GTTUsed, _ = t.number(filepath.Join(dir, "mem_info_gtt_used"))
 		id := t.hex(dir, "vendor") + ":" + t.hex(dir, "device")
@@ -72,6 +75,10 @@ func (t tree) amdgpu() []GPU {
 			gpu.Name = strings.TrimSpace(string(name))
 		}
 		gpu.Integrated = slices.Contains(integratedIDs, id) || amdNames[id] == "" && total < smallestDiscrete
+		gpu.GFX = gfxOf[id]
+		if node, ok := nodes[strings.TrimPrefix(gpu.RenderNode, "/dev/dri/renderD")]; ok {
+			gpu.Ordinal, gpu.GFX = node.ordinal, node.gfx
+		}
 		found = append(found, gpu)
 	}
 	return found
@@ -105,14 +112,17 @@ func (t tree) hex(dir, name string) string {
 }
 
 // pciAddress comes from the uevent file, since a copied tree has no links to follow.
-func (t tree) pciAddress(dir string) string {
+func (t tree) pciAddress(dir string) string { return t.event(dir, "PCI_SLOT_NAME") }
+
+// event is one value of a device's uevent file.
+func (t tree) event(dir, name string) string {
 	raw, err := t.read(filepath.Join(dir, "uevent"))
 	if err != nil {
 		return ""
 	}
 	for line := range strings.Lines(string(raw)) {
-		if slot, ok := strings.CutPrefix(strings.TrimSpace(line), "PCI_SLOT_NAME="); ok {
-			return slot
+		if value, ok := strings.CutPrefix(strings.TrimSpace(line), name+"="); ok {
+			return value
 		}
 	}
 	return ""
@@ -131,31 +141,38 @@ func (t tree) renderNode(dir string) string {
 	return ""
 }
 
-// order puts discrete cards first and the bus address decides the rest, which is how HIP and CUDA count them; then it
-// numbers each kind. The integrated card of a processor keeps its number, so that nobody else gets it.
+// unknown is the Ordinal of a card that the compute driver does not list.
+const unknown = -1
+
+// order says how HIP and CUDA count each kind, by the bus where the driver does not tell, and numbers what a sidecar sees: the
+// discrete cards. The integrated card of a processor comes last, so that no number of a discrete one depends on it.
 func order(gpus []GPU) []GPU {
 	slices.SortStableFunc(gpus, func(a, b GPU) int {
-		if a.Kind != b.Kind {
-			return strings.Compare(b.Kind, a.Kind)
-		}
-		return strings.Compare(a.PCI, b.PCI)
+		return cmp.Or(strings.Compare(b.Kind, a.Kind), strings.Compare(a.PCI, b.PCI))
 	})
 	count := map[string]int{}
+	for i := range gpus {
+		if gpus[i].Ordinal == unknown {
+			gpus[i].Ordinal = count[gpus[i].Kind]
+		}
+		count[gpus[i].Kind]++
+	}
+	slices.SortStableFunc(gpus, func(a, b GPU) int {
+		return cmp.Or(last(a.Integrated)-last(b.Integrated), strings.Compare(b.Kind, a.Kind), a.Ordinal-b.Ordinal)
+	})
+	clear(count)
 	for i := range gpus {
 		gpus[i].Index = count[gpus[i].Kind]
 		count[gpus[i].Kind]++
 	}
-	slices.SortStableFunc(gpus, func(a, b GPU) int {
-		switch {
-		case a.Integrated == b.Integrated:
-			return 0
-		case a.Integrated:
-			return 1
-		default:
-			return -1
-		}
-	})
 	return gpus
+}
+
+func last(integrated bool) int {
+	if integrated {
+		return 1
+	}
+	return 0
 }
 
 // nvidiaReader asks nvidia-smi at most once a second: it takes tens of milliseconds and the guard looks every 100 ms.
@@ -210,7 +227,7 @@ func parseNvidia(raw []byte) []GPU {
 		if errTotal != nil || errUsed != nil {
 			continue
 		}
-		found = append(found, GPU{Kind: "cuda", Name: record[0], PCI: strings.ToLower(record[1]), VRAMTotal: total << 20, VRAMUsed: used << 20})
+		found = append(found, GPU{Kind: "cuda", Driver: "nvidia", Name: record[0], PCI: strings.ToLower(record[1]), Ordinal: unknown, VRAMTotal: total << 20, VRAMUsed: used << 20})
 	}
 	return found
 }

@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Host is what the studio sees of the machine. NewHost fills it from /proc and /sys; tests replace single fields.
@@ -32,11 +34,38 @@ type Host struct {
 	// GroupRSS and GroupCPU are the resident memory and the CPU time used so far of a whole process group.
 	GroupRSS func(pgid int) int64
 	GroupCPU func(pgid int) time.Duration
+
+	// What follows is asked by the doctor only.
+
+	// Kernel is the kernel's release; "" when it is not known.
+	Kernel func() string
+
+	// Swap is the size of the swap space and what of it is free.
+	Swap func() (total, free int64, err error)
+
+	// Clients are the processes that hold a card open.
+	Clients func() []Client
+
+	// Health is how a card does.
+	Health func(GPU) Health
+
+	// Idle are graphics cards that no compute driver drives.
+	Idle func() []Idle
+
+	// Access says whether this user may read and write a device file.
+	Access func(path string) error
+
+	// Module is the version of a loaded kernel module, "" where it tells none; ok says whether it is loaded.
+	Module func(name string) (version string, ok bool)
+
+	// Owner is the group that owns a device file; "" when it is not known.
+	Owner func(path string) string
 }
 
 // GPU is one graphics card. Sizes are bytes.
 type GPU struct {
-	Index      int    // Index counts the cards of one kind, as torch does: hip:0, hip:1, cuda:0.
+	Index      int    // Index counts the cards of one kind, as torch does where only discrete ones are visible: hip:0, cuda:0.
+	Ordinal    int    // Ordinal is how HIP or CUDA count it among all cards: what HIP_VISIBLE_DEVICES takes.
 	Kind       string // Kind is hip or cuda.
 	Name       string
 	PCI        string // PCI is the bus address, as in 0000:03:00.0.
@@ -45,6 +74,9 @@ type GPU struct {
 	GTTUsed    int64 // GTTUsed is host memory mapped for the card; 0 where the driver has no such thing.
 	Integrated bool  // Integrated cards share the host's memory and are never chosen.
 	RenderNode string
+	Card       string // Card is the kernel's name, as in card1; "" for a card that was not found in sysfs.
+	Driver     string // Driver is the kernel's module, as amdgpu.
+	GFX        string // GFX is the instruction set of an AMD card, as in gfx1031; "" when it is not known.
 }
 
 // Device is the name that jobs and load frames use, as in hip:0.
@@ -77,9 +109,10 @@ func NewHost(root string) *Host {
 		root = Root()
 	}
 	t := tree{root: filepath.Clean(root)}
-	nvidia := &nvidiaReader{query: queryNvidia}
+	nvidia, apps := &nvidiaReader{query: queryNvidia}, queryNvidiaClients
 	if t.root != "/" {
 		nvidia.query = func(context.Context) ([]byte, error) { return t.read("nvidia-smi.csv") }
+		apps = func(context.Context) ([]byte, error) { return t.read("nvidia-smi-apps.csv") }
 	}
 	return &Host{
 		KernelBootID: t.bootID,
@@ -90,6 +123,14 @@ func NewHost(root string) *Host {
 		ProcessGPU:   t.processGPU,
 		GroupRSS:     groupRSS,
 		GroupCPU:     groupCPU,
+		Kernel:       t.kernel,
+		Swap:         t.swap,
+		Clients:      func() []Client { return append(t.clients(), nvidiaClients(apps)...) },
+		Health:       t.health,
+		Idle:         t.idle,
+		Access:       func(path string) error { return unix.Access(filepath.Join(t.root, path), unix.R_OK|unix.W_OK) },
+		Module:       t.module,
+		Owner:        t.owner,
 	}
 }
 

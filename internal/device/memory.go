@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/user"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 )
 
 // tree reads files below a root that stands for /.
@@ -45,6 +47,51 @@ func (t tree) memory() (total, available int64, err error) {
 		return 0, 0, errors.New("device: meminfo has no MemTotal and MemAvailable")
 	}
 	return total, available, nil
+}
+
+func (t tree) swap() (total, free int64, err error) {
+	raw, err := t.readOrReal("proc/meminfo")
+	if err != nil {
+		return 0, 0, fmt.Errorf("device: read swap: %w", err)
+	}
+	total, _ = meminfo(raw, "SwapTotal")
+	free, ok := meminfo(raw, "SwapFree")
+	if !ok {
+		free = total
+	}
+	return total, free, nil
+}
+
+func (t tree) kernel() string {
+	raw, err := t.readOrReal("proc/sys/kernel/osrelease")
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(raw))
+}
+
+func (t tree) module(name string) (version string, ok bool) {
+	dir := filepath.Join("sys/module", name)
+	if info, err := os.Stat(filepath.Join(t.root, dir)); err != nil || !info.IsDir() {
+		return "", false
+	}
+	return t.word(filepath.Join(dir, "version")), true
+}
+
+func (t tree) owner(path string) string {
+	info, err := os.Stat(filepath.Join(t.root, path))
+	if err != nil {
+		return ""
+	}
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return ""
+	}
+	group, err := user.LookupGroupId(strconv.FormatUint(uint64(stat.Gid), 10))
+	if err != nil {
+		return ""
+	}
+	return group.Name
 }
 
 // meminfo is one line of /proc/meminfo in bytes.

@@ -101,35 +101,16 @@ func groupCPU(pgid int) time.Duration {
 	return sum
 }
 
-// processGPU adds up the drm-memory-* lines of a process's descriptors. Several descriptors of one client report the
-// same memory, so each drm-client-id counts once.
+// processGPU adds up what a process holds on all cards. A moved root that does not know the process leaves it to the real machine.
 func (t tree) processGPU(pid int) (vram, gtt int64) {
-	dir := filepath.Join(t.root, "proc", strconv.Itoa(pid), "fdinfo")
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		dir = fmt.Sprintf("/proc/%d/fdinfo", pid)
-		if entries, err = os.ReadDir(dir); err != nil {
-			return 0, 0
-		}
+	dir := filepath.Join("proc", strconv.Itoa(pid), "fdinfo")
+	clients := t.drmClients(dir)
+	if len(clients) == 0 && t.root != "/" {
+		clients = tree{root: "/"}.drmClients(dir)
 	}
-	seen := map[string]bool{}
-	for _, entry := range entries {
-		raw, err := os.ReadFile(filepath.Join(dir, entry.Name()))
-		if err != nil || !bytes.Contains(raw, []byte("drm-memory-")) {
-			continue
-		}
-		values := map[string]string{}
-		for line := range strings.Lines(string(raw)) {
-			key, value, _ := strings.Cut(line, ":")
-			values[key] = strings.TrimSpace(value)
-		}
-		client := values["drm-pdev"] + "/" + values["drm-client-id"]
-		if seen[client] {
-			continue
-		}
-		seen[client] = true
-		vram += size(values["drm-memory-vram"])
-		gtt += size(values["drm-memory-gtt"])
+	for _, values := range clients {
+		vram += held(values, "vram")
+		gtt += held(values, "gtt")
 	}
 	return vram, gtt
 }

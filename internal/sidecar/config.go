@@ -30,6 +30,10 @@ type Config struct {
 	// Env is added to the small environment that a sidecar gets, as KEY=VALUE; a later entry wins.
 	Env []string
 
+	// Adjust changes what a sidecar of the engine inherits and gets, when it is started: the variables of the card that is
+	// there now. Default: nothing is changed.
+	Adjust func(m *engine.Manifest, environment []string) []string
+
 	// FFmpeg is the program that sidecars are told to use, as APIBR_FFMPEG. Default: none.
 	FFmpeg string
 

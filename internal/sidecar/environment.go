@@ -43,6 +43,9 @@ func environment(cfg *Config, m *engine.Manifest, token string) []string {
 		env = append(env, "APIBR_FFMPEG="+cfg.FFmpeg)
 	}
 	env = append(env, cfg.EngineEnv[m.ID]...)
+	if cfg.Adjust != nil {
+		env = cfg.Adjust(m, env)
+	}
 	return append(env, cfg.Env...)
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/apibr/studio/internal/device"
+	"github.com/apibr/studio/internal/engine"
 	"github.com/apibr/studio/internal/sidecar/sidecartest"
 )
 
@@ -66,4 +68,11 @@ func TestTheEnvironmentIsSmall(t *testing.T) {
 		require.Contains(t, env, want)
 	}
 	require.True(t, strings.HasSuffix(env, "HF_HUB_OFFLINE=0"), "the configuration has the last word")
+	cfg.Adjust = func(m *engine.Manifest, environment []string) []string {
+		require.Equal(t, engine.ID("fault"), m.ID)
+		return slices.DeleteFunc(environment, func(entry string) bool { return strings.HasPrefix(entry, "HSA_") })
+	}
+	env = strings.Join(environment(&cfg, sidecartest.Manifest("fault"), "token"), "\n")
+	require.NotContains(t, env, "HSA_", "a variable that the card's profile does not want is not inherited")
+	require.Contains(t, env, "APIBR_SIDECAR=token")
 }

@@ -1,0 +1,112 @@
+package cli
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/apibr/studio/internal/config"
+	"github.com/apibr/studio/internal/device"
+	"github.com/apibr/studio/internal/torchenv"
+)
+
+func modelsSetupCommand(e *environment) *cobra.Command {
+	var kind, profile string
+	var force bool
+	cmd := &cobra.Command{Use: "setup", Short: "Install what the models run on (torch for this computer's card) and test it", Args: cobra.NoArgs,
+		Long: `Makes the Python environment of the final models: several gigabytes, once.
+
+Which torch works on a card is found by trying: the first profile whose self-test passes is kept, and the environment that was there
+before stays until then. A second run with nothing changed does nothing.`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := e.loadConfig(nil)
+			if err != nil {
+				return err
+			}
+			if !cmd.Flags().Changed("device") {
+				kind = c.GPU.Device
+			}
+			return e.setupModels(cmd, c, torchenv.Request{Device: kind, Profile: profile}, force)
+		}}
+	cmd.Flags().StringVar(&kind, "device", torchenv.Auto, "auto, rocm, cuda or cpu (default: gpu.device of the configuration)")
+	cmd.Flags().StringVar(&profile, "profile", "", "try only this profile, such as rocm-torch25")
+	cmd.Flags().BoolVar(&force, "force", false, "install again even if nothing has changed")
+	return cmd
+}
+
+func (e *environment) setupModels(cmd *cobra.Command, c *config.Config, want torchenv.Request, force bool) error {
+	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	want.GPUs, want.Indexes = device.NewHost("").GPUs(), c.Models.TorchIndexes
+	ladder, err := torchenv.Ladder(want)
+	if err != nil {
+		return e.setupFailed(err, ExitUsage)
+	}
+	options := torchenv.Options{Venv: c.Python.ModelsVenv, Workers: c.Python.Workers, Manifests: c.Python.Manifests, DataDir: c.DataDir,
+		Ladder: ladder, GPUs: want.GPUs, Force: force, Log: io.Discard}
+	if !e.quiet {
+		options.Report, options.Log = e.showSetup, e.stderr
+	}
+	result, err := torchenv.Setup(ctx, options)
+	if err != nil {
+		return e.setupFailed(err, ExitError)
+	}
+	if e.json {
+		encoder := json.NewEncoder(e.stdout)
+		encoder.SetEscapeHTML(false)
+		encoder.SetIndent("", "  ")
+		return encoder.Encode(result)
+	}
+	v := result.Verdict
+	key := "setup_unchanged"
+	if result.Changed {
+		key = "setup_done"
+	}
+	runsOn := v.DeviceName
+	if runsOn == "" {
+		runsOn = e.lang.text("setup_processor")
+	}
+	_, err = fmt.Fprintln(e.stdout, e.lang.text(key, v.Profile.ID, v.Torch, runsOn))
+	return err
+}
+
+// showSetup tells of a step on the error stream, as all progress.
+func (e *environment) showSetup(p torchenv.Progress) {
+	switch p.Step {
+	case "check":
+		sign := "✓"
+		if !p.Check.OK {
+			sign = "✗"
+		}
+		fmt.Fprintf(e.stderr, "  %s %s: %s\n", sign, p.Check.Check, p.Check.Detail)
+	case "failed":
+		fmt.Fprintln(e.stderr, e.lang.text("setup_failed", p.Profile, e.lang.pick(p.Reason)))
+	case "kept":
+	default:
+		fmt.Fprintln(e.stderr, e.lang.text("setup_"+p.Step, p.Profile))
+	}
+}
+
+// setupFailed puts a failure of the environment into the user's language.
+func (e *environment) setupFailed(err error, code int) error {
+	var known *torchenv.Error
+	var ladder *torchenv.LadderError
+	switch {
+	case errors.As(err, &known):
+		return exitWith(code, "%s", e.lang.pick(known.Text()))
+	case errors.As(err, &ladder):
+		text := e.lang.text("setup_none")
+		for _, attempt := range ladder.Tried {
+			text += "\n  " + attempt.Profile + ": " + e.lang.pick(attempt.Reason)
+		}
+		return exitWith(code, "%s", text)
+	default:
+		return err
+	}
+}

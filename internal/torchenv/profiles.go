@@ -1,0 +1,204 @@
+package torchenv
+
+import (
+	_ "embed"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"gopkg.in/yaml.v3"
+
+	"github.com/apibr/studio/internal/device"
+	"github.com/apibr/studio/internal/engine"
+)
+
+// The kinds of device that an environment is made for.
+const (
+	Auto = "auto" // Auto takes the best card that is there, else the processor.
+	ROCm = "rocm"
+	CUDA = "cuda"
+	CPU  = "cpu"
+
+	anyDevice = "any"
+)
+
+// Profile is one way to make the environment.
+type Profile struct {
+	ID string `yaml:"id" json:"id"`
+
+	// Device is rocm, cuda or cpu; in the file also any, which stands for the device that is wanted.
+	Device string `yaml:"device" json:"device"`
+
+	GFX          []string          `yaml:"gfx" json:"gfx,omitempty"`
+	Index        string            `yaml:"index" json:"index,omitempty"`
+	Packages     []string          `yaml:"packages" json:"packages,omitempty"`
+	Requirements []string          `yaml:"requirements" json:"requirements"` // Requirements are paths below the checkout.
+	Python       string            `yaml:"python" json:"python"`
+	Override     map[string]string `yaml:"override" json:"override,omitempty"`
+	Disk         int64             `yaml:"disk" json:"-"`
+}
+
+type book struct {
+	Ladders     map[string][]string          `yaml:"ladders"`
+	Profiles    []Profile                    `yaml:"profiles"`
+	Environment map[string]map[string]string `yaml:"environment"`
+	Unset       map[string][]string          `yaml:"unset"`
+}
+
+//go:embed profiles.yaml
+var profilesYAML []byte
+
+// profiles reads the embedded file, which a test proves to be whole.
+var profiles = sync.OnceValue(func() *book {
+	var b book
+	if err := yaml.Unmarshal(profilesYAML, &b); err != nil {
+		panic(fmt.Sprintf("torchenv: profiles.yaml: %v", err))
+	}
+	return &b
+})
+
+// IDs are the profiles that there are.
+func IDs() []string {
+	var ids []string
+	for _, p := range profiles().Profiles {
+		ids = append(ids, p.ID)
+	}
+	return ids
+}
+
+func byID(id string) (Profile, bool) {
+	i := slices.IndexFunc(profiles().Profiles, func(p Profile) bool { return p.ID == id })
+	if i < 0 {
+		return Profile{}, false
+	}
+	return profiles().Profiles[i], true
+}
+
+// Request says what environment is wanted.
+type Request struct {
+	// Device is auto, rocm, cuda or cpu. Default auto.
+	Device string
+
+	// Profile is the only one to try. Default: the device's ladder.
+	Profile string
+
+	// Indexes replace the profiles' indexes, by id.
+	Indexes map[string]string
+
+	// GPUs are the cards of this machine.
+	GPUs []device.GPU
+}
+
+// Ladder is what to try, in order, for the machine's best discrete card.
+//
+// With auto the processor's profiles come last, so that a machine whose card no wheel knows still has an environment; a device that
+// was asked for by name is never replaced by another. It fails when there is no such card or profile.
+func Ladder(want Request) ([]Profile, error) {
+	if want.Profile != "" {
+		return single(want)
+	}
+	kind := want.Device
+	card, found := device.Snapshot{GPUs: want.GPUs}.Best()
+	has := ""
+	if found {
+		has = map[string]string{"hip": ROCm, "cuda": CUDA}[card.Kind]
+	}
+	switch kind {
+	case Auto, "":
+		kind = CPU
+		if found {
+			kind = has
+		}
+	case ROCm, CUDA:
+		if kind != has {
+			// A machine with cards of both makers: the best of that maker.
+			if card, found = bestOf(want.GPUs, kind); !found {
+				return nil, &Error{
+					En:   "no graphics card for " + kind + " was found: use --device auto, or see apibr doctor",
+					PtBR: "nenhuma placa de vídeo para " + kind + " foi encontrada: use --device auto ou veja apibr doctor"}
+			}
+		}
+	case CPU:
+	default:
+		return nil, &Error{En: fmt.Sprintf("device %q is not known: use auto, rocm, cuda or cpu", want.Device),
+			PtBR: fmt.Sprintf("o dispositivo %q não existe: use auto, rocm, cuda ou cpu", want.Device)}
+	}
+	ladder := rungs(profiles().Ladders[kind], kind, card.GFX, want.Indexes)
+	if kind == ROCm && want.Device != ROCm {
+		ladder = append(ladder, rungs(profiles().Ladders[CPU], CPU, "", want.Indexes)...)
+	}
+	return ladder, nil
+}
+
+// single is the ladder of one profile that the user names.
+func single(want Request) ([]Profile, error) {
+	p, ok := byID(want.Profile)
+	if !ok {
+		hint := ""
+		if near := engine.Nearest(want.Profile, IDs()); near != "" {
+			hint = near
+		} else {
+			hint = strings.Join(IDs(), ", ")
+		}
+		return nil, &Error{En: fmt.Sprintf("profile %q is not known: try %s", want.Profile, hint),
+			PtBR: fmt.Sprintf("o perfil %q não existe: tente %s", want.Profile, hint)}
+	}
+	kind := p.Device
+	if kind == anyDevice {
+		kind = CPU
+		if _, ok := bestOf(want.GPUs, CUDA); ok && want.Device != CPU {
+			kind = CUDA
+		}
+	}
+	card, _ := bestOf(want.GPUs, kind)
+	ladder := rungs([]string{p.ID}, kind, card.GFX, want.Indexes)
+	if len(ladder) == 0 {
+		return nil, &Error{En: fmt.Sprintf("profile %s has no wheels for this computer's card", p.ID),
+			PtBR: fmt.Sprintf("o perfil %s não serve para a placa deste computador", p.ID)}
+	}
+	return ladder, nil
+}
+
+func bestOf(gpus []device.GPU, kind string) (device.GPU, bool) {
+	name := map[string]string{ROCm: "hip", CUDA: "cuda"}[kind]
+	only := slices.DeleteFunc(slices.Clone(gpus), func(g device.GPU) bool { return g.Kind != name })
+	return device.Snapshot{GPUs: only}.Best()
+}
+
+// rungs fills the profiles in for one kind of device and card; those without wheels for the card are left out.
+func rungs(ids []string, kind, gfx string, indexes map[string]string) []Profile {
+	var ladder []Profile
+	for _, id := range ids {
+		p, ok := byID(id)
+		if !ok || len(p.GFX) > 0 && !slices.Contains(p.GFX, gfx) {
+			continue
+		}
+		p.Device, p.GFX = kind, nil
+		if gfx != "" {
+			p.GFX = []string{gfx}
+		}
+		if index := indexes[id]; index != "" {
+			p.Index = index
+		}
+		p.Packages = slices.Clone(p.Packages)
+		for i := range p.Packages {
+			p.Packages[i] = strings.ReplaceAll(p.Packages[i], "{gfx}", gfx)
+		}
+		override := p.Override[gfx]
+		p.Override = nil
+		if override != "" {
+			p.Override = map[string]string{gfx: override}
+		}
+		ladder = append(ladder, p)
+	}
+	return ladder
+}
+
+// Error is a failure that its user can act on, in the two languages of the product.
+type Error device.Text
+
+func (e *Error) Error() string { return e.En }
+
+// Text is the sentence in both languages.
+func (e *Error) Text() device.Text { return device.Text(*e) }

@@ -1,0 +1,250 @@
+package torchenv
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/apibr/studio/internal/device"
+)
+
+// Options say what Setup makes and where.
+type Options struct {
+	// Venv is where the environment will be; a link is followed. Beside it a folder with .new is made meanwhile.
+	Venv string
+
+	// Workers is the folder of apibr_worker; the requirement files are relative to the folder that it lies in.
+	Workers string
+
+	// Manifests are further folders of engines, whose imports are tested too.
+	Manifests []string
+
+	// DataDir keeps the kernel caches.
+	DataDir string
+
+	// UV is the program. Default FindUV beside Workers.
+	UV string
+
+	// Ladder is what to try.
+	Ladder []Profile
+
+	// GPUs are the cards of this machine.
+	GPUs []device.GPU
+
+	// Force makes the environment anew even if nothing has changed.
+	Force bool
+
+	// Report hears of every step. Default: nobody does.
+	Report func(Progress)
+
+	// Log takes what uv prints. Default: it is dropped.
+	Log io.Writer
+}
+
+// Progress is one step of Setup.
+type Progress struct {
+	Profile string
+	Step    string       // Step is venv, packages, torch, selftest, check, failed or kept.
+	Check   *CheckResult // Check is the result that step check tells of.
+	Reason  device.Text  // Reason of step failed.
+}
+
+// Result is what Setup has done.
+type Result struct {
+	Changed bool     `json:"changed"` // Changed is false when the environment was already what is wanted.
+	Verdict *Verdict `json:"verdict"`
+}
+
+// LadderError says why no profile could be used.
+type LadderError struct{ Tried []Attempt }
+
+func (e *LadderError) Error() string {
+	text := "no environment passed; what was there before stays"
+	for _, attempt := range e.Tried {
+		text += "\n  " + attempt.Profile + ": " + attempt.Reason.En
+	}
+	return text
+}
+
+// ErrBusy says that another setup runs.
+var ErrBusy = &Error{En: "another apibr models setup is running: wait for it to end", PtBR: "outro apibr models setup está em andamento: espere ele terminar"}
+
+// Setup makes the environment with the first profile of the ladder whose self-test passes.
+//
+// It fails with *LadderError when none does, with *Error for what the user can change, and with ctx's cause. Whatever happens, the
+// environment that was there stays until a better one has its place.
+func Setup(ctx context.Context, o Options) (*Result, error) {
+	s, err := newSetup(o)
+	if err != nil {
+		return nil, err
+	}
+	unlock, err := lock(s.venv + ".lock")
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	digest, err := s.digest()
+	if err != nil {
+		return nil, err
+	}
+	if v, err := ReadVerdict(s.venv); err == nil && !o.Force && v.Ladder == digest && v.Passed() && s.starts(ctx) {
+		return &Result{Verdict: v}, nil
+	}
+	var tried []Attempt
+	for _, profile := range o.Ladder {
+		attempt, verdict := s.attempt(ctx, profile)
+		if ctx.Err() != nil {
+			s.clean()
+			return nil, context.Cause(ctx)
+		}
+		if verdict == nil {
+			s.o.Report(Progress{Profile: profile.ID, Step: "failed", Reason: attempt.Reason})
+			tried = append(tried, attempt)
+			continue
+		}
+		verdict.Ladder, verdict.Tried = digest, tried
+		if err := s.keep(verdict); err != nil {
+			return nil, err
+		}
+		s.o.Report(Progress{Profile: profile.ID, Step: "kept"})
+		return &Result{Changed: true, Verdict: verdict}, nil
+	}
+	s.clean()
+	return nil, &LadderError{Tried: tried}
+}
+
+type setup struct {
+	o    Options
+	venv string // venv is where the environment really is, links followed.
+	root string
+	uv   string
+}
+
+func newSetup(o Options) (*setup, error) {
+	if o.Report == nil {
+		o.Report = func(Progress) {}
+	}
+	if o.Log == nil {
+		o.Log = io.Discard
+	}
+	workers, err := filepath.Abs(o.Workers)
+	if err != nil {
+		return nil, fmt.Errorf("torchenv: %w", err)
+	}
+	o.Workers = workers
+	s := &setup{o: o, root: filepath.Dir(workers), uv: o.UV}
+	if s.uv == "" {
+		if s.uv, err = FindUV(s.root); err != nil {
+			return nil, err
+		}
+	}
+	if s.venv, err = filepath.Abs(o.Venv); err != nil {
+		return nil, fmt.Errorf("torchenv: %w", err)
+	}
+	if real, err := filepath.EvalSymlinks(s.venv); err == nil {
+		s.venv = real
+	}
+	if err := os.MkdirAll(filepath.Dir(s.venv), 0o755); err != nil {
+		return nil, &Error{En: "the folder for the models' environment cannot be made: choose another with python.models_venv",
+			PtBR: "não foi possível criar a pasta do ambiente dos modelos: escolha outra em python.models_venv"}
+	}
+	return s, nil
+}
+
+func (s *setup) fresh() string { return s.venv + ".new" }
+
+func (s *setup) clean() { _ = os.RemoveAll(s.fresh()) }
+
+// digest names all that decides what would be installed.
+func (s *setup) digest() (string, error) {
+	sum := sha256.New()
+	if err := json.NewEncoder(sum).Encode(s.o.Ladder); err != nil {
+		return "", fmt.Errorf("torchenv: %w", err)
+	}
+	for _, profile := range s.o.Ladder {
+		for _, name := range profile.Requirements {
+			raw, err := os.ReadFile(filepath.Join(s.root, name))
+			if err != nil {
+				return "", &Error{En: name + " is missing: the models' environment is made from a checkout of the studio",
+					PtBR: "falta " + name + ": o ambiente dos modelos é feito a partir de um checkout do estúdio"}
+			}
+			sum.Write(raw)
+		}
+	}
+	return hex.EncodeToString(sum.Sum(nil)), nil
+}
+
+func (s *setup) starts(ctx context.Context) bool {
+	return command(ctx, filepath.Join(s.venv, "bin", "python"), "-V").Run() == nil
+}
+
+// attempt makes and tests one profile. Its verdict is nil when it cannot be used.
+func (s *setup) attempt(ctx context.Context, p Profile) (Attempt, *Verdict) {
+	s.clean()
+	fail := func(err error) (Attempt, *Verdict) { return Attempt{Profile: p.ID, Reason: asText(err)}, nil }
+	step := func(name string) { s.o.Report(Progress{Profile: p.ID, Step: name}) }
+	in := installer{uv: s.uv, root: s.root, venv: s.fresh(), log: s.o.Log}
+	if err := in.install(ctx, p, step); err != nil {
+		return fail(err)
+	}
+	if err := os.MkdirAll(filepath.Join(Caches(s.o.DataDir), "miopen"), 0o700); err != nil {
+		return fail(&Error{En: "the data directory cannot be written", PtBR: "não é possível gravar na pasta de dados"})
+	}
+	step("selftest")
+	test := SelfTest{Venv: s.fresh(), Workers: s.o.Workers, Manifests: s.o.Manifests, Device: p.Device, Variables: Environment(p, s.o.GPUs, s.o.DataDir)}
+	checks, err := test.Run(ctx, func(r CheckResult) { s.o.Report(Progress{Profile: p.ID, Step: "check", Check: &r}) })
+	if err != nil {
+		return fail(err)
+	}
+	v := &Verdict{Profile: p, At: time.Now().UTC().Truncate(time.Second), Checks: checks}
+	if !v.Passed() {
+		return Attempt{Profile: p.ID, Reason: shortReason(checks), Checks: checks}, nil
+	}
+	for _, check := range checks {
+		if check.Torch != "" {
+			v.Torch, v.DeviceName = check.Torch, check.Card
+		}
+	}
+	return Attempt{}, v
+}
+
+// keep puts the new environment into the old one's place. The old one is gone only after that.
+func (s *setup) keep(v *Verdict) error {
+	if err := v.write(s.fresh()); err != nil {
+		return err
+	}
+	old := s.venv + ".old"
+	if err := os.RemoveAll(old); err != nil {
+		return fmt.Errorf("torchenv: %w", err)
+	}
+	if err := os.Rename(s.venv, old); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("torchenv: move the old environment: %w", err)
+	}
+	if err := os.Rename(s.fresh(), s.venv); err != nil {
+		return errors.Join(fmt.Errorf("torchenv: move the new environment: %w", err), os.Rename(old, s.venv))
+	}
+	return os.RemoveAll(old)
+}
+
+// lock holds a file for as long as this process lives or until unlock.
+func lock(path string) (unlock func(), err error) {
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, &Error{En: "the folder of the models' environment cannot be written: choose another with python.models_venv",
+			PtBR: "não é possível gravar na pasta do ambiente dos modelos: escolha outra em python.models_venv"}
+	}
+	if err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		_ = file.Close()
+		return nil, ErrBusy
+	}
+	return func() { _ = file.Close() }, nil
+}

@@ -1,0 +1,127 @@
+package torchenv
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/apibr/studio/internal/device"
+)
+
+// verdictFile lies in the environment that it speaks of, so that the two cannot part.
+const verdictFile = "apibr-profile.json"
+
+// maxVerdict is many times what is written.
+const maxVerdict = 1 << 20
+
+// Verdict is what the self-test said of an environment.
+type Verdict struct {
+	Profile    Profile       `json:"profile"`
+	Torch      string        `json:"torch"`
+	DeviceName string        `json:"device_name"` // DeviceName as torch sees it; "" for the processor.
+	At         time.Time     `json:"at"`
+	Checks     []CheckResult `json:"checks"`
+
+	// Ladder is a digest of all that was to be tried: as long as it stays the same, there is nothing to do.
+	Ladder string `json:"ladder"`
+
+	// Tried are the profiles that failed before this one passed.
+	Tried []Attempt `json:"tried,omitempty"`
+}
+
+// CheckResult is one line of the self-test.
+type CheckResult struct {
+	Check   string  `json:"check"`
+	OK      bool    `json:"ok"`
+	Detail  string  `json:"detail"`
+	Seconds float64 `json:"seconds"`
+	Torch   string  `json:"torch,omitempty"`
+	Card    string  `json:"card,omitempty"`
+}
+
+// Attempt is a profile that could not be used.
+type Attempt struct {
+	Profile string        `json:"profile"`
+	Reason  device.Text   `json:"reason"`
+	Checks  []CheckResult `json:"checks,omitempty"`
+}
+
+// Passed says whether every check has passed.
+func (v *Verdict) Passed() bool { return len(v.Checks) > 0 && len(v.Failed()) == 0 }
+
+// Failed are the names of the checks that have not passed.
+func (v *Verdict) Failed() []string { return failed(v.Checks) }
+
+func failed(checks []CheckResult) []string {
+	var names []string
+	for _, check := range checks {
+		if !check.OK {
+			names = append(names, check.Check)
+		}
+	}
+	return names
+}
+
+// ReadVerdict reads what was kept in the environment. It fails with fs.ErrNotExist when nobody has tested it.
+func ReadVerdict(venv string) (*Verdict, error) {
+	path := filepath.Join(venv, verdictFile)
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("torchenv: read the verdict: %w", err)
+	}
+	if info.Size() > maxVerdict {
+		return nil, errors.New("torchenv: the verdict is too long")
+	}
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("torchenv: read the verdict: %w", err)
+	}
+	var v Verdict
+	if err := json.Unmarshal(raw, &v); err != nil {
+		return nil, fmt.Errorf("torchenv: read the verdict: %w", err)
+	}
+	return &v, nil
+}
+
+func (v *Verdict) write(venv string) error {
+	raw, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return fmt.Errorf("torchenv: %w", err)
+	}
+	if err := os.WriteFile(filepath.Join(venv, verdictFile), append(raw, '\n'), 0o600); err != nil {
+		return fmt.Errorf("torchenv: write the verdict: %w", err)
+	}
+	return nil
+}
+
+// Current is the profile of the environment for the variables of its processes. One that nobody tested, as CI's, is taken for PyPI's
+// on whatever card is there.
+func Current(venv string, gpus []device.GPU) Profile {
+	if v, err := ReadVerdict(venv); err == nil && v.Profile.Device != "" {
+		return v.Profile
+	}
+	kind := CPU
+	if card, ok := (device.Snapshot{GPUs: gpus}).Best(); ok {
+		kind = map[string]string{"hip": ROCm, "cuda": CUDA}[card.Kind]
+	}
+	return Profile{Device: kind}
+}
+
+// shortReason is a failed self-test in one sentence.
+func shortReason(checks []CheckResult) device.Text {
+	names := failed(checks)
+	var first string
+	for _, check := range checks {
+		if !check.OK {
+			first = check.Check + ": " + check.Detail
+			break
+		}
+	}
+	const shown = 3
+	list := strings.Join(names[:min(shown, len(names))], ", ")
+	return device.Text{En: fmt.Sprintf("the self-test failed (%s); %s", list, first), PtBR: fmt.Sprintf("o autoteste falhou (%s); %s", list, first)}
+}
