@@ -58,6 +58,9 @@ func (c *Config) check() error {
 		require(err == nil && (filepath.IsAbs(index) || (address.Scheme == "http" || address.Scheme == "https") && address.Host != ""),
 			"models.torch_indexes.%s must be an http or https URL, or the full path of a folder", id)
 	}
+	if hub, err := url.Parse(c.Models.HubURL); err != nil || hub.Host == "" || (hub.Scheme != "https" && hub.Scheme != "http") {
+		require(false, "models.hub_url must be an https address, or an http one of your own network")
+	}
 	require(c.Voices.MinSeconds > 0, "voices.min_seconds must be above 0")
 	require(c.Guard.MinAvailableFraction >= 0 && c.Guard.MinAvailableFraction < 1, "guard.min_available_fraction must be 0 or more and below 1")
 	return errors.Join(problems...)

@@ -61,9 +61,16 @@ type GPU struct {
 
 // Models says where models are kept.
 type Models struct {
-	CacheDir     string        `koanf:"cache_dir"` // default <data_dir>/models
-	MaxCacheSize Size          `koanf:"max_cache_size"`
-	KeepAlive    time.Duration `koanf:"keep_alive"` // how long an idle model stays on the card; default 10m
+	CacheDir     string        `koanf:"cache_dir"`      // default <data_dir>/models
+	MaxCacheSize Size          `koanf:"max_cache_size"` // what all models together may take; 0 is no limit; default 100GB
+	KeepAlive    time.Duration `koanf:"keep_alive"`     // how long an idle model stays on the card; default 10m
+
+	// HubURL is where models are installed from. Default https://huggingface.co; a mirror of one's own may have http.
+	HubURL string `koanf:"hub_url"`
+	// HubToken is sent to the hub, and nowhere else, for gated models. Also HF_TOKEN.
+	HubToken string `koanf:"hub_token"`
+	// Extra is a file, or a folder of files, with models and LoRAs of one's own. Default none.
+	Extra string `koanf:"extra"`
 	// TorchIndexes replace the package indexes from which `apibr models setup` takes torch, by profile. Default: the profiles' own.
 	TorchIndexes map[string]string `koanf:"torch_indexes"`
 	// VRAMRequired overrides, by a model's id, how much of a card its plan asks for.
@@ -198,7 +205,7 @@ func Default() *Config {
 		DataDir:  defaultDataDir(),
 		Server:   Server{Host: "127.0.0.1", Port: 8000, Workers: 4},
 		GPU:      GPU{Device: "auto", MemoryFraction: "auto"},
-		Models:   Models{MaxCacheSize: 100e9, KeepAlive: 10 * time.Minute, TorchIndexes: map[string]string{}, VRAMRequired: map[string]Size{}},
+		Models:   Models{MaxCacheSize: 100e9, KeepAlive: 10 * time.Minute, HubURL: "https://huggingface.co", TorchIndexes: map[string]string{}, VRAMRequired: map[string]Size{}},
 		Queue:    Queue{MaxConcurrentJobs: 2, PriorityWeights: Weights{3, 2, 1}, MaxWait: 10 * time.Minute, MaxQueued: 10000, EventRetention: 7 * 24 * time.Hour},
 		Engines:  Engines{Chatterbox: Chatterbox{CFG: 0.65, Temperature: 1, Exaggeration: 1, MinSampleDuration: 15}, MultiTalk: MultiTalk{FPS: 25, SamplingSteps: 100, Preset: "auto"}, BFL: BFL{URL: "https://api.bfl.ai"}},
 		Python:   Python{Manifests: []string{}},
@@ -277,7 +284,7 @@ func findWorkers() string {
 }
 
 // secret keys are masked when the configuration is shown.
-var secrets = []string{"database.dsn", "database.listen_dsn", "engines.bfl.key"}
+var secrets = []string{"database.dsn", "database.listen_dsn", "engines.bfl.key", "models.hub_token"}
 
 func envName(key string) string {
 	return "APIBR_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))

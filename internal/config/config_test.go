@@ -96,6 +96,23 @@ func TestSecretsComeFromFilesAndAreMasked(t *testing.T) {
 	require.Contains(t, field, "hunter2")
 }
 
+func TestTheHubsTokenIsNeverShown(t *testing.T) {
+	for _, variables := range [][]string{{"HF_TOKEN=hf_sesame"}, {"APIBR_MODELS_HUB_TOKEN=hf_sesame"}, {"HF_TOKEN=hf_other", "APIBR_MODELS_HUB_TOKEN=hf_sesame"}, {"APIBR_MODELS_HUB_TOKEN=hf_sesame", "HF_TOKEN=hf_other"}} {
+		c, err := load(t, "", nil, variables...)
+		require.NoError(t, err)
+		require.Equal(t, "hf_sesame", c.Models.HubToken)
+		require.Equal(t, "https://huggingface.co", c.Models.HubURL)
+		shown, err := c.YAML()
+		require.NoError(t, err)
+		require.NotContains(t, string(shown), "sesame")
+		field, err := c.Field("models.hub_token")
+		require.NoError(t, err)
+		require.NotContains(t, field, "sesame")
+	}
+	_, err := load(t, "models: {hub_url: huggingface.co}\n", nil)
+	require.ErrorContains(t, err, "models.hub_url")
+}
+
 // What is shown can be read again and means the same.
 func TestShownConfigurationLoads(t *testing.T) {
 	c, err := load(t, "", nil)

@@ -33,7 +33,7 @@ type Options struct {
 var openKey = regexp.MustCompile(`^(sidecars\.[a-z0-9-]+\.command|models\.torch_indexes\.[a-z0-9-]+|models\.vram_required\.[a-z0-9.-]+)$`)
 
 // other names of settings in the environment, kept for what others write.
-var aliases = map[string]string{"DATABASE_URL": "database.dsn", "DATABASE_LISTEN_URL": "database.listen_dsn", "BFL_API_KEY": "engines.bfl.key"}
+var aliases = map[string]string{"DATABASE_URL": "database.dsn", "DATABASE_LISTEN_URL": "database.listen_dsn", "BFL_API_KEY": "engines.bfl.key", "HF_TOKEN": "models.hub_token"}
 
 // variables that are ours without being settings.
 var notSettings = []string{"APIBR_SERVER", "APIBR_TOKEN", "APIBR_LANG", "APIBR_CONFIG", "APIBR_SYSFS_ROOT", "APIBR_FFMPEG", "APIBR_CONFORMANCE_", "APIBR_E2E_", "APIBR_TEST_"}
@@ -92,6 +92,9 @@ func fromEnvironment(environment, known []string) (values map[string]any, warnin
 	for _, entry := range environment {
 		name, value, _ := strings.Cut(entry, "=")
 		if key, ok := keys[name]; ok {
+			if _, isAlias := aliases[name]; isAlias && slices.ContainsFunc(environment, func(e string) bool { return strings.HasPrefix(e, envName(key)+"=") }) {
+				continue // the setting's own name wins
+			}
 			values[key] = listOrText(key, value)
 			continue
 		}

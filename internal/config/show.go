@@ -42,7 +42,8 @@ func (c *Config) flat() (*koanf.Koanf, error) {
 	return k, nil
 }
 
-// Field is one setting in words, unmasked: scripts ask for database.dsn to connect with it, on the machine that has it anyway.
+// Field is one setting in words. Secrets are shown, but the hub's token: scripts ask for database.dsn to connect with it, on the machine
+// that has it anyway; nothing but the studio needs the token.
 func (c *Config) Field(key string) (string, error) {
 	if key == "database.dsn" {
 		return c.DatabaseDSN()
@@ -53,6 +54,9 @@ func (c *Config) Field(key string) (string, error) {
 	}
 	if !k.Exists(key) {
 		return "", fmt.Errorf("%s", unknown("key "+key, key, k.Keys()))
+	}
+	if key == "models.hub_token" && k.String(key) != "" {
+		return mask, nil
 	}
 	return fmt.Sprint(k.Get(key)), nil
 }

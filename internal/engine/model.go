@@ -72,6 +72,10 @@ type Part struct {
 
 	// URLs name files of other sources than the hub, as a release page. Repo is empty then.
 	URLs []string `yaml:"urls"`
+
+	// Torch says that the part may have .pt and .pth files: the engine reads them as weights only. They are looked into before
+	// they are taken. Default false: such a file is refused.
+	Torch bool `yaml:"torch"`
 }
 
 // NeedsFiles says whether the model must be installed before it can run.

@@ -107,6 +107,13 @@ func (s *Store) importOne(ctx context.Context, folder string, progress Progress)
 	if err := record.check(); err != nil {
 		return nil, inputError("%s of %s: %v", describedName, about.ID, err)
 	}
+	for _, file := range files {
+		if torchFile(file.Path) {
+			if err := checkTorch(filepath.Join(folder, filepath.FromSlash(file.Path)), file.Path); err != nil {
+				return nil, err
+			}
+		}
+	}
 	if err := s.room(record.Bytes()); err != nil {
 		return nil, err
 	}

@@ -25,6 +25,9 @@ type File struct {
 	Path   string `json:"path"` // Path below the model's folder, with slashes.
 	Size   int64  `json:"size"` // Bytes.
 	SHA256 string `json:"sha256"`
+
+	// Source is where it came from: repository@commit:path, or an address. Empty for what was imported.
+	Source string `json:"source,omitempty"`
 }
 
 // Record is what is known of an installed model: the content of its installed.json.

@@ -77,6 +77,8 @@ func New(cfg Config) (*Client, error) {
 		Queues: map[string]river.QueueConfig{
 			Gen:  {MaxWorkers: cfg.GenWorkers},
 			Util: {MaxWorkers: cfg.UtilWorkers},
+			// One model at a time: two downloads at once only share the line.
+			Models(cfg.NodeID): {MaxWorkers: 1},
 		},
 	})
 	if err != nil {

@@ -73,7 +73,7 @@ const pokeSQL = `select pg_notify('river.river_insert', '{"queue":"gen"}')`
 // statements of this package, for the test that prepares them all.
 var statements = map[string]string{
 	"ticketsSQL": ticketsSQL, "topUpSQL": topUpSQL, "closeDeadSQL": closeDeadSQL, "closeEarlierSQL": closeEarlierSQL,
-	"pokeSQL": pokeSQL,
+	"pokeSQL": pokeSQL, "modelTaskSQL": modelTaskSQL, "pokeModelsSQL": pokeModelsSQL,
 }
 
 // AddTickets puts the insert of n tickets into a batch of the transaction that makes n jobs runnable. at zero is now.

@@ -1,0 +1,231 @@
+package models
+
+import (
+	"archive/zip"
+	"bufio"
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"io"
+	"os"
+	"path"
+	"regexp"
+	"strings"
+)
+
+// .pt and .pth files hold a pickle: a small program for Python's unpickler, which may name any function of any module. Engines read
+// them with weights_only, where torch allows the names of tensors only. This looks at the names before, so that a file with any other
+// never lies among the models.
+
+// weightNames are what a file of weights may name.
+var weightNames = regexp.MustCompile(`^(torch\._utils _rebuild_(tensor|tensor_v2|parameter|parameter_with_state)|torch\._tensor _rebuild_from_type_v2|torch (Size|device|Tensor|(Float|Double|Half|BFloat16|Int|Long|Short|Char|Byte|Bool)Storage|storage\.[A-Za-z]+|float32|float16|bfloat16|float64|int64|int32)|torch\.storage (UntypedStorage|TypedStorage)|torch\.nn\.parameter Parameter|torch\.serialization _get_layout|collections OrderedDict)$`)
+
+const (
+	maxPickle = 64 << 20
+	// maxPickles of an old file: a number, a version, the machine, the weights and the keys of their storages.
+	maxPickles = 5
+)
+
+var errPickle = errors.New("the pickle cannot be followed")
+
+// checkTorch refuses a .pt or .pth file that could do more than hold weights. name is for the sentence.
+func checkTorch(file, name string) error {
+	f, err := os.Open(file)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := torchNames(f); err != nil {
+		return inputError("%s may run programs when it is read (%v): use a file in safetensors", name, err)
+	}
+	return nil
+}
+
+func torchNames(f *os.File) error {
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	archive, err := zip.NewReader(f, info.Size())
+	if err != nil {
+		return namesOfOld(f)
+	}
+	found := false
+	for _, entry := range archive.File {
+		if path.Ext(entry.Name) != ".pkl" {
+			continue
+		}
+		found = true
+		if err := namesOfEntry(entry); err != nil {
+			return err
+		}
+	}
+	if !found {
+		return errors.New("it holds no weights")
+	}
+	return nil
+}
+
+func namesOfEntry(entry *zip.File) error {
+	if entry.UncompressedSize64 > maxPickle || strings.Contains(entry.Name, "constants.pkl") {
+		return errors.New("it is a program, not weights")
+	}
+	content, err := entry.Open()
+	if err != nil {
+		return errPickle
+	}
+	defer content.Close()
+	return names(bufio.NewReader(io.LimitReader(content, maxPickle)))
+}
+
+// namesOfOld reads the format before torch 1.6: pickles one after the other, then the bytes of the storages.
+func namesOfOld(f *os.File) error {
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	r := bufio.NewReader(io.LimitReader(f, maxPickle))
+	for range maxPickles {
+		if err := names(r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// reader follows one pickle. It needs no stack: STACK_GLOBAL is believed only directly after two texts, and a memo only of a text
+// that was kept directly after it came.
+type reader struct {
+	*bufio.Reader
+	recent [2]string // the last two values if they were texts, else unknown
+	memo   map[uint64]string
+}
+
+const unknown = "?"
+
+// names follows a pickle to its end and checks every name in it. Operations are those of protocol 2 to 4, in pickletools' words.
+func names(from *bufio.Reader) error {
+	r := &reader{Reader: from, recent: [2]string{unknown, unknown}, memo: map[uint64]string{}}
+	for {
+		op, err := r.ReadByte()
+		if err != nil {
+			return errPickle
+		}
+		if op == '.' { // STOP
+			return nil
+		}
+		if err := r.take(op); err != nil {
+			return err
+		}
+	}
+}
+
+func (r *reader) push(text string) { r.recent[0], r.recent[1] = r.recent[1], text }
+
+// take follows one operation.
+func (r *reader) take(op byte) error {
+	switch op {
+	case 'c': // GLOBAL
+		return r.global()
+	case 0x93: // STACK_GLOBAL
+		module, name := r.recent[0], r.recent[1]
+		r.recent = [2]string{unknown, unknown}
+		return allowed(module, name)
+	case 'X', 0x8c, 0x8d: // BINUNICODE, SHORT_BINUNICODE, BINUNICODE8
+		text, err := sized(r, map[byte]int{'X': 4, 0x8c: 1, 0x8d: 8}[op])
+		r.push(text)
+		return err
+	case 0x94: // MEMOIZE
+		r.memo[uint64(len(r.memo))] = r.recent[1]
+		return nil
+	case 'q', 'r': // BINPUT, LONG_BINPUT
+		at, err := number(r, map[byte]int{'q': 1, 'r': 4}[op])
+		r.memo[at] = r.recent[1]
+		return err
+	case 'h', 'j': // BINGET, LONG_BINGET
+		at, err := number(r, map[byte]int{'h': 1, 'j': 4}[op])
+		text, ok := r.memo[at]
+		if !ok {
+			text = unknown
+		}
+		r.push(text)
+		return err
+	case 0x95: // FRAME
+		_, err := number(r, 8)
+		return err
+	default:
+		r.recent = [2]string{unknown, unknown}
+		return skip(r, op)
+	}
+}
+
+func (r *reader) global() error {
+	r.recent = [2]string{unknown, unknown}
+	module, err1 := r.ReadString('\n')
+	name, err2 := r.ReadString('\n')
+	if errors.Join(err1, err2) != nil {
+		return errPickle
+	}
+	return allowed(strings.TrimSuffix(module, "\n"), strings.TrimSuffix(name, "\n"))
+}
+
+func allowed(module, name string) error {
+	if !weightNames.MatchString(module + " " + name) {
+		return errors.New("it names " + clip(module) + "." + clip(name))
+	}
+	return nil
+}
+
+func clip(text string) string {
+	const longest = 60
+	text = strings.Map(func(r rune) rune {
+		if r < ' ' {
+			return '?'
+		}
+		return r
+	}, text)
+	return text[:min(len(text), longest)]
+}
+
+// plain operations have no argument, and call nothing but what GLOBAL named.
+const plain = "(])}taebsuRQNl\x85\x86\x87\x88\x89\x8f\x90\x91"
+
+// arguments are the lengths of those that are fixed.
+var arguments = map[byte]int{0x80: 1, 'K': 1, 'M': 2, 'J': 4, 'G': 8}
+
+// counted have a length before their bytes.
+var counted = map[byte]int{'U': 1, 'T': 4, 'C': 1, 'B': 4, 0x8e: 8, 0x8a: 1, 0x8b: 4}
+
+func skip(r io.Reader, op byte) error {
+	if bytes.IndexByte([]byte(plain), op) >= 0 {
+		return nil
+	}
+	if n, ok := arguments[op]; ok {
+		_, err := number(r, n)
+		return err
+	}
+	if n, ok := counted[op]; ok {
+		_, err := sized(r, n)
+		return err
+	}
+	return errPickle // POP, INST, OBJ, NEWOBJ, EXT and the text operations of protocol 0: weights have none of them
+}
+
+func number(r io.Reader, bytes int) (uint64, error) {
+	var raw [8]byte
+	if _, err := io.ReadFull(r, raw[:bytes]); err != nil {
+		return 0, errPickle
+	}
+	return binary.LittleEndian.Uint64(raw[:]), nil
+}
+
+func sized(r io.Reader, bytes int) (string, error) {
+	n, err := number(r, bytes)
+	if err != nil || n > maxPickle {
+		return "", errPickle
+	}
+	var text strings.Builder
+	if copied, err := io.CopyN(&text, r, int64(n)); err != nil || uint64(copied) != n {
+		return "", errPickle
+	}
+	return text.String(), nil
+}
