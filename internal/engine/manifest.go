@@ -59,6 +59,10 @@ type Port struct {
 	Kind     string `yaml:"kind"` // Kind is image, audio, video, voice or data.
 	MIME     string `yaml:"mime"`
 	Required bool   `yaml:"required"`
+
+	// Sample says that the engine takes a cloned voice's recording too, as <name>_sample: it can make its own of a voice that
+	// another engine cloned.
+	Sample bool `yaml:"sample"`
 }
 
 // Phase is a stage of a run with its share of the progress bar.

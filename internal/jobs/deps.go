@@ -12,8 +12,8 @@ import (
 const parentSQL = `select version + 1 from generation_jobs where id = $1 and owner_id = $2`
 
 const readVoicesSQL = `
-	select v.id, v.name, v.status, v.job_id, v.language, v.builtin, v.conditionals
-	  from voices v
+	select v.id, v.name, v.status, v.job_id, v.language, v.builtin, v.conditionals, coalesce(a.sha256, ''), coalesce(a.mime_type, ''), coalesce(a.size_bytes, 0)
+	  from voices v left join media_assets a on a.id = v.sample_asset_id
 	 where v.id = any($1) and (v.owner_id = $2 or v.builtin)`
 
 // Locked for share: a job that finishes while its dependents are being written waits for them, and then frees them.
@@ -74,7 +74,7 @@ func readVoices(ctx context.Context, q querier, owner uuid.UUID, ids []uuid.UUID
 		return nil, fmt.Errorf("read voices: %w", err)
 	}
 	var v voiceRow
-	_, err = pgx.ForEachRow(rows, []any{&v.ID, &v.Name, &v.Status, &v.JobID, &v.Language, &v.Builtin, &v.Conditionals}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{&v.ID, &v.Name, &v.Status, &v.JobID, &v.Language, &v.Builtin, &v.Conditionals, &v.Sample.SHA256, &v.Sample.MIME, &v.Sample.Size}, func() error {
 		found[v.ID] = v
 		v = voiceRow{}
 		return nil

@@ -83,6 +83,15 @@ type ResolvedVoice struct {
 	Builtin  bool
 	// Conditionals are what engines measured, by the id of the engine that did.
 	Conditionals map[string]json.RawMessage
+	// Sample is the recording that it was cloned from; empty for a built-in voice, and when the file is gone.
+	Sample SampleFile
+}
+
+// SampleFile is a file of the blob store.
+type SampleFile struct {
+	SHA256 string
+	MIME   string
+	Size   int64 // bytes
 }
 
 // Segment is a finished piece of a job that a later attempt need not make again.

@@ -7,7 +7,9 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 
+	"github.com/apibr/studio/internal/engine"
 	"github.com/apibr/studio/internal/jobs"
 	"github.com/apibr/studio/internal/media"
 	"github.com/apibr/studio/internal/sidecar"
@@ -31,6 +33,11 @@ func (a *attempt) stage() (sidecar.RunRequest, error) {
 			return request, err
 		}
 		request.Inputs = append(request.Inputs, file)
+		if sample, ok, err := a.stageSample(input); err != nil {
+			return request, err
+		} else if ok {
+			request.Inputs = append(request.Inputs, sample)
+		}
 	}
 	resume, err := a.stageSegments()
 	request.ResumeFrom = resume
@@ -65,6 +72,24 @@ func (a *attempt) stageVoice(input jobs.ResolvedInput) (sidecar.File, error) {
 	}
 	return sidecar.File{Name: input.Name, Path: path, MIME: "application/json", Size: int64(len(conditionals)), SHA256: sha256Hex(conditionals),
 		Metadata: map[string]any{"name": input.Voice.Name, "language": input.Voice.Language}}, nil
+}
+
+// stageSample adds the recording of a voice that another engine cloned, for an engine that can make its own of it.
+func (a *attempt) stageSample(input jobs.ResolvedInput) (file sidecar.File, ok bool, err error) {
+	if input.Voice == nil || input.Voice.Sample.SHA256 == "" || !a.takesSample() {
+		return file, false, nil
+	}
+	if _, own := input.Voice.Conditionals[string(a.manifest.ID)]; own {
+		return file, false, nil
+	}
+	sample := input.Voice.Sample
+	name := input.Name + "_sample"
+	path := filepath.Join(a.dir, "in", name+media.Extension(sample.MIME))
+	return sidecar.File{Name: name, Path: path, MIME: sample.MIME, Size: sample.Size, SHA256: sample.SHA256}, true, a.place(sample.SHA256, path)
+}
+
+func (a *attempt) takesSample() bool {
+	return slices.ContainsFunc(a.manifest.Tasks[string(a.claimed.Type)].Inputs, func(port engine.Port) bool { return port.Sample })
 }
 
 func (a *attempt) stageSegments() (*sidecar.Resume, error) {
