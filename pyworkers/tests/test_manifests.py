@@ -37,7 +37,8 @@ def test_manifest(path: Path) -> None:
     assert manifest["quality"] in ("draft", "final")
     assert all(manifest[name][language] for name in ("description", "install") for language in ("en", "pt-BR"))
     assert [model["id"] for model in manifest["models"] if model.get("default")]
-    assert all(memory["ram_bytes"] > 0 for memory in manifest["memory"])
+    for memory in manifest["memory"]:
+        assert all(plan["ram_bytes"] > 0 for plan in (memory.get("phases") or {"": memory}).values())
     for task in manifest["tasks"].values():
         schema = task["parameters"]
         jsonschema.Draft202012Validator.check_schema(schema)
