@@ -23,7 +23,7 @@ func (a *App) startAPI(ctx context.Context) (Started, error) {
 	}
 	a.metrics.Register(newHostCollector(a.host, a.jobs))
 	server := httpapi.New(httpapi.Config{
-		Jobs: a.jobs, Voices: a.voices, Assets: a.assets, Signer: a.signer, Auth: a.auth, Projects: studio.NewProjects(a.store.Pool()), Catalogue: a.catalogue, Hub: a.hub,
+		Jobs: a.jobs, Voices: a.voices, Assets: a.assets, Signer: a.signer, Auth: a.auth, Projects: studio.NewProjects(a.store.Pool()), Catalogue: a.catalogue, Models: a.tasks, Hub: a.hub,
 		Listener: listener, Ready: a.Ready, Metrics: a.metrics.Handler(), Web: web.Files(), PublicBaseURL: c.PublicBaseURL, TrustForwarded: c.HTTP.TrustForwarded,
 		MaxJSONBytes: int64(c.HTTP.MaxJSONBytes), ReadTimeout: c.HTTP.ReadTimeout, MinVoiceSeconds: c.Voices.MinSeconds,
 		MaxImagePixels: c.Media.MaxImagePixels, MaxImageSide: int64(c.Media.MaxImageSide), EngineDefaults: a.engineDefaults(), Fit: a.fit,

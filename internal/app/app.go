@@ -23,6 +23,7 @@ import (
 	"github.com/apibr/studio/internal/lifecycle"
 	"github.com/apibr/studio/internal/media"
 	"github.com/apibr/studio/internal/models"
+	"github.com/apibr/studio/internal/models/tasks"
 	"github.com/apibr/studio/internal/pgembed"
 	"github.com/apibr/studio/internal/queue"
 	"github.com/apibr/studio/internal/runner"
@@ -54,6 +55,7 @@ type App struct {
 	auth      *auth.Service
 	catalogue *engine.Catalogue
 	models    *models.Store
+	tasks     *tasks.Service
 	hub       *events.Hub
 	jobs      *jobs.Service
 	history   *runner.History
@@ -193,6 +195,9 @@ func (a *App) buildJobs() error {
 	a.models = models.New(c.Models.CacheDir, catalogue)
 	catalogue.Variants = a.models.Variants
 	a.runner = runner.New(a.runnerConfig())
+	if a.tasks, err = a.newModelTasks(); err != nil {
+		return err
+	}
 	a.queue, err = queue.New(a.queueConfig())
 	return err
 }
@@ -240,6 +245,7 @@ func (a *App) Run(ctx context.Context, options Options) error {
 	}
 	a.stack.Start("queue", a.queue.Run)
 	a.stack.Start("runner", a.runner.Run)
+	a.stack.Start("models", a.tasks.Run) // after the queue: it ends downloads before the queue waits for them
 	var started Started
 	if options.ServeAPI {
 		var err error

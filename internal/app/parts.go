@@ -166,6 +166,7 @@ func (a *App) queueConfig() queue.Config {
 	river.AddWorker(workers, a.runner.Tickets())
 	river.AddWorker(workers, &jobs.SweepWorker{Jobs: a.jobs})
 	river.AddWorker(workers, &tidyWorker{app: a})
+	river.AddWorker(workers, a.tasks.Worker())
 	return queue.Config{Pool: a.store.Pool(), PollOnly: strings.Contains(c.Database.PoolMode, "transaction") || !a.store.CanListen(), NodeID: a.node, BootID: a.boot,
 		GenWorkers: c.Queue.MaxConcurrentJobs, UtilWorkers: c.Server.Workers, Workers: workers, SoftStop: c.Supervisor.SoftStop, Log: telemetry.AtLeast(a.log, slog.LevelWarn),
 		Periodic: []*river.PeriodicJob{queue.Every(time.Hour, "sweep_jobs", jobs.SweepArgs{}), queue.Every(time.Hour, "tidy_files", tidyArgs{})}}

@@ -8,6 +8,7 @@ import (
 	"github.com/riverqueue/river"
 
 	"github.com/apibr/studio/internal/blob"
+	"github.com/apibr/studio/internal/models/tasks"
 	"github.com/apibr/studio/internal/queue"
 )
 
@@ -30,10 +31,13 @@ type tidyWorker struct {
 // Timeout bounds a sweep over a large store.
 func (w *tidyWorker) Timeout(*river.Job[tidyArgs]) time.Duration { return 30 * time.Minute }
 
-// Work sweeps both.
+// taskRetention is how long what was done with models is remembered; the newest of each model stays.
+const taskRetention = 30 * 24 * time.Hour
+
+// Work sweeps all of them.
 func (w *tidyWorker) Work(ctx context.Context, _ *river.Job[tidyArgs]) error {
 	sweeper := &blob.Sweeper{Pool: w.app.store.Pool(), Disk: w.app.disk, Log: w.app.log}
 	_, swept := sweeper.Sweep(ctx)
 	_, pruned := w.app.auth.Prune(ctx)
-	return errors.Join(swept, pruned)
+	return errors.Join(swept, pruned, tasks.Sweep(ctx, w.app.store.Pool(), taskRetention))
 }

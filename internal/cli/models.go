@@ -18,15 +18,16 @@ import (
 )
 
 // The commands that look after the models on this computer's disk. They need no running studio; one that runs sees what they change.
+// Those that install are in install.go.
 
 func modelsCommand(e *environment) *cobra.Command {
 	cmd := &cobra.Command{Use: "models", Short: "List, install, import, check and remove models", Args: cobra.NoArgs, RunE: func(*cobra.Command, []string) error { return e.listModels() }}
-	cmd.AddCommand(
+	cmd.AddCommand(installCommand(e), cancelInstallCommand(e),
 		&cobra.Command{Use: "list", Short: "List the models of the catalogue and what is installed of them", Args: cobra.NoArgs, RunE: func(*cobra.Command, []string) error { return e.listModels() }},
 		&cobra.Command{Use: "show MODEL", Short: "Show a model: its variants, licence, files and memory", Args: cobra.ExactArgs(1), RunE: func(_ *cobra.Command, args []string) error { return e.showModel(args[0]) }},
 		&cobra.Command{Use: "import FOLDER", Short: "Take in models from a folder, without a network", Args: cobra.ExactArgs(1), RunE: e.importModels},
 		&cobra.Command{Use: "verify [MODEL...]", Short: "Read installed models again and compare them with what came", RunE: e.verifyModels},
-		&cobra.Command{Use: "remove MODEL...", Short: "Remove models from the disk", Args: cobra.MinimumNArgs(1), RunE: e.eachModel(func(s *models.Store, id string) error { return s.Remove(id) })},
+		&cobra.Command{Use: "remove MODEL...", Short: "Remove models from the disk", Args: cobra.MinimumNArgs(1), RunE: e.eachModel(removeModel)},
 		&cobra.Command{Use: "pin MODEL...", Short: "Keep models when others need room", Args: cobra.MinimumNArgs(1), RunE: e.eachModel(func(s *models.Store, id string) error { return s.Pin(id, true) })},
 		&cobra.Command{Use: "unpin MODEL...", Short: "Let models go when others need room", Args: cobra.MinimumNArgs(1), RunE: e.eachModel(func(s *models.Store, id string) error { return s.Pin(id, false) })},
 		modelsSetupCommand(e),
@@ -229,6 +230,18 @@ func (e *environment) verifyModels(cmd *cobra.Command, args []string) error {
 	}
 	if broken > 0 {
 		return exitWith(ExitError, "%s", e.lang.text("models_broken"))
+	}
+	return nil
+}
+
+// removeModel also takes away what an unfinished installation left.
+func removeModel(s *models.Store, id string) error {
+	left := s.Incoming(id) > 0
+	if err := s.Forget(id); err != nil {
+		return err
+	}
+	if err := s.Remove(id); err != nil && (!left || !errors.Is(err, models.ErrNotInstalled)) {
+		return err
 	}
 	return nil
 }

@@ -32,6 +32,8 @@ import (
 	"github.com/apibr/studio/internal/fetch"
 	"github.com/apibr/studio/internal/jobs"
 	"github.com/apibr/studio/internal/media"
+	"github.com/apibr/studio/internal/models"
+	"github.com/apibr/studio/internal/models/tasks"
 	"github.com/apibr/studio/internal/store/storetest"
 	"github.com/apibr/studio/internal/studio"
 	"github.com/apibr/studio/internal/voices"
@@ -54,14 +56,15 @@ type bench struct {
 	key   string
 	log   *bytes.Buffer
 
-	builtin uuid.UUID
+	builtin   uuid.UUID
+	modelsDir string
 }
 
 func newBench(t *testing.T, options ...func(*Config)) *bench {
 	t.Helper()
 	store := storetest.New(t)
 	dir := t.TempDir()
-	b := &bench{t: t, ctx: context.Background(), pool: store.Pool(), log: &bytes.Buffer{}}
+	b := &bench{t: t, ctx: context.Background(), pool: store.Pool(), log: &bytes.Buffer{}, modelsDir: filepath.Join(dir, "models")}
 	var err error
 	b.blobs, err = blob.NewDisk(filepath.Join(dir, "blobs"))
 	require.NoError(t, err)
@@ -88,6 +91,7 @@ func newBench(t *testing.T, options ...func(*Config)) *bench {
 	b.builtin = uuid.New()
 	require.NoError(t, voiceList.EnsureBuiltins(b.ctx, []voices.Builtin{{ID: b.builtin, Name: "Clara (rascunho)", Language: "pt-BR"}}))
 	cfg := Config{Jobs: b.jobs, Voices: voiceList, Assets: b.asset, Signer: signer, Auth: b.auth, Projects: studio.NewProjects(b.pool), Catalogue: catalogue, Hub: b.hub,
+		Models:  tasks.New(tasks.Config{Pool: b.pool, Catalogue: catalogue, Store: models.New(b.modelsDir, catalogue), Node: uuid.New(), Hub: b.hub}),
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "apibr 1\n") }),
 		Web:     fstest.MapFS{"index.html": {Data: []byte("<!doctype html>studio")}, "app-1234.js": {Data: []byte("1")}},
 		Log:     slog.New(slog.NewTextHandler(b.log, &slog.HandlerOptions{Level: slog.LevelError}))}

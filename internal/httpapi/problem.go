@@ -17,6 +17,8 @@ import (
 	"github.com/apibr/studio/internal/fetch"
 	"github.com/apibr/studio/internal/jobs"
 	"github.com/apibr/studio/internal/media"
+	"github.com/apibr/studio/internal/models"
+	"github.com/apibr/studio/internal/models/tasks"
 	"github.com/apibr/studio/internal/plan"
 	"github.com/apibr/studio/internal/store"
 	"github.com/apibr/studio/internal/studio"
@@ -110,6 +112,11 @@ var answers = []struct {
 	{voices.ErrNotFound, 404, "not_found", "Not found", "there is no such voice"},
 	{assets.ErrNotFound, 404, "not_found", "Not found", "there is no such file"},
 	{blob.ErrNotFound, 404, "not_found", "Not found", "the file's content is gone"},
+	{tasks.ErrUnknown, 404, "not_found", "Not found", "there is no such model"},
+	{tasks.ErrBusy, 409, "model_busy", "Not possible in this state", ""},
+	{tasks.ErrInUse, 409, "in_use", "In use", ""},
+	{tasks.ErrNoTask, 409, "conflict", "Not possible in this state", ""},
+	{tasks.ErrInstalled, 409, "not_installed", "Not possible in this state", ""},
 	{studio.ErrNotFound, 404, "not_found", "Not found", "there is no such project"},
 	{auth.ErrNotFound, 404, "not_found", "Not found", "there is no such key"},
 	{assets.ErrBadLink, 403, "bad_link", "The link is not valid", ""},
@@ -182,6 +189,8 @@ func typedProblem(err error) *Problem {
 	var fetching *fetch.Error
 	var scope *auth.ScopeError
 	var missing *engine.NotInstalledError
+	var licence *models.LicenceError
+	var refused *models.InputError
 	var model *engine.UnknownModelError
 	var task *engine.UnknownTaskError
 	var needs *engine.NeedsInputError
@@ -201,6 +210,12 @@ func typedProblem(err error) *Problem {
 		return newProblem(422, "fetch_failed", "The file could not be fetched", fetching.Detail)
 	case errors.As(err, &scope):
 		return newProblem(403, "missing_scope", "Not allowed", scope.Error())
+	case errors.As(err, &licence):
+		p := invalid("accept_licence", licence.Error())
+		p.Type, p.Err.Code, p.Err.Type = "/problems/licence_not_accepted", "licence_not_accepted", "licence_not_accepted"
+		return p
+	case errors.As(err, &refused):
+		return newProblem(422, "model_refused", "The request cannot be honoured", refused.Detail)
 	case errors.As(err, &missing):
 		return notInstalled(missing)
 	case errors.As(err, &model):

@@ -20,6 +20,7 @@ import (
 	"github.com/apibr/studio/internal/engine"
 	"github.com/apibr/studio/internal/events"
 	"github.com/apibr/studio/internal/jobs"
+	"github.com/apibr/studio/internal/models/tasks"
 	"github.com/apibr/studio/internal/studio"
 	"github.com/apibr/studio/internal/voices"
 )
@@ -33,6 +34,7 @@ type Config struct {
 	Auth      *auth.Service
 	Projects  *studio.Projects
 	Catalogue *engine.Catalogue
+	Models    *tasks.Service
 	Hub       *events.Hub
 
 	// Listener to serve on.
@@ -157,6 +159,7 @@ func (s *Server) registerAll() {
 	s.registerQueue()
 	s.registerAuth()
 	s.registerEngines()
+	s.registerModels()
 	finishSpec(s.api.OpenAPI())
 }
 

@@ -244,6 +244,9 @@ func TestEverySentenceHasItsPortuguese(t *testing.T) {
 		switch v := node.(type) {
 		case *ast.CompositeLit:
 			name, _ := v.Type.(*ast.Ident)
+			if of, ok := v.Type.(*ast.SelectorExpr); ok {
+				name = of.Sel
+			}
 			if name == nil || name.Name != "InputError" && name.Name != "Error" && name.Name != "FieldError" && name.Name != "StateError" {
 				return nil
 			}
@@ -259,13 +262,16 @@ func TestEverySentenceHasItsPortuguese(t *testing.T) {
 			}
 			return values
 		case *ast.CallExpr:
-			if name, _ := v.Fun.(*ast.Ident); name != nil && name.Name == "stateError" {
+			switch name, _ := v.Fun.(*ast.Ident); {
+			case name != nil && name.Name == "stateError":
 				return v.Args[1:2]
+			case name != nil && name.Name == "inputError":
+				return v.Args[:1]
 			}
 		}
 		return nil
 	}
-	for _, dir := range []string{"../jobs", "../media", "../fetch", "../engine"} {
+	for _, dir := range []string{"../jobs", "../media", "../fetch", "../engine", "../models", "../models/tasks"} {
 		found := sentencesOf(dir, foreign)
 		require.NotEmpty(t, found, dir)
 		own = append(own, found...)

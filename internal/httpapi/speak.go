@@ -16,6 +16,7 @@ import (
 var catalogue = sync.OnceValue(func() map[string]string {
 	all := maps.Clone(sentences)
 	maps.Copy(all, foreignSentences)
+	maps.Copy(all, modelSentences)
 	return all
 })
 

@@ -10,10 +10,14 @@ import (
 // finishSpec says what struct tags cannot: members that are an object or null.
 func finishSpec(document *huma.OpenAPI) {
 	schemas := document.Components.Schemas.Map()
-	if job := schemas["Job"]; job != nil {
-		for _, name := range []string{"progress_detail", "error"} {
-			if property := job.Properties[name]; property != nil && property.Ref != "" {
-				job.Properties[name] = &huma.Schema{OneOf: []*huma.Schema{{Ref: property.Ref}, {Type: "null"}}}
+	for schema, names := range map[string][]string{"Job": {"progress_detail", "error"}, "Model": {"task"}, "ModelTask": {"error"}} {
+		of := schemas[schema]
+		if of == nil {
+			continue
+		}
+		for _, name := range names {
+			if property := of.Properties[name]; property != nil && property.Ref != "" {
+				of.Properties[name] = &huma.Schema{OneOf: []*huma.Schema{{Ref: property.Ref}, {Type: "null"}}}
 			}
 		}
 	}

@@ -103,6 +103,8 @@ func newWalk(b *bench) *walk {
 		"update-voice":    {},
 		"update-job":      {},
 		"update-queue":    {},
+		"install-model":   {"accept_licence": true},
+		"update-model":    {"pinned": false},
 	}
 	w.others = map[string]any{
 		"text": "Outra", "voice_id": w.otherVoice, "language": "en", "speed": 1.5, "lines": []any{object{"text": "Um"}}, "cfg_weight": 0.3, "temperature": 0.5, "exaggeration": 0.5,
@@ -110,6 +112,7 @@ func newWalk(b *bench) *walk {
 		"guidance_scale": 3, "instruction": "sepia", "mask": mask, "scale": 4, "image": otherImage, "strength": 0.5, "script": "Outra", "duration": 5, "fps": 12, "preset": "full", "aspect": "1:1", "project_id": project, "parent_id": parent,
 		"quality": "draft", "model": nil, "seed": 8, "output_format": nil, "priority": 3, "client_reference": "mine", "type": "video", "scopes": []string{"generate"},
 		"expires_at": "2099-01-31T12:00:00Z", "file": "data:image/png;base64," + base64.StdEncoding.EncodeToString(picture(48)), "position": 1, "input": object{"text": "Outro"}, "paused": true,
+		"variant": "Q8_0", "accept_licence": false, "pinned": true,
 	}
 	return w
 }
@@ -137,6 +140,9 @@ func (w *walk) step(t *testing.T, method, path, id, name string) {
 	changed := w.change(t, id, name)
 	var before object
 	if method == http.MethodPost {
+		if strings.Contains(path, "{id}") {
+			path = w.at(id, path)
+		}
 		base := w.try(method, path, w.bases[id])
 		require.Less(t, base.status, 300, string(base.body))
 		before = base.json(t)
@@ -147,7 +153,8 @@ func (w *walk) step(t *testing.T, method, path, id, name string) {
 	after := w.try(method, path, changed)
 	if after.status == 422 {
 		detail := after.json(t)["detail"].(string)
-		named := strings.Contains(detail, "engine ") || strings.Contains(detail, "this version has no") || strings.Contains(detail, "makes no media file")
+		named := strings.Contains(detail, "engine ") || strings.Contains(detail, "this version has no") || strings.Contains(detail, "makes no media file") ||
+			name == "accept_licence" && strings.Contains(detail, "licence")
 		require.True(t, named, "a refusal names the engine or the feature: %s", detail)
 		return
 	}
@@ -161,6 +168,11 @@ func (w *walk) step(t *testing.T, method, path, id, name string) {
 // at puts the id of something to change into a path: the second of two queued jobs, an own voice.
 func (w *walk) at(id, path string) string {
 	switch id {
+	case "install-model":
+		return strings.Replace(path, "{id}", "flux-dev", 1)
+	case "update-model":
+		w.importModel("flux-dev")
+		return strings.Replace(path, "{id}", "flux-dev", 1)
 	case "update-job":
 		w.speech()
 		return strings.Replace(path, "{id}", w.speech()["id"].(string), 1)
@@ -176,6 +188,8 @@ func (w *walk) at(id, path string) string {
 func (w *walk) try(method, path string, body object) answer {
 	a := w.send(method, path, body)
 	_, err := w.pool.Exec(w.ctx, `update voices set name = id::text where not builtin`)
+	require.NoError(w.t, err)
+	_, err = w.pool.Exec(w.ctx, `with t as (delete from model_tasks) delete from model_licences`)
 	require.NoError(w.t, err)
 	return a
 }
