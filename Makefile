@@ -4,10 +4,10 @@ SHELL := /bin/bash
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -X github.com/apibr/studio/internal/version.Version=$(VERSION)
 
-.PHONY: help setup build demo test bench lint generate clean
+.PHONY: help setup build demo test test-torch25 bench lint generate clean
 
 help: ## list the targets
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## install everything that a fresh machine lacks
 	@scripts/setup.sh
@@ -20,6 +20,9 @@ demo: build ## set up, start the studio and make a talking portrait (no GPU, no 
 
 test: ## run every test, linter and drift check
 	@scripts/test.sh
+
+test-torch25: ## run the tests of the models on torch 2.5.1, the last profile (heavy)
+	@scripts/test-torch25.sh
 
 lint: ## run the linters only
 	@scripts/test.sh lint
