@@ -29,6 +29,10 @@ type Program struct {
 	// Engine is the manifest that the program must honour.
 	Engine *engine.Manifest
 
+	// Model and Variant to load, and its Files by part. Default: the manifest's default model, without files.
+	Model, Variant string
+	Files          map[string]string
+
 	// Input gives a file of a kind (image, audio, voice), below dir. Required for engines with required inputs.
 	Input func(t *testing.T, kind, dir string) sidecar.File
 

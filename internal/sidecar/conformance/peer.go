@@ -223,9 +223,12 @@ func (p Program) begin(t *testing.T) *peer {
 }
 
 func (p Program) loadParams() map[string]any {
+	model, variant, files := p.Model, p.Variant, p.Files
+	if model == "" {
+		model, variant, files = p.Engine.DefaultModel(), p.Engine.Variant("cpu", 0), map[string]string{}
+	}
 	return map[string]any{
-		"engine": string(p.Engine.ID), "model": p.Engine.DefaultModel(), "variant": p.Engine.Variant("cpu", 0),
-		"files": map[string]string{}, "plan": map[string]any{"device": "cpu", "ram_bytes": p.Engine.Plan("cpu").RAMBytes, "vram_bytes": 0},
+		"engine": string(p.Engine.ID), "model": model, "variant": variant, "files": files, "plan": map[string]any{"device": "cpu", "ram_bytes": p.Engine.Plan("cpu").RAMBytes, "vram_bytes": 0},
 	}
 }
 

@@ -117,7 +117,7 @@ func (p Program) supervised(t *testing.T, task string) {
 	})
 	wait, done := context.WithTimeout(ctx, patience)
 	defer done()
-	lease, err := pool.Acquire(wait, sidecar.Spec{Engine: p.Engine})
+	lease, err := pool.Acquire(wait, sidecar.Spec{Engine: p.Engine, Model: p.Model, Variant: p.Variant, Files: p.Files})
 	require.NoError(t, err)
 	defer lease.Release()
 	result, err := lease.Run(wait, p.request(t, task), sidecar.Events{})

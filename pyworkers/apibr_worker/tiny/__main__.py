@@ -8,7 +8,16 @@ import importlib
 import sys
 from pathlib import Path
 
-WRITERS = ["flux", "sd35", "chatterbox", "upscale"]
+from diffusers.utils import logging
+
+WRITERS: list[tuple[str, dict[str, str]]] = [
+    ("flux", {}),
+    ("flux", {"model": "flux-kontext"}),
+    ("sd35", {}),
+    ("upscale", {}),
+    ("chatterbox", {}),
+]
+"""Modules of this package, with the arguments of their write."""
 
 
 def main(arguments: list[str]) -> int:
@@ -21,9 +30,10 @@ def main(arguments: list[str]) -> int:
     if any(folder.iterdir()):
         sys.stderr.write(f"{folder} is not empty: name a new folder\n")
         return 1
-    for name in WRITERS:
-        importlib.import_module(f"apibr_worker.tiny.{name}").write(folder)
-        sys.stdout.write(f"{name}\n")
+    logging.disable_progress_bar()
+    for name, arguments_of in WRITERS:
+        importlib.import_module(f"apibr_worker.tiny.{name}").write(folder, **arguments_of)
+        sys.stdout.write(f"{arguments_of.get('model', name)}\n")
     return 0
 
 
