@@ -18,6 +18,7 @@ Samples = NDArray[np.float32]
 """Mono audio, shape (samples,), -1..1."""
 
 DRAFT_LABEL = "APIBR Studio draft, made by a speech synthesiser (AI-made media)"
+LABEL = "APIBR Studio (AI-made media)"
 
 
 @cache
@@ -68,9 +69,9 @@ def read_audio(
 _CHUNK = 1 << 20
 
 
-def write_wav(path: Path, samples: Samples, sample_rate: int) -> None:
-    """Writes 16-bit PCM with the draft label in the INFO chunk; the bytes depend on the samples only."""
+def write_wav(path: Path, samples: Samples, sample_rate: int, label: str = DRAFT_LABEL) -> None:
+    """Writes 16-bit PCM with the label in the INFO chunk; the bytes depend on the samples only."""
     with soundfile.SoundFile(path, "w", samplerate=sample_rate, channels=1, subtype="PCM_16", format="WAV") as file:
-        file.comment = DRAFT_LABEL
+        file.comment = label
         for begin in range(0, max(samples.size, 1), _CHUNK):
             file.write(np.clip(samples[begin : begin + _CHUNK], -1.0, 1.0))

@@ -1,0 +1,202 @@
+"""Chatterbox by Resemble AI: cloning a voice from seconds of speech, and speaking a script in it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from apibr_worker.api import (
+    Context,
+    EngineError,
+    InputFile,
+    InvalidInputError,
+    LoadRequest,
+    Output,
+    RunResult,
+    Warning,
+)
+from apibr_worker.chatterbox_tts import script, subtitles, takes
+from apibr_worker.chatterbox_tts.conditionals import Conditionals
+from apibr_worker.chatterbox_tts.join import Piece, joined
+from apibr_worker.chatterbox_tts.loader import SAMPLE_RATE, Model, load
+from apibr_worker.chatterbox_tts.sampling import SAMPLES_PER_TOKEN, Manner
+from apibr_worker.chatterbox_tts.voices import Voices, listen, to_json
+from apibr_worker.diffusion.placement import placement
+from apibr_worker.diffusion.sampling import free
+from apibr_worker.media import LABEL, Samples, write_wav
+
+_MIN_SECONDS, _RECOMMENDED_SECONDS = 3.0, 15.0
+_SHOWN = 60
+"""Letters of a sentence in a warning about it."""
+
+
+class Engine:
+    """One checkpoint, all of it on its device: 3.2 GB in float32."""
+
+    def __init__(self) -> None:
+        self._model: Model | None = None
+
+    def load(self, request: LoadRequest) -> None:
+        """Loads the parts t3 and base; what the first has wins."""
+        device = placement(request.plan).device
+        parts = [Path(request.files[name]) for name in ("t3", "base") if name in request.files]
+        if not parts:
+            raise EngineError("model_missing", "the model's files are missing: install it again")
+        self._model = load(request.model, parts, device)
+
+    def unload(self) -> None:
+        """Lets go of the weights."""
+        device = self._model.device if self._model else torch.device("cpu")
+        self._model = None
+        free(device)
+
+    def run(self, context: Context) -> RunResult:
+        """Clones a voice, or speaks."""
+        if self._model is None:
+            raise EngineError("model_missing", "no model is loaded")
+        try:
+            if context.task == "audio.clone_voice":
+                return _clone(self._model, context)
+            return _speak(self._model, context)
+        except torch.OutOfMemoryError:
+            free(self._model.device)
+            raise EngineError(
+                "out_of_memory", "the card's memory ran out: close other programs that use it, or divide long sentences"
+            ) from None
+
+
+def _clone(model: Model, context: Context) -> RunResult:
+    sample = context.input("sample")
+    if sample is None:
+        raise InvalidInputError("a sample of the voice is needed", field="audio")
+    with context.phase("read"):
+        recording = listen(
+            context,
+            sample,
+            least=float(context.params.get("min_seconds", _MIN_SECONDS)),
+            recommended=float(context.params.get("recommended_seconds", _RECOMMENDED_SECONDS)),
+        )
+    with context.phase("measure"):
+        voice = to_json(model, recording)
+        context.progress(1, 1)
+    (context.out_dir / "voice.json").write_text(json.dumps(voice, separators=(",", ":")), encoding="utf-8")
+    return RunResult(
+        outputs=[Output("voice", "voice.json", "application/json")],
+        metadata={
+            "model": model.id,
+            "sample_seconds": voice["sample_seconds"],
+            "measures": {"speech_seconds": voice["speech_seconds"], "sample_seconds": voice["sample_seconds"]},
+        },
+        warnings=recording.warnings,
+    )
+
+
+def _speak(model: Model, context: Context) -> RunResult:
+    with context.phase("prepare"):
+        said = script.read(context, model)
+        warnings = list(said.warnings)
+        voices = _voices(model, context, said.sentences, warnings)
+        context.progress(1, 1)
+    with context.phase("sample"):
+        paths = _sample(model, context, said.sentences, voices)
+    with context.phase("encode"):
+        return _encode(model, context, said.sentences, paths, warnings)
+
+
+def _speaker(file: InputFile | None) -> str:
+    return file.name if file else ""
+
+
+def _voices(
+    model: Model, context: Context, sentences: list[script.Sentence], warnings: list[Warning]
+) -> dict[str, Conditionals]:
+    """By the input's name; the same voice in several lines is made once each, which reads a file only."""
+    known, made = Voices(model), dict[str, Conditionals]()
+    for sentence in sentences:
+        name = _speaker(sentence.voice)
+        if name not in made:
+            context.check_cancel()
+            made[name] = known.of(context, sentence.voice, warnings)
+    return made
+
+
+def _sample(
+    model: Model, context: Context, sentences: list[script.Sentence], voices: dict[str, Conditionals]
+) -> list[Path]:
+    """Each sentence as a file; those that an earlier attempt has finished are taken as they are."""
+    params = context.params
+    asked = {name: float(params[name]) for name in ("cfg_weight", "temperature", "exaggeration") if name in params}
+    manner = Manner(**asked)
+    speed = float(params.get("speed", 1.0))
+    paths = list(context.resume.segments[: len(sentences)]) if context.resume else []
+    progress = takes.Progress(context, sentences)
+    progress.skip(len(paths))
+    for index in range(len(paths), len(sentences)):
+        sentence = sentences[index]
+        samples = takes.say(model, sentence, voices[_speaker(sentence.voice)], manner, (context.seed, index), progress)
+        path = context.out_dir / "segments" / f"{index:04}.wav"
+        takes.keep(path, takes.finished(model, context, samples, speed))
+        context.segment(index, path, "audio/wav")
+        paths.append(path)
+        progress.end()
+    return paths
+
+
+def _encode(
+    model: Model, context: Context, sentences: list[script.Sentence], paths: list[Path], warnings: list[Warning]
+) -> RunResult:
+    speed = float(context.params.get("speed", 1.0))
+    pieces: list[Piece] = []
+    for sentence, path in zip(sentences, paths, strict=True):
+        samples = takes.kept(path)
+        pieces.append(Piece(samples, sentence.gap, _speaker(sentence.voice)))
+        warnings += _doubt(sentence, samples, speed)
+    samples, times = joined(pieces, context.check_cancel)
+    context.progress(1, 2)
+    timed = [
+        subtitles.Timed(" ".join(sentence.source.split()), start, end, sentence.line)
+        for sentence, (start, end) in zip(sentences, times, strict=True)
+    ]
+    write_wav(context.out_dir / "speech.wav", samples, SAMPLE_RATE, LABEL)
+    (context.out_dir / "speech.srt").write_text(subtitles.srt(timed), encoding="utf-8")
+    (context.out_dir / "speech.vtt").write_text(subtitles.vtt(timed), encoding="utf-8")
+    (context.out_dir / "timings.json").write_text(_timings(timed), encoding="utf-8")
+    context.progress(2, 2)
+    metadata: dict[str, Any] = {
+        "model": model.id,
+        "duration_seconds": round(samples.size / SAMPLE_RATE, 3),
+        "sentences": len(sentences),
+        "watermark": "perth",
+    }
+    outputs = [
+        Output("speech", "speech.wav", "audio/wav"),
+        Output("timings", "timings.json", "application/json"),
+        Output("subtitles_srt", "speech.srt", "application/x-subrip"),
+        Output("subtitles_vtt", "speech.vtt", "text/vtt"),
+    ]
+    return RunResult(outputs, metadata, warnings)
+
+
+def _doubt(sentence: script.Sentence, samples: Samples, speed: float) -> list[Warning]:
+    """A warning when even the best take has a length that these words do not take."""
+    seconds = (samples.size + SAMPLES_PER_TOKEN) / SAMPLE_RATE * speed
+    if sentence.implausibility(seconds) == 0.0:
+        return []
+    shown = sentence.source if len(sentence.source) <= _SHOWN else f"{sentence.source[:_SHOWN]}…"
+    return [
+        Warning(
+            "implausible_length",
+            f"“{shown}” took {seconds:.1f} s in the best of {takes.TAKES} takes: listen to it, or try another seed",
+        )
+    ]
+
+
+def _timings(timed: list[subtitles.Timed]) -> str:
+    """Sentences with their times in seconds."""
+    entries = [
+        {"text": one.text, "start": round(one.start, 4), "end": round(one.end, 4), "line": one.line} for one in timed
+    ]
+    return json.dumps({"sentences": entries}, ensure_ascii=False, separators=(",", ":"))
