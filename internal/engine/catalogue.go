@@ -94,14 +94,15 @@ func (c *Catalogue) VariantsOf(m *Manifest, model string) []string {
 	return c.Variants(model)
 }
 
-// Model finds a model and its engine by the model's id.
-func (c *Catalogue) Model(id string) (*Manifest, *Model, bool) {
+// Model finds a model and its engine by the model's id. Of several engines that answer to it (one here, one at its maker's API) it is
+// the one that has its files.
+func (c *Catalogue) Model(id string) (engine *Manifest, model *Model, ok bool) {
 	for _, m := range c.all {
-		if model, ok := m.Model(id); ok {
-			return m, model, true
+		if found, has := m.Model(id); has && (model == nil || found.NeedsFiles() && !model.NeedsFiles()) {
+			engine, model = m, found
 		}
 	}
-	return nil, nil, false
+	return engine, model, model != nil
 }
 
 func manifestFiles(dir string) ([]string, error) {

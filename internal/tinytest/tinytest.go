@@ -17,7 +17,7 @@ import (
 
 // Dir is a folder of tiny checkpoints, to be read only. It is written once for all packages and test runs, and anew when the program
 // that writes it has changed.
-func Dir(t *testing.T) string {
+func Dir(t testing.TB) string {
 	t.Helper()
 	root := Root()
 	cache := filepath.Join(root, ".cache")
@@ -45,7 +45,7 @@ func Dir(t *testing.T) string {
 }
 
 // Python of the models venv. A checkout without one fails the test.
-func Python(t *testing.T) string {
+func Python(t testing.TB) string {
 	t.Helper()
 	python := filepath.Join(Root(), ".venv-models", "bin", "python")
 	_, err := os.Stat(python)
@@ -60,7 +60,7 @@ func Root() string {
 }
 
 // digest of the writer's sources.
-func digest(t *testing.T, folder string) string {
+func digest(t testing.TB, folder string) string {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(folder, "*.py"))
 	require.NoError(t, err)
