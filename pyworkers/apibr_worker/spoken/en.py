@@ -1,0 +1,329 @@
+"""English: the steps that turn a text into words, in order."""
+
+from __future__ import annotations
+
+import re
+
+from . import acronyms, dates_en, money, web
+from . import tables_en as tables
+from . import words_en as words
+from .numbers import TOKEN, roman
+from .phones_en import STEPS as PHONE_STEPS
+from .shared import Abbreviations, Step, around, is_initial, strip_markup, tidy
+
+DAY_FIRST = frozenset({"en-gb", "en-au", "en-nz", "en-ie", "en-za", "en-in"})
+"""Where 3/4/2026 is the third of April."""
+
+_SIGNS = {
+    ".": "dot", "/": "slash", "@": "at", "-": "dash", "_": "underscore", ":": "colon", "?": "question mark",
+    "=": "equals",
+    "&": "and", "#": "hash", "%": "percent", "~": "tilde", "+": "plus",
+}  # fmt: skip
+_WEB = web.Reader(
+    _SIGNS, "hashtag", lambda text: words.letters(text) if len(text) > 1 else text, words.whole, words.digits
+)
+
+
+def _is_one(token: str) -> bool:
+    return token == "1"  # noqa: S105
+
+
+_MONEY = money.Reader(
+    money.Words(
+        locale="en",
+        mark=".",
+        coins=tables.COINS,
+        magnitudes=tables.MAGNITUDES,
+        joint="",
+        without_joint=frozenset(),
+        minus="minus",
+        conjunction="and",
+        to="to",
+        per="per",
+        units=tables.PER,
+        is_one=lambda number: number.whole == "1" and not number.fraction,
+        say=lambda token, feminine: words.say(token),
+    )
+)
+
+# --- Abbreviations and Roman numerals ------------------------------------------------------------------------------
+
+_ABBREVIATIONS = Abbreviations(
+    tables.TITLES, tables.BEFORE_NAME, tables.BEFORE_NUMBER, tables.ANYWHERE, tables.ENDS_SENTENCE
+)
+_STREET = re.compile(r"(?<=[a-z\d]) (St|Dr)\.(?= ?(?:$|[,;)—–-]|[a-z]))(?=( ?$))?")
+_HASH = re.compile(r"(?<!\w)#(?=\d)|\bNo (?=\d)|\bnº ?(?=\d)")
+_AGAINST = re.compile(r"(?<=[a-z]) v\.? (?=[A-Z][a-z])")
+_FEET = re.compile(r"(?<![\w.,])(\d{1,2})' ?(\d{1,2})\"")
+_INITIAL = re.compile(r"(?:(?<=^)|(?<=[ (\"]))([A-HJ-Z])\. ?(?=[A-Z])")
+_INITIALS = re.compile(r"(?<![\w.])(?:[A-Z]\. ?){2,6}(?=[A-Z][a-z])")
+_DOTTED = re.compile(r"(?<![\w.])(?:[A-Z]\.){2,8}(?!\w)")
+_SLASHED = re.compile(
+    rf"(?<![\w/])({'|'.join(sorted(map(re.escape, tables.SLASHED), key=len, reverse=True))})(?!/)", re.I
+)
+_SECTION = re.compile(r" ?(§§?) ?")
+_VERSION = re.compile(r"(?<![\w.])v\.? ?(?=\d+\.\d)", re.IGNORECASE)
+
+
+def _street(match: re.Match[str]) -> str:
+    name = "Street" if match.group(1) == "St" else "Drive"
+    return f" {name}{'.' if match.group(2) is not None else ''}"
+
+
+def _dotted(text: str) -> str:
+    """U.S.A. and J. R. R. Tolkien, before a part of it is taken for a shorter abbreviation."""
+    text = _DOTTED.sub(lambda m: around(m, words.letters(m.group().replace(".", ""))) + _end_of(m), text)
+    return _INITIALS.sub(lambda m: words.letters(re.sub(r"[^A-Z]", "", m.group())) + " ", text)
+
+
+def _initial(match: re.Match[str]) -> str:
+    before = match.string[max(0, match.start() - 32) : match.start()]
+    return match.group(1) + " " if is_initial(before) else match.group()
+
+
+def _end_of(match: re.Match[str]) -> str:
+    """The full stop of a sentence, where the abbreviation's own stands for it."""
+    return "" if match.string[match.end() :].strip("\"') ") else "."
+
+
+_ROMAN = re.compile(r"(?<![\w.-])([IVXLCDM]{1,12})(?![\w'.]\w|\w)")
+_LAST_TWO = re.compile(r"(?:([^\W\d_]+) )?([^\W\d_]+) $")
+_CENTURY = re.compile(r"(?:(?:,| and| to| or|-)? ?[IVXLCDM]+){0,3} ?(?i:century|centuries)")
+
+
+def _roman(match: re.Match[str]) -> str:
+    numeral, value = match.group(1), roman(match.group(1))
+    before, after = (
+        match.string[max(0, match.start() - 48) : match.start()],
+        match.string[match.end() : match.end() + 32],
+    )
+    previous = _LAST_TWO.search(before)
+    earlier, last = (previous.group(1) or "", previous.group(2)) if previous else ("", "")
+    if not value:
+        return numeral
+    if _CENTURY.match(after) and (len(numeral) > 1 or numeral in "VX"):
+        return words.ordinal(value)
+    if last.lower() in tables.ROMAN_CARDINAL and (numeral != "I" or last[0].isupper()):
+        return words.cardinal(value)
+    titled = earlier.lower() in tables.TITLES_OF_RULERS
+    # "Then Henry I met" is no king, but King Henry I and Henry V are.
+    if last[:1].isupper() and (titled or (last.lower() in tables.RULERS and numeral != "I")):
+        return f"the {words.ordinal(value)}"
+    if len(numeral) < 2 or set(numeral) - set("IVX") or _shouted(before, last):
+        return numeral
+    return words.cardinal(value)
+
+
+def _shouted(before: str, last: str) -> bool:
+    """Whether the word before is in capitals too, as in "EU VI VOCÊ", and no numeral itself."""
+    return (
+        len(last) > 1
+        and last.isupper()
+        and not (before.endswith(". ") or roman(last) or acronyms.is_acronym(last, _ACRONYMS))
+    )
+
+
+# --- Numbers with something beside them ----------------------------------------------------------------------------
+
+_RANGE = re.compile(rf"((?i:\bbetween) )?(?<![\w.,–-])({TOKEN})(%?) ?[-–—] ?(?={TOKEN}(?![\d-]))(?!\d+[-–]\d)")
+_SUM = re.compile(r"(?<=\d) ?([-+−]) ?(?=\d[\d.,]* ?=)")
+_MINUS = re.compile(r"(?<![\w.,)\]-])(?:-|− ?)(?=\d)")
+_DEGREE = re.compile(r"(?<=\d) ?[°º] ?(?=[CF](?!\w))")
+_DEGREES = re.compile(rf"(?<![\d.,])({TOKEN}) ?°(?!\w)")
+_ORDINAL = re.compile(r"(?<![\d.,])(\d{1,3}(?:,\d{3})*|\d{1,9})(?:st|nd|rd|th|ST|ND|RD|TH|[ºª])(s)?(?!\w)")
+_MAGNITUDE = re.compile(rf"(?<![\d.,])({TOKEN}) ?(k|mn|bn)(?!\w)")
+_PERCENT = re.compile(r" ?([%‰])")
+_SQUARE = re.compile(r"(?<=\d)( ?(?:[kcm]?m|ft))([23])(?!\w)")
+_UNIT_NAMES = "|".join(re.escape(unit) for unit in sorted(tables.UNITS, key=len, reverse=True))
+_UNIT = re.compile(rf"(?<![\d.,])({TOKEN})( ?)({_UNIT_NAMES})(\.(?= [a-z]|[,;)]))?(?![\w²³/]|\.\w)")
+_MANY_UNITS = re.compile(rf"(?:(?<=thousand)|(?<=[mb]illion)) ({_UNIT_NAMES})(?![\w²³/])")
+_PER = re.compile(r"(?<=\w)/(?=(?:hour|day|month|year|week|minute|second|person|night|mile|gallon|pound|ounce)(?!\w))")
+_MIXED = re.compile(r"(?<![\d/.,])(\d{1,4}) (?=\d{1,2}/\d{1,3}(?![\d/]))")
+_SLASH = re.compile(r"(?<![\d/.,])(\d{1,6})/(\d{1,6})(?![\d/]|[.,]\d)")
+_MIXED_BEFORE = re.compile(r"\d and $")
+_TIMES = re.compile(r"(?<=\d) ?([x×✕*]) ?(?=\d)")
+_TIMES_AS_MUCH = re.compile(r"(?<=\d) ?[x×](?!\w)")
+_RATIO = re.compile(r"(?<![\d:.,])(\d{1,4}):(\d{1,4})(?![\d:])")
+_ASPECTS = {"16:9", "4:3", "9:16", "21:9", "3:2", "3:4", "2:3", "4:5"}
+
+
+def _ordinal(match: re.Match[str]) -> str:
+    number = match.group(1).replace(",", "")
+    if not int(number):
+        return "zeroth"
+    return words.ordinal(int(number)) + (match.group(2) or "")
+
+
+# "A 2 TB disk" has two terabyte; "a 5 km of" is not English, so what follows must be a noun.
+_ARTICLE = re.compile(r"\b[Aa]n? $")
+_NOUN = re.compile(
+    r" (?!(?:of|in|per|at|to|from|and|or|for|on|by|with|away|long|tall|high|wide|deep|apart|a|an)\b)[a-z]"
+)
+
+
+def _unit(match: re.Match[str]) -> str:
+    token, space, symbol, _stop = match.groups()
+    # "5 in the morning": without a full stop, an inch has something before or behind it that no preposition has.
+    if symbol == "in" and space and not match.group(4) and re.match(r" ?[a-zA-Z]", match.string[match.end() :][:2]):
+        return match.group()
+    one, many = tables.UNITS[symbol]
+    attribute = _ARTICLE.search(match.string[max(0, match.start() - 4) : match.start()]) and _NOUN.match(
+        match.string, match.end()
+    )
+    return f"{words.say(token)} {one if _is_one(token) or attribute else many}"
+
+
+def _slash(match: re.Match[str]) -> str:
+    """1/2, 3/4, 5/16; what is no proper fraction is read with its stroke."""
+    upper, lower = match.groups()
+    if match.group() == "24/7":
+        return "twenty-four seven"
+    if upper[0] == "0" or lower[0] == "0" or not 1 < int(lower) <= 1000 or int(upper) >= int(lower) or len(upper) > 3:
+        return f"{upper} slash {lower}"
+    if (int(upper), int(lower)) == (1, 2):
+        mixed = _MIXED_BEFORE.search(match.string[max(0, match.start() - 8) : match.start()])
+        return around(
+            match, "a half" if mixed else "half" if match.string[match.end() :][:3] in (" a ", " an") else "one half"
+        )
+    return around(match, words.ratio(int(upper), int(lower)))
+
+
+def _times(text: str) -> str:
+    def replace(match: re.Match[str]) -> str:
+        product = match.group(1) == "*" or "=" in match.string[match.end() : match.end() + 24]
+        return " times " if product else " by "
+
+    return _TIMES_AS_MUCH.sub(" times", _TIMES.sub(replace, text))
+
+
+def _ratio(match: re.Match[str]) -> str:
+    return f"{match.group(1)} {'by' if match.group() in _ASPECTS else 'to'} {match.group(2)}"
+
+
+def _degrees(match: re.Match[str]) -> str:
+    return f"{match.group(1)} {'degree' if _is_one(match.group(1)) else 'degrees'}"
+
+
+# --- Letters and digits in one word, and numbers -------------------------------------------------------------------
+
+_WORD = re.compile(r"\w+(?:-\w+)*")
+_RUN = re.compile(r"[^\W\d_²³]+|\d+|.")
+_NUMBER = re.compile(rf"(?<!\d){TOKEN}")
+
+
+def _mixed_word(match: re.Match[str]) -> str:
+    """COVID-19, MP3, H2O: letters apart from digits; a hyphen stays before letters only (10-year-old)."""
+    word = match.group()
+    if word.isdecimal() or not any(map(str.isdecimal, word)) or not any(map(str.isalpha, word)):
+        return word
+    said = ""
+    for run in _RUN.findall(word):
+        if run.isdigit():
+            said = said.rstrip("-") + " " * bool(said and said[-1] != " ") + run
+        elif run.isalpha():
+            letters = run.isupper() and run.isascii() and (len(run) <= 2 or acronyms.is_spelled(run, _ACRONYMS))
+            said += " " * said[-1:].isdigit() + (words.letters(run) if letters else run)
+        else:
+            said += " " if run == "_" else run
+    return said
+
+
+_ACRONYMS = acronyms.Rules(
+    said=tables.ACRONYMS,
+    spelled=tables.SPELLED,
+    kept=tables.KEPT,
+    pronounceable=re.compile(
+        r"(?:[BCDFGHJKLMNPRSTVWYZ]|[BCFGPS]L|[BCDFGPTW]R|[CSTWPGK]H|SCH|SCR|SHR|SK|SM|SN|SP|SPL|SPR|SQU|QU|ST|STR|SW|TW|DW|KN"
+        r"|THR|SC|CHR|PHR|WR|GN)?[AEIOUY]{1,3}"
+        r"(?:[BCDFGHJKLMNPQRSTVWXYZ]{1,3}[AEIOUY]{1,3})*"
+        r"(?:[BCDFGHKLMNPRSTVWXYZ]|CK|CT|DS|FF|FT|GH|GHT|GS|KS|LD|LF|LK|LL|LM|LP|LS|LT|LTH|MP|MS|ND|NDS|NG|NGS|NK|NS|NT|NTS|NCH"
+        r"|PS|PT|RCH|RD|RDS|RK|RL|RM|RN|RP|RS|RT|RTH|RTS|SH|SK|SP|SS|ST|STS|TCH|TH|TS|TT|WN|WS|WL|CH|BS|MB|MN|RST|NGTH|FTS|ZZ)?"
+    ),
+    letters=words.letters,
+    plural=lambda said: said + "'s",
+)
+
+_SYMBOLS = [
+    (re.compile(pattern), f" {said} ")
+    for pattern, said in [
+        (r"&", "and"), (r"(?<!\w)R\$", "reais"), (r"US\$|\$", "dollars"), (r"€", "euros"), (r"£", "pounds"),
+        (r"¥", "yen"),
+        (r"(?<=\w)¢", "cents"), (r"@", "at"),  (r"#", "hash"),
+        (r"±", "plus or minus"),
+        (r"≈|~(?=\w)", "about"), (r"≤|<=", "less than or equal to"), (r"≥|>=", "greater than or equal to"),
+        (r"≠|!=", "is not equal to"), (r"==?", "equals"), (r"(?<=\w) ?<(?= ?\w)", "less than"),
+        (r"(?<=\w) ?>(?= ?\w)", "greater than"), (r"[×✕]", "times"), (r"÷", "divided by"),
+        (r"√", "the square root of"),
+        (r"∞", "infinity"), (r"π", "pi"), (r"−", "minus"), (r"²", "squared"), (r"³", "cubed"), (r"\+", "plus"),
+        (r"(?<=\w)\^(?=\w|-)", "to the power of"), (r"©", "copyright"), (r"°", "degrees"),
+        (r"(?<=\w) ?/ ?(?=\w)", "slash"),
+        (r"(?<=\w)[ºª]", ""),
+    ]
+]  # fmt: skip
+
+
+def _symbols(text: str) -> str:
+    for pattern, said in _SYMBOLS:
+        text = pattern.sub(said, text)
+    return text
+
+
+def _sub(pattern: re.Pattern[str], change: str) -> Step:
+    return lambda text: pattern.sub(change, text)
+
+
+def _steps(*, day_first: bool) -> list[Step]:
+    return [
+        lambda text: web.speak(text, _WEB),
+        strip_markup,
+        *PHONE_STEPS,
+        *dates_en.steps(day_first=day_first),
+        _MONEY.speak,
+        lambda text: _FEET.sub(lambda m: around(m, f"{int(m.group(1))} feet {int(m.group(2))} inches"), text),
+        _sub(_HASH, "number "),
+        _sub(_AGAINST, " versus "),
+        lambda text: _STREET.sub(_street, text),
+        lambda text: _SLASHED.sub(lambda m: around(m, tables.SLASHED[m.group(1).lower()]), text),
+        lambda text: _SECTION.sub(lambda m: f" {'sections' if len(m[1]) > 1 else 'section'} ", text),
+        _dotted,
+        *_ABBREVIATIONS.steps(),
+        lambda text: _INITIAL.sub(_initial, text),
+        lambda text: _ROMAN.sub(_roman, text),
+        *dates_en.YEAR_STEPS,
+        _sub(_VERSION, "version "),
+        lambda text: _SUM.sub(lambda m: " plus " if m.group(1) == "+" else " minus ", text),
+        lambda text: _RANGE.sub(lambda m: f"{m[1] or ''}{m[2]}{m[3]} {'and' if m[1] else 'to'} ", text),
+        _sub(_MINUS, "minus "),
+        _sub(_DEGREE, "°"),
+        lambda text: _SQUARE.sub(lambda m: m.group(1) + "²³"[int(m.group(2)) - 2], text),
+        lambda text: _UNIT.sub(_unit, text),
+        lambda text: _DEGREES.sub(_degrees, text),
+        lambda text: _ORDINAL.sub(_ordinal, text),
+        _sub(_MAGNITUDE, r"\1 \2"),
+        lambda text: _MAGNITUDE.sub(lambda m: f"{m.group(1)} {tables.MAGNITUDES[m.group(2)][0]}", text),
+        lambda text: _MANY_UNITS.sub(lambda m: " " + tables.UNITS[m.group(1)][1], text),
+        lambda text: _PERCENT.sub(lambda m: around(m, " percent" if m.group(1) == "%" else " per thousand"), text),
+        _sub(_PER, " per "),
+        _sub(_MIXED, r"\1 and "),
+        lambda text: _SLASH.sub(_slash, text),
+        _times,
+        lambda text: _RATIO.sub(_ratio, text),
+        lambda text: _WORD.sub(_mixed_word, text),
+        lambda text: _NUMBER.sub(lambda m: around(m, words.say(m.group())), text),
+        _symbols,
+        lambda text: acronyms.speak(text, _ACRONYMS),
+        tidy,
+    ]
+
+
+_MONTH_FIRST, _DAY_MONTH = _steps(day_first=False), _steps(day_first=True)
+
+
+def speak(text: str, *, day_first: bool = False) -> str:
+    """text: cleaned, one form of each sign (clean.plain). No digit is left in what is returned.
+
+    day_first: 3/4/2026 is the third of April.
+    """
+    for step in _DAY_MONTH if day_first else _MONTH_FIRST:
+        text = step(text)
+    return text

@@ -1,0 +1,84 @@
+"""Telephones and other numbers that are read digit by digit, as Brazil writes them."""
+
+from __future__ import annotations
+
+import re
+
+from . import words_pt as words
+from .shared import Step
+
+# Nothing that is part of a longer number: 1.234-5678 and 12-345-6789-0 are no telephones.
+_BEGIN = r"(?<![\w.,/-])"
+_END = r"(?![\w/]|-\w|[.,]\d)"
+
+# RG, CPF, CNPJ; and the number of a lawsuit.
+_DOCUMENT = re.compile(
+    rf"{_BEGIN}(?:\d{{1,3}}(?:\.\d{{3}}){{2}}(?:/\d{{4}})?-[\dXx]{{1,2}}|\d{{7}}-\d\d\.\d{{4}}\.\d\.\d\d\.\d{{4}}){_END}"
+)
+_POSTCODE = re.compile(rf"{_BEGIN}\d{{2}}\.?\d{{3}}-\d{{3}}{_END}")
+_CARD = re.compile(rf"{_BEGIN}\d{{4}}(?: \d{{4}}){{3}}{_END}")
+_FREE = re.compile(rf"{_BEGIN}(0[389]00)[ -]?(\d{{3}})[ -]?(\d{{3,4}}){_END}")
+_AREA = re.compile(rf"{_BEGIN}(?:\+(\d{{1,3}}) ?)?\(0?(\d{{2}})\) ?(9[ .]?\d{{4}}|\d{{4}})[- .]?(\d{{4}}){_END}")
+_COUNTRY = re.compile(rf"{_BEGIN}\+(\d{{2}})[ -]?(\d{{2}})[ -]?(9[ .]?\d{{4}}|\d{{4}})[- ]?(\d{{4}}){_END}")
+_PLAIN_AREA = re.compile(rf"{_BEGIN}()(\d{{2}})[ -](9[ .]?\d{{4}}|\d{{4}})-(\d{{4}}){_END}")
+_FOREIGN = re.compile(rf"{_BEGIN}\+\d{{1,3}}(?:[ .-]?\(?\d{{1,5}}\)?){{2,6}}{_END}")
+_LOCAL = re.compile(rf"{_BEGIN}(\d{{3,5}})-(\d{{4}}){_END}")
+_CODE = re.compile(rf"{_BEGIN}\d+(?:-\d+){{2,}}{_END}")
+_SERVICE = re.compile(
+    r"((?i:\b(?:ligu(?:e|em|ei)|lig(?:ar|ando|ou)|disque|disc(?:ar|ando|ou)|samu|telefone|ramal)(?: para)?(?: o)?))"
+    r" (\d{3,4})(?!\w|[.,:/]\d|[-]\d)"
+)
+
+
+def _groups(text: str) -> str:
+    return ", ".join(words.digits(group) for group in re.findall(r"\d+", text))
+
+
+def _document(match: re.Match[str]) -> str:
+    said: list[str] = []
+    for mark, group in re.findall(r"(^|[./-])([\dXx]+)", match.group()):
+        named = {"/": "barra ", "-": "traço "}.get(mark, "")
+        said.append(named + " ".join("xis" if char in "Xx" else words.digits(char) for char in group))
+    return ", ".join(said)
+
+
+def _telephone(match: re.Match[str]) -> str:
+    country, area, first, last = match.groups()
+    said = [f"mais {words.whole(country)}"] if country else []
+    said += [words.whole(area), _groups(re.sub(r"\D", "", first)), _groups(last)]
+    return ", ".join(said)
+
+
+def _local(match: re.Match[str]) -> str:
+    first, last = match.groups()
+    years = len(first) == 4 and 1000 <= int(first) < int(last) <= 2200
+    steps = int(first) < int(last) and first[-1] == last[-1] == "0" and first[0] != "0" and len(first) < 5
+    return match.group() if years or steps else f"{_groups(first)}, {_groups(last)}"
+
+
+def _free(match: re.Match[str]) -> str:
+    hundreds = words.cardinal(int(match.group(1)[1:]))
+    return f"zero {hundreds}, {_groups(match.group(2))}, {_groups(match.group(3))}"
+
+
+def _international(match: re.Match[str]) -> str:
+    return "mais " + _groups(match.group())
+
+
+STEPS: list[Step] = [
+    lambda text: _DOCUMENT.sub(_document, text),
+    lambda text: _POSTCODE.sub(_document, text),
+    lambda text: _CARD.sub(lambda m: _groups(m.group()), text),
+    lambda text: _FREE.sub(_free, text),
+    lambda text: _AREA.sub(_telephone, text),
+    lambda text: _COUNTRY.sub(_telephone, text),
+    lambda text: _PLAIN_AREA.sub(_telephone, text),
+    lambda text: _FOREIGN.sub(_international, text),
+    lambda text: _SERVICE.sub(lambda m: f"{m.group(1)} {words.digits(m.group(2))}", text),
+    lambda text: _LOCAL.sub(_local, text),
+]
+
+
+def codes(text: str) -> str:
+    """Codes with several hyphens; after the dates, which look alike."""
+    return _CODE.sub(lambda m: _groups(m.group()), text)

@@ -1,0 +1,340 @@
+"""Brazilian Portuguese: the steps that turn a text into words, in order.
+
+Most steps only bring a number into plain form beside a word ("14h30" -> "14 horas e 30 minutos"), and one step near the
+end reads all numbers, so that gender is decided in one place by the noun that follows.
+"""
+
+from __future__ import annotations
+
+import re
+
+from . import acronyms, money, web
+from . import tables_pt as tables
+from . import words_pt as words
+from .dates_pt import MONTHS
+from .dates_pt import STEPS as DATE_STEPS
+from .numbers import TOKEN, parse, roman
+from .phones_pt import STEPS as PHONE_STEPS
+from .shared import Abbreviations, Step, around, is_initial, strip_markup, tidy
+
+_SIGNS = {
+    ".": "ponto", "/": "barra", "@": "arroba", "-": "hífen", "_": "underline", ":": "dois pontos",
+    "?": "interrogação",
+    "=": "igual", "&": "e", "#": "cerquilha", "%": "por cento", "~": "til", "+": "mais",
+}  # fmt: skip
+_WEB = web.Reader(_SIGNS, "hashtag", words.letters, words.whole, words.digits)
+
+
+def _is_one(token: str) -> bool:
+    """Portuguese keeps the singular below two: zero grau, um vírgula cinco quilômetro."""
+    number = parse(token, ",")
+    return number is not None and number.value < 2
+
+
+_MONEY = money.Reader(
+    money.Words(
+        locale="pt_BR",
+        mark=",",
+        coins=tables.COINS,
+        magnitudes=tables.MAGNITUDES,
+        joint="de",
+        without_joint=frozenset({"mil"}),
+        minus="menos",
+        conjunction="e",
+        to="a",
+        per="por",
+        units=tables.PER,
+        is_one=lambda number: number.value < 2,
+        say=lambda token, feminine: words.say(token, feminine=feminine),
+    )
+)
+
+# --- Abbreviations and Roman numerals ------------------------------------------------------------------------------
+
+_ABBREVIATIONS = Abbreviations(
+    tables.TITLES, tables.BEFORE_NAME, tables.BEFORE_NUMBER, tables.ANYWHERE, tables.ENDS_SENTENCE
+)
+_NUMERO = re.compile(r"(?<!\w)n(?:[º°]|\.[º°o])s?\.? ?(?=\d)|(?<!\w)#(?=\d)", re.IGNORECASE)
+_WITHOUT_DOT = re.compile(r"(?<![\w.])(págs?|séc|apto|tel|art) (?=\d|[IVX]+(?!\w))", re.IGNORECASE)
+_ROAD_KM = re.compile(r"(?<!\d)(?<!\d )(?<!mil )\bkm ?(?=\d)")
+_DOM = re.compile(rf"(?<![\w.])D\. (?=(?i:{'|'.join(tables.DOM)})\b)")
+_INITIAL = re.compile(r"(?:(?<=^)|(?<=[ (\"]))([A-Z])\. ?(?=[A-ZÀ-Ý])")
+_INITIALS = re.compile(r"(?<![\w.])(?:[A-Z]\. ?){2,6}(?=[A-ZÀ-Ý][a-zà-ÿ])")
+_DOTTED = re.compile(r"(?<![\w.])(?:[A-Z]\.){2,8}(?!\w)")
+_SLASHED = re.compile(
+    rf"(?<![\w/])({'|'.join(sorted(map(re.escape, tables.SLASHED), key=len, reverse=True))})(?!/)", re.I
+)
+_SECTION = re.compile(r" ?(§§?) ?")
+_VERSION = re.compile(r"(?<![\w.])v\.? ?(?=\d+\.\d)", re.IGNORECASE)
+
+
+def _dotted(text: str) -> str:
+    """I.A. and J. R. R. Tolkien, before R. and S. can be taken for Rua and São."""
+
+    def replace(match: re.Match[str]) -> str:
+        if match.group().lower().removesuffix(".") in tables.ANYWHERE:
+            return match.group()
+        return around(match, acronyms.speak(match.group().replace(".", ""), _ACRONYMS)) + _end_of(match)
+
+    text = _DOTTED.sub(replace, text)
+    return _INITIALS.sub(lambda m: words.letters(re.sub(r"[^A-Z]", "", m.group())) + " ", text)
+
+
+def _initial(match: re.Match[str]) -> str:
+    return (
+        words.letters(match.group(1)) + " "
+        if is_initial(match.string[max(0, match.start() - 32) : match.start()])
+        else match.group()
+    )
+
+
+def _end_of(match: re.Match[str]) -> str:
+    """The full stop of a sentence, where the abbreviation's own stands for it."""
+    return "" if match.string[match.end() :].strip("\"') ") else "."
+
+
+_ROMAN = re.compile(r"(?<![\w.-])([IVXLCDM]{1,12})(?![\w'.]\w|\w)")
+_LAST_WORD = re.compile(r"([^\W\d_]+) $")
+_NEXT_WORD = re.compile(r" ([^\W\d_]+)")
+_CENTURY = re.compile(r"(?i:séculos?|sécs?\.?) (?:[IVXLCDM]+(?:,| e| a| ao| ou| até|-|/)? ?){0,4}(?:o )?$")
+
+
+def _roman(match: re.Match[str]) -> str:
+    numeral, value = match.group(1), roman(match.group(1))
+    before, after = (
+        match.string[max(0, match.start() - 48) : match.start()],
+        match.string[match.end() : match.end() + 32],
+    )
+    previous, following = _LAST_WORD.search(before), _NEXT_WORD.match(after)
+    last, coming = previous.group(1) if previous else "", following.group(1).lower() if following else ""
+    by_order = words.ordinal if value <= 10 else words.cardinal
+    if not value:
+        return numeral
+    if _CENTURY.search(before):
+        return by_order(value)
+    if last.lower() in tables.ROMAN_CARDINAL:
+        return words.cardinal(value)
+    if last.lower() in tables.RULERS and last[:1].isupper():
+        return by_order(value)
+    if last.lower() in tables.QUEENS and last[:1].isupper():
+        return by_order(value, feminine=True)
+    if coming in tables.ROMAN_ORDINAL:
+        return words.ordinal(value, feminine=tables.ROMAN_ORDINAL[coming])
+    if len(numeral) < 2 or set(numeral) - set("IVX") or _shouted(before, last):
+        return numeral
+    return words.cardinal(value)
+
+
+def _shouted(before: str, last: str) -> bool:
+    """Whether the word before is in capitals too, as in "EU VI VOCÊ", and no numeral itself."""
+    return (
+        len(last) > 1
+        and last.isupper()
+        and not (before.endswith(". ") or roman(last) or acronyms.is_acronym(last, _ACRONYMS))
+    )
+
+
+# --- Numbers with something beside them ----------------------------------------------------------------------------
+
+_RANGE = re.compile(rf"((?i:\bentre) )?(?<![\w.,–-])({TOKEN})(%?) ?[-–—] ?(?={TOKEN}(?![\d-]))(?!\d+[-–]\d)")
+_SUM = re.compile(r"(?<=\d) ?([-+−]) ?(?=\d[\d.,]* ?=)")
+_MINUS = re.compile(r"(?<![\w.,)\]-])(?:-|− ?)(?=\d)")
+_DEGREE = re.compile(r"(?<=\d) ?[°º] ?(?=[CF](?!\w))")
+_ORDINAL = re.compile(r"(?<![\d.,])(\d{1,6})\.?([ºª°]|[oa](?!\w))(s(?!\w))?")
+_ORDINAL_NOUN = re.compile(
+    rf" (?:(?:{'|'.join(tables.ORDINAL_NOUN)})s?|de (?:{'|'.join(MONTHS[1:])}))(?!\w)", re.IGNORECASE
+)
+_MAGNITUDE = re.compile(rf"(?<![\d.,])({TOKEN}) ?(mi|bi|tri|k)(?!\w)")
+_PERCENT = re.compile(r" ?([%‰])")
+_SQUARE = re.compile(r"(?<=\d)( ?[kcdm]?m)([23])(?!\w)")
+_UNIT_NAMES = "|".join(re.escape(unit) for unit in sorted(tables.UNITS, key=len, reverse=True))
+_UNIT = re.compile(rf"(?<![\d.,])({TOKEN}) ?({_UNIT_NAMES})(?![\w²³/]|\.\w)")
+_HEIGHT = re.compile(r"(?<![\d.,])(\d{1,2}),(\d{2}) ?m(?![\w²³/])")
+_MANY_UNITS = re.compile(rf"(?:(?<=mil)|(?<=ões de)|(?<=hão de)) ({_UNIT_NAMES})(?![\w²³/])")
+_LENGTH_PER = re.compile(
+    r"(?<=\w)/(?=(?:hora|dia|mês|ano|semana|minuto|segundo|pessoa|aluno|habitante|noite|quilo|litro)(?!\w))"
+)
+_MIXED = re.compile(r"(?<![\d/.,])(\d{1,4}) (?=\d{1,2}/\d{1,3}(?![\d/]))")
+_SLASH = re.compile(r"(?<![\d/.,])(\d{1,6})/(\d{1,6})(?![\d/]|[.,]\d)")
+_TIMES = re.compile(r"(?<=\d) ?([x×✕*]) ?(?=\d)")
+_TIMES_AS_MUCH = re.compile(r"(?<=\d) ?[x×](?!\w)")
+_RATIO = re.compile(r"(?<![\d:.,])(\d{1,4}):(\d{1,4})(?![\d:])")
+_ASPECTS = {"16:9", "4:3", "9:16", "21:9", "3:2", "3:4", "2:3", "4:5"}
+
+
+def _ordinal(match: re.Match[str]) -> str:
+    number, mark = int(match.group(1)), match.group(2)
+    if mark == "°" and not _ORDINAL_NOUN.match(match.string, match.end()):
+        return f"{match.group(1)} {'grau' if number < 2 else 'graus'}" + (match.group(3) or "")
+    if not number:
+        return around(match, "zero")
+    return around(match, words.ordinal(number, feminine=mark in "ªa") + (match.group(3) or ""))
+
+
+def _magnitude(match: re.Match[str]) -> str:
+    one, many = tables.MAGNITUDES[match.group(2)]
+    return f"{match.group(1)} {one if _is_one(match.group(1)) else many}"
+
+
+def _unit(match: re.Match[str]) -> str:
+    one, many = tables.UNITS[match.group(2)]
+    return f"{match.group(1)} {one if _is_one(match.group(1)) else many}"
+
+
+def _height(match: re.Match[str]) -> str:
+    """1,75 m is said "um metro e setenta e cinco"."""
+    whole, rest = int(match.group(1)), int(match.group(2))
+    if not whole:
+        return match.group()
+    return f"{whole} {'metro' if whole < 2 else 'metros'}" + (f" e {rest}" if rest else "")
+
+
+def _slash(match: re.Match[str]) -> str:
+    """1/2, 3/4, 5/12; what is no proper fraction is read with its stroke."""
+    upper, lower = match.groups()
+    before, after = (
+        match.string[max(0, match.start() - 16) : match.start()],
+        match.string[match.end() : match.end() + 60],
+    )
+    mixed = bool(_MIXED_BEFORE.search(before))
+    if match.group() == "24/7":
+        return "24 por 7"
+    if upper[0] == "0" or lower[0] == "0" or not 1 < int(lower) <= 1000 or int(upper) >= int(lower) or len(upper) > 3:
+        return f"{upper} barra {lower}"
+    if (int(upper), int(lower)) == (1, 2):
+        if not mixed and re.match(r" d[aeo]s? ", after):
+            return around(match, "metade")
+        return around(match, "meia" if words.is_feminine(after) else "meio")
+    return around(match, words.ratio(int(upper), int(lower)))
+
+
+_MIXED_BEFORE = re.compile(r"\d e $")
+
+
+def _times(text: str) -> str:
+    def replace(match: re.Match[str]) -> str:
+        product = match.group(1) == "*" or "=" in match.string[match.end() : match.end() + 24]
+        return " vezes " if product else " por "
+
+    return _TIMES_AS_MUCH.sub(" vezes", _TIMES.sub(replace, text))
+
+
+def _ratio(match: re.Match[str]) -> str:
+    return f"{match.group(1)} {'por' if match.group() in _ASPECTS else 'para'} {match.group(2)}"
+
+
+# --- Letters and digits in one word, and numbers -------------------------------------------------------------------
+
+_WORD = re.compile(r"\w+(?:-\w+)*")
+_RUN = re.compile(r"[^\W\d_²³]+|\d+|.")
+_NUMBER = re.compile(rf"(?<!\d){TOKEN}")
+
+
+def _mixed_word(match: re.Match[str]) -> str:
+    """COVID-19, MP3, H2O: letters apart from digits; a hyphen stays before letters only (2-em-1)."""
+    word = match.group()
+    if word.isdecimal() or not any(map(str.isdecimal, word)) or not any(map(str.isalpha, word)):
+        return word
+    said = ""
+    for run in _RUN.findall(word):
+        if run.isdigit():
+            said = said.rstrip("-") + " " * bool(said and said[-1] != " ") + run
+        elif run.isalpha():
+            letters = run.isupper() and (len(run) <= 2 or acronyms.is_spelled(run, _ACRONYMS))
+            said += " " * said[-1:].isdigit() + (words.letters(run) if letters and run.isascii() else run)
+        else:
+            said += " " if run == "_" else run
+    return said
+
+
+def _number(match: re.Match[str]) -> str:
+    feminine = words.is_feminine(match.string[match.end() : match.end() + 120])
+    return around(match, words.say(match.group(), feminine=feminine))
+
+
+_ACRONYMS = acronyms.Rules(
+    said=tables.ACRONYMS,
+    spelled=tables.SPELLED,
+    kept=tables.KEPT,
+    # Portuguese syllables: at most a stop with l or r before the vowel, and few consonants behind it.
+    pronounceable=re.compile(
+        r"(?:(?:[BCDFGPTV][LR]|CH|LH|NH|QU|GU|[BCDFGHJKLMNPRSTVWXYZ])?[AEIOUY]{1,3}[LMNRSXZ]?)+(?:[BCDFGKPTX]|NS)?"
+    ),
+    letters=words.letters,
+    plural=lambda said: said if said.endswith("xis") else said + "s",
+)
+_LETTER = re.compile(r"(?<![\w'.])([B-DF-HJ-NP-TV-Z])(?![\w']|\.\w)")
+
+_SYMBOLS = [
+    (re.compile(pattern), f" {said} ")
+    for pattern, said in [
+        (r"&", "e"), (r"(?<!\w)R\$", "reais"), (r"US\$|\$", "dólares"), (r"€", "euros"), (r"£", "libras"),
+        (r"¥", "ienes"),
+        (r"@", "arroba"),  (r"#", "cerquilha"), (r"±", "mais ou menos"),
+        (r"≈|~(?=\w)", "aproximadamente"), (r"≤|<=", "menor ou igual a"), (r"≥|>=", "maior ou igual a"),
+        (r"≠|!=", "diferente de"), (r"==?", "igual a"), (r"(?<=\w) ?<(?= ?\w)", "menor que"),
+        (r"(?<=\w) ?>(?= ?\w)", "maior que"), (r"[×✕]", "vezes"), (r"÷", "dividido por"), (r"√", "raiz quadrada de"),
+        (r"∞", "infinito"), (r"π", "pi"), (r"−", "menos"), (r"²", "ao quadrado"), (r"³", "ao cubo"), (r"\+", "mais"),
+        (r"(?<=\w)\^(?=\w|-)", "elevado a"), (r"©", "copyright"), (r"°", "graus"), (r"(?<=\w) ?/ ?(?=\w)", "barra"),
+        (r"(?<=\w)[ºª]", ""),
+    ]
+]  # fmt: skip
+
+
+def _symbols(text: str) -> str:
+    for pattern, said in _SYMBOLS:
+        text = pattern.sub(said, text)
+    return text
+
+
+def _sub(pattern: re.Pattern[str], change: str) -> Step:
+    return lambda text: pattern.sub(change, text)
+
+
+_STEPS: list[Step] = [
+    lambda text: web.speak(text, _WEB),
+    strip_markup,
+    *PHONE_STEPS,
+    *DATE_STEPS,
+    _MONEY.speak,
+    _sub(_NUMERO, "número "),
+    _sub(_DOM, "Dom "),
+    lambda text: _SLASHED.sub(lambda m: around(m, tables.SLASHED[m.group(1).lower()]), text),
+    lambda text: _SECTION.sub(lambda m: f" {'parágrafos' if len(m[1]) > 1 else 'parágrafo'} ", text),
+    _dotted,
+    *_ABBREVIATIONS.steps(),
+    lambda text: _WITHOUT_DOT.sub(lambda m: tables.BEFORE_NUMBER[m.group(1).lower()] + " ", text),
+    _sub(_ROAD_KM, "quilômetro "),
+    lambda text: _INITIAL.sub(_initial, text),
+    lambda text: _ROMAN.sub(_roman, text),
+    _sub(_VERSION, "versão "),
+    lambda text: _SUM.sub(lambda m: " mais " if m.group(1) == "+" else " menos ", text),
+    lambda text: _RANGE.sub(lambda m: f"{m[1] or ''}{m[2]}{m[3]} {'e' if m[1] else 'a'} ", text),
+    _sub(_MINUS, "menos "),
+    _sub(_DEGREE, "°"),
+    lambda text: _SQUARE.sub(lambda m: m.group(1) + "²³"[int(m.group(2)) - 2], text),
+    lambda text: _HEIGHT.sub(_height, text),
+    lambda text: _UNIT.sub(_unit, text),
+    lambda text: _ORDINAL.sub(_ordinal, text),
+    lambda text: _MAGNITUDE.sub(_magnitude, text),
+    lambda text: _MANY_UNITS.sub(lambda m: " " + tables.UNITS[m.group(1)][1], text),
+    lambda text: _PERCENT.sub(lambda m: around(m, " por cento" if m.group(1) == "%" else " por mil"), text),
+    _sub(_LENGTH_PER, " por "),
+    _sub(_MIXED, r"\1 e "),
+    lambda text: _SLASH.sub(_slash, text),
+    _times,
+    lambda text: _RATIO.sub(_ratio, text),
+    lambda text: _WORD.sub(_mixed_word, text),
+    lambda text: _NUMBER.sub(_number, text),
+    _symbols,
+    lambda text: acronyms.speak(text, _ACRONYMS),
+    lambda text: _LETTER.sub(lambda m: words.letters(m.group(1)), text),
+    tidy,
+]
+
+
+def speak(text: str) -> str:
+    """text: cleaned, one form of each sign (clean.plain). No digit is left in what is returned."""
+    for step in _STEPS:
+        text = step(text)
+    return text
