@@ -87,6 +87,10 @@ func Setup(ctx context.Context, o Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := os.MkdirAll(filepath.Dir(s.venv), 0o755); err != nil {
+		return nil, &Error{En: "the folder for the models' environment cannot be made: choose another with python.models_venv",
+			PtBR: "não foi possível criar a pasta do ambiente dos modelos: escolha outra em python.models_venv"}
+	}
 	unlock, err := lock(s.venv + ".lock")
 	if err != nil {
 		return nil, err
@@ -131,14 +135,14 @@ func Test(ctx context.Context, o Options) (*Verdict, error) {
 	if err != nil {
 		return nil, err
 	}
+	if !s.starts(ctx) {
+		return nil, &Error{En: "there is no models' environment yet: run apibr models setup", PtBR: "ainda não há ambiente dos modelos: rode apibr models setup"}
+	}
 	unlock, err := lock(s.venv + ".lock")
 	if err != nil {
 		return nil, err
 	}
 	defer unlock()
-	if !s.starts(ctx) {
-		return nil, &Error{En: "there is no models' environment yet: run apibr models setup", PtBR: "ainda não há ambiente dos modelos: rode apibr models setup"}
-	}
 	old, err := ReadVerdict(s.venv)
 	if err != nil {
 		old = &Verdict{Profile: Current(s.venv, o.GPUs)}
@@ -181,10 +185,6 @@ func newSetup(o Options) (*setup, error) {
 	}
 	if real, err := filepath.EvalSymlinks(s.venv); err == nil {
 		s.venv = real
-	}
-	if err := os.MkdirAll(filepath.Dir(s.venv), 0o755); err != nil {
-		return nil, &Error{En: "the folder for the models' environment cannot be made: choose another with python.models_venv",
-			PtBR: "não foi possível criar a pasta do ambiente dos modelos: escolha outra em python.models_venv"}
 	}
 	return s, nil
 }
