@@ -4,9 +4,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -18,7 +18,7 @@ import (
 
 func modelsSetupCommand(e *environment) *cobra.Command {
 	var kind, profile string
-	var force bool
+	var force, test bool
 	cmd := &cobra.Command{Use: "setup", Short: "Install what the models run on (torch for this computer's card) and test it", Args: cobra.NoArgs,
 		Long: `Makes the Python environment of the final models: several gigabytes, once.
 
@@ -32,12 +32,42 @@ before stays until then. A second run with nothing changed does nothing.`,
 			if !cmd.Flags().Changed("device") {
 				kind = c.GPU.Device
 			}
+			if test {
+				return e.testModels(cmd, c)
+			}
 			return e.setupModels(cmd, c, torchenv.Request{Device: kind, Profile: profile}, force)
 		}}
 	cmd.Flags().StringVar(&kind, "device", torchenv.Auto, "auto, rocm, cuda or cpu (default: gpu.device of the configuration)")
 	cmd.Flags().StringVar(&profile, "profile", "", "try only this profile, such as rocm-torch25")
 	cmd.Flags().BoolVar(&force, "force", false, "install again even if nothing has changed")
+	cmd.Flags().BoolVar(&test, "test", false, "install nothing: only test what is there, and keep the verdict")
 	return cmd
+}
+
+// testModels tests the environment that is there.
+func (e *environment) testModels(cmd *cobra.Command, c *config.Config) error {
+	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	options := e.setupOptions(c, device.NewHost("").GPUs())
+	verdict, err := torchenv.Test(ctx, options)
+	if err != nil {
+		return e.setupFailed(err, ExitError)
+	}
+	if err := e.showVerdict(&torchenv.Result{Verdict: verdict}, "setup_passed"); err != nil {
+		return err
+	}
+	if failed := verdict.Failed(); len(failed) > 0 {
+		return exitWith(ExitError, "%s", e.lang.text("setup_broken", strings.Join(failed, ", ")))
+	}
+	return nil
+}
+
+func (e *environment) setupOptions(c *config.Config, cards []device.GPU) torchenv.Options {
+	options := torchenv.Options{Venv: c.Python.ModelsVenv, Workers: c.Python.Workers, Manifests: c.Python.Manifests, DataDir: c.DataDir, GPUs: cards}
+	if !e.quiet {
+		options.Report, options.Log = e.showSetup, e.stderr
+	}
+	return options
 }
 
 func (e *environment) setupModels(cmd *cobra.Command, c *config.Config, want torchenv.Request, force bool) error {
@@ -48,15 +78,21 @@ func (e *environment) setupModels(cmd *cobra.Command, c *config.Config, want tor
 	if err != nil {
 		return e.setupFailed(err, ExitUsage)
 	}
-	options := torchenv.Options{Venv: c.Python.ModelsVenv, Workers: c.Python.Workers, Manifests: c.Python.Manifests, DataDir: c.DataDir,
-		Ladder: ladder, GPUs: want.GPUs, Force: force, Log: io.Discard}
-	if !e.quiet {
-		options.Report, options.Log = e.showSetup, e.stderr
-	}
+	options := e.setupOptions(c, want.GPUs)
+	options.Ladder, options.Force = ladder, force
 	result, err := torchenv.Setup(ctx, options)
 	if err != nil {
 		return e.setupFailed(err, ExitError)
 	}
+	key := "setup_unchanged"
+	if result.Changed {
+		key = "setup_done"
+	}
+	return e.showVerdict(result, key)
+}
+
+// showVerdict prints what was kept: the text of that key when the self-test has passed.
+func (e *environment) showVerdict(result *torchenv.Result, key string) error {
 	if e.json {
 		encoder := json.NewEncoder(e.stdout)
 		encoder.SetEscapeHTML(false)
@@ -64,15 +100,14 @@ func (e *environment) setupModels(cmd *cobra.Command, c *config.Config, want tor
 		return encoder.Encode(result)
 	}
 	v := result.Verdict
-	key := "setup_unchanged"
-	if result.Changed {
-		key = "setup_done"
+	if !v.Passed() {
+		return nil
 	}
 	runsOn := v.DeviceName
 	if runsOn == "" {
 		runsOn = e.lang.text("setup_processor")
 	}
-	_, err = fmt.Fprintln(e.stdout, e.lang.text(key, v.Profile.ID, v.Torch, runsOn))
+	_, err := fmt.Fprintln(e.stdout, e.lang.text(key, v.Profile.ID, v.Torch, runsOn))
 	return err
 }
 

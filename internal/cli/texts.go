@@ -99,6 +99,8 @@ var texts = map[string][2]string{
 	"setup_none":               {"no environment passed; what was there before stays", "nenhum ambiente passou; o que havia antes permanece"},
 	"setup_done":               {"the models' environment is ready: profile %s, torch %s on %s; restart a running studio to use it", "o ambiente dos modelos está pronto: perfil %s, torch %s em %s; reinicie o estúdio para usá-lo"},
 	"setup_unchanged":          {"nothing has changed: profile %s, torch %s on %s; --force installs it again", "nada mudou: perfil %s, torch %s em %s; --force instala de novo"},
+	"setup_passed":             {"the self-test passed: profile %s, torch %s on %s", "o autoteste passou: perfil %s, torch %s em %s"},
+	"setup_broken":             {"the self-test failed: %s; run apibr models setup", "o autoteste falhou: %s; rode apibr models setup"},
 	"setup_processor":          {"the processor", "o processador"},
 	"demo_start_failed":        {"the studio did not start; its last lines:", "o estúdio não iniciou; suas últimas linhas:"},
 }

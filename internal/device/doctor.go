@@ -60,3 +60,12 @@ type Tested struct {
 func Doctor(ctx context.Context, h *Host, cfg DoctorConfig) []Check {
 	return (&doctor{host: h, cfg: cfg}).run(ctx)
 }
+
+// Card checks only what a job on the card needs: the card, its driver and rights, and the models environment. It is what is asked
+// before the first such job.
+func Card(ctx context.Context, h *Host, cfg DoctorConfig) []Check {
+	d := &doctor{host: h, cfg: cfg}
+	d.gpus(ctx)
+	d.selfTest(ctx)
+	return d.checks
+}

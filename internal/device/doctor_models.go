@@ -29,7 +29,8 @@ func (d *doctor) selfTest(ctx context.Context) {
 	const id = "models.selftest"
 	t := d.cfg.Tested
 	if t == nil {
-		d.bad(id, Warning, Text{"The models' environment was never tested on this computer", "O ambiente dos modelos nunca foi testado neste computador"}, runModelsSetup)
+		d.bad(id, Warning, Text{"The models' environment was never tested on this computer", "O ambiente dos modelos nunca foi testado neste computador"},
+			Text{"Run apibr models setup --test, or apibr models setup to make it for this computer's card", "Rode apibr models setup --test, ou apibr models setup para fazê-lo para a placa deste computador"})
 		return
 	}
 	switch {

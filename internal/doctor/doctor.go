@@ -22,15 +22,27 @@ type Report struct {
 func Examine(ctx context.Context, c *config.Config, h *device.Host) Report {
 	ffmpeg, _ := media.FindFFmpeg(c.Media.FFmpeg, c.Python.DraftVenv)
 	postgres, _ := pgembed.FindBinaries(c.Database.Binaries, []string{c.Python.DraftVenv})
-	report := Report{OK: true, Checks: device.Doctor(ctx, h, device.DoctorConfig{
-		DataDir: c.DataDir, ModelsDir: c.Models.CacheDir, FFmpeg: ffmpeg, Postgres: postgres, External: c.Database.DSN != "",
-		Venvs:  map[string]string{"draft": c.Python.DraftVenv, "models": c.Python.ModelsVenv},
-		Tested: tested(c.Python.ModelsVenv), NoGPU: c.GPU.Device == torchenv.CPU,
-	})}
-	for _, check := range report.Checks {
-		report.OK = report.OK && (check.OK || check.Level != device.Failure)
+	cfg := card(c)
+	cfg.DataDir, cfg.ModelsDir, cfg.FFmpeg, cfg.Postgres, cfg.External = c.DataDir, c.Models.CacheDir, ffmpeg, postgres, c.Database.DSN != ""
+	return report(device.Doctor(ctx, h, cfg))
+}
+
+// BeforeGPU is the part of Examine that a job on the card depends on: for the look before the first one.
+func BeforeGPU(ctx context.Context, c *config.Config, h *device.Host) Report {
+	return report(device.Card(ctx, h, card(c)))
+}
+
+func card(c *config.Config) device.DoctorConfig {
+	return device.DoctorConfig{Venvs: map[string]string{"draft": c.Python.DraftVenv, "models": c.Python.ModelsVenv},
+		Tested: tested(c.Python.ModelsVenv), NoGPU: c.GPU.Device == torchenv.CPU}
+}
+
+func report(checks []device.Check) Report {
+	r := Report{OK: true, Checks: checks}
+	for _, check := range checks {
+		r.OK = r.OK && (check.OK || check.Level != device.Failure)
 	}
-	return report
+	return r
 }
 
 // tested is what the self-test said of the environment; nil when there is no verdict that can be read.

@@ -3,6 +3,7 @@ package doctor
 import (
 	"context"
 	"encoding/json"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"testing"
@@ -40,6 +41,13 @@ func TestTheReportReadsTheConfigurationAndTheVerdict(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(venv, "apibr-profile.json"), []byte(verdict), 0o600))
 	passed := find(Examine(context.Background(), c, h), "models.selftest")
 	require.Equal(t, "Profile rocm-amd, torch 2.11.0: passed its self-test on AMD Radeon RX 6750 XT (2026-11-24)", passed.Message.En)
+
+	before := BeforeGPU(context.Background(), c, h)
+	require.True(t, before.OK, "a job on the card needs nothing of the draft environment")
+	require.Equal(t, passed, find(before, "models.selftest"))
+	require.Empty(t, find(before, "ffmpeg"))
+	h.Access = func(string) error { return fs.ErrPermission }
+	require.False(t, BeforeGPU(context.Background(), c, h).OK)
 
 	raw, err := json.Marshal(passed)
 	require.NoError(t, err)

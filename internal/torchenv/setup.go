@@ -87,6 +87,10 @@ func Setup(ctx context.Context, o Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := os.MkdirAll(filepath.Dir(s.venv), 0o755); err != nil {
+		return nil, &Error{En: "the folder for the models' environment cannot be made: choose another with python.models_venv",
+			PtBR: "não foi possível criar a pasta do ambiente dos modelos: escolha outra em python.models_venv"}
+	}
 	unlock, err := lock(s.venv + ".lock")
 	if err != nil {
 		return nil, err
@@ -122,6 +126,35 @@ func Setup(ctx context.Context, o Options) (*Result, error) {
 	return nil, &LadderError{Tried: tried}
 }
 
+// Test runs the self-test of the environment that is there, as after an update of the engines or when something else has made it, and
+// keeps the verdict: also one that says no. Ladder and Force of the options mean nothing to it.
+//
+// It fails with *Error when there is no environment or the test does not begin, and with ctx's cause.
+func Test(ctx context.Context, o Options) (*Verdict, error) {
+	s, err := newSetup(o)
+	if err != nil {
+		return nil, err
+	}
+	if !s.starts(ctx) {
+		return nil, &Error{En: "there is no models' environment yet: run apibr models setup", PtBR: "ainda não há ambiente dos modelos: rode apibr models setup"}
+	}
+	unlock, err := lock(s.venv + ".lock")
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	old, err := ReadVerdict(s.venv)
+	if err != nil {
+		old = &Verdict{Profile: Current(s.venv, o.GPUs)}
+	}
+	v, err := s.test(ctx, s.venv, old.Profile)
+	if err != nil {
+		return nil, err
+	}
+	v.Ladder, v.Tried = old.Ladder, old.Tried
+	return v, v.write(s.venv)
+}
+
 type setup struct {
 	o    Options
 	venv string // venv is where the environment really is, links followed.
@@ -152,10 +185,6 @@ func newSetup(o Options) (*setup, error) {
 	}
 	if real, err := filepath.EvalSymlinks(s.venv); err == nil {
 		s.venv = real
-	}
-	if err := os.MkdirAll(filepath.Dir(s.venv), 0o755); err != nil {
-		return nil, &Error{En: "the folder for the models' environment cannot be made: choose another with python.models_venv",
-			PtBR: "não foi possível criar a pasta do ambiente dos modelos: escolha outra em python.models_venv"}
 	}
 	return s, nil
 }
@@ -199,22 +228,32 @@ func (s *setup) attempt(ctx context.Context, p Profile) (Attempt, *Verdict) {
 	if err := os.MkdirAll(filepath.Join(Caches(s.o.DataDir), "miopen"), 0o700); err != nil {
 		return fail(&Error{En: "the data directory cannot be written", PtBR: "não é possível gravar na pasta de dados"})
 	}
-	step("selftest")
-	test := SelfTest{Venv: s.fresh(), Workers: s.o.Workers, Manifests: s.o.Manifests, Device: p.Device, Variables: Environment(p, s.o.GPUs, s.o.DataDir)}
+	v, err := s.test(ctx, s.fresh(), p)
+	switch {
+	case err != nil:
+		return fail(err)
+	case !v.Passed():
+		return Attempt{Profile: p.ID, Reason: shortReason(v.Checks), Checks: v.Checks}, nil
+	default:
+		return Attempt{}, v
+	}
+}
+
+// test runs the self-test of an environment as one of that profile.
+func (s *setup) test(ctx context.Context, venv string, p Profile) (*Verdict, error) {
+	s.o.Report(Progress{Profile: p.ID, Step: "selftest"})
+	test := SelfTest{Venv: venv, Workers: s.o.Workers, Manifests: s.o.Manifests, Device: p.Device, Variables: Environment(p, s.o.GPUs, s.o.DataDir)}
 	checks, err := test.Run(ctx, func(r CheckResult) { s.o.Report(Progress{Profile: p.ID, Step: "check", Check: &r}) })
 	if err != nil {
-		return fail(err)
+		return nil, err
 	}
 	v := &Verdict{Profile: p, At: time.Now().UTC().Truncate(time.Second), Checks: checks}
-	if !v.Passed() {
-		return Attempt{Profile: p.ID, Reason: shortReason(checks), Checks: checks}, nil
-	}
 	for _, check := range checks {
 		if check.Torch != "" {
 			v.Torch, v.DeviceName = check.Torch, check.Card
 		}
 	}
-	return Attempt{}, v
+	return v, nil
 }
 
 // keep puts the new environment into the old one's place. The old one is gone only after that.

@@ -135,6 +135,45 @@ func TestTheOldEnvironmentStaysWhenNothingPasses(t *testing.T) {
 	require.NoDirExists(t, target+".new")
 }
 
+// An environment that something else has made, or whose engines are new, is tested as it is.
+func TestTheEnvironmentThatIsThereIsTestedAgain(t *testing.T) {
+	root := checkout(t)
+	from := index(t, torch("4.0", "works"))
+	o := options(t, root, rung("a", from, "4.0"))
+	_, err := Test(context.Background(), o)
+	require.ErrorContains(t, err, "run apibr models setup")
+	made, err := Setup(context.Background(), o)
+	require.NoError(t, err)
+
+	again, err := Test(context.Background(), o)
+	require.NoError(t, err)
+	require.True(t, again.Passed())
+	require.Equal(t, made.Verdict.Ladder, again.Ladder)
+	unchanged, err := Setup(context.Background(), o)
+	require.NoError(t, err)
+	require.False(t, unchanged.Changed)
+
+	site, err := filepath.Glob(filepath.Join(o.Venv, "lib/python3*/site-packages/torch/__init__.py"))
+	require.NoError(t, err)
+	require.NoError(t, os.Remove(site[0]), "uv's cache has the same file: it must stay as it is")
+	require.NoError(t, os.WriteFile(site[0], []byte("__version__ = '4.0'\nbehaviour = 'crashes'\n"), 0o600))
+	broken, err := Test(context.Background(), o)
+	require.NoError(t, err)
+	require.Equal(t, []string{"conv3d", "memory"}, broken.Failed())
+	kept, err := ReadVerdict(o.Venv)
+	require.NoError(t, err)
+	require.False(t, kept.Passed(), "a verdict that says no is kept, so that the doctor can tell of it")
+	repaired, err := Setup(context.Background(), o)
+	require.NoError(t, err)
+	require.True(t, repaired.Changed)
+
+	require.NoError(t, os.Remove(filepath.Join(o.Venv, verdictFile)))
+	foreign, err := Test(context.Background(), o)
+	require.NoError(t, err)
+	require.Equal(t, Unknown, foreign.Profile.ID)
+	require.Equal(t, ROCm, foreign.Profile.Device)
+}
+
 func TestWhatCannotBegin(t *testing.T) {
 	root := checkout(t)
 	from := index(t, torch("4.0", "works"))

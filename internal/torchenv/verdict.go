@@ -98,6 +98,9 @@ func (v *Verdict) write(venv string) error {
 	return nil
 }
 
+// Unknown is the profile of an environment that something else has made.
+const Unknown = "unknown"
+
 // Current is the profile of the environment for the variables of its processes. One that nobody tested, as CI's, is taken for PyPI's
 // on whatever card is there.
 func Current(venv string, gpus []device.GPU) Profile {
@@ -108,7 +111,7 @@ func Current(venv string, gpus []device.GPU) Profile {
 	if card, ok := (device.Snapshot{GPUs: gpus}).Best(); ok {
 		kind = map[string]string{"hip": ROCm, "cuda": CUDA}[card.Kind]
 	}
-	return Profile{Device: kind}
+	return Profile{ID: Unknown, Device: kind}
 }
 
 // shortReason is a failed self-test in one sentence.
