@@ -96,6 +96,9 @@ func (s *Store) importOne(ctx context.Context, folder string, progress Progress)
 	if !ok {
 		return nil, inputError("%s is no model of the catalogue; known are %s", about.ID, strings.Join(s.ids(), ", "))
 	}
+	if _, model, _ := s.catalogue.Model(about.ID); model.Adapter != nil {
+		return nil, inputError("%s is a LoRA of your own: it needs the files of %s only, install that", about.ID, model.Like)
+	}
 	if about.Engine != "" && about.Engine != string(manifest.ID) {
 		return nil, inputError("the model %s is for the engine %s, not for %s", about.ID, manifest.ID, about.Engine)
 	}

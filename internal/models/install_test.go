@@ -28,6 +28,7 @@ licence: MIT
 tasks: {image.generate: {parameters: {type: object}, phases: [{name: draw, weight: 1}]}}
 models:
   - id: big
+    lora: true
     licence: {id: nc, name: Non-Commercial, url: "https://example.org/licence", accept: true}
     gated: true
     parts: {base: {repo: maker/big, patterns: [model_index.json, vae/*, "text_encoder/*"]}}

@@ -57,6 +57,9 @@ func (in *Installer) order(ctx context.Context, req Request) (*order, error) {
 	if !model.NeedsFiles() {
 		return nil, inputError("%s needs no files: it can be used as it is", req.Model)
 	}
+	if model.Adapter != nil {
+		return nil, inputError("%s is a LoRA of your own: it needs the files of %s only, install that", req.Model, model.Like)
+	}
 	o := &order{store: s, engine: manifest, model: model, variant: onlyVariant, accepted: req.LicenceAcceptedAt, parts: map[string]string{}, revisions: map[string]string{},
 		incoming: filepath.Join(s.dir, incomingPrefix+req.Model)}
 	if old, err := s.Get(req.Model); err == nil && old.Source == sourceHub {
@@ -124,6 +127,9 @@ type sourced struct {
 // filesOf asks a part's source. A repository that is installed already is asked for at the commit that was installed: parts that
 // variants share are the same then.
 func (in *Installer) filesOf(ctx context.Context, o *order, name string, part engine.Part, listings map[string]*hub.Listing) (files []sourced, err error) {
+	if part.Import {
+		return nil, inputError("the files of %s have no source to install from: use `apibr models import` with a folder that has them", o.model.ID)
+	}
 	for _, address := range part.URLs {
 		file, err := in.cfg.Hub.Address(ctx, address)
 		if err != nil {
