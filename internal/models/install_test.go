@@ -37,6 +37,7 @@ models:
       - {id: Q8, parts: {transformer: {repo: packer/big-gguf, patterns: ["big-Q8.gguf"]}, extra: {repo: maker/big, patterns: ["vae/config.json"]}}}
     default_variant: Q4
   - {id: small, parts: {weights: {repo: maker/small, patterns: ["*.safetensors"]}}}
+  - {id: small-too, parts: {weights: {repo: maker/small, patterns: ["*.safetensors"]}}}
   - {id: torchy, parts: {weights: {repo: maker/torchy, patterns: ["*.pth"], torch: true}}}
   - {id: torchy-refused, parts: {weights: {repo: maker/torchy, patterns: ["*.pth"]}}}
   - {id: pickled, parts: {weights: {repo: maker/pickled, patterns: ["*"]}}}
@@ -199,6 +200,24 @@ func TestPartsThatVariantsShareComeOnce(t *testing.T) {
 		}
 	}
 	require.Equal(t, 1, asked, "the same file under another part's name is not fetched either")
+}
+
+func TestWhatModelsShareComesOnce(t *testing.T) {
+	r := setUp(t)
+	r.install(t, "small", "")
+	r.install(t, "small-too", "")
+	require.Equal(t, []string{"w.safetensors"}, r.fetched())
+	require.NoError(t, r.store.Remove("small"))
+	faults, err := r.store.Verify(t.Context(), "small-too", nil)
+	require.NoError(t, err)
+	require.Empty(t, faults, "it does not need the other")
+
+	// A damaged one is not shared.
+	files, err := r.store.Files("small-too", "default")
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(files["weights"], random(77, 200_000), 0o600))
+	r.install(t, "small", "")
+	require.Equal(t, []string{"w.safetensors", "w.safetensors"}, r.fetched())
 }
 
 func TestTheLicenceIsAcceptedFirst(t *testing.T) {
