@@ -359,6 +359,16 @@ func TestTheCacheIsKeptByLeastRecentUse(t *testing.T) {
 	}
 }
 
+func TestADiskWithoutRoomIsSeenBeforeAnythingComes(t *testing.T) {
+	r := setUp(t)
+	r.store.free = func(string) (int64, error) { return diskReserve + 199_999, nil }
+	_, err := r.try(t, "small", "")
+	requireInput(t, err, "the disk of models.cache_dir has")
+	require.Empty(t, r.fetched())
+	r.store.free = func(string) (int64, error) { return diskReserve + 200_000, nil }
+	r.install(t, "small", "")
+}
+
 func TestUsedIsNotedWithoutTouchingTheRecord(t *testing.T) {
 	r := setUp(t)
 	r.install(t, "small", "")

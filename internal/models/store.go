@@ -22,6 +22,7 @@ var ErrNotInstalled = errors.New("models: not installed")
 type Store struct {
 	dir       string
 	catalogue *engine.Catalogue
+	free      func(dir string) (bytes int64, err error) // replaced by tests
 
 	mu    sync.Mutex
 	known map[string]cached
@@ -36,7 +37,7 @@ type cached struct {
 
 // New opens the directory; it is made when the first model comes. The catalogue says which models there can be.
 func New(dir string, catalogue *engine.Catalogue) *Store {
-	return &Store{dir: dir, catalogue: catalogue, known: map[string]cached{}}
+	return &Store{dir: dir, catalogue: catalogue, known: map[string]cached{}, free: freeOn}
 }
 
 // Get is the record of an installed model. Fails with ErrNotInstalled.
