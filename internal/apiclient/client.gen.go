@@ -1267,7 +1267,10 @@ type Model struct {
 	Languages   *[]string    `json:"languages"`
 	LastUsedAt  *time.Time   `json:"last_used_at"`
 	Licence     ModelLicence `json:"licence"`
-	Name        string       `json:"name"`
+
+	// Like Of a LoRA of your own: the model whose files it uses
+	Like *string `json:"like"`
+	Name string  `json:"name"`
 
 	// NeedsFiles False: it can be used without an installation
 	NeedsFiles bool `json:"needs_files"`

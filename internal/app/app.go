@@ -182,6 +182,9 @@ func (a *App) buildFiles(ctx context.Context) error {
 func (a *App) buildJobs() error {
 	c := a.config
 	catalogue, err := engine.Load(filepath.Join(c.Python.Workers, "apibr_worker", "engines"), c.Python.Manifests...)
+	if err == nil {
+		err = catalogue.AddExtra(c.Models.Extra)
+	}
 	if err != nil {
 		return err
 	}

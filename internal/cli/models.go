@@ -42,6 +42,9 @@ func (e *environment) openModels() (*models.Store, *engine.Catalogue, error) {
 		return nil, nil, err
 	}
 	catalogue, err := engine.Load(filepath.Join(c.Python.Workers, "apibr_worker", "engines"), c.Python.Manifests...)
+	if err == nil {
+		err = catalogue.AddExtra(c.Models.Extra)
+	}
 	if err != nil {
 		return nil, nil, err
 	}
@@ -67,6 +70,9 @@ type modelView struct {
 
 func viewModel(store *models.Store, m *engine.Manifest, model *engine.Model) modelView {
 	v := modelView{ID: model.ID, Name: model.Title(), Engine: string(m.ID), Licence: model.Licence, Gated: model.Gated, Variants: []string{}, Installed: []string{}, Languages: model.Languages}
+	if model.Adapter != nil {
+		v.Installed, v.Variants = store.Variants(model.ID), store.Variants(model.ID)
+	}
 	seen := map[string]bool{}
 	note := func(parts map[string]engine.Part) {
 		for _, part := range parts {

@@ -176,6 +176,9 @@ func (m *Manifest) check() error {
 	}
 	for i := range m.Models {
 		errs = append(errs, m.Models[i].check())
+		if like := m.Models[i].Like; like != "" && !m.HasModel(like) {
+			bad("model %s is like %s, which the engine does not have", m.Models[i].ID, like)
+		}
 		for _, task := range m.Models[i].Tasks {
 			if _, ok := m.Tasks[task]; !ok {
 				bad("model %s does %s, which the engine does not", m.Models[i].ID, task)

@@ -35,6 +35,12 @@ type Model struct {
 	// LoRA says that the model takes LoRAs.
 	LoRA bool `yaml:"lora"`
 
+	// Like is the engine's own model of which this one is a fine-tune: what the engine is asked to load, with other files. Default: none.
+	Like string `yaml:"like"`
+
+	// Adapter is set for a LoRA: its files are those of the model that it is like, and its own.
+	Adapter *Adapter `yaml:"-"`
+
 	// Parts that every variant needs, by the name under which the engine gets them.
 	Parts map[string]Part `yaml:"parts"`
 
@@ -73,13 +79,32 @@ type Part struct {
 	// URLs name files of other sources than the hub, as a release page. Repo is empty then.
 	URLs []string `yaml:"urls"`
 
+	// Import says that the files have no source: they come from a folder, by `apibr models import`.
+	Import bool `yaml:"import"`
+
 	// Torch says that the part may have .pt and .pth files: the engine reads them as weights only. They are looked into before
 	// they are taken. Default false: such a file is refused.
 	Torch bool `yaml:"torch"`
 }
 
 // NeedsFiles says whether the model must be installed before it can run.
-func (m *Model) NeedsFiles() bool { return len(m.Parts) > 0 || len(m.Variants) > 0 }
+func (m *Model) NeedsFiles() bool { return len(m.Parts) > 0 || len(m.Variants) > 0 || m.Adapter != nil }
+
+// Loads is the id under which the engine knows the model.
+func (m *Model) Loads() string {
+	if m.Like != "" {
+		return m.Like
+	}
+	return m.ID
+}
+
+// Files is the id of the model whose installed files this one uses.
+func (m *Model) Files() string {
+	if m.Adapter != nil {
+		return m.Like
+	}
+	return m.ID
+}
 
 // Title is the model's name for people.
 func (m *Model) Title() string {
@@ -232,12 +257,22 @@ func (m *Model) check() error {
 	return errors.Join(errs...)
 }
 
+// sources counts where the files come from.
+func (p Part) sources() (n int) {
+	for _, given := range []bool{p.Repo != "", len(p.URLs) > 0, p.Import} {
+		if given {
+			n++
+		}
+	}
+	return n
+}
+
 func (p Part) check(model, name string) error {
 	switch {
 	case !SafeID(name):
 		return fmt.Errorf("part %q of %s: use lower-case letters, digits and dashes", name, model)
-	case (p.Repo == "") == (len(p.URLs) == 0):
-		return fmt.Errorf("part %s of %s needs a repo or urls", name, model)
+	case p.sources() != 1:
+		return fmt.Errorf("part %s of %s needs a repo, or urls, or import: true", name, model)
 	case p.Repo != "" && len(p.Patterns) == 0:
 		return fmt.Errorf("part %s of %s names no patterns", name, model)
 	}

@@ -26,6 +26,7 @@ type Model struct {
 	Tasks          []string       `json:"tasks"`
 	Languages      []string       `json:"languages"`
 	Licence        ModelLicence   `json:"licence"`
+	Like           *string        `json:"like" nullable:"true" doc:"Of a LoRA of your own: the model whose files it uses"`
 	Gated          bool           `json:"gated" doc:"The hub gives the files only to those who accepted the licence there: models.hub_token is needed"`
 	NeedsFiles     bool           `json:"needs_files" doc:"False: it can be used without an installation"`
 	Installed      bool           `json:"installed"`
@@ -210,6 +211,9 @@ func (s *Server) modelView(ctx context.Context, m *engine.Manifest, model *engin
 	}
 	store := s.cfg.Models.Store()
 	installed := store.Variants(model.ID)
+	if model.Adapter != nil {
+		view.Installed, view.Like = len(installed) > 0, &model.Like
+	}
 	for _, v := range model.Variants {
 		view.Variants = append(view.Variants, ModelVariant{v.ID, v.DiskBytes, slices.Contains(installed, v.ID)})
 	}

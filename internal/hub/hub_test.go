@@ -310,7 +310,7 @@ func TestAConnectionThatIsCutEachTimeEndsAndKeepsWhatCame(t *testing.T) {
 func TestAConnectionOnWhichNothingComesIsReplaced(t *testing.T) {
 	r := setUp(t)
 	file := r.file(t, large)
-	r.cfg.Stall = 200 * time.Millisecond
+	r.cfg.Stall = time.Second
 	stall, _, _ := hubtest.Stall(500)
 	r.Fault(large, 1, stall.OnCDN())
 	_, err := r.client(t).Download(t.Context(), file, r.dest(), nil)

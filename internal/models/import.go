@@ -96,6 +96,9 @@ func (s *Store) importOne(ctx context.Context, folder string, progress Progress)
 	if !ok {
 		return nil, inputError("%s is no model of the catalogue; known are %s", about.ID, strings.Join(s.ids(), ", "))
 	}
+	if _, model, _ := s.catalogue.Model(about.ID); model.Adapter != nil {
+		return nil, inputError("%s is a LoRA of your own: it needs the files of %s only, install that", about.ID, model.Like)
+	}
 	if about.Engine != "" && about.Engine != string(manifest.ID) {
 		return nil, inputError("the model %s is for the engine %s, not for %s", about.ID, manifest.ID, about.Engine)
 	}
@@ -200,15 +203,24 @@ func CheckName(name string) error {
 
 // room looks for place on the disk before anything is written.
 func (s *Store) room(bytes int64) error {
-	var disk unix.Statfs_t
-	if err := unix.Statfs(s.dir, &disk); err != nil {
+	free, err := s.free(s.dir)
+	if err != nil {
 		return fmt.Errorf("models: look at the disk: %w", err)
 	}
-	if free := int64(disk.Bavail) * disk.Bsize; free < bytes+diskReserve {
+	if free < bytes+diskReserve {
 		return inputError("the model takes %s and the disk of models.cache_dir has %s free, of which %s stay free: make room or name another directory",
 			size(bytes), size(free), size(diskReserve))
 	}
 	return nil
+}
+
+// freeOn is what the disk of a directory has left, in bytes.
+func freeOn(dir string) (int64, error) {
+	var disk unix.Statfs_t
+	if err := unix.Statfs(dir, &disk); err != nil {
+		return 0, err
+	}
+	return int64(disk.Bavail) * disk.Bsize, nil
 }
 
 // size for people, in decimal units.

@@ -28,6 +28,7 @@ licence: MIT
 tasks: {image.generate: {parameters: {type: object}, phases: [{name: draw, weight: 1}]}}
 models:
   - id: big
+    lora: true
     licence: {id: nc, name: Non-Commercial, url: "https://example.org/licence", accept: true}
     gated: true
     parts: {base: {repo: maker/big, patterns: [model_index.json, vae/*, "text_encoder/*"]}}
@@ -36,6 +37,7 @@ models:
       - {id: Q8, parts: {transformer: {repo: packer/big-gguf, patterns: ["big-Q8.gguf"]}, extra: {repo: maker/big, patterns: ["vae/config.json"]}}}
     default_variant: Q4
   - {id: small, parts: {weights: {repo: maker/small, patterns: ["*.safetensors"]}}}
+  - {id: small-too, parts: {weights: {repo: maker/small, patterns: ["*.safetensors"]}}}
   - {id: torchy, parts: {weights: {repo: maker/torchy, patterns: ["*.pth"], torch: true}}}
   - {id: torchy-refused, parts: {weights: {repo: maker/torchy, patterns: ["*.pth"]}}}
   - {id: pickled, parts: {weights: {repo: maker/pickled, patterns: ["*"]}}}
@@ -200,6 +202,24 @@ func TestPartsThatVariantsShareComeOnce(t *testing.T) {
 	require.Equal(t, 1, asked, "the same file under another part's name is not fetched either")
 }
 
+func TestWhatModelsShareComesOnce(t *testing.T) {
+	r := setUp(t)
+	r.install(t, "small", "")
+	r.install(t, "small-too", "")
+	require.Equal(t, []string{"w.safetensors"}, r.fetched())
+	require.NoError(t, r.store.Remove("small"))
+	faults, err := r.store.Verify(t.Context(), "small-too", nil)
+	require.NoError(t, err)
+	require.Empty(t, faults, "it does not need the other")
+
+	// A damaged one is not shared.
+	files, err := r.store.Files("small-too", "default")
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(files["weights"], random(77, 200_000), 0o600))
+	r.install(t, "small", "")
+	require.Equal(t, []string{"w.safetensors", "w.safetensors"}, r.fetched())
+}
+
 func TestTheLicenceIsAcceptedFirst(t *testing.T) {
 	r := setUp(t)
 	_, err := r.installer.Install(t.Context(), Request{Model: "big"})
@@ -337,6 +357,16 @@ func TestTheCacheIsKeptByLeastRecentUse(t *testing.T) {
 		require.True(t, r.store.Has("small"), name)
 		require.NoError(t, r.store.Forget("big"))
 	}
+}
+
+func TestADiskWithoutRoomIsSeenBeforeAnythingComes(t *testing.T) {
+	r := setUp(t)
+	r.store.free = func(string) (int64, error) { return diskReserve + 199_999, nil }
+	_, err := r.try(t, "small", "")
+	requireInput(t, err, "the disk of models.cache_dir has")
+	require.Empty(t, r.fetched())
+	r.store.free = func(string) (int64, error) { return diskReserve + 200_000, nil }
+	r.install(t, "small", "")
 }
 
 func TestUsedIsNotedWithoutTouchingTheRecord(t *testing.T) {

@@ -57,6 +57,9 @@ func (in *Installer) order(ctx context.Context, req Request) (*order, error) {
 	if !model.NeedsFiles() {
 		return nil, inputError("%s needs no files: it can be used as it is", req.Model)
 	}
+	if model.Adapter != nil {
+		return nil, inputError("%s is a LoRA of your own: it needs the files of %s only, install that", req.Model, model.Like)
+	}
 	o := &order{store: s, engine: manifest, model: model, variant: onlyVariant, accepted: req.LicenceAcceptedAt, parts: map[string]string{}, revisions: map[string]string{},
 		incoming: filepath.Join(s.dir, incomingPrefix+req.Model)}
 	if old, err := s.Get(req.Model); err == nil && old.Source == sourceHub {
@@ -124,6 +127,9 @@ type sourced struct {
 // filesOf asks a part's source. A repository that is installed already is asked for at the commit that was installed: parts that
 // variants share are the same then.
 func (in *Installer) filesOf(ctx context.Context, o *order, name string, part engine.Part, listings map[string]*hub.Listing) (files []sourced, err error) {
+	if part.Import {
+		return nil, inputError("the files of %s have no source to install from: use `apibr models import` with a folder that has them", o.model.ID)
+	}
 	for _, address := range part.URLs {
 		file, err := in.cfg.Hub.Address(ctx, address)
 		if err != nil {
@@ -187,81 +193,6 @@ func (o *order) add(name, place string, part engine.Part, files []sourced) error
 		o.parts[name] = path.Join(place, files[0].Path)
 	}
 	return nil
-}
-
-// findHere finds the files that need not be fetched: those of an earlier try, those that are installed as they should be, and those
-// that are installed under another part's name.
-func (o *order) findHere(ctx context.Context) error {
-	came := o.arrivedBefore()
-	again := o.old != nil && o.old.Variants[o.variant] != nil
-	for _, item := range o.items {
-		if before, ok := came[item.path]; ok && before.Source == item.source && sizeOf(filepath.Join(o.incoming, filepath.FromSlash(item.path))) == before.Size {
-			item.have, item.arrived = &before, true
-			continue
-		}
-		if err := o.findInstalled(ctx, item, again); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (o *order) findInstalled(ctx context.Context, item *item, again bool) error {
-	if o.old == nil {
-		return nil
-	}
-	home := filepath.Join(o.store.dir, o.model.ID)
-	for _, file := range o.old.Files {
-		switch {
-		case file.Path == item.path && file.Source != item.source:
-			return inputError("%s comes from another source by now: remove the model and install it again", item.path)
-		case file.Source != item.source:
-			continue
-		}
-		full := filepath.Join(home, filepath.FromSlash(file.Path))
-		if sizeOf(full) != file.Size {
-			continue
-		}
-		if again {
-			if why, err := compare(ctx, full, file); err != nil || why != "" {
-				if err != nil {
-					return err
-				}
-				continue
-			}
-		}
-		if file.Path == item.path {
-			item.have = &file
-			return nil
-		}
-		if o.link(full, item, file) {
-			return nil
-		}
-	}
-	return nil
-}
-
-// link lets an installed file have a second name, which takes no room. Where the file system cannot, the file is fetched.
-func (o *order) link(full string, item *item, file File) bool {
-	dest := filepath.Join(o.incoming, filepath.FromSlash(item.path))
-	if os.MkdirAll(filepath.Dir(dest), 0o700) != nil {
-		return false
-	}
-	_ = os.Remove(dest)
-	if os.Link(full, dest) != nil {
-		return false
-	}
-	file.Path = item.path
-	item.have, item.arrived = &file, true
-	return true
-}
-
-func sizeOf(name string) int64 {
-	info, err := os.Lstat(name)
-	if err != nil || !info.Mode().IsRegular() {
-		return -1
-	}
-	return info.Size()
 }
 
 // arrivedName lists what has come, in the incoming folder.

@@ -22,6 +22,7 @@ var ErrNotInstalled = errors.New("models: not installed")
 type Store struct {
 	dir       string
 	catalogue *engine.Catalogue
+	free      func(dir string) (bytes int64, err error) // replaced by tests
 
 	mu    sync.Mutex
 	known map[string]cached
@@ -36,7 +37,7 @@ type cached struct {
 
 // New opens the directory; it is made when the first model comes. The catalogue says which models there can be.
 func New(dir string, catalogue *engine.Catalogue) *Store {
-	return &Store{dir: dir, catalogue: catalogue, known: map[string]cached{}}
+	return &Store{dir: dir, catalogue: catalogue, known: map[string]cached{}, free: freeOn}
 }
 
 // Get is the record of an installed model. Fails with ErrNotInstalled.
@@ -73,7 +74,7 @@ func (s *Store) Has(model string) bool {
 
 // Variants are the installed variants of the model, in alphabetical order; nil when there are none.
 func (s *Store) Variants(model string) []string {
-	record, err := s.Get(model)
+	record, err := s.Get(s.filesOf(model))
 	if err != nil {
 		return nil
 	}
@@ -82,7 +83,7 @@ func (s *Store) Variants(model string) []string {
 
 // VariantBytes is what the files of a variant take, the parts that it shares with others too; 0 when it is not installed.
 func (s *Store) VariantBytes(model, variant string) (total int64) {
-	record, err := s.Get(model)
+	record, err := s.Get(s.filesOf(model))
 	if err != nil {
 		return 0
 	}
@@ -100,7 +101,8 @@ func (s *Store) VariantBytes(model, variant string) (total int64) {
 // Files are the absolute paths of a variant's parts, as a load needs them. Fails with ErrNotInstalled when the variant is not
 // installed or one of its parts has gone.
 func (s *Store) Files(model, variant string) (map[string]string, error) {
-	record, err := s.Get(model)
+	home := s.filesOf(model)
+	record, err := s.Get(home)
 	if err != nil {
 		return nil, err
 	}
@@ -110,13 +112,30 @@ func (s *Store) Files(model, variant string) (map[string]string, error) {
 	}
 	files := make(map[string]string, len(parts))
 	for part, path := range parts {
-		full := filepath.Join(s.dir, model, filepath.FromSlash(path))
+		full := filepath.Join(s.dir, home, filepath.FromSlash(path))
 		if _, err := os.Stat(full); err != nil {
 			return nil, fmt.Errorf("%w: the part %s of %s has gone: install it again", ErrNotInstalled, part, model)
 		}
 		files[part] = full
 	}
+	if _, m, ok := s.catalogue.Model(model); ok && m.Adapter != nil {
+		if _, err := os.Stat(m.Adapter.File); err != nil {
+			return nil, fmt.Errorf("%w: the file of the LoRA %s has gone", ErrNotInstalled, model)
+		}
+		files[loraPart] = m.Adapter.File
+	}
 	return files, nil
+}
+
+// loraPart is the name under which an engine gets the file of a LoRA.
+const loraPart = "lora"
+
+// filesOf is the id of the model whose files are used: that of its base for a LoRA.
+func (s *Store) filesOf(model string) string {
+	if _, m, ok := s.catalogue.Model(model); ok {
+		return m.Files()
+	}
+	return model
 }
 
 // usedName is touched when a model is loaded.
@@ -124,6 +143,7 @@ const usedName = ".used"
 
 // Used notes that the model is in use now: what has not been used for longest is the first to make room.
 func (s *Store) Used(model string) {
+	model = s.filesOf(model)
 	file := filepath.Join(s.dir, model, usedName)
 	now := time.Now()
 	if !engine.SafeID(model) || os.Chtimes(file, now, now) == nil {

@@ -62,10 +62,28 @@ type loadPlan struct {
 	AttentionBytes int64  `json:"attention_bytes,omitempty"`
 	ResidentBlocks *int   `json:"resident_blocks,omitempty"`
 	Batch          int    `json:"batch,omitempty"`
+
+	// LoRAStrength goes with the file lora.
+	LoRAStrength *float64 `json:"lora_strength,omitempty"`
 }
 
 func planSent(device string, p plan.Plan) loadPlan {
 	return loadPlan{Device: device, VRAMBytes: p.VRAMBytes, RAMBytes: p.RAMBytes, AttentionBytes: p.AttentionBytes, ResidentBlocks: p.ResidentBlocks, Batch: p.Batch}
+}
+
+// loadSent names the model as its engine knows it: a fine-tune or a LoRA of the user's is one of the engine's models with other files.
+func loadSent(spec *Spec) loadParams {
+	sent := loadParams{Engine: string(spec.Engine.ID), Model: spec.Model, Variant: spec.Variant, Files: spec.Files, Plan: planSent(spec.Device, spec.Plan)}
+	if sent.Files == nil {
+		sent.Files = map[string]string{}
+	}
+	if model, ok := spec.Engine.Model(spec.Model); ok {
+		sent.Model = model.Loads()
+		if model.Adapter != nil {
+			sent.Plan.LoRAStrength = &model.Adapter.Strength
+		}
+	}
+	return sent
 }
 
 type loadResult struct {

@@ -284,14 +284,7 @@ func (p *Pool) load(ctx context.Context, s *slot, spec Spec) error {
 		pr.awaitGone(context.Background())
 		return err
 	}
-	files := spec.Files
-	if files == nil {
-		files = map[string]string{}
-	}
-	out := pr.do(ctx, &call{method: methodLoad, model: spec.Model, params: loadParams{
-		Engine: string(spec.Engine.ID), Model: spec.Model, Variant: spec.Variant, Files: files,
-		Plan: planSent(spec.Device, spec.Plan),
-	}}, nil)
+	out := pr.do(ctx, &call{method: methodLoad, model: spec.Model, params: loadSent(&spec)}, nil)
 	if out.err != nil {
 		// A process whose load failed is in a state that nobody knows.
 		pr.kill(out.err)

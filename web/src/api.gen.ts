@@ -1053,6 +1053,8 @@ export interface components {
             /** Format: date-time */
             last_used_at: string | null;
             licence: components["schemas"]["ModelLicence"];
+            /** @description Of a LoRA of your own: the model whose files it uses */
+            like: string | null;
             name: string;
             /** @description False: it can be used without an installation */
             needs_files: boolean;

@@ -69,6 +69,9 @@ func (s *Service) Install(ctx context.Context, by Asked, model, variant string, 
 	case !m.NeedsFiles():
 		return nil, &models.InputError{Detail: fmt.Sprintf("%s needs no files: it can be used as it is", model)}
 	}
+	if m.Adapter != nil {
+		return nil, &models.InputError{Detail: fmt.Sprintf("%s is a LoRA of your own: it needs the files of %s only, install that", model, m.Like)}
+	}
 	if _, ok := m.Variant(variant); variant != "" && !ok {
 		ids := make([]string, 0, len(m.Variants))
 		for _, v := range m.Variants {
