@@ -25,7 +25,8 @@ def dequantisation(repeats: int) -> Table:
     """GB/s of decoded numbers, to float32 and bfloat16, beside a copy of as many bytes."""
     table = Table(
         f"Dequantisation, {ROWS} x {COLUMNS} weights on the CPU",
-        f"Best of {repeats} after one uncounted: other programs only ever add. GB/s counts the decoded bytes written; memcpy is torch's copy_ "
+        f"Best of {repeats} after one uncounted: other programs only ever add. GB/s counts the decoded bytes "
+        "written; memcpy is torch's copy_ "
         "of as "
         "many bytes to memory of as many. Read is what the blocks themselves take: the limit that a disk or a "
         "bus sets. "
