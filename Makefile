@@ -4,10 +4,10 @@ SHELL := /bin/bash
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -X github.com/apibr/studio/internal/version.Version=$(VERSION)
 
-.PHONY: help setup build demo test test-torch25 bench lint generate clean
+.PHONY: help setup build demo test test-torch25 bench bench-engines lint generate clean
 
 help: ## list the targets
-	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## install everything that a fresh machine lacks
 	@scripts/setup.sh
@@ -32,6 +32,9 @@ generate: ## write the OpenAPI document and the client that is made from it
 
 bench: build ## measure, print and write docs/performance.md
 	@scripts/bench.sh
+
+bench-engines: ## measure what the image engines cost: memory at full size, times, kernels (24 GB of disk, half an hour)
+	@scripts/bench-engines.sh
 
 clean: ## remove what was built (not the data, not the venvs)
 	@rm -rf bin web/dist/* .cache
