@@ -94,14 +94,16 @@ func (c *Catalogue) VariantsOf(m *Manifest, model string) []string {
 	return c.Variants(model)
 }
 
-// Model finds a model and its engine by the model's id.
-func (c *Catalogue) Model(id string) (*Manifest, *Model, bool) {
+// Model finds a model and its engine by the model's id. Of two of that id the one with files is meant, which can be installed: the
+// other is the same model at its maker's API.
+func (c *Catalogue) Model(id string) (engine *Manifest, model *Model, ok bool) {
 	for _, m := range c.all {
-		if model, ok := m.Model(id); ok {
-			return m, model, true
+		found, has := m.Model(id)
+		if has && (!ok || !model.NeedsFiles() && found.NeedsFiles()) {
+			engine, model, ok = m, found, true
 		}
 	}
-	return nil, nil, false
+	return engine, model, ok
 }
 
 func manifestFiles(dir string) ([]string, error) {
