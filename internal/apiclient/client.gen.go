@@ -249,6 +249,27 @@ func (e CloneVoiceRequestQuality) Valid() bool {
 	}
 }
 
+// Defines values for DoctorCheckLevel.
+const (
+	DoctorCheckLevelError   DoctorCheckLevel = "error"
+	DoctorCheckLevelOk      DoctorCheckLevel = "ok"
+	DoctorCheckLevelWarning DoctorCheckLevel = "warning"
+)
+
+// Valid indicates whether the value is a known member of the DoctorCheckLevel enum.
+func (e DoctorCheckLevel) Valid() bool {
+	switch e {
+	case DoctorCheckLevelError:
+		return true
+	case DoctorCheckLevelOk:
+		return true
+	case DoctorCheckLevelWarning:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for EditRequestOutputFormat.
 const (
 	EditRequestOutputFormatFlac EditRequestOutputFormat = "flac"
@@ -956,6 +977,32 @@ type CloneVoiceRequestOutputFormat string
 
 // CloneVoiceRequestQuality Default: final if the engine is installed, else draft with a warning
 type CloneVoiceRequestQuality string
+
+// DoctorCheck defines model for DoctorCheck.
+type DoctorCheck struct {
+	// Fix What to do; empty when there is nothing
+	Fix Texts `json:"fix"`
+
+	// Id Stable, as in memory or gpu.render_node
+	Id      string           `json:"id"`
+	Level   DoctorCheckLevel `json:"level"`
+	Message Texts            `json:"message"`
+
+	// Ok Nothing has to be done
+	Ok bool `json:"ok"`
+}
+
+// DoctorCheckLevel defines model for DoctorCheck.Level.
+type DoctorCheckLevel string
+
+// DoctorReport defines model for DoctorReport.
+type DoctorReport struct {
+	// Checks In the order in which they should be read
+	Checks *[]DoctorCheck `json:"checks"`
+
+	// Ok False when the studio cannot work like this
+	Ok bool `json:"ok"`
+}
 
 // EditRequest defines model for EditRequest.
 type EditRequest struct {
@@ -2093,6 +2140,11 @@ type ClientInterface interface {
 	// Corresponds with POST /api/v1/auth/ticket (the `CreateTicket` operationId).
 	CreateTicket(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// GetDoctor Check this computer and say what to do
+	//
+	// Corresponds with GET /api/v1/doctor (the `GetDoctor` operationId).
+	GetDoctor(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListEngines List the engines and what they can do
 	//
 	// Corresponds with GET /api/v1/engines (the `ListEngines` operationId).
@@ -2600,6 +2652,21 @@ func (c *Client) GetMe(ctx context.Context, reqEditors ...RequestEditorFn) (*htt
 // Corresponds with POST /api/v1/auth/ticket (the `CreateTicket` operationId).
 func (c *Client) CreateTicket(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCreateTicketRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetDoctor Check this computer and say what to do
+//
+// Corresponds with GET /api/v1/doctor (the `GetDoctor` operationId).
+func (c *Client) GetDoctor(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetDoctorRequest(c.Server)
 	if err != nil {
 		return nil, err
 	}
@@ -3969,6 +4036,33 @@ func NewCreateTicketRequest(server string) (*http.Request, error) {
 	}
 
 	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetDoctorRequest constructs an http.Request for the GetDoctor method
+func NewGetDoctorRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/doctor")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -5841,6 +5935,13 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /api/v1/auth/ticket (the `CreateTicket` operationId).
 	CreateTicketWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*CreateTicketResponse, error)
 
+	// GetDoctorWithResponse Check this computer and say what to do
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/doctor (the `GetDoctor` operationId).
+	GetDoctorWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetDoctorResponse, error)
+
 	// ListEnginesWithResponse List the engines and what they can do
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -7110,6 +7211,68 @@ func (r CreateTicketResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r CreateTicketResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetDoctorResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DoctorReport
+	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationproblemJSON401 *Problem
+	// ApplicationproblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationproblemJSON403 *Problem
+	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationproblemJSON500 *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetDoctorResponse) GetJSON200() *DoctorReport {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r GetDoctorResponse) GetApplicationproblemJSON401() *Problem {
+	return r.ApplicationproblemJSON401
+}
+
+// GetApplicationproblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r GetDoctorResponse) GetApplicationproblemJSON403() *Problem {
+	return r.ApplicationproblemJSON403
+}
+
+// GetApplicationproblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r GetDoctorResponse) GetApplicationproblemJSON500() *Problem {
+	return r.ApplicationproblemJSON500
+}
+
+// GetBody returns the raw response body bytes
+func (r GetDoctorResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetDoctorResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetDoctorResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetDoctorResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -9769,6 +9932,19 @@ func (c *ClientWithResponses) CreateTicketWithResponse(ctx context.Context, reqE
 	return ParseCreateTicketResponse(rsp)
 }
 
+// GetDoctorWithResponse Check this computer and say what to do
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/doctor (the `GetDoctor` operationId).
+func (c *ClientWithResponses) GetDoctorWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetDoctorResponse, error) {
+	rsp, err := c.GetDoctor(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetDoctorResponse(rsp)
+}
+
 // ListEnginesWithResponse List the engines and what they can do
 //
 // Returns a wrapper object for the known response body format(s).
@@ -11141,6 +11317,53 @@ func ParseCreateTicketResponse(rsp *http.Response) (*CreateTicketResponse, error
 			return nil, err
 		}
 		response.ApplicationproblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON500 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetDoctorResponse parses an HTTP response from a GetDoctorWithResponse call
+func ParseGetDoctorResponse(rsp *http.Response) (*GetDoctorResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetDoctorResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DoctorReport
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON403 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
 		var dest Problem

@@ -6,6 +6,8 @@ import (
 	"net"
 
 	"github.com/apibr/studio/internal/auth"
+	"github.com/apibr/studio/internal/device"
+	"github.com/apibr/studio/internal/doctor"
 	"github.com/apibr/studio/internal/engine"
 	"github.com/apibr/studio/internal/httpapi"
 	"github.com/apibr/studio/internal/runner"
@@ -26,7 +28,7 @@ func (a *App) startAPI(ctx context.Context) (Started, error) {
 		Jobs: a.jobs, Voices: a.voices, Assets: a.assets, Signer: a.signer, Auth: a.auth, Projects: studio.NewProjects(a.store.Pool()), Catalogue: a.catalogue, Models: a.tasks, Hub: a.hub,
 		Listener: listener, Ready: a.Ready, Metrics: a.metrics.Handler(), Web: web.Files(), PublicBaseURL: c.PublicBaseURL, TrustForwarded: c.HTTP.TrustForwarded,
 		MaxJSONBytes: int64(c.HTTP.MaxJSONBytes), ReadTimeout: c.HTTP.ReadTimeout, MinVoiceSeconds: c.Voices.MinSeconds,
-		MaxImagePixels: c.Media.MaxImagePixels, MaxImageSide: int64(c.Media.MaxImageSide), EngineDefaults: a.engineDefaults(), Fit: a.fit,
+		MaxImagePixels: c.Media.MaxImagePixels, MaxImageSide: int64(c.Media.MaxImageSide), EngineDefaults: a.engineDefaults(), Fit: a.fit, Doctor: a.examine,
 		RecommendedVoiceSeconds: c.Engines.Chatterbox.MinSampleDuration, Version: version.Version, Log: a.log,
 	})
 	a.stack.Start("http", server.Run)
@@ -46,6 +48,11 @@ func (a *App) engineDefaults() map[engine.ID]map[string]any {
 
 func (a *App) fit(m *engine.Manifest, task, model string, width, height, pictures int) error {
 	return a.runner.Fit(m, task, model, runner.Size{Width: width, Height: height, Pictures: pictures})
+}
+
+// examine looks at this computer anew: what it finds changes while the studio runs.
+func (a *App) examine(ctx context.Context) doctor.Report {
+	return doctor.Examine(ctx, a.config, device.NewHost(""))
 }
 
 // linkBase is how a browser on this computer reaches the studio.

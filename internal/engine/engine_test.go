@@ -206,3 +206,20 @@ func TestTheRealManifests(t *testing.T) {
 		})
 	}
 }
+
+// TestAModelThatTwoEnginesHave is Kontext: at its maker's API it has no files, and here it can be installed.
+func TestAModelThatTwoEnginesHave(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"a": "models: [{id: twin}]", "b": `models: [{id: twin, variants: [{id: Q4, parts: {w: {repo: maker/twin, patterns: ["*"]}}}]}]`, "c": "models: [{id: twin}]",
+	} {
+		manifest := "id: " + name + "\nquality: final\ntasks: {image.edit: {parameters: {type: object}, phases: [{name: p, weight: 1}]}}\n" + text + "\n"
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name+".yaml"), []byte(manifest), 0o600))
+	}
+	c, err := Load(dir)
+	require.NoError(t, err)
+	m, model, ok := c.Model("twin")
+	require.True(t, ok)
+	require.Equal(t, ID("b"), m.ID)
+	require.True(t, model.NeedsFiles())
+}

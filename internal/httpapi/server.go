@@ -17,6 +17,7 @@ import (
 
 	"github.com/apibr/studio/internal/assets"
 	"github.com/apibr/studio/internal/auth"
+	"github.com/apibr/studio/internal/doctor"
 	"github.com/apibr/studio/internal/engine"
 	"github.com/apibr/studio/internal/events"
 	"github.com/apibr/studio/internal/jobs"
@@ -36,6 +37,8 @@ type Config struct {
 	Catalogue *engine.Catalogue
 	Models    *tasks.Service
 	Hub       *events.Hub
+	// Doctor examines this computer. It changes nothing and may take some seconds.
+	Doctor func(ctx context.Context) doctor.Report
 
 	// Listener to serve on.
 	Listener net.Listener
@@ -160,6 +163,7 @@ func (s *Server) registerAll() {
 	s.registerAuth()
 	s.registerEngines()
 	s.registerModels()
+	s.registerDoctor()
 	finishSpec(s.api.OpenAPI())
 }
 

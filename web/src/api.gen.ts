@@ -161,6 +161,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/doctor": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Check this computer and say what to do */
+        get: operations["get-doctor"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/engines": {
         parameters: {
             query?: never;
@@ -745,6 +762,23 @@ export interface components {
              * @description The same seed gives the same result; chosen when absent
              */
             seed?: number;
+        };
+        DoctorCheck: {
+            /** @description What to do; empty when there is nothing */
+            fix: components["schemas"]["Texts"];
+            /** @description Stable, as in memory or gpu.render_node */
+            id: string;
+            /** @enum {string} */
+            level: "ok" | "warning" | "error";
+            message: components["schemas"]["Texts"];
+            /** @description Nothing has to be done */
+            ok: boolean;
+        };
+        DoctorReport: {
+            /** @description In the order in which they should be read */
+            checks: components["schemas"]["DoctorCheck"][] | null;
+            /** @description False when the studio cannot work like this */
+            ok: boolean;
         };
         EditRequest: {
             /** @description Your own name for this job */
@@ -2319,6 +2353,53 @@ export interface operations {
             };
             /** @description Unauthorized */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-doctor": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DoctorReport"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
