@@ -16,6 +16,8 @@ import (
 	"github.com/apibr/studio/internal/assets"
 	"github.com/apibr/studio/internal/auth"
 	"github.com/apibr/studio/internal/config"
+	"github.com/apibr/studio/internal/device"
+	"github.com/apibr/studio/internal/doctor"
 	"github.com/apibr/studio/internal/engine"
 	"github.com/apibr/studio/internal/events"
 	"github.com/apibr/studio/internal/fetch"
@@ -110,13 +112,22 @@ func (a *App) sidecarConfig() sidecar.Config {
 	}
 }
 
+// proxyVariables are what a process needs to reach the network from behind a proxy.
+var proxyVariables = []string{"HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR"}
+
 // engineEnv are the settings that only one engine's process gets to see.
 func (a *App) engineEnv() map[engine.ID][]string {
 	bfl := a.config.Engines.BFL
 	if bfl.Key == "" {
 		return nil
 	}
-	return map[engine.ID][]string{"bfl": {"APIBR_BFL_KEY=" + bfl.Key, "APIBR_BFL_URL=" + bfl.URL}}
+	env := []string{"APIBR_BFL_KEY=" + bfl.Key, "APIBR_BFL_URL=" + bfl.URL, "APIBR_BFL_MODEL=" + bfl.Model}
+	for _, name := range proxyVariables {
+		if value, set := os.LookupEnv(name); set {
+			env = append(env, name+"="+value)
+		}
+	}
+	return map[engine.ID][]string{"bfl": env}
 }
 
 // installed says whether an engine can be started: a remote one needs a key.
@@ -143,6 +154,16 @@ func (a *App) adjust(m *engine.Manifest, environment []string) []string {
 	return torchenv.Environment(profile, cards, a.config.DataDir).Apply(environment)
 }
 
+// beforeGPU asks the doctor whether a job on the card can work.
+func (a *App) beforeGPU(ctx context.Context) error {
+	for _, check := range doctor.BeforeGPU(ctx, a.config, a.host).Checks {
+		if !check.OK && check.Level == device.Failure {
+			return &runner.CardError{Detail: strings.TrimSuffix(check.Message.En, ".") + ": " + check.Fix.En}
+		}
+	}
+	return nil
+}
+
 func (a *App) runnerConfig() runner.Config {
 	c := a.config
 	weights := c.Queue.PriorityWeights
@@ -156,6 +177,7 @@ func (a *App) runnerConfig() runner.Config {
 		WorkDir: filepath.Join(c.DataDir, "work"), Slots: c.Queue.MaxConcurrentJobs,
 		Policy:       sched.Policy{Weights: map[sched.Lane]int{"audio": weights.Audio, "image": weights.Image, "video": weights.Video}, MaxWait: c.Queue.MaxWait},
 		MinAvailable: int64(c.Guard.MinAvailable), MinAvailableFraction: c.Guard.MinAvailableFraction, GPUFraction: fraction, UseGPU: c.GPU.Device != "cpu",
+		BeforeGPU: a.beforeGPU,
 		KeepAlive: c.Models.KeepAlive, SoftStop: c.Supervisor.SoftStop, Shared: a.shared(), Metrics: a.metrics, Log: a.log,
 	}
 }

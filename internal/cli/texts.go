@@ -48,6 +48,7 @@ var texts = map[string][2]string{
 	"stage.read":               {"reading the sample", "lendo a amostra"},
 	"stage.measure":            {"measuring the voice", "medindo a voz"},
 	"stage.draw":               {"drawing", "desenhando"},
+	"stage.prepare":            {"preparing", "preparando"},
 	"stage.prompt":             {"reading the prompt", "lendo o pedido"},
 	"stage.sample":             {"generating", "gerando"},
 	"stage.decode":             {"decoding", "decodificando"},

@@ -61,6 +61,7 @@ func (c *Config) check() error {
 	if hub, err := url.Parse(c.Models.HubURL); err != nil || hub.Host == "" || (hub.Scheme != "https" && hub.Scheme != "http") {
 		require(false, "models.hub_url must be an https address, or an http one of your own network")
 	}
+	require(slices.Contains([]string{"flux-kontext-pro", "flux-kontext-max"}, c.Engines.BFL.Model), "engines.bfl.model must be flux-kontext-pro or flux-kontext-max")
 	require(c.Voices.MinSeconds > 0, "voices.min_seconds must be above 0")
 	require(c.Guard.MinAvailableFraction >= 0 && c.Guard.MinAvailableFraction < 1, "guard.min_available_fraction must be 0 or more and below 1")
 	return errors.Join(problems...)

@@ -121,8 +121,9 @@ type MultiTalk struct {
 
 // BFL is the remote image API.
 type BFL struct {
-	URL string `koanf:"url"`
-	Key string `koanf:"key"`
+	URL   string `koanf:"url"`
+	Key   string `koanf:"key"`
+	Model string `koanf:"model"` // flux-kontext-pro or flux-kontext-max; default flux-kontext-pro
 }
 
 // Database says which Postgres to use. With DSN empty the studio runs its own.
@@ -207,7 +208,7 @@ func Default() *Config {
 		GPU:      GPU{Device: "auto", MemoryFraction: "auto"},
 		Models:   Models{MaxCacheSize: 100e9, KeepAlive: 10 * time.Minute, HubURL: "https://huggingface.co", TorchIndexes: map[string]string{}, VRAMRequired: map[string]Size{}},
 		Queue:    Queue{MaxConcurrentJobs: 2, PriorityWeights: Weights{3, 2, 1}, MaxWait: 10 * time.Minute, MaxQueued: 10000, EventRetention: 7 * 24 * time.Hour},
-		Engines:  Engines{Chatterbox: Chatterbox{CFG: 0.65, Temperature: 1, Exaggeration: 1, MinSampleDuration: 15}, MultiTalk: MultiTalk{FPS: 25, SamplingSteps: 100, Preset: "auto"}, BFL: BFL{URL: "https://api.bfl.ai"}},
+		Engines:  Engines{Chatterbox: Chatterbox{CFG: 0.65, Temperature: 1, Exaggeration: 1, MinSampleDuration: 15}, MultiTalk: MultiTalk{FPS: 25, SamplingSteps: 100, Preset: "auto"}, BFL: BFL{URL: "https://api.bfl.ai", Model: "flux-kontext-pro"}},
 		Python:   Python{Manifests: []string{}},
 		Database: Database{PoolMode: "auto", MaxConnections: 20, RootMode: "auto"},
 		Supervisor: Supervisor{HangGrace: 10 * time.Minute, CancelGrace: 2 * time.Second, TermGrace: 2 * time.Second, Spare: true, MaxFaults: 3,

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -222,4 +223,55 @@ func TestAModelThatTwoEnginesHave(t *testing.T) {
 	require.True(t, ok)
 	require.Equal(t, ID("b"), m.ID)
 	require.True(t, model.NeedsFiles())
+}
+
+// speech has a Brazilian pack, a general model and an English one.
+const speech = `id: chatterbox
+quality: final
+languages: [pt-BR, pt, en, de]
+models:
+  - {id: brazil, default: true, languages: [pt-BR], variants: [{id: fp32, parts: {t3: {repo: a/b, patterns: ["*"]}}}]}
+  - {id: general, languages: [pt, en, de], variants: [{id: fp32, parts: {t3: {repo: a/b, patterns: ["*"]}}}]}
+  - {id: english, languages: [en], for: {scale: 4}, variants: [{id: fp32, parts: {t3: {repo: a/b, patterns: ["*"]}}}]}
+tasks: {audio.speech: {parameters: {type: object}, phases: [{name: p, weight: 1}]}}
+`
+
+func TestTheModelIsChosenByLanguageParametersAndWhatIsInstalled(t *testing.T) {
+	for _, c := range []struct {
+		language  string
+		params    map[string]any
+		installed []string
+		want      string // "" is not installed
+	}{
+		{"pt-BR", nil, []string{"brazil", "general", "english"}, "brazil"},
+		{"pt-BR", nil, []string{"general", "english"}, "general"},
+		{"pt-BR", nil, []string{"english"}, ""},
+		{"pt", nil, []string{"brazil", "general"}, "general"},
+		{"pt", nil, []string{"brazil"}, "brazil"},
+		{"en-GB", map[string]any{"scale": 4.0}, []string{"brazil", "general", "english"}, "english"},
+		{"en", nil, []string{"brazil", "general"}, "general"},
+		{"", nil, []string{"english", "brazil"}, "brazil"},
+		{"", nil, []string{"english"}, "english"},
+		{"xx", nil, []string{"general"}, "general"}, // none speaks it: the refusal is about the language
+	} {
+		dir := t.TempDir()
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "speech.yaml"), []byte(speech), 0o600))
+		catalogue, err := Load(dir)
+		require.NoError(t, err)
+		catalogue.Variants = func(model string) []string {
+			if slices.Contains(c.installed, model) {
+				return []string{"fp32"}
+			}
+			return nil
+		}
+		got, err := catalogue.Choose(Choice{Task: "audio.speech", Quality: Final, Language: c.language, Params: c.params})
+		if c.want == "" {
+			var missing *NotInstalledError
+			require.ErrorAs(t, err, &missing)
+			require.Contains(t, missing.How.En, "apibr models install brazil")
+			continue
+		}
+		require.NoError(t, err)
+		require.Equal(t, c.want, got.Model, "%s with %v", c.language, c.installed)
+	}
 }

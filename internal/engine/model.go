@@ -160,7 +160,7 @@ func (m *Model) lacks(req Choice) []string {
 
 // suits ranks how well the model fits the request: the language it was made for, then the parameters, then the engine's default.
 func (m *Model) suits(req Choice) (rank int) {
-	base, _, _ := strings.Cut(req.Language, "-")
+	base := baseOf(req.Language)
 	for _, spoken := range m.Languages {
 		switch {
 		case req.Language == "":
@@ -168,6 +168,8 @@ func (m *Model) suits(req Choice) (rank int) {
 			rank = max(rank, 8)
 		case strings.EqualFold(spoken, base):
 			rank = max(rank, 4)
+		case strings.EqualFold(baseOf(spoken), base):
+			rank = max(rank, 2)
 		}
 	}
 	for name, value := range m.For {
@@ -181,12 +183,17 @@ func (m *Model) suits(req Choice) (rank int) {
 	return rank
 }
 
-// Speaks says whether the model speaks the language of the tag, or the language without its region.
+// Speaks says whether the model speaks the language of the tag, in whatever region.
 func (m *Model) Speaks(tag string) bool {
-	base, _, _ := strings.Cut(tag, "-")
 	return tag == "" || len(m.Languages) == 0 || slices.ContainsFunc(m.Languages, func(spoken string) bool {
-		return strings.EqualFold(spoken, tag) || strings.EqualFold(spoken, base)
+		return strings.EqualFold(baseOf(spoken), baseOf(tag))
 	})
+}
+
+// baseOf a BCP 47 tag is the language without its region.
+func baseOf(tag string) string {
+	base, _, _ := strings.Cut(tag, "-")
+	return base
 }
 
 // ModelsFor are the models that can answer the request, the most suitable first.

@@ -45,6 +45,7 @@ var sentences = map[string]string{
 	"The job is not finished":                "O trabalho não terminou",
 	"The job has no result":                  "O trabalho não tem resultado",
 	"Not ready":                              "Ainda não está pronto",
+	"The graphics card is not ready":         "A placa de vídeo não está pronta",
 	"The engine crashed":                     "O motor parou de funcionar",
 	"The engine hung":                        "O motor travou",
 	"There is not enough memory":             "Não há memória suficiente",

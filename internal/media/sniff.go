@@ -116,14 +116,17 @@ func sniff(path string) (container, error) {
 	return container{}, &InputError{ErrUnsupported, "the file is none of the types that are accepted, whatever its name says: " + acceptedTypes}
 }
 
-// Extension is the usual file name extension of a MIME type that the studio writes or accepts, with its dot; ".json" for
-// JSON and ".bin" for the rest.
+// Extension is the usual file name extension of a MIME type that the studio writes or accepts, with its dot; ".bin" for
+// what has none.
 func Extension(mime string) string {
 	if c, ok := byMIME[mime]; ok {
 		return c.ext
 	}
-	if mime == "application/json" {
-		return ".json"
+	if extension, ok := texts[mime]; ok {
+		return extension
 	}
 	return ".bin"
 }
+
+// texts are the files beside media.
+var texts = map[string]string{"application/json": ".json", "application/x-subrip": ".srt", "text/vtt": ".vtt"}

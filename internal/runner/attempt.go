@@ -64,6 +64,9 @@ func (a *attempt) execute(ctx context.Context) (jobs.Result, error) {
 	if err != nil {
 		return jobs.Result{}, err
 	}
+	if err := a.runner.lookAtCard(ctx, a.device); err != nil {
+		return jobs.Result{}, err
+	}
 	if a.result, err = a.compute(ctx, request); err != nil {
 		return jobs.Result{}, err
 	}

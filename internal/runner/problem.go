@@ -46,7 +46,10 @@ func (a *attempt) problemOf(err error) jobs.Problem {
 	var hang *sidecar.HangError
 	var guard *sidecar.GuardError
 	var input *media.InputError
+	var card *CardError
 	switch {
+	case errors.As(err, &card):
+		return problem("gpu_not_ready", http.StatusUnprocessableEntity, "The graphics card is not ready", card.Detail, true)
 	case errors.As(err, &said):
 		return a.engineProblem(said)
 	case errors.As(err, &crash):

@@ -67,6 +67,9 @@ type Config struct {
 	// UseGPU false keeps everything off the cards (gpu.device: cpu).
 	UseGPU bool
 
+	// BeforeGPU looks at the card before the first job on it: what is wrong and what to do, nil when nothing is. Default: no look.
+	BeforeGPU func(ctx context.Context) error
+
 	// KeepAlive is how long an idle model on a card stays loaded. Default 10 minutes.
 	KeepAlive time.Duration
 
@@ -121,6 +124,7 @@ type Runner struct {
 	shares   sched.Shares
 	baseline map[string]int64 // VRAM of others by card, seen while nothing of ours was loaded
 	peaks    peaks
+	card     cardLook
 	credits  int           // starts that no ticket has been given up for
 	started  chan struct{} // closed and replaced at each start
 	attempts sync.WaitGroup
