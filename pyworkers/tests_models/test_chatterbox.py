@@ -710,6 +710,11 @@ def test_voices_of_the_draft_engines(brazilian: Engine, tmp_path: Path) -> None:
     sample = InputFile("voice_sample", SAMPLE, "audio/wav")
     made = known.of(context(tmp_path / "a", inputs=[file, sample]), file, [])
     assert made.tokens.shape[1] > 50
+    soundfile.write(tmp_path / "silence.wav", np.zeros(48000, np.float32), 24000)
+    sample = InputFile("voice_sample", tmp_path / "silence.wav", "audio/wav")
+    with pytest.raises(InvalidInputError, match="the voice's sample cannot be used: nobody is heard") as raised:
+        known.of(context(tmp_path / "a", inputs=[file, sample]), file, [])
+    assert raised.value.field == "voice_id"
 
 
 # ---- recordings

@@ -121,7 +121,11 @@ class Voices:
             key = self._key(hashlib.file_digest(stream, "sha256").hexdigest())
         found = self._find(key)
         if found is None:
-            found = compute(self._model, listen(context, sample, least=3.0, recommended=15.0).clip)
+            try:
+                recording = listen(context, sample, least=3.0, recommended=15.0)
+            except InvalidInputError as error:  # in a speech job it is the voice that is wrong
+                raise InvalidInputError(f"the voice's sample cannot be used: {error}", field="voice_id") from None
+            found = compute(self._model, recording.clip)
             self._cache.save(key, found.tensors())
         return found
 
