@@ -112,7 +112,10 @@ _AROUND_YEAR = re.compile(
 _ERA = re.compile(r"(?<![\w.,])(\d{1,4}) (?=(?:BC|AD|BCE|CE|B\.C\.|A\.D\.)(?!\w))")
 _YEAR_SPAN = re.compile(r"(?<![\w.,/-])(1[0-9]\d\d|20\d\d) ?([-–/]) ?(1[0-9]\d\d|20\d\d|\d\d)(?![\w/-]|[.,]\d)")
 # Alone, only what is nearly always a year; "1999 people" are counted.
-_BARE = re.compile(r"(?<![\w.,:/$€£-])(19\d\d|20[0-4]\d)(?=[.,;:!?)\"']*(?:$| (?![^\W\d_]+s(?!\w)))|[)\"'])(?![.,:]\d)")
+_BARE = re.compile(
+    r"(?<![\w.,:/$€£-])(19\d\d|20[0-4]\d)(?=[.,;:!?)\"']*"
+    r"(?:$| (?:(?:was|is|has)(?!\w)|(?![^\W\d_]+s(?!\w))))|[)\"'])(?![.,:]\d)"
+)
 
 
 def _decade(match: re.Match[str]) -> str:

@@ -9,7 +9,7 @@ from . import tables_en as tables
 from . import words_en as words
 from .numbers import TOKEN, roman
 from .phones_en import STEPS as PHONE_STEPS
-from .shared import Abbreviations, Step, around, is_initial, strip_markup, tidy
+from .shared import Abbreviations, Step, around, ends_here, is_initial, strip_markup, tidy
 
 DAY_FIRST = frozenset({"en-gb", "en-au", "en-nz", "en-ie", "en-za", "en-in"})
 """Where 3/4/2026 is the third of April."""
@@ -51,7 +51,10 @@ _MONEY = money.Reader(
 _ABBREVIATIONS = Abbreviations(
     tables.TITLES, tables.BEFORE_NAME, tables.BEFORE_NUMBER, tables.ANYWHERE, tables.ENDS_SENTENCE
 )
-_STREET = re.compile(r"(?<=[a-z\d]) (St|Dr)\.(?= ?(?:$|[,;)—–-]|[a-z]))(?=( ?$))?")
+# Behind a name or "42nd", and with no name behind: Elm Dr., but Dr. Elm.
+_STREET = re.compile(
+    r"((?<!\w)(?!The |My |Our )[A-Z][a-z]{1,30}|(?:st|nd|rd|th)(?<=\d..)) (St|Dr)\.(?! ?[A-ZÀ-Ý])(?=( ?$))?"
+)
 _HASH = re.compile(r"(?<!\w)#(?=\d)|\bNo (?=\d)|\bnº ?(?=\d)")
 _AGAINST = re.compile(r"(?<=[a-z]) v\.? (?=[A-Z][a-z])")
 _FEET = re.compile(r"(?<![\w.,])(\d{1,2})' ?(\d{1,2})\"")
@@ -66,8 +69,8 @@ _VERSION = re.compile(r"(?<![\w.])v\.? ?(?=\d+\.\d)", re.IGNORECASE)
 
 
 def _street(match: re.Match[str]) -> str:
-    name = "Street" if match.group(1) == "St" else "Drive"
-    return f" {name}{'.' if match.group(2) is not None else ''}"
+    name = "Street" if match.group(2) == "St" else "Drive"
+    return f"{match.group(1)} {name}{'.' if match.group(3) is not None else ''}"
 
 
 def _dotted(text: str) -> str:
@@ -83,7 +86,7 @@ def _initial(match: re.Match[str]) -> str:
 
 def _end_of(match: re.Match[str]) -> str:
     """The full stop of a sentence, where the abbreviation's own stands for it."""
-    return "" if match.string[match.end() :].strip("\"') ") else "."
+    return "." if ends_here(match.string, match.end()) else ""
 
 
 _ROMAN = re.compile(r"(?<![\w.-])([IVXLCDM]{1,12})(?![\w'.]\w|\w)")
@@ -222,6 +225,7 @@ def _mixed_word(match: re.Match[str]) -> str:
             said = said.rstrip("-") + " " * bool(said and said[-1] != " ") + run
         elif run.isalpha():
             letters = run.isupper() and run.isascii() and (len(run) <= 2 or acronyms.is_spelled(run, _ACRONYMS))
+            said = said[:-1] + " " if run.isupper() and said.endswith("-") else said
             said += " " * said[-1:].isdigit() + (words.letters(run) if letters else run)
         else:
             said += " " if run == "_" else run
@@ -246,6 +250,7 @@ _ACRONYMS = acronyms.Rules(
 _SYMBOLS = [
     (re.compile(pattern), f" {said} ")
     for pattern, said in [
+        (r"(?<=\b[CF])#", "sharp"),
         (r"&", "and"), (r"(?<!\w)R\$", "reais"), (r"US\$|\$", "dollars"), (r"€", "euros"), (r"£", "pounds"),
         (r"¥", "yen"),
         (r"(?<=\w)¢", "cents"), (r"@", "at"),  (r"#", "hash"),

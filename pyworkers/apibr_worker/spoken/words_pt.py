@@ -191,6 +191,8 @@ def is_feminine(following: str) -> bool:
     if not match:
         return False
     word, second = match.group(1), match.group(2)
+    if word[0].isupper() and not word.isupper():
+        return False  # a name: Flamengo 2 a 1 Palmeiras
     if word.lower() in _INVARIABLE and second:
         word = second
     word = word.lower()
