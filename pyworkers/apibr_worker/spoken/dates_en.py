@@ -71,7 +71,8 @@ def _slashed(match: re.Match[str], *, day_first: bool) -> str:
     if (first, second) == ("9", "11"):
         return "nine eleven"
     fraction = first[0] != "0" and second[0] != "0" and int(first) < int(second) and int(second) in _DENOMINATORS
-    if fraction or (first, second) == ("24", "7"):
+    # 10/10 and 5/5 are marks more often than days.
+    if fraction or (first, second) in (("24", "7"), ("10", "10"), ("5", "5")):
         return match.group()
     month, day = (second, first) if day_first else (first, second)
     return _date(int(month), int(day), "") or match.group()

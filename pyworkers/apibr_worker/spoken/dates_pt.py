@@ -74,7 +74,9 @@ def _day_month(match: re.Match[str]) -> str:
     first, second = match.group(2), match.group(3)
     said = _date(int(first), int(second), "")
     told = bool(match["day"]) or "0" in (first[0], second[0]) or int(first) >= int(second)
-    if said is None or not told or f"{first}/{second}" == "24/7":
+    # 10/10 and 5/5 are marks more often than days.
+    mark = not match["day"] and (first, second) in (("10", "10"), ("5", "5"))
+    if said is None or not told or mark or (first, second) == ("24", "7"):
         return match.group()
     return (match["day"] or "") + said
 

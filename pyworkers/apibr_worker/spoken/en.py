@@ -144,6 +144,8 @@ _PER = re.compile(r"(?<=\w)/(?=(?:hour|day|month|year|week|minute|second|person|
 _MIXED = re.compile(r"(?<![\d/.,])(\d{1,4}) (?=\d{1,2}/\d{1,3}(?![\d/]))")
 _SLASH = re.compile(r"(?<![\d/.,])(\d{1,6})/(\d{1,6})(?![\d/]|[.,]\d)")
 _MIXED_BEFORE = re.compile(r"\d and $")
+_MARK = re.compile(r"(?<![\d/.,])(?:(10|5)/\1|(\d{1,2}[.,]\d)/(10|5))(?![\d/]|[.,]\d)")
+_CENTS = re.compile(r"(?<=\$)\.(?=\d\d(?!\d))")
 _TIMES = re.compile(r"(?<=\d) ?([x×✕*]) ?(?=\d)")
 _TIMES_AS_MUCH = re.compile(r"(?<=\d) ?[x×](?!\w)")
 _RATIO = re.compile(r"(?<![\d:.,])(\d{1,4}):(\d{1,4})(?![\d:])")
@@ -281,6 +283,7 @@ def _steps(*, day_first: bool) -> list[Step]:
     return [
         lambda text: web.speak(text, _WEB),
         strip_markup,
+        _sub(_CENTS, "0."),
         *PHONE_STEPS,
         *dates_en.steps(day_first=day_first),
         _MONEY.speak,
@@ -310,6 +313,7 @@ def _steps(*, day_first: bool) -> list[Step]:
         lambda text: _PERCENT.sub(lambda m: around(m, " percent" if m.group(1) == "%" else " per thousand"), text),
         _sub(_PER, " per "),
         _sub(_MIXED, r"\1 and "),
+        lambda text: _MARK.sub(lambda m: f"{m[2] or m[1]} out of {m[3] or m[1]}", text),
         lambda text: _SLASH.sub(_slash, text),
         _times,
         lambda text: _RATIO.sub(_ratio, text),

@@ -160,6 +160,7 @@ _LENGTH_PER = re.compile(
 )
 _MIXED = re.compile(r"(?<![\d/.,])(\d{1,4}) (?=\d{1,2}/\d{1,3}(?![\d/]))")
 _SLASH = re.compile(r"(?<![\d/.,])(\d{1,6})/(\d{1,6})(?![\d/]|[.,]\d)")
+_MARK = re.compile(r"(?<![\d/.,])(?:(10|5)/\1|(\d{1,2}[.,]\d)/(10|5))(?![\d/]|[.,]\d)")
 _TIMES = re.compile(r"(?<=\d) ?([x×✕*]) ?(?=\d)")
 # Flamengo 2 x 1 Palmeiras: names on both sides.
 _SCORE = re.compile(r"[^\W\d_]{3,} \d{1,2} x \d{1,2} [A-ZÀ-Ý][a-zà-ÿ]")
@@ -332,6 +333,7 @@ _STEPS: list[Step] = [
     lambda text: _PERCENT.sub(lambda m: around(m, " por cento" if m.group(1) == "%" else " por mil"), text),
     _sub(_LENGTH_PER, " por "),
     _sub(_MIXED, r"\1 e "),
+    lambda text: _MARK.sub(lambda m: f"{m[2] or m[1]} de {m[3] or m[1]}", text),
     lambda text: _SLASH.sub(_slash, text),
     _times,
     lambda text: _RATIO.sub(_ratio, text),
