@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from apibr_worker.spoken import Sentence, sentences, speak
+from apibr_worker.spoken import Sentence, sentences, speak, split
 
 _HERE = Path(__file__).parent
 
@@ -83,14 +83,14 @@ def _digits(text: str) -> list[str]:
 
 @pytest.mark.parametrize("language", ["pt-BR", "en", "en-GB"])
 def test_no_digit_is_left(language: str) -> None:
-    for text in _texts(1, 1500):
+    for text in _texts(1, 700):
         assert not _digits(speak(text, language)), text
 
 
 @pytest.mark.parametrize("language", ["pt-BR", "en", "fr"])
 def test_speaking_twice_is_speaking_once(language: str) -> None:
     # With spaces between: "PauloVkm" cannot mean anything, and is read anew when its parts have come apart.
-    for text in _texts(2, 1500, joints=(" ",)):
+    for text in _texts(2, 700, joints=(" ",)):
         once = speak(text, language)
         assert speak(once, language) == once, text
 
@@ -160,7 +160,7 @@ def _check(text: str, found: list[Sentence], limit: int) -> None:
 @pytest.mark.parametrize("language", ["pt-BR", "en", "", "zh"])
 @pytest.mark.parametrize("limit", [40, 90, 280])
 def test_splitting_loses_nothing(language: str, limit: int) -> None:
-    for text in _texts(4, 150):
+    for text in _texts(4, 60):
         long = text + "\n\n" + text * 3
         _check(long, sentences(long, limit, language), limit)
 
@@ -199,9 +199,7 @@ def test_where_sentences_end(text: str, parts: list[str]) -> None:
 
 
 def _spans(text: str) -> list[str]:
-    from apibr_worker.spoken.split import _sentence_spans
-
-    return [text[start:end] for start, end in _sentence_spans(text, 0, len(text))]
+    return [text[start:end] for start, end in split._sentence_spans(text, 0, len(text))]
 
 
 def test_short_sentences_go_together_and_long_ones_do_not() -> None:
@@ -248,6 +246,17 @@ def test_a_word_that_says_more_than_the_limit_is_shared_out() -> None:
     assert len(found) > 4
     assert " ".join(piece.text for piece in found).count("sete") == 200
     _check(text, found, 280)
+
+
+def test_what_says_nothing_goes_with_a_neighbour() -> None:
+    for text in ("😀" * 300 + " Oi.", "Oi " + "😀 " * 300, "😀\n\nOi.\n\n" + "😀" * 300, "Oi. 😀 Tchau."):
+        found = sentences(text, 90, "pt-BR")
+        _check(text, found, 90)
+        assert " ".join(piece.text for piece in found) in ("Oi.", "Oi", "Oi. Tchau.")
+
+
+def test_chinese_sentences_are_joined_without_a_space() -> None:
+    assert [piece.text for piece in sentences("你好。世界！", 90, "zh")] == ["你好。世界！"]
 
 
 def test_a_limit_that_no_sentence_fits_is_refused() -> None:

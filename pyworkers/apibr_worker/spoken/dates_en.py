@@ -71,7 +71,8 @@ def _slashed(match: re.Match[str], *, day_first: bool) -> str:
     if (first, second) == ("9", "11"):
         return "nine eleven"
     fraction = first[0] != "0" and second[0] != "0" and int(first) < int(second) and int(second) in _DENOMINATORS
-    if fraction or (first, second) == ("24", "7"):
+    # 10/10 and 5/5 are marks more often than days.
+    if fraction or (first, second) in (("24", "7"), ("10", "10"), ("5", "5")):
         return match.group()
     month, day = (second, first) if day_first else (first, second)
     return _date(int(month), int(day), "") or match.group()
@@ -112,7 +113,10 @@ _AROUND_YEAR = re.compile(
 _ERA = re.compile(r"(?<![\w.,])(\d{1,4}) (?=(?:BC|AD|BCE|CE|B\.C\.|A\.D\.)(?!\w))")
 _YEAR_SPAN = re.compile(r"(?<![\w.,/-])(1[0-9]\d\d|20\d\d) ?([-–/]) ?(1[0-9]\d\d|20\d\d|\d\d)(?![\w/-]|[.,]\d)")
 # Alone, only what is nearly always a year; "1999 people" are counted.
-_BARE = re.compile(r"(?<![\w.,:/$€£-])(19\d\d|20[0-4]\d)(?=[.,;:!?)\"']*(?:$| (?![^\W\d_]+s(?!\w)))|[)\"'])(?![.,:]\d)")
+_BARE = re.compile(
+    r"(?<![\w.,:/$€£-])(19\d\d|20[0-4]\d)(?=[.,;:!?)\"']*"
+    r"(?:$| (?:(?:was|is|has)(?!\w)|(?![^\W\d_]+s(?!\w))))|[)\"'])(?![.,:]\d)"
+)
 
 
 def _decade(match: re.Match[str]) -> str:

@@ -74,13 +74,21 @@ def _day_month(match: re.Match[str]) -> str:
     first, second = match.group(2), match.group(3)
     said = _date(int(first), int(second), "")
     told = bool(match["day"]) or "0" in (first[0], second[0]) or int(first) >= int(second)
-    if said is None or not told or f"{first}/{second}" == "24/7":
+    # 10/10 and 5/5 are marks more often than days.
+    mark = not match["day"] and (first, second) in (("10", "10"), ("5", "5"))
+    if said is None or not told or mark or (first, second) == ("24", "7"):
         return match.group()
     return (match["day"] or "") + said
 
 
 # --- Hours ---------------------------------------------------------------------------------------------------------
 
+_WEEKDAYS = {
+    "seg": "segunda", "ter": "terça", "qua": "quarta", "qui": "quinta", "sex": "sexta", "sáb": "sábado",
+    "dom": "domingo",
+}  # fmt: skip
+_DAYS = "|".join(_WEEKDAYS)
+_WEEK = re.compile(rf"(?<!\w)({_DAYS})\.? (a|à|e) ({_DAYS})(?!\w)\.?(?! *$)", re.IGNORECASE)
 _SPAN = re.compile(r"(?<=\d|h) ?[-–] ?(?=\d{1,2}(?:h(?!\w*[g-z])|:\d\d))")
 _ENGLISH = re.compile(r"(?<![\w:.,])(\d{1,2})(?:[:h](\d{2}))? ?([ap])(?:m(?!\w)|\.m\.)", re.IGNORECASE)
 _LETTER = re.compile(
@@ -131,6 +139,7 @@ def _verse(match: re.Match[str]) -> str:
 
 
 STEPS: list[Step] = [
+    lambda text: _WEEK.sub(lambda m: f"{_WEEKDAYS[m[1].lower()]} {m[2]} {_WEEKDAYS[m[3].lower()]}", text),
     lambda text: _VERSE.sub(_verse, text),
     lambda text: _ISO.sub(_iso, text),
     lambda text: _FULL.sub(_full, text),

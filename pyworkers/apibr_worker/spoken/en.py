@@ -9,7 +9,7 @@ from . import tables_en as tables
 from . import words_en as words
 from .numbers import TOKEN, roman
 from .phones_en import STEPS as PHONE_STEPS
-from .shared import Abbreviations, Step, around, is_initial, strip_markup, tidy
+from .shared import Abbreviations, Step, around, ends_here, is_initial, strip_markup, tidy
 
 DAY_FIRST = frozenset({"en-gb", "en-au", "en-nz", "en-ie", "en-za", "en-in"})
 """Where 3/4/2026 is the third of April."""
@@ -51,7 +51,10 @@ _MONEY = money.Reader(
 _ABBREVIATIONS = Abbreviations(
     tables.TITLES, tables.BEFORE_NAME, tables.BEFORE_NUMBER, tables.ANYWHERE, tables.ENDS_SENTENCE
 )
-_STREET = re.compile(r"(?<=[a-z\d]) (St|Dr)\.(?= ?(?:$|[,;)—–-]|[a-z]))(?=( ?$))?")
+# Behind a name or "42nd", and with no name behind: Elm Dr., but Dr. Elm.
+_STREET = re.compile(
+    r"((?<!\w)(?!The |My |Our )[A-Z][a-z]{1,30}|(?:st|nd|rd|th)(?<=\d..)) (St|Dr)\.(?! ?[A-ZÀ-Ý])(?=( ?$))?"
+)
 _HASH = re.compile(r"(?<!\w)#(?=\d)|\bNo (?=\d)|\bnº ?(?=\d)")
 _AGAINST = re.compile(r"(?<=[a-z]) v\.? (?=[A-Z][a-z])")
 _FEET = re.compile(r"(?<![\w.,])(\d{1,2})' ?(\d{1,2})\"")
@@ -66,8 +69,8 @@ _VERSION = re.compile(r"(?<![\w.])v\.? ?(?=\d+\.\d)", re.IGNORECASE)
 
 
 def _street(match: re.Match[str]) -> str:
-    name = "Street" if match.group(1) == "St" else "Drive"
-    return f" {name}{'.' if match.group(2) is not None else ''}"
+    name = "Street" if match.group(2) == "St" else "Drive"
+    return f"{match.group(1)} {name}{'.' if match.group(3) is not None else ''}"
 
 
 def _dotted(text: str) -> str:
@@ -83,7 +86,7 @@ def _initial(match: re.Match[str]) -> str:
 
 def _end_of(match: re.Match[str]) -> str:
     """The full stop of a sentence, where the abbreviation's own stands for it."""
-    return "" if match.string[match.end() :].strip("\"') ") else "."
+    return "." if ends_here(match.string, match.end()) else ""
 
 
 _ROMAN = re.compile(r"(?<![\w.-])([IVXLCDM]{1,12})(?![\w'.]\w|\w)")
@@ -141,6 +144,8 @@ _PER = re.compile(r"(?<=\w)/(?=(?:hour|day|month|year|week|minute|second|person|
 _MIXED = re.compile(r"(?<![\d/.,])(\d{1,4}) (?=\d{1,2}/\d{1,3}(?![\d/]))")
 _SLASH = re.compile(r"(?<![\d/.,])(\d{1,6})/(\d{1,6})(?![\d/]|[.,]\d)")
 _MIXED_BEFORE = re.compile(r"\d and $")
+_MARK = re.compile(r"(?<![\d/.,])(?:(10|5)/\1|(\d{1,2}[.,]\d)/(10|5))(?![\d/]|[.,]\d)")
+_CENTS = re.compile(r"(?<=\$)\.(?=\d\d(?!\d))")
 _TIMES = re.compile(r"(?<=\d) ?([x×✕*]) ?(?=\d)")
 _TIMES_AS_MUCH = re.compile(r"(?<=\d) ?[x×](?!\w)")
 _RATIO = re.compile(r"(?<![\d:.,])(\d{1,4}):(\d{1,4})(?![\d:])")
@@ -222,6 +227,7 @@ def _mixed_word(match: re.Match[str]) -> str:
             said = said.rstrip("-") + " " * bool(said and said[-1] != " ") + run
         elif run.isalpha():
             letters = run.isupper() and run.isascii() and (len(run) <= 2 or acronyms.is_spelled(run, _ACRONYMS))
+            said = said[:-1] + " " if run.isupper() and said.endswith("-") else said
             said += " " * said[-1:].isdigit() + (words.letters(run) if letters else run)
         else:
             said += " " if run == "_" else run
@@ -246,6 +252,7 @@ _ACRONYMS = acronyms.Rules(
 _SYMBOLS = [
     (re.compile(pattern), f" {said} ")
     for pattern, said in [
+        (r"(?<=\b[CF])#", "sharp"),
         (r"&", "and"), (r"(?<!\w)R\$", "reais"), (r"US\$|\$", "dollars"), (r"€", "euros"), (r"£", "pounds"),
         (r"¥", "yen"),
         (r"(?<=\w)¢", "cents"), (r"@", "at"),  (r"#", "hash"),
@@ -276,6 +283,7 @@ def _steps(*, day_first: bool) -> list[Step]:
     return [
         lambda text: web.speak(text, _WEB),
         strip_markup,
+        _sub(_CENTS, "0."),
         *PHONE_STEPS,
         *dates_en.steps(day_first=day_first),
         _MONEY.speak,
@@ -305,6 +313,7 @@ def _steps(*, day_first: bool) -> list[Step]:
         lambda text: _PERCENT.sub(lambda m: around(m, " percent" if m.group(1) == "%" else " per thousand"), text),
         _sub(_PER, " per "),
         _sub(_MIXED, r"\1 and "),
+        lambda text: _MARK.sub(lambda m: f"{m[2] or m[1]} out of {m[3] or m[1]}", text),
         lambda text: _SLASH.sub(_slash, text),
         _times,
         lambda text: _RATIO.sub(_ratio, text),

@@ -15,7 +15,7 @@ from .dates_pt import MONTHS
 from .dates_pt import STEPS as DATE_STEPS
 from .numbers import TOKEN, parse, roman
 from .phones_pt import STEPS as PHONE_STEPS
-from .shared import Abbreviations, Step, around, is_initial, strip_markup, tidy
+from .shared import Abbreviations, Step, around, ends_here, is_initial, strip_markup, tidy
 
 _SIGNS = {
     ".": "ponto", "/": "barra", "@": "arroba", "-": "hífen", "_": "underline", ":": "dois pontos",
@@ -56,6 +56,10 @@ _ABBREVIATIONS = Abbreviations(
 )
 _NUMERO = re.compile(r"(?<!\w)n(?:[º°]|\.[º°o])s?\.? ?(?=\d)|(?<!\w)#(?=\d)", re.IGNORECASE)
 _WITHOUT_DOT = re.compile(r"(?<![\w.])(págs?|séc|apto|tel|art) (?=\d|[IVX]+(?!\w))", re.IGNORECASE)
+_EXTREME = re.compile(
+    r"(\b(?:a|da|na|à|temperatura|velocidade|altura|idade|pressão|nota|carga|potência|umidade) m)(áx|ín)\.",
+    re.IGNORECASE,
+)
 _ROAD_KM = re.compile(r"(?<!\d)(?<!\d )(?<!mil )\bkm ?(?=\d)")
 _DOM = re.compile(rf"(?<![\w.])D\. (?=(?i:{'|'.join(tables.DOM)})\b)")
 _INITIAL = re.compile(r"(?:(?<=^)|(?<=[ (\"]))([A-Z])\. ?(?=[A-ZÀ-Ý])")
@@ -90,7 +94,7 @@ def _initial(match: re.Match[str]) -> str:
 
 def _end_of(match: re.Match[str]) -> str:
     """The full stop of a sentence, where the abbreviation's own stands for it."""
-    return "" if match.string[match.end() :].strip("\"') ") else "."
+    return "." if ends_here(match.string, match.end()) else ""
 
 
 _ROMAN = re.compile(r"(?<![\w.-])([IVXLCDM]{1,12})(?![\w'.]\w|\w)")
@@ -156,7 +160,10 @@ _LENGTH_PER = re.compile(
 )
 _MIXED = re.compile(r"(?<![\d/.,])(\d{1,4}) (?=\d{1,2}/\d{1,3}(?![\d/]))")
 _SLASH = re.compile(r"(?<![\d/.,])(\d{1,6})/(\d{1,6})(?![\d/]|[.,]\d)")
+_MARK = re.compile(r"(?<![\d/.,])(?:(10|5)/\1|(\d{1,2}[.,]\d)/(10|5))(?![\d/]|[.,]\d)")
 _TIMES = re.compile(r"(?<=\d) ?([x×✕*]) ?(?=\d)")
+# Flamengo 2 x 1 Palmeiras: names on both sides.
+_SCORE = re.compile(r"[^\W\d_]{3,} \d{1,2} x \d{1,2} [A-ZÀ-Ý][a-zà-ÿ]")
 _TIMES_AS_MUCH = re.compile(r"(?<=\d) ?[x×](?!\w)")
 _RATIO = re.compile(r"(?<![\d:.,])(\d{1,4}):(\d{1,4})(?![\d:])")
 _ASPECTS = {"16:9", "4:3", "9:16", "21:9", "3:2", "3:4", "2:3", "4:5"}
@@ -214,6 +221,8 @@ _MIXED_BEFORE = re.compile(r"\d e $")
 def _times(text: str) -> str:
     def replace(match: re.Match[str]) -> str:
         product = match.group(1) == "*" or "=" in match.string[match.end() : match.end() + 24]
+        if _SCORE.search(match.string[max(0, match.start() - 24) : match.end() + 12]):
+            return " a "
         return " vezes " if product else " por "
 
     return _TIMES_AS_MUCH.sub(" vezes", _TIMES.sub(replace, text))
@@ -241,6 +250,7 @@ def _mixed_word(match: re.Match[str]) -> str:
             said = said.rstrip("-") + " " * bool(said and said[-1] != " ") + run
         elif run.isalpha():
             letters = run.isupper() and (len(run) <= 2 or acronyms.is_spelled(run, _ACRONYMS))
+            said = said[:-1] + " " if run.isupper() and said.endswith("-") else said
             said += " " * said[-1:].isdigit() + (words.letters(run) if letters and run.isascii() else run)
         else:
             said += " " if run == "_" else run
@@ -268,6 +278,7 @@ _LETTER = re.compile(r"(?<![\w'.])([B-DF-HJ-NP-TV-Z])(?![\w']|\.\w)")
 _SYMBOLS = [
     (re.compile(pattern), f" {said} ")
     for pattern, said in [
+        (r"(?<=\b[CF])#", "sharp"),
         (r"&", "e"), (r"(?<!\w)R\$", "reais"), (r"US\$|\$", "dólares"), (r"€", "euros"), (r"£", "libras"),
         (r"¥", "ienes"),
         (r"@", "arroba"),  (r"#", "cerquilha"), (r"±", "mais ou menos"),
@@ -301,6 +312,7 @@ _STEPS: list[Step] = [
     _sub(_DOM, "Dom "),
     lambda text: _SLASHED.sub(lambda m: around(m, tables.SLASHED[m.group(1).lower()]), text),
     lambda text: _SECTION.sub(lambda m: f" {'parágrafos' if len(m[1]) > 1 else 'parágrafo'} ", text),
+    lambda text: _EXTREME.sub(lambda m: f"{m[1]}{m[2]}ima", text),
     _dotted,
     *_ABBREVIATIONS.steps(),
     lambda text: _WITHOUT_DOT.sub(lambda m: tables.BEFORE_NUMBER[m.group(1).lower()] + " ", text),
@@ -321,6 +333,7 @@ _STEPS: list[Step] = [
     lambda text: _PERCENT.sub(lambda m: around(m, " por cento" if m.group(1) == "%" else " por mil"), text),
     _sub(_LENGTH_PER, " por "),
     _sub(_MIXED, r"\1 e "),
+    lambda text: _MARK.sub(lambda m: f"{m[2] or m[1]} de {m[3] or m[1]}", text),
     lambda text: _SLASH.sub(_slash, text),
     _times,
     lambda text: _RATIO.sub(_ratio, text),

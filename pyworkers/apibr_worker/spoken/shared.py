@@ -111,6 +111,20 @@ def is_initial(before: str) -> bool:
     return word.lower() not in _LETTERED and (word[0].isupper() or word.lower() in _LINKS)
 
 
+_STARTER = re.compile(
+    r" [\"'(]?(?:It|The|He|She|They|We|You|But|And|In|On|At|This|That|There|Its|His|Her|Our|If|When|So|O|A|Os|As|Ele"
+    r"|Ela|Eles|Elas|Mas|Não|No|Na|Em|Isso|Este|Esta|Se|Quando|Um|Uma|Por|Para|Já)(?![\w.])"
+)
+
+
+def ends_here(text: str, place: int) -> bool:
+    """Whether an abbreviation's full stop, the one before place, is that of the sentence too.
+
+    So at the end of the text, and before a word that begins one: "the U.S. It is", not "the U.S. Army".
+    """
+    return not text[place : place + 8].strip("\"') ") or bool(_STARTER.match(text, place))
+
+
 def _is_middle_name(match: re.Match[str]) -> bool:
     """Whether R., D. or S. stands behind a first name, where it is no rua, dona or são."""
     name = _WORD_BEFORE.search(match.string[max(0, match.start() - 32) : match.start()])

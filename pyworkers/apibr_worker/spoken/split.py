@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from . import tables_en, tables_pt
 from .reading import speak
-from .shared import is_initial
+from .shared import ends_here, is_initial
 
 LIMIT = 280
 """Characters of spoken text that Chatterbox says well at once."""
@@ -51,7 +51,7 @@ def sentences(text: str, limit: int = LIMIT, language: str = "") -> list[Sentenc
     silent_from = -1
     for start, end in _paragraphs(text):
         for begin, stop in _sentence_spans(text, start, end):
-            found = list(_fitting(text, begin, stop, limit, language))
+            found = _fitting(text, begin, stop, limit, language)
             if not found and pieces:
                 pieces[-1] = replace(pieces[-1], end=stop, source=text[pieces[-1].start : stop])
             elif not found:
@@ -70,20 +70,16 @@ def _merged(pieces: list[Sentence], text: str, limit: int) -> list[Sentence]:
     merged: list[Sentence] = []
     for piece in pieces:
         last = merged[-1] if merged else None
+        # Chinese and Japanese have no space between sentences.
+        joint = "" if last and last.end == piece.start and not text[piece.start - 1].isascii() else " "
         if (
             last
             and not last.paragraph_end
             and min(len(last.text), len(piece.text)) < _SHORT
-            and len(last.text) + 1 + len(piece.text) <= limit
-            and (last.end < piece.start or text[last.start : last.end] == "")
+            and len(last.text) + len(joint) + len(piece.text) <= limit
         ):
-            merged[-1] = Sentence(
-                f"{last.text} {piece.text}",
-                text[last.start : piece.end],
-                piece.paragraph_end,
-                last.start,
-                piece.end,
-            )
+            source = text[last.start : piece.end]
+            merged[-1] = Sentence(last.text + joint + piece.text, source, piece.paragraph_end, last.start, piece.end)
         else:
             merged.append(piece)
     return merged
@@ -142,6 +138,10 @@ def _sentence_spans(text: str, start: int, end: int) -> Iterator[tuple[int, int]
         yield begin, end
 
 
+# U.S. and p.m., but not a title or an initial.
+_LETTERS_WITH_STOPS = re.compile(r"(?<![\w.])(?:[A-Za-z]\.){2,8}$")
+
+
 def _is_end(text: str, begin: int, match: re.Match[str], end: int) -> bool:
     """Whether a full stop, or what looks like one, ends the sentence."""
     place = match.end()
@@ -153,6 +153,8 @@ def _is_end(text: str, begin: int, match: re.Match[str], end: int) -> bool:
         return False
     mark = match.group().rstrip("\"'”’»)]*_")
     if mark != "." or match.group() != ".":
+        return True
+    if _LETTERS_WITH_STOPS.search(text[max(begin, match.start() - 16) : match.end()]) and ends_here(text, match.end()):
         return True
     return not _is_abbreviation(
         text[max(begin, match.start() - 48) : match.start()], following, text[begin : match.start()]
@@ -200,22 +202,24 @@ _PLACES = [
 ]
 
 
-def _fitting(text: str, start: int, end: int, limit: int, language: str) -> Iterator[Sentence]:
-    """Cuts script[start:end] so that each piece, spoken, is within the limit. What says nothing joins its neighbour."""
+def _fitting(text: str, start: int, end: int, limit: int, language: str) -> list[Sentence]:
+    """Cuts script[start:end] so that each piece, spoken, is within the limit; [] where nothing in it is spoken.
+
+    What says nothing, such as a row of emoji, goes with the source of the piece before, or else of the one behind.
+    """
+    pieces: list[Sentence] = []
     held = start
     while start < end:
         stop, spoken = _head(text, start, end, limit, language)
-        piece = (held, _trim(text, start, stop)[1])
-        start = _trim(text, stop, end)[0]
-        if not spoken:
-            # Nothing to say here: its source waits for the next piece. At the end, it goes to the caller's last one.
-            if start >= end and held < piece[0]:
-                break
-            continue
-        if start < end and not speak(text[start : min(end, start + limit)], language) and end - start <= limit:
-            piece, start = (piece[0], end), end
-        yield from _pieces(text, *piece, spoken, limit)
-        held = start
+        stop, following = _trim(text, start, stop)[1], _trim(text, stop, end)[0]
+        if spoken:
+            pieces += _pieces(text, held, stop, spoken, limit)
+            held = following
+        elif pieces:
+            pieces[-1] = replace(pieces[-1], end=stop, source=text[pieces[-1].start : stop])
+            held = following
+        start = following
+    return pieces
 
 
 def _head(text: str, start: int, end: int, limit: int, language: str) -> tuple[int, str]:

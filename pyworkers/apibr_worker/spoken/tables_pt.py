@@ -47,7 +47,7 @@ ANYWHERE = {
     "v. exª": "vossa excelência", "v. sa": "vossa senhoria", "v. sª": "vossa senhoria", "s. exa": "sua excelência",
     "s.a": "esse á", "vs": "versus", "i.e": "isto é", "e.g": "por exemplo", "ex": "exemplo", "fls": "folhas",
     "end": "endereço", "depto": "departamento", "dept": "departamento", "adm": "administração", "inc": "incorporated",
-    "mrs": "missis", "mr": "míster", "p.s": "pê esse", "n.b": "note bem",
+    "mrs": "missis", "mr": "míster", "p.s": "pê esse", "n.b": "note bem", "hab": "habitantes", "ph.d": "pê agá dê",
 }  # fmt: skip
 # These may end a sentence before a capital; "cia." does not, since "Ltda." follows.
 ENDS_SENTENCE = frozenset("etc ltda jr a.c d.c s.a inc".split())

@@ -178,6 +178,7 @@ _AFTER = re.compile(
     rf"(?: (?:a|ou|e|até) {TOKEN}(?![,\d])| e mei[ao](?= ))?(?: mil(?= ))?"
     rf" ([^\W\d_]+(?:-[^\W\d_]+)*)(?: ([^\W\d_]+(?:-[^\W\d_]+)*))?"
 )
+_OF_THOSE = re.compile(r" das \d")
 _PLURAL_OF_S = re.compile(r"s$")
 
 
@@ -187,10 +188,14 @@ def is_feminine(following: str) -> bool:
     following: the text from the number's end on, " mil pessoas ...". A word in -as counts where it is no known
     masculine; nothing is concluded from a word that is not understood.
     """
+    if _OF_THOSE.match(following):
+        return True  # 2 das 5 irmãs
     match = _AFTER.match(following[:120])
     if not match:
         return False
     word, second = match.group(1), match.group(2)
+    if word[0].isupper() and not word.isupper():
+        return False  # a name: Flamengo 2 a 1 Palmeiras
     if word.lower() in _INVARIABLE and second:
         word = second
     word = word.lower()
