@@ -129,7 +129,7 @@ func TestDamagedModelFiles(t *testing.T) {
 	require.NoError(t, os.RemoveAll(filepath.Join(s.dir, "models", "flux-dev", "base", "vae")))
 	job = s.finished(s.accepted(s.post("/api/v1/image/generate", object{"prompt": "a house", "model": "flux-dev", "quality": "final", "width": 256, "height": 256})).str("id"))
 	require.Equal(t, "failed", job.str("status"))
-	require.Contains(t, job.obj("error").str("detail"), "install it again")
+	require.Contains(t, job.obj("error").str("detail"), "install the model again")
 }
 
 // Two models that do not fit together are wanted in turns: each makes room for the other, its memory comes back, and the studio does

@@ -86,7 +86,9 @@ func newBench(t *testing.T, options ...func(*Config)) *bench {
 	// The engines' own manifests replace those of testdata, which stand in where a checkout lacks one.
 	catalogue, err := engine.Load("testdata/engines", "../../pyworkers")
 	require.NoError(t, err)
-	catalogue.Variants = func(string) []string { return nil } // no model is installed, unless an option says so
+	// No model is installed and no key of a remote engine is set, unless an option says so.
+	catalogue.Variants = func(string) []string { return nil }
+	catalogue.Installed = func(m *engine.Manifest) bool { return m.ID != "bfl" }
 	voiceList := voices.New(b.pool)
 	b.builtin = uuid.New()
 	require.NoError(t, voiceList.EnsureBuiltins(b.ctx, []voices.Builtin{{ID: b.builtin, Name: "Clara (rascunho)", Language: "pt-BR"}}))
