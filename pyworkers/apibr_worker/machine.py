@@ -28,7 +28,7 @@ def private_bytes(status: Path = Path("/proc/self/status")) -> int:
 
 
 def vram_bytes() -> int:
-    """Bytes of every card that torch holds for this process, those that it keeps for later too. 0 before its first use."""
+    """Bytes that torch holds of all cards for this process, what it keeps for later too. 0 before its first use."""
     torch = sys.modules.get("torch")
     cuda = getattr(torch, "cuda", None)
     if cuda is None or not cuda.is_initialized():
@@ -37,7 +37,7 @@ def vram_bytes() -> int:
 
 
 def kind() -> str:
-    """cpu, hip or cuda: what the imported torch was built for. Asks no driver: a spare process must not touch the card."""
+    """cpu, hip or cuda: what the imported torch was built for. Asks no driver: a spare must not touch the card."""
     version = getattr(sys.modules.get("torch"), "version", None)
     if getattr(version, "hip", None):
         return "hip"
