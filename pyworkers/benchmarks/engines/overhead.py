@@ -21,7 +21,7 @@ from benchmarks.engines.report import Table, seconds
 
 WRITERS = {"flux": "flux-dev", "sd35": "sd3.5-large"}
 PROMPT = "a praia, céu azul"
-STEPS, SIZE = 8, {"width": 256, "height": 256}
+STEPS, SIZE = 4, {"width": 128, "height": 128}
 
 
 def measure(work: Path, repeats: int) -> Table:
