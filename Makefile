@@ -4,7 +4,7 @@ SHELL := /bin/bash
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -X github.com/apibr/studio/internal/version.Version=$(VERSION)
 
-.PHONY: help setup build demo test test-torch25 bench bench-engines lint generate clean
+.PHONY: help setup build demo test test-torch25 bench bench-engines lint generate soak clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ bench: build ## measure, print and write docs/performance.md
 
 bench-engines: ## measure what the image engines cost: memory at full size, times, kernels (24 GB of disk, half an hour)
 	@scripts/bench-engines.sh
+
+soak: ## two models in turns, twenty times: the memory comes back each time
+	@scripts/setup.sh test && APIBR_E2E_TURNS=20 go test -count=1 -timeout 60m -run InTurns -v ./internal/e2e
 
 clean: ## remove what was built (not the data, not the venvs)
 	@rm -rf bin web/dist/* .cache

@@ -1375,6 +1375,9 @@ type ModelLicence struct {
 	Id         string `json:"id"`
 	Name       string `json:"name"`
 
+	// Text The text itself, where it was asked for and the maker's repository has it
+	Text *string `json:"text,omitempty"`
+
 	// Url Where to read it
 	Url string `json:"url"`
 }
@@ -1854,6 +1857,12 @@ type CreateKeyParams struct {
 	IdempotencyKey *string `json:"Idempotency-Key,omitempty"`
 }
 
+// GetModelLicenceParams defines parameters for GetModelLicence.
+type GetModelLicenceParams struct {
+	// Text Fetch the text from the maker's repository too
+	Text *bool `form:"text,omitempty" json:"text,omitempty"`
+}
+
 // CreateProjectParams defines parameters for CreateProject.
 type CreateProjectParams struct {
 	// Wait Seconds to wait for the end: 200 with the finished job, else 202
@@ -2321,7 +2330,7 @@ type ClientInterface interface {
 	// GetModelLicence Read what a model comes under, and who accepted it
 	//
 	// Corresponds with GET /api/v1/models/{id}/licence (the `GetModelLicence` operationId).
-	GetModelLicence(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*http.Response, error)
+	GetModelLicence(ctx context.Context, id string, params *GetModelLicenceParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// VerifyModel Read an installed model again and compare it with what came
 	//
@@ -3143,8 +3152,8 @@ func (c *Client) InstallModel(ctx context.Context, id string, body InstallModelJ
 // GetModelLicence Read what a model comes under, and who accepted it
 //
 // Corresponds with GET /api/v1/models/{id}/licence (the `GetModelLicence` operationId).
-func (c *Client) GetModelLicence(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewGetModelLicenceRequest(c.Server, id)
+func (c *Client) GetModelLicence(ctx context.Context, id string, params *GetModelLicenceParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetModelLicenceRequest(c.Server, id, params)
 	if err != nil {
 		return nil, err
 	}
@@ -5276,7 +5285,7 @@ func NewInstallModelRequestWithBody(server string, id string, contentType string
 }
 
 // NewGetModelLicenceRequest constructs an http.Request for the GetModelLicence method
-func NewGetModelLicenceRequest(server string, id string) (*http.Request, error) {
+func NewGetModelLicenceRequest(server string, id string, params *GetModelLicenceParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -5299,6 +5308,33 @@ func NewGetModelLicenceRequest(server string, id string) (*http.Request, error) 
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Text != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "text", *params.Text, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
@@ -6150,7 +6186,7 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /api/v1/models/{id}/licence (the `GetModelLicence` operationId).
-	GetModelLicenceWithResponse(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*GetModelLicenceResponse, error)
+	GetModelLicenceWithResponse(ctx context.Context, id string, params *GetModelLicenceParams, reqEditors ...RequestEditorFn) (*GetModelLicenceResponse, error)
 
 	// VerifyModelWithResponse Read an installed model again and compare it with what came
 	//
@@ -10327,8 +10363,8 @@ func (c *ClientWithResponses) InstallModelWithResponse(ctx context.Context, id s
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /api/v1/models/{id}/licence (the `GetModelLicence` operationId).
-func (c *ClientWithResponses) GetModelLicenceWithResponse(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*GetModelLicenceResponse, error) {
-	rsp, err := c.GetModelLicence(ctx, id, reqEditors...)
+func (c *ClientWithResponses) GetModelLicenceWithResponse(ctx context.Context, id string, params *GetModelLicenceParams, reqEditors ...RequestEditorFn) (*GetModelLicenceResponse, error) {
+	rsp, err := c.GetModelLicence(ctx, id, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}

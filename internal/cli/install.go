@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/apibr/studio/internal/apiclient"
 )
 
 // The commands that install models go through the studio, which downloads also after the terminal has been closed.
@@ -67,7 +69,7 @@ func (e *environment) install(ctx context.Context, s *studio, id, variant string
 	if err != nil {
 		return err
 	}
-	if accept, err = e.acceptsLicence(s, model, accept); err != nil {
+	if accept, err = e.acceptsLicence(ctx, s, model, accept); err != nil {
 		return err
 	}
 	fields := map[string]any{"accept_licence": accept}
@@ -100,12 +102,15 @@ func (e *environment) install(ctx context.Context, s *studio, id, variant string
 }
 
 // acceptsLicence shows what the model comes under and asks once, where somebody can be asked.
-func (e *environment) acceptsLicence(s *studio, model *remoteModel, accept bool) (bool, error) {
+func (e *environment) acceptsLicence(ctx context.Context, s *studio, model *remoteModel, accept bool) (bool, error) {
 	l := model.Licence
 	if !l.Accept || l.AcceptedAt != nil {
 		return accept, nil
 	}
 	commercial := s.lang.text(map[bool]string{true: "licence_commercial", false: "licence_not_commercial"}[l.Commercial])
+	if text := s.licenceText(ctx, model.ID); text != "" && !accept && e.interactive() {
+		fmt.Fprintf(e.stderr, "\n%s\n\n", strings.TrimSpace(text))
+	}
 	fmt.Fprintln(e.stderr, s.lang.text("licence_shown", model.Name, l.Name, l.URL, commercial))
 	if accept {
 		return true, nil
@@ -121,6 +126,19 @@ func (e *environment) acceptsLicence(s *studio, model *remoteModel, accept bool)
 	default:
 		return false, exitWith(ExitUsage, "%s", s.lang.text("licence_flag"))
 	}
+}
+
+// licenceText is the text itself; "" where the hub does not give it: the address of it is shown then.
+func (s *studio) licenceText(ctx context.Context, id string) string {
+	var licence struct {
+		Text string `json:"text"`
+	}
+	with := true
+	response, err := s.client.GetModelLicence(ctx, id, &apiclient.GetModelLicenceParams{Text: &with})
+	if s.do(response, err, &licence) != nil {
+		return ""
+	}
+	return licence.Text
 }
 
 func (s *studio) getModel(ctx context.Context, id string) (*remoteModel, error) {

@@ -56,6 +56,7 @@ type ModelLicence struct {
 	Accept     bool       `json:"accept" doc:"It must be accepted before the model is installed"`
 	AcceptedAt *time.Time `json:"accepted_at" nullable:"true"`
 	AcceptedBy *string    `json:"accepted_by" nullable:"true"`
+	Text       *string    `json:"text,omitempty" doc:"The text itself, where it was asked for and the maker's repository has it"`
 }
 
 // ModelTask is an installation or a check.
@@ -125,13 +126,7 @@ func (s *Server) registerModels() {
 	huma.Register(s.api, operation("list-models", http.MethodGet, path, "List the models and what is installed of them", 200, 401), as(s, auth.Read, s.listModels))
 	huma.Register(s.api, operation("get-model", http.MethodGet, one, "Read a model", 200, 401, 404), as(s, auth.Read, s.getModel))
 	huma.Register(s.api, operation("get-model-licence", http.MethodGet, one+"/licence", "Read what a model comes under, and who accepted it", 200, 401, 404),
-		as(s, auth.Read, func(ctx context.Context, _ auth.Principal, in *ModelPath) (*struct{ Body ModelLicence }, error) {
-			model, err := s.model(ctx, in.ID)
-			if err != nil {
-				return nil, err
-			}
-			return &struct{ Body ModelLicence }{model.Licence}, nil
-		}))
+		as(s, auth.Read, s.modelLicence))
 	install := s.binderFor(reflect.TypeFor[ModelInstall]())
 	huma.Register(s.api, operation("install-model", http.MethodPost, one+"/install", "Install a model, or repair one", 202, 401, 403, 404, 409, 422),
 		as(s, auth.Admin, func(ctx context.Context, p auth.Principal, in *modelBody) (*modelTaskAnswer, error) {
@@ -186,6 +181,30 @@ func (s *Server) getModel(ctx context.Context, _ auth.Principal, in *ModelPath) 
 		return nil, err
 	}
 	return &modelAnswer{*view}, nil
+}
+
+// LicenceInput asks for a licence.
+type LicenceInput struct {
+	ModelPath
+	Text bool `query:"text" doc:"Fetch the text from the maker's repository too"`
+}
+
+func (s *Server) modelLicence(ctx context.Context, _ auth.Principal, in *LicenceInput) (*struct{ Body ModelLicence }, error) {
+	view, err := s.model(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	if in.Text {
+		_, model, _ := s.cfg.Catalogue.Model(in.ID)
+		text, err := s.cfg.Models.LicenceText(ctx, model)
+		if err != nil {
+			return nil, err
+		}
+		if text != "" {
+			view.Licence.Text = &text
+		}
+	}
+	return &struct{ Body ModelLicence }{view.Licence}, nil
 }
 
 func (s *Server) modelView(ctx context.Context, m *engine.Manifest, model *engine.Model, task *tasks.Task) (*Model, error) {

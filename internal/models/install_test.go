@@ -72,7 +72,7 @@ func setUp(t *testing.T) *rig {
 	require.NoError(t, err)
 	for name, content := range map[string][]byte{
 		"maker/big/model_index.json": []byte(`{"_class_name": "X"}`), "maker/big/vae/config.json": []byte("{}"), "maker/big/vae/v.safetensors": random(1, 300_000),
-		"maker/big/text_encoder/config.json": []byte("{ }"), "maker/big/README.md": []byte("hello"), "maker/big/not-wanted.safetensors": random(2, 10),
+		"maker/big/text_encoder/config.json": []byte("{ }"), "maker/big/README.md": []byte("hello"), "maker/big/LICENSE.md": []byte("Do as you like, não?"), "maker/big/docs/LICENSE": []byte("not this one"), "maker/big/not-wanted.safetensors": random(2, 10),
 		"packer/big-gguf/big-Q4.gguf": random(3, 400_000), "packer/big-gguf/big-Q8.gguf": random(4, 500_000),
 		"maker/small/w.safetensors": random(5, 200_000), "maker/torchy/w.pth": weights, "maker/pickled/pytorch_model.bin": evil,
 	} {
@@ -97,6 +97,20 @@ func (r *rig) put(t *testing.T, name string, content []byte) {
 	full := filepath.Join(r.folder, filepath.FromSlash(name))
 	require.NoError(t, os.MkdirAll(filepath.Dir(full), 0o755))
 	require.NoError(t, os.WriteFile(full, content, 0o600))
+}
+
+func TestTheTextOfALicenceIsTheMakers(t *testing.T) {
+	r := setUp(t)
+	_, model, ok := r.store.catalogue.Model("big")
+	require.True(t, ok)
+	text, err := r.installer.LicenceText(t.Context(), model)
+	require.NoError(t, err)
+	require.Equal(t, "Do as you like, não?", text)
+	_, model, ok = r.store.catalogue.Model("small")
+	require.True(t, ok)
+	text, err = r.installer.LicenceText(t.Context(), model)
+	require.NoError(t, err)
+	require.Empty(t, text, "its repository has none")
 }
 
 func (r *rig) install(t *testing.T, model, variant string) *Record {

@@ -162,6 +162,12 @@ func (s *Store) LastUsed(record *Record) time.Time {
 	return record.InstalledAt
 }
 
+// Pinned says whether the user keeps the model.
+func (s *Store) Pinned(model string) bool {
+	record, err := s.Get(model)
+	return err == nil && record.Pinned
+}
+
 // List is every installed model by its id's order. What cannot be read is left out and told in the error.
 func (s *Store) List() ([]*Record, error) {
 	entries, err := os.ReadDir(s.dir)

@@ -151,12 +151,12 @@ func (r *Runner) noteStart(shares sched.Shares) {
 	r.started = make(chan struct{})
 }
 
-// evictIdle ends processes on a card that nobody has used for long, and all of them while the queue is paused: pausing is how
-// the user gets the GPU back.
+// evictIdle ends processes with weights that nobody has used for long, and all that are on a card while the queue is paused: pausing is
+// how the user gets the GPU back. A model that the user has pinned stays loaded until another needs its room.
 func (r *Runner) evictIdle(ctx context.Context) {
 	var idle []sidecar.Loaded
 	for _, loaded := range r.cfg.Pool.Loaded() {
-		if !loaded.Busy && loaded.Device != cpu {
+		if !loaded.Busy && (loaded.Device != cpu || r.hasWeights(loaded)) {
 			idle = append(idle, loaded)
 		}
 	}
@@ -168,10 +168,23 @@ func (r *Runner) evictIdle(ctx context.Context) {
 		return
 	}
 	for _, loaded := range idle {
-		if state.Paused || time.Since(loaded.IdleSince) > r.cfg.KeepAlive {
-			if err := r.cfg.Pool.Evict(ctx, loaded.Engine, loaded.Model); err != nil && !errors.Is(err, sidecar.ErrBusy) {
-				r.cfg.Log.WarnContext(ctx, "an idle model could not be unloaded", "engine", loaded.Engine, "err", err)
-			}
+		released := state.Paused && loaded.Device != cpu
+		forgotten := time.Since(loaded.IdleSince) > r.cfg.KeepAlive && !(r.cfg.Models != nil && r.cfg.Models.Pinned(loaded.Model))
+		if !released && !forgotten {
+			continue
+		}
+		if err := r.cfg.Pool.Evict(ctx, loaded.Engine, loaded.Model); err != nil && !errors.Is(err, sidecar.ErrBusy) {
+			r.cfg.Log.WarnContext(ctx, "an idle model could not be unloaded", "engine", loaded.Engine, "err", err)
 		}
 	}
+}
+
+// hasWeights says whether a process holds a model with files, which takes memory on the CPU too.
+func (r *Runner) hasWeights(loaded sidecar.Loaded) bool {
+	manifest, ok := r.cfg.Catalogue.Get(loaded.Engine)
+	if !ok {
+		return false
+	}
+	model, ok := manifest.Model(loaded.Model)
+	return ok && model.NeedsFiles()
 }

@@ -21,6 +21,8 @@ type ModelFiles interface {
 	Files(model, variant string) (map[string]string, error)
 	// VariantBytes is what a variant's files take; 0 when it is not installed.
 	VariantBytes(model, variant string) int64
+	// Pinned says that the user keeps the model: it is not unloaded for being idle.
+	Pinned(model string) bool
 	// Used notes that the model was loaded just now: what has not been used for longest makes room for new ones.
 	Used(model string)
 }

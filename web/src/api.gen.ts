@@ -1134,6 +1134,8 @@ export interface components {
             commercial: boolean;
             id: string;
             name: string;
+            /** @description The text itself, where it was asked for and the maker's repository has it */
+            text?: string;
             /** @description Where to read it */
             url: string;
         };
@@ -4091,7 +4093,10 @@ export interface operations {
     };
     "get-model-licence": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Fetch the text from the maker's repository too */
+                text?: boolean;
+            };
             header?: never;
             path: {
                 /** @description Model id */

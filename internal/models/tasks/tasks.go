@@ -123,6 +123,11 @@ func New(cfg Config) *Service {
 // Store is where the models are.
 func (s *Service) Store() *models.Store { return s.cfg.Store }
 
+// LicenceText is the text of the model's licence, fetched from its maker's repository; "" where there is none. Fails with *hub.Error.
+func (s *Service) LicenceText(ctx context.Context, model *engine.Model) (string, error) {
+	return s.cfg.Installer.LicenceText(ctx, model)
+}
+
 // Run ends running tasks when ctx ends; they go on at the next start. It belongs before the queue in the order of stopping.
 func (s *Service) Run(ctx context.Context) error {
 	<-ctx.Done()
