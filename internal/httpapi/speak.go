@@ -10,13 +10,14 @@ import (
 	"sync"
 )
 
-// Sentences are written in English where they are made, in this package and in those that it serves. sentences holds each of them, as
+// Sentences are written in English where they are made, in this package, in those that it serves and in the engines. The catalogue holds each of them, as
 // its format, with its Portuguese; a sentence that was made of a format is recognised by the words around what was filled in.
 
 var catalogue = sync.OnceValue(func() map[string]string {
 	all := maps.Clone(sentences)
 	maps.Copy(all, foreignSentences)
 	maps.Copy(all, modelSentences)
+	maps.Copy(all, engineSentences())
 	return all
 })
 
@@ -41,12 +42,12 @@ var patterns = sync.OnceValue(func() []pattern {
 		expression.WriteString("(?s)^")
 		at, words := 0, 0
 		for _, place := range places {
-			expression.WriteString(regexp.QuoteMeta(format[at:place[0]]))
+			expression.WriteString(literally(format[at:place[0]]))
 			expression.WriteString("(.*?)")
 			words += place[0] - at
 			at = place[1]
 		}
-		expression.WriteString(regexp.QuoteMeta(format[at:]) + "$")
+		expression.WriteString(literally(format[at:]) + "$")
 		list = append(list, pattern{words + len(format) - at, regexp.MustCompile(expression.String()), translated})
 	}
 	slices.SortFunc(list, func(a, b pattern) int {
@@ -54,6 +55,9 @@ var patterns = sync.OnceValue(func() []pattern {
 	})
 	return list
 })
+
+// literally matches a part of a format that lies between verbs.
+func literally(part string) string { return regexp.QuoteMeta(strings.ReplaceAll(part, "%%", "%")) }
 
 // inPortuguese translates a sentence; one that is not known stays as it is.
 func inPortuguese(text string) string {
@@ -72,7 +76,7 @@ func lookUp(text string) (translated string, known bool) {
 		}
 		filled := make([]any, 0, len(found)-1)
 		for _, part := range found[1:] {
-			filled = append(filled, part)
+			filled = append(filled, phrase(part))
 		}
 		return fmt.Sprintf(p.portuguese, filled...), true
 	}
