@@ -15,13 +15,13 @@ var engineTranslations = sync.OnceValue(pyworkers.Sentences)
 var place = regexp.MustCompile(`\{(\d*)\}`)
 
 // engineSentences are the engines' sentences as formats, like those of this package.
-func engineSentences() map[string]string {
+var engineSentences = sync.OnceValue(func() map[string]string {
 	formats := map[string]string{}
 	for english, translated := range engineTranslations().Sentences {
 		formats[asFormat(english)] = asFormat(translated)
 	}
 	return formats
-}
+})
 
 // asFormat turns the places of a template, {} or {0}, into verbs, %s or %[1]s. A template has no percent sign.
 func asFormat(template string) string {
@@ -34,10 +34,24 @@ func asFormat(template string) string {
 	})
 }
 
-// phrase is what was filled into a sentence: in Portuguese if an engine filled in words of its own, else as it is.
-func phrase(filled string) string {
-	if translated, ok := engineTranslations().Phrases[filled]; ok {
+// filledIn is what was filled into a sentence: in Portuguese if an engine filled in words of its own or a whole sentence, else as it is.
+func filledIn(part string) string {
+	if translated, ok := engineTranslations().Phrases[part]; ok {
 		return translated
 	}
-	return filled
+	if !strings.Contains(part, " ") {
+		return part
+	}
+	if translated, ok := engineSentences()[part]; ok {
+		return translated
+	}
+	for _, p := range patterns() {
+		if !p.ofEngine {
+			continue
+		}
+		if translated, ok := p.translate(part); ok {
+			return translated
+		}
+	}
+	return part
 }

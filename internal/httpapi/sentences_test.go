@@ -35,6 +35,12 @@ func TestWordsOfAnEngineInItsSentence(t *testing.T) {
 	require.Equal(t, "Black Forest Labs: ela não respondeu a tempo; confira a conexão de rede e tente de novo",
 		inPortuguese("Black Forest Labs: it did not answer in time; look at the network connection and try again"))
 	require.Equal(t, "o arquivo é um adaptador DoRA: escolha um LoRA comum", inPortuguese("the file is a DoRA adapter: choose a plain LoRA"))
+	require.Equal(t, "a amostra da voz não pode ser usada: a amostra tem 1.2 s; o mínimo é 3 s: grave 15 s ou mais de fala clara",
+		inPortuguese("the voice's sample cannot be used: the sample is 1.2 s long; the shortest is 3 s: record 15 s or more of clear speech"))
+	require.Equal(t, "a amostra da voz não pode ser usada: a gravação está vazia: grave de novo",
+		inPortuguese("the voice's sample cannot be used: the recording is empty: record again"))
+	require.Equal(t, "Ana was sent twice tem mais", strings.Replace(inPortuguese("Ana was sent twice is a draft voice: the model's own voice speaks in its place"),
+		"é uma voz de rascunho: a voz própria do modelo fala no lugar dela", "tem mais", 1), "a name is no sentence of ours")
 	require.Equal(t, "%[1]s e %[2]s e %s", asFormat("{0} e {1} e {}"))
 }
 

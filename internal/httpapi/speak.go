@@ -28,12 +28,15 @@ type pattern struct {
 	words      int
 	match      *regexp.Regexp
 	portuguese string
+	ofEngine   bool
 }
 
 // patterns are compiled when the first Portuguese sentence is wanted; those with the most words of their own come first.
 var patterns = sync.OnceValue(func() []pattern {
 	var list []pattern
+	engines := engineSentences()
 	for format, translated := range catalogue() {
+		_, ofEngine := engines[format]
 		places := verb.FindAllStringIndex(format, -1)
 		if len(places) == 0 {
 			continue
@@ -48,7 +51,7 @@ var patterns = sync.OnceValue(func() []pattern {
 			at = place[1]
 		}
 		expression.WriteString(literally(format[at:]) + "$")
-		list = append(list, pattern{words + len(format) - at, regexp.MustCompile(expression.String()), translated})
+		list = append(list, pattern{words + len(format) - at, regexp.MustCompile(expression.String()), translated, ofEngine})
 	}
 	slices.SortFunc(list, func(a, b pattern) int {
 		return cmp.Or(cmp.Compare(b.words, a.words), cmp.Compare(a.portuguese, b.portuguese))
@@ -70,15 +73,21 @@ func lookUp(text string) (translated string, known bool) {
 		return translated, true
 	}
 	for _, p := range patterns() {
-		found := p.match.FindStringSubmatch(text)
-		if found == nil {
-			continue
+		if translated, ok := p.translate(text); ok {
+			return translated, true
 		}
-		filled := make([]any, 0, len(found)-1)
-		for _, part := range found[1:] {
-			filled = append(filled, phrase(part))
-		}
-		return fmt.Sprintf(p.portuguese, filled...), true
 	}
 	return text, false
+}
+
+func (p pattern) translate(text string) (translated string, matches bool) {
+	found := p.match.FindStringSubmatch(text)
+	if found == nil {
+		return "", false
+	}
+	filled := make([]any, 0, len(found)-1)
+	for _, part := range found[1:] {
+		filled = append(filled, filledIn(part))
+	}
+	return fmt.Sprintf(p.portuguese, filled...), true
 }
