@@ -267,6 +267,39 @@ func TestAFailedJobSpeaksTheCallersLanguage(t *testing.T) {
 	require.Equal(t, "A entrada não pode ser usada", member(b.send("GET", path, nil, "Accept-Language", "pt").json(t), "error.title"))
 }
 
+func TestWhatAnEngineSaysIsInTheCallersLanguage(t *testing.T) {
+	b := newBench(t)
+	failed := b.submit(clonePath, object{"name": "V", "audio": b.upload("v.wav", wav(4))})
+	c := b.claim(idIn(t, failed))
+	detail := "the sample is 1.2 s long; the shortest is 3 s: record 15 s or more of clear speech"
+	require.NoError(t, b.jobs.Fail(b.ctx, c.ID, c.Fence, jobs.Problem{Title: "The input cannot be used", Status: 422, Code: "invalid_input", Detail: detail, Pointer: "/sample"}, false))
+	path := "/api/v1/jobs/" + failed["id"].(string)
+	english, spoken := b.get(path), b.send("GET", path, nil, "Accept-Language", "pt-BR").json(t)
+	translated := "a amostra tem 1.2 s; o mínimo é 3 s: grave 15 s ou mais de fala clara"
+	for field, want := range map[string][2]string{"error.detail": {detail, translated}, "error.error.message": {detail, translated}, "error.errors.0.detail": {detail, translated}} {
+		require.Equal(t, want[0], member(english, field), field)
+		require.Equal(t, want[1], member(spoken, field), field)
+	}
+
+	warned := b.speech()
+	c = b.claim(idIn(t, warned))
+	progress := jobs.Progress{Value: 0.5, Stage: "sample", Message: "no model is loaded: try again", Fence: c.Fence}
+	require.NoError(t, b.jobs.SetProgress(b.ctx, c.ID, c.Fence, progress))
+	path = "/api/v1/jobs/" + warned["id"].(string)
+	require.Equal(t, progress.Message, member(b.get(path), "progress_detail.message"))
+	require.Equal(t, "nenhum modelo está carregado: tente de novo", member(b.send("GET", path, nil, "Accept-Language", "pt").json(t), "progress_detail.message"))
+	warning := jobs.Warning{Code: "voice_language", Message: "the voice was recorded in en: its accent is heard; cfg_weight 0 makes it weaker"}
+	_, err := b.jobs.Finish(b.ctx, c.ID, c.Fence, jobs.Result{Warnings: []jobs.Warning{warning}})
+	require.NoError(t, err)
+	last := func(job object) any {
+		warnings := job["warnings"].([]any)
+		return warnings[len(warnings)-1].(object)["message"]
+	}
+	require.Equal(t, warning.Message, last(b.get(path)))
+	require.Equal(t, "a voz foi gravada em en: ouve-se o sotaque; cfg_weight 0 o deixa mais fraco", last(b.send("GET", path, nil, "Accept-Language", "pt-BR").json(t)),
+		"an engine's own words in a sentence too")
+}
+
 func TestAFullQueue(t *testing.T) {
 	b := newBench(t)
 	b.api.cfg.Jobs = jobs.New(jobs.Config{Pool: b.pool, Hub: b.hub, NodeID: uuid.New(), BootID: uuid.New(), KernelBootID: "k", MaxQueued: 1})

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/apibr/studio/internal/events"
+	"github.com/apibr/studio/internal/jobs"
 )
 
 // client is one WebSocket.
@@ -105,6 +106,43 @@ func TestSocketSnapshotThenLive(t *testing.T) {
 	require.NotContains(t, paused, "job")
 	c.say(object{"op": "ping"})
 	require.Equal(t, "pong", c.hear()["type"])
+}
+
+// What engines say comes in the listener's language, on sockets and on streams.
+func TestListenersHearEnginesInTheirLanguage(t *testing.T) {
+	b := newBench(t)
+	job := b.speech()
+	claimed := b.claim(idIn(t, job))
+	topic := "job:" + job["id"].(string)
+	listeners := map[string]*client{}
+	for _, lang := range []string{"en", "pt-BR"} {
+		c, _, err := b.dial(http.Header{"Authorization": {"Bearer " + b.key}, "Accept-Language": {lang}}, "")
+		require.NoError(t, err)
+		c.say(object{"op": "subscribe", "topics": []string{topic}, "since": nil})
+		require.Equal(t, "snapshot", c.hear()["type"])
+		listeners[lang] = c
+	}
+	stream := b.listen(job, "Accept-Language", "pt-BR")
+	require.Equal(t, "job.snapshot", stream.next().event)
+	told := object{"stage": "read", "step": 1, "message": "the engine wav2lip does not do audio.speech", "eta_seconds": nil}
+	detail, err := json.Marshal(told)
+	require.NoError(t, err)
+	b.hub.Progress(events.Progress{Job: claimed.ID, Owner: claimed.OwnerID, Fraction: 0.5, Detail: detail})
+	portuguese := "o motor wav2lip não faz audio.speech"
+	require.Equal(t, told["message"], member(listeners["en"].hear(), "progress_detail.message"))
+	heard := listeners["pt-BR"].hear()
+	require.Equal(t, portuguese, member(heard, "progress_detail.message"))
+	require.Equal(t, "read", member(heard, "progress_detail.stage"))
+	streamed := stream.next()
+	require.Equal(t, "progress", streamed.event)
+	require.Contains(t, streamed.data, portuguese)
+
+	problem := jobs.Problem{Title: "The model is not ready", Status: 422, Code: "model_missing", Detail: "the model's part voice encoder is missing: install the model again"}
+	require.NoError(t, b.jobs.Fail(b.ctx, claimed.ID, claimed.Fence, problem, false))
+	translated := "falta a parte codificador de voz do modelo: instale o modelo de novo"
+	require.Equal(t, problem.Detail, member(listeners["en"].event("job.failed", job), "job.error.detail"))
+	require.Equal(t, translated, member(listeners["pt-BR"].event("job.failed", job), "job.error.detail"))
+	require.Contains(t, stream.next().data, translated)
 }
 
 func TestSocketReplaysWhatWasMissed(t *testing.T) {

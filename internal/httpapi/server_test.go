@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -271,6 +272,35 @@ func TestEverySentenceHasItsPortuguese(t *testing.T) {
 		}
 		return nil
 	}
+	problems := sentencesOf("../jobs", func(node ast.Node) (values []ast.Expr) {
+		if call, ok := node.(*ast.CallExpr); ok && strings.Contains(literal(call), "which this one needs") {
+			return []ast.Expr{call}
+		}
+		problem, ok := node.(*ast.CompositeLit)
+		if !ok {
+			return nil
+		}
+		if name, _ := problem.Type.(*ast.Ident); name == nil || name.Name != "Problem" {
+			return nil
+		}
+		for _, e := range problem.Elts {
+			if pair, ok := e.(*ast.KeyValueExpr); ok && slices.Contains([]string{"Title", "Detail"}, pair.Key.(*ast.Ident).Name) {
+				values = append(values, pair.Value)
+			}
+		}
+		return values
+	})
+	ended := sentencesOf("../runner", func(node ast.Node) []ast.Expr {
+		if call, ok := node.(*ast.CallExpr); ok {
+			if name, _ := call.Fun.(*ast.Ident); name != nil && name.Name == "problem" {
+				return call.Args[2:4]
+			}
+		}
+		return nil
+	})
+	require.NotEmpty(t, problems)
+	require.NotEmpty(t, ended)
+	own = append(append(own, problems...), ended...)
 	for _, dir := range []string{"../jobs", "../media", "../fetch", "../engine", "../models", "../models/tasks"} {
 		found := sentencesOf(dir, foreign)
 		require.NotEmpty(t, found, dir)

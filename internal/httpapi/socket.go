@@ -300,7 +300,7 @@ func (f *follower) replay(ctx context.Context) bool {
 func (f *follower) tell(ctx context.Context, message events.Message) bool {
 	switch {
 	case message.Progress != nil:
-		return f.socket.send(progressMessage(message.Progress))
+		return f.socket.send(f.socket.server.progressMessage(ctx, message.Progress))
 	case message.Preview != nil:
 		return f.socket.binary(append(message.Preview.Job[:], message.Preview.JPEG...))
 	case message.State == nil || message.State.Seq <= f.last:

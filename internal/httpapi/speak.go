@@ -10,13 +10,14 @@ import (
 	"sync"
 )
 
-// Sentences are written in English where they are made, in this package and in those that it serves. sentences holds each of them, as
+// Sentences are written in English where they are made, in this package, in those that it serves and in the engines. The catalogue holds each of them, as
 // its format, with its Portuguese; a sentence that was made of a format is recognised by the words around what was filled in.
 
 var catalogue = sync.OnceValue(func() map[string]string {
 	all := maps.Clone(sentences)
 	maps.Copy(all, foreignSentences)
 	maps.Copy(all, modelSentences)
+	maps.Copy(all, engineSentences())
 	return all
 })
 
@@ -27,12 +28,15 @@ type pattern struct {
 	words      int
 	match      *regexp.Regexp
 	portuguese string
+	ofEngine   bool
 }
 
 // patterns are compiled when the first Portuguese sentence is wanted; those with the most words of their own come first.
 var patterns = sync.OnceValue(func() []pattern {
 	var list []pattern
+	engines := engineSentences()
 	for format, translated := range catalogue() {
+		_, ofEngine := engines[format]
 		places := verb.FindAllStringIndex(format, -1)
 		if len(places) == 0 {
 			continue
@@ -41,19 +45,22 @@ var patterns = sync.OnceValue(func() []pattern {
 		expression.WriteString("(?s)^")
 		at, words := 0, 0
 		for _, place := range places {
-			expression.WriteString(regexp.QuoteMeta(format[at:place[0]]))
+			expression.WriteString(literally(format[at:place[0]]))
 			expression.WriteString("(.*?)")
 			words += place[0] - at
 			at = place[1]
 		}
-		expression.WriteString(regexp.QuoteMeta(format[at:]) + "$")
-		list = append(list, pattern{words + len(format) - at, regexp.MustCompile(expression.String()), translated})
+		expression.WriteString(literally(format[at:]) + "$")
+		list = append(list, pattern{words + len(format) - at, regexp.MustCompile(expression.String()), translated, ofEngine})
 	}
 	slices.SortFunc(list, func(a, b pattern) int {
 		return cmp.Or(cmp.Compare(b.words, a.words), cmp.Compare(a.portuguese, b.portuguese))
 	})
 	return list
 })
+
+// literally matches a part of a format that lies between verbs.
+func literally(part string) string { return regexp.QuoteMeta(strings.ReplaceAll(part, "%%", "%")) }
 
 // inPortuguese translates a sentence; one that is not known stays as it is.
 func inPortuguese(text string) string {
@@ -66,15 +73,21 @@ func lookUp(text string) (translated string, known bool) {
 		return translated, true
 	}
 	for _, p := range patterns() {
-		found := p.match.FindStringSubmatch(text)
-		if found == nil {
-			continue
+		if translated, ok := p.translate(text); ok {
+			return translated, true
 		}
-		filled := make([]any, 0, len(found)-1)
-		for _, part := range found[1:] {
-			filled = append(filled, part)
-		}
-		return fmt.Sprintf(p.portuguese, filled...), true
 	}
 	return text, false
+}
+
+func (p pattern) translate(text string) (translated string, matches bool) {
+	found := p.match.FindStringSubmatch(text)
+	if found == nil {
+		return "", false
+	}
+	filled := make([]any, 0, len(found)-1)
+	for _, part := range found[1:] {
+		filled = append(filled, filledIn(part))
+	}
+	return fmt.Sprintf(p.portuguese, filled...), true
 }

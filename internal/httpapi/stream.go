@@ -132,7 +132,7 @@ func (e *eventStream) follow(ctx context.Context, sub *events.Subscription) {
 		case message.State != nil && !e.state(ctx, *message.State):
 			return
 		case message.Progress != nil:
-			e.progress(message.Progress)
+			e.progress(ctx, message.Progress)
 		}
 	}
 }
@@ -157,8 +157,8 @@ func (e *eventStream) state(ctx context.Context, event events.Event) bool {
 	return true
 }
 
-func (e *eventStream) progress(p *events.Progress) {
-	e.send(0, "progress", progressMessage(p))
+func (e *eventStream) progress(ctx context.Context, p *events.Progress) {
+	e.send(0, "progress", e.server.progressMessage(ctx, p))
 }
 
 func (e *eventStream) send(seq int64, name string, value any) {
@@ -184,6 +184,25 @@ func (e *eventStream) write(text []byte) {
 }
 
 // progressMessage is the same on sockets and streams.
-func progressMessage(p *events.Progress) map[string]any {
-	return map[string]any{"type": "progress", "job_id": p.Job, "progress": p.Fraction, "progress_detail": p.Detail}
+func (s *Server) progressMessage(ctx context.Context, p *events.Progress) map[string]any {
+	return map[string]any{"type": "progress", "job_id": p.Job, "progress": p.Fraction, "progress_detail": s.spokenDetail(ctx, p.Detail)}
+}
+
+// spokenDetail is a progress_detail with its message in the caller's language.
+func (s *Server) spokenDetail(ctx context.Context, detail json.RawMessage) json.RawMessage {
+	var fields map[string]json.RawMessage
+	var message string
+	if callerOf(ctx).lang != portuguese || json.Unmarshal(detail, &fields) != nil || json.Unmarshal(fields["message"], &message) != nil {
+		return detail
+	}
+	spoken := s.spoken(ctx, message)
+	if spoken == message {
+		return detail
+	}
+	fields["message"], _ = json.Marshal(spoken) // a string
+	rendered, err := json.Marshal(fields)
+	if err != nil {
+		return detail
+	}
+	return rendered
 }

@@ -163,7 +163,7 @@ func (s *Server) view(ctx context.Context, job *jobs.Job, outputs []*assets.Asse
 	if job.Error != nil {
 		v.Error = s.jobProblem(ctx, job.Error)
 	}
-	setProgress(&v, job, outlook)
+	s.setProgress(ctx, &v, job, outlook)
 	return v
 }
 
@@ -221,7 +221,7 @@ func (s *Server) spoken(ctx context.Context, text string) string {
 	return text
 }
 
-func setProgress(v *Job, job *jobs.Job, outlook jobs.Outlook) {
+func (s *Server) setProgress(ctx context.Context, v *Job, job *jobs.Job, outlook jobs.Outlook) {
 	switch job.Status {
 	case jobs.Completed:
 		v.Progress = 1
@@ -235,7 +235,7 @@ func setProgress(v *Job, job *jobs.Job, outlook jobs.Outlook) {
 	}
 	if p := job.Progress; p != nil && job.Status == jobs.Processing {
 		v.Progress = p.Value
-		v.ProgressDetail = &ProgressDetail{Stage: p.Stage, Step: p.Step, TotalSteps: p.TotalSteps, Message: orNull(p.Message), ETASeconds: p.ETASeconds, PreviewURL: orNull(p.PreviewURL)}
+		v.ProgressDetail = &ProgressDetail{Stage: p.Stage, Step: p.Step, TotalSteps: p.TotalSteps, Message: orNull(s.spoken(ctx, p.Message)), ETASeconds: p.ETASeconds, PreviewURL: orNull(p.PreviewURL)}
 	}
 }
 

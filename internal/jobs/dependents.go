@@ -100,13 +100,13 @@ func (s *Service) cascade(ctx context.Context, t *txn, ended *Job) error {
 }
 
 func dependencyProblem(up *Job) Problem {
-	what := "failed"
+	detail := fmt.Sprintf("the %s job %s, which this one needs, failed: retry that one, and this one goes on by itself", up.Type, up.ID)
 	if up.Status == Canceled {
-		what = "was canceled"
+		detail = fmt.Sprintf("the %s job %s, which this one needs, was canceled: retry that one, and this one goes on by itself", up.Type, up.ID)
 	}
 	return Problem{
 		Type: "dependency_failed", Title: "An input could not be made", Status: 424, Code: "dependency_failed", Retryable: true,
-		Detail: fmt.Sprintf("the %s job %s, which this one needs, %s: retry that one, and this one goes on by itself", up.Type, up.ID, what),
+		Detail: detail,
 	}
 }
 

@@ -57,7 +57,7 @@ func (a *attempt) problemOf(err error) jobs.Problem {
 	case errors.As(err, &hang):
 		return problem("engine_hung", http.StatusInternalServerError, "The engine hung", hang.Error(), true)
 	case errors.As(err, &guard):
-		return problem("out_of_memory", http.StatusInsufficientStorage, "There is not enough memory", guard.Error()+". Close other programs, or choose a smaller size", true)
+		return problem("out_of_memory", http.StatusInsufficientStorage, "There is not enough memory", guard.Error(), true)
 	case errors.As(err, &input):
 		return problem("bad_result", http.StatusInternalServerError, "The engine's result cannot be used", input.Error(), true)
 	case errors.Is(err, sidecar.ErrNoEngine):
@@ -78,11 +78,11 @@ func (a *attempt) engineProblem(said *sidecar.EngineError) jobs.Problem {
 		}
 		return p
 	case sidecar.OutOfMemory:
-		return problem(said.Code, http.StatusInsufficientStorage, "There is not enough memory", said.Error(), true)
+		return problem(said.Code, http.StatusInsufficientStorage, "There is not enough memory", said.Message, true)
 	case sidecar.ModelMissing, sidecar.LicenceRequired:
 		return problem(said.Code, http.StatusUnprocessableEntity, "The model is not ready", said.Message, false)
 	default:
-		return problem(said.Code, http.StatusInternalServerError, "The engine failed", said.Error(), true)
+		return problem(said.Code, http.StatusInternalServerError, "The engine failed", said.Message, true)
 	}
 }
 

@@ -121,7 +121,7 @@ func (e *GuardError) Error() string {
 	case e.GTTLimit > 0:
 		what = fmt.Sprintf("memory mapped by the graphics card grew by %d MiB, above the limit of %d MiB", e.GTTGrowth/mib, e.GTTLimit/mib)
 	}
-	return fmt.Sprintf("engine %s was stopped to protect the computer: %s", e.Engine, what)
+	return fmt.Sprintf("engine %s was stopped to protect the computer: %s: close other programs, or choose a smaller size", e.Engine, what)
 }
 
 // BreakerError says that the model crashed too often and is refused for a while.
@@ -162,7 +162,8 @@ func Retryable(err error) bool {
 }
 
 func protocolError(format string, args ...any) *EngineError {
-	return &EngineError{Code: ProtocolError, Message: fmt.Sprintf(format, args...)}
+	return &EngineError{Code: ProtocolError, Message: fmt.Sprintf("the engine's program does not keep to its protocol (%s): try again, or install the engine again",
+		fmt.Sprintf(format, args...))}
 }
 
 func lastLine(text string) string {

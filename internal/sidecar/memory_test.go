@@ -88,7 +88,7 @@ func TestTheGuardTakesTheLargest(t *testing.T) {
 	<-two.slot.proc.gone
 	var guard *GuardError
 	require.ErrorAs(t, two.slot.proc.end, &guard)
-	require.Equal(t, "memory pressure reached 40.0 %, above the limit of 15.0 %", guard.Error()[len("engine fault was stopped to protect the computer: "):])
+	require.Equal(t, "memory pressure reached 40.0 %, above the limit of 15.0 %: close other programs, or choose a smaller size", guard.Error()[len("engine fault was stopped to protect the computer: "):])
 	_, err := one.Run(b.ctx(), b.request("", nil), Events{})
 	require.NoError(t, err, "the average still shows what was, so the next is left alone")
 	one.Release()

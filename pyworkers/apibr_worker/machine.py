@@ -51,14 +51,22 @@ def fault(error: BaseException) -> EngineError | None:
     the process can compute nothing more (models.md 6).
     """
     if isinstance(error, MemoryError):
-        return EngineError("out_of_memory", "there is not enough memory")
+        return EngineError(
+            "out_of_memory", "there is not enough memory: close other programs, or choose a smaller size"
+        )
     if not isinstance(error, RuntimeError):
         return None
     torch: Any = sys.modules.get("torch")
     text = str(error).lower()
     if isinstance(error, getattr(torch, "OutOfMemoryError", ())) or any(word in text for word in _OUT_OF_MEMORY):
-        where = "memory" if "cpu" in text.partition("allocat")[0] else "graphics memory"
-        return EngineError("out_of_memory", f"there is not enough {where}: choose a smaller size or fewer pictures")
+        return EngineError(
+            "out_of_memory",
+            "there is not enough memory: choose a smaller size or fewer pictures"
+            if "cpu" in text.partition("allocat")[0]
+            else "there is not enough graphics memory: choose a smaller size or fewer pictures",
+        )
     if any(word in text for word in _DEVICE):
-        return EngineError("device_lost", "the graphics card stopped answering; the engine is started anew")
+        return EngineError(
+            "device_lost", "the graphics card stopped answering, and the engine is started anew: try again"
+        )
     return None

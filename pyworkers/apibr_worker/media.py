@@ -62,7 +62,7 @@ def read_audio(
         ) from None
     samples = np.frombuffer(raw, dtype="<f4").astype(np.float32)
     if samples.size == 0:
-        raise InvalidInputError("the recording is empty", field=field)
+        raise InvalidInputError("the recording is empty: record again", field=field)
     return np.nan_to_num(samples, copy=False, posinf=0.0, neginf=0.0)
 
 

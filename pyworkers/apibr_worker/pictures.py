@@ -64,17 +64,17 @@ def read_mask(context: Context, size: tuple[int, int]) -> Image.Image | None:
 def enlarged(size: tuple[int, int], scale: int) -> tuple[int, int]:
     """The size `scale` times larger. Raises InvalidInputError, naming the limit, when that is too large."""
     width, height = size[0] * scale, size[1] * scale
+    way_out = "send a smaller picture or scale 2" if scale > 2 else "send a smaller picture"
     if width * height > MAX_PIXELS:
         raise InvalidInputError(
             f"{size[0]} x {size[1]} enlarged {scale} times is {width} x {height} "
-            f"({width * height / 1e6:.1f} megapixels); the limit is {MAX_PIXELS / 1e6:g} megapixels: "
-            f"send a smaller picture{' or scale 2' if scale > 2 else ''}",
+            f"({width * height / 1e6:.1f} megapixels); the limit is {MAX_PIXELS / 1e6:g} megapixels: {way_out}",
             field="image",
         )
     if max(width, height) > MAX_SIDE:
         raise InvalidInputError(
             f"{size[0]} x {size[1]} enlarged {scale} times is {width} x {height}; the longest side is limited to "
-            f"{MAX_SIDE} pixels: send a smaller picture{' or scale 2' if scale > 2 else ''}",
+            f"{MAX_SIDE} pixels: {way_out}",
             field="image",
         )
     return width, height

@@ -172,9 +172,10 @@ class Sidecar:
             traceback.print_exc()
             known = machine.fault(error)
             if known is None:
-                known = EngineError("internal", f"{type(error).__name__} in {self._phase() or 'the engine'}")
+                known = self._unforeseen(error)
             answer = self._engine_error(known.code, str(known), None)
-        unsendable = self._engine_error("internal", "the engine's answer does not fit into a frame", None)
+        too_large = EngineError("internal", "the engine's answer is too large for the studio: send a smaller request")
+        unsendable = self._engine_error(too_large.code, str(too_large), None)
         with self._flag_lock:
             self._flags = {}
         self._context = None
@@ -198,7 +199,10 @@ class Sidecar:
         begin = time.monotonic()
         request = _parsed(_load_request, params)
         if request.engine != self._id:
-            raise EngineError("protocol_error", f"this process holds {self._id}, not {request.engine}")
+            raise EngineError(
+                "protocol_error",
+                f"this process holds the engine {self._id}, not {request.engine}: start the studio again",
+            )
         self._engine.load(request)
         self._loaded = True
         return {
@@ -209,11 +213,11 @@ class Sidecar:
 
     def _run(self, params: dict[str, Any]) -> dict[str, Any]:
         if not self._loaded:
-            raise EngineError("protocol_error", "run before load")
+            raise EngineError("protocol_error", "no model is loaded: try again")
         self._steps = 0
         context = self._context = _parsed(self._make_context, params)
         if context.task not in self._tasks:
-            raise EngineError("invalid_input", f"{self._id} cannot do {context.task}")
+            raise EngineError("invalid_input", f"the engine {self._id} does not do {context.task}")
         context.check_cancel()
         result = self._engine.run(context)
         metadata = dict(result.metadata)
@@ -246,6 +250,14 @@ class Sidecar:
 
     def _phase(self) -> str | None:
         return self._context.phase_name if self._context else None
+
+    def _unforeseen(self, error: Exception) -> EngineError:
+        kind, phase = type(error).__name__, self._phase()
+        if phase is None:
+            return EngineError("internal", f"the engine failed ({kind}): try again; the studio's log holds the reason")
+        return EngineError(
+            "internal", f"the engine failed in phase {phase} ({kind}): try again; the studio's log holds the reason"
+        )
 
     def _engine_error(self, code: str, message: str, field: str | None) -> dict[str, Any]:
         data = {"code": code, "phase": self._phase(), "field": field}
@@ -296,7 +308,10 @@ def _parsed(parse: Callable[[dict[str, Any]], _Parsed], params: dict[str, Any]) 
     try:
         return parse(params)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise EngineError("protocol_error", f"the frame's params have the wrong shape: {error!r}") from None
+        logging.getLogger("apibr_worker").error("the frame's params have the wrong shape: %r", error)
+        raise EngineError(
+            "protocol_error", "the engine does not understand the studio's request: start the studio again"
+        ) from None
 
 
 def _resume(params: dict[str, Any] | None) -> Resume | None:

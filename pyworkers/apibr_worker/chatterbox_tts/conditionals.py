@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -135,4 +136,5 @@ def builtin(path: Path) -> Conditionals:
             }
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise EngineError("model_missing", f"the model's own voice is damaged ({error}): install it again") from None
+        logging.getLogger(__name__).warning("conds.pt: %s", error)
+        raise EngineError("model_missing", "the model's own voice is damaged: install the model again") from None

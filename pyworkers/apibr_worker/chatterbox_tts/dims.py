@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import logging
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -65,7 +66,10 @@ def read(folder: Path) -> Dims:
             _checked(content.get("t3", {}), RELEASED_T3), _checked(content.get("s3gen", {}), RELEASED_S3GEN), True
         )
     except (OSError, ValueError, RecursionError, AttributeError) as error:
-        raise EngineError("model_missing", f"{CONFIG} cannot be used ({error}): install the model again") from None
+        logging.getLogger(__name__).warning("%s: %s", CONFIG, error)
+        raise EngineError(
+            "model_missing", f"the model's file {CONFIG} cannot be used: install the model again"
+        ) from None
 
 
 def _checked(given: Any, released: dict[str, int]) -> dict[str, int]:

@@ -60,7 +60,7 @@ def find(parts: list[Path], *, english: bool) -> Checkpoint:
         ("tokenizer", "tokenizer"),
     ):
         if role not in found:
-            raise EngineError("model_missing", f"the model's {words} is missing: install it again")
+            raise EngineError("model_missing", f"the model's part {words} is missing: install the model again")
     return Checkpoint(
         found["t3"], found["s3gen"], found["ve"], found["tokenizer"], found.get("conds"), found.get("cangjie")
     )
@@ -116,7 +116,9 @@ def weights(path: Path) -> State:
     if path.suffix == ".pt":
         state = _flat(unpickled(path))
         if not all(isinstance(value, torch.Tensor) for value in state.values()):
-            raise EngineError("model_missing", f"{path.name} holds no weights: install the model again")
+            raise EngineError(
+                "model_missing", f"the model's file {path.name} holds no weights: install the model again"
+            )
         return state
     with _Damage(path):
         return load_file(path)
@@ -158,7 +160,10 @@ class _Damage:
         if isinstance(error, UnpicklingError):
             raise EngineError(
                 "model_missing",
-                f"{self._name} holds more than weights and was not opened: install the model from its maker",
+                f"the model's file {self._name} holds more than weights and was not opened: "
+                "install the model from its maker",
             ) from None
         if isinstance(error, (SafetensorError, OSError, RuntimeError, ValueError, EOFError, KeyError, TypeError)):
-            raise EngineError("model_missing", f"{self._name} is damaged: install the model again") from None
+            raise EngineError(
+                "model_missing", f"the model's file {self._name} is damaged: install the model again"
+            ) from None

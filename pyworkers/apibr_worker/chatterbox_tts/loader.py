@@ -101,7 +101,7 @@ def _check_t3(state: files.State, own: dims.Dims, english: bool) -> None:
     """Says in words what does not fit, before torch would say it in tensors."""
     text, speech = state.get("text_emb.weight"), state.get("speech_emb.weight")
     if text is None or speech is None or text.ndim != 2 or text.shape[1] != dims.WIDTH:
-        raise EngineError("model_missing", "the speech model is not Chatterbox's: install it again")
+        raise EngineError("model_missing", "the speech model is not Chatterbox's: install the model again")
     layers = {name.split(".")[2] for name in state if name.startswith("tfmr.layers.")}
     symbols = dims.ENGLISH_TEXT_TOKENS if english else dims.MULTILINGUAL_TEXT_TOKENS
     for what, have, want in (
@@ -111,7 +111,9 @@ def _check_t3(state: files.State, own: dims.Dims, english: bool) -> None:
     ):
         if have != want:
             raise EngineError(
-                "model_missing", f"the speech model has {have} {what} where {want} are known: this studio cannot run it"
+                "model_missing",
+                f"the speech model has {have} {what} where {want} are known: install the model again, or a newer "
+                "version of the studio",
             )
 
 
@@ -136,13 +138,15 @@ def _fill(network: nn.Module, state: files.State, what: str, may_miss: set[str] 
         missing, unexpected = network.load_state_dict(state, strict=False, assign=True)
     except RuntimeError:  # shapes
         raise EngineError(
-            "model_missing", f"the {what}'s weights have other dimensions than the released ones: install it again"
+            "model_missing",
+            f"the weights of the {what} have other dimensions than the released ones: install the model again",
         ) from None
     missing = set(missing) - (may_miss or set())
     if missing or unexpected:
         raise EngineError(
             "model_missing",
-            f"the {what}'s file lacks {len(missing)} weights and has {len(unexpected)} unknown ones: install it again",
+            f"the file of the {what} lacks {len(missing)} weights and has {len(unexpected)} unknown ones: "
+            "install the model again",
         )
 
 

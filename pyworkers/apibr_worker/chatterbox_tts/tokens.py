@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -54,8 +55,9 @@ class TextTokens:
             self._english = EnTokenizer(str(path)) if english else None
             self._all = None if english else _Multilingual(path, cangjie)
         except Exception as error:  # the Rust library raises plain Exception
+            logging.getLogger(__name__).warning("%s: %s", path.name, error)
             raise EngineError(
-                "model_missing", f"the model's tokenizer cannot be read ({type(error).__name__}): install it again"
+                "model_missing", "the model's tokenizer cannot be read: install the model again"
             ) from None
         self.has_cangjie = cangjie is not None
         either: Any = self._english or self._all
@@ -63,8 +65,8 @@ class TextTokens:
         if not vocabulary or max(vocabulary.values()) >= rows:
             raise EngineError(
                 "model_missing",
-                f"the tokenizer has {max(vocabulary.values(), default=0) + 1} symbols and the speech model {rows}: "
-                "they are not of one model",
+                f"the tokenizer has {max(vocabulary.values(), default=0) + 1} symbols and the speech model {rows}, so "
+                "they are not of one model: install the model again",
             )
         self.languages = ["en"] if english else [code for code in SUPPORTED_LANGUAGES if f"[{code}]" in vocabulary]
         self._brazilian = "[pt-br]" in vocabulary
@@ -90,7 +92,7 @@ class TextTokens:
             raise InvalidInputError("kanji cannot be read here: write the Japanese text in kana", field=field)
         if language == "zh" and not self.has_cangjie and any(is_kanji(letter) for letter in text):
             raise InvalidInputError(
-                "the model was installed without the table of Chinese characters: install it again", field=field
+                "the model was installed without the table of Chinese characters: install the model again", field=field
             )
         if self.ids(text, language).shape[1] > _MOST_SYMBOLS:
             raise InvalidInputError(f"a sentence has more than {_MOST_SYMBOLS} symbols: shorten it", field=field)

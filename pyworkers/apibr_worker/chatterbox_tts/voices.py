@@ -173,5 +173,5 @@ def _unflac(data: bytes) -> Samples:
             raise ValueError("no reference")
         samples = np.asarray(file.read(dtype="float32"), dtype=np.float32)
     if not samples.size:
-        raise EngineError("internal", "the voice's recording is empty")
+        raise EngineError("internal", "the voice's recording is empty: clone it again")
     return samples

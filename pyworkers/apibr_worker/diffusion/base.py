@@ -98,8 +98,10 @@ class DiffusionEngine(ABC):
         """Opens the transformer's weights and the VAE's. Text encoders are opened when a prompt needs them."""
         try:
             self.base, weights = Path(request.files["base"]), Path(request.files["transformer"])
-        except KeyError as missing:
-            raise EngineError("model_missing", f"the model's part {missing} is missing: install it again") from None
+        except KeyError as part:
+            raise EngineError(
+                "model_missing", f"the model's part {part.args[0]} is missing: install the model again"
+            ) from None
         self.model_id, self.place = request.model, placement(request.plan)
         folder = os.environ.get("APIBR_CACHE_DIR")
         self.cache = EmbeddingCache(Path(folder) / "embeddings" if folder else None)
@@ -131,8 +133,8 @@ class DiffusionEngine(ABC):
             self.warnings.append(
                 Warning(
                     "lora_partly_used",
-                    f"{applied.unused} of the LoRA's {applied.tensors} tensors were left out: they belong to a text "
-                    "encoder or to layers that this model does not have",
+                    f"{applied.unused} of the LoRA's {applied.tensors} parts were left out: "
+                    "this model has no place for them",
                 )
             )
 
@@ -145,7 +147,7 @@ class DiffusionEngine(ABC):
     def run(self, context: Context) -> RunResult:
         """Makes the pictures of one request."""
         if self.transformer is None or self.vae is None:
-            raise EngineError("model_missing", "no model is loaded")
+            raise EngineError("model_missing", "no model is loaded: try again")
         if context.plan is not None:
             self.place = placement(context.plan)
         request = self.request(context)

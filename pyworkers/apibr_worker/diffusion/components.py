@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -28,8 +29,9 @@ def component(what: str, load: Callable[[], T]) -> T:
     except (EngineError, MemoryError, torch.OutOfMemoryError):
         raise
     except Exception as error:
+        logging.getLogger(__name__).warning("%s: %s: %s", what, type(error).__name__, error)
         raise EngineError(
-            "model_missing", f"the model's {what} could not be read ({type(error).__name__}): install it again"
+            "model_missing", f"the model's part {what} could not be read: install the model again"
         ) from error
 
 
@@ -60,7 +62,9 @@ def transformer_weights(path: Path, names: Names, marker: str) -> Weights:
         return GGUFWeights(path, choose)
     if path.suffix == ".safetensors":
         return SafetensorsWeights([path], choose)
-    raise EngineError("model_missing", f"{path.name} is neither GGUF nor safetensors: only these are loaded")
+    raise EngineError(
+        "model_missing", f"{path.name} is neither GGUF nor safetensors: install a model in one of these formats"
+    )
 
 
 def text_encoder(cls: type[PreTrainedModel], folder: Path) -> PreTrainedModel:

@@ -26,15 +26,14 @@ def read(context: Context, name: str, *, field: str | None = None) -> Image.Imag
 
 def read_mask(context: Context, size: tuple[int, int]) -> Image.Image | None:
     """The mask, white where the picture is to change: mode L, of the picture's size. Raises InvalidInputError else."""
-    given = context.input("mask")
-    if given is None:
-        return None
     mask = read(context, "mask")
-    if mask is None or mask.size != size:
-        sizes = (
-            f"is {mask.width} x {mask.height} pixels and the picture {size[0]} x {size[1]}" if mask else "is missing"
+    if mask is None:
+        return None
+    if mask.size != size:
+        raise InvalidInputError(
+            f"the mask is {mask.width} x {mask.height} pixels and the picture {size[0]} x {size[1]}: they must match",
+            field="mask",
         )
-        raise InvalidInputError(f"the mask {sizes}: they must match", field="mask")
     return mask.convert("L")
 
 

@@ -63,8 +63,8 @@ def sample(
     except torch.OutOfMemoryError:
         raise EngineError(
             "out_of_memory",
-            "the card's memory does not suffice, a step lower either: choose a smaller size, fewer pictures or a "
-            "smaller variant of the model, or close other programs that use the card",
+            "the graphics card's memory does not suffice: choose a smaller size, fewer pictures or a smaller variant "
+            "of the model, or close other programs that use the card",
         ) from None
 
 

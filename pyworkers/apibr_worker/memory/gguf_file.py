@@ -38,7 +38,7 @@ class DamagedFileError(EngineError):
     """The file is not what its header says. Loading it anew is what helps."""
 
     def __init__(self, name: str, why: str) -> None:
-        super().__init__("model_missing", f"the model file {name} is damaged ({why}): install the model again")
+        super().__init__("model_missing", f"the model's file {name} is damaged ({why}): install the model again")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ class _Header:
             raise self._bad("it does not begin as a GGUF file")
         version = self._number("<I")
         if version not in (2, 3):
-            raise self._bad(f"version {version} of the format is not known")
+            raise self._bad("its version of the format is not known")
         tensors, fields = self._number("<Q"), self._number("<Q")
         if tensors > MAX_TENSORS or fields > MAX_FIELDS:
             raise self._bad("it claims too many parts")
@@ -193,7 +193,7 @@ class _Header:
         try:
             kind = Kind(number)
         except ValueError:
-            raise self._bad(f"a tensor has the unknown type {number}") from None
+            raise self._bad("a tensor has an unknown type") from None
         return name, shape, kind, self._number("<Q")
 
     def _place(self, infos: list[tuple[str, tuple[int, ...], Kind, int]]) -> None:

@@ -115,7 +115,7 @@ def apply(
         found += _parts(model, name, pair, target, strength)
         in_blocks = in_blocks or any("blocks." in module for module in target.modules)
     if not in_blocks:  # FLUX and Stable Diffusion 3 share the names of their first and last layers
-        raise InvalidInputError("the LoRA is for another model: it has no layer of this one", field="lora")
+        raise InvalidInputError("the LoRA is for another model: choose one that was made for this model", field="lora")
     for layer, part in found:
         layer.low_rank.append(part)
     return Applied(len({id(layer) for layer, _ in found}), unused, total)
@@ -177,7 +177,7 @@ def _take(path: Path, file: Any, key: str, pairs: dict[str, Pair]) -> bool:
     """Puts a tensor into its pair. False when it belongs to none."""
     for part, kind in _OTHER_KINDS.items():
         if part in key:
-            raise InvalidInputError(f"the file is a {kind} adapter: only plain LoRA is supported", field="lora")
+            raise InvalidInputError(f"the file is a {kind} adapter: choose a plain LoRA", field="lora")
     end = next((end for end in _ENDS if key.endswith(end)), None)
     if end is None:
         return False
@@ -185,7 +185,7 @@ def _take(path: Path, file: Any, key: str, pairs: dict[str, Pair]) -> bool:
     shape, dtype = list(described.get_shape()), str(described.get_dtype())
     role = _ENDS[end]
     if dtype not in (_NUMBERS if role == "alpha" else _DTYPES):
-        raise InvalidInputError(f"the LoRA is stored as {dtype}: only F32, F16 and BF16 are used", field="lora")
+        raise InvalidInputError(f"the LoRA is stored as {dtype}: choose one in F32, F16 or BF16", field="lora")
     pair = pairs.setdefault(key.removesuffix(end), Pair())
     if role == "alpha":
         if math.prod(shape) != 1:
@@ -237,7 +237,7 @@ def _parts(
     rank = pair.down.shape[0]
     scale = strength * (1.0 if pair.alpha is None else pair.alpha / rank)
     if rank > MAX_RANK:
-        raise InvalidInputError(f"the LoRA has the rank {rank}: at most {MAX_RANK} is supported", field="lora")
+        raise InvalidInputError(f"the LoRA has the rank {rank}: choose one with {MAX_RANK} at most", field="lora")
     if not math.isfinite(scale) or not all(bool(torch.isfinite(part).all()) for part in (pair.down, pair.up)):
         raise InvalidInputError("the LoRA holds numbers that are not finite: choose another file", field="lora")
     found: list[tuple[StoredLinear, LowRank]] = []
@@ -246,8 +246,9 @@ def _parts(
         assert isinstance(layer, StoredLinear)  # noqa: S101 (targets has looked)
         if tuple(pair.down.shape) != (rank, layer.in_features) or tuple(pair.up.shape) != (target.height, rank):
             raise InvalidInputError(
-                f"the LoRA is for another model: its layer {_short(name)} has {pair.down.shape[1]} inputs and "
-                f"{pair.up.shape[0]} outputs where {layer.in_features} and {target.height} are needed",
+                f"the LoRA is for another model, since its layer {_short(name)} has {pair.down.shape[1]} inputs and "
+                f"{pair.up.shape[0]} outputs where {layer.in_features} and {target.height} are needed: "
+                "choose one that was made for this model",
                 field="lora",
             )
         up = pair.up if not rows else _rows(pair.up, rows)

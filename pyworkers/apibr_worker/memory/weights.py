@@ -106,7 +106,8 @@ class SafetensorsWeights(Weights):
         tensor = self._tensors[source]
         if tensor.dtype not in KINDS:
             raise EngineError(
-                "model_missing", f"a weight is stored as {tensor.dtype}: only float32, float16 and bfloat16 are used"
+                "model_missing",
+                f"a weight is stored as {tensor.dtype}: choose a variant in float32, float16 or bfloat16",
             )
         flat = tensor.reshape(tensor.shape[0] if tensor.ndim else 1, -1)
         return flat.view(torch.uint8), KINDS[tensor.dtype]
@@ -125,7 +126,9 @@ def folder_files(folder: Path) -> list[Path]:
         return [present(folder / name) for name in names]
     found = sorted(folder.glob("*.safetensors"))
     if not found:
-        raise EngineError("model_missing", f"the model has no safetensors file in {folder.name}: install it again")
+        raise EngineError(
+            "model_missing", f"the model has no safetensors file in {folder.name}: install the model again"
+        )
     return found
 
 
@@ -178,7 +181,8 @@ def _checked(name: str, parameter: torch.Tensor, weights: Weights) -> Stored:
         wanted, found = list(parameter.shape), list(stored.shape)
         raise EngineError(
             "model_missing",
-            f"the weight {name} has the shape {found} where {wanted} is needed: it is another model's file",
+            f"the weight {name} has the shape {found} where {wanted} is needed, so it is another model's file: "
+            "install the model again",
         )
     return stored
 

@@ -74,7 +74,8 @@ def settings(environment: Mapping[str, str]) -> Settings:
     # Checked here: http.client would quote a key that no header can hold in its error.
     if not re.fullmatch(r"[\x21-\x7e]{1,512}", key):
         raise EngineError(
-            "model_missing", "the key of the Black Forest Labs API has signs that no key has: set it again"
+            "model_missing",
+            "the key of the Black Forest Labs API has signs that no key has: set it again in engines.bfl.key",
         )
     parts = urlsplit(url)
     local = parts.scheme == "http" and _loopback(parts.hostname or "")
@@ -160,7 +161,8 @@ class Client:
         if isinstance(url, str) and trusted(url, self._known):
             return url
         raise EngineError(
-            "internal", "Black Forest Labs answered with an address that is not its own: nothing was sent there"
+            "internal",
+            "Black Forest Labs answered with an address that is not its own; nothing was sent there: try again later",
         )
 
     def _sample(self, polling_url: str) -> str:

@@ -45,7 +45,7 @@ class Engine:
         """Makes the pictures one after another, each with the next seed."""
         known = self._settings
         if known is None:
-            raise EngineError("model_missing", "no model is loaded")
+            raise EngineError("model_missing", "no model is loaded: try again")
         params, edit = context.params, context.task == "image.edit"
         field = "instruction" if edit else "prompt"
         count = int(params.get("num_images") or 1)

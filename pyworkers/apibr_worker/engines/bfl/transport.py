@@ -86,7 +86,7 @@ def _read(response: Any, status: int, limit: int) -> Answer:
         while chunk := response.read(_CHUNK):
             body += chunk
             if len(body) > limit:
-                return Answer(status, headers=headers, failure=f"the answer is larger than {limit >> 20} MB")
+                return Answer(status, headers=headers, failure="the answer is too large")
     except (OSError, http.client.HTTPException):
         return Answer(status, headers=headers, failure="the connection broke off")
     # urllib takes a body that ends too early for a whole one.

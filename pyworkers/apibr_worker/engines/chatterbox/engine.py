@@ -44,7 +44,7 @@ class Engine:
         device = placement(request.plan).device
         parts = [Path(request.files[name]) for name in ("t3", "base") if name in request.files]
         if not parts:
-            raise EngineError("model_missing", "the model's files are missing: install it again")
+            raise EngineError("model_missing", "the model's files are missing: install the model again")
         self._model = load(request.model, parts, device)
 
     def unload(self) -> None:
@@ -56,7 +56,7 @@ class Engine:
     def run(self, context: Context) -> RunResult:
         """Clones a voice, or speaks."""
         if self._model is None:
-            raise EngineError("model_missing", "no model is loaded")
+            raise EngineError("model_missing", "no model is loaded: try again")
         try:
             if context.task == "audio.clone_voice":
                 return _clone(self._model, context)
@@ -64,14 +64,15 @@ class Engine:
         except torch.OutOfMemoryError:
             free(self._model.device)
             raise EngineError(
-                "out_of_memory", "the card's memory ran out: close other programs that use it, or divide long sentences"
+                "out_of_memory",
+                "the graphics card's memory ran out: close other programs that use it, or divide long sentences",
             ) from None
 
 
 def _clone(model: Model, context: Context) -> RunResult:
     sample = context.input("sample")
     if sample is None:
-        raise InvalidInputError("a sample of the voice is needed", field="audio")
+        raise InvalidInputError("a sample of the voice is needed: send audio", field="audio")
     with context.phase("read"):
         recording = listen(
             context,

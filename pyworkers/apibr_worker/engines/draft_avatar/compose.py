@@ -38,7 +38,8 @@ def read_picture(path: Path) -> Picture:
         raise InvalidInputError("the picture cannot be read: send PNG, JPEG or WebP", field="image") from None
     if min(rgb.shape[:2]) < _SMALLEST_SIDE:
         raise InvalidInputError(
-            f"the picture is {rgb.shape[1]} x {rgb.shape[0]}; the smallest side is {_SMALLEST_SIDE} pixels",
+            f"the picture is {rgb.shape[1]} x {rgb.shape[0]}; the smallest side is {_SMALLEST_SIDE} pixels: "
+            "send a larger one",
             field="image",
         )
     scale = min(1.0, LONGEST_SIDE / max(rgb.shape[:2]))

@@ -71,7 +71,7 @@ class Engine:
     def _face(self, context: Context) -> tuple[Face, tuple[int, int]]:
         image = context.input("image")
         if image is None:
-            raise InvalidInputError("a picture is needed", field="image")
+            raise InvalidInputError("a picture is needed: send image", field="image")
         picture = read_picture(image.path)
         aspect = str(context.params.get("aspect", "source"))
         geometry: Any = image.metadata.get("face")

@@ -31,7 +31,7 @@ class Engine:
     def run(self, context: Context) -> RunResult:
         sample = context.input("sample")
         if sample is None:
-            raise InvalidInputError("a sample of the voice is needed", field="audio")
+            raise InvalidInputError("a sample of the voice is needed: send audio", field="audio")
         with context.phase("read"):
             samples = _read(context, sample, RATE, _LONGEST_SECONDS)
             context.progress(1, 2)

@@ -45,8 +45,10 @@ class Engine:
         """Reads the file and puts the network on the plan's device: float16 on a card, float32 on the CPU."""
         try:
             path = Path(request.files["weights"])
-        except KeyError:
-            raise EngineError("model_missing", "the model's part weights is missing: install it again") from None
+        except KeyError as part:
+            raise EngineError(
+                "model_missing", f"the model's part {part.args[0]} is missing: install the model again"
+            ) from None
         self.unload()
         place = placement(request.plan)
         gpu = place.device.type != "cpu"
@@ -64,7 +66,7 @@ class Engine:
         """Enlarges one picture. Transparency is enlarged apart, by Lanczos: the network knows colours only."""
         model = self.model
         if model is None:
-            raise EngineError("model_missing", "no model is loaded")
+            raise EngineError("model_missing", "no model is loaded: try again")
         scale = int(context.params["scale"])
         with context.phase("read"):
             picture = needed(context, "image")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import warnings
 from pathlib import Path
@@ -47,10 +48,11 @@ def load_upscaler(path: Path) -> Upscaler:
     except (EngineError, MemoryError):
         raise
     except Exception as error:
+        logging.getLogger(__name__).warning("%s: %s: %s", file.name, type(error).__name__, error)
         raise EngineError(
             "model_missing",
-            f"the upscaler's file cannot be used ({type(error).__name__}): it is damaged, holds more than weights, or "
-            "is no Real-ESRGAN network; install the model again",
+            "the upscaler's file cannot be used, since it is damaged, holds more than weights, or is no Real-ESRGAN "
+            "network: install the model again",
         ) from None
     if not isinstance(model, ImageModelDescriptor) or (model.input_channels, model.output_channels) != (3, 3):
         raise EngineError(
@@ -58,7 +60,8 @@ def load_upscaler(path: Path) -> Upscaler:
         )
     if model.scale not in SCALES:
         raise EngineError(
-            "model_missing", f"the upscaler's file enlarges {model.scale} times; only 2 and 4 are used: install another"
+            "model_missing",
+            f"the upscaler's file enlarges {model.scale} times; only 2 and 4 are used: install another model",
         )
     model.model.requires_grad_(False)
     return model.eval()
@@ -80,7 +83,7 @@ def _file(path: Path) -> Path:
         )
     if files[0].stat().st_size > MAX_BYTES:
         raise EngineError(
-            "model_missing", f"the upscaler's file is larger than {MAX_BYTES >> 20} MB: it is no upscaler"
+            "model_missing", f"the upscaler's file is larger than {MAX_BYTES >> 20} MB: install the model again"
         )
     return files[0]
 
