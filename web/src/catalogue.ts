@@ -71,6 +71,9 @@ export class Catalogue {
   }
 }
 
+/** The variant that an installation takes when none is named. */
+export const usualVariant = (model: Model): string => model.default_variant || (model.variants?.[0]?.id ?? "");
+
 /** What a task may be told, by the JSON Schema in the engine's list. */
 export interface Parameter {
   type?: string;

@@ -1,5 +1,5 @@
 // Draft or final, and by which model; of models that are not there it says what to do.
-import { parameters, type Candidate, type Catalogue, type Parameter } from "./catalogue";
+import { parameters, usualVariant, type Candidate, type Catalogue, type Parameter } from "./catalogue";
 import { field, h, rich, select } from "./dom";
 import { bytes, pick, t } from "./i18n";
 import type { Quality } from "./types";
@@ -74,7 +74,7 @@ function finalPart(catalogue: Catalogue, task: string, chosen: Chosen, change: (
 
 /** A model whose files are lacking is installed on the models page; else its engine says what it needs. */
 function missingItem({ model, engine }: Candidate): HTMLElement {
-  const size = model.variants?.find((v) => v.id === model.default_variant)?.disk_bytes ?? 0;
+  const size = model.variants?.find((v) => v.id === usualVariant(model))?.disk_bytes ?? 0;
   const link = h("a", { class: "quiet", href: `#/models/${encodeURIComponent(model.id)}` }, size ? t("model.install_of", { size: bytes(size) }) : t("model.install"));
   return h("li", {}, h("strong", {}, model.name), h("p", { class: "hint" }, ...rich(model.installed ? pick(engine.install) : pick(model.description))), model.installed ? null : link);
 }

@@ -1,6 +1,7 @@
 // The question before an installation: which variant, and whether the licence is accepted.
 import { api, sentence } from "./api";
-import { button, h, openDialog, refill } from "./dom";
+import { usualVariant } from "./catalogue";
+import { button, h, openDialog, refill, rich } from "./dom";
 import { bytes, t, time } from "./i18n";
 import type { Model } from "./types";
 
@@ -13,14 +14,14 @@ export function licenceLine(licence: Model["licence"]): (Node | string)[] {
 /** Asks and starts the installation; a refusal stays in the dialog, in the user's language. What follows is told by events. */
 export function askInstall(model: Model, preset: string): void {
   const { licence } = model;
-  let variant = preset || model.default_variant;
+  let variant = preset || usualVariant(model);
   const accept = h("input", { type: "checkbox", id: "accept", required: true });
   const note = h("p", { class: "error", role: "alert" });
   const asks = licence.accept && !licence.accepted_at;
   const option = (v: NonNullable<Model["variants"]>[number]): HTMLElement => {
     const input = h("input", { type: "radio", name: "variant", id: `variant-${v.id}`, value: v.id, checked: v.id === variant });
     input.addEventListener("change", () => (variant = v.id));
-    const words = [v.disk_bytes ? bytes(v.disk_bytes) : "", v.id === model.default_variant ? t("install.usual") : "", v.installed ? t("install.again") : ""].filter(Boolean);
+    const words = [v.disk_bytes ? bytes(v.disk_bytes) : "", v.id === usualVariant(model) ? t("install.usual") : "", v.installed ? t("install.again") : ""].filter(Boolean);
     return h("label", { class: "option" }, input, h("span", {}, h("strong", {}, v.id), h("small", {}, words.join(" · "))));
   };
   const send = async (): Promise<void> => {
@@ -34,7 +35,7 @@ export function askInstall(model: Model, preset: string): void {
       submit.disabled = false;
     }
   };
-  const submit = h("button", { type: "submit", class: "primary", id: "install-yes" }, t("model.install"));
+  const submit = h("button", { type: "submit", class: "primary", id: "install-yes" }, t("install.now"));
   const dialog = openDialog(
     t("install.title", { name: model.name }),
     h(
@@ -45,7 +46,7 @@ export function askInstall(model: Model, preset: string): void {
       h("div", { class: "licence" }, h("p", {}, h("strong", {}, `${t("licence")}: `), ...licenceLine(licence))),
       licence.accept && licence.accepted_at && h("p", { class: "hint" }, t("licence.accepted", { time: time(licence.accepted_at) })),
       asks && h("label", { class: "check" }, accept, h("span", {}, t("licence.accept", { name: licence.name }))),
-      model.gated && h("p", { class: "hint" }, t("install.gated")),
+      model.gated && h("p", { class: "hint" }, ...rich(t("install.gated"))),
       note,
       h("div", { class: "row end" }, button(t("cancel"), () => dialog.close()), submit),
     ),

@@ -36,7 +36,7 @@ export class Jobs {
         h("div", { class: "title" }, h("h2", { id: "queue-title" }, t("queue.title")), button(t(store.paused ? "queue.resume" : "queue.pause"), () => void this.togglePause(), { id: "pause", class: "quiet" })),
         active.length
           ? h("ul", { class: "cards", id: "queue" }, ...active.map((job) => activeCard(job, store.previews.get(job.id), this.actions)))
-          : h("div", { class: "empty" }, h("p", {}, t("queue.empty")), h("p", {}, h("a", { href: "#/pictures" }, t("queue.start")), ` ${t("queue.hint")}`), h("code", {}, cliExample)),
+          : h("div", { class: "empty" }, h("p", {}, t("queue.empty")), h("p", { class: "suggestion" }, h("a", { href: "#/pictures" }, t("queue.start")), ` ${t("queue.hint")}`), h("code", { class: "suggestion" }, cliExample)),
       ),
       h(
         "section",

@@ -1,6 +1,6 @@
 // The models: what is installed, what can be, and what is being done with each.
 import { api, sentence } from "./api";
-import type { Catalogue } from "./catalogue";
+import { usualVariant, type Catalogue } from "./catalogue";
 import { button, h, openDialog, refill, rich } from "./dom";
 import { bytes, known, languageName, list, percent, pick, t, time } from "./i18n";
 import { askInstall, licenceLine } from "./install";
@@ -145,7 +145,7 @@ function variants(model: Model): HTMLElement {
 }
 
 function taskLine(model: Model, task: ModelTask): string {
-  const variant = task.variant || model.default_variant;
+  const variant = task.variant || usualVariant(model);
   const of = task.total_bytes > 0 ? t("task.of", { done: bytes(task.done_bytes), total: bytes(task.total_bytes), percent: percent(task.progress) }) : "";
   const what = task.status === "queued" ? t("task.queued") : task.kind === "install" ? t("task.install", { variant }) : t("task.verify");
   return [what, of].filter(Boolean).join(" · ");
