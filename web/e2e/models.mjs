@@ -52,7 +52,7 @@ export function modelSteps(step, texts) {
     await card(page).getByRole("alert").getByText(pt["fault.content"]).waitFor();
     await card(page).getByRole("button", { name: pt["model.repair"] }).click();
     await page.getByRole("dialog").getByRole("button", { name: pt["install.now"] }).click();
-    await card(page).getByRole("alert").waitFor({ state: "detached" });
+    await card(page).locator(".task").waitFor({ state: "detached" });
     await card(page).getByRole("button", { name: pt["model.verify"] }).click();
     await card(page).locator('.good[data-status="completed"]').waitFor();
   });
