@@ -37,13 +37,20 @@ export class Hub {
     const { pathname } = new URL(request.url, this.url);
     const json = (value) => response.setHeader("Content-Type", "application/json").end(JSON.stringify(value));
     const size = this.content.length;
-    if ([`/api/models/${repo}/revision/main`, `/api/models/${repo}/revision/${commit}`].includes(pathname)) return json({ id: repo, sha: commit, gated: this.gated && "auto" });
+    if ([`/api/models/${repo}/revision/main`, `/api/models/${repo}/revision/${commit}`].includes(pathname))
+      return json({ id: repo, sha: commit, gated: this.gated && "auto" });
     const oid = createHash("sha256").update(this.content).digest("hex");
-    if (pathname === `/api/models/${repo}/tree/${commit}`) return json([{ type: "file", path: name, size, oid: commit, lfs: { oid, size, pointerSize: 134 } }]);
+    if (pathname === `/api/models/${repo}/tree/${commit}`)
+      return json([{ type: "file", path: name, size, oid: commit, lfs: { oid, size, pointerSize: 134 } }]);
     if (pathname !== `/${repo}/resolve/${commit}/${name}`) return response.writeHead(404).end();
     if (this.gated) return response.writeHead(401, { "X-Error-Code": "GatedRepo" }).end();
     const from = Number(/^bytes=(\d+)-/.exec(request.headers.range ?? "")?.[1] ?? 0);
-    response.writeHead(from ? 206 : 200, { ETag: `"${oid}"`, "Content-Length": size - from, "Accept-Ranges": "bytes", ...(from && { "Content-Range": `bytes ${from}-${size - 1}/${size}` }) });
+    response.writeHead(from ? 206 : 200, {
+      ETag: `"${oid}"`,
+      "Content-Length": size - from,
+      "Accept-Ranges": "bytes",
+      ...(from && { "Content-Range": `bytes ${from}-${size - 1}/${size}` }),
+    });
     this.#drip(response, from);
   }
 

@@ -12,7 +12,9 @@ export function modelSteps(step, texts) {
       await page.selectOption("#language", language);
       await page.getByRole("link", { name: text["nav.models"] }).click();
       await card(page).getByText(text["model.not_installed"]).waitFor();
-      await card(page).getByText(language === "en" ? "Only portraits." : "Só retratos.").waitFor();
+      await card(page)
+        .getByText(language === "en" ? "Only portraits." : "Só retratos.")
+        .waitFor();
       await card(page).getByText(text["licence.not_commercial"]).waitFor();
       assert.equal(await card(page).getByRole("link").getAttribute("href"), "https://example.org/licence");
       await card(page).getByText("Q4 · 8 MB").waitFor();
@@ -46,7 +48,9 @@ export function modelSteps(step, texts) {
 
   step("a check finds a damaged file, and the repair brings it again", async ({ page, studio }) => {
     const folder = join(studio.dir, "models", "portrait");
-    const file = readdirSync(folder, { recursive: true }).map((name) => join(folder, name)).find((name) => name.endsWith(".safetensors"));
+    const file = readdirSync(folder, { recursive: true })
+      .map((name) => join(folder, name))
+      .find((name) => name.endsWith(".safetensors"));
     writeFileSync(file, Buffer.alloc(statSync(file).size, "damaged"));
     await card(page).getByRole("button", { name: pt["model.verify"] }).click();
     await card(page).getByRole("alert").getByText(pt["fault.content"]).waitFor();
@@ -123,10 +127,12 @@ export function modelSteps(step, texts) {
     for (const view of ["queue", "pictures", "models", "doctor"]) {
       await page.locator(`#nav [data-view="${view}"]`).click();
       const nameless = await page.evaluate(() =>
-        [...document.querySelectorAll("main button, main a, main input:not([hidden]), main select, main textarea, main canvas")].filter((element) => {
-          const labels = [...(element.labels ?? [])].map((label) => label.textContent).join("");
-          return !(element.getAttribute("aria-label") || labels || element.textContent).trim();
-        }).map((element) => element.outerHTML),
+        [...document.querySelectorAll("main button, main a, main input:not([hidden]), main select, main textarea, main canvas")]
+          .filter((element) => {
+            const labels = [...(element.labels ?? [])].map((label) => label.textContent).join("");
+            return !(element.getAttribute("aria-label") || labels || element.textContent).trim();
+          })
+          .map((element) => element.outerHTML),
       );
       assert.deepEqual(nameless, [], view);
     }

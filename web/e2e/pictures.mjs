@@ -4,24 +4,31 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
 /** The newest result of a kind that has ended well. */
-const done = (page, type) => page.locator('#results [data-status="completed"]', { has: page.locator("strong", { hasText: new RegExp(`^${type}$`) }) }).first();
+const done = (page, type) =>
+  page.locator('#results [data-status="completed"]', { has: page.locator("strong", { hasText: new RegExp(`^${type}$`) }) }).first();
 
-const decoded = (image) => image.evaluate(async (element) => {
-  await element.decode();
-  return [element.naturalWidth, element.naturalHeight];
-});
+const decoded = (image) =>
+  image.evaluate(async (element) => {
+    await element.decode();
+    return [element.naturalWidth, element.naturalHeight];
+  });
 
 /** The mean difference between the colours (0 to 255) of a part of a picture, 0 where it is grey. x and y are shares of its size. */
-const colourAt = (image, x, y) => image.evaluate(async (element, [x, y]) => {
-  await element.decode();
-  const canvas = Object.assign(document.createElement("canvas"), { width: element.naturalWidth, height: element.naturalHeight });
-  const context = canvas.getContext("2d");
-  context.drawImage(element, 0, 0);
-  const { data } = context.getImageData(canvas.width * x - 2, canvas.height * y - 2, 4, 4);
-  let sum = 0;
-  for (let i = 0; i < data.length; i += 4) sum += Math.max(data[i], data[i + 1], data[i + 2]) - Math.min(data[i], data[i + 1], data[i + 2]);
-  return sum / (data.length / 4);
-}, [x, y]);
+const colourAt = (image, x, y) =>
+  image.evaluate(
+    async (element, [x, y]) => {
+      await element.decode();
+      const canvas = Object.assign(document.createElement("canvas"), { width: element.naturalWidth, height: element.naturalHeight });
+      const context = canvas.getContext("2d");
+      context.drawImage(element, 0, 0);
+      const { data } = context.getImageData(canvas.width * x - 2, canvas.height * y - 2, 4, 4);
+      let sum = 0;
+      for (let i = 0; i < data.length; i += 4)
+        sum += Math.max(data[i], data[i + 1], data[i + 2]) - Math.min(data[i], data[i + 1], data[i + 2]);
+      return sum / (data.length / 4);
+    },
+    [x, y],
+  );
 
 /** Drags the brush over the canvas; the points are shares of its size. */
 async function brush(page, points) {
@@ -37,23 +44,29 @@ async function brush(page, points) {
 
 /** A black PNG with a white rectangle: left, top, width and height as shares of its size. */
 async function blackWithWhite(page, width, height, [x, y, w, h]) {
-  const url = await page.evaluate(([width, height, x, y, w, h]) => {
-    const canvas = Object.assign(document.createElement("canvas"), { width, height });
-    const context = canvas.getContext("2d");
-    context.fillRect(0, 0, width, height);
-    context.fillStyle = "#fff";
-    context.fillRect(x * width, y * height, w * width, h * height);
-    return canvas.toDataURL("image/png");
-  }, [width, height, x, y, w, h]);
+  const url = await page.evaluate(
+    ([width, height, x, y, w, h]) => {
+      const canvas = Object.assign(document.createElement("canvas"), { width, height });
+      const context = canvas.getContext("2d");
+      context.fillRect(0, 0, width, height);
+      context.fillStyle = "#fff";
+      context.fillRect(x * width, y * height, w * width, h * height);
+      return canvas.toDataURL("image/png");
+    },
+    [width, height, x, y, w, h],
+  );
   return { name: "mask.png", mimeType: "image/png", buffer: Buffer.from(url.split(",")[1], "base64") };
 }
 
 async function dropFile(page, selector, file, name) {
-  const transfer = await page.evaluateHandle(([bytes, name]) => {
-    const data = new DataTransfer();
-    data.items.add(new File([Uint8Array.from(atob(bytes), (c) => c.charCodeAt(0))], name, { type: "image/png" }));
-    return data;
-  }, [readFileSync(file).toString("base64"), name]);
+  const transfer = await page.evaluateHandle(
+    ([bytes, name]) => {
+      const data = new DataTransfer();
+      data.items.add(new File([Uint8Array.from(atob(bytes), (c) => c.charCodeAt(0))], name, { type: "image/png" }));
+      return data;
+    },
+    [readFileSync(file).toString("base64"), name],
+  );
   for (const type of ["dragover", "drop"]) await page.dispatchEvent(selector, type, { dataTransfer: transfer });
 }
 
@@ -87,22 +100,32 @@ export function pictureSteps(step, texts, root) {
 
   step("it is carried over and edited with a mask: only what is marked changes", async ({ page }) => {
     await done(page, pt["type.image.generate"]).getByRole("button", { name: pt["picture.edit"] }).click();
-    assert(await page.locator("#instruction").evaluate((element) => element === document.activeElement), "the next thing to fill has the focus");
+    assert(
+      await page.locator("#instruction").evaluate((element) => element === document.activeElement),
+      "the next thing to fill has the focus",
+    );
     await page.getByLabel(pt["mask.use"]).check();
     await page.getByLabel(pt["pictures.instruction"]).fill("preto e branco");
     await page.locator("#submit").click();
     await page.getByText(pt["mask.empty"]).waitFor(); // a mask of nothing is no mask
-    await brush(page, [[0.05, 0.3], [0.05, 0.7]]);
+    await brush(page, [
+      [0.05, 0.3],
+      [0.05, 0.7],
+    ]);
     await page.getByRole("button", { name: pt["mask.clear"] }).click();
-    await brush(page, [[0.05, 0.3], [0.05, 0.5], [0.05, 0.7]]);
+    await brush(page, [
+      [0.05, 0.3],
+      [0.05, 0.5],
+      [0.05, 0.7],
+    ]);
     await brush(page, [[0.95, 0.5]]);
     await page.getByRole("button", { name: pt["mask.undo"] }).click();
     await page.locator("#submit").click();
     const card = done(page, pt["type.image.edit"]);
     await card.waitFor();
     const image = card.locator("img");
-    assert(await colourAt(image, 0.05, 0.5) < 2, "grey where it was marked");
-    assert(await colourAt(image, 0.95, 0.5) > 20, "coloured where it was not");
+    assert((await colourAt(image, 0.05, 0.5)) < 2, "grey where it was marked");
+    assert((await colourAt(image, 0.95, 0.5)) > 20, "coloured where it was not");
     const job = await card.getAttribute("data-job");
     const { input, parent_id } = await page.evaluate(async (id) => (await fetch(`/api/v1/jobs/${id}`)).json(), job);
     assert.equal(input.instruction, "preto e branco");
@@ -124,8 +147,8 @@ export function pictureSteps(step, texts, root) {
     await page.locator("#instruction").press("Control+Enter");
     await page.waitForFunction((n) => document.querySelectorAll('#results > [data-status="completed"]').length > n, before);
     const image = done(page, en["type.image.edit"]).locator("img");
-    assert(await colourAt(image, 0.98, 0.5) < 2, "grey where the keyboard painted");
-    assert(await colourAt(image, 0.02, 0.5) > 20, "coloured elsewhere");
+    assert((await colourAt(image, 0.98, 0.5)) < 2, "grey where the keyboard painted");
+    assert((await colourAt(image, 0.02, 0.5)) > 20, "coloured elsewhere");
   });
 
   step("a mask that is uploaded marks what is white in it", async ({ page }) => {
@@ -137,8 +160,8 @@ export function pictureSteps(step, texts, root) {
     await page.locator("#submit").click();
     await page.waitForFunction((n) => document.querySelectorAll('#results > [data-status="completed"]').length > n, before);
     const image = done(page, en["type.image.edit"]).locator("img");
-    assert(await colourAt(image, 0.02, 0.5) < 2, "grey where the mask is white");
-    assert(await colourAt(image, 0.98, 0.5) > 20, "coloured where it is black");
+    assert((await colourAt(image, 0.02, 0.5)) < 2, "grey where the mask is white");
+    assert((await colourAt(image, 0.98, 0.5)) > 20, "coloured where it is black");
   });
 
   step("a picture that is dropped is enlarged twice, and its result four times", async ({ page }) => {
@@ -149,7 +172,10 @@ export function pictureSteps(step, texts, root) {
     await page.getByText(`${source[0] * 2} × ${source[1] * 2}`).waitFor();
     await page.locator("#submit").click();
     const image = done(page, en["type.image.upscale"]).locator("img");
-    assert.deepEqual(await decoded(image), source.map((edge) => edge * 2));
+    assert.deepEqual(
+      await decoded(image),
+      source.map((edge) => edge * 2),
+    );
 
     await page.getByRole("button", { name: en["picture.change"] }).click();
     await page.getByRole("button", { name: en["picture.earlier"] }).click();

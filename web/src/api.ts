@@ -44,7 +44,10 @@ export const api = {
     return call<Asset>("POST", "/api/v1/assets", form);
   },
   pictures: (cursor: string | null) =>
-    call<{ data: Asset[]; next_cursor: string | null }>("GET", `/api/v1/assets?kind=image&limit=30${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ""}`),
+    call<{ data: Asset[]; next_cursor: string | null }>(
+      "GET",
+      `/api/v1/assets?kind=image&limit=30${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ""}`,
+    ),
   engines: () => call<{ data: Engine[] }>("GET", "/api/v1/engines"),
   models: () => call<{ data: Model[] }>("GET", "/api/v1/models"),
   install: (id: string, variant: string, accept: boolean) =>

@@ -102,7 +102,8 @@ function player(job: Job, output: Output, actions: CardActions): HTMLElement | n
   );
 }
 
-const download = (output: Output): HTMLElement => h("a", { class: "quiet", href: output.url, download: output.filename }, t("job.download"));
+const download = (output: Output): HTMLElement =>
+  h("a", { class: "quiet", href: output.url, download: output.filename }, t("job.download"));
 
 export function resultCard(job: Job, actions: CardActions): HTMLElement {
   const outputs = (job.outputs ?? []).filter((output) => output.kind !== "data");
@@ -119,7 +120,9 @@ export function resultCard(job: Job, actions: CardActions): HTMLElement {
       "div",
       { class: "foot" },
       h("time", { datetime: job.completed_at ?? job.created_at }, time(job.completed_at ?? job.created_at)),
-      job.status === "completed" ? first && first.kind !== "image" && download(first) : button(t("job.retry"), () => actions.retry(job), { id: `retry-${job.id}`, class: "quiet" }),
+      job.status === "completed"
+        ? first && first.kind !== "image" && download(first)
+        : button(t("job.retry"), () => actions.retry(job), { id: `retry-${job.id}`, class: "quiet" }),
     ),
   );
 }

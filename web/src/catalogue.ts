@@ -65,7 +65,8 @@ export class Catalogue {
     const found: Candidate[] = [];
     for (const model of this.models) {
       const engine = this.engine(model.engine);
-      if (engine?.quality === "final" && model.tasks?.includes(task)) found.push({ model, engine, ready: engine.installed && model.installed });
+      if (engine?.quality === "final" && model.tasks?.includes(task))
+        found.push({ model, engine, ready: engine.installed && model.installed });
     }
     return found;
   }

@@ -29,12 +29,23 @@ export function settings(catalogue: Catalogue, task: string, chosen: Chosen): Re
 
 export function choice(catalogue: Catalogue, task: string, chosen: Chosen, change: () => void): HTMLElement {
   const radio = (quality: Quality): HTMLElement => {
-    const input = h("input", { type: "radio", name: `quality-${task}`, id: `quality-${quality}`, value: quality, checked: chosen.quality === quality });
+    const input = h("input", {
+      type: "radio",
+      name: `quality-${task}`,
+      id: `quality-${quality}`,
+      value: quality,
+      checked: chosen.quality === quality,
+    });
     input.addEventListener("change", () => {
       chosen.quality = quality;
       change();
     });
-    return h("label", { class: "option" }, input, h("span", {}, h("strong", {}, t(`quality.${quality}`)), h("small", {}, t(`quality.${quality}.hint`))));
+    return h(
+      "label",
+      { class: "option" },
+      input,
+      h("span", {}, h("strong", {}, t(`quality.${quality}`)), h("small", {}, t(`quality.${quality}.hint`))),
+    );
   };
   return h(
     "fieldset",
@@ -65,16 +76,35 @@ function finalPart(catalogue: Catalogue, task: string, chosen: Chosen, change: (
     "div",
     { class: "stack" },
     usable.length
-      ? field(t("model"), select("model", chosen.model, options, choose), picked && h("p", { class: "hint" }, pick(picked.model.description), " ", pick(picked.engine.description)))
+      ? field(t("model"), select("model", chosen.model, options, choose), picked && aboutModel(picked))
       : h("p", { class: "warning", role: "status", id: "no-model" }, t("model.none")),
     missing.length > 0 &&
-      h("details", { class: "missing", open: usable.length === 0 }, h("summary", {}, t("model.missing", { n: missing.length })), h("ul", {}, ...missing.map(missingItem))),
+      h(
+        "details",
+        { class: "missing", open: usable.length === 0 },
+        h("summary", {}, t("model.missing", { n: missing.length })),
+        h("ul", {}, ...missing.map(missingItem)),
+      ),
   );
 }
+
+/** Of a model at its maker's API the engine says what is sent there, and that it is paid for. */
+const aboutModel = ({ model, engine }: Candidate): HTMLElement =>
+  h("p", { class: "hint" }, pick(model.description), model.needs_files ? "" : ` ${pick(engine.description)}`);
 
 /** A model whose files are lacking is installed on the models page; else its engine says what it needs. */
 function missingItem({ model, engine }: Candidate): HTMLElement {
   const size = model.variants?.find((v) => v.id === usualVariant(model))?.disk_bytes ?? 0;
-  const link = h("a", { class: "quiet", href: `#/models/${encodeURIComponent(model.id)}` }, size ? t("model.install_of", { size: bytes(size) }) : t("model.install"));
-  return h("li", {}, h("strong", {}, model.name), h("p", { class: "hint" }, ...rich(model.installed ? pick(engine.install) : pick(model.description))), model.installed ? null : link);
+  const link = h(
+    "a",
+    { class: "quiet", href: `#/models/${encodeURIComponent(model.id)}` },
+    size ? t("model.install_of", { size: bytes(size) }) : t("model.install"),
+  );
+  return h(
+    "li",
+    {},
+    h("strong", {}, model.name),
+    h("p", { class: "hint" }, ...rich(model.installed ? pick(engine.install) : pick(model.description))),
+    model.installed ? null : link,
+  );
 }

@@ -43,7 +43,11 @@ export class Doctor {
         h("h2", { id: "view-title" }, t("doctor.title")),
         button(t("doctor.again"), () => void this.load(), { id: "doctor-again", "aria-disabled": String(this.busy) }),
       ),
-      h("p", { class: `summary ${this.report ? (this.report.ok ? (wrong.length ? "warning" : "good") : "error") : "hint"}`, role: "status" }, this.summary(wrong)),
+      h(
+        "p",
+        { class: `summary ${this.report ? (this.report.ok ? (wrong.length ? "warning" : "good") : "error") : "hint"}`, role: "status" },
+        this.summary(wrong),
+      ),
       this.error && h("p", { class: "error", role: "alert" }, this.error),
       wrong.length > 0 && group("doctor-wrong", t("doctor.wrong"), wrong),
       well.length > 0 && group("doctor-well", t("doctor.well"), well),
@@ -59,7 +63,12 @@ export class Doctor {
 }
 
 function group(id: string, title: string, checks: DoctorCheck[]): HTMLElement {
-  return h("div", {}, h("h3", { id: `${id}-title` }, title), h("ul", { class: "checks", id, "aria-labelledby": `${id}-title` }, ...checks.map(item)));
+  return h(
+    "div",
+    {},
+    h("h3", { id: `${id}-title` }, title),
+    h("ul", { class: "checks", id, "aria-labelledby": `${id}-title` }, ...checks.map(item)),
+  );
 }
 
 function item(check: DoctorCheck): HTMLElement {
@@ -69,6 +78,11 @@ function item(check: DoctorCheck): HTMLElement {
     "li",
     { class: `check-item ${sign}`, "data-check": check.id },
     h("span", { class: "mark", "aria-hidden": "true" }, marks[sign]),
-    h("div", {}, h("p", {}, h("span", { class: "hidden-text" }, `${t(`doctor.sign.${sign}`)}: `), ...rich(pick(check.message))), fix && h("p", { class: "fix" }, h("strong", {}, `${t("doctor.fix")} `), ...rich(fix))),
+    h(
+      "div",
+      {},
+      h("p", {}, h("span", { class: "hidden-text" }, `${t(`doctor.sign.${sign}`)}: `), ...rich(pick(check.message))),
+      fix && h("p", { class: "fix" }, h("strong", {}, `${t("doctor.fix")} `), ...rich(fix)),
+    ),
   );
 }

@@ -55,7 +55,12 @@ export function field(label: string, control: HTMLElement, ...hints: Child[]): H
   return h("div", { class: "field" }, h("label", { for: control.id }, label), control, ...hints);
 }
 
-export function select(id: string, value: string, options: { value: string; label: string; disabled?: boolean }[], change: (value: string) => void): HTMLSelectElement {
+export function select(
+  id: string,
+  value: string,
+  options: { value: string; label: string; disabled?: boolean }[],
+  change: (value: string) => void,
+): HTMLSelectElement {
   const element = h("select", { id }, ...options.map((o) => h("option", { value: o.value, disabled: o.disabled }, o.label)));
   element.value = value;
   element.addEventListener("change", () => change(element.value));

@@ -55,7 +55,12 @@ const units = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte"] as const;
 /** Bytes in the unit that suits them, as disks and downloads are counted: 1 GB is a thousand MB. */
 export function bytes(count: number): string {
   const power = count < 1 ? 0 : Math.min(Math.floor(Math.log10(count) / 3), units.length - 1);
-  return new Intl.NumberFormat(current, { style: "unit", unit: units[power]!, unitDisplay: "short", maximumFractionDigits: power > 2 ? 1 : 0 }).format(count / 1000 ** power);
+  return new Intl.NumberFormat(current, {
+    style: "unit",
+    unit: units[power]!,
+    unitDisplay: "short",
+    maximumFractionDigits: power > 2 ? 1 : 0,
+  }).format(count / 1000 ** power);
 }
 
 /** A language's name in the reader's language, as in "português (Brasil)". */

@@ -7,7 +7,14 @@ import type { Model } from "./types";
 
 export function licenceLine(licence: Model["licence"]): (Node | string)[] {
   const name = licence.name || licence.id;
-  const link = licence.url ? h("a", { href: licence.url, target: "_blank", rel: "noopener noreferrer" }, name, h("span", { class: "hidden-text" }, ` ${t("new_tab")}`)) : name;
+  const link = licence.url
+    ? h(
+        "a",
+        { href: licence.url, target: "_blank", rel: "noopener noreferrer" },
+        name,
+        h("span", { class: "hidden-text" }, ` ${t("new_tab")}`),
+      )
+    : name;
   return [link, " · ", t(licence.commercial ? "licence.commercial" : "licence.not_commercial")];
 }
 
@@ -21,7 +28,11 @@ export function askInstall(model: Model, preset: string): void {
   const option = (v: NonNullable<Model["variants"]>[number]): HTMLElement => {
     const input = h("input", { type: "radio", name: "variant", id: `variant-${v.id}`, value: v.id, checked: v.id === variant });
     input.addEventListener("change", () => (variant = v.id));
-    const words = [v.disk_bytes ? bytes(v.disk_bytes) : "", v.id === usualVariant(model) ? t("install.usual") : "", v.installed ? t("install.again") : ""].filter(Boolean);
+    const words = [
+      v.disk_bytes ? bytes(v.disk_bytes) : "",
+      v.id === usualVariant(model) ? t("install.usual") : "",
+      v.installed ? t("install.again") : "",
+    ].filter(Boolean);
     return h("label", { class: "option" }, input, h("span", {}, h("strong", {}, v.id), h("small", {}, words.join(" · "))));
   };
   const send = async (): Promise<void> => {
@@ -42,13 +53,24 @@ export function askInstall(model: Model, preset: string): void {
       "form",
       { on: { submit: (event) => (event.preventDefault(), void send()) } },
       (model.variants?.length ?? 0) > 1 &&
-        h("fieldset", { class: "choice" }, h("legend", {}, t("install.variant")), h("div", { class: "options" }, ...model.variants!.map(option)), h("p", { class: "hint" }, t("install.variant.hint"))),
+        h(
+          "fieldset",
+          { class: "choice" },
+          h("legend", {}, t("install.variant")),
+          h("div", { class: "options" }, ...model.variants!.map(option)),
+          h("p", { class: "hint" }, t("install.variant.hint")),
+        ),
       h("div", { class: "licence" }, h("p", {}, h("strong", {}, `${t("licence")}: `), ...licenceLine(licence))),
       licence.accept && licence.accepted_at && h("p", { class: "hint" }, t("licence.accepted", { time: time(licence.accepted_at) })),
       asks && h("label", { class: "check" }, accept, h("span", {}, t("licence.accept", { name: licence.name }))),
       model.gated && h("p", { class: "hint" }, ...rich(t("install.gated"))),
       note,
-      h("div", { class: "row end" }, button(t("cancel"), () => dialog.close()), submit),
+      h(
+        "div",
+        { class: "row end" },
+        button(t("cancel"), () => dialog.close()),
+        submit,
+      ),
     ),
   );
 }

@@ -19,7 +19,11 @@ export class Jobs {
     private readonly store: Store,
     carry: Pick<CardActions, "edit" | "upscale">,
   ) {
-    this.actions = { ...carry, cancel: (job) => void this.act(() => api.cancel(job.id)), retry: (job) => void this.act(() => api.retry(job.id)) };
+    this.actions = {
+      ...carry,
+      cancel: (job) => void this.act(() => api.cancel(job.id)),
+      retry: (job) => void this.act(() => api.retry(job.id)),
+    };
   }
 
   render(): void {
@@ -33,10 +37,21 @@ export class Jobs {
       h(
         "section",
         { "aria-labelledby": "queue-title" },
-        h("div", { class: "title" }, h("h2", { id: "queue-title" }, t("queue.title")), button(t(store.paused ? "queue.resume" : "queue.pause"), () => void this.togglePause(), { id: "pause", class: "quiet" })),
+        h(
+          "div",
+          { class: "title" },
+          h("h2", { id: "queue-title" }, t("queue.title")),
+          button(t(store.paused ? "queue.resume" : "queue.pause"), () => void this.togglePause(), { id: "pause", class: "quiet" }),
+        ),
         active.length
           ? h("ul", { class: "cards", id: "queue" }, ...active.map((job) => activeCard(job, store.previews.get(job.id), this.actions)))
-          : h("div", { class: "empty" }, h("p", {}, t("queue.empty")), h("p", { class: "suggestion" }, h("a", { href: "#/pictures" }, t("queue.start")), ` ${t("queue.hint")}`), h("code", { class: "suggestion" }, cliExample)),
+          : h(
+              "div",
+              { class: "empty" },
+              h("p", {}, t("queue.empty")),
+              h("p", { class: "suggestion" }, h("a", { href: "#/pictures" }, t("queue.start")), ` ${t("queue.hint")}`),
+              h("code", { class: "suggestion" }, cliExample),
+            ),
       ),
       h(
         "section",

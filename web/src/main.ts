@@ -34,7 +34,14 @@ const doctor = new Doctor();
 const carry = (action: "edit" | "upscale") => (job: Job, output: Output) => {
   location.hash = "#/pictures";
   show();
-  pictures.use(action, { id: output.id, job: job.id, url: output.url, name: output.filename, width: output.width ?? 0, height: output.height ?? 0 });
+  pictures.use(action, {
+    id: output.id,
+    job: job.id,
+    url: output.url,
+    name: output.filename,
+    width: output.width ?? 0,
+    height: output.height ?? 0,
+  });
   pictures.element.scrollIntoView({ block: "nearest" });
 };
 const jobs = new Jobs(store, { edit: carry("edit"), upscale: carry("upscale") });

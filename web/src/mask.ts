@@ -43,8 +43,13 @@ export class MaskEditor {
     this.actions = earlier?.actions ?? [];
     const scale = Math.min(1, longestEdge / Math.max(size.width, size.height));
     this.canvas = h("canvas", {
-      id: "mask-canvas", width: Math.max(1, Math.round(size.width * scale)), height: Math.max(1, Math.round(size.height * scale)),
-      tabindex: 0, role: "application", "aria-label": t("mask.canvas"), "aria-describedby": "mask-hint",
+      id: "mask-canvas",
+      width: Math.max(1, Math.round(size.width * scale)),
+      height: Math.max(1, Math.round(size.height * scale)),
+      tabindex: 0,
+      role: "application",
+      "aria-label": t("mask.canvas"),
+      "aria-describedby": "mask-hint",
     });
     this.at = { x: this.canvas.width / 2, y: this.canvas.height / 2 };
     this.listen();
@@ -109,7 +114,10 @@ export class MaskEditor {
       return this.say("mask.unreadable");
     }
     if (bitmap.width !== this.size.width || bitmap.height !== this.size.height) {
-      return this.say("mask.other_size", { mask: `${bitmap.width} × ${bitmap.height}`, picture: `${this.size.width} × ${this.size.height}` });
+      return this.say("mask.other_size", {
+        mask: `${bitmap.width} × ${bitmap.height}`,
+        picture: `${this.size.width} × ${this.size.height}`,
+      });
     }
     const image = h("canvas", { width: this.canvas.width, height: this.canvas.height });
     const context = image.getContext("2d")!;
@@ -160,7 +168,12 @@ export class MaskEditor {
       this.moveRing();
     });
     for (const end of ["pointerup", "pointercancel"]) canvas.addEventListener(end, () => (this.stroke = null));
-    for (const [event, shown] of [["pointerenter", true], ["focus", true], ["pointerleave", false], ["blur", false]] as const) {
+    for (const [event, shown] of [
+      ["pointerenter", true],
+      ["focus", true],
+      ["pointerleave", false],
+      ["blur", false],
+    ] as const) {
       canvas.addEventListener(event, () => {
         this.ring.hidden = !shown && document.activeElement !== canvas;
         this.moveRing();
@@ -197,7 +210,10 @@ export class MaskEditor {
 
   private point(event: MouseEvent): Point {
     const box = this.canvas.getBoundingClientRect();
-    return { x: ((event.clientX - box.left) / box.width) * this.canvas.width, y: ((event.clientY - box.top) / box.height) * this.canvas.height };
+    return {
+      x: ((event.clientX - box.left) / box.width) * this.canvas.width,
+      y: ((event.clientY - box.top) / box.height) * this.canvas.height,
+    };
   }
 
   private begin(at: Point): void {

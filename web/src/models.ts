@@ -36,7 +36,9 @@ export class Models {
       h("h2", { id: "view-title" }, t("models.title")),
       catalogue.error && h("p", { class: "error", role: "alert" }, catalogue.error),
       !catalogue.loaded && !catalogue.error && h("p", { class: "empty", role: "status" }, t("loading")),
-      ...groups.filter(([, models]) => models.length).map(([title, models]) => h("div", {}, h("h3", {}, title), h("ul", { class: "cards" }, ...models.map((m) => this.card(m))))),
+      ...groups
+        .filter(([, models]) => models.length)
+        .map(([title, models]) => h("div", {}, h("h3", {}, title), h("ul", { class: "cards" }, ...models.map((m) => this.card(m))))),
     );
   }
 
@@ -53,11 +55,24 @@ export class Models {
   private card(model: Model): HTMLElement {
     const engine = this.catalogue.engine(model.engine);
     const blocked = model.installed && engine && !engine.installed;
-    const state = !model.needs_files ? (blocked ? "model.blocked" : "model.no_files") : model.installed ? "model.installed" : "model.not_installed";
+    const state = !model.needs_files
+      ? blocked
+        ? "model.blocked"
+        : "model.no_files"
+      : model.installed
+        ? "model.installed"
+        : "model.not_installed";
     const refused = this.refused.get(cardId(model));
     return h(
       "li",
-      { class: "card model", id: cardId(model), "data-model": model.id, "data-installed": String(model.installed), tabindex: -1, "aria-labelledby": `${cardId(model)}-name` },
+      {
+        class: "card model",
+        id: cardId(model),
+        "data-model": model.id,
+        "data-installed": String(model.installed),
+        tabindex: -1,
+        "aria-labelledby": `${cardId(model)}-name`,
+      },
       h(
         "div",
         { class: "heading" },
@@ -97,19 +112,35 @@ export class Models {
     const { task } = model;
     const id = (what: string): { id: string } => ({ id: `${what}-${model.id}` });
     const variant = task?.kind === "install" && task.status === "failed" ? task.variant : "";
-    const install = (label: string, attributes: Record<string, string>, preset = variant): HTMLElement => button(label, () => askInstall(model, preset), { ...id("install"), ...attributes });
+    const install = (label: string, attributes: Record<string, string>, preset = variant): HTMLElement =>
+      button(label, () => askInstall(model, preset), { ...id("install"), ...attributes });
     const faulty = task?.kind === "verify" && (task.faults?.length ?? 0) > 0;
-    const left = task?.kind === "install" && !model.installed && (task.status === "canceled" || task.status === "failed") && task.done_bytes > 0;
+    const left =
+      task?.kind === "install" && !model.installed && (task.status === "canceled" || task.status === "failed") && task.done_bytes > 0;
     if (running(task)) return h("div", { class: "row" });
     return h(
       "div",
       { class: "row" },
-      !model.installed && install(variant || left ? t("model.continue") : t("model.install"), { class: "primary" }, task?.kind === "install" ? task.variant : ""),
-      faulty && button(t("model.repair"), () => askInstall(model, model.variants?.find((v) => v.installed)?.id ?? ""), { ...id("repair"), class: "primary" }),
-      model.installed && (model.variants?.length ?? 0) > 1 && install(t("model.install_other"), {}),
+      !model.installed &&
+        install(
+          variant || left ? t("model.continue") : t("model.install"),
+          { class: "primary" },
+          task?.kind === "install" ? task.variant : "",
+        ),
+      faulty &&
+        button(t("model.repair"), () => askInstall(model, model.variants?.find((v) => v.installed)?.id ?? ""), {
+          ...id("repair"),
+          class: "primary",
+        }),
+      model.installed && model.variants?.some((v) => !v.installed) && install(t("model.install_other"), {}),
       model.installed && button(t("model.verify"), () => void this.act(model, () => api.verify(model.id)), id("verify")),
-      model.installed && button(t(model.pinned ? "model.unpin" : "model.pin"), () => void this.act(model, () => api.pin(model.id, !model.pinned)), { ...id("pin"), title: t("model.pin.hint") }),
-      (model.installed || left) && button(t(model.installed ? "model.remove" : "model.discard"), () => this.askRemove(model), { ...id("remove"), class: "danger" }),
+      model.installed &&
+        button(t(model.pinned ? "model.unpin" : "model.pin"), () => void this.act(model, () => api.pin(model.id, !model.pinned)), {
+          ...id("pin"),
+          title: t("model.pin.hint"),
+        }),
+      (model.installed || left) &&
+        button(t(model.installed ? "model.remove" : "model.discard"), () => this.askRemove(model), { ...id("remove"), class: "danger" }),
     );
   }
 
@@ -118,11 +149,18 @@ export class Models {
       dialog.close();
       void this.act(model, () => api.removeModel(model.id));
     };
-    const question = model.installed ? t("model.remove.sure", { name: model.name, size: bytes(model.size_bytes) }) : t("model.discard.sure", { name: model.name });
+    const question = model.installed
+      ? t("model.remove.sure", { name: model.name, size: bytes(model.size_bytes) })
+      : t("model.discard.sure", { name: model.name });
     const dialog = openDialog(
       t(model.installed ? "model.remove" : "model.discard"),
       h("p", {}, question),
-      h("div", { class: "row end" }, button(t("keep"), () => dialog.close(), { id: "keep", autofocus: true }), button(t("model.remove"), remove, { class: "danger", id: "remove-yes" })),
+      h(
+        "div",
+        { class: "row end" },
+        button(t("keep"), () => dialog.close(), { id: "keep", autofocus: true }),
+        button(t("model.remove"), remove, { class: "danger", id: "remove-yes" }),
+      ),
     );
   }
 
@@ -140,13 +178,23 @@ export class Models {
 
 function variants(model: Model): HTMLElement {
   const chip = (v: NonNullable<Model["variants"]>[number]): HTMLElement =>
-    h("li", { class: v.installed ? "chip on" : "chip" }, v.installed && h("span", { "aria-hidden": "true" }, "✓ "), v.id, v.disk_bytes > 0 && ` · ${bytes(v.disk_bytes)}`, v.installed && h("span", { class: "hidden-text" }, ` (${t("model.installed")})`));
+    h(
+      "li",
+      { class: v.installed ? "chip on" : "chip" },
+      v.installed && h("span", { "aria-hidden": "true" }, "✓ "),
+      v.id,
+      v.disk_bytes > 0 && ` · ${bytes(v.disk_bytes)}`,
+      v.installed && h("span", { class: "hidden-text" }, ` (${t("model.installed")})`),
+    );
   return h("ul", { class: "chips", "aria-label": t("model.variants") }, ...(model.variants ?? []).map(chip));
 }
 
 function taskLine(model: Model, task: ModelTask): string {
   const variant = task.variant || usualVariant(model);
-  const of = task.total_bytes > 0 ? t("task.of", { done: bytes(task.done_bytes), total: bytes(task.total_bytes), percent: percent(task.progress) }) : "";
+  const of =
+    task.total_bytes > 0
+      ? t("task.of", { done: bytes(task.done_bytes), total: bytes(task.total_bytes), percent: percent(task.progress) })
+      : "";
   const what = task.status === "queued" ? t("task.queued") : task.kind === "install" ? t("task.install", { variant }) : t("task.verify");
   return [what, of].filter(Boolean).join(" · ");
 }
@@ -158,7 +206,12 @@ function taskArea(model: Model, task: ModelTask, cancel: () => void): HTMLElemen
       "div",
       { class: "task", "data-status": task.status },
       h("progress", { max: 1, value: task.progress, "aria-label": t("job.progress", { what: model.name }) }),
-      h("div", { class: "foot" }, h("span", { class: "state" }, taskLine(model, task)), button(t("job.cancel"), cancel, { id: `cancel-${model.id}` })),
+      h(
+        "div",
+        { class: "foot" },
+        h("span", { class: "state" }, taskLine(model, task)),
+        button(t("job.cancel"), cancel, { id: `cancel-${model.id}` }),
+      ),
     );
   }
   const faults = task.faults ?? [];
@@ -172,6 +225,7 @@ function taskArea(model: Model, task: ModelTask, cancel: () => void): HTMLElemen
     );
   }
   if (task.status === "canceled" && !model.installed) return h("p", { class: "hint task", "data-status": task.status }, t("task.canceled"));
-  if (task.kind === "verify" && task.status === "completed") return h("p", { class: "good task", "data-status": task.status }, t("task.verified", { time: time(task.ended_at ?? task.created_at) }));
+  if (task.kind === "verify" && task.status === "completed")
+    return h("p", { class: "good task", "data-status": task.status }, t("task.verified", { time: time(task.ended_at ?? task.created_at) }));
   return null;
 }

@@ -13,7 +13,11 @@ const actions: Action[] = ["generate", "edit", "upscale"];
 
 /** Sizes that all models take: multiples of 16 around one megapixel. */
 const sizes: [string, "square" | "portrait" | "landscape" | "wide" | "small"][] = [
-  ["1024x1024", "square"], ["832x1216", "portrait"], ["1216x832", "landscape"], ["1344x768", "wide"], ["512x512", "small"],
+  ["1024x1024", "square"],
+  ["832x1216", "portrait"],
+  ["1216x832", "landscape"],
+  ["1344x768", "wide"],
+  ["512x512", "small"],
 ];
 
 /** Numbers that are shown if the engine has them. */
@@ -30,8 +34,17 @@ export class Pictures {
   private error = "";
   private sourceError = "";
   private done = "";
+  /** Whether the further settings are unfolded. */
+  private opened = false;
   /** What was typed, by the names of the API; a field keeps its text while the form is made anew. */
-  private readonly typed: Record<string, string> = { prompt: "", instruction: "", size: "1024x1024", num_images: "1", scale: "2", negative_prompt: "" };
+  private readonly typed: Record<string, string> = {
+    prompt: "",
+    instruction: "",
+    size: "1024x1024",
+    num_images: "1",
+    scale: "2",
+    negative_prompt: "",
+  };
   private readonly chosen: Record<Action, Chosen> = {
     generate: { quality: "draft", model: "" },
     edit: { quality: "draft", model: "" },
@@ -67,7 +80,16 @@ export class Pictures {
       this.element,
       h("h2", { id: "view-title" }, t("pictures.title")),
       this.tabs(),
-      h("form", { id: "picture-form", role: "tabpanel", "aria-labelledby": `tab-${this.action}`, on: { submit: (event) => (event.preventDefault(), void this.send()) } }, ...this.fields()),
+      h(
+        "form",
+        {
+          id: "picture-form",
+          role: "tabpanel",
+          "aria-labelledby": `tab-${this.action}`,
+          on: { submit: (event) => (event.preventDefault(), void this.send()) },
+        },
+        ...this.fields(),
+      ),
     );
   }
 
@@ -87,7 +109,11 @@ export class Pictures {
   private tabs(): HTMLElement {
     const tab = (action: Action): HTMLElement =>
       button(t(`pictures.${action}`), () => this.open(action), {
-        id: `tab-${action}`, role: "tab", "aria-selected": String(action === this.action), "aria-controls": "picture-form", tabindex: action === this.action ? 0 : -1,
+        id: `tab-${action}`,
+        role: "tab",
+        "aria-selected": String(action === this.action),
+        "aria-controls": "picture-form",
+        tabindex: action === this.action ? 0 : -1,
       });
     const turn = (event: Event): void => {
       const by = { ArrowRight: 1, ArrowLeft: -1 }[(event as KeyboardEvent).key];
@@ -111,33 +137,73 @@ export class Pictures {
       h(
         "div",
         { class: "row" },
-        h("button", { type: "submit", id: "submit", class: "primary", disabled: this.sending || !possible, "aria-describedby": possible ? undefined : "no-model" }, t(`pictures.${this.action}.submit`)),
+        h(
+          "button",
+          {
+            type: "submit",
+            id: "submit",
+            class: "primary",
+            disabled: this.sending || !possible,
+            "aria-describedby": possible ? undefined : "no-model",
+          },
+          t(`pictures.${this.action}.submit`),
+        ),
         h("span", { class: "hint", role: "status" }, this.done),
       ),
     ].filter((part): part is HTMLElement => Boolean(part));
   }
 
   private generateFields(): HTMLElement[] {
-    const label = ([value, name]: (typeof sizes)[number]): { value: string; label: string } => ({ value, label: `${t(`size.${name}`)} · ${value.replace("x", " × ")}` });
+    const label = ([value, name]: (typeof sizes)[number]): { value: string; label: string } => ({
+      value,
+      label: `${t(`size.${name}`)} · ${value.replace("x", " × ")}`,
+    });
     return [
       this.text("prompt", "pictures.prompt", "pictures.prompt.example"),
       h(
         "div",
         { class: "pair" },
-        field(t("pictures.size"), select("size", this.typed["size"]!, [{ value: "", label: t("size.auto") }, ...sizes.map(label)], (value) => (this.typed["size"] = value))),
-        field(t("pictures.count"), select("num_images", this.typed["num_images"]!, ["1", "2", "3", "4"].map((n) => ({ value: n, label: n })), (value) => (this.typed["num_images"] = value))),
+        field(
+          t("pictures.size"),
+          select(
+            "size",
+            this.typed["size"]!,
+            [{ value: "", label: t("size.auto") }, ...sizes.map(label)],
+            (value) => (this.typed["size"] = value),
+          ),
+        ),
+        field(
+          t("pictures.count"),
+          select(
+            "num_images",
+            this.typed["num_images"]!,
+            ["1", "2", "3", "4"].map((n) => ({ value: n, label: n })),
+            (value) => (this.typed["num_images"] = value),
+          ),
+        ),
       ),
     ];
   }
 
   private sourceFields(): HTMLElement[] {
-    if (!this.source) return [sourcePicker(this.uploading, this.sourceError, (file) => void this.upload(file), (source) => (this.setSource(source), this.render()))];
+    if (!this.source)
+      return [
+        sourcePicker(
+          this.uploading,
+          this.sourceError,
+          (file) => void this.upload(file),
+          (source) => (this.setSource(source), this.render()),
+        ),
+      ];
     const { source } = this;
     const about = h(
       "div",
       { class: "row between" },
       h("span", { class: "hint" }, `${source.name} · ${source.width} × ${source.height}`),
-      button(t("picture.change"), () => (this.setSource(null), this.render(), document.getElementById("source-button")?.focus()), { id: "change-source", class: "quiet" }),
+      button(t("picture.change"), () => (this.setSource(null), this.render(), document.getElementById("source-button")?.focus()), {
+        id: "change-source",
+        class: "quiet",
+      }),
     );
     const plain = (): HTMLElement => h("div", { class: "stage" }, h("img", { src: source.url, alt: t("picture.source") }));
     if (this.action === "upscale") return [plain(), about, this.scales(source)];
@@ -157,14 +223,29 @@ export class Pictures {
 
   private scales(source: Source): HTMLElement {
     const option = (scale: number): HTMLElement => {
-      const input = h("input", { type: "radio", name: "scale", id: `scale-${scale}`, value: scale, checked: this.typed["scale"] === String(scale) });
+      const input = h("input", {
+        type: "radio",
+        name: "scale",
+        id: `scale-${scale}`,
+        value: scale,
+        checked: this.typed["scale"] === String(scale),
+      });
       input.addEventListener("change", () => (this.typed["scale"] = String(scale)));
-      return h("label", { class: "option" }, input, h("span", {}, h("strong", {}, `${scale}×`), h("small", {}, `${source.width * scale} × ${source.height * scale}`)));
+      return h(
+        "label",
+        { class: "option" },
+        input,
+        h("span", {}, h("strong", {}, `${scale}×`), h("small", {}, `${source.width * scale} × ${source.height * scale}`)),
+      );
     };
     return h("fieldset", { class: "choice" }, h("legend", {}, t("pictures.scale")), h("div", { class: "options" }, option(2), option(4)));
   }
 
-  private text(name: "prompt" | "instruction", label: "pictures.prompt" | "pictures.instruction", example: "pictures.prompt.example" | "pictures.instruction.example"): HTMLElement {
+  private text(
+    name: "prompt" | "instruction",
+    label: "pictures.prompt" | "pictures.instruction",
+    example: "pictures.prompt.example" | "pictures.instruction.example",
+  ): HTMLElement {
     const area = h("textarea", { id: name, rows: 3, maxlength: 4000, required: true, placeholder: t(example) }, this.typed[name]);
     area.addEventListener("input", () => (this.typed[name] = area.value));
     area.addEventListener("keydown", (event) => {
@@ -186,15 +267,27 @@ export class Pictures {
       const schema = known[name];
       if (!schema || (name === "strength" && !(this.action === "edit" && this.masked))) continue;
       const input = h("input", {
-        id: name, type: "number", min: schema.minimum, max: schema.maximum, step: schema.type === "integer" ? 1 : "any", placeholder: schema.default, value: this.typed[name],
+        id: name,
+        type: "number",
+        min: schema.minimum,
+        max: schema.maximum,
+        step: schema.type === "integer" ? 1 : "any",
+        placeholder: schema.default,
+        value: this.typed[name],
         inputmode: schema.type === "integer" ? "numeric" : "decimal",
       });
       input.addEventListener("input", () => (this.typed[name] = input.value));
       inputs.push(field(t(`pictures.${name}`), input));
     }
-    return inputs.length ? h("details", { class: "more", open: this.opened, on: { toggle: (event) => (this.opened = (event.target as HTMLDetailsElement).open) } }, h("summary", {}, t("pictures.more")), h("div", { class: "pair" }, ...inputs)) : null;
+    return inputs.length
+      ? h(
+          "details",
+          { class: "more", open: this.opened, on: { toggle: (event) => (this.opened = (event.target as HTMLDetailsElement).open) } },
+          h("summary", {}, t("pictures.more")),
+          h("div", { class: "pair" }, ...inputs),
+        )
+      : null;
   }
-  private opened = false;
 
   private setSource(source: Source | null): void {
     this.source = source;
@@ -247,7 +340,8 @@ export class Pictures {
     set("quality", chosen.quality);
     if (chosen.quality === "final") set("model", chosen.model);
     const known = settings(this.catalogue, `image.${this.action}`, chosen);
-    for (const name of ["negative_prompt", ...numbers]) if (known[name] && (name !== "strength" || this.masked)) set(name, this.typed[name]);
+    for (const name of ["negative_prompt", ...numbers])
+      if (known[name] && (name !== "strength" || this.masked)) set(name, this.typed[name]);
     if (this.action === "generate") {
       set("prompt", this.typed["prompt"]);
       const [width, height] = this.typed["size"]!.split("x");

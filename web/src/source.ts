@@ -16,7 +16,12 @@ export interface Source {
 }
 
 export const sourceOf = (asset: Asset): Source => ({
-  id: asset.id, job: asset.job_id, url: asset.signed_url, name: asset.name, width: asset.width ?? 0, height: asset.height ?? 0,
+  id: asset.id,
+  job: asset.job_id,
+  url: asset.signed_url,
+  name: asset.name,
+  width: asset.width ?? 0,
+  height: asset.height ?? 0,
 });
 
 /** The picture among what was dropped or pasted. */
@@ -52,7 +57,17 @@ async function pickEarlier(chosen: (source: Source) => void): Promise<void> {
   const note = h("p", { class: "hint", role: "status" }, t("loading"));
   const more = button(t("picture.more"), () => void page(), { hidden: true, class: "quiet" });
   let cursor: string | null = null;
-  const dialog = openDialog(t("picture.earlier"), note, grid, h("div", { class: "row end" }, more, button(t("close"), () => dialog.close())));
+  const dialog = openDialog(
+    t("picture.earlier"),
+    note,
+    grid,
+    h(
+      "div",
+      { class: "row end" },
+      more,
+      button(t("close"), () => dialog.close()),
+    ),
+  );
   const page = async (): Promise<void> => {
     try {
       const answer = await api.pictures(cursor);
