@@ -1,11 +1,13 @@
 // A job as a card: in the queue with its bar, or among the results with its player.
-import { h } from "./dom";
+import { button, h } from "./dom";
 import { duration, known, percent, t, time } from "./i18n";
 import type { Job, Output } from "./types";
 
 export interface CardActions {
   cancel(job: Job): void;
   retry(job: Job): void;
+  edit(job: Job, output: Output): void;
+  upscale(job: Job, output: Output): void;
 }
 
 const word = (prefix: string, value: string): string => {
@@ -18,11 +20,12 @@ export const typeName = (job: Job): string => word("type", job.type);
 /** What was asked for, in the user's own words. */
 function subject(job: Job): string {
   const input = (job.input ?? {}) as Record<string, unknown>;
-  for (const name of ["text", "script", "prompt", "name"]) {
+  for (const name of ["text", "script", "prompt", "instruction", "name"]) {
     const value = input[name];
     if (typeof value === "string" && value) return value;
   }
-  return "";
+  const scale = input["scale"];
+  return typeof scale === "number" ? `${scale}×` : "";
 }
 
 function heading(job: Job): HTMLElement {
@@ -61,7 +64,7 @@ export function activeCard(job: Job, preview: string | undefined, actions: CardA
       "div",
       { class: "foot" },
       h("span", { class: "state" }, stateLine(job)),
-      h("button", { type: "button", class: "quiet", on: { click: () => actions.cancel(job) } }, t("job.cancel")),
+      button(t("job.cancel"), () => actions.cancel(job), { id: `cancel-${job.id}`, class: "quiet" }),
     ),
   );
 }
@@ -80,21 +83,37 @@ export function updatePreview(card: Element, url: string): void {
   else card.querySelector("progress")?.before(h("img", { class: "preview", src: url, alt: t("job.preview") }));
 }
 
-function player(output: Output): HTMLElement | null {
+/** An output with its player; a picture can be carried on to be edited or enlarged. */
+function player(job: Job, output: Output, actions: CardActions): HTMLElement | null {
   if (output.kind === "video") return h("video", { controls: true, playsinline: true, preload: "metadata", src: output.url });
   if (output.kind === "audio") return h("audio", { controls: true, preload: "none", src: output.url });
-  if (output.kind === "image") return h("img", { src: output.url, alt: output.filename, loading: "lazy" });
-  return null;
+  if (output.kind !== "image") return null;
+  return h(
+    "figure",
+    { class: "picture" },
+    h("img", { src: output.url, alt: subject(job) || output.filename, loading: "lazy" }),
+    h(
+      "figcaption",
+      { class: "row" },
+      button(t("picture.edit"), () => actions.edit(job, output), { id: `edit-${output.id}`, class: "quiet" }),
+      button(t("picture.upscale"), () => actions.upscale(job, output), { id: `upscale-${output.id}`, class: "quiet" }),
+      download(output),
+    ),
+  );
 }
+
+const download = (output: Output): HTMLElement =>
+  h("a", { class: "quiet", href: output.url, download: output.filename }, t("job.download"));
 
 export function resultCard(job: Job, actions: CardActions): HTMLElement {
   const outputs = (job.outputs ?? []).filter((output) => output.kind !== "data");
+  const first = outputs[0];
   return h(
     "li",
     { class: "card result", "data-job": job.id, "data-status": job.status },
     heading(job),
     h("p", { class: "subject" }, subject(job)),
-    ...outputs.map(player),
+    ...outputs.map((output) => player(job, output, actions)),
     job.error ? h("p", { class: "error" }, job.error.detail ?? job.error.title ?? "") : null,
     ...(job.warnings ?? []).map((warning) => h("p", { class: "warning" }, warning.message)),
     h(
@@ -102,8 +121,8 @@ export function resultCard(job: Job, actions: CardActions): HTMLElement {
       { class: "foot" },
       h("time", { datetime: job.completed_at ?? job.created_at }, time(job.completed_at ?? job.created_at)),
       job.status === "completed"
-        ? outputs[0] && h("a", { class: "quiet", href: outputs[0].url, download: outputs[0].filename }, t("job.download"))
-        : h("button", { type: "button", class: "quiet", on: { click: () => actions.retry(job) } }, t("job.retry")),
+        ? first && first.kind !== "image" && download(first)
+        : button(t("job.retry"), () => actions.retry(job), { id: `retry-${job.id}`, class: "quiet" }),
     ),
   );
 }

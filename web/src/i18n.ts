@@ -1,6 +1,7 @@
 // Texts in both languages. The language is the reader's last choice, else the browser's, else Portuguese.
 import en from "./en.json";
 import ptBR from "./pt-BR.json";
+import type { Texts } from "./types";
 
 export type Language = "pt-BR" | "en";
 export type Key = keyof typeof ptBR;
@@ -45,3 +46,30 @@ export const time = (iso: string): string =>
 
 export const percent = (fraction: number): string =>
   new Intl.NumberFormat(current, { style: "percent", maximumFractionDigits: 0 }).format(fraction);
+
+/** A text that the server gives in both languages. */
+export const pick = (texts: Texts): string => texts[current];
+
+const units = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte"] as const;
+
+/** Bytes in the unit that suits them, as disks and downloads are counted: 1 GB is a thousand MB. */
+export function bytes(count: number): string {
+  const power = count < 1 ? 0 : Math.min(Math.floor(Math.log10(count) / 3), units.length - 1);
+  return new Intl.NumberFormat(current, {
+    style: "unit",
+    unit: units[power]!,
+    unitDisplay: "short",
+    maximumFractionDigits: power > 2 ? 1 : 0,
+  }).format(count / 1000 ** power);
+}
+
+/** A language's name in the reader's language, as in "português (Brasil)". */
+export function languageName(tag: string): string {
+  try {
+    return new Intl.DisplayNames(current, { type: "language" }).of(tag) ?? tag;
+  } catch {
+    return tag; // no tag of BCP 47
+  }
+}
+
+export const list = (words: string[]): string => new Intl.ListFormat(current, { type: "unit" }).format(words);

@@ -1,89 +1,90 @@
-// The studio's page: the queue as it lives and the results as they come.
+// The studio's page: which part is shown, what the live connection says, and who hears of it.
 import { api, ApiError } from "./api";
-import { activeCard, resultCard, typeName, updatePreview, updateProgress, type CardActions } from "./cards";
-import { h } from "./dom";
+import { typeName } from "./cards";
+import { Catalogue } from "./catalogue";
+import { Doctor } from "./doctor";
+import { byId, h } from "./dom";
 import { language, setLanguage, t, type Language } from "./i18n";
+import { Jobs } from "./jobs";
 import { Live, type LinkState } from "./live";
+import { Models } from "./models";
+import { Pictures } from "./pictures";
 import { Store } from "./store";
-import { finished, type Job, type ServerMessage } from "./types";
+import { finished, type Job, type ModelChange, type Output, type ServerMessage } from "./types";
+
+const views = ["queue", "pictures", "models", "doctor"] as const;
+type View = (typeof views)[number];
 
 const store = new Store();
 const main = byId("main");
-const cliExample = 'apibr avatar --image foto.jpg --voice "Minha Voz" --script "Olá!" -o avatar.mp4';
 let link: LinkState = "connecting";
-let notice = "";
+let view: View = "queue";
 
-function byId(id: string): HTMLElement {
-  const element = document.getElementById(id);
-  if (!element) throw new Error(`no element #${id}`);
-  return element;
-}
-
-const actions: CardActions = {
-  cancel: (job) => void act(() => api.cancel(job.id)),
-  retry: (job) => void act(() => api.retry(job.id)),
+const catalogue: Catalogue = new Catalogue((progressed) => {
+  if (view === "models") progressed ? models.progressed(progressed) : models.render();
+  if (view === "pictures" && !progressed) pictures.render();
+  if (!progressed) followLink();
+});
+const pictures = new Pictures(catalogue, (job) => {
+  store.offer(job);
+  jobs.render();
+});
+const models = new Models(catalogue);
+const doctor = new Doctor();
+const carry = (action: "edit" | "upscale") => (job: Job, output: Output) => {
+  location.hash = "#/pictures";
+  show();
+  pictures.use(action, {
+    id: output.id,
+    job: job.id,
+    url: output.url,
+    name: output.filename,
+    width: output.width ?? 0,
+    height: output.height ?? 0,
+  });
+  pictures.element.scrollIntoView({ block: "nearest" });
 };
+const jobs = new Jobs(store, { edit: carry("edit"), upscale: carry("upscale") });
 
-async function act(call: () => Promise<Job>): Promise<void> {
-  try {
-    store.offer(await call());
-    notice = "";
-  } catch (error) {
-    notice = t("failed.action", { detail: error instanceof Error ? error.message : String(error) });
-  }
-  render();
+/** The part that the address names, as in #/models/flux-dev. */
+const address = (): string[] => location.hash.replace(/^#\/?/, "").split("/").map(decodeURIComponent);
+
+/** A link to a model is followed once its card is there. */
+let followed = "";
+function followLink(): void {
+  const [part, id] = address();
+  if (part !== "models" || !id || !catalogue.loaded || followed === location.hash) return;
+  followed = location.hash;
+  models.show(id);
 }
 
-async function togglePause(): Promise<void> {
-  try {
-    store.paused = (await api.setPaused(!store.paused)).paused;
-    notice = "";
-  } catch (error) {
-    notice = t("failed.action", { detail: error instanceof Error ? error.message : String(error) });
-  }
-  render();
-}
-
-function render(): void {
+function show(): void {
+  const named = views.find((name) => name === address()[0]) ?? "queue";
+  const entered = named !== view || !main.hasChildNodes();
+  view = named;
   renderBar();
   if (link === "signed_out") return renderSignedOut();
-  const active = store.active();
-  const ended = store.ended();
-  main.replaceChildren(
-    ...(notice ? [h("p", { class: "error", role: "alert" }, notice)] : []),
-    ...(store.paused ? [h("p", { class: "warning", role: "status" }, store.pausedMessage || t("queue.paused"))] : []),
-    h(
-      "section",
-      { "aria-labelledby": "queue-title" },
-      h(
-        "div",
-        { class: "title" },
-        h("h2", { id: "queue-title" }, t("queue.title")),
-        h("button", { type: "button", class: "quiet", on: { click: () => void togglePause() } }, t(store.paused ? "queue.resume" : "queue.pause")),
-      ),
-      active.length
-        ? h("ul", { class: "cards", id: "queue" }, ...active.map((job) => activeCard(job, store.previews.get(job.id), actions)))
-        : h("div", { class: "empty" }, h("p", {}, t("queue.empty")), h("p", {}, t("queue.hint")), h("code", {}, cliExample)),
-    ),
-    h(
-      "section",
-      { "aria-labelledby": "results-title" },
-      h("h2", { id: "results-title" }, t("results.title")),
-      ended.length ? h("ul", { class: "cards", id: "results" }, ...reuse(ended)) : h("p", { class: "empty" }, t("results.empty")),
-    ),
-  );
+  const parts: Record<View, HTMLElement[]> = {
+    queue: [jobs.element],
+    pictures: [pictures.element, jobs.element],
+    models: [models.element],
+    doctor: [doctor.element],
+  };
+  main.className = view;
+  if (entered) {
+    followed = "";
+    main.replaceChildren(...parts[view]);
+    window.scrollTo(0, 0);
+  }
+  render(entered);
+  followLink();
 }
 
-/** Result cards are kept while their job is unchanged: a video that plays is not torn out by another job's end. */
-const kept = new Map<string, { job: Job; language: Language; card: HTMLElement }>();
-function reuse(jobs: Job[]): HTMLElement[] {
-  return jobs.map((job) => {
-    const old = kept.get(job.id);
-    if (old && old.language === language() && old.job.status === job.status && old.job.attempt === job.attempt) return old.card;
-    const card = resultCard(job, actions);
-    kept.set(job.id, { job, language: language(), card });
-    return card;
-  });
+function render(entered = false): void {
+  if (view === "queue" || view === "pictures") jobs.render();
+  if (view === "pictures") pictures.render();
+  if (view === "models") models.render();
+  if (view === "doctor") entered ? void doctor.load() : doctor.render();
 }
 
 function renderBar(): void {
@@ -91,9 +92,20 @@ function renderBar(): void {
   const status = byId("link");
   status.textContent = link === "signed_out" ? "" : t(`link.${link}`);
   status.dataset["state"] = link;
+  const nav = byId("nav");
+  nav.hidden = link === "signed_out";
+  nav.setAttribute("aria-label", t("nav"));
+  for (const item of nav.querySelectorAll("a")) {
+    const name = item.dataset["view"] as View;
+    item.textContent = t(`nav.${name}`);
+    if (name === view) item.setAttribute("aria-current", "page");
+    else item.removeAttribute("aria-current");
+  }
+  document.title = `${t(`nav.${view}`)} · APIBR Studio`;
 }
 
 function renderSignedOut(): void {
+  main.className = "";
   main.replaceChildren(
     h(
       "section",
@@ -107,19 +119,34 @@ function renderSignedOut(): void {
 }
 
 function receive(message: ServerMessage): void {
+  if (message.type === "event" && message.event === "model.changed") return catalogue.changed(message.data as unknown as ModelChange);
   const before = message.type === "event" && message.job ? store.jobs.get(message.job.id) : undefined;
   const changed = store.apply(message);
-  if (message.type === "snapshot" || message.type === "reset") void refresh();
-  if (message.type === "event" && message.job && before && !finished(before) && finished(message.job)) announce(message.job);
-  if (changed === "all") render();
+  if (message.type === "snapshot" || message.type === "reset") {
+    void refresh();
+    void catalogue.load();
+  }
+  if (message.type === "event" && message.job && finished(message.job)) {
+    if (before && !finished(before)) announce(message.job);
+    void translate(message.job);
+  }
+  if (changed === "all") jobs.render();
   else if (changed) {
-    const card = cardOf(changed);
     const job = store.jobs.get(changed);
-    if (card && job) updateProgress(card, job);
+    if (job) jobs.progressed(job);
   }
 }
 
-const cardOf = (id: string): Element | null => main.querySelector(`[data-job="${CSS.escape(id)}"]`);
+/** The live connection speaks the browser's language; sentences are read again in the reader's, if that is another. */
+async function translate(job: Job): Promise<void> {
+  if ((!job.error && !job.warnings?.length) || navigator.language.toLowerCase().slice(0, 2) === language().slice(0, 2)) return;
+  try {
+    store.offer(await api.job(job.id));
+    jobs.render();
+  } catch {
+    // the sentence stays as it is
+  }
+}
 
 function announce(job: Job): void {
   byId("announce").textContent = t(job.status === "completed" ? "job.done" : "job.broke", { what: typeName(job) });
@@ -133,7 +160,7 @@ async function refresh(): Promise<void> {
     for (const job of store.active()) if (!listed.has(job.id) && job.status === "processing") store.jobs.delete(job.id);
     for (const job of recent.data) store.offer(job);
     store.paused = queue.paused;
-    render();
+    jobs.render();
   } catch (error) {
     if (error instanceof ApiError && error.status === 401) setLink("signed_out");
   }
@@ -142,25 +169,52 @@ async function refresh(): Promise<void> {
 function setLink(next: LinkState): void {
   if (next === link) return;
   link = next;
-  if (next === "signed_out") render();
-  else renderBar();
+  if (next === "signed_out") renderSignedOut();
+  renderBar();
+}
+
+/** A picture may be dropped or pasted anywhere on the pictures page; elsewhere a dropped file must not replace the page. */
+function takeFiles(): void {
+  const files = (event: DragEvent): boolean => event.dataTransfer?.types.includes("Files") ?? false;
+  const open = (): boolean => view === "pictures" && pictures.takesFiles && !document.querySelector("dialog[open]");
+  window.addEventListener("dragover", (event) => {
+    if (!files(event)) return;
+    event.preventDefault();
+    event.dataTransfer!.dropEffect = open() ? "copy" : "none";
+    document.body.classList.toggle("dragging", open());
+  });
+  window.addEventListener("dragleave", (event) => event.relatedTarget ?? document.body.classList.remove("dragging"));
+  window.addEventListener("drop", (event) => {
+    document.body.classList.remove("dragging");
+    if (!files(event)) return;
+    event.preventDefault();
+    if (open()) pictures.take(event.dataTransfer);
+  });
+  window.addEventListener("paste", (event) => {
+    if (open() && event.clipboardData?.files.length && pictures.take(event.clipboardData)) event.preventDefault();
+  });
 }
 
 const picker = byId("language") as HTMLSelectElement;
 picker.value = language();
 picker.addEventListener("change", () => {
   setLanguage(picker.value as Language);
-  render();
+  pictures.relabel();
+  show();
+  if (link !== "signed_out") {
+    void refresh();
+    void catalogue.load();
+  }
 });
 setLanguage(language());
-render();
+window.addEventListener("hashchange", show);
+takeFiles();
+show();
 void new Live({
   message: receive,
   preview: (id, jpeg) => {
     store.setPreview(id, jpeg);
-    const card = cardOf(id);
-    const url = store.previews.get(id);
-    if (card && url) updatePreview(card, url);
+    jobs.previewed(id);
   },
   state: setLink,
 }).run();

@@ -1,9 +1,24 @@
 // The parts of the contract that this page reads, taken from the document that the server's types generate.
 import type { components } from "./api.gen";
 
-export type Job = components["schemas"]["Job"];
+type Schemas = components["schemas"];
+export type Asset = Schemas["Asset"];
+export type DoctorCheck = Schemas["DoctorCheck"];
+export type DoctorReport = Schemas["DoctorReport"];
+export type Engine = Schemas["Engine"];
+export type Job = Schemas["Job"];
+export type Model = Schemas["Model"];
+export type ModelTask = Schemas["ModelTask"];
 export type Output = NonNullable<Job["outputs"]>[number];
-export type Queue = components["schemas"]["Queue"];
+export type Quality = Job["quality"];
+export type Queue = Schemas["Queue"];
+export type Texts = Schemas["Texts"];
+
+/** What the event model.changed carries; without a task the model itself became another. */
+export interface ModelChange {
+  model: string;
+  task?: Pick<ModelTask, "id" | "kind" | "variant" | "status" | "done_bytes" | "total_bytes">;
+}
 
 /** What the server sends over the WebSocket; `seq` is gap-free in commit order. */
 export type ServerMessage =
