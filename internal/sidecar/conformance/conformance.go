@@ -36,6 +36,11 @@ type Program struct {
 	// Input gives a file of a kind (image, audio, voice), below dir. Required for engines with required inputs.
 	Input func(t *testing.T, kind, dir string) sidecar.File
 
+	// Slow lets one process serve all rules that leave it alive: for engines whose imports take seconds.
+	Slow bool
+
+	shared *shared
+
 	// Params replace or add to the parameters that the suite makes of a task's schema.
 	Params map[string]map[string]any
 }
@@ -45,6 +50,9 @@ const patience = 2 * time.Minute
 
 // Run checks the program; each rule of the protocol is a subtest.
 func Run(t *testing.T, p Program) {
+	if p.Slow {
+		p.shared = &shared{parent: t}
+	}
 	t.Run("hello comes first", p.hello)
 	t.Run("turns, unknown methods and broken lines", p.turns)
 	t.Run("heartbeats", p.heartbeats)

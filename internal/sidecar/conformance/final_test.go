@@ -27,7 +27,7 @@ func TestFinalEngines(t *testing.T) {
 		few := map[string]any{"num_inference_steps": 2}
 		t.Run(id, func(t *testing.T) {
 			inputs := &samples{catalogue: catalogue, python: requireVenv(t)}
-			Run(t, Program{Command: command(python, m), Env: append(environment(t), "OMP_NUM_THREADS=1", "APIBR_CACHE_DIR="+filepath.Join(t.TempDir(), "cache")), Engine: m,
+			Run(t, Program{Command: command(python, m), Env: append(environment(t), "OMP_NUM_THREADS=1", "APIBR_CACHE_DIR="+filepath.Join(t.TempDir(), "cache")), Engine: m, Slow: true,
 				Model: model, Variant: variant, Files: files, Input: inputs.input, Params: map[string]map[string]any{"image.generate": few, "image.edit": few}})
 		})
 	}

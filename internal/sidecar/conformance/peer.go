@@ -213,8 +213,27 @@ func (c *peer) exits() {
 	}
 }
 
-// begin starts the program and loads the engine.
+// shared is the process that serves several rules.
+type shared struct {
+	parent *testing.T
+	peer   *peer
+}
+
+// begin gives the program with the engine loaded: the shared process if there is one, else a fresh one.
 func (p Program) begin(t *testing.T) *peer {
+	t.Helper()
+	if p.shared == nil {
+		return p.fresh(t)
+	}
+	if p.shared.peer == nil {
+		p.shared.peer = p.fresh(p.shared.parent)
+	}
+	p.shared.peer.t = t
+	return p.shared.peer
+}
+
+// fresh starts the program and loads the engine.
+func (p Program) fresh(t *testing.T) *peer {
 	t.Helper()
 	c := p.start(t)
 	c.next("hello", func(m message) bool { return m.Method == "hello" }, nil)

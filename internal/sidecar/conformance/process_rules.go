@@ -64,13 +64,13 @@ func (p Program) loads(t *testing.T) {
 }
 
 func (p Program) endOfInput(t *testing.T) {
-	c := p.begin(t)
+	c := p.fresh(t)
 	require.NoError(t, c.stdin.Close())
 	c.exits()
 }
 
 func (p Program) shutdown(t *testing.T) {
-	c := p.begin(t)
+	c := p.fresh(t)
 	c.must("shutdown", map[string]any{})
 	c.exits()
 	require.Zero(t, c.cmd.ProcessState.ExitCode())
