@@ -20,6 +20,7 @@ func speechCommand(e *environment) *cobra.Command {
 	var f submission
 	var voice, lang, file string
 	var speed float64
+	manner := map[string]*float64{}
 	cmd := &cobra.Command{
 		Use:     "speech [TEXT | -]",
 		Short:   "Speak a text in a cloned or built-in voice",
@@ -35,6 +36,11 @@ func speechCommand(e *environment) *cobra.Command {
 			r.set("voice_id", voice)
 			r.set("language", lang)
 			r.set("speed", speed)
+			for name, value := range manner {
+				if cmd.Flags().Changed(strings.ReplaceAll(name, "_", "-")) {
+					r.fields[name] = *value // 0 means something here
+				}
+			}
 			return f.run(cmd, e, "speech", func(c *apiclient.Client) submitCall {
 				return func(ctx context.Context, contentType string, body io.Reader, ed ...apiclient.RequestEditorFn) (*http.Response, error) {
 					return c.GenerateSpeechWithBody(ctx, nil, contentType, body, ed...)
@@ -47,6 +53,10 @@ func speechCommand(e *environment) *cobra.Command {
 	cmd.Flags().StringVar(&file, "file", "", "read the text from FILE")
 	cmd.Flags().StringVar(&lang, "language", "", "language of the text, such as pt-BR or en (default: the voice's)")
 	cmd.Flags().Float64Var(&speed, "speed", 0, "0.5 to 2 times the voice's own pace")
+	for name, about := range map[string]string{"cfg_weight": "0 to 1: how closely to follow the text; 0 weakens a sample's foreign accent",
+		"temperature": "how much takes differ; 1 is usual", "exaggeration": "0 to 2: how lively"} {
+		manner[name] = cmd.Flags().Float64(strings.ReplaceAll(name, "_", "-"), 0, about+" (final quality)")
+	}
 	return cmd
 }
 
@@ -104,9 +114,9 @@ func cloneCommand(e *environment) *cobra.Command {
 
 func imageCommand(e *environment) *cobra.Command {
 	var f submission
-	var size, negative string
+	var size, negative, from string
 	var count, steps int
-	var guidance float64
+	var guidance, strength float64
 	cmd := &cobra.Command{
 		Use:     "image PROMPT",
 		Short:   "Make a picture from a description",
@@ -115,6 +125,10 @@ func imageCommand(e *environment) *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r := newRequest()
 			r.set("prompt", args[0])
+			if err := r.media("image", from); err != nil {
+				return err
+			}
+			r.set("strength", strength)
 			r.set("negative_prompt", negative)
 			r.set("num_images", count)
 			r.set("num_inference_steps", steps)
@@ -135,6 +149,8 @@ func imageCommand(e *environment) *cobra.Command {
 	cmd.Flags().StringVar(&negative, "negative", "", "what the picture must not show")
 	cmd.Flags().IntVar(&steps, "steps", 0, "sampling steps")
 	cmd.Flags().Float64Var(&guidance, "guidance", 0, "guidance scale")
+	cmd.Flags().StringVar(&from, "image", "", "picture to start from: a file, an asset or job id, or an https URL")
+	cmd.Flags().Float64Var(&strength, "strength", 0, "how far to go from the picture, up to 1")
 	return cmd
 }
 

@@ -45,7 +45,7 @@ var texts = map[string][2]string{
 	"stage.landmarks":          {"finding the face", "encontrando o rosto"},
 	"stage.render":             {"animating", "animando"},
 	"stage.mux":                {"putting the video together", "montando o vídeo"},
-	"stage.read":               {"reading the sample", "lendo a amostra"},
+	"stage.read":               {"reading the file", "lendo o arquivo"},
 	"stage.measure":            {"measuring the voice", "medindo a voz"},
 	"stage.draw":               {"drawing", "desenhando"},
 	"stage.prepare":            {"preparing", "preparando"},

@@ -88,8 +88,8 @@ func TestAHalfWrittenTreeIsAnError(t *testing.T) {
 
 func TestProcesses(t *testing.T) {
 	h := NewHost("/")
-	require.Positive(t, h.ProcessRSS(os.Getpid()))
-	require.Zero(t, h.ProcessRSS(1<<30))
+	require.Positive(t, h.ProcessPrivate(os.Getpid()))
+	require.Zero(t, h.ProcessPrivate(1<<30))
 	cmd := exec.Command("sh", "-c", "sleep 1000 & sleep 1000")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	require.NoError(t, cmd.Start())
@@ -103,7 +103,7 @@ func TestProcesses(t *testing.T) {
 	require.Equal(t, os.Getpid(), stat.Parent)
 	require.Equal(t, group, stat.Group)
 	require.Positive(t, stat.Started)
-	require.Eventually(t, func() bool { return h.GroupRSS(group) > h.ProcessRSS(group) }, 10*time.Second, 5*time.Millisecond)
+	require.Eventually(t, func() bool { stat, err := ProcessStat(group); return err == nil && h.GroupRSS(group) > stat.RSS }, 10*time.Second, 5*time.Millisecond)
 	_, err = ProcessStat(1 << 30)
 	require.ErrorIs(t, err, fs.ErrNotExist)
 }

@@ -25,8 +25,9 @@ type Host struct {
 	// GPUs are the graphics cards that a driver answers for, in a stable order; discrete ones first.
 	GPUs func() []GPU
 
-	// ProcessRSS is the resident memory in bytes of one process; 0 when it is gone.
-	ProcessRSS func(pid int) int64
+	// ProcessPrivate is the memory in bytes of one process that only its end gives back: without the pages of files that it maps.
+	// 0 when it is gone.
+	ProcessPrivate func(pid int) int64
 
 	// ProcessGPU is what one process holds on the cards, by its drm file descriptors.
 	ProcessGPU func(pid int) (vram, gtt int64)
@@ -115,22 +116,22 @@ func NewHost(root string) *Host {
 		apps = func(context.Context) ([]byte, error) { return t.read("nvidia-smi-apps.csv") }
 	}
 	return &Host{
-		KernelBootID: t.bootID,
-		Memory:       t.memory,
-		PressureFull: t.pressureFull,
-		GPUs:         func() []GPU { return order(append(t.amdgpu(), nvidia.gpus()...)) },
-		ProcessRSS:   processRSS,
-		ProcessGPU:   t.processGPU,
-		GroupRSS:     groupRSS,
-		GroupCPU:     groupCPU,
-		Kernel:       t.kernel,
-		Swap:         t.swap,
-		Clients:      func() []Client { return append(t.clients(), nvidiaClients(apps)...) },
-		Health:       t.health,
-		Idle:         t.idle,
-		Access:       func(path string) error { return unix.Access(filepath.Join(t.root, path), unix.R_OK|unix.W_OK) },
-		Module:       t.module,
-		Owner:        t.owner,
+		KernelBootID:   t.bootID,
+		Memory:         t.memory,
+		PressureFull:   t.pressureFull,
+		GPUs:           func() []GPU { return order(append(t.amdgpu(), nvidia.gpus()...)) },
+		ProcessPrivate: processPrivate,
+		ProcessGPU:     t.processGPU,
+		GroupRSS:       groupRSS,
+		GroupCPU:       groupCPU,
+		Kernel:         t.kernel,
+		Swap:           t.swap,
+		Clients:        func() []Client { return append(t.clients(), nvidiaClients(apps)...) },
+		Health:         t.health,
+		Idle:           t.idle,
+		Access:         func(path string) error { return unix.Access(filepath.Join(t.root, path), unix.R_OK|unix.W_OK) },
+		Module:         t.module,
+		Owner:          t.owner,
 	}
 }
 

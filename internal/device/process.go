@@ -73,12 +73,23 @@ func Processes() []Stat {
 	return found
 }
 
-func processRSS(pid int) int64 {
-	stat, err := ProcessStat(pid)
+// processPrivate is the memory of a process that only its end gives back, in bytes: what it maps from files, as weights, is the kernel's
+// to take. 0 when it has ended.
+func processPrivate(pid int) (bytes int64) {
+	status, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "status"))
 	if err != nil {
 		return 0
 	}
-	return stat.RSS
+	for line := range strings.Lines(string(status)) {
+		name, value, _ := strings.Cut(line, ":")
+		if name != "RssAnon" && name != "RssShmem" {
+			continue
+		}
+		if kilobytes, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(value), " kB"), 10, 64); err == nil {
+			bytes += kilobytes << 10
+		}
+	}
+	return bytes
 }
 
 func groupRSS(pgid int) int64 {

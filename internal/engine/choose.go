@@ -143,7 +143,7 @@ func (c *Catalogue) Choose(req Choice) (Selection, error) {
 func (c *Catalogue) final(req Choice) (Selection, error) {
 	for _, candidate := range c.finalCandidates(req) {
 		m, ok := c.Get(candidate)
-		if !ok || !c.installed(m) || !m.Does(req.Task) {
+		if !ok || !c.installed(m) || !m.Does(req.Task) || !m.takes(req) && c.taken(req) {
 			continue
 		}
 		if asked, ok := m.Model(req.Model); ok && c.HasFiles(m, asked) && len(asked.lacks(req)) > 0 {
@@ -160,6 +160,28 @@ func (c *Catalogue) final(req Choice) (Selection, error) {
 		}
 	}
 	return Selection{}, nil
+}
+
+// takes says whether the engine has an input for every file of the request.
+func (m *Manifest) takes(req Choice) bool {
+	for _, input := range req.Inputs {
+		if !slices.ContainsFunc(m.Tasks[req.Task].Inputs, func(port Port) bool { return port.Name == input }) {
+			return false
+		}
+	}
+	return true
+}
+
+// taken says whether some engine that could answer takes every file of the request. Where none does, the first refuses it by name.
+func (c *Catalogue) taken(req Choice) bool {
+	return slices.ContainsFunc(c.finalCandidates(req), func(id ID) bool {
+		m, ok := c.Get(id)
+		if !ok || !c.installed(m) || !m.Does(req.Task) || !m.takes(req) {
+			return false
+		}
+		_, usable := c.usable(m, req)
+		return usable
+	})
 }
 
 // kontext is the model that has three ways to be answered: its maker's API, this computer, and FLUX.1 [dev] where there is no image.

@@ -2,9 +2,11 @@ package engine
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -174,7 +176,7 @@ func TestPlans(t *testing.T) {
 	require.Equal(t, int64(7000), flux.PlanFor("cuda:1", 12000).VRAMBytes)
 	require.Equal(t, int64(14000), flux.PlanFor("hip:0", 16000).VRAMBytes)
 	require.Equal(t, "Q8", flux.Variant("hip:0", 16000))
-	require.Zero(t, flux.PlanFor("hip:0", 4000), "too small a card has no plan")
+	require.Equal(t, int64(7000), flux.PlanFor("hip:0", 4000).VRAMBytes, "too small a card is told what is needed")
 }
 
 // The engines that ship must load, and each must say all that its users are shown.
@@ -273,5 +275,20 @@ func TestTheModelIsChosenByLanguageParametersAndWhatIsInstalled(t *testing.T) {
 		}
 		require.NoError(t, err)
 		require.Equal(t, c.want, got.Model, "%s with %v", c.language, c.installed)
+	}
+}
+
+// The maker's API takes no mask, so a request with one is for the engine here.
+func TestAnEngineWithoutAnInputIsPassedOver(t *testing.T) {
+	const manifest = "id: %s\nquality: final\nmodels: [{id: flux-kontext}]\ntasks: {image.edit: {parameters: {type: object}, inputs: [%s], phases: [{name: p, weight: 1}]}}\n"
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "bfl.yaml"), fmt.Appendf(nil, manifest, "bfl", "{name: image}"), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "flux.yaml"), fmt.Appendf(nil, manifest, "flux", "{name: image}, {name: mask}"), 0o600))
+	c, err := Load(dir)
+	require.NoError(t, err)
+	for inputs, want := range map[string]ID{"image": "bfl", "image mask": "flux", "image voice": "bfl"} {
+		got, err := c.Choose(Choice{Task: "image.edit", Model: "flux-kontext", Inputs: strings.Fields(inputs)})
+		require.NoError(t, err)
+		require.Equal(t, want, got.Manifest.ID, inputs)
 	}
 }

@@ -33,6 +33,20 @@ type Blocks struct {
 	Bytes int64 `yaml:"bytes"` // Bytes of one block as it is stored.
 }
 
+// samplePhase is where the blocks and the bounded attention are: what they save, the other phases do not.
+const samplePhase = "sample"
+
+// LeastVRAM is the highest demand of the phases that streaming and smaller slices do not lower, in bytes.
+func (e *Memory) LeastVRAM(megapixels float64) (bytes int64) {
+	further := max(0, megapixels-1)
+	for name, phase := range e.Phases {
+		if name != samplePhase {
+			bytes = max(bytes, phase.VRAMBytes+int64(further*float64(phase.PerMegapixel.VRAMBytes)))
+		}
+	}
+	return bytes
+}
+
 // MemoryPlan is a peak, in bytes.
 type MemoryPlan struct {
 	RAMBytes  int64 `yaml:"ram_bytes" json:"ram_bytes"`
@@ -82,8 +96,8 @@ func (m *Manifest) Variant(device string, vramTotal int64) string {
 }
 
 // Plans are the manifest's plans for a model on a device, the best for a card of vramTotal bytes first: the variants meant for the
-// largest card that this one is, then those for smaller ones. Of equal ones the manifest's order counts. installed are the variants
-// to choose from; nil stands for all.
+// largest card that this one is, then those for smaller ones, and at last those that are meant for larger cards, which may fit when
+// blocks are streamed. Of equal ones the manifest's order counts. installed are the variants to choose from; nil stands for all.
 func (m *Manifest) Plans(device string, vramTotal int64, model string, installed []string) []*Memory {
 	kind, _, _ := strings.Cut(device, ":")
 	if kind == "" {
@@ -96,16 +110,27 @@ func (m *Manifest) Plans(device string, vramTotal int64, model string, installed
 		case entry.Device != kind && !(entry.Device == "gpu" && (kind == "hip" || kind == "cuda")):
 		case entry.Model != "" && entry.Model != model:
 		case entry.Variant != "" && installed != nil && !slices.Contains(installed, entry.Variant):
-		case vramTotal > 0 && entry.MinVRAMBytes > vramTotal:
 		default:
 			plans = append(plans, entry)
 		}
 	}
 	slices.SortStableFunc(plans, func(a, b *Memory) int {
-		if vramTotal == 0 {
-			a, b = b, a
+		beyondA, beyondB := a.MinVRAMBytes > vramTotal, b.MinVRAMBytes > vramTotal
+		switch {
+		case beyondA && beyondB: // of an unknown card all are beyond it: the smallest demand first
+			return cmp.Compare(a.MinVRAMBytes, b.MinVRAMBytes)
+		case beyondA != beyondB:
+			return cmp.Compare(boolInt(beyondA), boolInt(beyondB))
+		default:
+			return cmp.Compare(b.MinVRAMBytes, a.MinVRAMBytes)
 		}
-		return cmp.Compare(b.MinVRAMBytes, a.MinVRAMBytes)
 	})
 	return plans
+}
+
+func boolInt(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }

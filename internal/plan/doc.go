@@ -2,6 +2,6 @@
 // finely attention is cut, how many pictures are made at once.
 //
 // A plan starts as the manifest's and is corrected by the peaks that runs on this machine had. When it does not fit, it goes down
-// a ladder: a smaller attention slice, streamed blocks, one picture at a time, a smaller variant. What does not fit on the last step
+// a ladder: a smaller attention slice, fewer pictures at a time, streamed blocks, a smaller variant. What does not fit on the last step
 // either is refused with the numbers and the nearest size that would.
 package plan

@@ -41,6 +41,9 @@ type Plan struct {
 	ResidentBlocks *int
 
 	Batch int // Batch is how many pictures are made at once.
+
+	// Lowered says that less is on the card than the manifest plans: the peak of such a run tells nothing of the others.
+	Lowered bool
 }
 
 // Room is what a load may take at most, in bytes.
@@ -55,6 +58,8 @@ const (
 	leastResident = 2
 	// headroom is added to a learned peak: the next run may draw a little more.
 	headroom = 1.05
+	// cardContext is what the driver keeps on the card for a process, which torch does not count, in bytes.
+	cardContext = 500_000_000
 )
 
 // Choose gives the first step of the ladder that fits the room. Fails with *TooLargeError.
@@ -78,9 +83,24 @@ func Ladder(w Wish) []Plan {
 		}
 	}
 	if len(steps) == 0 {
-		steps = []Plan{{Variant: w.fallback(), Batch: w.pictures()}}
+		steps = w.unplanned()
 	}
 	return steps
+}
+
+// unplanned is the way to load a variant that the manifest does not plan, as one that was imported under a name of its own: as if it were
+// the most demanding of those that it does. An engine without any plan needs nothing special.
+func (w Wish) unplanned() (steps []Plan) {
+	var most *engine.Memory
+	for _, entry := range w.Engine.Plans(w.Device, w.VRAMTotal, w.Model, nil) {
+		if most == nil || entry.Peak(1).VRAMBytes > most.Peak(1).VRAMBytes {
+			most = entry
+		}
+	}
+	if most == nil {
+		return []Plan{{Variant: w.fallback(), Batch: w.pictures()}}
+	}
+	return w.rungs(most, w.fallback())
 }
 
 // variantsOf are the variants that an entry plans: its own, or for one that speaks of none those that are installed, the model's
@@ -122,14 +142,16 @@ func (w Wish) rungs(entry *engine.Memory, variant string) []Plan {
 		if entry.VRAMBytes == 0 && len(entry.Phases) == 0 || peak.VRAMBytes == 0 {
 			continue
 		}
+		// What the other phases need stays, and what a step needs is counted against the plan, not against what was seen of it.
+		least := w.sized(engine.MemoryPlan{VRAMBytes: entry.LeastVRAM(w.megapixels() * float64(batch))}, variant).VRAMBytes
 		for _, attention := range smallerSlices(entry.AttentionBytes) {
 			step := full
-			step.AttentionBytes = attention
-			step.VRAMBytes -= entry.AttentionBytes - attention
+			step.AttentionBytes, step.Lowered = attention, true
+			step.VRAMBytes = max(step.VRAMBytes-(entry.AttentionBytes-attention), least)
 			steps = append(steps, step)
 		}
 		if batch == 1 {
-			steps = append(steps, streamed(steps[len(steps)-1], entry.Blocks)...)
+			steps = append(steps, streamed(steps[len(steps)-1], entry.Blocks, least)...)
 		}
 	}
 	return steps
@@ -152,13 +174,13 @@ func smallerSlices(bytes int64) (smaller []int64) {
 }
 
 // streamed keeps three quarters, half, a quarter and almost none of the blocks on the card.
-func streamed(from Plan, blocks engine.Blocks) (steps []Plan) {
+func streamed(from Plan, blocks engine.Blocks, least int64) (steps []Plan) {
 	const quarters = 4
 	for kept := quarters - 1; kept >= 0 && blocks.Count > leastResident; kept-- {
 		resident := max(blocks.Count*kept/quarters, leastResident)
 		step := from
-		step.ResidentBlocks = &resident
-		step.VRAMBytes -= int64(blocks.Count-resident) * blocks.Bytes
+		step.ResidentBlocks, step.Lowered = &resident, true
+		step.VRAMBytes = max(step.VRAMBytes-int64(blocks.Count-resident)*blocks.Bytes, least)
 		steps = append(steps, step)
 	}
 	return steps
@@ -180,7 +202,7 @@ func (w Wish) peak(entry *engine.Memory, variant string, batch int) engine.Memor
 			peak.RAMBytes = int64(headroom * float64(seen.RAMBytes))
 		}
 		if seen.VRAMBytes > 0 && peak.VRAMBytes > 0 {
-			peak.VRAMBytes = int64(headroom * float64(seen.VRAMBytes))
+			peak.VRAMBytes = int64(headroom*float64(seen.VRAMBytes)) + cardContext
 		}
 	}
 	return peak

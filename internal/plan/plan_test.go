@@ -105,7 +105,7 @@ func TestPeaksSeenHereCorrectThePlan(t *testing.T) {
 		return engine.MemoryPlan{RAMBytes: 6 * gb, VRAMBytes: 10 * gb}, variant == "Q5" && megapixels == 1
 	}
 	got := Ladder(w)[0]
-	require.Equal(t, engine.MemoryPlan{RAMBytes: 6.3 * gb, VRAMBytes: 10.5 * gb}, got.MemoryPlan)
+	require.Equal(t, engine.MemoryPlan{RAMBytes: 6.3 * gb, VRAMBytes: 10.5*gb + cardContext}, got.MemoryPlan)
 	w.Width = 2048
 	require.Equal(t, int64(11*gb), Ladder(w)[0].RAMBytes, "another size has its own")
 }
@@ -142,5 +142,37 @@ func TestInstalledFilesOfAnotherSizeMoveThePlan(t *testing.T) {
 	} {
 		w.Bytes = func(string) int64 { return installed }
 		require.Equal(t, want, Ladder(w)[0].MemoryPlan)
+	}
+}
+
+// A variant that is meant for a larger card, or that the manifest does not know, is never taken for one that needs nothing.
+func TestAVariantBeyondTheCardIsStreamedOrRefused(t *testing.T) {
+	big := *flux
+	big.Memory = append([]engine.Memory{{Device: "gpu", Variant: "bf16", MinVRAMBytes: 30 * gb, Blocks: engine.Blocks{Count: 57, Bytes: gb / 2}, Phases: map[string]engine.PhasePlan{
+		"sample": {MemoryPlan: engine.MemoryPlan{RAMBytes: 27 * gb, VRAMBytes: 30 * gb}},
+		"decode": {MemoryPlan: engine.MemoryPlan{RAMBytes: 4 * gb, VRAMBytes: 4 * gb}},
+	}}}, flux.Memory...)
+	w := wish()
+	w.Engine, w.Variants = &big, []string{"bf16"}
+	got, err := Choose(w, Room{RAM: 30 * gb, VRAM: 10 * gb})
+	require.NoError(t, err)
+	require.Equal(t, "bf16", got.Variant)
+	require.Equal(t, 14, *got.ResidentBlocks, "30 GB less 43 blocks of half a GB")
+	got, err = Choose(w, Room{RAM: 30 * gb, VRAM: 4 * gb})
+	require.NoError(t, err)
+	require.Equal(t, int64(4*gb), got.VRAMBytes, "decoding needs what it needs, however much is streamed")
+	_, err = Choose(w, Room{RAM: 20 * gb, VRAM: 10 * gb})
+	require.ErrorContains(t, err, "of memory")
+
+	w.Variants = []string{"my-own"}
+	got = Ladder(w)[0]
+	require.Equal(t, "my-own", got.Variant)
+	require.Equal(t, int64(30*gb), got.VRAMBytes, "as if it were the most demanding")
+}
+
+func TestLoweredStepsSaySo(t *testing.T) {
+	for i, step := range Ladder(wish()) {
+		full := step.ResidentBlocks == nil && (step.AttentionBytes == 256<<20 || step.Variant == "Q4")
+		require.Equal(t, !full, step.Lowered, "step %d", i)
 	}
 }

@@ -58,7 +58,7 @@ func (r *Runner) wish(m *engine.Manifest, model, name string, size Size, snapsho
 	wish := plan.Wish{Engine: m, Model: model, Device: name, VRAMTotal: vramOf(snapshot, name), Variants: r.cfg.Catalogue.VariantsOf(m, model),
 		Width: size.Width, Height: size.Height, Pictures: size.Pictures, VRAMRequired: r.cfg.VRAMRequired[model],
 		Peaks: func(variant string, megapixels float64) (engine.MemoryPlan, bool) {
-			return r.peaks.of(peakKey(m.ID, model, variant, name, plan.Size(megapixels)))
+			return r.peaks.of(peakKey(m.ID, model, r.files(model, variant), name, plan.Size(megapixels)))
 		}}
 	if r.cfg.Models != nil {
 		wish.Bytes = func(variant string) int64 { return r.cfg.Models.VariantBytes(model, variant) }
@@ -138,15 +138,27 @@ func (a *attempt) class() string {
 // peak of the run, for the plans of the next ones. A run that was served by a process with other work before it, or that resumed,
 // tells too much or too little.
 func (a *attempt) peak() *jobs.PeakRecord {
-	if a.load.plan.Variant == "" || a.result.PeakRAM == 0 || len(a.claimed.Segments) > 0 || len(a.manifest.Memory) == 0 {
+	lowered, _ := a.result.Metadata["lowered"].(bool)
+	if a.load.plan.Variant == "" || a.result.PeakRAM == 0 || len(a.claimed.Segments) > 0 || len(a.manifest.Memory) == 0 || a.load.plan.Lowered || lowered {
 		return nil
 	}
 	size := 0
 	if width, height := a.size().Width, a.size().Height; width > 0 && height > 0 {
 		size = plan.Size(float64(width) * float64(height) * float64(max(a.load.plan.Batch, 1)) / (1 << 20))
 	}
-	key := peakKey(a.manifest.ID, a.load.model, a.load.plan.Variant, a.device, size)
+	key := peakKey(a.manifest.ID, a.load.model, a.runner.files(a.load.model, a.load.plan.Variant), a.device, size)
 	return &jobs.PeakRecord{PeakKey: key, Peak: jobs.Peak{RAM: a.result.PeakRAM, VRAM: a.result.PeakVRAM}}
+}
+
+// files names a variant with the size of its files: other files under the same name have other peaks.
+func (r *Runner) files(model, variant string) string {
+	if r.cfg.Models == nil {
+		return variant
+	}
+	if bytes := r.cfg.Models.VariantBytes(model, variant); bytes > 0 {
+		return fmt.Sprintf("%s %d MB", variant, bytes/1_000_000)
+	}
+	return variant
 }
 
 func peakKey(id engine.ID, model, variant, name string, size int) jobs.PeakKey {

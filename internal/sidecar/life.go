@@ -241,7 +241,7 @@ func (l *life) checkStuck(now time.Time) {
 	l.reply(outcome{err: errStuck, ended: true})
 }
 
-func (l *life) sampleRAM() { l.peakRAM = max(l.peakRAM, l.cfg.Host.ProcessRSS(l.pid)) }
+func (l *life) sampleRAM() { l.peakRAM = max(l.peakRAM, l.cfg.Host.ProcessPrivate(l.pid)) }
 
 // reply ends the call in flight.
 func (l *life) reply(out outcome) {

@@ -63,6 +63,7 @@ class DiffusionEngine(ABC):
         self.vae: ApartVAE | None = None
         self.cache = EmbeddingCache(None)
         self.identity = ""
+        self.lowered = False
         self.lora_strength: float | None = None
         self.warnings: list[Warning] = []
 
@@ -169,6 +170,8 @@ class DiffusionEngine(ABC):
             "num_inference_steps": request.steps,
             "guidance_scale": request.guidance_scale,
         }
+        if self.lowered:
+            metadata["lowered"] = True  # memory ran out once: this run's peak says nothing of the plan
         if self.lora_strength is not None:
             metadata["lora_strength"] = self.lora_strength
         return RunResult(outputs, metadata, list(self.warnings))
@@ -193,7 +196,9 @@ class DiffusionEngine(ABC):
             watch = StepWatch(context, vae, self.steps(request) * len(groups), lambda x: self.unpacked(x, request))
             return torch.cat([self._batch(request, embeddings, place, watch, group, context.seed) for group in groups])
 
-        return sample(context, transformer, self.blocks(transformer), self.place, run)[0]
+        latents, used = sample(context, transformer, self.blocks(transformer), self.place, run)
+        self.lowered = used is not self.place
+        return latents
 
     def _batch(
         self, request: Request, embeddings: Embeddings, place: Placement, watch: StepWatch, group: range, seed: int

@@ -44,7 +44,11 @@ def placement(plan: dict[str, Any]) -> Placement:
     kind, _, index = name.partition(":")
     if kind == "cpu":
         return Placement(
-            torch.device("cpu"), torch.float32, _number(plan, "attention_bytes"), _number(plan, "resident_blocks"), 8
+            torch.device("cpu"),
+            torch.float32,
+            _number(plan, "attention_bytes"),
+            _number(plan, "resident_blocks"),
+            _number(plan, "batch") or 1,
         )
     if not torch.cuda.is_available():
         raise EngineError("device_lost", f"the device {name} cannot be used: run `apibr doctor`")

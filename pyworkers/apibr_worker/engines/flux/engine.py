@@ -57,6 +57,10 @@ class Engine(DiffusionEngine):
             raise InvalidInputError(
                 "this model edits only where a mask says: send a mask, or choose the model flux-kontext", field="mask"
             )
+        if self.model_id == KONTEXT and mask is None and "strength" in params:
+            raise InvalidInputError(
+                "this model takes strength only with a mask: leave strength out, or send a mask", field="strength"
+            )
         if image is not None:
             image = fit(image, MULTIPLE, PIXELS)
             mask = mask.resize(image.size) if mask else None
