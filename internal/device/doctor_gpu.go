@@ -27,8 +27,8 @@ func (d *doctor) gpus(ctx context.Context) {
 		d.fine("gpu", Text{fmt.Sprintf("%s, %.1f GiB (%.1f GiB in use)", best.Name, gibs(best.VRAMTotal), gibs(best.VRAMUsed)),
 			fmt.Sprintf("%s, %.1f GiB (%.1f GiB em uso)", best.Name, gibs(best.VRAMTotal), gibs(best.VRAMUsed))})
 	} else {
-		d.fine("gpu", Text{"No graphics card for computing: draft quality runs on the processor",
-			"Nenhuma placa de vídeo para computação: a qualidade rascunho roda no processador"})
+		d.fine("gpu", Text{"No graphics card for computing: drafts run on the processor in seconds; the real models run there too, many times slower than on a card",
+			"Nenhuma placa de vídeo para computação: os rascunhos rodam no processador em segundos; os modelos de verdade também, muitas vezes mais devagar que numa placa"})
 	}
 	for _, gpu := range snapshot.GPUs {
 		if gpu.Integrated {
