@@ -259,6 +259,16 @@ def test_inpainting(request: pytest.FixtureRequest, tmp_path: Path, name: str) -
         run(engine, tmp_path / "c", "image.edit", instruction="x", inputs={"image": source})
 
 
+@pytest.mark.parametrize(("name", "most"), [("flux", 512), ("sd35", 256)])
+def test_a_prompt_that_is_cut_is_told(request: pytest.FixtureRequest, tmp_path: Path, name: str, most: int) -> None:
+    engine = request.getfixturevalue(name)
+    _, result = run(engine, tmp_path / "long", prompt="x" * (most + 50), num_inference_steps=1)
+    warning = next(item for item in result.warnings if item.code == "prompt_cut")
+    assert str(most) in warning.message
+    _, result = run(engine, tmp_path / "short", prompt="x" * 40, num_inference_steps=1)
+    assert not [item for item in result.warnings if item.code == "prompt_cut"]
+
+
 def test_steps_previews_and_cancel(flux: Any, tmp_path: Path) -> None:
     recorder = Recorder()
     run(flux, tmp_path / "a", recorder=recorder, num_inference_steps=4)

@@ -82,6 +82,10 @@ class DiffusionEngine(ABC):
         """What the text encoders make of the prompt, on the CPU, by the pipeline's argument names."""
 
     @abstractmethod
+    def reader(self) -> tuple[Any, Path, int]:
+        """The tokenizer of the encoder that reads most of a prompt: its class, its folder, how many tokens are read."""
+
+    @abstractmethod
     def prompt_facts(self, request: Request) -> dict[str, Any]:
         """All that encode depends on besides the encoders' files."""
 
@@ -174,7 +178,19 @@ class DiffusionEngine(ABC):
             metadata["lowered"] = True  # memory ran out once: this run's peak says nothing of the plan
         if self.lora_strength is not None:
             metadata["lora_strength"] = self.lora_strength
-        return RunResult(outputs, metadata, list(self.warnings))
+        return RunResult(outputs, metadata, self.warnings + self._cut(request))
+
+    def _cut(self, request: Request) -> list[Warning]:
+        """A warning when not all of the prompt is read. A token has a letter at least: short prompts need no counting."""
+        cls, folder, most = self.reader()
+        if len(request.prompt) <= most:
+            return []
+        count = len(components.tokenizer(cls, folder)(request.prompt).input_ids)
+        if count <= most:
+            return []
+        return [
+            Warning("prompt_cut", f"the prompt has {count} tokens and the model reads {most} of them: make it shorter")
+        ]
 
     def _embeddings(self, request: Request) -> Embeddings:
         key = self.cache.key(encoders=self.identity, **self.prompt_facts(request))

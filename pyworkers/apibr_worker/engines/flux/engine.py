@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
@@ -78,6 +79,10 @@ class Engine(DiffusionEngine):
             mask=mask,
             edit=edit,
         )
+
+    def reader(self) -> tuple[Any, Path, int]:
+        """T5's."""
+        return T5Tokenizer, self.base / "tokenizer_2", MAX_TOKENS
 
     def prompt_facts(self, request: Request) -> dict[str, Any]:
         """The prompt and how much of it is read."""

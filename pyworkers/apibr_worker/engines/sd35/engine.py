@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
@@ -67,6 +68,10 @@ class Engine(DiffusionEngine):
             mask=mask,
             edit=edit,
         )
+
+    def reader(self) -> tuple[Any, Path, int]:
+        """T5's; the two CLIPs read 77 tokens."""
+        return T5Tokenizer, self.base / "tokenizer_3", MAX_TOKENS
 
     def prompt_facts(self, request: Request) -> dict[str, Any]:
         """Both prompts and how much of them is read."""
