@@ -181,7 +181,7 @@ class DiffusionEngine(ABC):
         return RunResult(outputs, metadata, self.warnings + self._cut(request))
 
     def _cut(self, request: Request) -> list[Warning]:
-        """A warning when not all of the prompt is read. A token has a letter at least: short prompts need no counting."""
+        """A warning when not all of the prompt is read. A token has a letter at least, so short ones need no count."""
         cls, folder, most = self.reader()
         if len(request.prompt) <= most:
             return []
