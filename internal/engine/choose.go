@@ -110,7 +110,8 @@ var finalEngines = map[string][]ID{
 //
 // Without a quality it takes final when that engine is installed, else draft with the warning `draft_quality`. It fails
 // with *UnknownModelError, with *NotInstalledError (only when final was asked for), with *NeedsInputError when the model asked
-// for needs a file that did not come, or with *UnknownTaskError.
+// for needs a file that did not come, with *LanguageError when it does not speak the language, with *IdleParameterError when a
+// parameter could only be ignored, or with *UnknownTaskError.
 func (c *Catalogue) Choose(req Choice) (Selection, error) {
 	if req.Model != "" && !slices.Contains(c.ModelsOf(req.Task), req.Model) {
 		return Selection{}, &UnknownModelError{Task: req.Task, Model: req.Model, Known: c.ModelsOf(req.Task)}
@@ -149,14 +150,17 @@ func (c *Catalogue) final(req Choice) (Selection, error) {
 		if asked, ok := m.Model(req.Model); ok && c.HasFiles(m, asked) && len(asked.lacks(req)) > 0 {
 			return Selection{}, &NeedsInputError{Model: asked.ID, Task: req.Task, Inputs: asked.lacks(req), Others: c.without(req)}
 		}
+		if err := c.mute(m, req); err != nil {
+			return Selection{}, err
+		}
 		if model, ok := c.usable(m, req); ok {
-			return Selection{Manifest: m, Model: model}, nil
+			return Selection{Manifest: m, Model: model}, c.refuse(m, model, req)
 		}
 	}
 	if m, ok := c.byID["flux"]; ok && req.Model == kontext && req.Task == "image.generate" && !slices.Contains(req.Inputs, "image") && c.installed(m) {
 		if dev, ok := m.Model("flux-dev"); ok && c.HasFiles(m, dev) {
 			return Selection{Manifest: m, Model: dev.ID, Warnings: []Warning{{Code: "model_substituted",
-				Message: "flux-kontext is not installed and no key of its maker's API is set: made with flux-dev, which does the same without an image"}}}, nil
+				Message: "flux-kontext is not installed and no key of its maker's API is set: made with flux-dev, which does the same without an image"}}}, c.refuse(m, dev.ID, req)
 		}
 	}
 	return Selection{}, nil

@@ -292,3 +292,47 @@ func TestAnEngineWithoutAnInputIsPassedOver(t *testing.T) {
 		require.Equal(t, want, got.Manifest.ID, inputs)
 	}
 }
+
+// The models that ship, with all files there.
+func TestWhatTheRealModelsAreChosenForAndRefuse(t *testing.T) {
+	c, err := Load("../../pyworkers")
+	require.NoError(t, err)
+	c.Variants = func(string) []string { return []string{"any"} }
+	c.Installed = func(m *Manifest) bool { return m.ID != "bfl" }
+	choose := func(task, model, language string, params map[string]any, inputs ...string) (string, error) {
+		got, err := c.Choose(Choice{Task: task, Quality: Final, Model: model, Language: language, Params: params, Inputs: inputs})
+		return got.Model, err
+	}
+	for scale, want := range map[float64]string{2: "realesrgan-x2", 4: "realesrgan-x4"} {
+		got, err := choose("image.upscale", "", "", map[string]any{"scale": scale}, "image")
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+	}
+	for language, want := range map[string]string{"pt-BR": "chatterbox-pt-br", "pt": "chatterbox", "de": "chatterbox"} {
+		got, err := choose("audio.speech", "", language, nil)
+		require.NoError(t, err)
+		require.Equal(t, want, got, language)
+	}
+
+	var language *LanguageError
+	_, err = choose("audio.speech", "chatterbox-pt-br", "de", nil)
+	require.ErrorAs(t, err, &language)
+	require.Equal(t, "model chatterbox-pt-br does not speak de; it speaks pt-BR: choose the model chatterbox", language.Error())
+	_, err = choose("audio.speech", "chatterbox", "tlh", nil)
+	require.ErrorAs(t, err, &language)
+	require.Empty(t, language.Others)
+
+	strength := map[string]any{"strength": 0.5}
+	var idle *IdleParameterError
+	for _, refused := range [][]string{{"flux-dev"}, {"sd3.5-large"}, {"flux-kontext"}, {"flux-kontext", "image"}} {
+		_, err = choose("image.generate", refused[0], "", strength, refused[1:]...)
+		require.ErrorAs(t, err, &idle, refused)
+		require.Equal(t, "strength", idle.Parameter)
+	}
+	for _, taken := range [][]string{{"flux-dev", "image"}, {"sd3.5-large", "image"}} {
+		_, err = choose("image.generate", taken[0], "", strength, taken[1:]...)
+		require.NoError(t, err, taken)
+	}
+	_, err = choose("image.edit", "flux-kontext", "", strength, "image", "mask")
+	require.NoError(t, err)
+}

@@ -187,6 +187,9 @@ func (m *Model) inherit(like *Model) {
 	if len(m.Tasks) == 0 {
 		m.Tasks = slices.Clone(like.Tasks)
 	}
+	if len(m.With) == 0 {
+		m.With = maps.Clone(like.With)
+	}
 	if len(m.Needs) == 0 {
 		m.Needs = maps.Clone(like.Needs)
 	}

@@ -32,6 +32,9 @@ type Model struct {
 	// Needs are the inputs without which the model does not do a task, by task, as `image.edit: [mask]`.
 	Needs map[string][]string `yaml:"needs"`
 
+	// With are the parameters that mean something only with files of the request, as `strength: [image]`.
+	With map[string][]string `yaml:"with"`
+
 	// LoRA says that the model takes LoRAs.
 	LoRA bool `yaml:"lora"`
 
@@ -185,7 +188,7 @@ func (m *Model) suits(req Choice) (rank int) {
 
 // Speaks says whether the model speaks the language of the tag, in whatever region.
 func (m *Model) Speaks(tag string) bool {
-	return tag == "" || len(m.Languages) == 0 || slices.ContainsFunc(m.Languages, func(spoken string) bool {
+	return tag == "" || strings.EqualFold(baseOf(tag), "und") || len(m.Languages) == 0 || slices.ContainsFunc(m.Languages, func(spoken string) bool {
 		return strings.EqualFold(baseOf(spoken), baseOf(tag))
 	})
 }

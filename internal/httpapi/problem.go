@@ -194,6 +194,8 @@ func typedProblem(err error) *Problem {
 	var model *engine.UnknownModelError
 	var task *engine.UnknownTaskError
 	var needs *engine.NeedsInputError
+	var idle *engine.IdleParameterError
+	var language *engine.LanguageError
 	var large *plan.TooLargeError
 	switch {
 	case errors.As(err, &input):
@@ -222,6 +224,10 @@ func typedProblem(err error) *Problem {
 		return newProblem(422, "unknown_model", "Unknown model", model.Error(), FieldProblem{"/model", model.Error()})
 	case errors.As(err, &needs):
 		return newProblem(422, codeInvalid, "The request cannot be honoured", needs.Error(), FieldProblem{"/" + fieldOf(needs.Inputs[0]), needs.Error()})
+	case errors.As(err, &idle):
+		return newProblem(422, "unsupported_field", "The engine does not honour a field", idle.Error(), FieldProblem{"/" + idle.Parameter, idle.Error()})
+	case errors.As(err, &language):
+		return newProblem(422, "unsupported_language", "The engine does not speak the language", language.Error(), FieldProblem{"/language", language.Error()})
 	case errors.As(err, &large):
 		return newProblem(422, "no_memory", "The job does not fit this computer", large.Error())
 	case errors.As(err, &task):

@@ -2,7 +2,10 @@ package httpapi
 
 // modelSentences are those about models (internal/models and its tasks). What the hub's client says comes in both languages.
 var modelSentences = map[string]string{
-	"there is no such model": "esse modelo não existe",
+	"model %s does not speak %s; it speaks %s":                                  "o modelo %s não fala %s; ele fala %s",
+	"model %s does not speak %s; it speaks %s: choose the model %s":             "o modelo %s não fala %s; ele fala %s: escolha o modelo %s",
+	"%s means nothing to model %s without %s: send it, or leave %s out":         "%s não significa nada para o modelo %s sem %s: envie, ou deixe %s de fora",
+	"there is no such model":                                                    "esse modelo não existe",
 	"the model is being installed or checked: wait for that, or cancel it":      "o modelo está sendo instalado ou verificado: espere ou cancele",
 	"the model is in use: wait until its job has ended":                         "o modelo está em uso: espere o trabalho dele terminar",
 	"nothing is being done with the model":                                      "nada está sendo feito com o modelo",

@@ -38,6 +38,7 @@ type slot struct {
 	state  slotState
 
 	model, device, variant string
+	files                  string // what the disk said of the model's files when they were loaded
 	idleSince              time.Time
 	loadTime               time.Duration
 	ram, vram              int64 // as the load measured them
@@ -168,6 +169,7 @@ func (p *Pool) Acquire(ctx context.Context, spec Spec) (*Lease, error) {
 	if err := p.breaker.allow(spec.Engine.ID, spec.Model, p.now()); err != nil {
 		return nil, err
 	}
+	p.endStale(spec)
 	for {
 		s := p.takeIdle(spec)
 		if s == nil {

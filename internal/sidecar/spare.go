@@ -29,7 +29,7 @@ func (p *Pool) takeSpareOrStart(spec Spec) (*slot, error) {
 		}
 	}
 	taken.state, taken.model, taken.device, taken.variant = loading, spec.Model, spec.Device, spec.Variant
-	taken.gttBefore = gtt
+	taken.files, taken.gttBefore = onDisk(spec.Files), gtt
 	return taken, nil
 }
 
