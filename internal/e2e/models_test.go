@@ -139,15 +139,31 @@ func TestTwoModelsInTurns(t *testing.T) {
 	if n, err := strconv.Atoi(os.Getenv("APIBR_E2E_TURNS")); err == nil {
 		turns = n
 	}
-	// As far as the studio can see the machine has 1.25 GB beside what is kept free: room for one of the two.
+	// First the machine has room for both, as far as the studio can see, so that it learns what they take; then for one and a third.
 	root := t.TempDir()
 	require.NoError(t, os.MkdirAll(filepath.Join(root, "proc"), 0o755))
-	require.NoError(t, os.WriteFile(filepath.Join(root, "proc", "meminfo"), []byte("MemTotal: 3318000 kB\nMemAvailable: 3310000 kB\nSwapTotal: 0 kB\nSwapFree: 0 kB\n"), 0o600))
+	sees := func(bytes int64) {
+		const kept = 2 << 30
+		kilobytes := (bytes + kept) >> 10
+		meminfo := fmt.Sprintf("MemTotal: %d kB\nMemAvailable: %d kB\nSwapTotal: 0 kB\nSwapFree: 0 kB\n", kilobytes, kilobytes-1)
+		require.NoError(t, os.WriteFile(filepath.Join(root, "proc", "meminfo"), []byte(meminfo), 0o600))
+	}
+	sees(4 << 30)
 	s := startWithModels(t, withConfig("supervisor: {spare: false}\n"), withEnv("APIBR_SYSFS_ROOT="+root))
+	paint := func(model string) {
+		s.completed(s.accepted(s.post("/api/v1/image/generate", object{"prompt": "a house", "model": model, "quality": "final", "width": 256, "height": 256, "num_inference_steps": 1})).str("id"))
+	}
+	paint("flux-dev")
+	paint("sd3.5-large")
+	require.Len(t, append(s.engineProcesses("flux"), s.engineProcesses("sd35")...), 2, "both fit")
+	peak := int64(count(t, s.db(), "select max(ram) from apibr.memory_peaks"))
+	s.stop()
+	sees(peak * 4 / 3)
+	s.start()
 	var resident int64
 	for turn := range turns {
 		for i, model := range []string{"flux-dev", "sd3.5-large"} {
-			s.completed(s.accepted(s.post("/api/v1/image/generate", object{"prompt": "a house", "model": model, "quality": "final", "width": 256, "height": 256, "num_inference_steps": 1})).str("id"))
+			paint(model)
 			other := []string{"sd35", "flux"}[i]
 			require.Empty(t, s.engineProcesses(other), "%s was there before %s was loaded and had to go", other, model)
 		}
