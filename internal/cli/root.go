@@ -32,7 +32,7 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root.SetErr(stderr)
 	err := root.ExecuteContext(context.Background())
 	if err != nil && !errors.Is(err, context.Canceled) {
-		fmt.Fprintln(stderr, "apibr: "+err.Error())
+		fmt.Fprintln(stderr, "apibr: "+e.lang.problem(err))
 	}
 	return exitCode(err)
 }

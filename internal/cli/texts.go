@@ -1,9 +1,13 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
+
+	"github.com/apibr/studio/internal/httpapi"
+	"github.com/apibr/studio/internal/models"
 )
 
 // texts holds what the CLI says to a person, in English and Brazilian Portuguese. Help texts are in English, as in every CLI of the
@@ -131,4 +135,13 @@ func (l language) word(kind, word string) string {
 
 func (l language) text(key string, args ...any) string {
 	return fmt.Sprintf(texts[key][l], args...)
+}
+
+// problem is what an error says to a person. Those about the files of models have their Portuguese in the studio's own table.
+func (l language) problem(err error) string {
+	var file *models.InputError
+	if l == 1 && errors.As(err, &file) {
+		return httpapi.InPortuguese(err.Error())
+	}
+	return err.Error()
 }

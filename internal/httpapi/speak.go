@@ -62,6 +62,9 @@ var patterns = sync.OnceValue(func() []pattern {
 // literally matches a part of a format that lies between verbs.
 func literally(part string) string { return regexp.QuoteMeta(strings.ReplaceAll(part, "%%", "%")) }
 
+// InPortuguese is a sentence of the studio in Brazilian Portuguese, for the commands that make their own.
+func InPortuguese(text string) string { return inPortuguese(text) }
+
 // inPortuguese translates a sentence; one that is not known stays as it is.
 func inPortuguese(text string) string {
 	translated, _ := lookUp(text)

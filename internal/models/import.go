@@ -108,7 +108,7 @@ func (s *Store) importOne(ctx context.Context, folder string, progress Progress)
 	}
 	record := &Record{Model: about.ID, Engine: string(manifest.ID), Variants: about.Variants, Files: files, Source: "import", InstalledAt: time.Now().UTC()}
 	if err := record.check(); err != nil {
-		return nil, inputError("%s of %s: %v", describedName, about.ID, err)
+		return nil, inputError("model.yaml of %s: %v", about.ID, err)
 	}
 	for _, file := range files {
 		if torchFile(file.Path) {
@@ -133,7 +133,7 @@ func readDescribed(folder string) (*described, error) {
 	decoder.KnownFields(true)
 	about := &described{}
 	if err := decoder.Decode(about); err != nil {
-		return nil, inputError("%s of %s cannot be read: %v", describedName, filepath.Base(folder), err)
+		return nil, inputError("model.yaml of %s cannot be read: %v", filepath.Base(folder), err)
 	}
 	return about, nil
 }

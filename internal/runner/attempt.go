@@ -83,6 +83,9 @@ func (a *attempt) compute(ctx context.Context, request sidecar.RunRequest) (*sid
 	if err := os.RemoveAll(a.dir); err != nil {
 		return nil, fmt.Errorf("runner: try again: %w", err)
 	}
+	if finished, err := a.runner.cfg.Jobs.Segments(ctx, a.claimed.ID); err == nil {
+		a.claimed.Segments = finished // what was made before memory ran out need not be made again
+	}
 	if request, err = a.stage(); err != nil {
 		return nil, err
 	}

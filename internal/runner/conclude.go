@@ -53,6 +53,11 @@ func (a *attempt) verdict(ctx context.Context, result jobs.Result, err error) (s
 		call = func(ctx context.Context) error {
 			return service.Requeue(ctx, id, fence, jobs.ReasonBackingOff, breaker.Until, false)
 		}
+	case outOfMemory(err):
+		// It was tried with less, or there is no less: another attempt would run out again.
+		status = string(jobs.Failed)
+		problem := a.problemOf(err)
+		call = func(ctx context.Context) error { return service.Fail(ctx, id, fence, problem, true) }
 	case sidecar.Fault(err):
 		problem := a.problemOf(err)
 		call = func(ctx context.Context) error {

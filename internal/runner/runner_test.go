@@ -255,6 +255,52 @@ func TestInvalidInputFailsAtOnceAndNamesTheField(t *testing.T) {
 	require.Equal(t, "/text", failed.Error.Pointer)
 }
 
+// lowerToo gives the avatar's engine a second, smaller variant.
+func lowerToo(c *Config, s *sidecar.Config) {
+	m, _ := c.Catalogue.Get("draft-avatar")
+	m.Memory = []engine.Memory{{Device: "cpu", Variant: "high", RAMBytes: 60 << 20}, {Device: "cpu", Variant: "low", RAMBytes: 50 << 20}}
+	s.Commands[m.ID] = sidecartest.Command(sidecartest.OOMIn)
+}
+
+// Memory that runs out although the plan fitted: the same attempt goes on with less, after the segments that are there.
+func TestMemoryRunsOutOnceAndLessOfItSuffices(t *testing.T) {
+	n := startNode(t, storetest.New(t), lowerToo)
+	job := n.submit(jobs.TypeAvatar, map[string]any{"text": "high", "total": 2})
+	done := n.await(job.ID, jobs.Completed)
+	require.Equal(t, 1, done.Attempt)
+	require.Zero(t, done.Faults)
+	require.EqualValues(t, 1, done.Result.Metadata["first_segment"], "the segment of the first run is not made again")
+	require.Equal(t, 2, n.count("select count(*) from job_segments where job_id = $1", job.ID))
+	n.requireNoWorkFiles()
+}
+
+// Memory that runs out with less too is a clear failure, not two more attempts of the same.
+func TestMemoryRunsOutTwice(t *testing.T) {
+	warned := make(chan string, 100)
+	n := startNode(t, storetest.New(t), lowerToo, func(c *Config, _ *sidecar.Config) { c.Log = slog.New(slog.NewTextHandler(lines(warned), nil)) })
+	job := n.submit(jobs.TypeAvatar, map[string]any{"mode": sidecartest.Fail, "code": sidecar.OutOfMemory})
+	failed := n.await(job.ID, jobs.Failed)
+	require.Equal(t, 1, failed.Attempt)
+	require.Equal(t, sidecar.OutOfMemory, failed.Error.Code)
+	require.True(t, failed.Error.Retryable, "when other programs have ended")
+	n.requireNoWorkFiles()
+	n.stop()
+	close(warned)
+	lowered := 0
+	for line := range warned {
+		if strings.Contains(line, "memory ran out") {
+			lowered++
+			require.Contains(t, line, "variant=low")
+		}
+	}
+	require.Equal(t, 1, lowered, "once with less")
+}
+
+// lines hands on what a logger writes.
+type lines chan string
+
+func (l lines) Write(p []byte) (int, error) { l <- string(p); return len(p), nil }
+
 // The second run of a job goes on after the segments of the first.
 func TestSegmentsAreNotMadeAgain(t *testing.T) {
 	n := startNode(t, storetest.New(t))

@@ -59,9 +59,22 @@ func (p *program) run(id json.RawMessage, run runRequest) {
 		p.alloc(id, run)
 	case Fail:
 		p.fail(id, run.Params.Code, "as asked, in /srv/private/engine.py")
+	case OOMIn:
+		p.oomIn(id, run)
 	default:
 		p.breakRules(id, run, mode)
 	}
+}
+
+func (p *program) oomIn(id json.RawMessage, run runRequest) {
+	if p.variant != run.Params.Text {
+		p.steady(id, run, true)
+		return
+	}
+	if run.Params.Total > 0 {
+		p.segment(run, 0)
+	}
+	p.fail(id, "out_of_memory", "the card is full: close other programs")
 }
 
 // breakRules holds the modes that are one wrong frame; what is not among them is an honest echo.

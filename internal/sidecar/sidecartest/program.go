@@ -22,7 +22,8 @@ type program struct {
 	engine string
 	beat   time.Duration
 
-	first int // segment that the run began with
+	first   int    // segment that the run began with
+	variant string // what was loaded
 
 	write    sync.Mutex
 	state    sync.Mutex
@@ -100,7 +101,7 @@ func (p *program) serve() int {
 		case "":
 			p.answers <- m.Error
 		case "load":
-			p.load(m.ID)
+			p.load(m.ID, m.Params)
 		case "run":
 			var run runRequest
 			if err := json.Unmarshal(m.Params, &run); err != nil {
@@ -128,7 +129,12 @@ func (p *program) serve() int {
 	}
 }
 
-func (p *program) load(id json.RawMessage) {
+func (p *program) load(id, params json.RawMessage) {
+	var load struct {
+		Variant string `json:"variant"`
+	}
+	_ = json.Unmarshal(params, &load)
+	p.variant = load.Variant
 	switch p.mode {
 	case LoadHang:
 		return

@@ -47,6 +47,7 @@ const (
 	Children      = "children"       // a child in its group and one in a session of its own, then obedient
 	Abandon       = "abandon"        // like children, but without a parent-death signal
 	Fail          = "fail"           // the error of params.code
+	OOMIn         = "oom-in"         // out of memory as long as the variant params.text is loaded, after one segment where params.total is set; else like segments
 	Silent        = "silent"         // command: says nothing, not even hello
 	WrongVersion  = "wrongversion"   // command: hello with protocol 2
 	WrongEngine   = "wrongengine"    // command: hello of another engine
