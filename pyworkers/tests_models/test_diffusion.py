@@ -290,6 +290,20 @@ def test_a_prompt_is_encoded_once(tiny: Tiny, tmp_path: Path, monkeypatch: pytes
         run(engine, tmp_path / "c", prompt="another")
 
 
+@pytest.mark.parametrize("engine", ["flux", "sd35"])
+def test_a_prompt_whose_end_is_not_read_is_a_warning(
+    engine: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    model = request.getfixturevalue(engine)
+    most = model.longest[1]
+    _, result = run(model, tmp_path / "a", prompt="a " * most, num_inference_steps=1)
+    [warning] = result.warnings
+    assert warning.code == "prompt_cut"
+    assert f"and the model reads {most}: its end was left out" in warning.message
+    _, result = run(model, tmp_path / "b", prompt="a", num_inference_steps=1)
+    assert result.warnings == []
+
+
 @pytest.mark.parametrize("phase", ["step", "decode"])
 def test_out_of_memory_once_goes_a_step_lower(
     flux: Any, tmp_path: Path, phase: str, monkeypatch: pytest.MonkeyPatch

@@ -42,6 +42,7 @@ class Engine(DiffusionEngine):
     originals: ClassVar = staticmethod(names.flux_layers)
     names: ClassVar = staticmethod(names.flux)
     marker = "double_blocks."
+    longest = ("tokenizer_2", MAX_TOKENS)
     transformer_class = FluxTransformer2DModel
 
     def blocks(self, transformer: Any) -> list[nn.Module]:

@@ -35,6 +35,7 @@ class Engine(DiffusionEngine):
     originals: ClassVar = staticmethod(names.sd3_layers)
     names: ClassVar = staticmethod(names.sd3)
     marker = "joint_blocks."
+    longest = ("tokenizer_3", MAX_TOKENS)
     transformer_class = SD3Transformer2DModel
 
     def blocks(self, transformer: Any) -> list[nn.Module]:
