@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from PIL import Image
 from torch import nn
+from transformers import T5Tokenizer
 
 from apibr_worker.api import Context, EngineError, InvalidInputError, LoadRequest, RunResult, Warning
 from apibr_worker.diffusion import components
@@ -52,6 +53,8 @@ class DiffusionEngine(ABC):
     marker: str
     """A part of the names that only files with the original project's names have."""
     transformer_class: Any
+    longest: tuple[str, int]
+    """The folder of the tokenizer that reads most of a prompt, and how many tokens it gives to its encoder."""
     originals: Callable[[Mapping[str, Any]], Shapes]
     """The original project's linear layers for a configuration of the transformer, by whose names LoRA files go."""
 
@@ -80,10 +83,6 @@ class DiffusionEngine(ABC):
     @abstractmethod
     def encode(self, request: Request) -> Embeddings:
         """What the text encoders make of the prompt, on the CPU, by the pipeline's argument names."""
-
-    @abstractmethod
-    def reader(self) -> tuple[Any, Path, int]:
-        """The tokenizer of the encoder that reads most of a prompt: its class, its folder, how many tokens are read."""
 
     @abstractmethod
     def prompt_facts(self, request: Request) -> dict[str, Any]:
@@ -157,6 +156,7 @@ class DiffusionEngine(ABC):
             self.place = placement(context.plan)
         request = self.request(context)
         with context.phase("prompt"):
+            warnings = [*self.warnings, *self._cut(request)]
             embeddings = self._embeddings(request)
         with context.phase("sample"):
             latents = self._latents(context, request, embeddings)
@@ -178,18 +178,21 @@ class DiffusionEngine(ABC):
             metadata["lowered"] = True  # memory ran out once: this run's peak says nothing of the plan
         if self.lora_strength is not None:
             metadata["lora_strength"] = self.lora_strength
-        return RunResult(outputs, metadata, self.warnings + self._cut(request))
+        return RunResult(outputs, metadata, warnings)
 
     def _cut(self, request: Request) -> list[Warning]:
-        """A warning when not all of the prompt is read. A token has a letter at least, so short ones need no count."""
-        cls, folder, most = self.reader()
-        if len(request.prompt) <= most:
+        """A warning when the end of the prompt is beyond what the encoders read."""
+        folder, most = self.longest
+        if len(request.prompt) < most:  # a token has a letter at least, and one marks the end
             return []
-        count = len(components.tokenizer(cls, folder)(request.prompt).input_ids)
-        if count <= most:
+        tokens = len(components.tokenizer(T5Tokenizer, self.base / folder)(request.prompt).input_ids)
+        if tokens <= most:
             return []
         return [
-            Warning("prompt_cut", f"the prompt has {count} tokens and the model reads {most} of them: make it shorter")
+            Warning(
+                "prompt_cut",
+                f"the prompt has {tokens} tokens and the model reads {most}: its end was left out; shorten it",
+            )
         ]
 
     def _embeddings(self, request: Request) -> Embeddings:

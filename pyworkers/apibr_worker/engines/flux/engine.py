@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
@@ -43,6 +42,7 @@ class Engine(DiffusionEngine):
     originals: ClassVar = staticmethod(names.flux_layers)
     names: ClassVar = staticmethod(names.flux)
     marker = "double_blocks."
+    longest = ("tokenizer_2", MAX_TOKENS)
     transformer_class = FluxTransformer2DModel
 
     def blocks(self, transformer: Any) -> list[nn.Module]:
@@ -79,10 +79,6 @@ class Engine(DiffusionEngine):
             mask=mask,
             edit=edit,
         )
-
-    def reader(self) -> tuple[Any, Path, int]:
-        """T5's."""
-        return T5Tokenizer, self.base / "tokenizer_2", MAX_TOKENS
 
     def prompt_facts(self, request: Request) -> dict[str, Any]:
         """The prompt and how much of it is read."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
@@ -36,6 +35,7 @@ class Engine(DiffusionEngine):
     originals: ClassVar = staticmethod(names.sd3_layers)
     names: ClassVar = staticmethod(names.sd3)
     marker = "joint_blocks."
+    longest = ("tokenizer_3", MAX_TOKENS)
     transformer_class = SD3Transformer2DModel
 
     def blocks(self, transformer: Any) -> list[nn.Module]:
@@ -68,10 +68,6 @@ class Engine(DiffusionEngine):
             mask=mask,
             edit=edit,
         )
-
-    def reader(self) -> tuple[Any, Path, int]:
-        """T5's; the two CLIPs read 77 tokens."""
-        return T5Tokenizer, self.base / "tokenizer_3", MAX_TOKENS
 
     def prompt_facts(self, request: Request) -> dict[str, Any]:
         """Both prompts and how much of them is read."""
