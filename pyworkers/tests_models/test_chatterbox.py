@@ -533,6 +533,14 @@ def test_one_letter_is_spoken(brazilian: Engine, tmp_path: Path) -> None:
     assert 0.1 < samples.size / 24000 < 4.0
 
 
+def test_letters_that_the_model_does_not_know_are_named(brazilian: Engine, tmp_path: Path) -> None:
+    mixed = script.read(context(tmp_path / "a", text="Oi, 你好 你. \U0001f600 Tchau, ação!"), model_of(brazilian))
+    assert [warning.code for warning in mixed.warnings] == ["unknown_letters"]
+    assert "does not know 你 好: " in mixed.warnings[0].message
+    plain = script.read(context(tmp_path / "b", text="Oi. Tchau, ação! Hello."), model_of(brazilian))
+    assert plain.warnings == []
+
+
 def test_twenty_thousand_characters_are_divided(brazilian: Engine, tmp_path: Path) -> None:
     text = (LONG + " ") * (20_000 // (len(LONG) + 1))
     text += "b" * (20_000 - len(text))

@@ -15,6 +15,8 @@ from apibr_worker.chatterbox_tts.tokens import letters_per_second, longest_sente
 LONGEST_TEXT = 20_000
 """Characters of one request, all lines together: about half an hour of speech."""
 _LONGEST_PAUSE = 600.0
+_SHOWN = 10
+"""Letters that a warning names."""
 _SLACK_SECONDS = 1.5
 """A single word takes its time; the pace only tells something of more."""
 _BETWEEN = {**dict.fromkeys(".!?…。！？", 0.2), **dict.fromkeys(";:；：", 0.12)}
@@ -86,7 +88,24 @@ def read(context: Context, model: Model) -> Script:
         last = index == len(lines) - 1
         after = float(pause) / 1000.0 if pause is not None else 0.0 if last else _LINE
         made += _sentences(str(line["text"]), asked or language, language, index, after, voice, field, model)
-    return Script(made, warnings)
+    return Script(made, warnings + _unknown(made, model))
+
+
+def _unknown(sentences: list[Sentence], model: Model) -> list[Warning]:
+    """Letters of another script, for which the model has no symbol."""
+    letters = dict.fromkeys(
+        letter for sentence in sentences for letter in model.text.unknown(sentence.text, sentence.language)
+    )
+    if not letters:
+        return []
+    shown = " ".join(list(letters)[:_SHOWN]) + (" …" if len(letters) > _SHOWN else "")
+    return [
+        Warning(
+            "unknown_letters",
+            f"the model does not know {shown}: what has these letters is not said rightly; write it in letters of the "
+            "language",
+        )
+    ]
 
 
 def _sentences(

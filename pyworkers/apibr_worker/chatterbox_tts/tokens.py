@@ -69,6 +69,7 @@ class TextTokens:
                 "they are not of one model: install the model again",
             )
         self.languages = ["en"] if english else [code for code in SUPPORTED_LANGUAGES if f"[{code}]" in vocabulary]
+        self._unknown = vocabulary.get("[UNK]")
         self._brazilian = "[pt-br]" in vocabulary
         if self._brazilian and "pt" not in self.languages:
             self.languages.append("pt")
@@ -83,6 +84,13 @@ class TextTokens:
         assert self._all is not None  # noqa: S101 (one of the two is)
         code = "pt-br" if language == "pt" and self._brazilian else language
         return self._all.text_to_tokens(text, language_id=code)
+
+    def unknown(self, text: str, language: str) -> list[str]:
+        """The letters for which the model has no symbol, in the order of the text: it says something else for them."""
+        if self._unknown is None or not (self.ids(text, language) == self._unknown).any():
+            return []
+        letters = dict.fromkeys(letter for letter in text if letter.isalnum())
+        return [letter for letter in letters if (self.ids(letter, language) == self._unknown).any()]
 
     def check(self, text: str, language: str, field: str) -> None:
         """Raises InvalidInputError for a script of which this installation has no reading, and for a sentence of more
@@ -119,7 +127,8 @@ def spoken_language(asked: str | None, model: str, languages: list[str]) -> tupl
         return code, [
             Warning(
                 "language_variant",
-                "the general model's Portuguese sounds of Portugal: install chatterbox-pt-br for that of Brazil",
+                "the general model's Portuguese sounds of Portugal: for that of Brazil install chatterbox-pt-br and "
+                "ask for pt-BR",
             )
         ]
     return code, []
