@@ -512,7 +512,7 @@ def test_subtitles_hold_the_text_as_it_was_written(brazilian: Engine, tmp_path: 
 @pytest.mark.parametrize(
     ("params", "field", "message"),
     [
-        ({"text": "😀🎉 ..."}, "text", "nothing in the text"),
+        ({"text": "😀🎉 ..."}, "text", "nothing in the text that can be spoken: write words"),
         ({"lines": [{"text": "Oi."}, {"text": "—"}]}, "lines/1/text", "nothing in the text"),
         ({"text": "Oi.", "language": "xx"}, "language", "xx is not spoken by this model; it speaks pt-BR"),
         ({"text": "Hello.", "language": "en"}, "language", "it speaks pt-BR"),

@@ -251,7 +251,7 @@ def test_inpainting(request: pytest.FixtureRequest, tmp_path: Path, name: str) -
     source, mask = picture(), Image.new("L", (64, 48), 255)
     made, _ = run(engine, tmp_path / "a", "image.edit", instruction="um gato", inputs={"image": source, "mask": mask})
     assert made[0].shape == (48, 64, 3)
-    with pytest.raises(InvalidInputError, match=r"32 x 48 pixels and the picture 64 x 48") as refused:
+    with pytest.raises(InvalidInputError, match=r"32 x 48 pixels and the image 64 x 48: send a mask") as refused:
         small = mask.resize((32, 48))
         run(engine, tmp_path / "b", "image.edit", instruction="x", inputs={"image": source, "mask": small})
     assert refused.value.field == "mask"

@@ -116,7 +116,7 @@ def _sentences(
         model.text.check(piece.text, language, field)
         made.append(Sentence(piece.text, piece.source, language, line, _gap(piece), voice))
     if not made:
-        raise InvalidInputError("there is nothing in the text that can be spoken", field=field)
+        raise InvalidInputError("there is nothing in the text that can be spoken: write words", field=field)
     made[-1] = replace(made[-1], gap=after)
     return made
 

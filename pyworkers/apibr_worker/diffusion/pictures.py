@@ -31,7 +31,8 @@ def read_mask(context: Context, size: tuple[int, int]) -> Image.Image | None:
         return None
     if mask.size != size:
         raise InvalidInputError(
-            f"the mask is {mask.width} x {mask.height} pixels and the picture {size[0]} x {size[1]}: they must match",
+            f"the mask is {mask.width} x {mask.height} pixels and the image {size[0]} x {size[1]}: send a mask of the "
+            "image's size, white where it shall change",
             field="mask",
         )
     return mask.convert("L")

@@ -95,7 +95,7 @@ def speak(lines: list[Line], *, speed: float, context: Context, seed: int | None
     pieces = [sentences(line.text) for line in lines]
     for line, of_line in zip(lines, pieces, strict=True):
         if not of_line:
-            raise InvalidInputError("there is nothing in the text that can be spoken", field=line.field)
+            raise InvalidInputError("there is nothing in the text that can be spoken: write words", field=line.field)
     total = sum(len(of_line) for of_line in pieces)
     tape = bytearray()
     spoken: list[_Spoken] = []
@@ -181,7 +181,7 @@ def _assemble(spoken: list[_Spoken], tape: bytearray, lines: list[Line]) -> Spee
         phonemes += [Phoneme(mark.name, begin + start, begin + stop) for mark, start, stop in timed]
         words += [Word(w.text, begin + w.start, begin + w.end) for w in _words(item.sentence, timed)]
     if not phonemes:
-        raise InvalidInputError("there is nothing in the text that can be spoken", field=lines[0].field)
+        raise InvalidInputError("there is nothing in the text that can be spoken: write words", field=lines[0].field)
     return Speech(samples, rate, phonemes, words)
 
 
