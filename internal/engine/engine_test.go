@@ -336,3 +336,42 @@ func TestWhatTheRealModelsAreChosenForAndRefuse(t *testing.T) {
 	_, err = choose("image.edit", "flux-kontext", "", strength, "image", "mask")
 	require.NoError(t, err)
 }
+
+// The order of the contract for flux-kontext: its maker's API when a key is set, this computer, and FLUX.1 [dev] where there is no image.
+func TestTheThreeWaysOfKontext(t *testing.T) {
+	c, err := Load("../../pyworkers")
+	require.NoError(t, err)
+	var installed []string
+	key := false
+	c.Installed = func(m *Manifest) bool { return m.ID != "bfl" || key }
+	c.Variants = func(model string) []string {
+		if slices.Contains(installed, model) {
+			return []string{"Q4_K_S"}
+		}
+		return nil
+	}
+	wanted := Choice{Task: "image.generate", Model: "flux-kontext", Quality: Final}
+	_, err = c.Choose(wanted)
+	require.ErrorContains(t, err, "apibr models install flux-kontext")
+
+	installed = []string{"flux-dev"}
+	got, err := c.Choose(wanted)
+	require.NoError(t, err)
+	require.Equal(t, "flux-dev", got.Model)
+	require.Equal(t, "model_substituted", got.Warnings[0].Code)
+	withImage := wanted
+	withImage.Inputs = []string{"image"}
+	_, err = c.Choose(withImage)
+	require.ErrorContains(t, err, "apibr models install flux-kontext", "only Kontext looks at an image")
+
+	installed = append(installed, "flux-kontext")
+	got, err = c.Choose(wanted)
+	require.NoError(t, err)
+	require.Equal(t, "flux-kontext", got.Model)
+	require.Empty(t, got.Warnings)
+
+	key = true
+	got, err = c.Choose(wanted)
+	require.NoError(t, err)
+	require.Equal(t, ID("bfl"), got.Manifest.ID)
+}
