@@ -38,10 +38,9 @@ const samplePhase = "sample"
 
 // LeastVRAM is the highest demand of the phases that streaming and smaller slices do not lower, in bytes.
 func (e *Memory) LeastVRAM(megapixels float64) (bytes int64) {
-	further := max(0, megapixels-1)
 	for name, phase := range e.Phases {
 		if name != samplePhase {
-			bytes = max(bytes, phase.VRAMBytes+int64(further*float64(phase.PerMegapixel.VRAMBytes)))
+			bytes = max(bytes, phase.at(megapixels).VRAMBytes)
 		}
 	}
 	return bytes
@@ -59,14 +58,19 @@ type PhasePlan struct {
 	PerMegapixel MemoryPlan `yaml:"per_megapixel"`
 }
 
+// at is the phase's peak for so many megapixels.
+func (p PhasePlan) at(megapixels float64) MemoryPlan {
+	further := max(0, megapixels-1)
+	return MemoryPlan{RAMBytes: p.RAMBytes + int64(further*float64(p.PerMegapixel.RAMBytes)), VRAMBytes: p.VRAMBytes + int64(further*float64(p.PerMegapixel.VRAMBytes))}
+}
+
 // Peak is the highest of the whole and of its phases for so many megapixels, all pictures of a batch together. Up to one megapixel
 // it is the plan itself: what a smaller picture saves is little beside the weights.
 func (e *Memory) Peak(megapixels float64) MemoryPlan {
 	peak := MemoryPlan{RAMBytes: e.RAMBytes, VRAMBytes: e.VRAMBytes}
-	further := max(0, megapixels-1)
 	for _, phase := range e.Phases {
-		peak.RAMBytes = max(peak.RAMBytes, phase.RAMBytes+int64(further*float64(phase.PerMegapixel.RAMBytes)))
-		peak.VRAMBytes = max(peak.VRAMBytes, phase.VRAMBytes+int64(further*float64(phase.PerMegapixel.VRAMBytes)))
+		at := phase.at(megapixels)
+		peak.RAMBytes, peak.VRAMBytes = max(peak.RAMBytes, at.RAMBytes), max(peak.VRAMBytes, at.VRAMBytes)
 	}
 	return peak
 }
@@ -119,18 +123,13 @@ func (m *Manifest) Plans(device string, vramTotal int64, model string, installed
 		switch {
 		case beyondA && beyondB: // of an unknown card all are beyond it: the smallest demand first
 			return cmp.Compare(a.MinVRAMBytes, b.MinVRAMBytes)
-		case beyondA != beyondB:
-			return cmp.Compare(boolInt(beyondA), boolInt(beyondB))
+		case beyondA:
+			return 1
+		case beyondB:
+			return -1
 		default:
 			return cmp.Compare(b.MinVRAMBytes, a.MinVRAMBytes)
 		}
 	})
 	return plans
-}
-
-func boolInt(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
 }

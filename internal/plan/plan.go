@@ -2,6 +2,7 @@ package plan
 
 import (
 	"math"
+	"slices"
 
 	"github.com/apibr/studio/internal/engine"
 )
@@ -49,7 +50,10 @@ type Plan struct {
 // Room is what a load may take at most, in bytes.
 type Room struct{ RAM, VRAM int64 }
 
-func (r Room) holds(m engine.MemoryPlan) bool { return m.RAMBytes <= r.RAM && m.VRAMBytes <= r.VRAM }
+// first is the index of the first step that fits, -1 when none does.
+func (r Room) first(steps []Plan) int {
+	return slices.IndexFunc(steps, func(p Plan) bool { return p.RAMBytes <= r.RAM && p.VRAMBytes <= r.VRAM })
+}
 
 const (
 	// leastAttention is the smallest slice that still computes at a useful pace.
@@ -65,10 +69,8 @@ const (
 // Choose gives the first step of the ladder that fits the room. Fails with *TooLargeError.
 func Choose(w Wish, room Room) (Plan, error) {
 	steps := Ladder(w)
-	for _, step := range steps {
-		if room.holds(step.MemoryPlan) {
-			return step, nil
-		}
+	if i := room.first(steps); i >= 0 {
+		return steps[i], nil
 	}
 	return Plan{}, tooLarge(w, steps, room)
 }
@@ -78,9 +80,11 @@ func Ladder(w Wish) []Plan {
 	entries := w.Engine.Plans(w.Device, w.VRAMTotal, w.Model, w.Variants)
 	var steps []Plan
 	for _, entry := range entries {
-		for _, variant := range w.variantsOf(entry) {
-			steps = append(steps, w.rungs(entry, variant)...)
+		variant := entry.Variant
+		if variant == "" {
+			variant = w.fallback()
 		}
+		steps = append(steps, w.rungs(entry, variant)...)
 	}
 	if len(steps) == 0 {
 		steps = w.unplanned()
@@ -103,24 +107,12 @@ func (w Wish) unplanned() (steps []Plan) {
 	return w.rungs(most, w.fallback())
 }
 
-// variantsOf are the variants that an entry plans: its own, or for one that speaks of none those that are installed, the model's
-// default first.
-func (w Wish) variantsOf(entry *engine.Memory) []string {
-	if entry.Variant != "" {
-		return []string{entry.Variant}
-	}
-	return []string{w.fallback()}
-}
-
+// fallback is the variant of an entry that speaks of none: of those that are installed, the model's default first.
 func (w Wish) fallback() string {
 	model, known := w.Engine.Model(w.Model)
 	if len(w.Variants) > 0 {
-		if known && model.DefaultVariant != "" {
-			for _, installed := range w.Variants {
-				if installed == model.DefaultVariant {
-					return installed
-				}
-			}
+		if known && slices.Contains(w.Variants, model.DefaultVariant) {
+			return model.DefaultVariant
 		}
 		return w.Variants[0]
 	}
@@ -139,7 +131,7 @@ func (w Wish) rungs(entry *engine.Memory, variant string) []Plan {
 		peak := w.peak(entry, variant, batch)
 		full := Plan{Variant: variant, MemoryPlan: peak, AttentionBytes: entry.AttentionBytes, Batch: batch}
 		steps = append(steps, full)
-		if entry.VRAMBytes == 0 && len(entry.Phases) == 0 || peak.VRAMBytes == 0 {
+		if peak.VRAMBytes == 0 {
 			continue
 		}
 		// What the other phases need stays, and what a step needs is counted against the plan, not against what was seen of it.

@@ -68,10 +68,8 @@ func nearest(w Wish, room Room) (width, height int) {
 		if min(smaller.Width, smaller.Height) < leastEdge {
 			break
 		}
-		for _, step := range Ladder(smaller) {
-			if room.holds(step.MemoryPlan) {
-				return smaller.Width, smaller.Height
-			}
+		if room.first(Ladder(smaller)) >= 0 {
+			return smaller.Width, smaller.Height
 		}
 	}
 	return 0, 0
