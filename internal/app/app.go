@@ -181,10 +181,7 @@ func (a *App) buildFiles(ctx context.Context) error {
 // buildJobs builds from the catalogue to the queue: the parts that run jobs.
 func (a *App) buildJobs() error {
 	c := a.config
-	catalogue, err := engine.Load(filepath.Join(c.Python.Workers, "apibr_worker", "engines"), c.Python.Manifests...)
-	if err == nil {
-		err = catalogue.AddExtra(c.Models.Extra)
-	}
+	catalogue, err := c.Catalogue()
 	if err != nil {
 		return err
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"strings"
 	"text/tabwriter"
 
@@ -41,10 +40,7 @@ func (e *environment) openModels() (*models.Store, *engine.Catalogue, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	catalogue, err := engine.Load(filepath.Join(c.Python.Workers, "apibr_worker", "engines"), c.Python.Manifests...)
-	if err == nil {
-		err = catalogue.AddExtra(c.Models.Extra)
-	}
+	catalogue, err := c.Catalogue()
 	if err != nil {
 		return nil, nil, err
 	}
@@ -69,23 +65,13 @@ type modelView struct {
 }
 
 func viewModel(store *models.Store, m *engine.Manifest, model *engine.Model) modelView {
-	v := modelView{ID: model.ID, Name: model.Title(), Engine: string(m.ID), Licence: model.Licence, Gated: model.Gated, Variants: []string{}, Installed: []string{}, Languages: model.Languages}
+	v := modelView{ID: model.ID, Name: model.Title(), Engine: string(m.ID), Licence: model.Licence, Gated: model.Gated, Variants: []string{}, Installed: []string{}, Languages: model.Languages,
+		Repository: model.Repositories()}
 	if model.Adapter != nil {
 		v.Installed, v.Variants = store.Variants(model.ID), store.Variants(model.ID)
 	}
-	seen := map[string]bool{}
-	note := func(parts map[string]engine.Part) {
-		for _, part := range parts {
-			if part.Repo != "" && !seen[part.Repo] {
-				seen[part.Repo] = true
-				v.Repository = append(v.Repository, part.Repo)
-			}
-		}
-	}
-	note(model.Parts)
 	for _, variant := range model.Variants {
 		v.Variants = append(v.Variants, variant.ID)
-		note(variant.Parts)
 	}
 	if record, err := store.Get(model.ID); err == nil {
 		v.Installed, v.SizeBytes, v.Pinned = record.VariantIDs(), record.Bytes(), record.Pinned

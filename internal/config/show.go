@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"net/url"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -94,6 +95,15 @@ func Keys() []string {
 	keys := k.Keys()
 	slices.Sort(keys)
 	return keys
+}
+
+// Catalogue loads the engines of python.workers and python.manifests, and the models of models.extra.
+func (c *Config) Catalogue() (*engine.Catalogue, error) {
+	catalogue, err := engine.Load(filepath.Join(c.Python.Workers, "apibr_worker", "engines"), c.Python.Manifests...)
+	if err != nil {
+		return nil, err
+	}
+	return catalogue, catalogue.AddExtra(c.Models.Extra)
 }
 
 // EngineCommands are the configured replacements of engines' processes.

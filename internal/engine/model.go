@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"path"
 	"regexp"
 	"slices"
@@ -107,6 +108,22 @@ func (m *Model) Files() string {
 		return m.Like
 	}
 	return m.ID
+}
+
+// Repositories of the model's files, each once: those of the parts that all variants share first, which are its maker's own.
+func (m *Model) Repositories() (repos []string) {
+	add := func(parts map[string]Part) {
+		for _, name := range slices.Sorted(maps.Keys(parts)) {
+			if repo := parts[name].Repo; repo != "" && !slices.Contains(repos, repo) {
+				repos = append(repos, repo)
+			}
+		}
+	}
+	add(m.Parts)
+	for _, variant := range m.Variants {
+		add(variant.Parts)
+	}
+	return repos
 }
 
 // Title is the model's name for people.

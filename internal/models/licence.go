@@ -17,7 +17,7 @@ const longestLicence = 1 << 20
 // LicenceText is the text of a model's licence as its maker's repository has it, "" when no repository of the model has one. Fails with
 // *hub.Error.
 func (in *Installer) LicenceText(ctx context.Context, model *engine.Model) (string, error) {
-	for _, repo := range repositories(model) {
+	for _, repo := range model.Repositories() {
 		listing, err := in.cfg.Hub.List(ctx, repo, "")
 		if err != nil {
 			return "", err
@@ -44,22 +44,4 @@ func (in *Installer) LicenceText(ctx context.Context, model *engine.Model) (stri
 		}
 	}
 	return "", nil
-}
-
-// repositories of a model, that of the parts which all variants share first: the maker's own.
-func repositories(model *engine.Model) (repos []string) {
-	seen := map[string]bool{}
-	add := func(parts map[string]engine.Part) {
-		for _, part := range parts {
-			if part.Repo != "" && !seen[part.Repo] {
-				seen[part.Repo] = true
-				repos = append(repos, part.Repo)
-			}
-		}
-	}
-	add(model.Parts)
-	for _, variant := range model.Variants {
-		add(variant.Parts)
-	}
-	return repos
 }
