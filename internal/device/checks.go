@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/apibr/studio/internal/disk"
 )
 
 const gib = 1 << 30
@@ -151,11 +153,8 @@ func freeDisk(dir string) (free int64, ok bool) {
 		}
 		dir = filepath.Dir(dir)
 	}
-	var fsStat unix.Statfs_t
-	if dir == "" || unix.Statfs(dir, &fsStat) != nil {
-		return 0, false
-	}
-	return int64(fsStat.Bavail) * fsStat.Bsize, true
+	free, err := disk.Free(dir) // of no folder an error
+	return free, err == nil
 }
 
 func (d *doctor) ffmpeg(ctx context.Context) {

@@ -91,7 +91,7 @@ func (c *Client) room(p *part, file File) error {
 	}
 	return fail(DiskFull, "%s needs %s and the disk of models.cache_dir has %s free, of which %s stay free: make room",
 		"%s precisa de %s e o disco de models.cache_dir tem %s livres, dos quais %s ficam livres: libere espaço",
-		file.Path, bytes(need), bytes(left), bytes(c.cfg.Reserve))
+		file.Path, Bytes(need), Bytes(left), Bytes(c.cfg.Reserve))
 }
 
 // disk tells a full disk from other failures. The part is given up then, so that the studio's other files have room.
@@ -107,7 +107,8 @@ func (c *Client) disk(p *part, file File, err error) error {
 		"o disco de models.cache_dir está cheio: %s foi descartado; libere espaço e instale de novo", file.Path).because(number)
 }
 
-func bytes(n int64) string {
+// Bytes of a file for people, in decimal units.
+func Bytes(n int64) string {
 	if n < 1e9 {
 		return fmt.Sprintf("%.0f MB", float64(n)/1e6)
 	}
@@ -170,7 +171,7 @@ func (c *Client) write(p *part, data []byte) error {
 	if after/checkEvery != p.size/checkEvery {
 		if left, err := c.cfg.Free(filepath.Dir(p.name)); err == nil && left < c.cfg.Reserve/2 {
 			return fail(DiskFull, "the disk of models.cache_dir has only %[2]s left: make room and install %[1]s again, it goes on where it stopped",
-				"o disco de models.cache_dir só tem %[2]s livres: libere espaço e instale %[1]s de novo, a instalação continua de onde parou", p.file.Path, bytes(left))
+				"o disco de models.cache_dir só tem %[2]s livres: libere espaço e instale %[1]s de novo, a instalação continua de onde parou", p.file.Path, Bytes(left))
 		}
 	}
 	return p.append(data)
@@ -205,7 +206,7 @@ func (p *part) answered(resp *http.Response) error {
 	if p.file.Size >= 0 && total >= 0 && total != p.file.Size {
 		p.discard()
 		return fail(WrongSize, "%s has %s at its source where the hub's list says %s: install again later",
-			"%s tem %s na origem onde a lista do hub diz %s: instale de novo mais tarde", p.file.Path, bytes(total), bytes(p.file.Size))
+			"%s tem %s na origem onde a lista do hub diz %s: instale de novo mais tarde", p.file.Path, Bytes(total), Bytes(p.file.Size))
 	}
 	if p.file.Size < 0 {
 		p.total = total

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/apibr/studio/internal/disk"
 )
 
 // DefaultURL is the hub that is asked when the configuration names none.
@@ -125,7 +127,7 @@ func setDefaults(cfg *Config) {
 		cfg.Sleep = sleep
 	}
 	if cfg.Free == nil {
-		cfg.Free = free
+		cfg.Free = disk.Free
 	}
 	if cfg.OpenFile == nil {
 		cfg.OpenFile = func(name string) (PartFile, error) {
@@ -143,14 +145,6 @@ func sleep(ctx context.Context, d time.Duration) error {
 	case <-timer.C:
 		return nil
 	}
-}
-
-func free(dir string) (int64, error) {
-	var disk unix.Statfs_t
-	if err := unix.Statfs(dir, &disk); err != nil {
-		return 0, err
-	}
-	return int64(disk.Bavail) * disk.Bsize, nil
 }
 
 // Close lets idle connections go.

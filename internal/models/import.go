@@ -14,7 +14,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
-	"golang.org/x/sys/unix"
+
+	"github.com/apibr/studio/internal/hub"
 )
 
 const (
@@ -209,26 +210,9 @@ func (s *Store) room(bytes int64) error {
 	}
 	if free < bytes+diskReserve {
 		return inputError("the model takes %s and the disk of models.cache_dir has %s free, of which %s stay free: make room or name another directory",
-			size(bytes), size(free), size(diskReserve))
+			hub.Bytes(bytes), hub.Bytes(free), hub.Bytes(diskReserve))
 	}
 	return nil
-}
-
-// freeOn is what the disk of a directory has left, in bytes.
-func freeOn(dir string) (int64, error) {
-	var disk unix.Statfs_t
-	if err := unix.Statfs(dir, &disk); err != nil {
-		return 0, err
-	}
-	return int64(disk.Bavail) * disk.Bsize, nil
-}
-
-// size for people, in decimal units.
-func size(bytes int64) string {
-	if bytes < 1e9 {
-		return fmt.Sprintf("%.0f MB", float64(bytes)/1e6)
-	}
-	return fmt.Sprintf("%.1f GB", float64(bytes)/1e9)
 }
 
 // take copies the files beside the other models, and lets the model appear when all of them are there.

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/apibr/studio/internal/disk"
 	"github.com/apibr/studio/internal/engine"
 )
 
@@ -37,7 +38,7 @@ type cached struct {
 
 // New opens the directory; it is made when the first model comes. The catalogue says which models there can be.
 func New(dir string, catalogue *engine.Catalogue) *Store {
-	return &Store{dir: dir, catalogue: catalogue, known: map[string]cached{}, free: freeOn}
+	return &Store{dir: dir, catalogue: catalogue, known: map[string]cached{}, free: disk.Free}
 }
 
 // Get is the record of an installed model. Fails with ErrNotInstalled.

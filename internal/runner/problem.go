@@ -8,9 +8,9 @@ import (
 	"syscall"
 
 	"github.com/jackc/pgx/v5/pgconn"
-	"golang.org/x/sys/unix"
 
 	"github.com/apibr/studio/internal/blob"
+	"github.com/apibr/studio/internal/disk"
 	"github.com/apibr/studio/internal/engine"
 	"github.com/apibr/studio/internal/jobs"
 	"github.com/apibr/studio/internal/media"
@@ -99,11 +99,8 @@ func (a *attempt) diskFull(err error) bool {
 	if errors.As(err, &said) && said.Code != sidecar.Internal {
 		return false
 	}
-	var disk unix.Statfs_t
-	if unix.Statfs(a.runner.cfg.WorkDir, &disk) != nil {
-		return false
-	}
-	return int64(disk.Bavail)*disk.Bsize < diskFullBelow && !errors.Is(err, os.ErrNotExist)
+	free, looked := disk.Free(a.runner.cfg.WorkDir)
+	return looked == nil && free < diskFullBelow && !errors.Is(err, os.ErrNotExist)
 }
 
 // tooLarge is the answer to a job that this machine can never run: the plan's own refusal, or the numbers of the scheduler.

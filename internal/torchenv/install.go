@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/apibr/studio/internal/device"
+	"github.com/apibr/studio/internal/disk"
 )
 
 // FindUV is uv of the checkout's tools, else the one of PATH.
@@ -71,11 +72,10 @@ func (i installer) python() string { return filepath.Join(i.venv, "bin", "python
 
 // room refuses before hours of download what the disk cannot hold.
 func (i installer) room(p Profile) error {
-	var fs unix.Statfs_t
-	if err := unix.Statfs(filepath.Dir(i.venv), &fs); err != nil {
+	free, err := disk.Free(filepath.Dir(i.venv))
+	if err != nil {
 		return fmt.Errorf("torchenv: look at the disk: %w", err)
 	}
-	free := int64(fs.Bavail) * fs.Bsize
 	if free >= p.Disk {
 		return nil
 	}
