@@ -41,10 +41,10 @@ def needed(context: Context, name: str) -> Image.Image:
     return picture
 
 
-def read_mask(context: Context, size: tuple[int, int]) -> Image.Image | None:
+def read_mask(context: Context, size: tuple[int, int], *, ground: str = "black") -> Image.Image | None:
     """The mask, white where the picture is to change: mode L, of the picture's size. None when there is none.
 
-    Transparent parts of it count as black. Raises InvalidInputError, naming both sizes, for a mask of another size.
+    Transparent parts count as the ground. Raises InvalidInputError, naming both sizes, for a mask of another size.
     """
     mask = read(context, "mask")
     if mask is None:
@@ -55,11 +55,16 @@ def read_mask(context: Context, size: tuple[int, int]) -> Image.Image | None:
             "image's size, white where it shall change",
             field="mask",
         )
-    if mask.mode == "RGBA":
-        black = Image.new("RGBA", mask.size, "black")
-        black.alpha_composite(mask)
-        mask = black
-    return mask.convert("L")
+    return grounded(mask, ground).convert("L")
+
+
+def grounded(picture: Image.Image, colour: str) -> Image.Image:
+    """The picture on a ground of that colour where it is transparent; one without transparency is returned as it is."""
+    if picture.mode != "RGBA":
+        return picture
+    ground = Image.new("RGBA", picture.size, colour)
+    ground.alpha_composite(picture)
+    return ground
 
 
 def enlarged(size: tuple[int, int], scale: int) -> tuple[int, int]:
@@ -85,12 +90,8 @@ def preview(context: Context, picture: Image.Image, name: str = "preview-0.jpg")
     """A small JPEG of the picture in the run's folder."""
     small = picture.copy()
     small.thumbnail((_PREVIEW_SIDE, _PREVIEW_SIDE))
-    if small.mode == "RGBA":
-        ground = Image.new("RGBA", small.size, "white")
-        ground.alpha_composite(small)
-        small = ground
     path = context.out_dir / name
-    small.convert("RGB").save(path, quality=80)
+    grounded(small, "white").convert("RGB").save(path, quality=80)
     return path
 
 

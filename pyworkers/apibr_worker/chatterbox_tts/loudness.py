@@ -11,6 +11,7 @@ from pyloudnorm import Meter
 from scipy.ndimage import minimum_filter1d, uniform_filter1d
 from scipy.signal import lfilter, resample_poly
 
+from apibr_worker.loudness import gated
 from apibr_worker.media import Samples
 
 TARGET_LUFS, CEILING_DBTP = -16.0, -1.0
@@ -29,14 +30,7 @@ def loudness(samples: Samples, rate: int) -> float:
     if samples.size < 4 * hop:
         samples = np.pad(samples, (0, 4 * hop - samples.size))
     power = np.concatenate(list(_hop_powers(samples, rate, hop)))
-    blocks = np.convolve(power, np.ones(4) / 4.0, mode="valid")
-    values = -0.691 + 10.0 * np.log10(blocks + 1e-12)
-    kept = blocks[values > -70.0]
-    if kept.size == 0:
-        return -70.0
-    gate = -0.691 + 10.0 * np.log10(kept.mean()) - 10.0
-    kept = blocks[(values > -70.0) & (values > gate)]
-    return float(-0.691 + 10.0 * np.log10(kept.mean()))
+    return gated(np.convolve(power, np.ones(4) / 4.0, mode="valid"))
 
 
 def _hop_powers(samples: Samples, rate: int, hop: int) -> Iterator[NDArray[np.float64]]:

@@ -15,6 +15,7 @@ import numpy as np
 import pyworld
 from numpy.typing import NDArray
 
+from apibr_worker.loudness import gated
 from apibr_worker.media import Samples
 
 RATE = 16000
@@ -150,7 +151,7 @@ def pace(samples: Array, f0: Array) -> float:
 
 def loudness(samples: Samples | Array, rate: int) -> float:
     """Integrated loudness in LUFS, gated; -70 for silence."""
-    return gated_loudness(block_powers(samples, rate))
+    return gated(block_powers(samples, rate))
 
 
 def block_powers(samples: Samples | Array, rate: int) -> Array:
@@ -161,17 +162,6 @@ def block_powers(samples: Samples | Array, rate: int) -> Array:
     weights = _k_weighting(np.arange(block // 2 + 1, dtype=np.float64) * rate / block) ** 2
     starts = range(0, samples.size - block + 1, hop)
     return np.array([_weighted_power(samples[start : start + block], weights) for start in starts])
-
-
-def gated_loudness(powers: Array) -> float:
-    """Integrated loudness in LUFS of blocks' powers, by BS.1770's two gates; -70 for silence."""
-    values = -0.691 + 10.0 * np.log10(powers + 1e-12)
-    kept = powers[values > -70.0]
-    if kept.size == 0:
-        return -70.0
-    relative = -0.691 + 10.0 * np.log10(kept.mean()) - 10.0
-    gated = powers[(values > -70.0) & (values > relative)]
-    return float(-0.691 + 10.0 * np.log10(gated.mean()))
 
 
 def _weighted_power(block: Samples | Array, weights: Array) -> float:

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from apibr_worker.api import Context, InvalidInputError
+from apibr_worker.loudness import gated
 from apibr_worker.media import Samples
 from apibr_worker.speech.convert import limited
 from apibr_worker.speech.espeak import Espeak, Mark
-from apibr_worker.speech.measure import gated_loudness
 from apibr_worker.speech.speaker import Sentence, Speaker
 from apibr_worker.speech.text import sentences
 
@@ -189,7 +189,7 @@ def _gains(spoken: list[_Spoken]) -> dict[int, np.float32]:
     """The factor that brings each speaker to its loudness."""
     gains: dict[int, np.float32] = {}
     for speaker in {id(item.speaker): item.speaker for item in spoken}.values():
-        now = gated_loudness(np.concatenate([item.sentence.powers for item in spoken if item.speaker is speaker]))
+        now = gated(np.concatenate([item.sentence.powers for item in spoken if item.speaker is speaker]))
         gains[id(speaker)] = np.float32(10.0 ** ((speaker.lufs - now) / 20.0) if now > -69.0 else 1.0)
     return gains
 
