@@ -18,19 +18,12 @@ import (
 
 // startAPI listens, serves and makes the one-time link of the local admin.
 func (a *App) startAPI(ctx context.Context) (Started, error) {
-	c := a.config
-	listener, err := net.Listen("tcp", c.Address())
+	listener, err := net.Listen("tcp", a.config.Address())
 	if err != nil {
-		return Started{}, fmt.Errorf("cannot listen on %s: %w; choose another address with --listen", c.Address(), err)
+		return Started{}, fmt.Errorf("cannot listen on %s: %w; choose another address with --listen", a.config.Address(), err)
 	}
 	a.metrics.Register(newHostCollector(a.host, a.jobs))
-	server := httpapi.New(httpapi.Config{
-		Jobs: a.jobs, Voices: a.voices, Assets: a.assets, Signer: a.signer, Auth: a.auth, Projects: studio.NewProjects(a.store.Pool()), Catalogue: a.catalogue, Models: a.tasks, Hub: a.hub,
-		Listener: listener, Ready: a.Ready, Metrics: a.metrics.Handler(), Web: web.Files(), PublicBaseURL: c.PublicBaseURL, TrustForwarded: c.HTTP.TrustForwarded,
-		MaxJSONBytes: int64(c.HTTP.MaxJSONBytes), ReadTimeout: c.HTTP.ReadTimeout, MinVoiceSeconds: c.Voices.MinSeconds,
-		MaxImagePixels: c.Media.MaxImagePixels, MaxImageSide: int64(c.Media.MaxImageSide), EngineDefaults: a.engineDefaults(), Fit: a.fit, Doctor: a.examine,
-		RecommendedVoiceSeconds: c.Engines.Chatterbox.MinSampleDuration, Version: version.Version, Log: a.log,
-	})
+	server := httpapi.New(a.apiConfig(listener))
 	a.stack.Start("http", server.Run)
 	token, err := a.auth.CreateLink(ctx, auth.LocalAdmin, []auth.Scope{auth.Read, auth.Generate, auth.Admin})
 	if err != nil {
@@ -38,6 +31,17 @@ func (a *App) startAPI(ctx context.Context) (Started, error) {
 	}
 	address := listener.Addr().String()
 	return Started{Address: address, Link: a.linkBase(address) + "/login?token=" + token}, nil
+}
+
+func (a *App) apiConfig(listener net.Listener) httpapi.Config {
+	c := a.config
+	return httpapi.Config{
+		Jobs: a.jobs, Voices: a.voices, Assets: a.assets, Signer: a.signer, Auth: a.auth, Projects: studio.NewProjects(a.store.Pool()), Catalogue: a.catalogue, Models: a.tasks, Hub: a.hub,
+		Listener: listener, Ready: a.Ready, Metrics: a.metrics.Handler(), Web: web.Files(), PublicBaseURL: c.PublicBaseURL, TrustForwarded: c.HTTP.TrustForwarded,
+		MaxJSONBytes: int64(c.HTTP.MaxJSONBytes), ReadTimeout: c.HTTP.ReadTimeout, MinVoiceSeconds: c.Voices.MinSeconds,
+		MaxImagePixels: c.Media.MaxImagePixels, MaxImageSide: int64(c.Media.MaxImageSide), EngineDefaults: a.engineDefaults(), Fit: a.fit, Doctor: a.examine,
+		RecommendedVoiceSeconds: zeroIsOff(c.Engines.Chatterbox.MinSampleDuration), Version: version.Version, Log: a.log,
+	}
 }
 
 // engineDefaults are the settings of engines that a request may leave out.

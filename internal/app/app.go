@@ -109,8 +109,7 @@ func (a *App) shared() bool { return a.cluster == nil }
 func (a *App) openDatabase(ctx context.Context) error {
 	dsn := a.config.Database.DSN
 	if dsn == "" {
-		cluster, err := pgembed.New(pgembed.Config{DataDir: a.config.DataDir, Binaries: a.config.Database.Binaries,
-			SearchVenvs: []string{a.config.Python.DraftVenv}, RootMode: pgembed.RootMode(a.config.Database.RootMode), Log: a.log})
+		cluster, err := pgembed.New(a.clusterConfig())
 		if err != nil {
 			return err
 		}
@@ -121,8 +120,7 @@ func (a *App) openDatabase(ctx context.Context) error {
 		a.stack.Start("postgres", cluster.Run)
 	}
 	var err error
-	a.store, err = store.Open(ctx, store.Config{DSN: dsn, ListenDSN: a.config.Database.ListenDSN, MaxConns: int32(a.config.Database.MaxConnections),
-		PoolMode: store.PoolMode(a.config.Database.PoolMode), Log: a.log})
+	a.store, err = store.Open(ctx, a.storeConfig(dsn))
 	if err != nil {
 		return err
 	}
@@ -163,14 +161,14 @@ func (a *App) buildFiles(ctx context.Context) error {
 	if a.shared() {
 		a.blobs = &blob.Neighbours{Disk: disk, Dirs: a.neighbours(a.kernelBoot())}
 	}
-	a.media = media.New(media.Config{FFmpeg: c.Media.FFmpeg, Venvs: []string{c.Python.DraftVenv}, Limits: mediaLimits(c), Log: a.log})
-	if a.assets, err = a.newAssets(); err != nil {
+	a.media = media.New(a.mediaConfig())
+	if a.assets, err = assets.New(a.assetsConfig()); err != nil {
 		return err
 	}
 	if a.signer, err = assets.NewSigner(filepath.Join(c.DataDir, "signing.key")); err != nil {
 		return err
 	}
-	a.auth = a.newAuth()
+	a.auth = auth.New(a.authConfig())
 	if _, err := a.auth.EnsureCLIToken(ctx, filepath.Join(c.DataDir, "cli.token")); err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"net/url"
 	"os"
@@ -23,37 +24,69 @@ import (
 	"github.com/apibr/studio/internal/fetch"
 	"github.com/apibr/studio/internal/jobs"
 	"github.com/apibr/studio/internal/media"
+	"github.com/apibr/studio/internal/pgembed"
 	"github.com/apibr/studio/internal/queue"
 	"github.com/apibr/studio/internal/runner"
 	"github.com/apibr/studio/internal/sched"
 	"github.com/apibr/studio/internal/sidecar"
+	"github.com/apibr/studio/internal/store"
 	"github.com/apibr/studio/internal/telemetry"
 	"github.com/apibr/studio/internal/torchenv"
 )
 
 // This file translates the configuration into the packages' own, one function a part.
 
-func mediaLimits(c *config.Config) media.Limits {
-	m := c.Media
-	return media.Limits{ImagePixels: m.MaxImagePixels, ImageSide: m.MaxImageSide, VideoPixels: m.MaxVideoPixels,
-		AudioDuration: seconds(m.MaxAudioSeconds), VideoDuration: seconds(m.MaxVideoSeconds), Streams: m.MaxStreams}
+// NewLogger is the log of the configuration.
+func NewLogger(out io.Writer, c *config.Config) (*slog.Logger, error) {
+	return telemetry.NewLogger(out, c.Log.Level, c.Log.Format)
 }
 
 func seconds(n float64) time.Duration { return time.Duration(n * float64(time.Second)) }
 
-func (a *App) newAssets() (*assets.Service, error) {
-	m := a.config.Media
-	client := fetch.New(fetch.Config{AllowHTTP: m.AllowHTTP, AllowedHosts: m.AllowedHosts, MaxBytes: int64(m.MaxUploadBytes), Timeout: m.FetchTimeout, Log: a.log})
-	return assets.New(assets.Config{Pool: a.store.Pool(), Blobs: a.blobs, Media: a.media, Fetch: client, TempDir: a.disk.TempDir(), MaxBytes: int64(m.MaxUploadBytes), Log: a.log})
+// zeroIsOff translates a setting whose 0 switches something off for parts whose zero values mean a default.
+func zeroIsOff[T ~int | ~int64 | ~float64](value T) T {
+	if value == 0 {
+		return -1
+	}
+	return value
 }
 
-func (a *App) newAuth() *auth.Service {
+func (a *App) clusterConfig() pgembed.Config {
+	d := a.config.Database
+	return pgembed.Config{DataDir: a.config.DataDir, Binaries: d.Binaries, SearchVenvs: []string{a.config.Python.DraftVenv},
+		RootMode: pgembed.RootMode(d.RootMode), Log: a.log}
+}
+
+func (a *App) storeConfig(dsn string) store.Config {
+	d := a.config.Database
+	return store.Config{DSN: dsn, ListenDSN: d.ListenDSN, MaxConns: int32(d.MaxConnections), PoolMode: store.PoolMode(d.PoolMode), Log: a.log}
+}
+
+func (a *App) mediaConfig() media.Config {
+	m := a.config.Media
+	return media.Config{FFmpeg: m.FFmpeg, Venvs: []string{a.config.Python.DraftVenv}, Log: a.log,
+		Limits: media.Limits{ImagePixels: m.MaxImagePixels, ImageSide: m.MaxImageSide, VideoPixels: m.MaxVideoPixels,
+			AudioDuration: seconds(m.MaxAudioSeconds), VideoDuration: seconds(m.MaxVideoSeconds), Streams: m.MaxStreams}}
+}
+
+func (a *App) fetchConfig() fetch.Config {
+	m := a.config.Media
+	return fetch.Config{AllowHTTP: m.AllowHTTP, AllowedHosts: m.AllowedHosts, MaxBytes: int64(m.MaxUploadBytes), Timeout: m.FetchTimeout,
+		Log: a.log}
+}
+
+func (a *App) assetsConfig() assets.Config {
+	return assets.Config{Pool: a.store.Pool(), Blobs: a.blobs, Media: a.media, Fetch: fetch.New(a.fetchConfig()), TempDir: a.disk.TempDir(),
+		MaxBytes: int64(a.config.Media.MaxUploadBytes), Log: a.log}
+}
+
+func (a *App) authConfig() auth.Config {
 	cfg := auth.Config{Pool: a.store.Pool(), Log: a.log}
 	if base, err := url.Parse(a.config.PublicBaseURL); err == nil && base.Host != "" {
 		cfg.SecureCookie = base.Scheme == "https"
 		cfg.AllowedOrigins = []string{base.Scheme + "://" + base.Host}
 	}
-	return auth.New(cfg)
+	return cfg
 }
 
 func (a *App) hubConfig() events.Config {
@@ -79,7 +112,8 @@ func (a *App) hubConfig() events.Config {
 func (a *App) jobsConfig() jobs.Config {
 	hostname, _ := os.Hostname()
 	cfg := jobs.Config{Pool: a.store.Pool(), Hub: a.hub, NodeID: a.node, BootID: a.boot, KernelBootID: a.kernelBoot(), Hostname: hostname,
-		Slots: a.config.Queue.MaxConcurrentJobs, MaxFaults: a.config.Supervisor.MaxFaults, MaxQueued: a.config.Queue.MaxQueued, Log: a.log}
+		Slots: a.config.Queue.MaxConcurrentJobs, MaxFaults: a.config.Supervisor.MaxFaults, MaxQueued: a.config.Queue.MaxQueued,
+		EventRetention: a.config.Queue.EventRetention, Log: a.log}
 	if a.shared() {
 		cfg.WakeOthers = a.poker.Poke
 	}
@@ -108,7 +142,8 @@ func (a *App) sidecarConfig() sidecar.Config {
 		Env: []string{"APIBR_CACHE_DIR=" + filepath.Join(c.DataDir, "cache")}, EngineEnv: a.engineEnv(),
 		WorkDir: filepath.Join(c.DataDir, "work"), Adjust: a.adjust, FFmpeg: ffmpeg, HangGrace: c.Supervisor.HangGrace, CancelGrace: c.Supervisor.CancelGrace,
 		TermGrace: c.Supervisor.TermGrace, Spare: c.Supervisor.Spare, Host: a.host, History: a.history, Metrics: a.metrics, Log: a.log,
-		Guard: sidecar.GuardConfig{MinAvailable: int64(c.Guard.MinAvailable), MinAvailableFraction: c.Guard.MinAvailableFraction, PressureFull: c.Guard.PressureFull, GTTGrowth: int64(c.Guard.GTTGrowth)},
+		Guard: sidecar.GuardConfig{MinAvailable: zeroIsOff(int64(c.Guard.MinAvailable)), MinAvailableFraction: zeroIsOff(c.Guard.MinAvailableFraction),
+			PressureFull: zeroIsOff(c.Guard.PressureFull), GTTGrowth: zeroIsOff(int64(c.Guard.GTTGrowth))},
 	}
 }
 
@@ -176,9 +211,9 @@ func (a *App) runnerConfig() runner.Config {
 		Jobs: a.jobs, Pool: a.pool, Catalogue: a.catalogue, Host: a.host, Blobs: a.blobs, Media: a.media, Hub: a.hub, History: a.history, Models: a.models, VRAMRequired: required,
 		WorkDir: filepath.Join(c.DataDir, "work"), Slots: c.Queue.MaxConcurrentJobs,
 		Policy:       sched.Policy{Weights: map[sched.Lane]int{"audio": weights.Audio, "image": weights.Image, "video": weights.Video}, MaxWait: c.Queue.MaxWait},
-		MinAvailable: int64(c.Guard.MinAvailable), MinAvailableFraction: c.Guard.MinAvailableFraction, GPUFraction: fraction, UseGPU: c.GPU.Device != "cpu",
+		MinAvailable: zeroIsOff(int64(c.Guard.MinAvailable)), MinAvailableFraction: zeroIsOff(c.Guard.MinAvailableFraction), GPUFraction: fraction, UseGPU: c.GPU.Device != "cpu",
 		BeforeGPU: a.beforeGPU,
-		KeepAlive: c.Models.KeepAlive, SoftStop: c.Supervisor.SoftStop, Shared: a.shared(), Metrics: a.metrics, Log: a.log,
+		KeepAlive: max(c.Models.KeepAlive, 1), SoftStop: c.Supervisor.SoftStop, Shared: a.shared(), Metrics: a.metrics, Log: a.log,
 	}
 }
 
@@ -191,5 +226,10 @@ func (a *App) queueConfig() queue.Config {
 	river.AddWorker(workers, a.tasks.Worker())
 	return queue.Config{Pool: a.store.Pool(), PollOnly: strings.Contains(c.Database.PoolMode, "transaction") || !a.store.CanListen(), NodeID: a.node, BootID: a.boot,
 		GenWorkers: c.Queue.MaxConcurrentJobs, UtilWorkers: c.Server.Workers, Workers: workers, SoftStop: c.Supervisor.SoftStop, Log: telemetry.AtLeast(a.log, slog.LevelWarn),
-		Periodic: []*river.PeriodicJob{queue.Every(time.Hour, "sweep_jobs", jobs.SweepArgs{}), queue.Every(time.Hour, "tidy_files", tidyArgs{})}}
+		Periodic: []*river.PeriodicJob{queue.Every(sweepEvery(c.Queue.EventRetention), "sweep_jobs", jobs.SweepArgs{}), queue.Every(time.Hour, "tidy_files", tidyArgs{})}}
+}
+
+// sweepEvery is how often past events are deleted: soon enough that a short retention means something.
+func sweepEvery(retention time.Duration) time.Duration {
+	return min(max(retention/10, 5*time.Second), time.Hour)
 }

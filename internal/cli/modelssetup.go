@@ -29,15 +29,12 @@ before stays until then. A second run with nothing changed does nothing.`,
 			if err != nil {
 				return err
 			}
-			if !cmd.Flags().Changed("device") {
-				kind = c.GPU.Device
-			}
 			if test {
 				return e.testModels(cmd, c)
 			}
-			return e.setupModels(cmd, c, torchenv.Request{Device: kind, Profile: profile}, force)
+			return e.setupModels(cmd, c, c.TorchRequest(kind, profile), force)
 		}}
-	cmd.Flags().StringVar(&kind, "device", torchenv.Auto, "auto, rocm, cuda or cpu (default: gpu.device of the configuration)")
+	cmd.Flags().StringVar(&kind, "device", "", "auto, rocm, cuda or cpu (default: gpu.device of the configuration)")
 	cmd.Flags().StringVar(&profile, "profile", "", "try only this profile, such as rocm-torch25")
 	cmd.Flags().BoolVar(&force, "force", false, "install again even if nothing has changed")
 	cmd.Flags().BoolVar(&test, "test", false, "install nothing: only test what is there, and keep the verdict")
@@ -73,7 +70,7 @@ func (e *environment) setupOptions(c *config.Config, cards []device.GPU) torchen
 func (e *environment) setupModels(cmd *cobra.Command, c *config.Config, want torchenv.Request, force bool) error {
 	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	want.GPUs, want.Indexes = device.NewHost("").GPUs(), c.Models.TorchIndexes
+	want.GPUs = device.NewHost("").GPUs()
 	ladder, err := torchenv.Ladder(want)
 	if err != nil {
 		return e.setupFailed(err, ExitUsage)

@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/apibr/studio/internal/app"
-	"github.com/apibr/studio/internal/telemetry"
 )
 
 func serveCommand(e *environment) *cobra.Command {
@@ -41,7 +40,7 @@ func (e *environment) runNode(cmd *cobra.Command, listen string, serveAPI bool) 
 	if !serveAPI && c.Database.DSN == "" {
 		return exitWith(ExitUsage, "a worker needs a database that it shares with the studio: set DATABASE_URL")
 	}
-	log, err := telemetry.NewLogger(e.stderr, c.Log.Level, c.Log.Format)
+	log, err := app.NewLogger(e.stderr, c)
 	if err != nil {
 		return exitWith(ExitUsage, "%w", err)
 	}

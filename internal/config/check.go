@@ -41,6 +41,9 @@ func (c *Config) check() error {
 		require(weight >= 1 && weight <= 100, "queue.priority_weights.%s is %d; it must be 1 to 100", lane, weight)
 	}
 	require(c.Queue.MaxWait > 0, "queue.max_wait must be above 0, such as 10m")
+	require(c.Queue.MaxQueued >= 0, "queue.max_queued is %d; it must be 0 (no limit) or more", c.Queue.MaxQueued)
+	require(c.Queue.EventRetention > 0, "queue.event_retention must be above 0, such as 168h")
+	c.checkPositive(require)
 	oneOf("database.pool_mode", c.Database.PoolMode, "auto", "session", "transaction")
 	oneOf("database.root_mode", c.Database.RootMode, "auto", "userns", "setuid")
 	oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
@@ -65,4 +68,40 @@ func (c *Config) check() error {
 	require(c.Voices.MinSeconds > 0, "voices.min_seconds must be above 0")
 	require(c.Guard.MinAvailableFraction >= 0 && c.Guard.MinAvailableFraction < 1, "guard.min_available_fraction must be 0 or more and below 1")
 	return errors.Join(problems...)
+}
+
+// checkPositive refuses zeros where the parts would quietly take their defaults instead.
+func (c *Config) checkPositive(require func(ok bool, format string, args ...any)) {
+	s, m := c.Supervisor, c.Media
+	for key, value := range map[string]float64{
+		"supervisor.hang_grace": float64(s.HangGrace), "supervisor.cancel_grace": float64(s.CancelGrace),
+		"supervisor.term_grace": float64(s.TermGrace), "supervisor.max_faults": float64(s.MaxFaults),
+		"supervisor.soft_stop": float64(s.SoftStop), "database.max_connections": float64(c.Database.MaxConnections),
+		"media.max_upload_bytes": float64(m.MaxUploadBytes), "media.max_image_pixels": float64(m.MaxImagePixels),
+		"media.max_image_side": float64(m.MaxImageSide), "media.max_video_pixels": float64(m.MaxVideoPixels),
+		"media.max_audio_seconds": m.MaxAudioSeconds, "media.max_video_seconds": m.MaxVideoSeconds,
+		"media.max_streams": float64(m.MaxStreams), "media.fetch_timeout": float64(m.FetchTimeout),
+		"http.max_json_bytes": float64(c.HTTP.MaxJSONBytes), "http.read_timeout": float64(c.HTTP.ReadTimeout),
+	} {
+		require(value > 0, "%s must be above 0", key)
+	}
+	for key, value := range map[string]float64{"models.keep_alive": float64(c.Models.KeepAlive), "guard.pressure_full": c.Guard.PressureFull,
+		"engines.chatterbox.min_sample_duration": c.Engines.Chatterbox.MinSampleDuration} {
+		require(value >= 0, "%s must be 0 or more", key)
+	}
+}
+
+// unused tells of settings that are read for what comes later: they change nothing yet, and whoever sets one should know.
+func (c *Config) unused() (warnings []string) {
+	set, none := c.Engines.MultiTalk, Default().Engines.MultiTalk
+	for _, setting := range []struct {
+		key string
+		set bool
+	}{{"fps", set.FPS != none.FPS}, {"sampling_steps", set.SamplingSteps != none.SamplingSteps},
+		{"low_vram_mode", set.LowVRAMMode != none.LowVRAMMode}, {"preset", set.Preset != none.Preset}} {
+		if setting.set {
+			warnings = append(warnings, "engines.multitalk."+setting.key+" is set, and this version has no engine that uses it yet")
+		}
+	}
+	return warnings
 }

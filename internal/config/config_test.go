@@ -71,6 +71,16 @@ func TestWrongValuesAreNamedTogether(t *testing.T) {
 	require.ErrorContains(t, err, "HOST:PORT")
 }
 
+// A zero that a part would take for "not set" is refused, or means what it says.
+func TestZerosAreRefusedOrMeanSomething(t *testing.T) {
+	_, err := load(t, "supervisor: {max_faults: 0, soft_stop: 0}\nmedia: {max_streams: 0}\nqueue: {event_retention: 0, max_queued: -1}\n", nil)
+	for _, key := range []string{"supervisor.max_faults", "supervisor.soft_stop", "media.max_streams", "queue.event_retention", "queue.max_queued"} {
+		require.ErrorContains(t, err, key)
+	}
+	_, err = load(t, "guard: {min_available: 0, pressure_full: 0}\nmodels: {keep_alive: 0}\nqueue: {max_queued: 0}\n", nil)
+	require.NoError(t, err)
+}
+
 func TestTorchIndexesByProfile(t *testing.T) {
 	c, err := load(t, "models: {torch_indexes: {rocm-amd: https://mirror.example/amd/, cpu-pytorch: /srv/wheels}}", nil)
 	require.NoError(t, err)

@@ -72,7 +72,7 @@ func Load(options Options) (*Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	config.Sources, config.Warnings = sources, warnings
+	config.Sources, config.Warnings = sources, append(warnings, config.unused()...)
 	if err := config.finish(); err != nil {
 		return nil, err
 	}

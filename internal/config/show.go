@@ -13,6 +13,7 @@ import (
 
 	"github.com/apibr/studio/internal/engine"
 	"github.com/apibr/studio/internal/pgembed"
+	"github.com/apibr/studio/internal/torchenv"
 )
 
 const mask = "********"
@@ -104,6 +105,14 @@ func (c *Config) Catalogue() (*engine.Catalogue, error) {
 		return nil, err
 	}
 	return catalogue, catalogue.AddExtra(c.Models.Extra)
+}
+
+// TorchRequest asks for the models' environment, with the package indexes of models.torch_indexes. device "" is gpu.device.
+func (c *Config) TorchRequest(device, profile string) torchenv.Request {
+	if device == "" {
+		device = c.GPU.Device
+	}
+	return torchenv.Request{Device: device, Profile: profile, Indexes: c.Models.TorchIndexes}
 }
 
 // EngineCommands are the configured replacements of engines' processes.

@@ -327,7 +327,7 @@ func (s *Server) resolveClone(ctx context.Context, p auth.Principal, f *fields, 
 		return err
 	}
 	spec.Inputs = append(spec.Inputs, ref)
-	spec.Params["min_seconds"], spec.Params["recommended_seconds"] = s.cfg.MinVoiceSeconds, s.cfg.RecommendedVoiceSeconds
+	spec.Params["min_seconds"], spec.Params["recommended_seconds"] = s.cfg.MinVoiceSeconds, max(s.cfg.RecommendedVoiceSeconds, leastSample)
 	language := f.str("language")
 	if language == "" {
 		language = defaultLanguage
@@ -335,6 +335,9 @@ func (s *Server) resolveClone(ctx context.Context, p auth.Principal, f *fields, 
 	spec.NewVoice = &jobs.NewVoice{Name: f.str("name"), Language: language, SampleAssetID: ref.AssetID, ConsentNote: f.str("consent_note")}
 	return nil
 }
+
+// leastSample in seconds is the least that engines take as recommended: shorter samples are refused anyway.
+const leastSample = 0.5
 
 // defaultLanguage of a voice whose request names none.
 const defaultLanguage = "pt-BR"

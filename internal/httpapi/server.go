@@ -57,7 +57,7 @@ type Config struct {
 	MaxJSONBytes int64
 	// ReadTimeout of headers. Default 30 s.
 	ReadTimeout time.Duration
-	// MinVoiceSeconds of a sample; shorter is refused. Default 3. RecommendedVoiceSeconds: shorter is a warning. Default 15.
+	// MinVoiceSeconds of a sample; shorter is refused. Default 3. RecommendedVoiceSeconds: shorter is a warning. Default 15; below 0 none is.
 	MinVoiceSeconds         float64
 	RecommendedVoiceSeconds float64
 	// MaxImagePixels and MaxImageSide (pixels) of a picture that is made larger. Defaults 50 million, 16384.

@@ -290,7 +290,7 @@ func TestSweepKeepsWhatIsYoung(t *testing.T) {
 	b.submit(speech())
 	b.exec(`update events set at = now() - interval '8 days' where job_id = $1`, j.ID)
 	b.exec(`insert into idempotency (scope, route, key, request_hash, created_at) values ('s', 'r', 'old', '', now() - interval '25 hours'), ('s', 'r', 'new', '', now())`)
-	require.NoError(t, b.Sweep(b.ctx, EventRetention))
+	require.NoError(t, b.Sweep(b.ctx))
 	require.Equal(t, 1, b.count(`select count(*) from events`))
 	require.Equal(t, 1, b.count(`select count(*) from idempotency where key = 'new'`))
 	require.Equal(t, 1, b.count(`select count(*) from idempotency`))

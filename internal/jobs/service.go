@@ -51,6 +51,8 @@ type Config struct {
 	MaxFaults int
 	// MaxQueued is how many unfinished jobs an owner may have; 0 is no limit. A Submit past it fails with ErrQueueFull.
 	MaxQueued int
+	// EventRetention is how long events can be replayed. Default 7 days.
+	EventRetention time.Duration
 	// IdempotencyTTL is how long a key is kept. Default 24 h.
 	IdempotencyTTL time.Duration
 	// InFlightTTL is how long a begun request may stay unanswered before its key is free again (its server died).
@@ -72,6 +74,9 @@ func (c *Config) setDefaults() {
 	}
 	if c.MaxFaults == 0 {
 		c.MaxFaults = 3
+	}
+	if c.EventRetention == 0 {
+		c.EventRetention = 7 * 24 * time.Hour
 	}
 	if c.IdempotencyTTL == 0 {
 		c.IdempotencyTTL = 24 * time.Hour

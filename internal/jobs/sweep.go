@@ -11,15 +11,15 @@ import (
 	"github.com/apibr/studio/internal/queue"
 )
 
-// EventRetention is how long events can be replayed.
-const EventRetention = 7 * 24 * time.Hour
-
 // nodeRetention is how long a node that left is remembered; its kernel boot id is what tells a reboot.
 const nodeRetention = 90 * 24 * time.Hour
 
 const (
-	sweepEventsSQL = `delete from events where at < now() - make_interval(secs => $1)`
-	sweepKeysSQL   = `delete from idempotency where created_at < now() - make_interval(secs => $1)`
+	// From the front up to the first that is young enough, so that what stays has no hole: events commit in another order than they begin.
+	sweepEventsSQL = `
+	delete from events
+	 where seq < coalesce((select seq from events where at >= now() - make_interval(secs => $1) order by seq limit 1), 9223372036854775807)`
+	sweepKeysSQL = `delete from idempotency where created_at < now() - make_interval(secs => $1)`
 	// The last 200 of each kind are more than an estimate reads.
 	sweepHistorySQL = `
 	delete from run_history where id in (
@@ -30,9 +30,9 @@ const (
 )
 
 // Sweep deletes what is past its keeping: events, idempotency keys, old run history, nodes that left.
-func (s *Service) Sweep(ctx context.Context, eventsOlderThan time.Duration) error {
+func (s *Service) Sweep(ctx context.Context) error {
 	var b pgx.Batch
-	b.Queue(sweepEventsSQL, eventsOlderThan.Seconds())
+	b.Queue(sweepEventsSQL, s.cfg.EventRetention.Seconds())
 	b.Queue(sweepKeysSQL, s.cfg.IdempotencyTTL.Seconds())
 	b.Queue(sweepHistorySQL)
 	b.Queue(sweepNodesSQL, nodeRetention.Seconds())
@@ -43,7 +43,7 @@ func (s *Service) Sweep(ctx context.Context, eventsOlderThan time.Duration) erro
 	return nil
 }
 
-// SweepArgs is the util job that sweeps, once an hour.
+// SweepArgs is the util job that sweeps.
 type SweepArgs struct{}
 
 // Kind is River's name for it.
@@ -54,7 +54,7 @@ func (SweepArgs) InsertOpts() river.InsertOpts {
 	return river.InsertOpts{Queue: queue.Util, MaxAttempts: 1}
 }
 
-// SweepWorker runs Sweep; app adds it to the util workers with queue.Every(time.Hour, "sweep_jobs", SweepArgs{}).
+// SweepWorker runs Sweep; app adds it to the util workers, as "sweep_jobs", once an hour or more often.
 type SweepWorker struct {
 	river.WorkerDefaults[SweepArgs]
 	Jobs *Service
@@ -65,5 +65,5 @@ func (w *SweepWorker) Timeout(*river.Job[SweepArgs]) time.Duration { return 5 * 
 
 // Work sweeps.
 func (w *SweepWorker) Work(ctx context.Context, _ *river.Job[SweepArgs]) error {
-	return w.Jobs.Sweep(ctx, EventRetention)
+	return w.Jobs.Sweep(ctx)
 }

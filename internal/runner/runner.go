@@ -57,7 +57,8 @@ type Config struct {
 	Slots  int
 	Policy sched.Policy
 
-	// MinAvailable and MinAvailableFraction of the host's memory are never given to jobs; the larger counts. Defaults 2 GiB, 0.06.
+	// MinAvailable and MinAvailableFraction of the host's memory are never given to jobs; the larger counts. Defaults 2 GiB, 0.06;
+	// below 0 none.
 	MinAvailable         int64
 	MinAvailableFraction float64
 

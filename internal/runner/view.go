@@ -46,7 +46,7 @@ func (r *Runner) look(v *sched.View, snapshot device.Snapshot) {
 
 // keepFree of the host's memory is never given to jobs, in bytes.
 func (r *Runner) keepFree(snapshot device.Snapshot) int64 {
-	return max(r.cfg.MinAvailable, int64(r.cfg.MinAvailableFraction*float64(snapshot.RAMTotal)))
+	return max(0, r.cfg.MinAvailable, int64(r.cfg.MinAvailableFraction*float64(snapshot.RAMTotal)))
 }
 
 // promised is what running jobs may still take, beyond what their processes hold already.
