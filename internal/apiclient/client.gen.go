@@ -1923,6 +1923,9 @@ type GenerateSpeechMultipartRequestBody = SpeechRequest
 // UpdateVoiceJSONRequestBody defines body for UpdateVoice for application/json ContentType.
 type UpdateVoiceJSONRequestBody = VoicePatch
 
+// UpdateVoiceMultipartRequestBody defines body for UpdateVoice for multipart/form-data ContentType.
+type UpdateVoiceMultipartRequestBody = VoicePatch
+
 // EditImageJSONRequestBody defines body for EditImage for application/json ContentType.
 type EditImageJSONRequestBody = EditRequest
 
@@ -1944,6 +1947,9 @@ type UpscaleImageMultipartRequestBody = UpscaleRequest
 // UpdateJobJSONRequestBody defines body for UpdateJob for application/json ContentType.
 type UpdateJobJSONRequestBody = JobPatch
 
+// UpdateJobMultipartRequestBody defines body for UpdateJob for multipart/form-data ContentType.
+type UpdateJobMultipartRequestBody = JobPatch
+
 // CreateKeyJSONRequestBody defines body for CreateKey for application/json ContentType.
 type CreateKeyJSONRequestBody = KeyRequest
 
@@ -1953,6 +1959,9 @@ type CreateKeyMultipartRequestBody = KeyRequest
 // UpdateModelJSONRequestBody defines body for UpdateModel for application/json ContentType.
 type UpdateModelJSONRequestBody = ModelPatch
 
+// UpdateModelMultipartRequestBody defines body for UpdateModel for multipart/form-data ContentType.
+type UpdateModelMultipartRequestBody = ModelPatch
+
 // InstallModelJSONRequestBody defines body for InstallModel for application/json ContentType.
 type InstallModelJSONRequestBody = ModelInstall
 
@@ -1961,6 +1970,9 @@ type InstallModelMultipartRequestBody = ModelInstall
 
 // UpdateQueueJSONRequestBody defines body for UpdateQueue for application/json ContentType.
 type UpdateQueueJSONRequestBody = QueueUpdate
+
+// UpdateQueueMultipartRequestBody defines body for UpdateQueue for multipart/form-data ContentType.
+type UpdateQueueMultipartRequestBody = QueueUpdate
 
 // CreateProjectJSONRequestBody defines body for CreateProject for application/json ContentType.
 type CreateProjectJSONRequestBody = ProjectRequest

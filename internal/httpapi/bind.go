@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -35,10 +34,23 @@ const (
 type fields struct {
 	values map[string]any
 	files  map[string]*assets.Asset
+	// empty are the fields that were sent without a value.
+	empty map[string]bool
+	// checked: the body was read to its end. What is wrong with it is in wrong, and values holds the rest.
+	checked bool
+	wrong   complaints
 }
 
 func newFields() *fields {
-	return &fields{values: map[string]any{}, files: map[string]*assets.Asset{}}
+	return &fields{values: map[string]any{}, files: map[string]*assets.Asset{}, empty: map[string]bool{}}
+}
+
+// missing refuses a request without the field, in the words of sentence unless the field came without a value.
+func (f *fields) missing(name, sentence string) *Problem {
+	if f.empty[name] {
+		return invalid(name, fmt.Sprintf(cameEmpty, name))
+	}
+	return invalid(name, sentence)
 }
 
 func (f *fields) str(name string) string { value, _ := f.values[name].(string); return value }
@@ -95,7 +107,7 @@ func (b *binder) bind(c echo.Context, p auth.Principal) (*fields, error) {
 	body, done := b.body(c)
 	defer done()
 	var raw map[string]any
-	check := &checker{registry: b.registry}
+	check := newChecker(b.registry)
 	switch {
 	case kind == "multipart/form-data" && params["boundary"] != "":
 		raw, err = b.readForm(r.Context(), multipart.NewReader(body, params["boundary"]), p, f, check)
@@ -117,18 +129,32 @@ func (b *binder) check(f *fields, raw map[string]any, check *checker) error {
 		all[name] = value
 	}
 	for name, asset := range f.files {
-		for other := range raw {
-			if canonical, ok := (&checker{registry: b.registry}).canonical(b.schema, other, ""); ok && canonical == name {
+		for other, value := range raw {
+			canonical, ok := check.canonical(b.schema, other)
+			switch {
+			case !ok || canonical != name:
+			case check.isEmpty(b.schema.Properties[name], value, name):
+				delete(all, other)
+			default:
 				return invalid(name, fmt.Sprintf("%s was sent as a file and as a value: send one of them", name))
 			}
 		}
 		all[name] = asset.ID.String()
 	}
-	f.values = check.object(b.schema, all, "")
+	f.settle(b.schema, all, check)
 	for name := range f.files {
 		delete(f.values, name)
 	}
-	return check.problem()
+	return f.wrong.err()
+}
+
+// settle checks raw, keeps the values that are right and gathers what is wrong.
+func (f *fields) settle(schema *huma.Schema, raw map[string]any, check *checker) {
+	f.values, f.empty, f.checked = check.object(schema, raw, ""), check.empty, true
+	for name := range check.told {
+		delete(f.values, name)
+	}
+	f.wrong.add(check.problem(), check.told)
 }
 
 // body of the request with a limit on how long nothing may arrive; done takes the limit off again, since the connection is watched on.
@@ -164,21 +190,19 @@ func brokenOff() *Problem {
 func (b *binder) readJSON(body io.Reader) (map[string]any, error) {
 	limited := &io.LimitedReader{R: body, N: b.maxJSON + 1}
 	var raw map[string]any
-	decoder := json.NewDecoder(limited)
-	err := decoder.Decode(&raw)
+	err := decodeJSON(limited, &raw)
 	var p *Problem
 	switch {
 	case limited.N <= 0:
 		return nil, newProblem(413, "too_large", "The request is too large", fmt.Sprintf("the JSON body is larger than %d bytes: raise http.max_json_bytes or send files as multipart/form-data", b.maxJSON))
 	case errors.As(err, &p):
 		return nil, p
+	case errors.Is(err, errMoreJSON):
+		return nil, newProblem(422, "bad_json", "The body is no JSON object", "there is something after the JSON object: send one object")
 	case err != nil:
 		return nil, newProblem(422, "bad_json", "The body is no JSON object", jsonTrouble(err))
 	case raw == nil:
 		return nil, newProblem(422, "bad_json", "The body is no JSON object", "the body must be a JSON object")
-	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return nil, newProblem(422, "bad_json", "The body is no JSON object", "there is something after the JSON object: send one object")
 	}
 	return raw, nil
 }
@@ -194,9 +218,12 @@ func jsonTrouble(err error) string {
 	return "the body must be a JSON object"
 }
 
-// readForm returns the texts of a form as the values that they stand for; its files are in f.
+// mostSkipped bounds what is read of a form in bytes after a file of it was refused, only to see what else is wrong.
+const mostSkipped = 8 << 20
+
+// readForm returns the texts of a form; its files are in f. A file that is refused is told with what else is wrong.
 func (b *binder) readForm(ctx context.Context, form *multipart.Reader, p auth.Principal, f *fields, check *checker) (map[string]any, error) {
-	raw := map[string]any{}
+	raw, skipped := map[string]any{}, int64(0)
 	for parts := 0; ; parts++ {
 		part, err := form.NextPart()
 		if errors.Is(err, io.EOF) {
@@ -208,10 +235,17 @@ func (b *binder) readForm(ctx context.Context, form *multipart.Reader, p auth.Pr
 		if parts >= mostParts {
 			return nil, newProblem(422, "bad_form", "The form cannot be read", fmt.Sprintf("the form has more than %d parts", mostParts))
 		}
-		if isFile(part) {
-			err = b.readFile(ctx, part, p, f)
-		} else {
-			err = b.readText(part, raw, check)
+		switch {
+		case !isFile(part):
+			err = b.readText(part, raw)
+		case len(check.found) == 0:
+			err = b.readFile(ctx, part, p, f, check)
+		}
+		if err == nil && isFile(part) && len(check.found) > 0 {
+			n, copyErr := io.CopyN(io.Discard, part, mostSkipped-skipped)
+			if skipped += n; copyErr == nil {
+				return nil, check.problem() // there is more of it than is worth reading
+			}
 		}
 		if err != nil {
 			return nil, err
@@ -233,7 +267,7 @@ func formTrouble(err error) error {
 	return newProblem(422, "bad_form", "The form cannot be read", "the multipart form is broken or ends early: send it again")
 }
 
-func (b *binder) readText(part *multipart.Part, raw map[string]any, check *checker) error {
+func (b *binder) readText(part *multipart.Part, raw map[string]any) error {
 	name := part.FormName()
 	content, err := io.ReadAll(io.LimitReader(part, longestFormValue+1))
 	if err != nil {
@@ -246,44 +280,24 @@ func (b *binder) readText(part *multipart.Part, raw map[string]any, check *check
 		return invalid(clip(name), fmt.Sprintf("%s was sent twice", clip(name)))
 	}
 	raw[name] = string(content)
-	if canonical, ok := (&checker{registry: b.registry}).canonical(b.schema, name, ""); ok {
-		raw[name] = check.typed(b.schema.Properties[canonical], string(content), canonical)
-	}
 	return nil
 }
 
-// typed turns a form's text into what the schema says; what does not fit stays text, which the check then refuses.
-func (c *checker) typed(schema *huma.Schema, text, name string) any {
-	switch c.resolve(schema).Type {
-	case huma.TypeInteger, huma.TypeNumber:
-		if number, err := strconv.ParseFloat(strings.TrimSpace(text), 64); err == nil {
-			return number
-		}
-	case huma.TypeBoolean:
-		if value, err := strconv.ParseBool(strings.TrimSpace(text)); err == nil {
-			return value
-		}
-	case huma.TypeArray, huma.TypeObject:
-		var value any
-		if err := json.Unmarshal([]byte(text), &value); err == nil && value != nil {
-			return value
-		}
-	}
-	return text
-}
-
-func (b *binder) readFile(ctx context.Context, part *multipart.Part, p auth.Principal, f *fields) error {
-	check := &checker{registry: b.registry}
-	name, ok := check.canonical(b.schema, part.FormName(), "")
+// readFile takes a file in. A refusal of it is left to check; the error is of the request itself, or ours.
+func (b *binder) readFile(ctx context.Context, part *multipart.Part, p auth.Principal, f *fields, check *checker) error {
+	name, ok := check.canonical(b.schema, part.FormName())
 	if !ok {
-		return check.problem()
+		check.unknown(b.schema, part.FormName(), part.FileName(), "")
+		return nil
 	}
 	kind, isMedia := mediaFields[name]
 	if !isMedia {
-		return invalid(name, fmt.Sprintf("%s is a value, not a file: send it without a filename", name))
+		check.say("/"+name, codeInvalid, "%s is a value, not a file: send it without a filename", name)
+		return nil
 	}
 	if f.files[name] != nil {
-		return invalid(name, fmt.Sprintf("%s was sent twice", name))
+		check.say("/"+name, codeInvalid, "%s was sent twice", name)
+		return nil
 	}
 	source := &source{part: part}
 	asset, err := b.assets.Ingest(ctx, assets.IngestRequest{Owner: p.Owner, Reader: source, Filename: strings.ToValidUTF8(part.FileName(), "_"), Want: media.Kind(kind)})
@@ -291,7 +305,12 @@ func (b *binder) readFile(ctx context.Context, part *multipart.Part, p auth.Prin
 		return formTrouble(source.broken)
 	}
 	if err != nil {
-		return onField(err, name)
+		refused := problemOf(onField(err, name))
+		if refused.Status != http.StatusUnprocessableEntity {
+			return err
+		}
+		check.refuse(refused)
+		return nil
 	}
 	f.files[name] = asset
 	return nil
@@ -317,7 +336,7 @@ func onField(err error, name string) error {
 	if p.Status != 422 || len(p.Errors) > 0 {
 		return err
 	}
-	return newProblem(p.Status, p.Err.Code, p.Title, p.Detail, FieldProblem{"/" + name, p.Detail})
+	return newProblem(p.Status, p.Err.Code, p.Title, p.Detail, FieldProblem{Pointer: "/" + name, Detail: p.Detail})
 }
 
 // discard throws away the files of a request that came to nothing. The request's own end must not keep them.

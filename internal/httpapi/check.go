@@ -21,12 +21,16 @@ import (
 type checker struct {
 	registry huma.Registry
 	found    []finding
+	// told are the fields about which something was said: what follows from it needs no word more.
+	told map[string]bool
+	// empty are the fields that came without a value, under their canonical names.
+	empty map[string]bool
 }
 
 // finding is one thing that is wrong. What is said first is what keeps the rest from being understood: names before values.
 type finding struct {
-	rank int
-	code string
+	rank        int
+	code, title string
 	FieldProblem
 }
 
@@ -36,9 +40,34 @@ const (
 	codeInvalid = "invalid_request"
 )
 
+func newChecker(registry huma.Registry) *checker {
+	return &checker{registry: registry, told: map[string]bool{}, empty: map[string]bool{}}
+}
+
 func (c *checker) say(pointer, code, format string, args ...any) {
-	rank := map[string]int{codeMissing: 0, codeUnknown: 1, codeInvalid: 2}[code]
-	c.found = append(c.found, finding{rank, code, FieldProblem{pointer, fmt.Sprintf(format, args...)}})
+	rank, title := 2, "The request cannot be honoured"
+	switch code {
+	case codeMissing:
+		rank, title = 0, "Not available yet"
+	case codeUnknown:
+		rank, title = 1, "Unknown field"
+	}
+	c.told[topOf(pointer)] = true
+	c.found = append(c.found, finding{rank, code, title, FieldProblem{Pointer: pointer, Detail: fmt.Sprintf(format, args...)}})
+}
+
+// refuse adds what another part of the program says of a field.
+func (c *checker) refuse(p *Problem) {
+	for _, field := range p.Errors {
+		c.told[topOf(field.Pointer)] = true
+		c.found = append(c.found, finding{2, p.Err.Code, p.Title, field})
+	}
+}
+
+// topOf is the member of the body that a pointer leads into.
+func topOf(pointer string) string {
+	top, _, _ := strings.Cut(strings.TrimPrefix(pointer, "/"), "/")
+	return top
 }
 
 // problem of everything found, nil when nothing was.
@@ -56,14 +85,7 @@ func (c *checker) problem() error {
 	for _, f := range c.found {
 		list = append(list, f.FieldProblem)
 	}
-	title := "The request cannot be honoured"
-	switch c.found[0].code {
-	case codeUnknown:
-		title = "Unknown field"
-	case codeMissing:
-		title = "Not available yet"
-	}
-	return newProblem(422, c.found[0].code, title, list[0].Detail, list...)
+	return problemOfFields(c.found[0].code, c.found[0].title, list, 0)
 }
 
 func (c *checker) resolve(schema *huma.Schema) *huma.Schema {
@@ -73,17 +95,22 @@ func (c *checker) resolve(schema *huma.Schema) *huma.Schema {
 	return schema
 }
 
-// object checks raw and returns it under canonical names. null is the same as absent.
+// object checks raw and returns it under canonical names. Null and an empty text are the same as absent.
 func (c *checker) object(schema *huma.Schema, raw map[string]any, at string) map[string]any {
-	values, spelt := map[string]any{}, map[string]string{}
+	values, spelt, empty := map[string]any{}, map[string]string{}, map[string]bool{}
 	names := make([]string, 0, len(raw))
 	for name := range raw {
 		names = append(names, name)
 	}
 	slices.Sort(names)
 	for _, name := range names {
-		canonical, ok := c.canonical(schema, name, at)
-		if !ok || raw[name] == nil {
+		canonical, ok := c.canonical(schema, name)
+		switch {
+		case !ok:
+			c.unknown(schema, name, raw[name], at)
+			continue
+		case c.isEmpty(schema.Properties[canonical], raw[name], canonical):
+			empty[canonical] = true
 			continue
 		}
 		if earlier, twice := spelt[canonical]; twice {
@@ -93,16 +120,28 @@ func (c *checker) object(schema *huma.Schema, raw map[string]any, at string) map
 		spelt[canonical] = name
 		values[canonical] = c.value(schema.Properties[canonical], raw[name], at+"/"+canonical, canonical)
 	}
+	for name := range empty {
+		c.empty[strings.TrimPrefix(at+"/"+name, "/")] = spelt[name] == ""
+	}
 	for _, name := range schema.Required {
-		if _, ok := values[name]; !ok && spelt[name] == "" {
+		switch {
+		case spelt[name] != "", at == "" && c.told[name]:
+			continue
+		case empty[name]:
+			c.say(at+"/"+name, codeInvalid, cameEmpty, name)
+		default:
 			c.say(at+"/"+name, codeInvalid, "%s is missing", name)
 		}
+		c.found[len(c.found)-1].rank = 3 // after what was sent
 	}
 	return values
 }
 
+// cameEmpty is said of a field that is needed and was sent without a value: in n8n that is an expression that found nothing.
+const cameEmpty = "%s is missing: it was sent without a value; in n8n, look at what the expression behind it gives"
+
 // canonical finds the field that a name means: itself in camelCase or snake_case, or what it is an alias of.
-func (c *checker) canonical(schema *huma.Schema, name, at string) (string, bool) {
+func (c *checker) canonical(schema *huma.Schema, name string) (string, bool) {
 	snake := toSnake(name)
 	if schema.Properties[snake] != nil {
 		return snake, true
@@ -111,19 +150,29 @@ func (c *checker) canonical(schema *huma.Schema, name, at string) (string, bool)
 	if isAlias && schema.Properties[target] != nil {
 		return target, true
 	}
-	pointer := at + "/" + escape(name)
-	for _, wanted := range []string{snake, target} {
+	return "", false
+}
+
+// unknown refuses a name that means no field of the schema. A field whose feature is still to come may be there without a value.
+func (c *checker) unknown(schema *huma.Schema, name string, value any, at string) {
+	snake, pointer := toSnake(name), at+"/"+escape(name)
+	for _, wanted := range []string{snake, aliases[snake]} {
 		if feature, ok := absent[wanted]; ok {
-			c.say(pointer, codeMissing, "%s: this version has no %s; leave the field out", clip(name), feature)
-			return "", false
+			if text, isText := value.(string); value != nil && (!isText || strings.TrimSpace(text) != "") {
+				c.say(pointer, codeMissing, "%s: this version has no %s; leave the field out", clip(name), feature)
+			}
+			return
 		}
 	}
-	if nearest := engine.Nearest(snake, propertyNames(schema)); nearest != "" {
-		c.say(pointer, codeUnknown, "%s is not a field of this request; did you mean %s?", clip(name), nearest)
-	} else {
+	nearest := engine.Nearest(snake, propertyNames(schema))
+	if nearest == "" {
 		c.say(pointer, codeUnknown, "%s is not a field of this request; its fields are %s", clip(name), strings.Join(propertyNames(schema), ", "))
+		return
 	}
-	return "", false
+	c.say(pointer, codeUnknown, "%s is not a field of this request; did you mean %s?", clip(name), nearest)
+	if at == "" {
+		c.told[nearest] = true
+	}
 }
 
 func propertyNames(schema *huma.Schema) []string {
@@ -149,44 +198,45 @@ func toSnake(name string) string {
 // escape a name for a JSON pointer.
 func escape(name string) string { return strings.NewReplacer("~", "~0", "/", "~1").Replace(clip(name)) }
 
-// value checks one value; lists and objects are returned under canonical names.
+// value checks one value and returns it as its schema has it; lists and objects are returned under canonical names.
 func (c *checker) value(schema *huma.Schema, value any, at, name string) any {
 	schema = c.resolve(schema)
 	switch schema.Type {
 	case huma.TypeString:
-		c.text(schema, value, at, name)
+		return c.text(schema, value, at, name)
 	case huma.TypeInteger, huma.TypeNumber:
-		c.number(schema, value, at, name)
+		return c.number(schema, value, at, name)
 	case huma.TypeBoolean:
-		if _, ok := value.(bool); !ok {
-			c.say(at, codeInvalid, "%s must be true or false", name)
+		truth, ok := asBool(value)
+		if !ok {
+			c.say(at, codeInvalid, "%s must be true or false; %s was sent", name, shown(value))
 		}
+		return truth
 	case huma.TypeArray:
 		return c.list(schema, value, at, name)
 	case huma.TypeObject:
-		fields, ok := value.(map[string]any)
+		fields, ok := asJSON(value).(map[string]any)
 		switch {
 		case !ok:
 			c.say(at, codeInvalid, "%s must be an object", name)
 		case len(schema.Properties) > 0:
 			return c.object(schema, fields, at)
 		}
+		return fields
 	}
 	return value
 }
 
-func (c *checker) text(schema *huma.Schema, value any, at, name string) {
-	text, ok := value.(string)
+func (c *checker) text(schema *huma.Schema, value any, at, name string) any {
+	text, ok := asText(schema, value)
 	_, isMedia := mediaFields[name]
 	switch {
-	case !ok && isMedia:
+	case isMedia && (!ok || !isString(value)):
 		c.say(at, codeInvalid, "%s must be a file, an asset id, a job id, an https URL or a data: URI", name)
-		return
+		return value
 	case !ok:
 		c.say(at, codeInvalid, "%s must be text", name)
-		return
-	case isMedia && strings.TrimSpace(text) == "":
-		c.say(at, codeInvalid, "%s is empty: send a file, an id, an https URL or a data: URI", name)
+		return value
 	case !storable(text):
 		c.say(at, codeInvalid, "%s holds a character that cannot be stored: send UTF-8 without NUL", name)
 	case schema.MinLength != nil && *schema.MinLength > 0 && strings.TrimSpace(text) == "":
@@ -199,7 +249,10 @@ func (c *checker) text(schema *huma.Schema, value any, at, name string) {
 		c.say(at, codeInvalid, "%s is %q; choose one of %s", name, clip(text), oneOf(schema.Enum))
 	}
 	c.format(schema.Format, text, at, name)
+	return text
 }
+
+func isString(value any) bool { _, ok := value.(string); return ok }
 
 // storable says whether Postgres takes the text.
 func storable(text string) bool { return utf8.ValidString(text) && !strings.ContainsRune(text, 0) }
@@ -225,13 +278,14 @@ func oneOf(values []any) string {
 	return strings.Join(words, ", ")
 }
 
-func (c *checker) number(schema *huma.Schema, value any, at, name string) {
-	number, ok := value.(float64)
+func (c *checker) number(schema *huma.Schema, value any, at, name string) any {
+	number, ok := asNumber(value)
+	text, _ := value.(string)
 	switch {
+	case !ok && strings.Contains(text, ","):
+		c.say(at, codeInvalid, "%s is %s; write a number with a point before its decimals and no other sign, such as 0.5", name, shown(value))
 	case !ok:
-		c.say(at, codeInvalid, "%s must be a number", name)
-	case math.IsNaN(number) || math.IsInf(number, 0):
-		c.say(at, codeInvalid, "%s must be a number", name)
+		c.say(at, codeInvalid, "%s must be a number; %s was sent", name, shown(value))
 	case schema.Type == huma.TypeInteger && number != math.Trunc(number):
 		c.say(at, codeInvalid, "%s is %s; it must be a whole number", name, plainNumber(number))
 	case schema.Minimum != nil && number < *schema.Minimum:
@@ -239,15 +293,16 @@ func (c *checker) number(schema *huma.Schema, value any, at, name string) {
 	case schema.Maximum != nil && number > *schema.Maximum:
 		c.say(at, codeInvalid, "%s is %s; the most is %s", name, plainNumber(number), plainNumber(*schema.Maximum))
 	}
+	return number
 }
 
 func plainNumber(n float64) string { return strconv.FormatFloat(n, 'f', -1, 64) }
 
 func (c *checker) list(schema *huma.Schema, value any, at, name string) any {
-	entries, ok := value.([]any)
+	entries, ok := asJSON(value).([]any)
 	switch {
 	case !ok:
-		c.say(at, codeInvalid, "%s must be a list", name)
+		c.say(at, codeInvalid, "%s must be a list, or the JSON text of one, such as %s", name, exampleOf(c.resolve(schema.Items)))
 		return value
 	case schema.MinItems != nil && len(entries) < *schema.MinItems:
 		c.say(at, codeInvalid, "%s has %d entries; the least is %d", name, len(entries), *schema.MinItems)
@@ -260,6 +315,16 @@ func (c *checker) list(schema *huma.Schema, value any, at, name string) any {
 		checked = append(checked, c.value(schema.Items, entry, fmt.Sprintf("%s/%d", at, i), fmt.Sprintf("entry %d of %s", i+1, name)))
 	}
 	return checked
+}
+
+// exampleOf a list with such entries, as JSON.
+func exampleOf(entry *huma.Schema) string {
+	switch {
+	case len(entry.Properties) > 0 && len(entry.Required) > 0:
+		return `[{"` + entry.Required[0] + `":"..."}]`
+	default:
+		return `["...","..."]`
+	}
 }
 
 func clip(text string) string {

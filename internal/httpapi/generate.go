@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"math/big"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -16,6 +17,7 @@ import (
 	"github.com/apibr/studio/internal/assets"
 	"github.com/apibr/studio/internal/auth"
 	"github.com/apibr/studio/internal/engine"
+	"github.com/apibr/studio/internal/fetch"
 	"github.com/apibr/studio/internal/jobs"
 	"github.com/apibr/studio/internal/media"
 	"github.com/apibr/studio/internal/plan"
@@ -35,7 +37,8 @@ type generation struct {
 	// inputs are the fields that become files of the engine, with the engine's name for each.
 	inputs map[string]string
 	// resolve checks what belongs together and turns media and voices into inputs.
-	resolve func(s *Server, ctx context.Context, p auth.Principal, f *fields, spec *jobs.Spec) error
+	// It tells f.wrong of all that is wrong.
+	resolve func(s *Server, ctx context.Context, p auth.Principal, f *fields, spec *jobs.Spec)
 }
 
 var speech = generation{kind: jobs.TypeSpeech, output: media.Audio, resolve: (*Server).resolveSpeech,
@@ -56,24 +59,16 @@ var avatar = generation{kind: jobs.TypeAvatar, output: media.Video, resolve: (*S
 	params: []string{"script", "language", "duration", "prompt", "fps", "preset", "aspect", "speed"},
 	inputs: map[string]string{"image": "image", "audio": "audio", "voice_id": "voice"}}
 
-// spec turns a bound request into a job.
+// spec turns a bound request into a job. It looks at everything before it refuses, so that the caller is told of all that is wrong; what
+// binding found in f.wrong is told with it.
 func (s *Server) spec(ctx context.Context, p auth.Principal, g generation, f *fields) (jobs.Spec, error) {
 	spec := jobs.Spec{Owner: p.Owner, Type: g.kind, Model: f.str("model"), Params: map[string]any{}, ProjectID: f.uuid("project_id"), ParentID: f.uuid("parent_id"),
 		Priority: int(f.number("priority")), ClientReference: f.str("client_reference")}
-	if err := s.checkProject(ctx, p, spec.ProjectID); err != nil {
-		return spec, err
-	}
+	f.wrong.add(s.checkProject(ctx, p, spec.ProjectID))
 	// The engine first: what no engine can do is refused before anything is fetched for it.
-	selection, err := s.choose(ctx, p, g, f, &spec)
-	if err != nil {
-		return spec, err
-	}
-	if err := checkLanguage(selection.Manifest, g, f); err != nil {
-		return spec, err
-	}
-	if err := checkFormat(g, f); err != nil {
-		return spec, err
-	}
+	selection, unanswered := s.choose(ctx, p, g, f, &spec)
+	f.wrong.add(unanswered)
+	f.wrong.add(checkFormat(g, f))
 	for _, name := range g.params {
 		if value, ok := f.values[name]; ok {
 			spec.Params[name] = value
@@ -82,13 +77,11 @@ func (s *Server) spec(ctx context.Context, p auth.Principal, g generation, f *fi
 	if err := setSeed(f, &spec); err != nil {
 		return spec, err
 	}
-	if problems := selection.Manifest.ValidateParams(string(g.kind), spec.Params); len(problems) > 0 {
-		return spec, paramProblem(selection.Manifest, problems)
+	if unanswered == nil {
+		f.wrong.add(checkEngine(selection.Manifest, g, f, spec.Params))
 	}
-	if err := checkPorts(selection.Manifest, g, f); err != nil {
-		return spec, err
-	}
-	if err := g.resolve(s, ctx, p, f, &spec); err != nil {
+	g.resolve(s, ctx, p, f, &spec)
+	if err := f.wrong.err(); err != nil {
 		return spec, err
 	}
 	setDefaults(selection.Manifest, string(g.kind), spec.Params, s.cfg.EngineDefaults[selection.Manifest.ID])
@@ -101,6 +94,17 @@ func (s *Server) spec(ctx context.Context, p auth.Principal, g generation, f *fi
 		}
 	}
 	return spec, nil
+}
+
+// checkEngine refuses what the engine does not honour: a language, a parameter, a file.
+func checkEngine(m *engine.Manifest, g generation, f *fields, params map[string]any) error {
+	var wrong complaints
+	wrong.add(checkLanguage(m, g, f))
+	if problems := m.ValidateParams(string(g.kind), params); len(problems) > 0 {
+		wrong.add(paramProblem(problems))
+	}
+	checkPorts(m, g, f, &wrong)
+	return wrong.err()
 }
 
 // ours are kept with the engine's parameters, so that the job shows them; the runner keeps them to itself.
@@ -207,17 +211,13 @@ func setDefaults(m *engine.Manifest, task string, params, configured map[string]
 }
 
 // checkPorts refuses a file or voice that the engine has no input for.
-func checkPorts(m *engine.Manifest, g generation, f *fields) error {
-	for field, input := range g.inputs {
-		if !f.has(field) {
-			continue
-		}
-		known := slices.ContainsFunc(m.Tasks[string(g.kind)].Inputs, func(port engine.Port) bool { return port.Name == input })
-		if !known {
-			return unsupported(m, field)
+func checkPorts(m *engine.Manifest, g generation, f *fields, wrong *complaints) {
+	for _, field := range slices.Sorted(maps.Keys(g.inputs)) {
+		known := slices.ContainsFunc(m.Tasks[string(g.kind)].Inputs, func(port engine.Port) bool { return port.Name == g.inputs[field] })
+		if f.has(field) && !known {
+			wrong.add(unsupported(m, field))
 		}
 	}
-	return nil
 }
 
 // checkLanguage refuses a language that the engine does not speak. A tag with a region that it lacks gets the language itself.
@@ -233,28 +233,28 @@ func checkLanguage(m *engine.Manifest, g generation, f *fields) error {
 		}
 	}
 	detail := fmt.Sprintf("engine %s does not speak %s; it speaks %s", m.ID, clip(wanted), strings.Join(m.Languages, ", "))
-	return newProblem(422, "unsupported_language", "The engine does not speak the language", detail, FieldProblem{"/language", detail})
+	return newProblem(422, "unsupported_language", "The engine does not speak the language", detail, FieldProblem{Pointer: "/language", Detail: detail})
 }
 
 func unsupported(m *engine.Manifest, field string) *Problem {
 	detail := fmt.Sprintf("engine %s does not honour %s: leave it out or choose another model", m.ID, field)
-	return newProblem(422, "unsupported_field", "The engine does not honour a field", detail, FieldProblem{"/" + field, detail})
+	return newProblem(422, "unsupported_field", "The engine does not honour a field", detail, FieldProblem{Pointer: "/" + field, Detail: detail})
 }
 
-func paramProblem(m *engine.Manifest, problems []engine.FieldError) *Problem {
+func paramProblem(problems []engine.FieldError) *Problem {
 	var list []FieldProblem
-	code, title := "invalid_request", "The request cannot be honoured"
+	code, title := codeInvalid, "The request cannot be honoured"
 	for _, p := range problems {
-		list = append(list, FieldProblem{p.Pointer, p.Detail})
+		detail := p.Detail
+		if name := strings.TrimPrefix(p.Pointer, "/"); !strings.Contains(detail, name) {
+			detail = name + ": " + detail
+		}
+		list = append(list, FieldProblem{Pointer: p.Pointer, Detail: detail})
 		if p.Kind == engine.Unsupported {
 			code, title = "unsupported_field", "The engine does not honour a field"
 		}
 	}
-	detail := list[0].Detail
-	if name := strings.TrimPrefix(list[0].Pointer, "/"); !strings.Contains(detail, name) {
-		detail = name + ": " + detail
-	}
-	return newProblem(422, code, title, detail, list...)
+	return problemOfFields(code, title, list, 0)
 }
 
 // checkFormat refuses a file format of another kind than the result.
@@ -272,68 +272,89 @@ func checkFormat(g generation, f *fields) error {
 	}
 }
 
-func (s *Server) resolveSpeech(ctx context.Context, p auth.Principal, f *fields, spec *jobs.Spec) error {
+func (s *Server) resolveSpeech(ctx context.Context, p auth.Principal, f *fields, spec *jobs.Spec) {
 	switch {
 	case f.has("text") && f.has("lines"):
-		return invalid("lines", "send text or lines, not both")
+		f.wrong.add(invalid("lines", "send text or lines, not both"))
 	case !f.has("text") && !f.has("lines"):
-		return invalid("text", "text is missing: send what to say, or lines")
+		f.wrong.add(f.missing("text", "text is missing: send what to say, or lines"))
 	}
 	if f.has("voice_id") {
-		ref, _, err := s.voiceInput(ctx, p.Owner, f.str("voice_id"), "voice_id", "voice")
-		if err != nil {
-			return err
-		}
-		spec.Inputs = append(spec.Inputs, ref)
+		s.addVoice(ctx, p, f, spec)
 	} else if f.has("text") {
-		return invalid("voice_id", "voice_id is missing: GET /api/v1/audio/voices lists the voices")
+		f.wrong.add(f.missing("voice_id", "voice_id is missing: GET /api/v1/audio/voices lists the voices"))
 	}
-	return s.resolveLines(ctx, p, f, spec)
+	s.resolveLines(ctx, p, f, spec)
+}
+
+// addVoice makes the voice of the request an input.
+func (s *Server) addVoice(ctx context.Context, p auth.Principal, f *fields, spec *jobs.Spec) {
+	ref, _, err := s.voiceInput(ctx, p.Owner, f.str("voice_id"), "voice_id", "voice")
+	f.wrong.add(err)
+	spec.Inputs = append(spec.Inputs, ref)
+}
+
+// addMedia makes a media field an input. Nothing is fetched for a request that will be refused.
+func (s *Server) addMedia(ctx context.Context, p auth.Principal, f *fields, spec *jobs.Spec, field, input string) *assets.Asset {
+	if !f.has(field) {
+		return nil // that it is missing was said
+	}
+	if !f.wrong.none() && f.files[field] == nil && fetch.IsRef(f.str(field)) {
+		return nil
+	}
+	ref, asset, err := s.mediaInput(ctx, p.Owner, f, field, input)
+	f.wrong.add(err)
+	spec.Inputs = append(spec.Inputs, ref)
+	return asset
 }
 
 // resolveLines gives each line's voice an input of its own.
-func (s *Server) resolveLines(ctx context.Context, p auth.Principal, f *fields, spec *jobs.Spec) error {
+func (s *Server) resolveLines(ctx context.Context, p auth.Principal, f *fields, spec *jobs.Spec) {
 	list, _ := f.values["lines"].([]any)
 	var lines []any
+	var wrong []FieldProblem
 	for i, entry := range list {
 		line := maps.Clone(entry.(map[string]any)) // its shape has been checked
 		field := fmt.Sprintf("lines/%d/voice_id", i)
 		name, _ := line["voice_id"].(string)
 		if name == "" && !f.has("voice_id") {
-			return invalid(field, fmt.Sprintf("line %d has no voice: give it a voice_id, or send one for all lines", i+1))
+			wrong = append(wrong, invalid(field, fmt.Sprintf("line %d has no voice: give it a voice_id, or send one for all lines", i+1)).Errors...)
 		}
 		if name != "" {
 			ref, voice, err := s.voiceInput(ctx, p.Owner, name, field, fmt.Sprintf("voice_%d", i))
-			if err != nil {
-				return err
+			switch {
+			case err != nil && problemOf(err).Status == http.StatusUnprocessableEntity:
+				wrong = append(wrong, problemOf(err).Errors...)
+			case err != nil:
+				f.wrong.add(err)
+				return
+			default:
+				line["voice_id"] = voice.ID.String()
+				spec.Inputs = append(spec.Inputs, ref)
 			}
-			line["voice_id"] = voice.ID.String()
-			spec.Inputs = append(spec.Inputs, ref)
 		}
 		lines = append(lines, line)
+	}
+	if len(wrong) > 0 {
+		f.wrong.add(problemOfFields(codeInvalid, "The request cannot be honoured", wrong, 0))
 	}
 	if lines != nil {
 		spec.Params["lines"] = lines
 	}
-	return nil
 }
 
-func (s *Server) resolveClone(ctx context.Context, p auth.Principal, f *fields, spec *jobs.Spec) error {
-	ref, sample, err := s.mediaInput(ctx, p.Owner, f, "audio", "sample")
-	if err != nil {
-		return err
+func (s *Server) resolveClone(ctx context.Context, p auth.Principal, f *fields, spec *jobs.Spec) {
+	sample := s.addMedia(ctx, p, f, spec, "audio", "sample")
+	f.wrong.add(s.checkSample(sample))
+	if !f.wrong.none() {
+		return
 	}
-	if err := s.checkSample(sample); err != nil {
-		return err
-	}
-	spec.Inputs = append(spec.Inputs, ref)
 	spec.Params["min_seconds"], spec.Params["recommended_seconds"] = s.cfg.MinVoiceSeconds, max(s.cfg.RecommendedVoiceSeconds, leastSample)
 	language := f.str("language")
 	if language == "" {
 		language = defaultLanguage
 	}
-	spec.NewVoice = &jobs.NewVoice{Name: f.str("name"), Language: language, SampleAssetID: ref.AssetID, ConsentNote: f.str("consent_note")}
-	return nil
+	spec.NewVoice = &jobs.NewVoice{Name: f.str("name"), Language: language, SampleAssetID: spec.Inputs[0].AssetID, ConsentNote: f.str("consent_note")}
 }
 
 // leastSample in seconds is the least that engines take as recommended: shorter samples are refused anyway.
@@ -342,36 +363,17 @@ const leastSample = 0.5
 // defaultLanguage of a voice whose request names none.
 const defaultLanguage = "pt-BR"
 
-func (s *Server) resolveImage(ctx context.Context, p auth.Principal, f *fields, spec *jobs.Spec) error {
-	if !f.has("image") {
-		return nil
-	}
-	ref, _, err := s.mediaInput(ctx, p.Owner, f, "image", "image")
-	if err == nil {
-		spec.Inputs = append(spec.Inputs, ref)
-	}
-	return err
+func (s *Server) resolveImage(ctx context.Context, p auth.Principal, f *fields, spec *jobs.Spec) {
+	s.addMedia(ctx, p, f, spec, "image", "image")
 }
 
-func (s *Server) resolveEdit(ctx context.Context, p auth.Principal, f *fields, spec *jobs.Spec) error {
-	ref, picture, err := s.mediaInput(ctx, p.Owner, f, "image", "image")
-	if err != nil {
-		return err
-	}
-	spec.Inputs = append(spec.Inputs, ref)
-	if !f.has("mask") {
-		return nil
-	}
-	ref, mask, err := s.mediaInput(ctx, p.Owner, f, "mask", "mask")
-	if err != nil {
-		return err
-	}
-	spec.Inputs = append(spec.Inputs, ref)
+func (s *Server) resolveEdit(ctx context.Context, p auth.Principal, f *fields, spec *jobs.Spec) {
+	picture := s.addMedia(ctx, p, f, spec, "image", "image")
+	mask := s.addMedia(ctx, p, f, spec, "mask", "mask")
 	if known(picture) && known(mask) && (*picture.Width != *mask.Width || *picture.Height != *mask.Height) {
-		return invalid("mask", fmt.Sprintf("the mask is %d x %d pixels and the image %d x %d: send a mask of the image's size, white where it shall change",
-			*mask.Width, *mask.Height, *picture.Width, *picture.Height))
+		f.wrong.add(invalid("mask", fmt.Sprintf("the mask is %d x %d pixels and the image %d x %d: send a mask of the image's size, white where it shall change",
+			*mask.Width, *mask.Height, *picture.Width, *picture.Height)))
 	}
-	return nil
 }
 
 // known says whether a picture's size is known: one that is still being made has none yet.
@@ -379,52 +381,39 @@ func known(picture *assets.Asset) bool {
 	return picture != nil && picture.Width != nil && picture.Height != nil
 }
 
-func (s *Server) resolveUpscale(ctx context.Context, p auth.Principal, f *fields, spec *jobs.Spec) error {
-	ref, picture, err := s.mediaInput(ctx, p.Owner, f, "image", "image")
-	if err != nil {
-		return err
-	}
-	spec.Inputs = append(spec.Inputs, ref)
+func (s *Server) resolveUpscale(ctx context.Context, p auth.Principal, f *fields, spec *jobs.Spec) {
+	picture := s.addMedia(ctx, p, f, spec, "image", "image")
 	if !known(picture) {
-		return nil
+		return
 	}
 	scale := int64(f.number("scale"))
 	width, height := int64(*picture.Width)*scale, int64(*picture.Height)*scale
 	if width*height > s.cfg.MaxImagePixels || max(width, height) > s.cfg.MaxImageSide {
-		return invalid("scale", fmt.Sprintf("the result would have %d x %d pixels; the most are %d pixels (media.max_image_pixels) and edges of %d (media.max_image_side): send a smaller image or scale 2",
-			width, height, s.cfg.MaxImagePixels, s.cfg.MaxImageSide))
+		f.wrong.add(invalid("scale", fmt.Sprintf("the result would have %d x %d pixels; the most are %d pixels (media.max_image_pixels) and edges of %d (media.max_image_side): send a smaller image or scale 2",
+			width, height, s.cfg.MaxImagePixels, s.cfg.MaxImageSide)))
 	}
-	return nil
 }
 
-func (s *Server) resolveAvatar(ctx context.Context, p auth.Principal, f *fields, spec *jobs.Spec) error {
+func (s *Server) resolveAvatar(ctx context.Context, p auth.Principal, f *fields, spec *jobs.Spec) {
 	switch {
 	case f.has("audio") && (f.has("script") || f.has("voice_id")):
-		return invalid("audio", "send audio, or voice_id and script, not both")
+		f.wrong.add(invalid("audio", "send audio, or voice_id and script, not both"))
 	case !f.has("audio") && !f.has("script"):
-		return invalid("script", "script is missing: send voice_id and script, or audio")
+		f.wrong.add(f.missing("script", "script is missing: send voice_id and script, or audio"))
 	case !f.has("audio") && !f.has("voice_id"):
-		return invalid("voice_id", "voice_id is missing: GET /api/v1/audio/voices lists the voices")
+		f.wrong.add(f.missing("voice_id", "voice_id is missing: GET /api/v1/audio/voices lists the voices"))
 	}
 	for _, name := range []string{"language", "speed"} {
 		if f.has("audio") && f.has(name) {
-			return invalid(name, fmt.Sprintf("%s is for a script: leave it out when you send audio", name))
+			f.wrong.add(invalid(name, fmt.Sprintf("%s is for a script: leave it out when you send audio", name)))
 		}
 	}
-	ref, _, err := s.mediaInput(ctx, p.Owner, f, "image", "image")
-	if err != nil {
-		return err
-	}
-	spec.Inputs = append(spec.Inputs, ref)
+	s.addMedia(ctx, p, f, spec, "image", "image")
 	if f.has("audio") {
-		ref, _, err = s.mediaInput(ctx, p.Owner, f, "audio", "audio")
-	} else {
-		ref, _, err = s.voiceInput(ctx, p.Owner, f.str("voice_id"), "voice_id", "voice")
+		s.addMedia(ctx, p, f, spec, "audio", "audio")
+	} else if f.has("voice_id") {
+		s.addVoice(ctx, p, f, spec)
 	}
-	if err == nil {
-		spec.Inputs = append(spec.Inputs, ref)
-	}
-	return err
 }
 
 // submit binds, resolves and queues one generation; the same Idempotency-Key gets the same job. What came with a request that makes
@@ -437,6 +426,9 @@ func (s *Server) submit(ctx context.Context, c echo.Context, p auth.Principal, g
 		}
 	}()
 	if err != nil {
+		if f.checked {
+			_, err = s.spec(ctx, p, g, f) // what else is wrong
+		}
 		return nil, false, err
 	}
 	once, replay, err := s.begin(ctx, p, string(g.kind), key, f)

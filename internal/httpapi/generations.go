@@ -169,10 +169,7 @@ func (s *Server) setBody(operation *huma.Operation, b *binder) {
 		if example, ok := examples[operation.OperationID]; ok {
 			json.Example = example
 		}
-		content := map[string]*huma.MediaType{"application/json": json}
-		if operation.Method == http.MethodPost {
-			content["multipart/form-data"] = &huma.MediaType{Schema: ref}
-		}
+		content := map[string]*huma.MediaType{"application/json": json, "multipart/form-data": {Schema: ref}}
 		operation.RequestBody = &huma.RequestBody{Required: true, Content: content}
 	}
 }

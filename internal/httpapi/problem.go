@@ -32,6 +32,9 @@ const mimeProblem = "application/problem+json"
 type FieldProblem struct {
 	Pointer string `json:"pointer" doc:"JSON pointer to the field" example:"/voice_id"`
 	Detail  string `json:"detail" doc:"What to change"`
+
+	// inPortuguese is Detail in Portuguese where the catalogue cannot give it.
+	inPortuguese string
 }
 
 // ErrorObject repeats the problem in the shape that OpenAI's clients read.
@@ -57,6 +60,8 @@ type Problem struct {
 	retryAfter string
 	// inPortuguese is Detail in Portuguese where the catalogue cannot give it: a text that came in both languages.
 	inPortuguese string
+	// more is how many wrong fields Errors leaves out.
+	more int
 }
 
 // Error is the sentence for the caller.
@@ -93,7 +98,7 @@ func newProblem(status int, code, title, detail string, fields ...FieldProblem) 
 
 // invalid is a 422 about one field.
 func invalid(field, detail string) *Problem {
-	return newProblem(http.StatusUnprocessableEntity, "invalid_request", "The request cannot be honoured", detail, FieldProblem{"/" + field, detail})
+	return newProblem(http.StatusUnprocessableEntity, "invalid_request", "The request cannot be honoured", detail, FieldProblem{Pointer: "/" + field, Detail: detail})
 }
 
 func notFound(what string) *Problem {
@@ -221,13 +226,13 @@ func typedProblem(err error) *Problem {
 	case errors.As(err, &missing):
 		return notInstalled(missing)
 	case errors.As(err, &model):
-		return newProblem(422, "unknown_model", "Unknown model", model.Error(), FieldProblem{"/model", model.Error()})
+		return newProblem(422, "unknown_model", "Unknown model", model.Error(), FieldProblem{Pointer: "/model", Detail: model.Error()})
 	case errors.As(err, &needs):
-		return newProblem(422, codeInvalid, "The request cannot be honoured", needs.Error(), FieldProblem{"/" + fieldOf(needs.Inputs[0]), needs.Error()})
+		return newProblem(422, codeInvalid, "The request cannot be honoured", needs.Error(), FieldProblem{Pointer: "/" + fieldOf(needs.Inputs[0]), Detail: needs.Error()})
 	case errors.As(err, &idle):
-		return newProblem(422, "unsupported_field", "The engine does not honour a field", idle.Error(), FieldProblem{"/" + idle.Parameter, idle.Error()})
+		return newProblem(422, "unsupported_field", "The engine does not honour a field", idle.Error(), FieldProblem{Pointer: "/" + idle.Parameter, Detail: idle.Error()})
 	case errors.As(err, &language):
-		return newProblem(422, "unsupported_language", "The engine does not speak the language", language.Error(), FieldProblem{"/language", language.Error()})
+		return newProblem(422, "unsupported_language", "The engine does not speak the language", language.Error(), FieldProblem{Pointer: "/language", Detail: language.Error()})
 	case errors.As(err, &large):
 		return newProblem(422, "no_memory", "The job does not fit this computer", large.Error())
 	case errors.As(err, &task):
@@ -239,11 +244,12 @@ func typedProblem(err error) *Problem {
 
 // notInstalled says what to install, in the words of the engine's own manifest.
 func notInstalled(e *engine.NotInstalledError) *Problem {
-	p := newProblem(422, "engine_not_installed", "The engine is not installed", e.Error(), FieldProblem{"/quality", e.Error()})
+	p := newProblem(422, "engine_not_installed", "The engine is not installed", e.Error(), FieldProblem{Pointer: "/quality", Detail: e.Error()})
 	p.inPortuguese = fmt.Sprintf("o motor %s não está instalado: %s", e.Engine, e.How.PtBR)
 	if e.Model != "" {
 		p.inPortuguese = fmt.Sprintf("o motor %s do modelo %s não está instalado: %s", e.Engine, e.Model, e.How.PtBR)
 	}
+	p.Errors[0].inPortuguese = p.inPortuguese
 	return p
 }
 
@@ -297,7 +303,15 @@ func (p *Problem) in(ctx context.Context) *Problem {
 	sent.Title, sent.Detail, sent.Err.Message = inPortuguese(p.Title), inPortuguese(p.Detail), inPortuguese(p.Err.Message)
 	sent.Errors = nil
 	for _, field := range p.Errors {
-		sent.Errors = append(sent.Errors, FieldProblem{field.Pointer, inPortuguese(field.Detail)})
+		if field.Detail = inPortuguese(field.Detail); field.inPortuguese != "" {
+			field.Detail = field.inPortuguese
+		}
+		sent.Errors = append(sent.Errors, field)
+	}
+	if len(sent.Errors) > 1 {
+		sent.Detail = together(sent.Errors, "%d coisas a mudar: ", " (e mais %d)", p.more)
+		sent.Err.Message = sent.Detail
+		return &sent
 	}
 	if p.inPortuguese != "" {
 		sent.Detail, sent.Err.Message = p.inPortuguese, p.inPortuguese

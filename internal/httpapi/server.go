@@ -195,7 +195,7 @@ func refusal(status int, message string, errs []error) *Problem {
 		}
 	}
 	if len(fields) > 0 {
-		return newProblem(status, codeInvalid, "The request cannot be honoured", fields[0].Detail, fields...)
+		return problemOfFields(codeInvalid, "The request cannot be honoured", fields, 0)
 	}
 	if p := ofStatus(status); p.Err.Code != "http_error" {
 		return p
@@ -217,12 +217,12 @@ func parameterProblem(d *huma.ErrorDetail) FieldProblem {
 	} {
 		if rest, ok := strings.CutPrefix(d.Message, known.prefix); ok {
 			if strings.Count(known.say, "%s") == 1 {
-				return FieldProblem{pointer, fmt.Sprintf(known.say, clip(name))}
+				return FieldProblem{Pointer: pointer, Detail: fmt.Sprintf(known.say, clip(name))}
 			}
-			return FieldProblem{pointer, fmt.Sprintf(known.say, clip(name), strings.Trim(rest, `"`))}
+			return FieldProblem{Pointer: pointer, Detail: fmt.Sprintf(known.say, clip(name), strings.Trim(rest, `"`))}
 		}
 	}
-	return FieldProblem{pointer, fmt.Sprintf("%s is not valid: %s", clip(name), d.Message)}
+	return FieldProblem{Pointer: pointer, Detail: fmt.Sprintf("%s is not valid: %s", clip(name), d.Message)}
 }
 
 // Handler serves everything, for tests and Run.

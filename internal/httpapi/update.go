@@ -101,27 +101,22 @@ func (s *Server) patchInput(ctx context.Context, p auth.Principal, job *jobs.Job
 	if job.Status != jobs.Queued {
 		return took, newProblem(409, "conflict", "Not possible in this state", fmt.Sprintf("only a queued job can be changed; this one is %s", job.Status))
 	}
-	check := &checker{registry: m.registry}
+	check := newChecker(m.registry)
 	values := requestOf(job, m.generation)
 	for name, value := range changes {
-		canonical, ok := check.canonical(m.schema, name, "/input")
+		canonical, ok := check.canonical(m.schema, name)
 		switch {
 		case !ok:
+			check.unknown(m.schema, name, value, "")
 		case slices.Contains(fixed, canonical):
-			return took, invalid("input/"+canonical, fmt.Sprintf("%s of a queued job cannot be changed: send a new request", canonical))
-		case value == nil:
+			check.say("/"+canonical, codeInvalid, "%s of a queued job cannot be changed: send a new request", canonical)
+		case check.isEmpty(m.schema.Properties[canonical], value, canonical):
 			delete(values, canonical)
 		default:
 			values[canonical] = value
 		}
 	}
-	if err := check.problem(); err != nil {
-		return took, err
-	}
-	took.values = check.object(m.schema, values, "/input")
-	if err := check.problem(); err != nil {
-		return took, err
-	}
+	took.settle(m.schema, values, check)
 	took.values["quality"], took.values["model"] = job.Quality, job.Model
 	spec, err := s.spec(ctx, p, m.generation, took)
 	if err != nil {
@@ -137,6 +132,10 @@ func inside(err error, at string) error {
 	p.Errors = slices.Clone(p.Errors)
 	for i := range p.Errors {
 		p.Errors[i].Pointer = at + p.Errors[i].Pointer
+	}
+	if len(p.Errors) > 0 {
+		param := strings.TrimPrefix(p.Errors[0].Pointer, "/")
+		p.Err.Param = &param
 	}
 	return &p
 }

@@ -202,7 +202,7 @@ func metricsOf(m jobs.Metrics) Metrics {
 func (s *Server) jobProblem(ctx context.Context, p *jobs.Problem) *Problem {
 	var fields []FieldProblem
 	if p.Pointer != "" {
-		fields = []FieldProblem{{"/" + fieldOf(strings.TrimPrefix(p.Pointer, "/")), p.Detail}}
+		fields = []FieldProblem{{Pointer: "/" + fieldOf(strings.TrimPrefix(p.Pointer, "/")), Detail: p.Detail}}
 	}
 	v := newProblem(p.Status, p.Code, p.Title, p.Detail, fields...).in(ctx)
 	if p.Type != "" {

@@ -2191,6 +2191,7 @@ export interface operations {
                  *     }
                  */
                 "application/json": components["schemas"]["VoicePatch"];
+                "multipart/form-data": components["schemas"]["VoicePatch"];
             };
         };
         responses: {
@@ -3141,6 +3142,7 @@ export interface operations {
                  *     }
                  */
                 "application/json": components["schemas"]["JobPatch"];
+                "multipart/form-data": components["schemas"]["JobPatch"];
             };
         };
         responses: {
@@ -3864,6 +3866,7 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["ModelPatch"];
+                "multipart/form-data": components["schemas"]["ModelPatch"];
             };
         };
         responses: {
@@ -4283,6 +4286,7 @@ export interface operations {
                  *     }
                  */
                 "application/json": components["schemas"]["QueueUpdate"];
+                "multipart/form-data": components["schemas"]["QueueUpdate"];
             };
         };
         responses: {

@@ -1,0 +1,137 @@
+package httpapi
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+// The fields of a form are texts, and some clients send JSON whose values are texts too. So a value is taken in each spelling that is
+// certain, whatever the kind of the body: a number, true, false, a list or an object may be the text of one, and a number may be a text.
+
+// decodeJSON reads one JSON value. Numbers stay as they are written, so that a long one loses no digit where a text is wanted.
+func decodeJSON(r io.Reader, value any) error {
+	decoder := json.NewDecoder(r)
+	decoder.UseNumber()
+	if err := decoder.Decode(value); err != nil {
+		return err
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return errMoreJSON
+	}
+	return nil
+}
+
+// errMoreJSON: something follows the value.
+var errMoreJSON = errors.New("more than one JSON value")
+
+// isEmpty says whether a value is the same as none: null, an empty text, and blanks or the text null where text is not what is wanted.
+func (c *checker) isEmpty(schema *huma.Schema, value any, name string) bool {
+	text, isText := value.(string)
+	if !isText {
+		return value == nil
+	}
+	schema = c.resolve(schema)
+	_, isMedia := mediaFields[name]
+	trimmed := strings.TrimSpace(text)
+	switch {
+	case schema.Type != huma.TypeString:
+		return trimmed == "" || trimmed == "null"
+	case isMedia, isWord(schema):
+		return trimmed == ""
+	default:
+		return text == ""
+	}
+}
+
+// isWord says whether a text is one of few or has a form of its own: blanks around it mean nothing.
+func isWord(schema *huma.Schema) bool { return len(schema.Enum) > 0 || schema.Format != "" }
+
+// asText takes a text, or a number for one.
+func asText(schema *huma.Schema, value any) (string, bool) {
+	switch v := value.(type) {
+	case string:
+		if isWord(schema) {
+			return strings.TrimSpace(v), true
+		}
+		return v, true
+	case json.Number:
+		return v.String(), true
+	case float64: // of a job's own parameters
+		return plainNumber(v), true
+	}
+	return "", false
+}
+
+// decimal is a number as JSON writes it, with the freedom of a plus sign and of a missing digit at either side of the point.
+var decimal = regexp.MustCompile(`^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$`)
+
+// asNumber takes a number or the text of one: digits of ASCII, a point before decimals.
+func asNumber(value any) (float64, bool) {
+	var text string
+	switch v := value.(type) {
+	case float64:
+		return v, !math.IsNaN(v) && !math.IsInf(v, 0)
+	case int64: // of a job's own parameters
+		return float64(v), true
+	case json.Number:
+		text = v.String()
+	case string:
+		text = strings.TrimSpace(v)
+	}
+	if !decimal.MatchString(text) {
+		return 0, false
+	}
+	number, err := strconv.ParseFloat(text, 64)
+	return number, err == nil
+}
+
+// asBool takes true, false, 1, 0, or their texts.
+func asBool(value any) (truth, ok bool) {
+	text := ""
+	switch v := value.(type) {
+	case bool:
+		return v, true
+	case json.Number:
+		text = v.String()
+	case string:
+		text = strings.ToLower(strings.TrimSpace(v))
+	}
+	truth, err := strconv.ParseBool(text)
+	return truth, err == nil
+}
+
+// asJSON is what a text stands for where a list or an object is wanted; other values stay as they are.
+func asJSON(value any) any {
+	text, isText := value.(string)
+	if !isText {
+		return value
+	}
+	var decoded any
+	if err := decodeJSON(bytes.NewReader([]byte(text)), &decoded); err != nil {
+		return nil
+	}
+	return decoded
+}
+
+// shown is a value of the caller's in a sentence.
+func shown(value any) string {
+	switch v := value.(type) {
+	case string:
+		return fmt.Sprintf("%q", clip(v))
+	case map[string]any:
+		return "an object"
+	case []any:
+		return "a list"
+	default:
+		return clip(fmt.Sprint(v))
+	}
+}
