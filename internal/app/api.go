@@ -10,6 +10,7 @@ import (
 	"github.com/apibr/studio/internal/doctor"
 	"github.com/apibr/studio/internal/engine"
 	"github.com/apibr/studio/internal/httpapi"
+	"github.com/apibr/studio/internal/netlimit"
 	"github.com/apibr/studio/internal/runner"
 	"github.com/apibr/studio/internal/studio"
 	"github.com/apibr/studio/internal/version"
@@ -38,10 +39,21 @@ func (a *App) apiConfig(listener net.Listener) httpapi.Config {
 	return httpapi.Config{
 		Jobs: a.jobs, Voices: a.voices, Assets: a.assets, Signer: a.signer, Auth: a.auth, Projects: studio.NewProjects(a.store.Pool()), Catalogue: a.catalogue, Models: a.tasks, Hub: a.hub,
 		Listener: listener, Ready: a.Ready, Metrics: a.metrics.Handler(), Web: web.Files(), PublicBaseURL: c.PublicBaseURL, TrustForwarded: c.HTTP.TrustForwarded,
-		MaxJSONBytes: int64(c.HTTP.MaxJSONBytes), ReadTimeout: c.HTTP.ReadTimeout, MinVoiceSeconds: c.Voices.MinSeconds,
+		MaxJSONBytes: int64(c.HTTP.MaxJSONBytes), ReadTimeout: c.HTTP.ReadTimeout, IdleTimeout: c.HTTP.IdleTimeout, Limits: a.connectionLimits(), MinVoiceSeconds: c.Voices.MinSeconds,
 		MaxImagePixels: c.Media.MaxImagePixels, MaxImageSide: int64(c.Media.MaxImageSide), EngineDefaults: a.engineDefaults(), Fit: a.fit, Doctor: a.examine,
 		RecommendedVoiceSeconds: zeroIsOff(c.Engines.Chatterbox.MinSampleDuration), Version: version.Version, Log: a.log,
 	}
+}
+
+// connectionLimits are what the API's connections may cost. There are never more than the process's open files allow.
+func (a *App) connectionLimits() netlimit.Limits {
+	c := a.config
+	connections, files := netlimit.Affordable(c.Server.MaxConnections)
+	if connections < c.Server.MaxConnections {
+		a.log.Warn("the limit of open files allows fewer connections than server.max_connections", "open_files", files, "connections", connections)
+	}
+	return netlimit.Limits{WritePause: c.HTTP.WriteTimeout, MinRate: int64(c.HTTP.MinRate), DrainBytes: int64(c.HTTP.DrainBytes), DrainTime: c.HTTP.DrainTimeout,
+		MaxConnections: connections, MaxPerAddress: c.Server.MaxConnectionsPerAddress}
 }
 
 // engineDefaults are the settings of engines that a request may leave out.

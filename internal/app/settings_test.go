@@ -30,6 +30,7 @@ import (
 	"github.com/apibr/studio/internal/lifecycle"
 	"github.com/apibr/studio/internal/media"
 	"github.com/apibr/studio/internal/models"
+	"github.com/apibr/studio/internal/netlimit"
 	"github.com/apibr/studio/internal/pgembed"
 	"github.com/apibr/studio/internal/queue"
 	"github.com/apibr/studio/internal/runner"
@@ -181,6 +182,20 @@ var settings = map[string]setting{
 		func(_ *testing.T, a *App) any { return a.apiConfig(nil).MaxJSONBytes }},
 	"http.read_timeout": {"http: {read_timeout: 1s}",
 		func(_ *testing.T, a *App) any { return a.apiConfig(nil).ReadTimeout }},
+	"server.max_connections": {"server: {max_connections: 9}",
+		func(_ *testing.T, a *App) any { return a.apiConfig(nil).Limits.MaxConnections }},
+	"server.max_connections_per_address": {"server: {max_connections_per_address: 9}",
+		func(_ *testing.T, a *App) any { return a.apiConfig(nil).Limits.MaxPerAddress }},
+	"http.write_timeout": {"http: {write_timeout: 1s}",
+		func(_ *testing.T, a *App) any { return a.apiConfig(nil).Limits.WritePause }},
+	"http.idle_timeout": {"http: {idle_timeout: 1s}",
+		func(_ *testing.T, a *App) any { return a.apiConfig(nil).IdleTimeout }},
+	"http.min_rate": {"http: {min_rate: 9}",
+		func(_ *testing.T, a *App) any { return a.apiConfig(nil).Limits.MinRate }},
+	"http.drain_bytes": {"http: {drain_bytes: 9}",
+		func(_ *testing.T, a *App) any { return a.apiConfig(nil).Limits.DrainBytes }},
+	"http.drain_timeout": {"http: {drain_timeout: 1s}",
+		func(_ *testing.T, a *App) any { return a.apiConfig(nil).Limits.DrainTime }},
 	"http.trust_forwarded": {"http: {trust_forwarded: true}",
 		func(_ *testing.T, a *App) any { return a.apiConfig(nil).TrustForwarded }},
 
@@ -349,7 +364,7 @@ func TestEveryFieldOfAPartIsUsed(t *testing.T) {
 	for folder, part := range map[string]any{
 		"assets": assets.Config{}, "auth": auth.Config{}, "events": events.Config{}, "fetch": fetch.Config{},
 		"httpapi": httpapi.Config{}, "hub": hub.Config{}, "jobs": jobs.Config{}, "media": media.Limits{},
-		"models": models.InstallerConfig{}, "pgembed": pgembed.Config{}, "queue": queue.Config{}, "runner": runner.Config{},
+		"models": models.InstallerConfig{}, "netlimit": netlimit.Limits{}, "pgembed": pgembed.Config{}, "queue": queue.Config{}, "runner": runner.Config{},
 		"sched": sched.Policy{}, "sidecar": sidecar.Config{}, "store": store.Config{},
 	} {
 		used := fieldsUsed(t, filepath.Join("..", folder))

@@ -82,6 +82,10 @@ func (c *Config) checkPositive(require func(ok bool, format string, args ...any)
 		"media.max_audio_seconds": m.MaxAudioSeconds, "media.max_video_seconds": m.MaxVideoSeconds,
 		"media.max_streams": float64(m.MaxStreams), "media.fetch_timeout": float64(m.FetchTimeout),
 		"http.max_json_bytes": float64(c.HTTP.MaxJSONBytes), "http.read_timeout": float64(c.HTTP.ReadTimeout),
+		"http.write_timeout": float64(c.HTTP.WriteTimeout), "http.idle_timeout": float64(c.HTTP.IdleTimeout),
+		"http.min_rate": float64(c.HTTP.MinRate), "http.drain_bytes": float64(c.HTTP.DrainBytes),
+		"http.drain_timeout": float64(c.HTTP.DrainTimeout), "server.max_connections": float64(c.Server.MaxConnections),
+		"server.max_connections_per_address": float64(c.Server.MaxConnectionsPerAddress),
 	} {
 		require(value > 0, "%s must be above 0", key)
 	}

@@ -50,6 +50,10 @@ type Server struct {
 	Port int    `koanf:"port"` // default 8000
 	// Workers is the width of the queue for everything but generation. Default 4.
 	Workers int `koanf:"workers"`
+	// MaxConnections to the API in all, and of one remote address; this computer's own count only for the first. Never more than
+	// the limit of open files allows. Defaults 512 and 256.
+	MaxConnections           int `koanf:"max_connections"`
+	MaxConnectionsPerAddress int `koanf:"max_connections_per_address"`
 }
 
 // GPU says what the studio may use of the graphics card.
@@ -189,8 +193,14 @@ type Voices struct {
 
 // HTTP are the API's own limits.
 type HTTP struct {
-	MaxJSONBytes   Size          `koanf:"max_json_bytes"` // default 64MiB: data: URIs travel in JSON
-	ReadTimeout    time.Duration `koanf:"read_timeout"`   // of a request's headers and of a pause in an upload; default 30s
+	MaxJSONBytes Size          `koanf:"max_json_bytes"` // default 64MiB: data: URIs travel in JSON
+	ReadTimeout  time.Duration `koanf:"read_timeout"`   // of a request's headers and of a pause in an upload; default 30s
+	WriteTimeout time.Duration `koanf:"write_timeout"`  // of a caller that takes nothing of an answer; default 30s
+	IdleTimeout  time.Duration `koanf:"idle_timeout"`   // of a connection without a request; default 2m
+	MinRate      Size          `koanf:"min_rate"`       // a second, of an upload and of an answer that waits for its reader; default 1KiB
+	// DrainBytes and DrainTimeout bound what is read of a body that was refused, so that its sender reads the refusal. Defaults 1GiB and 1m.
+	DrainBytes     Size          `koanf:"drain_bytes"`
+	DrainTimeout   time.Duration `koanf:"drain_timeout"`
 	TrustForwarded bool          `koanf:"trust_forwarded"`
 }
 
@@ -204,7 +214,7 @@ type Log struct {
 func Default() *Config {
 	return &Config{
 		DataDir:  defaultDataDir(),
-		Server:   Server{Host: "127.0.0.1", Port: 8000, Workers: 4},
+		Server:   Server{Host: "127.0.0.1", Port: 8000, Workers: 4, MaxConnections: 512, MaxConnectionsPerAddress: 256},
 		GPU:      GPU{Device: "auto", MemoryFraction: "auto"},
 		Models:   Models{MaxCacheSize: 100e9, KeepAlive: 10 * time.Minute, HubURL: "https://huggingface.co", TorchIndexes: map[string]string{}, VRAMRequired: map[string]Size{}},
 		Queue:    Queue{MaxConcurrentJobs: 2, PriorityWeights: Weights{3, 2, 1}, MaxWait: 10 * time.Minute, MaxQueued: 10000, EventRetention: 7 * 24 * time.Hour},
@@ -217,8 +227,9 @@ func Default() *Config {
 		Media: Media{MaxUploadBytes: 500 << 20, MaxImagePixels: 50e6, MaxImageSide: 16384, MaxVideoPixels: 3840 * 2160, MaxAudioSeconds: 3600, MaxVideoSeconds: 600,
 			MaxStreams: 8, AllowedHosts: []string{}, FetchTimeout: time.Minute},
 		Voices: Voices{MinSeconds: 3},
-		HTTP:   HTTP{MaxJSONBytes: 64 << 20, ReadTimeout: 30 * time.Second},
-		Log:    Log{Level: "info", Format: "text"},
+		HTTP: HTTP{MaxJSONBytes: 64 << 20, ReadTimeout: 30 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MinRate: 1 << 10,
+			DrainBytes: 1 << 30, DrainTimeout: time.Minute},
+		Log: Log{Level: "info", Format: "text"},
 	}
 }
 

@@ -175,3 +175,10 @@ func TestSizes(t *testing.T) {
 	require.Equal(t, "100GB", Size(100e9).String())
 	require.Equal(t, "2GiB", Size(2<<30).String())
 }
+
+func TestLimitsOfConnectionsMustBeAboveZero(t *testing.T) {
+	_, err := load(t, "server: {max_connections: 0, max_connections_per_address: -1}\nhttp: {read_timeout: 0s, write_timeout: 0s, idle_timeout: 0s, min_rate: 0, drain_bytes: 0, drain_timeout: 0s}\n", nil)
+	for _, key := range []string{"server.max_connections must", "server.max_connections_per_address", "http.read_timeout", "http.write_timeout", "http.idle_timeout", "http.min_rate", "http.drain_bytes", "http.drain_timeout"} {
+		require.ErrorContains(t, err, key)
+	}
+}

@@ -9,7 +9,6 @@ import (
 	"mime"
 	"mime/multipart"
 	"net/http"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -21,6 +20,7 @@ import (
 	"github.com/apibr/studio/internal/assets"
 	"github.com/apibr/studio/internal/auth"
 	"github.com/apibr/studio/internal/media"
+	"github.com/apibr/studio/internal/netlimit"
 )
 
 const (
@@ -104,8 +104,7 @@ func (b *binder) bind(c echo.Context, p auth.Principal) (*fields, error) {
 	if err != nil && r.Header.Get("Content-Type") != "" {
 		return f, ofStatus(http.StatusUnsupportedMediaType)
 	}
-	body, done := b.body(c)
-	defer done()
+	body := b.body(c)
 	var raw map[string]any
 	check := newChecker(b.registry)
 	switch {
@@ -157,27 +156,23 @@ func (f *fields) settle(schema *huma.Schema, raw map[string]any, check *checker)
 	f.wrong.add(check.problem(), check.told)
 }
 
-// body of the request with a limit on how long nothing may arrive; done takes the limit off again, since the connection is watched on.
-func (b *binder) body(c echo.Context) (body io.Reader, done func()) {
-	control := http.NewResponseController(c.Response())
-	return &paused{body: c.Request().Body, control: control, limit: b.pause}, func() { _ = control.SetReadDeadline(time.Time{}) }
+// body of the request. How it may pause is watched by netlimit; here its failures get their sentences.
+func (b *binder) body(c echo.Context) io.Reader { return &arriving{c.Request().Body, b.pause} }
+
+type arriving struct {
+	body io.Reader
+	// pause is the longest time in which nothing of a body arrives.
+	pause time.Duration
 }
 
-// paused ends a body of which nothing arrives for too long.
-type paused struct {
-	body    io.Reader
-	control *http.ResponseController
-	limit   time.Duration
-}
-
-func (r *paused) Read(p []byte) (int, error) {
-	_ = r.control.SetReadDeadline(time.Now().Add(r.limit)) // a recorder of a test has none
+func (r *arriving) Read(p []byte) (int, error) {
 	n, err := r.body.Read(p)
 	switch {
 	case err == nil || errors.Is(err, io.EOF):
 		return n, err
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		return n, newProblem(http.StatusRequestTimeout, "timeout", "It took too long", fmt.Sprintf("nothing of the request arrived for %.0f s: send it again, or raise http.read_timeout", r.limit.Seconds()))
+	case errors.Is(err, netlimit.ErrSlow):
+		return n, newProblem(http.StatusRequestTimeout, "timeout", "It took too long", fmt.Sprintf(
+			"too little of the request arrived within %.0f s: send it again, or change http.read_timeout and http.min_rate", r.pause.Seconds()))
 	default:
 		return n, brokenOff()
 	}

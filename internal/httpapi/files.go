@@ -121,9 +121,7 @@ func (s *Server) upload(ctx context.Context, p auth.Principal, in *uploadInput, 
 
 func (s *Server) uploadRaw(ctx context.Context, p auth.Principal, in *uploadInput, b *binder) (*fields, error) {
 	f := newFields()
-	body, done := b.body(in.echo)
-	defer done()
-	source := &source{part: body}
+	source := &source{part: b.body(in.echo)}
 	asset, err := s.cfg.Assets.Ingest(ctx, assets.IngestRequest{Owner: p.Owner, Reader: source, Filename: in.Filename})
 	if source.broken != nil {
 		return f, source.broken

@@ -19,7 +19,7 @@ import (
 )
 
 func (s *Server) useMiddleware() {
-	s.echo.Use(s.identify, s.access, s.recover, s.adaptProblems, checkQuery)
+	s.echo.Use(s.identify, s.access, s.recover, s.adaptProblems, s.refuseCrowd, checkQuery)
 	s.echo.Use(s.authenticate)
 }
 

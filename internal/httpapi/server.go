@@ -22,6 +22,7 @@ import (
 	"github.com/apibr/studio/internal/events"
 	"github.com/apibr/studio/internal/jobs"
 	"github.com/apibr/studio/internal/models/tasks"
+	"github.com/apibr/studio/internal/netlimit"
 	"github.com/apibr/studio/internal/studio"
 	"github.com/apibr/studio/internal/voices"
 )
@@ -55,8 +56,12 @@ type Config struct {
 	TrustForwarded bool
 	// MaxJSONBytes of a JSON body. Default 64 MiB.
 	MaxJSONBytes int64
-	// ReadTimeout of headers. Default 30 s.
+	// ReadTimeout of headers, and of a pause in a body. Default 30 s.
 	ReadTimeout time.Duration
+	// IdleTimeout is how long a connection without a request stays open. Default 2 minutes.
+	IdleTimeout time.Duration
+	// Limits of connections and bodies; ReadTimeout is their ReadPause.
+	Limits netlimit.Limits
 	// MinVoiceSeconds of a sample; shorter is refused. Default 3. RecommendedVoiceSeconds: shorter is a warning. Default 15; below 0 none is.
 	MinVoiceSeconds         float64
 	RecommendedVoiceSeconds float64
@@ -78,6 +83,10 @@ func (c *Config) setDefaults() {
 	if c.ReadTimeout == 0 {
 		c.ReadTimeout = 30 * time.Second
 	}
+	if c.IdleTimeout == 0 {
+		c.IdleTimeout = 2 * time.Minute
+	}
+	c.Limits.ReadPause = c.ReadTimeout
 	if c.MaxImagePixels == 0 {
 		c.MaxImagePixels = 50e6
 	}
@@ -96,6 +105,7 @@ func (c *Config) setDefaults() {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
+	c.Limits.Log = c.Log
 }
 
 // Server is the HTTP side of one node.
@@ -223,29 +233,6 @@ func parameterProblem(d *huma.ErrorDetail) FieldProblem {
 		}
 	}
 	return FieldProblem{Pointer: pointer, Detail: fmt.Sprintf("%s is not valid: %s", clip(name), d.Message)}
-}
-
-// Handler serves everything, for tests and Run.
-func (s *Server) Handler() http.Handler { return s.echo }
-
-// Run serves until ctx ends; requests under way get a moment to end.
-func (s *Server) Run(ctx context.Context) error {
-	server := &http.Server{Handler: s.echo, ReadHeaderTimeout: s.cfg.ReadTimeout, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelDebug)}
-	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(s.cfg.Listener) }()
-	select {
-	case err := <-failed:
-		return err
-	case <-ctx.Done():
-	}
-	s.stop()
-	const patience = 5 * time.Second
-	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
-	defer cancel()
-	if err := server.Shutdown(ending); err != nil {
-		return server.Close()
-	}
-	return nil
 }
 
 // Spec is the OpenAPI 3.1 document, made without any service.

@@ -17,6 +17,7 @@ var catalogue = sync.OnceValue(func() map[string]string {
 	all := maps.Clone(sentences)
 	maps.Copy(all, foreignSentences)
 	maps.Copy(all, modelSentences)
+	maps.Copy(all, limitSentences)
 	maps.Copy(all, engineSentences())
 	return all
 })

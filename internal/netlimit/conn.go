@@ -1,0 +1,160 @@
+package netlimit
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// What a connection is doing. All but active may be closed when another connection needs its place.
+const (
+	fresh    = int32(iota) // no request has come yet
+	active                 // a request is served
+	idle                   // between two requests
+	draining               // the request was answered; the rest of its body is thrown away
+)
+
+// conn is one accepted connection. Its writes last as long as the peer takes something.
+type conn struct {
+	net.Conn
+	raw   syscall.RawConn
+	owner *Listener
+	// address is what connections are counted by.
+	address string
+	local   bool
+	// refused is one too many: its request is answered with a refusal.
+	refused bool
+
+	state   atomic.Int32
+	since   atomic.Int64
+	closing sync.Once
+
+	mu       sync.Mutex
+	deadline time.Time // of writes, as set by the connection's user
+}
+
+type connKey struct{}
+
+// Context is for http.Server.ConnContext.
+func Context(ctx context.Context, c net.Conn) context.Context {
+	return context.WithValue(ctx, connKey{}, c)
+}
+
+func connOf(ctx context.Context) *conn { c, _ := ctx.Value(connKey{}).(*conn); return c }
+
+// Refused tells whether the connection of a request is one too many; the request must be refused then.
+func Refused(ctx context.Context) bool {
+	c := connOf(ctx)
+	return c != nil && c.refused
+}
+
+func mark(ctx context.Context, state int32) {
+	if c := connOf(ctx); c != nil {
+		c.become(state)
+	}
+}
+
+func (c *conn) become(state int32) {
+	c.state.Store(state)
+	c.since.Store(time.Now().UnixNano())
+}
+
+// Watch is for http.Server.ConnState.
+func Watch(nc net.Conn, state http.ConnState) {
+	c, ok := nc.(*conn)
+	if !ok {
+		return
+	}
+	switch state {
+	case http.StateActive, http.StateHijacked:
+		c.become(active)
+	case http.StateIdle:
+		c.become(idle)
+	}
+}
+
+// SetWriteDeadline sets a deadline that holds beside the one that progress moves.
+func (c *conn) SetWriteDeadline(t time.Time) error {
+	c.mu.Lock()
+	c.deadline = t
+	c.mu.Unlock()
+	return c.Conn.SetWriteDeadline(t)
+}
+
+// SetDeadline implements net.Conn.
+func (c *conn) SetDeadline(t time.Time) error {
+	if err := c.SetWriteDeadline(t); err != nil {
+		return err
+	}
+	return c.SetReadDeadline(t)
+}
+
+// Write goes on while the peer takes at least MinRate on average, counted over WritePause by what it has acknowledged.
+func (c *conn) Write(p []byte) (int, error) {
+	total := 0
+	for {
+		pause := c.owner.limits.WritePause
+		before, known := c.queued()
+		c.mu.Lock()
+		end, own := time.Now().Add(pause), false
+		if !c.deadline.IsZero() && c.deadline.Before(end) {
+			end, own = c.deadline, true
+		}
+		err := c.Conn.SetWriteDeadline(end)
+		c.mu.Unlock()
+		if err != nil {
+			return total, err
+		}
+		n, err := c.Conn.Write(p[total:])
+		total += n
+		if err == nil || own || !errors.Is(err, os.ErrDeadlineExceeded) {
+			return total, err
+		}
+		after, _ := c.queued()
+		if !known || !c.owner.limits.enough(int64(before+n-after), pause) {
+			c.abort()
+			return total, err
+		}
+	}
+}
+
+// queued is how many bytes the peer has not acknowledged yet.
+func (c *conn) queued() (bytes int, known bool) {
+	if c.raw == nil {
+		return 0, false
+	}
+	var err error
+	if c.raw.Control(func(fd uintptr) { bytes, err = unix.IoctlGetInt(int(fd), unix.TIOCOUTQ) }) != nil || err != nil {
+		return 0, false
+	}
+	return bytes, true
+}
+
+// abort makes the coming Close throw away what the peer did not take, instead of keeping it in the kernel for minutes.
+func (c *conn) abort() {
+	if tcp, ok := c.Conn.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0)
+	}
+}
+
+// CloseWrite is what net/http calls before it closes a connection with unread data.
+func (c *conn) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return nil
+}
+
+// Close gives the place of the connection back.
+func (c *conn) Close() error {
+	c.closing.Do(func() { c.owner.forget(c) })
+	return c.Conn.Close()
+}
