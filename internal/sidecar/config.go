@@ -8,6 +8,7 @@ import (
 
 	"github.com/apibr/studio/internal/device"
 	"github.com/apibr/studio/internal/engine"
+	"github.com/apibr/studio/internal/sandbox"
 )
 
 // Config says how sidecars are started and watched. Zero values take the defaults.
@@ -21,7 +22,7 @@ type Config struct {
 	// Commands replace the process of an engine by another program that speaks the protocol.
 	Commands map[engine.ID][]string
 
-	// WorkDir is the studio's own directory for runtime files (<WorkDir>/sidecars). It must be on local disk. Required.
+	// WorkDir is the folder of runs, below which sidecars read and write. It must be on local disk. Required.
 	WorkDir string
 
 	// EngineEnv is added to the environment of one engine's sidecar, as KEY=VALUE: what no other process shall see.
@@ -33,6 +34,14 @@ type Config struct {
 	// Adjust changes what a sidecar of the engine inherits and gets, when it is started: the variables of the card that is
 	// there now. Default: nothing is changed.
 	Adjust func(m *engine.Manifest, environment []string) []string
+
+	// Sandbox is what processes reach of the machine's files; each also gets WorkDir and a folder for temporary files, and the program of
+	// a configured command may write everywhere outside the hidden paths. Default: all files are left as they are; Unix sockets and
+	// new rights are denied in any case.
+	Sandbox *sandbox.Policy
+
+	// RuntimeDir holds the runtime files, which no sidecar may write. Default <WorkDir>/sidecars.
+	RuntimeDir string
 
 	// FFmpeg is the program that sidecars are told to use, as APIBR_FFMPEG. Default: none.
 	FFmpeg string
@@ -172,6 +181,12 @@ func (c Config) withDefaults() Config {
 	def(&c.Breaker.Longest, 5*time.Minute)
 	if c.Host == nil {
 		c.Host = device.NewHost("")
+	}
+	if c.Sandbox == nil {
+		c.Sandbox = &sandbox.Policy{Off: true}
+	}
+	if c.RuntimeDir == "" {
+		c.RuntimeDir = filepath.Join(c.WorkDir, runtimeDir)
 	}
 	if c.History == nil {
 		c.History = NewMemoryHistory()

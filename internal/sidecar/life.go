@@ -272,6 +272,8 @@ func (l *life) finish(frames <-chan frame) {
 	<-l.logEnded
 	_ = l.cmd.Wait()
 	killMarked(l.token)
+	l.endStrays()
+	l.removeTemp()
 	phase := l.watch.phase
 	if l.saidHello && l.call == nil {
 		phase = phaseIdle

@@ -35,13 +35,13 @@ func realBootID() string {
 	return strings.TrimSpace(string(raw))
 }
 
-func writeRuntimeFile(workDir string, pid int, token string, log *slog.Logger) string {
+func writeRuntimeFile(dir string, pid int, token string, log *slog.Logger) string {
 	stat, err := device.ProcessStat(pid)
 	if err != nil {
 		return "" // ended already
 	}
 	raw, err := json.Marshal(runtimeFile{PID: pid, Started: stat.Started, BootID: realBootID(), Token: token})
-	path := filepath.Join(workDir, runtimeDir, strconv.Itoa(pid)+".json")
+	path := filepath.Join(dir, strconv.Itoa(pid)+".json")
 	if err == nil {
 		err = os.WriteFile(path, raw, 0o600)
 	}
@@ -57,8 +57,8 @@ const reapLimit = 5 * time.Second
 
 // reapOrphans ends what a server that died left behind. A process is killed only when it is the one that was written
 // down (pid and start time, same boot of the machine) or carries its token.
-func reapOrphans(workDir string, log *slog.Logger) {
-	files, err := filepath.Glob(filepath.Join(workDir, runtimeDir, "*.json"))
+func reapOrphans(dir string, log *slog.Logger) {
+	files, err := filepath.Glob(filepath.Join(dir, "*.json"))
 	if err != nil {
 		return
 	}

@@ -7,19 +7,18 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/apibr/studio/internal/engine"
 	"github.com/apibr/studio/internal/plan"
+	"github.com/apibr/studio/internal/sandbox"
 )
 
 // Pool owns all sidecars of one server. New makes it, Run starts it; Acquire waits for Run.
 type Pool struct {
 	cfg     Config
-	spawner *spawner
 	breaker *breaker
 	now     func() time.Time
 	opened  chan struct{} // closed when Run has started
@@ -60,7 +59,7 @@ const (
 func New(cfg Config) *Pool {
 	cfg = cfg.withDefaults()
 	return &Pool{
-		cfg: cfg, spawner: newSpawner(), breaker: newBreaker(cfg.Breaker), now: time.Now,
+		cfg: cfg, breaker: newBreaker(cfg.Breaker), now: time.Now,
 		opened: make(chan struct{}), closed: make(chan struct{}),
 	}
 }
@@ -68,12 +67,13 @@ func New(cfg Config) *Pool {
 // Run serves until ctx ends, then kills every process and waits for them. It first ends what an earlier server left.
 // It fails when WorkDir cannot be written.
 func (p *Pool) Run(ctx context.Context) error {
-	if err := os.MkdirAll(filepath.Join(p.cfg.WorkDir, runtimeDir), 0o700); err != nil {
+	if err := os.MkdirAll(p.cfg.RuntimeDir, 0o700); err != nil {
 		return fmt.Errorf("sidecar: make the runtime directory: %w", err)
 	}
-	reapOrphans(p.cfg.WorkDir, p.cfg.Log)
-	stop := make(chan struct{})
-	go p.spawner.run(stop)
+	if err := sandbox.BecomeReaper(); err != nil {
+		p.cfg.Log.Warn("what a sidecar starts in a session of its own may outlive it", "error", err)
+	}
+	reapOrphans(p.cfg.RuntimeDir, p.cfg.Log)
 	guarded := make(chan struct{})
 	go func() {
 		defer close(guarded)
@@ -84,8 +84,6 @@ func (p *Pool) Run(ctx context.Context) error {
 	close(p.closed)
 	<-guarded
 	p.killAll()
-	close(stop)
-	<-p.spawner.ended
 	return nil
 }
 

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/apibr/studio/internal/engine"
+	"github.com/apibr/studio/internal/sandbox"
 )
 
 // process is one sidecar as others see it. What it does at the moment is known to life.loop alone.
@@ -22,7 +23,9 @@ type process struct {
 	pid     int
 	token   string
 	started time.Time
-	runtime string // runtime is the path of the runtime file
+	runtime string                  // runtime is the path of the runtime file
+	lives   func(token string) bool // lives says that the token is of a process that has not ended
+	temp    string                  // temp is its folder for temporary files, gone with it
 
 	stdin, stdout, stderr *os.File
 	tail                  *tail
@@ -71,17 +74,22 @@ func (p *Pool) startProcess(m *engine.Manifest) (*process, error) {
 		return nil, fmt.Errorf("start engine %s: %w", m.ID, ErrNoEngine)
 	}
 	pr := &process{
-		cfg: &p.cfg, engine: m, token: rand.Text(), started: time.Now(), tail: &tail{limit: p.cfg.StderrTail},
+		cfg: &p.cfg, engine: m, token: rand.Text(), lives: p.lives, started: time.Now(), tail: &tail{limit: p.cfg.StderrTail},
 		in: make(chan frame, 64), out: make(chan []byte, 16), writeFailed: make(chan error, 1),
 		exited: make(chan struct{}), logEnded: make(chan struct{}), asks: make(chan func(*life)),
 		hello: make(chan struct{}), gone: make(chan struct{}), stuck: make(chan struct{}),
 	}
 	background := context.Background()
 	pr.logs.Store(&background)
-	if err := pr.spawn(p.spawner, argv, dir); err != nil {
+	policy, err := p.policy(m, pr)
+	if err == nil {
+		err = pr.spawn(policy, argv, dir)
+	}
+	if err != nil {
+		pr.removeTemp()
 		return nil, fmt.Errorf("start engine %s: %w", m.ID, err)
 	}
-	pr.runtime = writeRuntimeFile(p.cfg.WorkDir, pr.pid, pr.token, p.cfg.Log)
+	pr.runtime = writeRuntimeFile(p.cfg.RuntimeDir, pr.pid, pr.token, p.cfg.Log)
 	p.cfg.Log.Info("sidecar started", "engine", m.ID, "pid", pr.pid)
 
 	go func() {
@@ -102,7 +110,7 @@ func (p *Pool) startProcess(m *engine.Manifest) (*process, error) {
 
 // spawn makes the pipes and starts the program. Of the pipes the child has one end each, this process the other, whose
 // reads and writes can be given a deadline.
-func (pr *process) spawn(s *spawner, argv []string, dir string) error {
+func (pr *process) spawn(policy *sandbox.Policy, argv []string, dir string) error {
 	var files []*os.File
 	closeAll := func() {
 		for _, f := range files {
@@ -124,9 +132,9 @@ func (pr *process) spawn(s *spawner, argv []string, dir string) error {
 	}
 	pr.cmd = exec.Command(argv[0], argv[1:]...)
 	pr.cmd.Dir = dir
-	pr.cmd.Env = environment(pr.cfg, pr.engine, pr.token)
+	pr.cmd.Env = append(environment(pr.cfg, pr.engine, pr.token), "TMPDIR="+pr.temp)
 	pr.cmd.Stdin, pr.cmd.Stdout, pr.cmd.Stderr = inR, outW, errW
-	if err := s.start(pr.cmd); err != nil {
+	if err := spawn(pr.cmd, policy); err != nil {
 		closeAll()
 		return err
 	}

@@ -106,14 +106,14 @@ func TestOrphansAreReapedByIdentity(t *testing.T) {
 	_, strayEnded := start("left-behind")
 	innocent, _ := start("someone")
 	log := slog.New(slog.DiscardHandler)
-	require.NotEmpty(t, writeRuntimeFile(dir, leader.Process.Pid, "left-behind", log))
-	stranger := writeRuntimeFile(dir, innocent.Process.Pid, "ended-long-ago", log)
+	require.NotEmpty(t, writeRuntimeFile(filepath.Join(dir, runtimeDir), leader.Process.Pid, "left-behind", log))
+	stranger := writeRuntimeFile(filepath.Join(dir, runtimeDir), innocent.Process.Pid, "ended-long-ago", log)
 	raw, err := os.ReadFile(stranger)
 	require.NoError(t, err)
 	started := strings.Index(string(raw), `"started":`) + len(`"started":`)
 	require.NoError(t, os.WriteFile(stranger, []byte(string(raw[:started])+"1"+string(raw[started:])), 0o600))
 
-	reapOrphans(dir, log)
+	reapOrphans(filepath.Join(dir, runtimeDir), log)
 	for _, ended := range []chan struct{}{leaderEnded, strayEnded} {
 		select {
 		case <-ended:

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -55,6 +56,8 @@ func (p *program) run(id json.RawMessage, run runRequest) {
 		p.stepUntilCanceled(id, run)
 	case SlowSteady, Segments:
 		p.steady(id, run, mode == Segments)
+	case Peek:
+		p.peek(id, run)
 	case Alloc:
 		p.alloc(id, run)
 	case Fail:
@@ -220,7 +223,8 @@ func (p *program) alloc(id json.RawMessage, run runRequest) {
 }
 
 // startChildren starts one child in our group and one that left group and session, with a parent-death signal as the
-// runtime of the real workers sets it or without, and writes their pids down.
+// runtime of the real workers sets it; or without, and then a third that has none of our environment either and whose
+// parent ended. It writes their pids down.
 func (p *program) startChildren(dir string, dieWithUs bool) {
 	runtime.LockOSThread() // for good: the signal follows the thread
 	var pids []string
@@ -235,10 +239,40 @@ func (p *program) startChildren(dir string, dieWithUs bool) {
 		}
 		pids = append(pids, fmt.Sprint(child.Process.Pid))
 	}
+	if !dieWithUs {
+		flight := exec.Command("/bin/sh", "-c", "setsid sleep 1000 >/dev/null 2>&1 </dev/null & echo $!")
+		flight.Env = []string{"PATH=/usr/bin:/bin"}
+		pid, err := flight.Output()
+		if err != nil {
+			panic(err)
+		}
+		pids = append(pids, strings.TrimSpace(string(pid)))
+	}
 	if err := os.WriteFile(filepath.Join(dir, "pids.tmp"), []byte(strings.Join(pids, " ")), 0o600); err != nil {
 		panic(err)
 	}
 	_ = os.Rename(filepath.Join(dir, "pids.tmp"), filepath.Join(dir, "pids"))
+}
+
+// peek tells of each path in params.text, one a line, whether it can be read, connected to or written.
+func (p *program) peek(id json.RawMessage, run runRequest) {
+	var told []string
+	for _, path := range strings.Fields(run.Params.Text) {
+		info, err := os.Stat(path)
+		switch {
+		case err == nil && info.Mode().Type() == os.ModeSocket:
+			var conn net.Conn
+			if conn, err = net.Dial("unix", path); err == nil {
+				conn.Close()
+			}
+		case err == nil:
+			_, err = os.ReadFile(path)
+		default:
+			err = os.WriteFile(path, nil, 0o600)
+		}
+		told = append(told, map[bool]string{true: "yes", false: "no"}[err == nil])
+	}
+	p.done(id, file(run.OutDir, "out.txt", []byte(strings.Join(told, " "))))
 }
 
 func flood(to *os.File) {

@@ -45,7 +45,8 @@ const (
 	Stubborn      = "stubborn"       // steps on for ever, deaf to cancel and SIGTERM
 	Obedient      = "obedient"       // steps on until canceled
 	Children      = "children"       // a child in its group and one in a session of its own, then obedient
-	Abandon       = "abandon"        // like children, but without a parent-death signal
+	Abandon       = "abandon"        // like children, but without a parent-death signal, and one more without our environment
+	Peek          = "peek"           // an output that says of each path in params.text whether it was read, connected to or made
 	Fail          = "fail"           // the error of params.code
 	OOMIn         = "oom-in"         // out of memory as long as the variant params.text is loaded, after one segment where params.total is set; else like segments
 	Silent        = "silent"         // command: says nothing, not even hello
