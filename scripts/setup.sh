@@ -61,6 +61,13 @@ for_tests() {
   models_venv
 }
 
+# Sidecars may not write beside their code, so it is compiled here; without this each start costs a second more.
+compile_workers() {
+  local sources
+  mapfile -t sources < <(find "$root/pyworkers/apibr_worker" -name '*.py' | sort)
+  fresh workers "${sources[@]}" || { "$draft/bin/python" -m compileall -q "$root/pyworkers/apibr_worker"; stamp workers "${sources[@]}"; }
+}
+
 # The engines of final quality are tested on tiny checkpoints, which need the real libraries: torch of PyPI runs on any CPU.
 models_venv() {
   local pins="$root/pyworkers/requirements"
@@ -70,6 +77,7 @@ models_venv() {
 toolchain
 install_uv
 venv_install "$draft" draft "$root/pyworkers/requirements-draft.txt"
+compile_workers
 have_system_postgres || venv_install "$draft" postgres "$root/scripts/requirements-postgres.txt"
 web
 if [ "${1:-}" = test ]; then for_tests; fi

@@ -140,8 +140,9 @@ func (a *App) sidecarConfig() sidecar.Config {
 	return sidecar.Config{
 		Workers: c.Python.Workers, Venvs: map[string]string{"draft": c.Python.DraftVenv, "models": c.Python.ModelsVenv}, Commands: c.EngineCommands(),
 		Env: []string{"APIBR_CACHE_DIR=" + filepath.Join(c.DataDir, "cache")}, EngineEnv: a.engineEnv(),
-		WorkDir: filepath.Join(c.DataDir, "work"), Adjust: a.adjust, FFmpeg: ffmpeg, HangGrace: c.Supervisor.HangGrace, CancelGrace: c.Supervisor.CancelGrace,
-		TermGrace: c.Supervisor.TermGrace, Spare: c.Supervisor.Spare, Host: a.host, History: a.history, Metrics: a.metrics, Log: a.log,
+		WorkDir: filepath.Join(c.DataDir, "work"), RuntimeDir: filepath.Join(c.DataDir, "sidecars"), Sandbox: a.sandbox(), Adjust: a.adjust, FFmpeg: ffmpeg, HangGrace: c.Supervisor.HangGrace, CancelGrace: c.Supervisor.CancelGrace,
+		TermGrace: c.Supervisor.TermGrace, Spare: c.Supervisor.Spare && c.Supervisor.MaxSpares > 0, MaxSpares: c.Supervisor.MaxSpares,
+		Host: a.host, History: a.history, Metrics: a.metrics, Log: a.log,
 		Guard: sidecar.GuardConfig{MinAvailable: zeroIsOff(int64(c.Guard.MinAvailable)), MinAvailableFraction: zeroIsOff(c.Guard.MinAvailableFraction),
 			PressureFull: zeroIsOff(c.Guard.PressureFull), GTTGrowth: zeroIsOff(int64(c.Guard.GTTGrowth))},
 	}

@@ -150,6 +150,12 @@ var settings = map[string]setting{
 		func(_ *testing.T, a *App) any { return a.sidecarConfig().TermGrace }},
 	"supervisor.spare": {"supervisor: {spare: false}",
 		func(_ *testing.T, a *App) any { return a.sidecarConfig().Spare }},
+	"supervisor.max_spares": {"supervisor: {max_spares: 1}",
+		func(_ *testing.T, a *App) any { return a.sidecarConfig().MaxSpares }},
+	"supervisor.sandbox": {"supervisor: {sandbox: false}",
+		func(_ *testing.T, a *App) any { return a.sidecarConfig().Sandbox.Off }},
+	"supervisor.sandbox_paths": {"supervisor: {sandbox_paths: [/x]}",
+		func(_ *testing.T, a *App) any { return a.sidecarConfig().Sandbox.Write }},
 	"supervisor.max_faults": {"supervisor: {max_faults: 1}", runsAgainAfterAFault},
 	"supervisor.soft_stop": {"supervisor: {soft_stop: 1m}", func(_ *testing.T, a *App) any {
 		return [2]time.Duration{a.runnerConfig().SoftStop, a.queueConfig().SoftStop}

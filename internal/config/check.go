@@ -43,6 +43,10 @@ func (c *Config) check() error {
 	require(c.Queue.MaxWait > 0, "queue.max_wait must be above 0, such as 10m")
 	require(c.Queue.MaxQueued >= 0, "queue.max_queued is %d; it must be 0 (no limit) or more", c.Queue.MaxQueued)
 	require(c.Queue.EventRetention > 0, "queue.event_retention must be above 0, such as 168h")
+	require(c.Supervisor.MaxSpares >= 0, "supervisor.max_spares is %d; it must be 0 (none) or more", c.Supervisor.MaxSpares)
+	for _, path := range c.Supervisor.SandboxPaths {
+		require(filepath.IsAbs(path), "supervisor.sandbox_paths holds %q; it must be a full path", path)
+	}
 	c.checkPositive(require)
 	oneOf("database.pool_mode", c.Database.PoolMode, "auto", "session", "transaction")
 	oneOf("database.root_mode", c.Database.RootMode, "auto", "userns", "setuid")

@@ -38,6 +38,8 @@ type Config struct {
 	HTTP       HTTP               `koanf:"http"`
 	Log        Log                `koanf:"log"`
 
+	// SecretFiles are files that were read for what they hold; no process that the studio starts may read them.
+	SecretFiles []string `koanf:"-"`
 	// Sources are the places that were read, for `config check`.
 	Sources []string `koanf:"-"`
 	// Warnings are things that are probably mistakes but harmless, such as an unknown APIBR_ variable.
@@ -159,8 +161,14 @@ type Supervisor struct {
 	CancelGrace time.Duration `koanf:"cancel_grace"` // default 2s
 	TermGrace   time.Duration `koanf:"term_grace"`   // default 2s
 	Spare       bool          `koanf:"spare"`        // default true
-	MaxFaults   int           `koanf:"max_faults"`   // default 3
-	SoftStop    time.Duration `koanf:"soft_stop"`    // default 20s
+	// MaxSpares is how many processes may wait ready at once; each holds up to 1 GB. Default 2; 0 is none.
+	MaxSpares int `koanf:"max_spares"`
+	// Sandbox hides the studio's secrets from engines' processes and ffmpeg where the kernel has Landlock. Default true.
+	Sandbox bool `koanf:"sandbox"`
+	// SandboxPaths are further files and folders that those processes may read and write. Default none.
+	SandboxPaths []string      `koanf:"sandbox_paths"`
+	MaxFaults    int           `koanf:"max_faults"` // default 3
+	SoftStop     time.Duration `koanf:"soft_stop"`  // default 20s
 }
 
 // Guard says when a sidecar is killed to keep the computer alive.
@@ -221,7 +229,7 @@ func Default() *Config {
 		Engines:  Engines{Chatterbox: Chatterbox{CFG: 0.65, Temperature: 1, Exaggeration: 1, MinSampleDuration: 15}, MultiTalk: MultiTalk{FPS: 25, SamplingSteps: 100, Preset: "auto"}, BFL: BFL{URL: "https://api.bfl.ai", Model: "flux-kontext-pro"}},
 		Python:   Python{Manifests: []string{}},
 		Database: Database{PoolMode: "auto", MaxConnections: 20, RootMode: "auto"},
-		Supervisor: Supervisor{HangGrace: 10 * time.Minute, CancelGrace: 2 * time.Second, TermGrace: 2 * time.Second, Spare: true, MaxFaults: 3,
+		Supervisor: Supervisor{HangGrace: 10 * time.Minute, CancelGrace: 2 * time.Second, TermGrace: 2 * time.Second, Spare: true, MaxSpares: 2, Sandbox: true, SandboxPaths: []string{}, MaxFaults: 3,
 			SoftStop: 20 * time.Second},
 		Guard: Guard{MinAvailable: 2 << 30, MinAvailableFraction: 0.06, PressureFull: 15, GTTGrowth: 2 << 30},
 		Media: Media{MaxUploadBytes: 500 << 20, MaxImagePixels: 50e6, MaxImageSide: 16384, MaxVideoPixels: 3840 * 2160, MaxAudioSeconds: 3600, MaxVideoSeconds: 600,

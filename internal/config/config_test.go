@@ -131,7 +131,7 @@ func TestShownConfigurationLoads(t *testing.T) {
 	require.NoError(t, err)
 	again, err := load(t, string(shown), nil)
 	require.NoError(t, err)
-	again.Sources = c.Sources
+	again.Sources, again.SecretFiles = c.Sources, c.SecretFiles
 	require.Equal(t, c, again)
 }
 

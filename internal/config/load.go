@@ -73,6 +73,10 @@ func Load(options Options) (*Config, error) {
 		return nil, err
 	}
 	config.Sources, config.Warnings = sources, append(warnings, config.unused()...)
+	config.SecretFiles = secretFiles(options.Environment)
+	if path != "" {
+		config.SecretFiles = append(config.SecretFiles, path)
+	}
 	if err := config.finish(); err != nil {
 		return nil, err
 	}
@@ -112,6 +116,25 @@ func fromEnvironment(environment, known []string) (values map[string]any, warnin
 		}
 	}
 	return values, warnings, nil
+}
+
+// secretFiles are those that NAME_FILE variables name.
+func secretFiles(environment []string) (paths []string) {
+	var names []string
+	for _, key := range secrets {
+		names = append(names, envName(key)+"_FILE")
+	}
+	for alias, key := range aliases {
+		if slices.Contains(secrets, key) {
+			names = append(names, alias+"_FILE")
+		}
+	}
+	for _, entry := range environment {
+		if name, path, _ := strings.Cut(entry, "="); slices.Contains(names, name) {
+			paths = append(paths, path)
+		}
+	}
+	return paths
 }
 
 func mapKeys(m map[string]string) []string {

@@ -22,7 +22,7 @@ const (
 func (r *Runner) view(waiting []jobs.Waiting) sched.View {
 	snapshot := r.cfg.Host.Snapshot()
 	floor := r.keepFree(snapshot)
-	v := sched.View{Now: time.Now(), Slots: r.cfg.Slots, TotalRAM: snapshot.RAMTotal - floor, FreeRAM: snapshot.RAMAvailable - floor}
+	v := sched.View{Now: time.Now(), Slots: r.cfg.Slots, TotalRAM: snapshot.RAMTotal - floor, FreeRAM: snapshot.RAMAvailable + r.cfg.Pool.SpareRAM() - floor}
 	v.Loaded = r.loaded()
 	r.look(&v, snapshot)
 	loads := map[loadKey]load{}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/apibr/studio/internal/device"
 	"github.com/apibr/studio/internal/engine"
+	"github.com/apibr/studio/internal/plan"
 	"github.com/apibr/studio/internal/sidecar/sidecartest"
 )
 
@@ -111,6 +112,34 @@ func TestSparesGoFirstWhenMemoryFalls(t *testing.T) {
 	until(t, patience, "the end of the spare", func() bool { return len(b.living()) == 1 })
 	require.True(t, alive(lease.PID()))
 	lease.Release()
+}
+
+func TestSparesMakeRoomForALoad(t *testing.T) {
+	var available atomic.Int64
+	available.Store(20 << 30)
+	b := newBench(t, sidecartest.Echo, func(cfg *Config) {
+		cfg.Spare = true
+		cfg.Host = fakeHost(0, 0)
+		cfg.Host.Memory = func() (int64, int64, error) { return 32 << 30, available.Load(), nil }
+		cfg.Host.ProcessPrivate = func(int) int64 { return 1 << 30 }
+	})
+	other := sidecartest.Manifest("other")
+	b.Warm(other)
+	require.Equal(t, int64(1<<30), b.SpareRAM())
+	acquire := func(ram int64) {
+		lease, err := b.Acquire(b.ctx(), Spec{Engine: b.manifest, Plan: plan.Plan{MemoryPlan: engine.MemoryPlan{RAMBytes: ram}, Batch: 1}})
+		require.NoError(t, err)
+		require.NoError(t, b.evictAfter(lease))
+	}
+	acquire(10 << 30)
+	require.Equal(t, int64(1<<30), b.SpareRAM(), "there is memory for both")
+	acquire(21 << 30)
+	require.Zero(t, b.SpareRAM())
+}
+
+func (b *bench) evictAfter(lease *Lease) error {
+	lease.Release()
+	return b.Evict(b.ctx(), lease.slot.engine.ID, "")
 }
 
 // A process in uninterruptible sleep cannot be made here; what the owner does about one can.

@@ -182,6 +182,7 @@ func (p *Pool) Acquire(ctx context.Context, spec Spec) (*Lease, error) {
 	if err != nil {
 		return nil, err
 	}
+	p.makeRoom(ctx, spec)
 	started := time.Now()
 	if err := p.load(ctx, s, spec); err != nil {
 		p.judge(s, err)

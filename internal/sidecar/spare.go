@@ -1,6 +1,7 @@
 package sidecar
 
 import (
+	"context"
 	"strings"
 
 	"github.com/apibr/studio/internal/engine"
@@ -90,6 +91,29 @@ func (p *Pool) Warm(m *engine.Manifest) {
 	}
 }
 
+// SpareRAM is what the spare processes hold, in bytes. It counts as free: Acquire ends them when a load needs their memory.
+func (p *Pool) SpareRAM() (bytes int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, s := range p.slots {
+		if s.state == spare {
+			bytes += p.cfg.Host.ProcessPrivate(s.proc.pid)
+		}
+	}
+	return bytes
+}
+
+// makeRoom ends the spares, and waits for their memory, when the plan of a load would not fit beside them.
+func (p *Pool) makeRoom(ctx context.Context, spec Spec) {
+	total, available, err := p.cfg.Host.Memory()
+	if err != nil || available-spec.Plan.RAMBytes >= p.cfg.Guard.floor(total) {
+		return
+	}
+	for _, s := range p.endSpares() {
+		s.proc.awaitGone(ctx)
+	}
+}
+
 // memoryShort says whether a spare would bring the machine near the guard's floor: twice the floor and the engine's own
 // plan should stay.
 func (p *Pool) memoryShort(m *engine.Manifest) bool {
@@ -98,15 +122,17 @@ func (p *Pool) memoryShort(m *engine.Manifest) bool {
 }
 
 // endSpares gives their memory back; they are the first to go when it becomes short.
-func (p *Pool) endSpares() {
+func (p *Pool) endSpares() (told []*slot) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, s := range p.slots {
 		if s.state == spare {
 			s.state = ending
+			told = append(told, s)
 			go s.proc.kill(errEvicted)
 		}
 	}
+	return told
 }
 
 func (p *Pool) gttUsed(device string) int64 {
