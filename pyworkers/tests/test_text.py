@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from apibr_worker.speech.text import clean, pause_after, reading, sentences
@@ -55,3 +57,52 @@ def test_the_full_stop_behind_an_acronym_stays() -> None:
 
 def test_pauses_look_through_closing_quotes() -> None:
     assert pause_after("“Sim.”") == pause_after("Sim.") > pause_after("sim")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("Av. Paulista, 1578 - 3º andar", "Avenida Paulista, mil quinhentos e setenta e oito, terceiro andar"),
+        ("Turno 1 - 8h às 12h", "Turno um, oito horas às doze horas"),
+        ("Custa R$ 1 mil, pago na C/C.", "Custa mil reais, pago na conta corrente."),
+        ("Zap: 11999998888", "Zap: onze, nove nove nove nove nove, oito oito oito oito"),
+        ("CPF 123.456.789-09 às 14h30", "cê pê efe um dois três, quatro cinco seis, sete oito nove, traço zero nove às"
+         " quatorze horas e trinta minutos"),
+        ("**Só hoje**: R$ 1.234,56!", "Só hoje: mil duzentos e trinta e quatro reais e cinquenta e seis centavos!"),
+    ],
+)  # fmt: skip
+def test_the_draft_voice_reads_as_the_final_one_does(text: str, said: str) -> None:
+    assert " ".join(reading(sentence, "pt-BR").spoken for sentence in sentences(text)) == said
+
+
+_MARKED = [
+    ("<speak>Olá <break time='1s'/>mundo</speak>", "Olá mundo"),
+    ('Veja [o site](https://a.com/b "A") já', "Veja o site já"),
+    ("![logo](a.png) Oi <!-- nada -->&amp; tchau", "logo Oi & tchau"),
+    ("&lt;break time=&quot;1s&quot;/&gt;Oi", "Oi"),
+    ("𝗣𝗿𝗼𝗺𝗼 ⓕⓛⓐⓢⓗ ｆｕｌｌ 🅥 ᴠ s̶a̶l̶e̶", "Promo flash full V v sale"),
+    ("***a*** __b__ _c_ ~~d~~ `e` **f**g", "a b c d e fg"),
+    ("2*3 e 4 * 5, a_b, x < y e y > x", "2*3 e 4 * 5, a_b, x < y e y > x"),
+    ("```sh\nls\n```\n---\nfim", "ls fim"),
+    ("# Título\ntexto\n- um\n- Dois\n> três", "Título. texto um. Dois, três"),
+    ("|a|b|\n|-|:-:|\n| c | |", "a, b. c"),
+    ("- [x] feito\n1. primeiro\n[1]: https://a.com\nnota[^1]", "feito. 1. primeiro nota"),
+]
+
+
+@pytest.mark.parametrize(("text", "plain"), _MARKED)
+def test_markup_is_not_read_aloud_in_any_language(text: str, plain: str) -> None:
+    assert " ".join(clean(text).split()) == plain
+    assert " ".join(reading(sentence, "es").spoken for sentence in sentences(text)).split() == plain.split()
+
+
+@pytest.mark.parametrize("text", ["😀", "...", "**", "<break time='1s'/>", "---", "![](a.png)", "&nbsp;", "# "])
+def test_a_text_of_marks_says_nothing(text: str) -> None:
+    assert sentences(text) == []
+
+
+def test_what_is_said_is_timed_by_what_was_written() -> None:
+    read = reading("Custa R$ 1.234,56 às 14h30 — sim, AI.", "pt-BR")
+    words = [read.token_at(match.start())[1] for match in re.finditer(r"\S+", read.spoken)]
+    assert list(dict.fromkeys(words)) == ["Custa", "R$", "1.234,56", "às", "14h30", "sim,", "AI."]
+    assert words == sorted(words, key=["Custa", "R$", "1.234,56", "às", "14h30", "sim,", "AI."].index)

@@ -58,7 +58,7 @@ class Speaker:
         target = self._voice.target
         if target is None:
             return
-        text = _beginning(text, _CALIBRATION_TEXT)
+        text = _beginning(reading(text, self._language).spoken, _CALIBRATION_TEXT)
         wanted = target.nuclei_per_second * self._speed
         for _ in range(_CALIBRATION_ROUNDS if wanted > 0 else 0):
             self._context.check_cancel()

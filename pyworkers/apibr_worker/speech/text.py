@@ -1,10 +1,14 @@
-"""Text on its way to the synthesiser: cleaning, sentences, and words that espeak-ng reads wrongly."""
+"""Text on its way to the synthesiser: cleaning, sentences, and what is said for each."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 from dataclasses import dataclass
+from difflib import SequenceMatcher
+
+from apibr_worker import spoken
+from apibr_worker.spoken.markup import unmarked
 
 _LONGEST = 280
 _END = re.compile(r"(?<=[.!?…;:])\s+|(?<=[。！？।])\s*|\n+")
@@ -14,6 +18,7 @@ _PAUSE_SECONDS = {
     **dict.fromkeys(";:", 0.24),
     "…": 0.42,
 }
+_POINTS = ".,;:!?…"
 _CLOSING = "\"'”’»)]}"
 
 # A full stop behind one of these ends no sentence; nor does one behind a single capital (J. R. Silva).
@@ -23,20 +28,23 @@ _ABBREVIATION = re.compile(
 )
 _SINGLE_LOWER = re.compile(r"(?:^|[\s(])[a-z]\.$")
 
+# Languages whose numbers, dates, money and acronyms are written out before espeak-ng gets them.
+_WRITTEN_OUT = frozenset({"pt", "en"})
+
 # Said letter by letter or as in English; espeak-ng reads the first as a cry of pain and the second as "ya".
-_REPLACED = {
-    "pt": [(re.compile(r"\bAI\b"), "ei ai"), (re.compile(r"\bI\.A\.|\bIA\b"), "i á")],
-    "es": [(re.compile(r"\bAI\b"), "ei ai"), (re.compile(r"\bI\.A\.|\bIA\b"), "i a")],
-}
+_REPLACED = {"es": [(re.compile(r"\bAI\b"), "ei ai"), (re.compile(r"\bI\.A\.|\bIA\b"), "i a")]}
+
+# An English acronym by its letters: espeak-ng takes a lone A for the article.
+_LETTERS = re.compile(r"\b(?=[A-Z ]*A)[A-Z](?: [A-Z])+\b")
 
 # Words between spaces; letter by letter in the scripts that put none between words.
 _TOKEN = re.compile(r"[^\s\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]+|\S")
 
 
 def clean(text: str) -> str:
-    """Composed Unicode without control characters and emoji, which espeak-ng would read out by their names."""
+    """Composed Unicode without markup, control characters and emoji, which espeak-ng would read out by their names."""
     kept: list[str] = []
-    for char in unicodedata.normalize("NFC", text):
+    for char in unicodedata.normalize("NFC", unmarked(text).text):
         category = unicodedata.category(char)
         if char in "\n\t\r\u2028\u2029":
             kept.append("\n" if char in "\n\u2028\u2029" else " ")
@@ -109,14 +117,71 @@ class Reading:
 
 
 def reading(sentence: str, language: str) -> Reading:
-    """Puts what espeak-ng reads wrongly into letters that it reads right."""
-    patterns = _REPLACED.get(language.lower().replace("_", "-").split("-")[0], [])
-    found = sorted((m.start(), m.end(), spoken) for pattern, spoken in patterns for m in pattern.finditer(sentence))
-    spoken, origins, done = "", [], 0
+    """The words that espeak-ng should say for a sentence that clean() has gone over."""
+    base = language.lower().replace("_", "-").split("-")[0]
+    if base in _WRITTEN_OUT:
+        # Of what is said by no word, such as a lone sign, espeak-ng knows more than we do.
+        said = spoken.speak(sentence, language) or sentence
+        if base == "en":
+            said = _LETTERS.sub(lambda match: match.group().replace(" ", ""), said)
+        return _aligned(sentence, said, language)
+    found = sorted(
+        (m.start(), m.end(), said) for pattern, said in _REPLACED.get(base, []) for m in pattern.finditer(sentence)
+    )
+    said, origins, done = "", [], 0
     for start, end, words in found:
-        spoken += sentence[done:start] + words
+        said += sentence[done:start] + words
         origins += [*range(done, start), *[start] * len(words)]
         done = end
-    spoken += sentence[done:]
+    said += sentence[done:]
     origins += range(done, len(sentence) + 1)
-    return Reading(sentence, spoken, origins)
+    return Reading(sentence, said, origins)
+
+
+def _aligned(sentence: str, said: str, language: str) -> Reading:
+    """Finds for each word that is said the word of the sentence that it says.
+
+    Words that are said as they are written are anchors. Between two of them, what is said is shared out among the
+    sentence's words by how much each of them says alone: "R$ 1.234,56" and "mil duzentos ... centavos" have no word in
+    common.
+    """
+    written, words = list(_TOKEN.finditer(sentence)), list(_TOKEN.finditer(said))
+    begins = [0] * len(words)
+    anchors = [_anchor(match.group(), language) or f" {place}" for place, match in enumerate(written)]
+    keys = [_key(match.group()) for match in words]
+    for kind, first, last, low, high in SequenceMatcher(None, anchors, keys, autojunk=False).get_opcodes():
+        if kind == "equal":
+            begins[low:high] = [match.start() for match in written[first:last]]
+        elif low < high:
+            between = written[first:last] or written[max(first - 1, 0) : max(first, 1)]
+            begins[low:high] = _shared_out(between, high - low, language)
+    origins: list[int] = []
+    for begin, word in zip(begins, words, strict=True):
+        origins += [begin] * (word.end() - len(origins))
+    return Reading(sentence, said, [*origins, *[len(sentence)] * (len(said) + 1 - len(origins))])
+
+
+def _key(token: str) -> str:
+    return "".join(char for char in token.casefold() if char.isalnum())
+
+
+def _anchor(token: str, language: str) -> str:
+    """The key of a word that is said as it is written; "" of any other."""
+    key = _key(token)
+    if token.strip(_POINTS).islower() and token.strip(_POINTS).isalpha():
+        return key
+    return key if _key(spoken.speak(token, language)) == key else ""
+
+
+def _shared_out(written: list[re.Match[str]], count: int, language: str) -> list[int]:
+    """Where each of `count` words said for these written ones comes from, in order."""
+    weights = [len(spoken.speak(match.group(), language).split()) for match in written]
+    total = sum(weights)
+    if not total:
+        return [written[0].start()] * count
+    begins: list[int] = []
+    reached = 0
+    for match, weight in zip(written, weights, strict=True):
+        reached += weight
+        begins += [match.start()] * (round(count * reached / total) - len(begins))
+    return begins

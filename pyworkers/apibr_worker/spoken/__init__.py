@@ -1,7 +1,9 @@
 """Text as it must be spoken, before it goes to a speech model.
 
-`speak` writes numbers, dates, hours, money, units, abbreviations and addresses out as words; `sentences` cuts a script
-into what the model takes at once and keeps the original beside it, for subtitles. Nothing here needs torch.
+Markup goes first, in every language: of Markdown, HTML, SSML and styled letters only the words are said. `speak` writes
+numbers, dates, hours, money, units, abbreviations and addresses out as words; `sentences` cuts a script into what the
+model takes at once and keeps the original beside it, for subtitles. Nothing here needs torch: the draft voices read
+through it too.
 
 Where a language has two right ways, these are the ones kept to:
 

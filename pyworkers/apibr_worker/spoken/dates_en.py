@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import re
 
-from babel.dates import get_month_names
-
 from . import tables_en as tables
 from . import words_en as words
 from .phones_en import codes
 from .shared import Step, around
 
-MONTHS: list[str] = ["", *(str(get_month_names("wide", locale="en")[month]) for month in range(1, 13))]
+MONTHS: list[str] = ["", *tables.MONTH_NAMES]
 # "may" and "march" are words too, so the month must have its capital; only a shortened one takes a full stop.
 _NAME = (
     "|".join(MONTHS[1:])

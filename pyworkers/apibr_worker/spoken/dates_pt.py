@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import re
 
-from babel.dates import get_month_names
-
 from . import tables_pt as tables
 from .phones_pt import codes
 from .shared import Step
 
-MONTHS: list[str] = ["", *(str(get_month_names("wide", locale="pt_BR")[month]) for month in range(1, 13))]
+MONTHS: list[str] = ["", *tables.MONTH_NAMES]
 _MONTH_NAMES = "|".join(MONTHS[1:])
 _SHORT = "|".join(tables.MONTHS)
 
@@ -88,8 +86,11 @@ _WEEKDAYS = {
     "dom": "domingo",
 }  # fmt: skip
 _DAYS = "|".join(_WEEKDAYS)
-_WEEK = re.compile(rf"(?<!\w)({_DAYS})\.? (a|à|e) ({_DAYS})(?!\w)\.?(?! *$)", re.IGNORECASE)
-_SPAN = re.compile(r"(?<=\d|h) ?[-–] ?(?=\d{1,2}(?:h(?!\w*[g-z])|:\d\d))")
+_WEEK = re.compile(rf"(?<!\w)({_DAYS})\.?(?: (a|à|e) |[-–]| [-–] )({_DAYS})(?!\w)\.?(?! *$)", re.IGNORECASE)
+# Between spaces, only where an hour stands before it too: "Turno 1 - 8h às 12h" begins no span.
+_SPAN = re.compile(
+    r"(?:(?<=\d|h)[-–] ?|(?:(?<=\dh)|(?<=\dhs)|(?<=:\d\d)|(?<=h\d\d)) [-–] ?)(?=\d{1,2}(?:h(?!\w*[g-z])|:\d\d))"
+)
 _ENGLISH = re.compile(r"(?<![\w:.,])(\d{1,2})(?:[:h](\d{2}))? ?([ap])(?:m(?!\w)|\.m\.)", re.IGNORECASE)
 _LETTER = re.compile(
     r"(?<![\w:.,])(\d{1,3}) ?h(?:(\d{2})(?:min|m)?(?: ?(\d{2}) ?s)?"
@@ -139,7 +140,7 @@ def _verse(match: re.Match[str]) -> str:
 
 
 STEPS: list[Step] = [
-    lambda text: _WEEK.sub(lambda m: f"{_WEEKDAYS[m[1].lower()]} {m[2]} {_WEEKDAYS[m[3].lower()]}", text),
+    lambda text: _WEEK.sub(lambda m: f"{_WEEKDAYS[m[1].lower()]} {m[2] or 'a'} {_WEEKDAYS[m[3].lower()]}", text),
     lambda text: _VERSE.sub(_verse, text),
     lambda text: _ISO.sub(_iso, text),
     lambda text: _FULL.sub(_full, text),

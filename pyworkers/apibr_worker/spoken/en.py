@@ -9,7 +9,7 @@ from . import tables_en as tables
 from . import words_en as words
 from .numbers import TOKEN, roman
 from .phones_en import STEPS as PHONE_STEPS
-from .shared import Abbreviations, Step, around, ends_here, is_initial, strip_markup, tidy
+from .shared import Abbreviations, Step, around, ends_here, is_initial, range_after, span, strip_markup, tidy
 
 DAY_FIRST = frozenset({"en-gb", "en-au", "en-nz", "en-ie", "en-za", "en-in"})
 """Where 3/4/2026 is the third of April."""
@@ -30,7 +30,6 @@ def _is_one(token: str) -> bool:
 
 _MONEY = money.Reader(
     money.Words(
-        locale="en",
         mark=".",
         coins=tables.COINS,
         magnitudes=tables.MAGNITUDES,
@@ -128,7 +127,7 @@ def _shouted(before: str, last: str) -> bool:
 
 # --- Numbers with something beside them ----------------------------------------------------------------------------
 
-_RANGE = re.compile(rf"((?i:\bbetween) )?(?<![\w.,–-])({TOKEN})(%?) ?[-–—] ?(?={TOKEN}(?![\d-]))(?!\d+[-–]\d)")
+_RANGE = range_after("between")
 _SUM = re.compile(r"(?<=\d) ?([-+−]) ?(?=\d[\d.,]* ?=)")
 _MINUS = re.compile(r"(?<![\w.,)\]-])(?:-|− ?)(?=\d)")
 _DEGREE = re.compile(r"(?<=\d) ?[°º] ?(?=[CF](?!\w))")
@@ -300,7 +299,7 @@ def _steps(*, day_first: bool) -> list[Step]:
         *dates_en.YEAR_STEPS,
         _sub(_VERSION, "version "),
         lambda text: _SUM.sub(lambda m: " plus " if m.group(1) == "+" else " minus ", text),
-        lambda text: _RANGE.sub(lambda m: f"{m[1] or ''}{m[2]}{m[3]} {'and' if m[1] else 'to'} ", text),
+        lambda text: _RANGE.sub(lambda m: span(m, "and", "to"), text),
         _sub(_MINUS, "minus "),
         _sub(_DEGREE, "°"),
         lambda text: _SQUARE.sub(lambda m: m.group(1) + "²³"[int(m.group(2)) - 2], text),

@@ -5,10 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
-
-from babel.core import UnknownLocaleError
-from babel.numbers import get_currency_name
 
 from .numbers import TOKEN, Number, parse
 
@@ -42,7 +38,6 @@ class Coin:
 class Words:
     """How a language puts an amount together."""
 
-    locale: str
     mark: str
     coins: Mapping[str, Coin]
     magnitudes: Mapping[str, tuple[str, str]]
@@ -71,9 +66,10 @@ class Reader:
         magnitude = "|".join(re.escape(key) for key in sorted(words.magnitudes, key=len, reverse=True))
         tail = rf"(?: ?(?P<mag>(?i:{magnitude}))(?!\w))?"
         per = r"(?: ?/ ?(?P<per>[^\W\d_]{1,10})(?!\w))?"
-        amount = rf"(?P<num>{TOKEN})(?: ?[-–] ?(?:{_BEFORE} ?)?(?P<num2>{TOKEN}))?"
+        # A dash between spaces parts two things ("R$ 50 - 3 parcelas"), unless the coin stands again behind it.
+        amount = rf"(?P<num>{TOKEN})(?:(?:[-–] ?(?:{_BEFORE} ?)?| [-–] ?{_BEFORE} ?)(?P<num2>{TOKEN}))?"
         self._prefixed = re.compile(
-            rf"(?P<sign>(?<![\w.,)])[-−] ?)?(?P<coin>{_BEFORE}) ?(?P<minus>[-−])?{amount}{tail}{per}"
+            rf"(?P<sign>(?<![\w.,)])(?:-|− ?))?(?P<coin>{_BEFORE}) ?(?P<minus>[-−])?{amount}{tail}{per}"
         )
         self._suffixed = re.compile(
             rf"(?P<sign>(?<![\w.,)])[-−])?(?<![\d.,])(?P<minus>(?!))?{amount}{tail}"
@@ -86,7 +82,7 @@ class Reader:
     def _replace(self, match: re.Match[str]) -> str:
         words = self._words
         symbol = match["coin"]
-        coin = self._coin(SYMBOLS.get(symbol, symbol))
+        coin = self._words.coins.get(SYMBOLS.get(symbol, symbol))
         number = parse(match["num2"] or match["num"], words.mark)
         if coin is None or number is None:
             return match.group()
@@ -108,15 +104,14 @@ class Reader:
         before, after = match.string[: match.start()][-1:], match.string[match.end() : match.end() + 1]
         return " " * before.isalnum() + said + " " * after.isalnum()
 
-    def _coin(self, code: str) -> Coin | None:
-        return self._words.coins.get(code) or _babel_coin(code, self._words.locale)
-
     def _amount(self, token: str, number: Number, magnitude: str | None, coin: Coin) -> str:
         words = self._words
         if magnitude:
             one, many = words.magnitudes[magnitude.lower()]
             named = one if words.is_one(number) else many
             joint = f" {words.joint}" if words.joint and named not in words.without_joint else ""
+            if named in words.without_joint and number.value == 1:
+                return f"{named} {coin.many}"  # mil reais, not um mil reais
             return f"{words.say(token, coin.feminine and not joint)} {named}{joint} {coin.many}"
         if len(number.fraction) == 2 and coin.cent and not number.is_code:
             return self._with_cents(number, coin)
@@ -141,17 +136,3 @@ class Reader:
 def _is_round_million(number: Number) -> bool:
     """Whether it ends in a noun (um milhão), which takes "de" before another."""
     return not number.fraction and len(number.whole) > 6 and not number.is_code and number.whole.endswith("000000")
-
-
-@lru_cache(maxsize=512)
-def _babel_coin(code: str, locale: str) -> Coin | None:
-    """The official name of a rare currency, which is as people say it."""
-    try:
-        one, many = (get_currency_name(code, count=count, locale=locale) for count in (1, 2))
-    except (UnknownLocaleError, LookupError):
-        return None
-    if one == code:
-        return None
-    lower = locale.startswith("pt")
-    feminine = lower and one.split()[0][-1] == "a"
-    return Coin(one.lower() if lower else one, many.lower() if lower else many, feminine=feminine)

@@ -21,8 +21,20 @@ _FREE = re.compile(rf"{_BEGIN}(0[389]00)[ -]?(\d{{3}})[ -]?(\d{{3,4}}){_END}")
 _AREA = re.compile(rf"{_BEGIN}(?:\+(\d{{1,3}}) ?)?\(0?(\d{{2}})\) ?(9[ .]?\d{{4}}|\d{{4}})[- .]?(\d{{4}}){_END}")
 _COUNTRY = re.compile(rf"{_BEGIN}\+(\d{{2}})[ -]?(\d{{2}})[ -]?(9[ .]?\d{{4}}|\d{{4}})[- ]?(\d{{4}}){_END}")
 _PLAIN_AREA = re.compile(rf"{_BEGIN}()(\d{{2}})[ -](9[ .]?\d{{4}}|\d{{4}})-(\d{{4}}){_END}")
+_PLAIN_MOBILE = re.compile(rf"{_BEGIN}()(\d{{2}})[ .-](9[ .]?\d{{4}})[- .]?(\d{{4}}){_END}")
 _FOREIGN = re.compile(rf"{_BEGIN}\+\d{{1,3}}(?:[ .-]?\(?\d{{1,5}}\)?){{2,6}}{_END}")
 _LOCAL = re.compile(rf"{_BEGIN}(\d{{3,5}})-(\d{{4}}){_END}")
+# A quantity of ten digits is written with full stops; without any it is a telephone, a document or an order.
+_BARE = re.compile(rf"{_BEGIN}\d{{10,18}}{_END}")
+_ROUND = re.compile(r"[1-9]\d*0{6}")
+_BARE_TELEPHONE = re.compile(r"(55)?([1-9][1-9])(9\d{4}|[2-5]\d{3})(\d{4})")
+_BARE_LOCAL = re.compile(
+    r"((?i:\b(?:tel(?:efone)?|fone|cel(?:ular)?|zap|whats(?:app)?|contato|ligue|disque|chame)\.?:?"
+    r"(?: para| no)?(?: o)?)) "
+    rf"(9?\d{{4}})(\d{{4}}){_END}"
+)
+_BARE_POSTCODE = re.compile(rf"((?i:\bcep):? )(\d{{5}})(\d{{3}}){_END}")
+_CHECKED = re.compile(rf"{_BEGIN}\d{{4,12}}-[\dXx]{_END}")
 _CODE = re.compile(rf"{_BEGIN}\d+(?:-\d+){{2,}}{_END}")
 _SERVICE = re.compile(
     r"((?i:\b(?:ligu(?:e|em|ei)|lig(?:ar|ando|ou)|disque|disc(?:ar|ando|ou)|samu|telefone|ramal)(?: para)?(?: o)?))"
@@ -65,6 +77,23 @@ def _international(match: re.Match[str]) -> str:
     return "mais " + _groups(match.group())
 
 
+def _bare(match: re.Match[str]) -> str:
+    number = match.group()
+    if _ROUND.fullmatch(number):
+        return number
+    if found := _BARE_TELEPHONE.fullmatch(number):
+        return _telephone(found)
+    if len(number) == 16:
+        sizes = [4, 4, 4, 4]
+    elif len(number) == 14:
+        sizes = [2, 3, 3, 4, 2]
+    else:
+        whole, rest = divmod(len(number), 3)
+        sizes = [3] * (whole - 1) + ([4] if rest == 1 else [3, 2] if rest else [3])
+    begins = [sum(sizes[:index]) for index in range(len(sizes))]
+    return ", ".join(words.digits(number[begin : begin + size]) for begin, size in zip(begins, sizes, strict=True))
+
+
 STEPS: list[Step] = [
     lambda text: _DOCUMENT.sub(_document, text),
     lambda text: _POSTCODE.sub(_document, text),
@@ -73,6 +102,11 @@ STEPS: list[Step] = [
     lambda text: _AREA.sub(_telephone, text),
     lambda text: _COUNTRY.sub(_telephone, text),
     lambda text: _PLAIN_AREA.sub(_telephone, text),
+    lambda text: _PLAIN_MOBILE.sub(_telephone, text),
+    lambda text: _BARE_POSTCODE.sub(lambda m: f"{m[1]}{_groups(m[2])}, traço {_groups(m[3])}", text),
+    lambda text: _BARE_LOCAL.sub(lambda m: f"{m[1]} {_groups(m[2])}, {_groups(m[3])}", text),
+    lambda text: _BARE.sub(_bare, text),
+    lambda text: _CHECKED.sub(_document, text),
     lambda text: _FOREIGN.sub(_international, text),
     lambda text: _SERVICE.sub(lambda m: f"{m.group(1)} {words.digits(m.group(2))}", text),
     lambda text: _LOCAL.sub(_local, text),

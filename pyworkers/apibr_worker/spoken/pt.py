@@ -15,7 +15,7 @@ from .dates_pt import MONTHS
 from .dates_pt import STEPS as DATE_STEPS
 from .numbers import TOKEN, parse, roman
 from .phones_pt import STEPS as PHONE_STEPS
-from .shared import Abbreviations, Step, around, ends_here, is_initial, strip_markup, tidy
+from .shared import Abbreviations, Step, around, ends_here, is_initial, range_after, span, strip_markup, tidy
 
 _SIGNS = {
     ".": "ponto", "/": "barra", "@": "arroba", "-": "hífen", "_": "underline", ":": "dois pontos",
@@ -33,7 +33,6 @@ def _is_one(token: str) -> bool:
 
 _MONEY = money.Reader(
     money.Words(
-        locale="pt_BR",
         mark=",",
         coins=tables.COINS,
         magnitudes=tables.MAGNITUDES,
@@ -66,7 +65,8 @@ _INITIAL = re.compile(r"(?:(?<=^)|(?<=[ (\"]))([A-Z])\. ?(?=[A-ZÀ-Ý])")
 _INITIALS = re.compile(r"(?<![\w.])(?:[A-Z]\. ?){2,6}(?=[A-ZÀ-Ý][a-zà-ÿ])")
 _DOTTED = re.compile(r"(?<![\w.])(?:[A-Z]\.){2,8}(?!\w)")
 _SLASHED = re.compile(
-    rf"(?<![\w/])({'|'.join(sorted(map(re.escape, tables.SLASHED), key=len, reverse=True))})(?!/)", re.I
+    rf"(?<![\w/])({'|'.join(sorted(map(re.escape, tables.SLASHED), key=len, reverse=True))})(?!/)(?:(?<=/)|(?!\w))",
+    re.IGNORECASE,
 )
 _SECTION = re.compile(r" ?(§§?) ?")
 _VERSION = re.compile(r"(?<![\w.])v\.? ?(?=\d+\.\d)", re.IGNORECASE)
@@ -140,7 +140,8 @@ def _shouted(before: str, last: str) -> bool:
 
 # --- Numbers with something beside them ----------------------------------------------------------------------------
 
-_RANGE = re.compile(rf"((?i:\bentre) )?(?<![\w.,–-])({TOKEN})(%?) ?[-–—] ?(?={TOKEN}(?![\d-]))(?!\d+[-–]\d)")
+_RANGE = range_after("entre")
+_ONE_THOUSAND = re.compile(r"(?<![\w.,-])1 (?=mil(?!\w))")
 _SUM = re.compile(r"(?<=\d) ?([-+−]) ?(?=\d[\d.,]* ?=)")
 _MINUS = re.compile(r"(?<![\w.,)\]-])(?:-|− ?)(?=\d)")
 _DEGREE = re.compile(r"(?<=\d) ?[°º] ?(?=[CF](?!\w))")
@@ -321,7 +322,7 @@ _STEPS: list[Step] = [
     lambda text: _ROMAN.sub(_roman, text),
     _sub(_VERSION, "versão "),
     lambda text: _SUM.sub(lambda m: " mais " if m.group(1) == "+" else " menos ", text),
-    lambda text: _RANGE.sub(lambda m: f"{m[1] or ''}{m[2]}{m[3]} {'e' if m[1] else 'a'} ", text),
+    lambda text: _RANGE.sub(lambda m: span(m, "e", "a"), text),
     _sub(_MINUS, "menos "),
     _sub(_DEGREE, "°"),
     lambda text: _SQUARE.sub(lambda m: m.group(1) + "²³"[int(m.group(2)) - 2], text),
@@ -332,6 +333,7 @@ _STEPS: list[Step] = [
     lambda text: _MANY_UNITS.sub(lambda m: " " + tables.UNITS[m.group(1)][1], text),
     lambda text: _PERCENT.sub(lambda m: around(m, " por cento" if m.group(1) == "%" else " por mil"), text),
     _sub(_LENGTH_PER, " por "),
+    _sub(_ONE_THOUSAND, ""),
     _sub(_MIXED, r"\1 e "),
     lambda text: _MARK.sub(lambda m: f"{m[2] or m[1]} de {m[3] or m[1]}", text),
     lambda text: _SLASH.sub(_slash, text),

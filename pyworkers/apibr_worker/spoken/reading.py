@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from . import en, pt
 from .clean import clean, plain
+from .markup import unmarked
 
 
 def speak(text: str, language: str) -> str:
     """The words of a text as a voice should say them.
 
     language: a BCP 47 tag ("pt-BR", "pt", "en-GB"); _ for - is understood. Portuguese and English have their numbers,
-    dates, money, abbreviations and addresses written out; of other languages only control characters, emoji and
-    needless spaces are taken out. Words that are not understood stay. A text in which nothing can be said gives "".
+    dates, money, abbreviations and addresses written out; of other languages only markup, control characters, emoji
+    and needless spaces are taken out. Words that are not understood stay. A text in which nothing can be said gives "".
     """
+    # Twice, since an emoji may stand before the mark of a line.
+    return speak_unmarked(unmarked(clean(unmarked(text).text)).text, language)
+
+
+def speak_unmarked(text: str, language: str) -> str:
+    """What speak does with a text whose markup is taken off already."""
     text = clean(text)
     tag = language.lower().replace("_", "-")
     match tag.split("-")[0]:

@@ -7,19 +7,19 @@ import unicodedata
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
+from .numbers import TOKEN
+
 Step = Callable[[str], str]
 """One pass over a text: a linear regular expression and what replaces its matches."""
 
 _UPPER = "A-ZÀ-ÖØ-Þ"
-_MARKUP = re.compile(
-    r"</?[a-zA-Z][^<>]{0,200}>|^ ?(?:#{1,6}|[-*•·‣▪●◦]) (?=\S)|\*{1,3}(?=\S)(?<!\d\*)|(?<=[^\s\d])\*{1,3}|`{1,3}|~~"
-)
+_MARKUP = re.compile(r"^ ?(?:#{1,6}|[-*•·‣▪●◦]) (?=\S)|\*{1,3}(?=\S)(?<!\d\*)|(?<=[^\s\d])\*{1,3}|`{1,3}|~~")
 
 _SPACES = re.compile(r" {2,}")
 
 
 def strip_markup(text: str) -> str:
-    """Without tags, list marks and the asterisks and backticks of Markdown."""
+    """Without the list marks, asterisks and backticks that markup.unmarked left for having no pair."""
     return _SPACES.sub(" ", _MARKUP.sub(" ", text))
 
 
@@ -27,6 +27,21 @@ def around(match: re.Match[str], said: str) -> str:
     """What is said in a match's place, kept apart from a letter or digit beside it."""
     before, after = match.string[: match.start()][-1:], match.string[match.end() : match.end() + 1]
     return " " * before.isalnum() + said + " " * after.isalnum()
+
+
+def range_after(between: str) -> re.Pattern[str]:
+    """Two numbers with a dash, for span(); between is the word before a range that is read with "and"."""
+    return re.compile(
+        rf"((?i:\b{between}) )?(?<![\w.,–-])({TOKEN})(%?)( ?)[-–—] ?(?={TOKEN}(?![\d-])(%?))(?!\d+[-–]\d)"
+    )
+
+
+def span(match: re.Match[str], conjunction: str, to: str) -> str:
+    """A range in words. A dash between spaces parts two things and stays: "1578 - 3º andar", "Turno 1 - 8h"."""
+    between, number, percent, spaced, percent_too = match.groups()
+    if spaced and not between and not (percent and percent_too):
+        return match.group()
+    return f"{between or ''}{number}{percent} {conjunction if between else to} "
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from . import tables_en, tables_pt
-from .reading import speak
+from .markup import spans, unmarked
+from .reading import speak_unmarked
 from .shared import ends_here, is_initial
 
 LIMIT = 280
@@ -47,6 +48,17 @@ def sentences(text: str, limit: int = LIMIT, language: str = "") -> list[Sentenc
     """
     if limit < _LEAST_LIMIT:
         raise ValueError(f"a limit of {limit} characters is too low for speech; give at least {_LEAST_LIMIT}")
+    plain = unmarked(text)
+    pieces = _merged(_pieces_of(plain.text, limit, language), plain.text, limit)
+    places = spans(plain, [(piece.start, piece.end) for piece in pieces], text)
+    return [
+        replace(piece, source=text[start:end], start=start, end=end)
+        for piece, (start, end) in zip(pieces, places, strict=True)
+    ]
+
+
+def _pieces_of(text: str, limit: int, language: str) -> list[Sentence]:
+    """The pieces of a text without markup."""
     pieces: list[Sentence] = []
     silent_from = -1
     for start, end in _paragraphs(text):
@@ -62,7 +74,7 @@ def sentences(text: str, limit: int = LIMIT, language: str = "") -> list[Sentenc
             pieces += found
         if pieces:
             pieces[-1] = replace(pieces[-1], paragraph_end=True)
-    return _merged(pieces, text, limit)
+    return pieces
 
 
 def _merged(pieces: list[Sentence], text: str, limit: int) -> list[Sentence]:
@@ -229,13 +241,13 @@ def _head(text: str, start: int, end: int, limit: int, language: str) -> tuple[i
     window = limit
     while True:
         stop = end if end - start <= window else _cut(text, start, start + window, end)
-        spoken = speak(text[start:stop], language)
+        spoken = speak_unmarked(text[start:stop], language)
         if len(spoken) <= limit:
             return stop, spoken
         if not re.search(r"\s", text[start:stop].strip()):
             whole = re.compile(r"\S+").match(text, start, end)
             stop = whole.end() if whole else stop
-            return stop, speak(text[start:stop], language)
+            return stop, speak_unmarked(text[start:stop], language)
         window = min(stop - start - 1, max(1, int((stop - start) * limit / len(spoken))))
 
 

@@ -47,6 +47,10 @@ SLASHED = {"and/or": "and or", "w/o": "without", "w/": "with", "b/c": "because",
     "c/o": "care of",
            "he/she": "he or she", "his/her": "his or her", "s/he": "she or he"}  # fmt: skip
 
+MONTH_NAMES = (
+    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "December",
+)  # fmt: skip
 MONTHS = {
     "january": 1, "february": 2, "march": 3, "april": 4, "may": 5, "june": 6, "july": 7, "august": 8, "september": 9,
     "october": 10, "november": 11, "december": 12, "jan": 1, "feb": 2, "mar": 3, "apr": 4, "jun": 6, "jul": 7, "aug": 8,
@@ -129,6 +133,30 @@ COINS = {
     "INR": Coin("rupee", "rupees"),
     "RUB": Coin("ruble", "rubles"),
     "CNY": Coin("yuan", "yuan"),
+    "AED": Coin("UAE dirham", "UAE dirhams"),
+    "ARS": Coin("Argentine peso", "Argentine pesos"),
+    "CHF": Coin("Swiss franc", "Swiss francs"),
+    "CLP": Coin("Chilean peso", "Chilean pesos"),
+    "COP": Coin("Colombian peso", "Colombian pesos"),
+    "CZK": Coin("Czech koruna", "Czech korunas"),
+    "DKK": Coin("Danish krone", "Danish kroner"),
+    "HKD": Coin("Hong Kong dollar", "Hong Kong dollars"),
+    "HUF": Coin("Hungarian forint", "Hungarian forints"),
+    "ILS": Coin("Israeli shekel", "Israeli shekels"),
+    "KRW": Coin("South Korean won", "South Korean won"),
+    "MXN": Coin("Mexican peso", "Mexican pesos"),
+    "NOK": Coin("Norwegian krone", "Norwegian kroner"),
+    "PLN": Coin("Polish zloty", "Polish zlotys"),
+    "PYG": Coin("Paraguayan guarani", "Paraguayan guaranis"),
+    "SAR": Coin("Saudi riyal", "Saudi riyals"),
+    "SEK": Coin("Swedish krona", "Swedish kronor"),
+    "SGD": Coin("Singapore dollar", "Singapore dollars"),
+    "THB": Coin("Thai baht", "Thai baht"),
+    "TRY": Coin("Turkish lira", "Turkish lira"),
+    "TWD": Coin("New Taiwan dollar", "New Taiwan dollars"),
+    "UAH": Coin("Ukrainian hryvnia", "Ukrainian hryvnias"),
+    "UYU": Coin("Uruguayan peso", "Uruguayan pesos"),
+    "ZAR": Coin("South African rand", "South African rand"),
 }
 MAGNITUDES = {
     "k": ("thousand", "thousand"), "thousand": ("thousand", "thousand"), "m": ("million", "million"),

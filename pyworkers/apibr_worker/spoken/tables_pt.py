@@ -35,7 +35,7 @@ BEFORE_NUMBER = {
     "ap": "apartamento", "bl": "bloco", "inc": "inciso", "tab": "tabela", "ex": "exemplo", "km": "quilômetro",
     "qd": "quadra",
     "lt": "lote", "ref": "referência", "ep": "episódio", "temp": "temporada", "v": "versículo", "vv": "versículos",
-    "ss": "seguintes",
+    "ss": "seguintes", "ag": "agência", "cj": "conjunto",
 }  # fmt: skip
 
 # May also be the last word of a sentence, whose full stop then stays.
@@ -52,12 +52,19 @@ ANYWHERE = {
 # These may end a sentence before a capital; "cia." does not, since "Ltda." follows.
 ENDS_SENTENCE = frozenset("etc ltda jr a.c d.c s.a inc".split())
 
-SLASHED = {"e/ou": "e ou", "s/a": "esse á", "c/": "com", "s/": "sem", "p/": "para", "a/c": "aos cuidados de"}
+SLASHED = {
+    "e/ou": "e ou", "s/a": "esse á", "c/": "com", "s/": "sem", "p/": "para", "a/c": "aos cuidados de",
+    "c/c": "conta corrente", "c/p": "conta poupança", "s/n": "sem número", "n/a": "não se aplica", "n/c": "não consta",
+}  # fmt: skip
 
 DOM = frozenset(
     "pedro joão josé manuel sebastião afonso dinis henrique fernando miguel sancho duarte carlos luís paulo".split()
 )
 
+MONTH_NAMES = (
+    "janeiro", "fevereiro", "março", "abril", "maio", "junho", "julho", "agosto", "setembro", "outubro", "novembro",
+    "dezembro",
+)  # fmt: skip
 MONTHS = {
     "jan": 1, "fev": 2, "mar": 3, "abr": 4, "mai": 5, "jun": 6, "jul": 7, "ago": 8, "set": 9, "out": 10,
     "nov": 11, "dez": 12,
@@ -138,6 +145,30 @@ COINS = {
     "INR": Coin("rúpia", "rúpias", feminine=True),
     "RUB": Coin("rublo", "rublos"),
     "CNY": Coin("iuane", "iuanes"),
+    "AED": Coin("dirham dos Emirados", "dirhams dos Emirados"),
+    "CHF": Coin("franco suíço", "francos suíços"),
+    "CLP": Coin("peso chileno", "pesos chilenos"),
+    "COP": Coin("peso colombiano", "pesos colombianos"),
+    "CZK": Coin("coroa tcheca", "coroas tchecas", feminine=True),
+    "DKK": Coin("coroa dinamarquesa", "coroas dinamarquesas", feminine=True),
+    "HKD": Coin("dólar de Hong Kong", "dólares de Hong Kong"),
+    "HUF": Coin("florim húngaro", "florins húngaros"),
+    "ILS": Coin("shekel israelense", "shekels israelenses"),
+    "KRW": Coin("won sul-coreano", "wons sul-coreanos"),
+    "MXN": Coin("peso mexicano", "pesos mexicanos"),
+    "NOK": Coin("coroa norueguesa", "coroas norueguesas", feminine=True),
+    "NZD": Coin("dólar neozelandês", "dólares neozelandeses"),
+    "PLN": Coin("zloty polonês", "zlotys poloneses"),
+    "PYG": Coin("guarani paraguaio", "guaranis paraguaios"),
+    "SAR": Coin("rial saudita", "riais sauditas"),
+    "SEK": Coin("coroa sueca", "coroas suecas", feminine=True),
+    "SGD": Coin("dólar de Singapura", "dólares de Singapura"),
+    "THB": Coin("baht tailandês", "bahts tailandeses"),
+    "TRY": Coin("lira turca", "liras turcas", feminine=True),
+    "TWD": Coin("dólar taiwanês", "dólares taiwaneses"),
+    "UAH": Coin("grívnia ucraniana", "grívnias ucranianas", feminine=True),
+    "UYU": Coin("peso uruguaio", "pesos uruguaios"),
+    "ZAR": Coin("rand sul-africano", "rands sul-africanos"),
 }
 MAGNITUDES = {
     "mil": ("mil", "mil"), "k": ("mil", "mil"), "mi": ("milhão", "milhões"), "m": ("milhão", "milhões"),
