@@ -27,7 +27,10 @@ var (
 )
 
 // KindError says that a file is of another kind than the field takes. It wraps ErrWrongKind.
-type KindError struct{ Got, Want media.Kind }
+type KindError struct {
+	Got, Want media.Kind
+	File      string // File is its name; "" when it has none.
+}
 
 func (e *KindError) Error() string {
 	return "this field takes " + string(e.Want) + "; the file is " + string(e.Got)

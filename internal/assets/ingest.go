@@ -47,7 +47,7 @@ func (s *Service) Ingest(ctx context.Context, req IngestRequest) (*Asset, error)
 		return nil, err
 	}
 	if req.Want != "" && req.Want != info.Kind {
-		return nil, &KindError{Got: info.Kind, Want: req.Want}
+		return nil, &KindError{Got: info.Kind, Want: req.Want, File: displayName(req.Filename)}
 	}
 	if err := s.cfg.Media.Clean(ctx, raw, clean); err != nil {
 		return nil, err

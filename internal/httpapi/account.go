@@ -2,8 +2,11 @@ package httpapi
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"reflect"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -135,6 +138,9 @@ func (s *Server) createKey(ctx context.Context, p auth.Principal, f *fields) (*k
 	scopes, _ := f.values["scopes"].([]any)
 	for _, scope := range scopes {
 		name, _ := scope.(string)
+		if known := scopeNames(auth.AllScopes); !slices.Contains(known, name) {
+			return nil, noScope(name, known)
+		}
 		wanted.Scopes = append(wanted.Scopes, auth.Scope(name))
 	}
 	if err := p.MayGrant(wanted.Scopes); err != nil {
@@ -151,6 +157,14 @@ func (s *Server) createKey(ctx context.Context, p auth.Principal, f *fields) (*k
 	view := keyView(key)
 	view.Secret = secret
 	return &keyAnswer{view}, nil
+}
+
+func noScope(name string, known []string) *Problem {
+	detail := fmt.Sprintf("there is no scope %q: the scopes are %s", clip(name), strings.Join(known, ", "))
+	if near := closest(name, known); near != "" {
+		detail = fmt.Sprintf("there is no scope %q; did you mean %s? The scopes are %s", clip(name), near, strings.Join(known, ", "))
+	}
+	return newProblem(http.StatusUnprocessableEntity, "bad_scope", "The scopes are not valid", detail, FieldProblem{Pointer: "/scopes", Detail: detail})
 }
 
 func (s *Server) revokeKey(ctx context.Context, p auth.Principal, in *KeyPath) (*keyAnswer, error) {

@@ -39,6 +39,8 @@ type fields struct {
 	// checked: the body was read to its end. What is wrong with it is in wrong, and values holds the rest.
 	checked bool
 	wrong   complaints
+	// voices are the names of the caller's voices, once they were needed for a suggestion.
+	voices []string
 }
 
 func newFields() *fields {
@@ -328,10 +330,18 @@ func (s *source) Read(p []byte) (int, error) {
 // onField names the field that a refusal is about.
 func onField(err error, name string) error {
 	p := problemOf(err)
-	if p.Status != 422 || len(p.Errors) > 0 {
+	if p.Status != http.StatusUnprocessableEntity || len(p.Errors) > 0 {
 		return err
 	}
-	return newProblem(p.Status, p.Err.Code, p.Title, p.Detail, FieldProblem{Pointer: "/" + name, Detail: p.Detail})
+	detail := p.Detail
+	var kind *assets.KindError
+	switch {
+	case errors.As(err, &kind) && kind.File != "":
+		detail = fmt.Sprintf("the field %s takes %s files; %s is of the kind %s", name, kind.Want, clip(kind.File), kind.Got)
+	case errors.As(err, &kind):
+		detail = fmt.Sprintf("the field %s takes %s files; what it got is of the kind %s", name, kind.Want, kind.Got)
+	}
+	return newProblem(p.Status, p.Err.Code, p.Title, detail, FieldProblem{Pointer: "/" + name, Detail: detail})
 }
 
 // discard throws away the files of a request that came to nothing. The request's own end must not keep them.

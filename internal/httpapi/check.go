@@ -237,6 +237,8 @@ func (c *checker) text(schema *huma.Schema, value any, at, name string) any {
 	case !ok:
 		c.say(at, codeInvalid, "%s must be text", name)
 		return value
+	case schema.Format == formatLanguage && storable(text):
+		return c.language(schema, text, at, name)
 	case !storable(text):
 		c.say(at, codeInvalid, "%s holds a character that cannot be stored: send UTF-8 without NUL", name)
 	case schema.MinLength != nil && *schema.MinLength > 0 && strings.TrimSpace(text) == "":
@@ -246,9 +248,33 @@ func (c *checker) text(schema *huma.Schema, value any, at, name string) any {
 	case schema.MaxLength != nil && utf8.RuneCountInString(text) > *schema.MaxLength:
 		c.say(at, codeInvalid, "%s has %d characters; the most is %d", name, utf8.RuneCountInString(text), *schema.MaxLength)
 	case len(schema.Enum) > 0 && !slices.Contains(schema.Enum, any(text)):
-		c.say(at, codeInvalid, "%s is %q; choose one of %s", name, clip(text), oneOf(schema.Enum))
+		c.enum(schema, text, at, name)
 	}
 	c.format(schema.Format, text, at, name)
+	return text
+}
+
+// enum refuses a word that is none of the schema's, with the nearest.
+func (c *checker) enum(schema *huma.Schema, text, at, name string) {
+	words := wordsOf(schema.Enum)
+	if near := closest(text, words); near != "" {
+		c.say(at, codeInvalid, "%s is %q; did you mean %s? Choose one of %s", name, clip(text), near, strings.Join(words, ", "))
+		return
+	}
+	c.say(at, codeInvalid, "%s is %q; choose one of %s", name, clip(text), strings.Join(words, ", "))
+}
+
+// language takes a tag, and says which one a name means.
+func (c *checker) language(schema *huma.Schema, text, at, name string) string {
+	tag, ok := languageTag(text)
+	if ok && len(tag) <= *schema.MaxLength {
+		return tag
+	}
+	if near := languageCalled(text); near != "" {
+		c.say(at, codeInvalid, "%s is %q; send the BCP 47 tag of a language: did you mean %s?", name, clip(text), near)
+	} else {
+		c.say(at, codeInvalid, "%s is %q; send the BCP 47 tag of a language, such as pt-BR or en", name, clip(text))
+	}
 	return text
 }
 
@@ -270,12 +296,12 @@ func (c *checker) format(format, text, at, name string) {
 	}
 }
 
-func oneOf(values []any) string {
+func wordsOf(values []any) []string {
 	words := make([]string, 0, len(values))
 	for _, value := range values {
 		words = append(words, fmt.Sprint(value))
 	}
-	return strings.Join(words, ", ")
+	return words
 }
 
 func (c *checker) number(schema *huma.Schema, value any, at, name string) any {
@@ -327,10 +353,21 @@ func exampleOf(entry *huma.Schema) string {
 	}
 }
 
+// clip a text of the caller's for a sentence.
 func clip(text string) string {
 	const most = 40
-	if runes := []rune(strings.ToValidUTF8(text, "?")); len(runes) > most {
-		return string(runes[:most]) + "…"
+	short := clipTo(text, most)
+	if utf8.RuneCountInString(text) > most {
+		short += "…"
 	}
-	return strings.ToValidUTF8(text, "?")
+	return short
+}
+
+// clipTo so many characters of valid UTF-8.
+func clipTo(text string, most int) string {
+	if len(text) > most*utf8.UTFMax {
+		text = text[:most*utf8.UTFMax]
+	}
+	runes := []rune(strings.ToValidUTF8(text, "?"))
+	return string(runes[:min(len(runes), most)])
 }

@@ -65,6 +65,7 @@ func (s *Server) spec(ctx context.Context, p auth.Principal, g generation, f *fi
 	spec := jobs.Spec{Owner: p.Owner, Type: g.kind, Model: f.str("model"), Params: map[string]any{}, ProjectID: f.uuid("project_id"), ParentID: f.uuid("parent_id"),
 		Priority: int(f.number("priority")), ClientReference: f.str("client_reference")}
 	f.wrong.add(s.checkProject(ctx, p, spec.ProjectID))
+	f.wrong.add(s.checkParent(ctx, p, spec.ParentID))
 	// The engine first: what no engine can do is refused before anything is fetched for it.
 	selection, unanswered := s.choose(ctx, p, g, f, &spec)
 	f.wrong.add(unanswered)
@@ -115,7 +116,19 @@ func (s *Server) checkProject(ctx context.Context, p auth.Principal, id *uuid.UU
 		return nil
 	}
 	if _, err := s.cfg.Projects.Get(ctx, p.Owner, *id); errors.Is(err, studio.ErrNotFound) {
-		return invalid("project_id", "there is no such project of yours")
+		return s.mistaken(ctx, p.Owner, id.String(), "project_id", "project_id", "there is no such project of yours")
+	} else if err != nil {
+		return err
+	}
+	return nil
+}
+
+func (s *Server) checkParent(ctx context.Context, p auth.Principal, id *uuid.UUID) error {
+	if id == nil {
+		return nil
+	}
+	if _, err := s.cfg.Jobs.Get(ctx, p.Owner, *id); errors.Is(err, jobs.ErrNotFound) {
+		return s.mistaken(ctx, p.Owner, id.String(), "parent_id", "parent_id", "no job of yours has this id")
 	} else if err != nil {
 		return err
 	}
@@ -220,22 +233,7 @@ func checkPorts(m *engine.Manifest, g generation, f *fields, wrong *complaints) 
 	}
 }
 
-// checkLanguage refuses a language that the engine does not speak. A tag with a region that it lacks gets the language itself.
-func checkLanguage(m *engine.Manifest, g generation, f *fields) error {
-	wanted := f.str("language")
-	if wanted == "" || len(m.Languages) == 0 {
-		return nil
-	}
-	base, _, _ := strings.Cut(wanted, "-")
-	for _, spoken := range m.Languages {
-		if strings.EqualFold(spoken, wanted) || strings.EqualFold(spoken, base) {
-			return nil
-		}
-	}
-	detail := fmt.Sprintf("engine %s does not speak %s; it speaks %s", m.ID, clip(wanted), strings.Join(m.Languages, ", "))
-	return newProblem(422, "unsupported_language", "The engine does not speak the language", detail, FieldProblem{Pointer: "/language", Detail: detail})
-}
-
+// unsupported refuses a field that the engine does not honour.
 func unsupported(m *engine.Manifest, field string) *Problem {
 	detail := fmt.Sprintf("engine %s does not honour %s: leave it out or choose another model", m.ID, field)
 	return newProblem(422, "unsupported_field", "The engine does not honour a field", detail, FieldProblem{Pointer: "/" + field, Detail: detail})
@@ -266,11 +264,24 @@ func checkFormat(g generation, f *fields) error {
 	case g.output == "":
 		return invalid("output_format", "this request makes no media file: leave output_format out")
 	case media.FormatKind(format) != g.output:
-		return invalid("output_format", fmt.Sprintf("%s is no format for %s", format, g.output))
+		return invalid("output_format", fmt.Sprintf("%s is no format for %s; choose one of %s", format, g.output, strings.Join(formatsOf(g.output), ", ")))
 	default:
 		return nil
 	}
 }
+
+// formatsOf a kind of result.
+func formatsOf(kind media.Kind) (formats []string) {
+	for _, format := range outputFormats {
+		if media.FormatKind(format) == kind {
+			formats = append(formats, format)
+		}
+	}
+	return formats
+}
+
+// outputFormats in the order of the contract.
+var outputFormats = []string{"wav", "mp3", "flac", "ogg", "png", "jpg", "webp", "mp4", "webm"}
 
 func (s *Server) resolveSpeech(ctx context.Context, p auth.Principal, f *fields, spec *jobs.Spec) {
 	switch {
@@ -289,7 +300,7 @@ func (s *Server) resolveSpeech(ctx context.Context, p auth.Principal, f *fields,
 
 // addVoice makes the voice of the request an input.
 func (s *Server) addVoice(ctx context.Context, p auth.Principal, f *fields, spec *jobs.Spec) {
-	ref, _, err := s.voiceInput(ctx, p.Owner, f.str("voice_id"), "voice_id", "voice")
+	ref, _, err := s.voiceInput(ctx, p.Owner, f, f.str("voice_id"), "voice_id", "voice")
 	f.wrong.add(err)
 	spec.Inputs = append(spec.Inputs, ref)
 }
@@ -321,7 +332,7 @@ func (s *Server) resolveLines(ctx context.Context, p auth.Principal, f *fields, 
 			wrong = append(wrong, invalid(field, fmt.Sprintf("line %d has no voice: give it a voice_id, or send one for all lines", i+1)).Errors...)
 		}
 		if name != "" {
-			ref, voice, err := s.voiceInput(ctx, p.Owner, name, field, fmt.Sprintf("voice_%d", i))
+			ref, voice, err := s.voiceInput(ctx, p.Owner, f, name, field, fmt.Sprintf("voice_%d", i))
 			switch {
 			case err != nil && problemOf(err).Status == http.StatusUnprocessableEntity:
 				wrong = append(wrong, problemOf(err).Errors...)

@@ -108,7 +108,7 @@ func as[I, O any](s *Server, scope auth.Scope, handle func(ctx context.Context, 
 		if errors.As(err, &unchanged) {
 			return nil, unchanged
 		}
-		return nil, s.answer(ctx, err)
+		return nil, s.answer(ctx, s.elsewhere(ctx, p, err))
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -36,7 +38,7 @@ func (s *Server) mediaInput(ctx context.Context, owner uuid.UUID, f *fields, fie
 	}
 	id, err := uuid.Parse(value)
 	if err != nil {
-		return ref, nil, invalid(field, fmt.Sprintf("%s must be a file, an asset id, a job id, an https URL or a data: URI", field))
+		return ref, nil, notMedia(field, value)
 	}
 	return s.mediaByID(ctx, owner, id, ref, field)
 }
@@ -45,7 +47,7 @@ func (s *Server) mediaByID(ctx context.Context, owner, id uuid.UUID, ref jobs.In
 	asset, err := s.cfg.Assets.Get(ctx, owner, id)
 	if err == nil {
 		if string(asset.Kind) != ref.Kind {
-			return ref, nil, onField(&assets.KindError{Got: asset.Kind, Want: media.Kind(ref.Kind)}, field)
+			return ref, nil, onField(&assets.KindError{Got: asset.Kind, Want: media.Kind(ref.Kind), File: asset.Filename}, field)
 		}
 		ref.AssetID = &id
 		return ref, asset, nil
@@ -55,7 +57,7 @@ func (s *Server) mediaByID(ctx context.Context, owner, id uuid.UUID, ref jobs.In
 	}
 	job, err := s.cfg.Jobs.Get(ctx, owner, id)
 	if errors.Is(err, jobs.ErrNotFound) {
-		return ref, nil, invalid(field, fmt.Sprintf("%s names no file and no job of yours", field))
+		return ref, nil, s.mistaken(ctx, owner, id.String(), field, field, fmt.Sprintf("%s names no file and no job of yours", field))
 	}
 	if err != nil {
 		return ref, nil, err
@@ -106,12 +108,50 @@ func (s *Server) outputOf(ctx context.Context, job *jobs.Job, ref jobs.InputRef,
 	return ref, nil, noOutput(field, ref.Kind)
 }
 
+// notMedia says what a text that names no media may be.
+func notMedia(field, text string) *Problem {
+	text = strings.TrimSpace(text)
+	switch {
+	case unfilled(text):
+		return invalid(field, fmt.Sprintf(expressionLeft, field, clip(text)))
+	case looksLikeBase64(text):
+		return invalid(field, fmt.Sprintf("%s looks like base64: put data: and the type before it, such as data:image/png;base64,", field))
+	case fileName.MatchString(text):
+		return invalid(field, fmt.Sprintf("%s is %q, the name of a file: send the file itself in a multipart form, or upload it with POST /api/v1/assets and send its id", field, clip(text)))
+	default:
+		return invalid(field, fmt.Sprintf("%s must be a file, an asset id, a job id, an https URL or a data: URI", field))
+	}
+}
+
+// expressionLeft is said of a text that an expression of n8n left.
+const expressionLeft = "%s is %q, which an expression leaves when it is not evaluated or finds no value: look at the expression in n8n"
+
+// unfilled says whether a text is what a client writes for a value that it does not have.
+func unfilled(text string) bool {
+	switch text {
+	case "undefined", "null", "NaN", "None", "[object Object]":
+		return true
+	}
+	return strings.Contains(text, "{{") && strings.Contains(text, "}}")
+}
+
+var (
+	fileName = regexp.MustCompile(`(?i)^[^?#]{1,250}\.(png|jpe?g|webp|gif|heic|wav|mp3|ogg|opus|flac|m4a|aac|mp4|webm|mov|mkv)$`)
+	base64s  = regexp.MustCompile(`^[A-Za-z0-9+/\r\n_-]+={0,2}$`)
+)
+
+// looksLikeBase64: longer than any id and in that alphabet.
+func looksLikeBase64(text string) bool {
+	const leastBase64 = 64
+	return len(text) >= leastBase64 && base64s.MatchString(text)
+}
+
 // voiceInput resolves a voice by id or exact name.
-func (s *Server) voiceInput(ctx context.Context, owner uuid.UUID, value, field, input string) (jobs.InputRef, *voices.Voice, error) {
+func (s *Server) voiceInput(ctx context.Context, owner uuid.UUID, f *fields, value, field, input string) (jobs.InputRef, *voices.Voice, error) {
 	ref := jobs.InputRef{Name: input, Kind: jobs.KindVoice}
 	voice, err := s.cfg.Voices.Find(ctx, owner, value)
 	if errors.Is(err, voices.ErrNotFound) {
-		return ref, nil, invalid(field, fmt.Sprintf("there is no voice %q: GET /api/v1/audio/voices lists those that there are", clip(value)))
+		return ref, nil, s.noVoice(ctx, owner, f, value, field)
 	}
 	if err != nil {
 		return ref, nil, err
@@ -121,6 +161,28 @@ func (s *Server) voiceInput(ctx context.Context, owner uuid.UUID, value, field, 
 	}
 	ref.VoiceID = &voice.ID
 	return ref, voice, nil
+}
+
+// noVoice says which voice the caller may have meant.
+func (s *Server) noVoice(ctx context.Context, owner uuid.UUID, f *fields, value, field string) *Problem {
+	if unfilled(value) {
+		return invalid(field, fmt.Sprintf(expressionLeft, "voice_id", clip(value)))
+	}
+	if f.voices == nil {
+		list, err := s.cfg.Voices.List(ctx, owner, voices.Filter{})
+		if err != nil {
+			s.cfg.Log.WarnContext(ctx, "the voices could not be listed for a suggestion", "err", err)
+		}
+		f.voices = []string{}
+		for _, voice := range list {
+			f.voices = append(f.voices, voice.Name)
+		}
+	}
+	sentence := fmt.Sprintf("there is no voice %q: GET /api/v1/audio/voices lists the voices", clip(value))
+	if near := closest(value, f.voices); near != "" {
+		sentence = fmt.Sprintf("there is no voice %q; did you mean %q? GET /api/v1/audio/voices lists the voices", clip(value), near)
+	}
+	return s.mistaken(ctx, owner, value, "voice_id", field, sentence)
 }
 
 // checkSample refuses a voice sample that is too short before any work starts. A sample that is still being made is checked by the engine.

@@ -91,6 +91,8 @@ type listJobsInput struct {
 	Cursor  string `query:"cursor" doc:"next_cursor of the page before"`
 }
 
+var jobStatuses = []string{"queued", "processing", "completed", "failed", "canceled"}
+
 // jobTypes of the contract; some come with later versions.
 var jobTypes = []string{"audio.speech", "audio.clone_voice", "image.generate", "image.edit", "image.upscale", "video.avatar", "video.animate", "studio.content", "media.export", "scrape"}
 
@@ -102,12 +104,18 @@ func (i *listJobsInput) filter() (jobs.Filter, error) {
 		case jobs.Queued, jobs.Processing, jobs.Completed, jobs.Failed, jobs.Canceled:
 			filter.Statuses = append(filter.Statuses, status)
 		default:
-			return filter, invalid("status", fmt.Sprintf("%q is no status: use queued, processing, completed, failed or canceled", clip(word)))
+			if near := closest(word, jobStatuses); near != "" {
+				return filter, invalid("status", fmt.Sprintf("%q is not a status; did you mean %s? The statuses are %s", clip(word), near, strings.Join(jobStatuses, ", ")))
+			}
+			return filter, invalid("status", fmt.Sprintf("%q is not a status; the statuses are %s", clip(word), strings.Join(jobStatuses, ", ")))
 		}
 	}
 	for _, word := range words(i.Type) {
 		if !slices.Contains(jobTypes, word) {
-			return filter, invalid("type", fmt.Sprintf("%q is no type of job; the types are %s", clip(word), strings.Join(jobTypes, ", ")))
+			if near := closest(word, jobTypes); near != "" {
+				return filter, invalid("type", fmt.Sprintf("%q is not a type of job; did you mean %s? The types are %s", clip(word), near, strings.Join(jobTypes, ", ")))
+			}
+			return filter, invalid("type", fmt.Sprintf("%q is not a type of job; the types are %s", clip(word), strings.Join(jobTypes, ", ")))
 		}
 		filter.Types = append(filter.Types, jobs.Type(word))
 	}

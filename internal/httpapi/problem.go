@@ -226,7 +226,7 @@ func typedProblem(err error) *Problem {
 	case errors.As(err, &missing):
 		return notInstalled(missing)
 	case errors.As(err, &model):
-		return newProblem(422, "unknown_model", "Unknown model", model.Error(), FieldProblem{Pointer: "/model", Detail: model.Error()})
+		return unknownModel(model)
 	case errors.As(err, &needs):
 		return newProblem(422, codeInvalid, "The request cannot be honoured", needs.Error(), FieldProblem{Pointer: "/" + fieldOf(needs.Inputs[0]), Detail: needs.Error()})
 	case errors.As(err, &idle):
@@ -240,6 +240,15 @@ func typedProblem(err error) *Problem {
 	default:
 		return nil
 	}
+}
+
+// unknownModel names the nearest.
+func unknownModel(e *engine.UnknownModelError) *Problem {
+	detail := e.Error()
+	if near := closest(e.Model, e.Known); near != "" {
+		detail = fmt.Sprintf("model %q is not known for %s; did you mean %s? Known: %s", clip(e.Model), e.Task, near, strings.Join(e.Known, ", "))
+	}
+	return newProblem(http.StatusUnprocessableEntity, "unknown_model", "Unknown model", detail, FieldProblem{Pointer: "/model", Detail: detail})
 }
 
 // notInstalled says what to install, in the words of the engine's own manifest.

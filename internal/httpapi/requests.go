@@ -18,7 +18,7 @@ type Common struct {
 type SpeechRequest struct {
 	Text         string       `json:"text,omitempty" minLength:"1" maxLength:"20000" example:"Olá, tudo bem?" doc:"What to say; or lines"`
 	VoiceID      string       `json:"voice_id,omitempty" maxLength:"100" example:"Clara (rascunho)" doc:"Id or exact name of a voice"`
-	Language     string       `json:"language,omitempty" minLength:"2" maxLength:"16" example:"pt-BR" doc:"BCP 47 tag; default: the voice's"`
+	Language     string       `json:"language,omitempty" minLength:"2" maxLength:"16" format:"language-tag" example:"pt-BR" doc:"BCP 47 tag; default: the voice's"`
 	Speed        float64      `json:"speed,omitempty" minimum:"0.5" maximum:"2" doc:"Times the voice's own pace"`
 	Lines        []SpeechLine `json:"lines,omitempty" minItems:"1" maxItems:"500" doc:"Several lines, each with a voice, instead of text"`
 	CFGWeight    float64      `json:"cfg_weight,omitempty" minimum:"0" maximum:"1"`
@@ -38,7 +38,7 @@ type SpeechLine struct {
 type CloneVoiceRequest struct {
 	Name        string `json:"name" minLength:"1" maxLength:"100" example:"Minha Voz"`
 	Audio       string `json:"audio" doc:"Sample: a multipart file, asset id, job id, https URL or data: URI. 15 s or more is best"`
-	Language    string `json:"language,omitempty" minLength:"2" maxLength:"16" example:"pt-BR"`
+	Language    string `json:"language,omitempty" minLength:"2" maxLength:"16" format:"language-tag" example:"pt-BR"`
 	ConsentNote string `json:"consent_note,omitempty" maxLength:"2000" doc:"Who agreed to the cloning, and when"`
 	Common
 }
@@ -83,7 +83,7 @@ type AvatarRequest struct {
 	VoiceID  string  `json:"voice_id,omitempty" maxLength:"100" example:"Minha Voz" doc:"Voice that speaks the script"`
 	Script   string  `json:"script,omitempty" minLength:"1" maxLength:"20000" example:"Olá, sou seu assistente AI!"`
 	Audio    string  `json:"audio,omitempty" doc:"Speech instead of voice and script"`
-	Language string  `json:"language,omitempty" minLength:"2" maxLength:"16"`
+	Language string  `json:"language,omitempty" minLength:"2" maxLength:"16" format:"language-tag"`
 	Duration float64 `json:"duration,omitempty" minimum:"0.5" maximum:"600" doc:"Seconds that the video lasts at least"`
 	Prompt   string  `json:"prompt,omitempty" maxLength:"4000"`
 	FPS      int     `json:"fps,omitempty" minimum:"1" maximum:"60"`

@@ -37,7 +37,7 @@ type VoiceList struct {
 // VoicePatch changes a voice.
 type VoicePatch struct {
 	Name        *string `json:"name,omitempty" minLength:"1" maxLength:"100"`
-	Language    *string `json:"language,omitempty" minLength:"2" maxLength:"16"`
+	Language    *string `json:"language,omitempty" minLength:"2" maxLength:"16" format:"language-tag"`
 	ConsentNote *string `json:"consent_note,omitempty" maxLength:"2000"`
 }
 

@@ -18,6 +18,7 @@ var catalogue = sync.OnceValue(func() map[string]string {
 	maps.Copy(all, foreignSentences)
 	maps.Copy(all, modelSentences)
 	maps.Copy(all, limitSentences)
+	maps.Copy(all, requestSentences)
 	maps.Copy(all, engineSentences())
 	return all
 })

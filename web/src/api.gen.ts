@@ -673,6 +673,7 @@ export interface components {
             fps?: number;
             /** @description Portrait: a multipart file, asset id, job id, https URL or data: URI */
             image: string;
+            /** Format: language-tag */
             language?: string;
             /** @description Model to use; see /api/v1/engines */
             model?: string;
@@ -726,7 +727,10 @@ export interface components {
             client_reference?: string;
             /** @description Who agreed to the cloning, and when */
             consent_note?: string;
-            /** @example pt-BR */
+            /**
+             * Format: language-tag
+             * @example pt-BR
+             */
             language?: string;
             /** @description Model to use; see /api/v1/engines */
             model?: string;
@@ -1284,6 +1288,7 @@ export interface components {
             /** Format: double */
             exaggeration?: number;
             /**
+             * Format: language-tag
              * @description BCP 47 tag; default: the voice's
              * @example pt-BR
              */
@@ -1430,6 +1435,7 @@ export interface components {
         };
         VoicePatch: {
             consent_note?: string;
+            /** Format: language-tag */
             language?: string;
             name?: string;
         };
