@@ -4,9 +4,8 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
-	"os"
+	"io"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -24,6 +23,8 @@ const (
 	voiceOutput = "voice"
 	// longestVoice bounds what is stored of a voice in the database.
 	longestVoice = 1 << 20
+	// longestSample bounds what an engine says of a sample's length, in seconds.
+	longestSample = 24 * 3600
 )
 
 // keepSegment copies a finished segment into the blob store and notes it; the engine goes on using its own file.
@@ -45,9 +46,12 @@ func (a *attempt) keepSegment(ctx context.Context, segment sidecar.Segment) erro
 // finishFiles labels and converts what the engine made and takes it into the blob store.
 func (a *attempt) finishFiles(ctx context.Context) (jobs.Result, error) {
 	a.phaseBegan("store", time.Now())
+	if len(a.result.Outputs) == 0 && len(a.manifest.Tasks[string(a.claimed.Type)].Outputs) > 0 {
+		return jobs.Result{}, &sidecar.EngineError{Code: sidecar.ProtocolError, Message: "the engine's program ended the run with no output: try again"}
+	}
 	result := jobs.Result{Metadata: a.result.Metadata, Warnings: warningsOf(a.result.Metadata), Metrics: a.metrics(), Peak: a.peak(), NoHistory: len(a.claimed.Segments) > 0}
 	delete(result.Metadata, "warnings")
-	for _, file := range a.result.Outputs {
+	for i, file := range a.result.Outputs {
 		if a.claimed.Type == jobs.TypeCloneVoice && file.Name == voiceOutput {
 			voice, err := a.voiceResult(file)
 			if err != nil {
@@ -56,7 +60,7 @@ func (a *attempt) finishFiles(ctx context.Context) (jobs.Result, error) {
 			result.Voice = voice
 			continue
 		}
-		output, err := a.finishFile(ctx, file)
+		output, err := a.finishFile(ctx, i, file)
 		if err != nil {
 			return jobs.Result{}, err
 		}
@@ -65,11 +69,11 @@ func (a *attempt) finishFiles(ctx context.Context) (jobs.Result, error) {
 	return result, nil
 }
 
-func (a *attempt) finishFile(ctx context.Context, file sidecar.File) (assets.Output, error) {
+func (a *attempt) finishFile(ctx context.Context, index int, file sidecar.File) (assets.Output, error) {
 	output := assets.Output{Name: file.Name, MIME: file.MIME, Kind: media.Kind(jobs.KindData), Metadata: a.outputMetadata(file)}
 	path := file.Path
 	if kind := kindOf(file.MIME); kind != jobs.KindData {
-		finished := filepath.Join(a.dir, "finished-"+strconv.Itoa(len(file.Name))+"-"+filepath.Base(file.Path))
+		finished := filepath.Join(a.dir, "finished-"+strconv.Itoa(index)+media.Extension(file.MIME))
 		format := ""
 		if wanted, ok := a.claimed.Params[outputFormat].(string); ok && media.FormatKind(wanted) == media.Kind(kind) {
 			format = wanted
@@ -112,15 +116,26 @@ func (a *attempt) voiceResult(file sidecar.File) (*jobs.VoiceResult, error) {
 	if file.MIME != mimeJSON || file.Size > longestVoice {
 		return nil, &sidecar.EngineError{Code: sidecar.ProtocolError, Message: "the engine's voice is not JSON of at most 1 MiB"}
 	}
-	content, err := os.ReadFile(file.Path)
+	content, err := a.read(file.Path, longestVoice)
 	if err != nil {
 		return nil, fmt.Errorf("runner: read the voice: %w", err)
 	}
-	if !json.Valid(content) {
-		return nil, &sidecar.EngineError{Code: sidecar.ProtocolError, Message: "the engine's voice is not JSON"}
+	limits := a.runner.cfg.Pool.Limits()
+	if content, err = limits.JSON(content, longestVoice); err != nil {
+		return nil, &sidecar.EngineError{Code: sidecar.ProtocolError, Message: "the engine's voice cannot be kept: " + err.Error()}
 	}
 	seconds, _ := a.result.Metadata["sample_seconds"].(float64)
-	return &jobs.VoiceResult{Conditionals: content, SampleSeconds: seconds}, nil
+	return &jobs.VoiceResult{Conditionals: content, SampleSeconds: min(max(seconds, 0), longestSample)}, nil
+}
+
+// read reads a file that the run made, at most most bytes of it.
+func (a *attempt) read(path string, most int64) ([]byte, error) {
+	f, err := sidecar.Open(a.dir, path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, most))
 }
 
 func warningsOf(metadata map[string]any) []jobs.Warning {

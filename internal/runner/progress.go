@@ -1,9 +1,9 @@
 package runner
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
-	"os"
 	"sync"
 	"time"
 
@@ -22,6 +22,9 @@ const (
 	// soonest is how far a run must be before its own pace says anything about its end.
 	soonest = 0.05
 )
+
+// jpegStart is how every JPEG begins.
+var jpegStart = []byte{0xFF, 0xD8, 0xFF}
 
 // tracker turns phases and steps into one fraction that never falls, and tells subscribers.
 type tracker struct {
@@ -124,11 +127,9 @@ func (t *tracker) preview(path string) {
 	if !due {
 		return
 	}
-	if info, err := os.Stat(path); err != nil || info.Size() > largestPreview {
-		return
-	}
-	picture, err := os.ReadFile(path)
-	if err != nil {
+	// One byte more than may be: a file cut at the limit would not be a picture.
+	picture, err := t.attempt.read(path, largestPreview+1)
+	if err != nil || len(picture) > largestPreview || !bytes.HasPrefix(picture, jpegStart) {
 		return
 	}
 	job := t.attempt.claimed

@@ -47,6 +47,9 @@ type node struct {
 	blobs  *blob.Disk
 	work   string
 	stop   func()
+
+	// commands are the engines' programs; a change holds for the next process.
+	commands map[engine.ID][]string
 }
 
 type nodeOption func(*Config, *sidecar.Config)
@@ -69,7 +72,7 @@ tasks:
   %TASK%:
     parameters: {type: object, additionalProperties: true, properties: {}}
     outputs: [{name: out, kind: data, mime: text/plain}]
-    phases: [{name: work, weight: 1, segments: true}]
+    phases: [{name: first, weight: 0.1}, {name: second, weight: 0.9, segments: true}]
 `
 
 func startNode(t *testing.T, s *store.Store, options ...nodeOption) *node {
@@ -100,7 +103,7 @@ func startNode(t *testing.T, s *store.Store, options ...nodeOption) *node {
 	for _, apply := range options {
 		apply(&config, &sidecars)
 	}
-	n.pool = sidecar.New(sidecars)
+	n.pool, n.commands = sidecar.New(sidecars), sidecars.Commands
 	catalogue.Installed = n.pool.Installed
 	config.Pool = n.pool
 	n.runner = New(config)
@@ -116,7 +119,7 @@ func startNode(t *testing.T, s *store.Store, options ...nodeOption) *node {
 
 func writeCatalogue(t *testing.T, dir string) *engine.Catalogue {
 	t.Helper()
-	for id, task := range map[string]string{"draft-speech": "audio.speech", "draft-image": "image.generate", "draft-avatar": "video.avatar"} {
+	for id, task := range map[string]string{"draft-speech": "audio.speech", "draft-image": "image.generate", "draft-avatar": "video.avatar", "draft-voice": "audio.clone_voice"} {
 		text := strings.NewReplacer("%ID%", id, "%TASK%", task).Replace(manifestYAML)
 		require.NoError(t, os.MkdirAll(filepath.Join(dir, id), 0o700))
 		require.NoError(t, os.WriteFile(filepath.Join(dir, id, "manifest.yaml"), []byte(text), 0o600))
@@ -147,7 +150,7 @@ func (n *node) run(services ...func(context.Context) error) {
 
 func (n *node) submit(kind jobs.Type, params map[string]any) *jobs.Job {
 	n.t.Helper()
-	engines := map[jobs.Type]string{jobs.TypeSpeech: "draft-speech", jobs.TypeImage: "draft-image", jobs.TypeAvatar: "draft-avatar"}
+	engines := map[jobs.Type]string{jobs.TypeSpeech: "draft-speech", jobs.TypeImage: "draft-image", jobs.TypeAvatar: "draft-avatar", jobs.TypeCloneVoice: "draft-voice"}
 	params["seed"] = 7
 	job, err := n.jobs.Submit(context.Background(), jobs.Spec{Owner: owner, Type: kind, Quality: "draft", Engine: engines[kind], Model: engines[kind], Params: params})
 	require.NoError(n.t, err)

@@ -94,6 +94,9 @@ type Config struct {
 	// StderrTail is how many bytes of a sidecar's log are kept for the user's error. Default 64 KiB.
 	StderrTail int
 
+	// Limits bound what a process may send.
+	Limits Limits
+
 	Breaker BreakerConfig
 	Guard   GuardConfig
 
@@ -169,6 +172,7 @@ func (c Config) withDefaults() Config {
 	def(&c.WriteTimeout, 10*time.Second)
 	def(&c.MaxSpares, 2)
 	def(&c.StderrTail, 64<<10)
+	c.Limits.setDefaults()
 	def(&c.Guard.Interval, 100*time.Millisecond)
 	def(&c.Guard.MinAvailable, 2<<30)
 	def(&c.Guard.MinAvailableFraction, 0.06)

@@ -24,16 +24,6 @@ type frame struct {
 	bad string
 }
 
-type frameError struct {
-	Code    int    `json:"code"`
-	Message string `json:"message"`
-	Data    struct {
-		Code  string  `json:"code"`
-		Phase *string `json:"phase"`
-		Field *string `json:"field"`
-	} `json:"data"`
-}
-
 func (f frame) answers(id int64) bool { return string(f.ID) == strconv.FormatInt(id, 10) }
 func (f frame) hasID() bool           { return len(f.ID) > 0 && string(f.ID) != "null" }
 

@@ -2,7 +2,6 @@ package sidecar
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"path/filepath"
 	"sync"
@@ -54,6 +53,7 @@ func (l *Lease) Run(ctx context.Context, req RunRequest, events Events) (*RunRes
 	run := &running{dir: req.OutDir, events: events, inbox: newInbox(first), cancel: cancel}
 	out := pr.do(ctx, &call{
 		method: methodRun, params: req.params(l.slot.device), job: req.Job.String(), model: req.history(l.slot.model), events: run.inbox,
+		phases: l.slot.engine.Tasks[req.Task].Phases,
 	}, func() { run.deliver(ctx) })
 	if out.err == nil {
 		// The last segments may have come with the answer.
@@ -72,7 +72,7 @@ func (l *Lease) outcome(req RunRequest, run *running, out outcome) (*RunResult, 
 	}
 	var result *RunResult
 	if err == nil {
-		result, err = readResult(req.OutDir, out.result)
+		result, err = readResult(req.OutDir, out.result, &l.pool.cfg.Limits)
 	}
 	if err != nil {
 		var said *EngineError
@@ -92,10 +92,10 @@ func (l *Lease) outcome(req RunRequest, run *running, out outcome) (*RunResult, 
 	return result, nil
 }
 
-func readResult(dir string, raw []byte) (*RunResult, error) {
+func readResult(dir string, raw []byte, limits *Limits) (*RunResult, error) {
 	var sent runResult
-	if err := json.Unmarshal(raw, &sent); err != nil {
-		return nil, protocolError("the result of the run is not understood")
+	if err := decode(raw, "the result of the run", &sent, limits); err != nil {
+		return nil, err
 	}
 	result := &RunResult{Seed: int64(sent.Seed), Timings: sent.Timings, Metadata: sent.Metadata}
 	for _, file := range sent.Outputs {
@@ -155,7 +155,7 @@ func (r *running) progress(sent progressParams) Progress {
 		progress.Total = *sent.Total
 	}
 	if sent.Message != nil {
-		progress.Message = Scrub(*sent.Message)
+		progress.Message = *sent.Message
 	}
 	if sent.Preview != nil && *sent.Preview != "" {
 		// A preview that cannot be opened is only not shown: the engine may have replaced it already.

@@ -15,6 +15,7 @@ const (
 	phaseLoad  = "load"
 	phaseRun   = "begin" // a run before its engine names a phase
 	phaseIdle  = "idle"
+	phaseOther = "other" // all phases that the manifest does not have
 )
 
 // The requests of the supervisor.
@@ -45,6 +46,9 @@ type life struct {
 	ticks     int
 
 	peakRAM, peakVRAM int64
+
+	logged     int                 // logged messages of the call
+	undeclared map[string]struct{} // undeclared phases of the call
 }
 
 func (pr *process) loop() {
@@ -111,6 +115,7 @@ func (l *life) begin(c *call) {
 	l.call, l.watch = c, newWatch(l.limits(c.model), phase, now)
 	l.ladder = ladder{flag: max(l.cfg.CancelGrace, l.engine.Block()), term: l.cfg.TermGrace}
 	l.peakRAM, l.peakVRAM = 0, 0
+	l.logged, l.undeclared = 0, map[string]struct{}{}
 	l.sampleRAM()
 	l.send(line)
 }

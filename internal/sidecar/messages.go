@@ -1,51 +1,8 @@
 package sidecar
 
-import (
-	"encoding/json"
-	"fmt"
-	"strconv"
+import "github.com/apibr/studio/internal/plan"
 
-	"github.com/apibr/studio/internal/plan"
-)
-
-// The parameters of the frames; sidecar-protocol.md is the authority.
-
-type helloParams struct {
-	Protocol int      `json:"protocol"`
-	Worker   string   `json:"worker"`
-	Engines  []string `json:"engines"`
-	Python   string   `json:"python"`
-	Device   string   `json:"device"`
-	PID      int      `json:"pid"`
-}
-
-type heartbeatParams struct {
-	VRAMBytes int64   `json:"vram_bytes"`
-	RAMBytes  int64   `json:"ram_bytes"`
-	Phase     *string `json:"phase"`
-	Steps     *int64  `json:"steps"`
-}
-
-type progressParams struct {
-	Job     string  `json:"job"`
-	Phase   string  `json:"phase"`
-	Step    int64   `json:"step"`
-	Total   *int64  `json:"total"`
-	Message *string `json:"message"`
-	Preview *string `json:"preview"`
-}
-
-type segmentParams struct {
-	Job   string   `json:"job"`
-	Index int      `json:"index"`
-	File  fileSent `json:"file"`
-}
-
-type logParams struct {
-	Level   string         `json:"level"`
-	Message string         `json:"message"`
-	Fields  map[string]any `json:"fields"`
-}
+// The parameters of the frames that the supervisor sends; sidecar-protocol.md is the authority.
 
 type loadParams struct {
 	Engine  string            `json:"engine"`
@@ -86,12 +43,6 @@ func loadSent(spec *Spec) loadParams {
 	return sent
 }
 
-type loadResult struct {
-	VRAMBytes int64   `json:"vram_bytes"`
-	RAMBytes  int64   `json:"ram_bytes"`
-	Seconds   float64 `json:"seconds"`
-}
-
 type runParams struct {
 	Job        string         `json:"job"`
 	Fence      int64          `json:"fence"`
@@ -106,43 +57,6 @@ type runParams struct {
 type resumeParams struct {
 	Index    int        `json:"index"`
 	Segments []fileSent `json:"segments"`
-}
-
-type runResult struct {
-	Outputs  []fileSent         `json:"outputs"`
-	Seed     wholeNumber        `json:"seed"`
-	Timings  map[string]float64 `json:"timings"`
-	Metadata map[string]any     `json:"metadata"`
-}
-
-// fileSent is a file as frames carry it: in both directions, with an index where it is a segment to resume from.
-type fileSent struct {
-	Name     string         `json:"name,omitempty"`
-	Index    *int           `json:"index,omitempty"`
-	Path     string         `json:"path"`
-	MIME     string         `json:"mime"`
-	Size     int64          `json:"size"`
-	SHA256   string         `json:"sha256"`
-	Metadata map[string]any `json:"metadata,omitempty"`
-}
-
-// wholeNumber takes 7 and 7.0, since Python's seeds may pass through floats, and null as 0.
-type wholeNumber int64
-
-func (n *wholeNumber) UnmarshalJSON(raw []byte) error {
-	if string(raw) == "null" {
-		return nil
-	}
-	if whole, err := strconv.ParseInt(string(raw), 10, 64); err == nil {
-		*n = wholeNumber(whole)
-		return nil
-	}
-	var f float64
-	if err := json.Unmarshal(raw, &f); err != nil || f != float64(int64(f)) {
-		return fmt.Errorf("%s is not a whole number", raw)
-	}
-	*n = wholeNumber(f)
-	return nil
 }
 
 // history is the model's name in the history of phases.

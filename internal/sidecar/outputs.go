@@ -16,7 +16,7 @@ import (
 // verify checks a file that a sidecar names: a relative path inside dir, no link on the way, a regular file, and size and
 // hash as the bytes on disk have them. What it hands up carries the absolute path.
 //
-// It fails with an EngineError of ProtocolError whose sentence names the file by the sidecar's relative path only.
+// It fails with an EngineError of ProtocolError whose sentence names the file by its last element only: the rest may be this machine's.
 func verify(dir string, sent fileSent) (File, error) {
 	f, err := openInside(dir, sent.Path)
 	if err != nil {
@@ -29,11 +29,11 @@ func verify(dir string, sent fileSent) (File, error) {
 		return File{}, fmt.Errorf("sidecar: read an output: %w", err)
 	}
 	if size != sent.Size {
-		return File{}, protocolError("output %q has %d bytes where %d were announced", sent.Path, size, sent.Size)
+		return File{}, protocolError("output %q has %d bytes where %d were announced", fileName(sent.Path), size, sent.Size)
 	}
 	sum := hex.EncodeToString(hash.Sum(nil))
 	if !strings.EqualFold(sum, sent.SHA256) {
-		return File{}, protocolError("output %q has another SHA-256 than was announced", sent.Path)
+		return File{}, protocolError("output %q has another SHA-256 than was announced", fileName(sent.Path))
 	}
 	return File{
 		Name: sent.Name, Path: filepath.Join(dir, sent.Path), MIME: sent.MIME, Size: size, SHA256: sum, Metadata: sent.Metadata,
@@ -43,7 +43,7 @@ func verify(dir string, sent fileSent) (File, error) {
 // openInside opens dir/name element by element, so that no link, swapped in at any moment, can lead out of dir.
 func openInside(dir, name string) (*os.File, error) {
 	if !filepath.IsLocal(name) || name != filepath.Clean(name) || name == "." || strings.ContainsRune(name, 0) {
-		return nil, protocolError("output %q is not a path inside the run's folder", name)
+		return nil, protocolError("the path of an output is not a path inside the run's folder")
 	}
 	at, err := unix.Open(dir, unix.O_DIRECTORY|unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -60,9 +60,11 @@ func openInside(dir, name string) (*os.File, error) {
 		_ = unix.Close(at)
 		switch {
 		case errors.Is(err, unix.ELOOP), errors.Is(err, unix.ENOTDIR):
-			return nil, protocolError("output %q goes through a link or a file", name)
+			return nil, protocolError("output %q goes through a link or a file", fileName(name))
 		case errors.Is(err, unix.ENOENT):
-			return nil, protocolError("output %q does not exist", name)
+			return nil, protocolError("output %q does not exist", fileName(name))
+		case errors.Is(err, unix.ENAMETOOLONG):
+			return nil, protocolError("the name of an output is too long")
 		case err != nil:
 			return nil, fmt.Errorf("sidecar: open an output: %w", err)
 		}
@@ -72,7 +74,16 @@ func openInside(dir, name string) (*os.File, error) {
 	var stat unix.Stat_t
 	if err := unix.Fstat(at, &stat); err != nil || stat.Mode&unix.S_IFMT != unix.S_IFREG {
 		_ = f.Close()
-		return nil, protocolError("output %q is not a regular file", name)
+		return nil, protocolError("output %q is not a regular file", fileName(name))
 	}
 	return f, nil
+}
+
+// Open opens a file that a run has made, by the absolute path of a File or of a preview. As at its check, no link leads out of dir.
+func Open(dir, path string) (*os.File, error) {
+	name, err := filepath.Rel(dir, path)
+	if err != nil {
+		return nil, fmt.Errorf("sidecar: open an output: %w", err)
+	}
+	return openInside(dir, name)
 }

@@ -3,7 +3,6 @@ package sidecar
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -146,6 +145,9 @@ func (p *Pool) Loaded() []Loaded {
 	})
 	return loaded
 }
+
+// Limits are the bounds of what a process may send, defaults filled in.
+func (p *Pool) Limits() Limits { return p.cfg.Limits }
 
 func boolInt(b bool) int {
 	if b {
@@ -293,8 +295,7 @@ func (p *Pool) load(ctx context.Context, s *slot, spec Spec) error {
 		return out.err
 	}
 	var result loadResult
-	if err := json.Unmarshal(out.result, &result); err != nil {
-		err := protocolError("the result of the load is not understood")
+	if err := decode(out.result, "the result of the load", &result, &p.cfg.Limits); err != nil {
 		pr.kill(err)
 		pr.awaitGone(context.Background())
 		return err
@@ -312,9 +313,13 @@ func (p *Pool) learn(s *slot, model string, phases []PhaseTime) {
 	for _, phase := range phases {
 		p.cfg.Metrics.PhaseSeconds(string(s.engine.ID), phase.Phase, phase.End.Sub(phase.Start).Seconds())
 	}
+	longest := map[string]time.Duration{}
+	for _, phase := range phases {
+		longest[phase.Phase] = max(longest[phase.Phase], phase.Longest)
+	}
 	p.later(func() {
-		for _, phase := range phases {
-			p.cfg.History.Record(s.engine.ID, model, phase.Phase, phase.Longest)
+		for name, took := range longest {
+			p.cfg.History.Record(s.engine.ID, model, name, took)
 		}
 	})
 }

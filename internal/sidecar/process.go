@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -45,6 +46,7 @@ type process struct {
 	ram, vram atomic.Int64 // as the last heartbeat or load said
 	beatAt    atomic.Int64 // Unix nanoseconds
 	logs      atomic.Pointer[context.Context]
+	logRate   rate // logRate is for life.loop alone
 }
 
 // call is the one load or run in flight.
@@ -53,9 +55,14 @@ type call struct {
 	params any
 	job    string
 	model  string
-	events *inbox // events is nil for a load
+	events *inbox         // events is nil for a load
+	phases []engine.Phase // phases that the manifest has for the run's task
 	reply  chan outcome
 	id     int64
+}
+
+func (c *call) declares(phase string) bool {
+	return slices.ContainsFunc(c.phases, func(p engine.Phase) bool { return p.Name == phase })
 }
 
 // outcome is how a call ended.
@@ -74,8 +81,10 @@ func (p *Pool) startProcess(m *engine.Manifest) (*process, error) {
 		return nil, fmt.Errorf("start engine %s: %w", m.ID, ErrNoEngine)
 	}
 	pr := &process{
-		cfg: &p.cfg, engine: m, token: rand.Text(), lives: p.lives, started: time.Now(), tail: &tail{limit: p.cfg.StderrTail},
-		in: make(chan frame, 64), out: make(chan []byte, 16), writeFailed: make(chan error, 1),
+		cfg: &p.cfg, engine: m, token: rand.Text(), lives: p.lives, started: time.Now(),
+		tail:    &tail{limit: p.cfg.StderrTail, rate: rate{most: p.cfg.Limits.LogLines}},
+		logRate: rate{most: p.cfg.Limits.LogLines},
+		in:      make(chan frame, 64), out: make(chan []byte, 16), writeFailed: make(chan error, 1),
 		exited: make(chan struct{}), logEnded: make(chan struct{}), asks: make(chan func(*life)),
 		hello: make(chan struct{}), gone: make(chan struct{}), stuck: make(chan struct{}),
 	}
@@ -214,14 +223,25 @@ func (pr *process) do(ctx context.Context, c *call, each func()) outcome {
 }
 
 func (pr *process) logLine(line string, leftOut int) {
-	args := []any{"engine", pr.engine.ID, "pid", pr.pid, "line", line}
+	args := []any{"engine", pr.engine.ID, "pid", pr.pid, "line", cleanText(line, longestLogLine)}
 	if leftOut > 0 {
 		args = append(args, "left_out", leftOut)
 	}
 	pr.cfg.Log.InfoContext(*pr.logs.Load(), "sidecar log", args...)
 }
 
+// logUnknown notes what this protocol does not have.
+func (pr *process) logUnknown(what, method string) {
+	if ok, leftOut := pr.logRate.allow(time.Now()); ok {
+		pr.cfg.Log.Warn(what, "engine", pr.engine.ID, "method", cleanLine(method, longestName), "left_out", leftOut)
+	}
+}
+
 func (pr *process) logFrame(said logParams) {
+	ok, leftOut := pr.logRate.allow(time.Now())
+	if !ok {
+		return
+	}
 	level := slog.LevelInfo
 	switch said.Level {
 	case "debug":
@@ -234,6 +254,9 @@ func (pr *process) logFrame(said logParams) {
 	args := []any{"engine", pr.engine.ID, "pid", pr.pid, "said", said.Message}
 	if len(said.Fields) > 0 {
 		args = append(args, "fields", said.Fields)
+	}
+	if leftOut > 0 {
+		args = append(args, "left_out", leftOut)
 	}
 	pr.cfg.Log.Log(*pr.logs.Load(), level, "sidecar", args...)
 }

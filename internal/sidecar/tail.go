@@ -15,30 +15,42 @@ type tail struct {
 	mu    sync.Mutex
 	limit int
 	kept  []byte
+	rate  rate // rate is for follow alone
 }
 
-// logLines is how many lines a second go to the server's log; a library that prints in a loop must not fill the disk.
-const logLines = 200
+// rate lets so many lines a second into the server's log: a library that prints in a loop must not fill the disk.
+type rate struct {
+	most     int
+	second   time.Time
+	inSecond int
+	leftOut  int
+}
+
+// allow says whether one more line may be logged now, and how many were left out since the last that was.
+func (r *rate) allow(now time.Time) (ok bool, leftOut int) {
+	if now.Sub(r.second) >= time.Second {
+		r.second, r.inSecond = now, 0
+	}
+	if r.inSecond++; r.inSecond > r.most {
+		r.leftOut++
+		return false, 0
+	}
+	leftOut, r.leftOut = r.leftOut, 0
+	return true, leftOut
+}
 
 // longestLogLine is how much of one line is logged.
 const longestLogLine = 4 << 10
 
-// follow reads r to its end. Each line goes to log, at most logLines a second; how many were left out is said.
+// follow reads r to its end. Each line goes to log, as many a second as the rate allows; how many were left out is said.
 func (t *tail) follow(r io.Reader, log func(line string, leftOut int)) {
 	reader := bufio.NewReaderSize(r, 32<<10)
-	second, inSecond, leftOut := time.Now(), 0, 0
 	for {
 		part, err := reader.ReadSlice('\n')
 		t.add(part)
-		if len(part) > 0 {
-			if now := time.Now(); now.Sub(second) >= time.Second {
-				second, inSecond = now, 0
-			}
-			if inSecond++; inSecond > logLines {
-				leftOut++
-			} else if line := strings.TrimRight(string(part[:min(len(part), longestLogLine)]), "\r\n"); line != "" {
+		if line := strings.TrimRight(string(part[:min(len(part), longestLogLine)]), "\r\n"); line != "" {
+			if ok, leftOut := t.rate.allow(time.Now()); ok {
 				log(line, leftOut)
-				leftOut = 0
 			}
 		}
 		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
@@ -65,7 +77,7 @@ func (t *tail) text() string {
 	if len(kept) > t.limit {
 		kept = kept[len(kept)-t.limit:]
 	}
-	return Scrub(strings.ToValidUTF8(string(kept), "?"))
+	return Scrub(cleanText(string(kept), len(kept)))
 }
 
 var (

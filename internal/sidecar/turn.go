@@ -18,7 +18,7 @@ func (l *life) receive(f frame, now time.Time) {
 	case f.Method == "":
 		l.answer(f)
 	case f.hasID():
-		l.cfg.Log.Warn("sidecar asks for an unknown method", "engine", l.engine.ID, "method", f.Method)
+		l.logUnknown("sidecar asks for an unknown method", f.Method)
 		if line, err := encodeNoSuchMethod(f.ID, f.Method); err == nil {
 			l.send(line)
 		}
@@ -39,21 +39,24 @@ func (l *life) notification(f frame, now time.Time) {
 	case "segment":
 		err = l.onSegment(f.Params, now)
 	case "log":
-		var said logParams
-		if err = decode(f, &said); err == nil {
-			l.logFrame(said)
+		var sent logParams
+		if err = decode(f.Params, "a log message", &sent, &l.cfg.Limits); err == nil {
+			l.logFrame(sent)
+			err = l.countLog()
 		}
 	default:
-		l.cfg.Log.Warn("sidecar sends an unknown notification", "engine", l.engine.ID, "method", f.Method)
+		l.logUnknown("sidecar sends an unknown notification", f.Method)
+		err = l.countLog()
 	}
 	if err != nil {
 		l.fail(err)
 	}
 }
 
-func decode(f frame, into any) error {
-	if err := json.Unmarshal(f.Params, into); err != nil {
-		return protocolError("the parameters of %s are not understood", f.Method)
+// countLog bounds what a run may log.
+func (l *life) countLog() error {
+	if l.logged++; l.call != nil && l.logged > l.cfg.Limits.LogMessages {
+		return protocolError("the process sent more than %d log messages in one run, see supervisor.limits.log_messages", l.cfg.Limits.LogMessages)
 	}
 	return nil
 }
@@ -63,7 +66,7 @@ func (l *life) onHello(params json.RawMessage) error {
 		return protocolError("the process said hello twice")
 	}
 	var hello helloParams
-	if err := json.Unmarshal(params, &hello); err != nil {
+	if err := decode(params, "hello", &hello, &l.cfg.Limits); err != nil {
 		return fmt.Errorf("%w: its hello is not understood", ErrProtocol)
 	}
 	if hello.Protocol != 1 {
@@ -82,36 +85,45 @@ func (l *life) onHello(params json.RawMessage) error {
 
 func (l *life) onHeartbeat(params json.RawMessage, now time.Time) error {
 	var beat heartbeatParams
-	if err := json.Unmarshal(params, &beat); err != nil {
-		return protocolError("the parameters of heartbeat are not understood")
+	if err := decode(params, "a heartbeat", &beat, &l.cfg.Limits); err != nil {
+		return err
 	}
 	l.beatAt.Store(now.UnixNano())
 	l.ram.Store(beat.RAMBytes)
 	l.vram.Store(beat.VRAMBytes)
 	l.peakRAM, l.peakVRAM = max(l.peakRAM, beat.RAMBytes), max(l.peakVRAM, beat.VRAMBytes)
 	phase, steps := "", int64(0)
-	if l.call != nil && beat.Phase != nil {
-		phase = *beat.Phase
+	if l.call != nil && beat.Phase != nil && *beat.Phase != "" {
+		var err error
+		if phase, err = l.phaseOf(*beat.Phase); err != nil {
+			return err
+		}
 	}
 	if beat.Steps != nil {
 		steps = *beat.Steps
 	}
 	if l.watch.heartbeat(phase, steps, now) {
-		l.tellPhase(now)
+		return l.tellPhase(now)
 	}
 	return nil
 }
 
 func (l *life) onProgress(params json.RawMessage, now time.Time) error {
 	var progress progressParams
-	if err := json.Unmarshal(params, &progress); err != nil {
-		return protocolError("the parameters of progress are not understood")
+	if err := decode(params, "progress", &progress, &l.cfg.Limits); err != nil {
+		return err
 	}
 	if !l.running(progress.Job) {
 		return protocolError("the process sent progress of a job that it is not running")
 	}
+	var err error
+	if progress.Phase, err = l.phaseOf(progress.Phase); err != nil {
+		return err
+	}
 	if l.watch.progressed(progress.Phase, progress.Step, now) {
-		l.tellPhase(now)
+		if err := l.tellPhase(now); err != nil {
+			return err
+		}
 	}
 	l.call.events.putProgress(progress)
 	return nil
@@ -119,14 +131,17 @@ func (l *life) onProgress(params json.RawMessage, now time.Time) error {
 
 func (l *life) onSegment(params json.RawMessage, now time.Time) error {
 	var segment segmentParams
-	if err := json.Unmarshal(params, &segment); err != nil {
-		return protocolError("the parameters of segment are not understood")
+	if err := decode(params, "a segment", &segment, &l.cfg.Limits); err != nil {
+		return err
 	}
 	if !l.running(segment.Job) {
 		return protocolError("the process sent a segment of a job that it is not running")
 	}
 	if want := l.call.events.nextSegment; segment.Index != want {
 		return protocolError("the process sent segment %d where %d was next", segment.Index, want)
+	}
+	if most := l.cfg.Limits.Segments; segment.Index >= most {
+		return protocolError("the process sent more than %d segments, see supervisor.limits.segments", most)
 	}
 	l.watch.worked(now)
 	l.call.events.putSegment(segment)
@@ -137,10 +152,32 @@ func (l *life) running(job string) bool {
 	return l.call != nil && l.call.events != nil && l.call.job == job
 }
 
-func (l *life) tellPhase(now time.Time) {
+func (l *life) tellPhase(now time.Time) error {
+	if most := l.cfg.Limits.PhaseChanges; len(l.watch.phases) > most {
+		return protocolError("the process went from one phase to another more than %d times in one run, see supervisor.limits.phase_changes", most)
+	}
 	if l.call != nil && l.call.events != nil {
 		l.call.events.putPhase(l.watch.phase, now)
 	}
+	return nil
+}
+
+// phaseOf is the phase as which a name is counted and told. Names that the manifest does not have are one phase: they have no share of
+// the progress bar, and a history of each would grow without end. A load has no phases.
+func (l *life) phaseOf(name string) (string, error) {
+	if l.call == nil || l.call.events == nil {
+		return l.watch.phase, nil
+	}
+	if l.call.declares(name) {
+		return name, nil
+	}
+	if _, seen := l.undeclared[name]; !seen {
+		if most := l.cfg.Limits.UndeclaredPhases; len(l.undeclared) >= most {
+			return "", protocolError("phase %q is not in the engine's manifest, as %d phases before it; see supervisor.limits.undeclared_phases", name, most)
+		}
+		l.undeclared[name] = struct{}{}
+	}
+	return phaseOther, nil
 }
 
 // answer takes the response to the call in flight. Once the ladder has begun every answer means canceled: the caller no
@@ -159,6 +196,7 @@ func (l *life) answer(f frame) {
 	case f.Error == nil:
 		l.reply(outcome{result: f.Result})
 	default:
+		_ = f.Error.clean(&l.cfg.Limits) // an error has nothing that can be too much
 		err := f.Error.engineError(l.watch.phase)
 		if err.Code == DeviceLost || err.Code == ProtocolError {
 			// Nothing that this process says of its device can be trusted any more.
@@ -170,7 +208,7 @@ func (l *life) answer(f frame) {
 }
 
 func (e *frameError) engineError(phase string) *EngineError {
-	err := &EngineError{Code: e.Data.Code, Message: Scrub(e.Message), Phase: phase}
+	err := &EngineError{Code: e.Data.Code, Message: e.Message, Phase: phase}
 	if e.Data.Phase != nil && *e.Data.Phase != "" {
 		err.Phase = *e.Data.Phase
 	}

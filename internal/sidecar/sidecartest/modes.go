@@ -62,6 +62,8 @@ func (p *program) run(id json.RawMessage, run runRequest) {
 		p.alloc(id, run)
 	case Fail:
 		p.fail(id, run.Params.Code, "as asked, in /srv/private/engine.py")
+	case Raw:
+		p.rawRun(id, run)
 	case OOMIn:
 		p.oomIn(id, run)
 	default:

@@ -22,8 +22,10 @@ type program struct {
 	engine string
 	beat   time.Duration
 
-	first   int    // segment that the run began with
-	variant string // what was loaded
+	first    int    // segment that the run began with
+	variant  string // what was loaded
+	rawHello string // rawHello and rawLoad stand for the honest frames, unless ""
+	rawLoad  string
 
 	write    sync.Mutex
 	state    sync.Mutex
@@ -50,6 +52,8 @@ type runRequest struct {
 		MS    int    `json:"ms"`
 		MiB   int    `json:"mib"`
 		Seed  int64  `json:"seed"`
+
+		Raw rawParams `json:"raw"`
 	} `json:"params"`
 	OutDir     string `json:"out_dir"`
 	ResumeFrom *struct {
@@ -75,7 +79,11 @@ func (p *program) main() int {
 	case WrongEngine:
 		hello["engines"] = []string{"someone-else"}
 	}
-	p.notify("hello", hello)
+	if p.rawHello != "" {
+		p.raw(append(expand([]byte(p.rawHello), nil), '\n'))
+	} else {
+		p.notify("hello", hello)
+	}
 	if p.mode != NoHeartbeat {
 		go p.heart()
 	}
@@ -142,6 +150,10 @@ func (p *program) load(id, params json.RawMessage) {
 		kill()
 	case LoadMissing:
 		p.fail(id, "model_missing", "weights are not in /srv/secret/models/flux.gguf")
+		return
+	}
+	if p.rawLoad != "" {
+		p.raw(append(expand([]byte(p.rawLoad), map[string]string{"$ID": string(id)}), '\n'))
 		return
 	}
 	p.answer(id, map[string]any{"vram_bytes": 0, "ram_bytes": 12345678, "seconds": 0.001})

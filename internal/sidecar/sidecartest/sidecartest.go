@@ -61,6 +61,7 @@ const (
 	DeafInput     = "deaf-input"     // command: stops reading stdin after the load
 	CloseOutput   = "close-output"   // closes stdout and stays
 	OddSeed       = "odd-seed"       // seed as 7.0
+	Raw           = "raw"            // what RawRun says
 	PrintThenKill = "print-and-kill" // 10 MB on stderr, then SIGKILL
 )
 
@@ -82,7 +83,9 @@ func Main() {
 	if ms, err := strconv.Atoi(os.Getenv("FAULT_BEAT_MS")); err == nil {
 		beat = time.Duration(ms) * time.Millisecond
 	}
-	os.Exit((&program{mode: os.Args[2], engine: os.Getenv("APIBR_ENGINE"), beat: beat}).main())
+	p := &program{mode: os.Args[2], engine: os.Getenv("APIBR_ENGINE"), beat: beat}
+	p.rawFromCommand(os.Args[3:])
+	os.Exit(p.main())
 }
 
 // Manifest is an engine that the fault program can play.
