@@ -131,6 +131,11 @@ func (a *App) nodeConfig() jobs.NodeConfig {
 	}}
 }
 
+func sidecarLimits(l config.SidecarLimits) sidecar.Limits {
+	return sidecar.Limits{Outputs: l.Outputs, Segments: l.Segments, PhaseChanges: l.PhaseChanges, UndeclaredPhases: l.UndeclaredPhases,
+		LogMessages: l.LogMessages, LogLines: l.LogLines, Text: l.Text, Metadata: int(l.Metadata), Values: l.Values, Depth: l.Depth, Warnings: l.Warnings}
+}
+
 func (a *App) sidecarConfig() sidecar.Config {
 	c := a.config
 	ffmpeg, err := media.FindFFmpeg(c.Media.FFmpeg, c.Python.DraftVenv)
@@ -142,7 +147,7 @@ func (a *App) sidecarConfig() sidecar.Config {
 		Env: []string{"APIBR_CACHE_DIR=" + filepath.Join(c.DataDir, "cache")}, EngineEnv: a.engineEnv(),
 		WorkDir: filepath.Join(c.DataDir, "work"), RuntimeDir: filepath.Join(c.DataDir, "sidecars"), Sandbox: a.sandbox(), Adjust: a.adjust, FFmpeg: ffmpeg, HangGrace: c.Supervisor.HangGrace, CancelGrace: c.Supervisor.CancelGrace,
 		TermGrace: c.Supervisor.TermGrace, Spare: c.Supervisor.Spare && c.Supervisor.MaxSpares > 0, MaxSpares: c.Supervisor.MaxSpares,
-		Host: a.host, History: a.history, Metrics: a.metrics, Log: a.log,
+		Limits: sidecarLimits(c.Supervisor.Limits), Host: a.host, History: a.history, Metrics: a.metrics, Log: a.log,
 		Guard: sidecar.GuardConfig{MinAvailable: zeroIsOff(int64(c.Guard.MinAvailable)), MinAvailableFraction: zeroIsOff(c.Guard.MinAvailableFraction),
 			PressureFull: zeroIsOff(c.Guard.PressureFull), GTTGrowth: zeroIsOff(int64(c.Guard.GTTGrowth))},
 	}

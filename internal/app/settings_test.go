@@ -161,6 +161,18 @@ var settings = map[string]setting{
 		return [2]time.Duration{a.runnerConfig().SoftStop, a.queueConfig().SoftStop}
 	}},
 
+	"supervisor.limits.outputs":           {"supervisor: {limits: {outputs: 3}}", limits},
+	"supervisor.limits.segments":          {"supervisor: {limits: {segments: 3}}", limits},
+	"supervisor.limits.phase_changes":     {"supervisor: {limits: {phase_changes: 3}}", limits},
+	"supervisor.limits.undeclared_phases": {"supervisor: {limits: {undeclared_phases: 3}}", limits},
+	"supervisor.limits.log_messages":      {"supervisor: {limits: {log_messages: 3}}", limits},
+	"supervisor.limits.log_lines":         {"supervisor: {limits: {log_lines: 3}}", limits},
+	"supervisor.limits.text":              {"supervisor: {limits: {text: 3}}", limits},
+	"supervisor.limits.metadata":          {"supervisor: {limits: {metadata: 3}}", limits},
+	"supervisor.limits.values":            {"supervisor: {limits: {values: 3}}", limits},
+	"supervisor.limits.depth":             {"supervisor: {limits: {depth: 3}}", limits},
+	"supervisor.limits.warnings":          {"supervisor: {limits: {warnings: 3}}", limits},
+
 	"guard.min_available":          {"guard: {min_available: 0}", guards},
 	"guard.min_available_fraction": {"guard: {min_available_fraction: 0}", guards},
 	"guard.pressure_full":          {"guard: {pressure_full: 0}", guards},
@@ -277,6 +289,8 @@ func writeFile(t *testing.T, path, content string) {
 }
 
 func warnings(_ *testing.T, a *App) any { return a.config.Warnings }
+
+func limits(_ *testing.T, a *App) any { return a.sidecarConfig().Limits }
 
 func guards(_ *testing.T, a *App) any { return a.sidecarConfig().Guard }
 

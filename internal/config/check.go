@@ -93,6 +93,14 @@ func (c *Config) checkPositive(require func(ok bool, format string, args ...any)
 	} {
 		require(value > 0, "%s must be above 0", key)
 	}
+	l := s.Limits
+	for key, value := range map[string]int{
+		"outputs": l.Outputs, "segments": l.Segments, "phase_changes": l.PhaseChanges, "undeclared_phases": l.UndeclaredPhases,
+		"log_messages": l.LogMessages, "log_lines": l.LogLines, "text": l.Text, "metadata": int(l.Metadata), "values": l.Values, "depth": l.Depth,
+		"warnings": l.Warnings,
+	} {
+		require(value > 0, "supervisor.limits.%s must be above 0", key)
+	}
 	for key, value := range map[string]float64{"models.keep_alive": float64(c.Models.KeepAlive), "guard.pressure_full": c.Guard.PressureFull,
 		"engines.chatterbox.min_sample_duration": c.Engines.Chatterbox.MinSampleDuration} {
 		require(value >= 0, "%s must be 0 or more", key)

@@ -169,6 +169,23 @@ type Supervisor struct {
 	SandboxPaths []string      `koanf:"sandbox_paths"`
 	MaxFaults    int           `koanf:"max_faults"` // default 3
 	SoftStop     time.Duration `koanf:"soft_stop"`  // default 20s
+
+	Limits SidecarLimits `koanf:"limits"`
+}
+
+// SidecarLimits bound what an engine's process may send; sidecar.Limits says what each is.
+type SidecarLimits struct {
+	Outputs          int  `koanf:"outputs"`           // default 64
+	Segments         int  `koanf:"segments"`          // default 10000
+	PhaseChanges     int  `koanf:"phase_changes"`     // default 500
+	UndeclaredPhases int  `koanf:"undeclared_phases"` // default 16
+	LogMessages      int  `koanf:"log_messages"`      // default 10000
+	LogLines         int  `koanf:"log_lines"`         // a second; default 200
+	Text             int  `koanf:"text"`              // characters; default 2000
+	Metadata         Size `koanf:"metadata"`          // default 256KiB
+	Values           int  `koanf:"values"`            // default 10000
+	Depth            int  `koanf:"depth"`             // default 32
+	Warnings         int  `koanf:"warnings"`          // default 32
 }
 
 // Guard says when a sidecar is killed to keep the computer alive.
@@ -230,7 +247,9 @@ func Default() *Config {
 		Python:   Python{Manifests: []string{}},
 		Database: Database{PoolMode: "auto", MaxConnections: 20, RootMode: "auto"},
 		Supervisor: Supervisor{HangGrace: 10 * time.Minute, CancelGrace: 2 * time.Second, TermGrace: 2 * time.Second, Spare: true, MaxSpares: 2, Sandbox: true, SandboxPaths: []string{}, MaxFaults: 3,
-			SoftStop: 20 * time.Second},
+			SoftStop: 20 * time.Second,
+			Limits: SidecarLimits{Outputs: 64, Segments: 10_000, PhaseChanges: 500, UndeclaredPhases: 16, LogMessages: 10_000, LogLines: 200, Text: 2000,
+				Metadata: 256 << 10, Values: 10_000, Depth: 32, Warnings: 32}},
 		Guard: Guard{MinAvailable: 2 << 30, MinAvailableFraction: 0.06, PressureFull: 15, GTTGrowth: 2 << 30},
 		Media: Media{MaxUploadBytes: 500 << 20, MaxImagePixels: 50e6, MaxImageSide: 16384, MaxVideoPixels: 3840 * 2160, MaxAudioSeconds: 3600, MaxVideoSeconds: 600,
 			MaxStreams: 8, AllowedHosts: []string{}, FetchTimeout: time.Minute},
