@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 
-	"github.com/apibr/studio/internal/auth"
 	"github.com/apibr/studio/internal/device"
 	"github.com/apibr/studio/internal/doctor"
 	"github.com/apibr/studio/internal/engine"
@@ -26,7 +25,7 @@ func (a *App) startAPI(ctx context.Context) (Started, error) {
 	a.metrics.Register(newHostCollector(a.host, a.jobs))
 	server := httpapi.New(a.apiConfig(listener))
 	a.stack.Start("http", server.Run)
-	token, err := a.auth.CreateLink(ctx, auth.LocalAdmin, []auth.Scope{auth.Read, auth.Generate, auth.Admin})
+	token, _, err := a.auth.CreateLink(ctx, a.local)
 	if err != nil {
 		return Started{}, err
 	}

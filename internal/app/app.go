@@ -53,6 +53,7 @@ type App struct {
 	signer    *assets.Signer
 	voices    *voices.Service
 	auth      *auth.Service
+	local     auth.Principal // who has cli.token: the one-time link is theirs
 	catalogue *engine.Catalogue
 	models    *models.Store
 	tasks     *tasks.Service
@@ -169,7 +170,7 @@ func (a *App) buildFiles(ctx context.Context) error {
 		return err
 	}
 	a.auth = auth.New(a.authConfig())
-	if _, err := a.auth.EnsureCLIToken(ctx, filepath.Join(c.DataDir, "cli.token")); err != nil {
+	if _, a.local, err = a.auth.EnsureCLIToken(ctx, filepath.Join(c.DataDir, "cli.token")); err != nil {
 		return err
 	}
 	a.voices = voices.New(a.store.Pool())
@@ -236,6 +237,7 @@ func (a *App) Run(ctx context.Context, options Options) error {
 		return err
 	}
 	a.stack.Start("events", a.hub.Run)
+	a.stack.Start("keys", a.auth.Run)
 	a.stack.Start("node", func(ctx context.Context) error { return a.jobs.RunNode(ctx, a.nodeConfig()) })
 	a.stack.Start("sidecars", a.pool.Run)
 	if a.shared() {

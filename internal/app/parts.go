@@ -81,7 +81,7 @@ func (a *App) assetsConfig() assets.Config {
 }
 
 func (a *App) authConfig() auth.Config {
-	cfg := auth.Config{Pool: a.store.Pool(), Log: a.log}
+	cfg := auth.Config{Pool: a.store.Pool(), Recheck: a.config.Auth.Recheck, Log: a.log}
 	if base, err := url.Parse(a.config.PublicBaseURL); err == nil && base.Host != "" {
 		cfg.SecureCookie = base.Scheme == "https"
 		cfg.AllowedOrigins = []string{base.Scheme + "://" + base.Host}
@@ -101,7 +101,7 @@ func (a *App) hubConfig() events.Config {
 			if id, err := uuid.Parse(payload); err == nil {
 				a.runner.Cancel(id)
 			}
-		}},
+		}, auth.Channel: func(string) { a.auth.Changed() }},
 	}
 	if a.store.CanListen() {
 		cfg.Connect = a.store.Connect

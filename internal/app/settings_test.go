@@ -194,6 +194,7 @@ var settings = map[string]setting{
 	"media.fetch_timeout": {"media: {fetch_timeout: 1s}",
 		func(_ *testing.T, a *App) any { return a.fetchConfig().Timeout }},
 
+	"auth.recheck": {"auth: {recheck: 9s}", func(_ *testing.T, a *App) any { return a.authConfig().Recheck }},
 	"voices.min_seconds": {"voices: {min_seconds: 9}",
 		func(_ *testing.T, a *App) any { return a.apiConfig(nil).MinVoiceSeconds }},
 	"http.max_json_bytes": {"http: {max_json_bytes: 1KB}",

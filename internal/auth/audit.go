@@ -18,7 +18,8 @@ const auditSQL = `
 // statements of this package, for the test that prepares them all.
 var statements = map[string]string{
 	"key": keySQL, "session": sessionSQL, "createKey": createKeySQL, "listKeys": listKeysSQL, "revokeKey": revokeKeySQL,
-	"createToken": createTokenSQL, "spend": spendSQL, "closeSession": closeSessionSQL, "prune": pruneSQL, "audit": auditSQL,
+	"createToken": createTokenSQL, "spend": spendSQL, "listSessions": listSessionsSQL, "endSession": endSessionSQL,
+	"prune": pruneSQL, "active": activeSQL, "notify": notifySQL, "audit": auditSQL,
 }
 
 // Audit writes an entry.
@@ -43,8 +44,12 @@ func audit(ctx context.Context, db execer, e Entry) error {
 
 // Actor is the audit log's name of who did something.
 func (p Principal) Actor() string {
-	if p.KeyID != nil {
+	switch {
+	case p.SessionID != nil:
+		return "session:" + p.SessionID.String()
+	case p.KeyID != nil:
 		return "key:" + p.KeyID.String()
+	default:
+		return string(p.Via)
 	}
-	return string(p.Via)
 }

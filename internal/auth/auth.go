@@ -14,7 +14,7 @@ import (
 var LocalAdmin = uuid.MustParse("00000000-0000-7000-8000-000000000001")
 
 var (
-	// ErrUnauthenticated: no credential, or one that is unknown, expired or revoked.
+	// ErrUnauthenticated is what every *CredentialError is, and the sentence for a request without a credential.
 	ErrUnauthenticated = errors.New("send an API key as `Authorization: Bearer apibr_...` or `X-API-Key`, or open the studio with the link that `apibr open` prints")
 	// ErrOrigin: a cookie came with a request of another site.
 	ErrOrigin = errors.New("this request comes from another site than the studio's own page; programs use an API key instead of the cookie")
@@ -22,6 +22,10 @@ var (
 	ErrUsed = errors.New("this link was used already or has expired: `apibr open` prints a new one")
 	// ErrNotFound: no such key, or another owner's.
 	ErrNotFound = errors.New("auth: no such key")
+	// ErrNoSession: no such session, or another owner's.
+	ErrNoSession = errors.New("auth: no such session")
+	// ErrNotASession refuses to sign out a request that came with a key.
+	ErrNotASession = errors.New("only a browser's session can be signed out: a key is ended by revoking it")
 	// ErrBadScope: a scope that does not exist, or that the caller may not give away.
 	ErrBadScope = errors.New("scopes are read, generate, admin and scrape_script, and a key can give away only those that it has")
 )
@@ -62,12 +66,19 @@ type Principal struct {
 	Owner  uuid.UUID
 	Scopes []Scope
 	Via    Via
-	KeyID  *uuid.UUID // of ViaKey
-	Admin  bool       // has the scope admin
+	// KeyID is the key itself, or the one that the session or ticket comes from.
+	KeyID *uuid.UUID
+	// SessionID is the session itself, or the one that made the ticket; nil when only a key is behind the request.
+	SessionID *uuid.UUID
+	Admin     bool // has the scope admin
 	// Limits are the key's own limits (column api_keys.limits), nil for a session.
 	Limits json.RawMessage
-	// ExpiresAt is when the credential ends, nil for never.
-	ExpiresAt *time.Time
+	// ExpiresAt is when the credential ends, nil for never. KeyExpiresAt is when its key does.
+	ExpiresAt    *time.Time
+	KeyExpiresAt *time.Time
+
+	// asOf is the Service's count of ended credentials when this was read (see Watch).
+	asOf uint64
 }
 
 // Can tells whether the principal has a scope; admin has all.
@@ -83,7 +94,7 @@ func (p Principal) Require(s Scope) error {
 
 // IdempotencyScope is the scope under which an Idempotency-Key of this principal is kept: owner and key.
 func (p Principal) IdempotencyScope() string {
-	if p.KeyID != nil {
+	if p.Via == ViaKey {
 		return p.Owner.String() + "/" + p.KeyID.String()
 	}
 	return p.Owner.String() + "/" + string(p.Via)
@@ -114,6 +125,8 @@ type Key struct {
 	ExpiresAt  *time.Time      `db:"expires_at"`
 	LastUsedAt *time.Time      `db:"last_used_at"`
 	RevokedAt  *time.Time      `db:"revoked_at"`
+	// MadeBy is the key that made this one, itself or through a session; nil for the studio's own.
+	MadeBy *uuid.UUID `db:"made_by"`
 }
 
 // NewKey is what a key is made from.
@@ -123,12 +136,14 @@ type NewKey struct {
 	Scopes    []Scope    // at least one
 	ExpiresAt *time.Time // nil: never
 	Limits    json.RawMessage
+	// By is who makes it: the key cannot outlive the one behind By. Nil: the studio itself.
+	By *Principal
 }
 
 // Entry is a row of audit_log.
 type Entry struct {
 	Owner     *uuid.UUID
-	Actor     string // "key:<id>", "session", "cli", "system"
+	Actor     string // "key:<id>", "session:<id>", "cli", "system"
 	Action    string // "key.create", "key.revoke", "session.open" ...
 	Subject   string
 	RequestID string

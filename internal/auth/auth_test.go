@@ -210,13 +210,12 @@ func TestLinkIsSpentOnceByWhoeverComesFirst(t *testing.T) {
 	t.Parallel()
 	s, c, pool := setup(t)
 	ctx := context.Background()
-	link, err := s.CreateLink(ctx, LocalAdmin, []Scope{Admin})
-	require.NoError(t, err)
+	link := newLink(t, s)
 	var won atomic.Int64
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
-			if _, _, err := s.RedeemLink(ctx, link); err == nil {
+			if _, _, err := s.RedeemLink(ctx, link, ""); err == nil {
 				won.Add(1)
 			}
 		})
@@ -227,22 +226,36 @@ func TestLinkIsSpentOnceByWhoeverComesFirst(t *testing.T) {
 	require.NoError(t, pool.QueryRow(ctx, `select count(*) from auth_tokens where kind = 'session'`).Scan(&sessions))
 	require.Equal(t, 1, sessions)
 
-	late, err := s.CreateLink(ctx, LocalAdmin, []Scope{Admin})
-	require.NoError(t, err)
+	late := newLink(t, s)
 	c.pass(10 * time.Minute)
-	_, _, err = s.RedeemLink(ctx, late)
+	_, _, err := s.RedeemLink(ctx, late, "")
 	require.ErrorIs(t, err, ErrUsed)
-	ticket, _, err := s.CreateTicket(ctx, Principal{Owner: LocalAdmin, Scopes: []Scope{Read}})
+	ticket, _, err := s.CreateTicket(ctx, principal(t, s, Read))
 	require.NoError(t, err)
-	_, _, err = s.RedeemLink(ctx, ticket)
+	_, _, err = s.RedeemLink(ctx, ticket, "")
 	require.ErrorIs(t, err, ErrUsed, "a ticket is no link")
+}
+
+// principal has a new key with these scopes.
+func principal(t *testing.T, s *Service, scopes ...Scope) Principal {
+	t.Helper()
+	secret, _, err := s.CreateKey(context.Background(), NewKey{Owner: LocalAdmin, Name: "test", Scopes: scopes})
+	require.NoError(t, err)
+	p, err := s.byKey(context.Background(), secret)
+	require.NoError(t, err)
+	return p
+}
+
+func newLink(t *testing.T, s *Service) string {
+	t.Helper()
+	link, _, err := s.CreateLink(context.Background(), principal(t, s, Admin))
+	require.NoError(t, err)
+	return link
 }
 
 func session(t *testing.T, s *Service) *http.Cookie {
 	t.Helper()
-	link, err := s.CreateLink(context.Background(), LocalAdmin, []Scope{Admin})
-	require.NoError(t, err)
-	cookie, p, err := s.RedeemLink(context.Background(), link)
+	cookie, p, err := s.RedeemLink(context.Background(), newLink(t, s), "Test\x00 browser")
 	require.NoError(t, err)
 	require.True(t, p.Admin)
 	require.True(t, cookie.HttpOnly)
@@ -278,7 +291,9 @@ func TestSessionSlidesAndCloses(t *testing.T) {
 	post.Header.Set("Origin", "http://studio.test")
 	_, err = s.Authenticate(ctx, post)
 	require.NoError(t, err)
-	gone, err := s.CloseSession(ctx, post)
+	signedIn, err := s.Authenticate(ctx, post)
+	require.NoError(t, err)
+	gone, err := s.SignOut(ctx, signedIn)
 	require.NoError(t, err)
 	require.Negative(t, gone.MaxAge)
 	_, err = s.Authenticate(ctx, post)
@@ -338,7 +353,7 @@ func TestTicketOpensOneSocket(t *testing.T) {
 	t.Parallel()
 	s, c, _ := setup(t)
 	ctx := context.Background()
-	owner := Principal{Owner: LocalAdmin, Scopes: []Scope{Read}}
+	owner := principal(t, s, Read)
 	ticket, _, err := s.CreateTicket(ctx, owner)
 	require.NoError(t, err)
 	r := httptest.NewRequest(http.MethodGet, "/api/v1/ws?ticket="+ticket, nil)
@@ -402,7 +417,7 @@ func TestCLIToken(t *testing.T) {
 	s, _, _ := setup(t)
 	ctx := context.Background()
 	path := filepath.Join(t.TempDir(), "cli.token")
-	one, err := s.EnsureCLIToken(ctx, path)
+	one, _, err := s.EnsureCLIToken(ctx, path)
 	require.NoError(t, err)
 	info, err := os.Stat(path)
 	require.NoError(t, err)
@@ -413,7 +428,7 @@ func TestCLIToken(t *testing.T) {
 	require.Equal(t, LocalAdmin, p.Owner)
 
 	require.NoError(t, os.Chmod(path, 0o644))
-	again, err := s.EnsureCLIToken(ctx, path)
+	again, _, err := s.EnsureCLIToken(ctx, path)
 	require.NoError(t, err)
 	require.Equal(t, one, again, "a good token stays")
 	info, err = os.Stat(path)
@@ -422,12 +437,12 @@ func TestCLIToken(t *testing.T) {
 
 	_, err = s.RevokeKey(ctx, LocalAdmin, *p.KeyID)
 	require.NoError(t, err)
-	two, err := s.EnsureCLIToken(ctx, path)
+	two, _, err := s.EnsureCLIToken(ctx, path)
 	require.NoError(t, err)
 	require.NotEqual(t, one, two)
 
 	other, _, _ := setup(t) // another database
-	three, err := other.EnsureCLIToken(ctx, path)
+	three, _, err := other.EnsureCLIToken(ctx, path)
 	require.NoError(t, err)
 	require.NotEqual(t, two, three)
 	_, err = other.Authenticate(ctx, bearer(three))
@@ -436,7 +451,7 @@ func TestCLIToken(t *testing.T) {
 	weak, _, err := other.CreateKey(ctx, NewKey{Owner: LocalAdmin, Name: "weak", Scopes: []Scope{Read}})
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(path, []byte(weak), 0o600))
-	four, err := other.EnsureCLIToken(ctx, path)
+	four, _, err := other.EnsureCLIToken(ctx, path)
 	require.NoError(t, err)
 	require.NotEqual(t, weak, four, "a key without admin is not enough")
 }

@@ -11,29 +11,33 @@ import (
 	"syscall"
 )
 
-// EnsureCLIToken makes sure that path (mode 0600) holds a valid admin key of the local admin, and returns it. A key that
-// the database does not know (another database, a restored one, a revoked key) is replaced by a new one.
-func (s *Service) EnsureCLIToken(ctx context.Context, path string) (string, error) {
+// EnsureCLIToken makes sure that path (mode 0600) holds a valid admin key of the local admin, and returns it and who has it. A key
+// that the database does not know (another database, a restored one, a revoked key) is replaced by a new one.
+func (s *Service) EnsureCLIToken(ctx context.Context, path string) (string, Principal, error) {
 	if secret := readToken(path); looksLikeKey(secret) {
 		p, err := s.byKey(ctx, secret)
 		switch {
 		case err == nil && p.Admin && p.Owner == LocalAdmin:
 			if err := os.Chmod(path, 0o600); err != nil {
-				return "", fmt.Errorf("cli token: %w", err)
+				return "", Principal{}, fmt.Errorf("cli token: %w", err)
 			}
-			return secret, nil
+			return secret, p, nil
 		case err != nil && !errors.Is(err, ErrUnauthenticated):
-			return "", fmt.Errorf("cli token: %w", err)
+			return "", Principal{}, fmt.Errorf("cli token: %w", err)
 		}
 	}
 	secret, _, err := s.CreateKey(ctx, NewKey{Owner: LocalAdmin, Name: "CLI on this machine", Scopes: []Scope{Admin}})
 	if err != nil {
-		return "", fmt.Errorf("cli token: %w", err)
+		return "", Principal{}, fmt.Errorf("cli token: %w", err)
 	}
 	if err := writeToken(path, secret); err != nil {
-		return "", fmt.Errorf("cli token: %w", err)
+		return "", Principal{}, fmt.Errorf("cli token: %w", err)
 	}
-	return secret, nil
+	p, err := s.byKey(ctx, secret)
+	if err != nil {
+		return "", Principal{}, fmt.Errorf("cli token: %w", err)
+	}
+	return secret, p, nil
 }
 
 func readToken(path string) string {

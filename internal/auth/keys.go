@@ -14,11 +14,11 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-const keyCols = `id, owner_id, name, prefix, scopes, limits, created_at, expires_at, last_used_at, revoked_at`
+const keyCols = `id, owner_id, name, prefix, scopes, limits, created_at, expires_at, last_used_at, revoked_at, made_by`
 
 const createKeySQL = `
-	insert into api_keys (id, owner_id, name, prefix, hash, scopes, limits, created_at, expires_at)
-	values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+	insert into api_keys (id, owner_id, name, prefix, hash, scopes, limits, created_at, expires_at, made_by)
+	values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 	returning ` + keyCols
 
 const listKeysSQL = `select ` + keyCols + ` from api_keys where owner_id = $1 order by created_at desc, id desc`
@@ -30,10 +30,12 @@ const revokeKeySQL = `
 var (
 	ErrKeyName   = errors.New("a key needs a name of 1 to 100 characters")
 	ErrKeyExpiry = errors.New("a key cannot expire in the past")
+	// ErrKeyOutlives refuses a key that would be there after the one that makes it has expired.
+	ErrKeyOutlives = errors.New("a key cannot expire later than the key that makes it: choose an earlier expires_at")
 )
 
 // CreateKey makes a key and returns its secret, which is shown once and cannot be read again. ErrBadScope, ErrKeyName,
-// ErrKeyExpiry. Whether the caller may give these scopes away is Principal.MayGrant.
+// ErrKeyExpiry, ErrKeyOutlives. Without an end of its own it ends with the key that makes it. Whether the caller may give these scopes away is Principal.MayGrant.
 func (s *Service) CreateKey(ctx context.Context, k NewKey) (secret string, key *Key, err error) {
 	if err := checkScopes(k.Scopes); err != nil {
 		return "", nil, err
@@ -46,6 +48,15 @@ func (s *Service) CreateKey(ctx context.Context, k NewKey) (secret string, key *
 	if k.ExpiresAt != nil && !k.ExpiresAt.After(now) {
 		return "", nil, ErrKeyExpiry
 	}
+	var madeBy *uuid.UUID
+	if k.By != nil {
+		madeBy = k.By.KeyID
+		if end := k.By.KeyExpiresAt; end != nil && k.ExpiresAt != nil && k.ExpiresAt.After(*end) {
+			return "", nil, ErrKeyOutlives
+		} else if end != nil && k.ExpiresAt == nil {
+			k.ExpiresAt = end
+		}
+	}
 	if len(k.Limits) == 0 {
 		k.Limits = json.RawMessage("{}")
 	}
@@ -55,7 +66,7 @@ func (s *Service) CreateKey(ctx context.Context, k NewKey) (secret string, key *
 	}
 	secret = newSecret(KeyPrefix, keyBytes)
 	h := hash(secret)
-	rows, err := s.cfg.Pool.Query(ctx, createKeySQL, id, k.Owner, k.Name, secret[:shownPrefix], h[:], words(k.Scopes), k.Limits, now, k.ExpiresAt)
+	rows, err := s.cfg.Pool.Query(ctx, createKeySQL, id, k.Owner, k.Name, secret[:shownPrefix], h[:], words(k.Scopes), k.Limits, now, k.ExpiresAt, madeBy)
 	if err != nil {
 		return "", nil, fmt.Errorf("create key: %w", err)
 	}
@@ -79,20 +90,28 @@ func (s *Service) ListKeys(ctx context.Context, owner uuid.UUID) ([]*Key, error)
 	return keys, nil
 }
 
-// RevokeKey ends a key at once in this process and within CacheTTL in others. Twice changes nothing. ErrNotFound.
+// RevokeKey ends a key at once in this process, with every session, link, ticket, socket and request that it is behind, and tells
+// the other nodes; the request that asks for it goes on to its own end. Twice changes nothing. ErrNotFound.
 func (s *Service) RevokeKey(ctx context.Context, owner, id uuid.UUID) (*Key, error) {
-	rows, err := s.cfg.Pool.Query(ctx, revokeKeySQL, id, owner, s.cfg.Now())
-	if err != nil {
-		return nil, fmt.Errorf("revoke key: %w", err)
-	}
-	key, err := pgx.CollectExactlyOneRow(rows, pgx.RowToAddrOfStructByName[Key])
+	var key *Key
+	err := pgx.BeginFunc(ctx, s.cfg.Pool, func(tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, revokeKeySQL, id, owner, s.cfg.Now())
+		if err != nil {
+			return err
+		}
+		if key, err = pgx.CollectExactlyOneRow(rows, pgx.RowToAddrOfStructByName[Key]); err != nil {
+			return err
+		}
+		_, err = tx.Exec(ctx, notifySQL, Channel)
+		return err
+	})
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, ErrNotFound
 	}
 	if err != nil {
 		return nil, fmt.Errorf("revoke key: %w", err)
 	}
-	s.forget()
+	s.ended(ctx, CauseRevoked, func(p Principal) bool { return p.KeyID != nil && *p.KeyID == id })
 	return key, nil
 }
 

@@ -2,14 +2,16 @@ package auth
 
 import (
 	"context"
+	"errors"
+	"io"
 	"net/http"
 
 	"github.com/labstack/echo/v4"
 )
 
-// Middleware authenticates and puts the principal into the request's context. onError writes the answer for an error of
-// Authenticate; skip (may be nil) lets a request through without a look: health, the page itself, signed links. When a
-// session was prolonged, its cookie is sent again.
+// Middleware authenticates and puts the principal into the request's context, which ends with the credential (see Watch). onError
+// writes the answer for an error of Authenticate; skip (may be nil) lets a request through without a look: health, the page itself,
+// signed links. When a session was prolonged, its cookie is sent again; that of an ended session is taken from the browser.
 func (s *Service) Middleware(skip func(echo.Context) bool, onError func(echo.Context, error) error) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
@@ -19,6 +21,10 @@ func (s *Service) Middleware(skip func(echo.Context) bool, onError func(echo.Con
 			r := c.Request()
 			p, renewed, err := s.authenticate(r.Context(), r)
 			if err != nil {
+				var refused *CredentialError
+				if errors.As(err, &refused) && refused.Kind == ViaSession {
+					c.SetCookie(s.cookie("", -1))
+				}
 				return onError(c, err)
 			}
 			if renewed {
@@ -26,7 +32,11 @@ func (s *Service) Middleware(skip func(echo.Context) bool, onError func(echo.Con
 					c.SetCookie(s.cookie(cookie.Value, int(sessionLife.Seconds())))
 				}
 			}
-			c.SetRequest(r.WithContext(WithPrincipal(r.Context(), p)))
+			ctx, stop := s.Watch(WithPrincipal(r.Context(), p), p)
+			defer stop()
+			r = r.WithContext(ctx)
+			r.Body = &watchedBody{ReadCloser: r.Body, ctx: ctx}
+			c.SetRequest(r)
 			return next(c)
 		}
 	}
@@ -46,4 +56,17 @@ func (s *Service) AuthenticateSocket(ctx context.Context, r *http.Request) (Prin
 		}
 	}
 	return s.Authenticate(ctx, r)
+}
+
+// watchedBody reads no further once the credential of its request has ended.
+type watchedBody struct {
+	io.ReadCloser
+	ctx context.Context
+}
+
+func (b *watchedBody) Read(p []byte) (int, error) {
+	if err := EndedBy(b.ctx); err != nil {
+		return 0, err
+	}
+	return b.ReadCloser.Read(p)
 }

@@ -23,9 +23,12 @@ const maxCached = 4096
 type Config struct {
 	Pool *pgxpool.Pool
 
-	// CacheTTL is how long an answer is remembered, and so how long a key that another process revoked still works here.
-	// Default 5 s. A revocation in this process works at once.
+	// CacheTTL is how long an answer is remembered, and so how long a key that another process revoked still works here when its
+	// notification got lost. Default 5 s. A revocation in this process works at once.
 	CacheTTL time.Duration
+
+	// Recheck is how often the credentials of open sockets, streams and requests are checked again. Default 1 minute.
+	Recheck time.Duration
 
 	// SecureCookie sets the cookie's Secure flag: for a public_base_url of https. Default false.
 	SecureCookie bool
@@ -47,6 +50,10 @@ type Service struct {
 	cache map[[32]byte]cached
 	// generation grows with every revocation: an answer that was read before one is not remembered after it.
 	generation uint64
+	// watches are what goes on under credentials.
+	watches map[*watch]struct{}
+
+	changed chan struct{} // has a place for one: a credential was ended elsewhere
 }
 
 type cached struct {
@@ -59,34 +66,43 @@ func New(cfg Config) *Service {
 	if cfg.CacheTTL <= 0 {
 		cfg.CacheTTL = 5 * time.Second
 	}
+	if cfg.Recheck <= 0 {
+		cfg.Recheck = time.Minute
+	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
 	}
-	return &Service{cfg: cfg, cache: map[[32]byte]cached{}}
+	return &Service{cfg: cfg, cache: map[[32]byte]cached{}, watches: map[*watch]struct{}{}, changed: make(chan struct{}, 1)}
 }
 
-// last_used_at is written at most once a minute, and in the statement that looks the key up: no second round trip.
+// The answer tells an ended key from an unknown one. last_used_at is written at most once a minute, and in the statement that looks
+// the key up: no second round trip.
 const keySQL = `
 	with k as (
-		select id, owner_id, scopes, limits, expires_at, last_used_at from api_keys
-		 where hash = $1 and revoked_at is null and (expires_at is null or expires_at > $2)),
+		select id, owner_id, scopes, limits, expires_at, last_used_at,
+		       case when revoked_at is not null then 'revoked' when expires_at <= $2 then 'expired' else '' end as cause
+		  from api_keys where hash = $1),
 	     touch as (
 		update api_keys a set last_used_at = $2 from k
-		 where a.id = k.id and (k.last_used_at is null or k.last_used_at < $2::timestamptz - interval '1 minute'))
-	select id, owner_id, scopes, limits, expires_at from k`
+		 where a.id = k.id and k.cause = '' and (k.last_used_at is null or k.last_used_at < $2::timestamptz - interval '1 minute'))
+	select id, owner_id, scopes, limits, expires_at, cause from k`
 
-// A session that is used lives for another $3; its row is written at most once a day.
+// A session that is used lives for another $3, but not longer than its key; its row is written at most once a day. It has the scopes
+// that its key still has.
 const sessionSQL = `
 	with t as (
-		select hash, owner_id, scopes, expires_at from auth_tokens where hash = $1 and kind = 'session' and expires_at > $2),
+		select t.id, t.hash, t.owner_id, t.key_id, ` + keptScopes + ` as scopes, t.expires_at, k.expires_at as key_ends,
+		       case when k.revoked_at is not null then 'revoked' when least(t.expires_at, k.expires_at) <= $2 then 'expired' else '' end as cause
+		  from auth_tokens t join api_keys k on k.id = t.key_id where t.hash = $1 and t.kind = 'session'),
 	     slide as (
-		update auth_tokens a set expires_at = $2::timestamptz + $3::interval, used_at = $2 from t
-		 where a.hash = t.hash and t.expires_at < $2::timestamptz + $3::interval - interval '1 day'
+		update auth_tokens a set expires_at = least($2::timestamptz + $3::interval, t.key_ends), used_at = $2 from t
+		 where a.hash = t.hash and t.cause = '' and t.expires_at < least($2::timestamptz + $3::interval, t.key_ends) - interval '1 day'
 		returning a.expires_at)
-	select owner_id, scopes, coalesce((select expires_at from slide), expires_at), exists (select 1 from slide) from t`
+	select id, owner_id, key_id, scopes, coalesce((select expires_at from slide), expires_at), key_ends, cause, exists (select 1 from slide)
+	  from t`
 
 // Authenticate says who a request is from: by Authorization, X-API-Key or the session cookie, in this order. A
 // credential that is there and wrong is an error, whatever else came with it. ErrUnauthenticated, or ErrOrigin for a
@@ -100,14 +116,14 @@ func (s *Service) Authenticate(ctx context.Context, r *http.Request) (Principal,
 func (s *Service) authenticate(ctx context.Context, r *http.Request) (p Principal, renewed bool, err error) {
 	if secret, ok := headerKey(r); ok {
 		if !looksLikeKey(secret) {
-			return Principal{}, false, ErrUnauthenticated
+			return Principal{}, false, &CredentialError{Kind: ViaKey, Cause: CauseMalformed}
 		}
 		p, err = s.byKey(ctx, secret)
 		return p, false, err
 	}
 	c, err := r.Cookie(SessionCookie)
 	if err != nil || c.Value == "" {
-		return Principal{}, false, ErrUnauthenticated
+		return Principal{}, false, &CredentialError{Cause: CauseMissing}
 	}
 	if mayChange(r) {
 		if err := s.checkOrigin(r); err != nil {
@@ -137,16 +153,20 @@ func (s *Service) byKey(ctx context.Context, secret string) (Principal, error) {
 	if ok {
 		return p, nil
 	}
-	p = Principal{Via: ViaKey, KeyID: new(uuid.UUID)}
+	p = Principal{Via: ViaKey, KeyID: new(uuid.UUID), asOf: generation}
 	var limits json.RawMessage
-	err := s.cfg.Pool.QueryRow(ctx, keySQL, h[:], s.cfg.Now()).Scan(p.KeyID, &p.Owner, &p.Scopes, &limits, &p.ExpiresAt)
+	var cause Cause
+	err := s.cfg.Pool.QueryRow(ctx, keySQL, h[:], s.cfg.Now()).Scan(p.KeyID, &p.Owner, &p.Scopes, &limits, &p.ExpiresAt, &cause)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return Principal{}, ErrUnauthenticated
+		cause, err = CauseUnknown, nil
 	}
 	if err != nil {
 		return Principal{}, fmt.Errorf("check API key: %w", err)
 	}
-	p.Limits, p.Admin = limits, hasAdmin(p.Scopes)
+	if cause != "" {
+		return Principal{}, &CredentialError{Kind: ViaKey, Cause: cause}
+	}
+	p.Limits, p.Admin, p.KeyExpiresAt = limits, hasAdmin(p.Scopes), p.ExpiresAt
 	s.remember(h, p, generation)
 	return p, nil
 }
@@ -157,13 +177,18 @@ func (s *Service) bySession(ctx context.Context, secret string) (p Principal, re
 	if ok {
 		return p, false, nil
 	}
-	p = Principal{Via: ViaSession}
-	err = s.cfg.Pool.QueryRow(ctx, sessionSQL, h[:], s.cfg.Now(), sessionLife).Scan(&p.Owner, &p.Scopes, &p.ExpiresAt, &renewed)
+	p = Principal{Via: ViaSession, SessionID: new(uuid.UUID), KeyID: new(uuid.UUID), asOf: generation}
+	var cause Cause
+	err = s.cfg.Pool.QueryRow(ctx, sessionSQL, h[:], s.cfg.Now(), sessionLife).
+		Scan(p.SessionID, &p.Owner, p.KeyID, &p.Scopes, &p.ExpiresAt, &p.KeyExpiresAt, &cause, &renewed)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return Principal{}, false, ErrUnauthenticated
+		cause, err = CauseUnknown, nil
 	}
 	if err != nil {
 		return Principal{}, false, fmt.Errorf("check session: %w", err)
+	}
+	if cause != "" {
+		return Principal{}, false, &CredentialError{Kind: ViaSession, Cause: cause}
 	}
 	p.Admin = hasAdmin(p.Scopes)
 	s.remember(h, p, generation)
@@ -194,6 +219,13 @@ func (s *Service) remember(h [32]byte, p Principal, generation uint64) {
 		clear(s.cache)
 	}
 	s.cache[h] = cached{p: p, until: until}
+}
+
+// asOf is the count of ended credentials now.
+func (s *Service) asOf() uint64 {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.generation
 }
 
 func (s *Service) forget() {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -20,89 +21,95 @@ const (
 	sessionLife = 30 * 24 * time.Hour // sliding
 )
 
+// A token is made only while its key, and the session that it is made in, have not ended; it never outlives the key.
 const createTokenSQL = `
-	insert into auth_tokens (hash, kind, owner_id, scopes, created_at, expires_at) values ($1, $2, $3, $4, $5, $6)`
+	insert into auth_tokens (id, hash, kind, owner_id, scopes, key_id, parent_id, user_agent, created_at, expires_at)
+	select $1, $2, $3, $4, $5, k.id, $7, $8, $9, least($10::timestamptz, k.expires_at)
+	  from api_keys k
+	 where k.id = $6 and k.revoked_at is null and (k.expires_at is null or k.expires_at > $9)
+	   and ($7::uuid is null or exists (select 1 from auth_tokens p where p.id = $7 and p.expires_at > $9))
+	returning expires_at`
 
-// One update decides who of two that come at once has it.
+// keptScopes are those of a token that its key still has.
+const keptScopes = `array(select s from unnest(t.scopes) s where s = any(k.scopes) or 'admin' = any(k.scopes))`
+
+// One update decides who of two that come at once has it. What its key or session has lost since, it has lost too.
 const spendSQL = `
-	update auth_tokens set used_at = $3 where hash = $1 and kind = $2 and used_at is null and expires_at > $3
-	returning owner_id, scopes`
-
-const closeSessionSQL = `delete from auth_tokens where hash = $1 and kind = 'session'`
+	update auth_tokens t set used_at = $3 from api_keys k
+	 where t.hash = $1 and t.kind = $2 and t.used_at is null and t.expires_at > $3
+	   and k.id = t.key_id and k.revoked_at is null and (k.expires_at is null or k.expires_at > $3)
+	   and (t.parent_id is null or exists (select 1 from auth_tokens p where p.id = t.parent_id and p.expires_at > $3))
+	returning t.owner_id, ` + keptScopes + `, t.key_id, t.parent_id, k.expires_at`
 
 // Spent and expired tokens stay for a day, for whoever asks why a link did not work.
 const pruneSQL = `delete from auth_tokens where expires_at < $1::timestamptz - interval '1 day'`
+
+// longestUserAgent is how much is kept of what a browser says of itself.
+const longestUserAgent = 200
 
 type execer interface {
 	Exec(ctx context.Context, sql string, args ...any) (commandTag, error)
 }
 
-// CreateLink makes a one-time login token, valid for 10 minutes. The caller makes the URL, with the token behind the #
-// or in the body, so that it is in no log.
-func (s *Service) CreateLink(ctx context.Context, owner uuid.UUID, scopes []Scope) (token string, err error) {
-	token, _, err = s.createToken(ctx, s.cfg.Pool, "link", owner, scopes, linkLife)
-	return token, err
+type querier interface {
+	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 }
 
-// RedeemLink spends a login token and returns the cookie of a new session. ErrUsed.
-func (s *Service) RedeemLink(ctx context.Context, token string) (*http.Cookie, Principal, error) {
-	p := Principal{Via: ViaSession}
-	var secret string
+// CreateLink makes a one-time login token with the scopes of p, valid for 10 minutes. The caller makes the URL, with the token
+// behind the # or in the body, so that it is in no log. id names the link in the audit log.
+func (s *Service) CreateLink(ctx context.Context, p Principal) (token string, id uuid.UUID, err error) {
+	t, err := s.createToken(ctx, s.cfg.Pool, newToken{kind: "link", p: p, life: linkLife})
+	return t.secret, t.id, err
+}
+
+// RedeemLink spends a login token and returns the cookie of a new session, which a browser that calls itself userAgent opens.
+// ErrUsed.
+func (s *Service) RedeemLink(ctx context.Context, token, userAgent string) (*http.Cookie, Principal, error) {
+	p := Principal{Via: ViaSession, asOf: s.asOf()}
+	var made madeToken
 	err := pgx.BeginFunc(ctx, s.cfg.Pool, func(tx pgx.Tx) error {
-		h := hash(token)
-		if err := tx.QueryRow(ctx, spendSQL, h[:], "link", s.cfg.Now()).Scan(&p.Owner, &p.Scopes); err != nil {
+		if err := s.spend(ctx, tx, "link", token, &p); err != nil {
 			return err
 		}
-		var expires time.Time
 		var err error
-		secret, expires, err = s.createToken(ctx, tx, "session", p.Owner, p.Scopes, sessionLife)
-		p.ExpiresAt = &expires
+		made, err = s.createToken(ctx, tx, newToken{kind: "session", p: p, life: sessionLife, userAgent: userAgent})
 		return err
 	})
-	if errors.Is(err, pgx.ErrNoRows) {
+	if errors.Is(err, pgx.ErrNoRows) || errors.Is(err, ErrUnauthenticated) || errors.Is(err, ErrBadScope) {
 		return nil, Principal{}, ErrUsed
 	}
 	if err != nil {
 		return nil, Principal{}, fmt.Errorf("redeem link: %w", err)
 	}
-	p.Admin = hasAdmin(p.Scopes)
-	return s.cookie(secret, int(sessionLife/time.Second)), p, nil
+	p.SessionID, p.ExpiresAt = &made.id, &made.expires
+	return s.cookie(made.secret, int(sessionLife/time.Second)), p, nil
 }
 
-// CloseSession ends the session of a request's cookie and returns the cookie that removes it from the browser.
-func (s *Service) CloseSession(ctx context.Context, r *http.Request) (*http.Cookie, error) {
-	c, err := r.Cookie(SessionCookie)
-	if err != nil {
-		return nil, ErrUnauthenticated
-	}
-	if err := s.checkOrigin(r); err != nil {
-		return nil, err
-	}
-	h := hash(c.Value)
-	if _, err := s.cfg.Pool.Exec(ctx, closeSessionSQL, h[:]); err != nil {
-		return nil, fmt.Errorf("close session: %w", err)
-	}
-	s.forget()
-	return s.cookie("", -1), nil
+// spend uses a one-time token up; p becomes who it was made for. pgx.ErrNoRows when it cannot be used.
+func (s *Service) spend(ctx context.Context, db querier, kind, token string, p *Principal) error {
+	h := hash(token)
+	p.KeyID = new(uuid.UUID)
+	err := db.QueryRow(ctx, spendSQL, h[:], kind, s.cfg.Now()).Scan(&p.Owner, &p.Scopes, p.KeyID, &p.SessionID, &p.KeyExpiresAt)
+	p.Admin, p.ExpiresAt = hasAdmin(p.Scopes), p.KeyExpiresAt
+	return err
 }
 
 // CreateTicket makes a one-time WebSocket ticket for the principal, valid for 30 s.
 func (s *Service) CreateTicket(ctx context.Context, p Principal) (token string, expires time.Time, err error) {
-	return s.createToken(ctx, s.cfg.Pool, "ticket", p.Owner, p.Scopes, ticketLife)
+	t, err := s.createToken(ctx, s.cfg.Pool, newToken{kind: "ticket", p: p, life: ticketLife})
+	return t.secret, t.expires, err
 }
 
 // RedeemTicket spends a ticket. ErrUnauthenticated.
 func (s *Service) RedeemTicket(ctx context.Context, token string) (Principal, error) {
-	p := Principal{Via: ViaTicket}
-	h := hash(token)
-	err := s.cfg.Pool.QueryRow(ctx, spendSQL, h[:], "ticket", s.cfg.Now()).Scan(&p.Owner, &p.Scopes)
+	p := Principal{Via: ViaTicket, asOf: s.asOf()}
+	err := s.spend(ctx, s.cfg.Pool, "ticket", token, &p)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return Principal{}, ErrUnauthenticated
+		return Principal{}, &CredentialError{Kind: ViaTicket, Cause: CauseUsed}
 	}
 	if err != nil {
 		return Principal{}, fmt.Errorf("redeem ticket: %w", err)
 	}
-	p.Admin = hasAdmin(p.Scopes)
 	return p, nil
 }
 
@@ -115,18 +122,55 @@ func (s *Service) Prune(ctx context.Context) (int64, error) {
 	return tag.RowsAffected(), nil
 }
 
-func (s *Service) createToken(ctx context.Context, db execer, kind string, owner uuid.UUID, scopes []Scope, life time.Duration) (string, time.Time, error) {
-	if err := checkScopes(scopes); err != nil {
-		return "", time.Time{}, err
+// newToken is what a session, link or ticket is made from.
+type newToken struct {
+	kind      string
+	p         Principal // whose key and session are behind it
+	life      time.Duration
+	userAgent string
+}
+
+type madeToken struct {
+	id      uuid.UUID
+	secret  string
+	expires time.Time
+}
+
+// createToken fails with ErrUnauthenticated when the key or session of p has ended meanwhile.
+func (s *Service) createToken(ctx context.Context, db querier, n newToken) (madeToken, error) {
+	if err := checkScopes(n.p.Scopes); err != nil {
+		return madeToken{}, err
 	}
-	token := newSecret("", tokenBytes)
-	h := hash(token)
-	now := s.cfg.Now()
-	expires := now.Add(life)
-	if _, err := db.Exec(ctx, createTokenSQL, h[:], kind, owner, words(scopes), now, expires); err != nil {
-		return "", time.Time{}, fmt.Errorf("create %s: %w", kind, err)
+	id, err := uuid.NewV7()
+	if err != nil {
+		return madeToken{}, fmt.Errorf("create %s: %w", n.kind, err)
 	}
-	return token, expires, nil
+	made := madeToken{id: id, secret: newSecret("", tokenBytes)}
+	h, now := hash(made.secret), s.cfg.Now()
+	err = db.QueryRow(ctx, createTokenSQL, id, h[:], n.kind, n.p.Owner, words(n.p.Scopes), n.p.KeyID, n.p.SessionID, userAgentOf(n.userAgent),
+		now, now.Add(n.life)).Scan(&made.expires)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return madeToken{}, &CredentialError{Kind: n.p.Via, Cause: CauseRevoked}
+	}
+	if err != nil {
+		return madeToken{}, fmt.Errorf("create %s: %w", n.kind, err)
+	}
+	return made, nil
+}
+
+// userAgentOf is what is kept of a browser's name: printable, and short.
+func userAgentOf(text string) *string {
+	text = strings.Map(func(r rune) rune {
+		if r < ' ' || r > '~' {
+			return -1
+		}
+		return r
+	}, text)
+	if text == "" {
+		return nil
+	}
+	text = text[:min(len(text), longestUserAgent)]
+	return &text
 }
 
 func (s *Service) cookie(value string, maxAge int) *http.Cookie {

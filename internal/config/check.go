@@ -69,6 +69,7 @@ func (c *Config) check() error {
 		require(false, "models.hub_url must be an https address, or an http one of your own network")
 	}
 	require(slices.Contains([]string{"flux-kontext-pro", "flux-kontext-max"}, c.Engines.BFL.Model), "engines.bfl.model must be flux-kontext-pro or flux-kontext-max")
+	require(c.Auth.Recheck > 0, "auth.recheck must be above 0, such as 1m")
 	require(c.Voices.MinSeconds > 0, "voices.min_seconds must be above 0")
 	require(c.Guard.MinAvailableFraction >= 0 && c.Guard.MinAvailableFraction < 1, "guard.min_available_fraction must be 0 or more and below 1")
 	return errors.Join(problems...)

@@ -36,6 +36,7 @@ type Config struct {
 	Media      Media              `koanf:"media"`
 	Voices     Voices             `koanf:"voices"`
 	HTTP       HTTP               `koanf:"http"`
+	Auth       Auth               `koanf:"auth"`
 	Log        Log                `koanf:"log"`
 
 	// SecretFiles are files that were read for what they hold; no process that the studio starts may read them.
@@ -229,6 +230,13 @@ type HTTP struct {
 	TrustForwarded bool          `koanf:"trust_forwarded"`
 }
 
+// Auth says how keys are watched.
+type Auth struct {
+	// Recheck is how often the keys and sessions of open sockets, streams and requests are checked again. Default 1m. What this
+	// studio ends itself ends at once.
+	Recheck time.Duration `koanf:"recheck"`
+}
+
 // Log says what is logged and how.
 type Log struct {
 	Level  string `koanf:"level"`  // debug, info, warn or error
@@ -256,7 +264,8 @@ func Default() *Config {
 		Voices: Voices{MinSeconds: 3},
 		HTTP: HTTP{MaxJSONBytes: 64 << 20, ReadTimeout: 30 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MinRate: 1 << 10,
 			DrainBytes: 1 << 30, DrainTimeout: time.Minute},
-		Log: Log{Level: "info", Format: "text"},
+		Auth: Auth{Recheck: time.Minute},
+		Log:  Log{Level: "info", Format: "text"},
 	}
 }
 

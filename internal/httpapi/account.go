@@ -20,7 +20,8 @@ type Me struct {
 	OwnerID   uuid.UUID  `json:"owner_id"`
 	Scopes    []string   `json:"scopes"`
 	Via       string     `json:"via" doc:"key or session"`
-	KeyID     *uuid.UUID `json:"key_id" nullable:"true"`
+	KeyID     *uuid.UUID `json:"key_id" nullable:"true" doc:"The key, or the one that the session comes from"`
+	SessionID *uuid.UUID `json:"session_id" nullable:"true"`
 	Admin     bool       `json:"admin"`
 	ExpiresAt *time.Time `json:"expires_at" nullable:"true"`
 }
@@ -46,6 +47,7 @@ type Key struct {
 	ExpiresAt  *time.Time `json:"expires_at" nullable:"true"`
 	LastUsedAt *time.Time `json:"last_used_at" nullable:"true"`
 	RevokedAt  *time.Time `json:"revoked_at" nullable:"true"`
+	MadeBy     *uuid.UUID `json:"made_by_key_id" nullable:"true" doc:"The key that made it, itself or through a session"`
 	Secret     string     `json:"key,omitempty" doc:"Only in the answer that makes it"`
 }
 
@@ -55,7 +57,7 @@ type KeyList struct {
 }
 
 func keyView(k *auth.Key) Key {
-	return Key{ID: k.ID, Name: k.Name, Prefix: k.Prefix, Scopes: scopeNames(k.Scopes), CreatedAt: k.CreatedAt, ExpiresAt: k.ExpiresAt, LastUsedAt: k.LastUsedAt, RevokedAt: k.RevokedAt}
+	return Key{ID: k.ID, Name: k.Name, Prefix: k.Prefix, Scopes: scopeNames(k.Scopes), CreatedAt: k.CreatedAt, ExpiresAt: k.ExpiresAt, LastUsedAt: k.LastUsedAt, RevokedAt: k.RevokedAt, MadeBy: k.MadeBy}
 }
 
 func scopeNames(scopes []auth.Scope) []string {
@@ -75,10 +77,11 @@ func (s *Server) registerAuth() {
 	tag := []string{"account"}
 	huma.Register(s.api, huma.Operation{OperationID: "get-me", Method: http.MethodGet, Path: "/api/v1/auth/me", Summary: "Say who the caller is", Tags: tag, Errors: []int{401}},
 		as(s, auth.Read, func(_ context.Context, p auth.Principal, _ *struct{}) (*struct{ Body Me }, error) {
-			return &struct{ Body Me }{Me{OwnerID: p.Owner, Scopes: scopeNames(p.Scopes), Via: string(p.Via), KeyID: p.KeyID, Admin: p.Admin, ExpiresAt: p.ExpiresAt}}, nil
+			return &struct{ Body Me }{Me{OwnerID: p.Owner, Scopes: scopeNames(p.Scopes), Via: string(p.Via), KeyID: p.KeyID, SessionID: p.SessionID, Admin: p.Admin, ExpiresAt: p.ExpiresAt}}, nil
 		}))
 	huma.Register(s.api, huma.Operation{OperationID: "create-ticket", Method: http.MethodPost, Path: "/api/v1/auth/ticket", Summary: "Make a one-time ticket for the WebSocket", Tags: tag, DefaultStatus: http.StatusCreated, Errors: []int{401}}, as(s, auth.Read, s.createTicket))
 	huma.Register(s.api, huma.Operation{OperationID: "create-login-link", Method: http.MethodPost, Path: "/api/v1/auth/link", Summary: "Make a one-time link that signs a browser in", Tags: tag, DefaultStatus: http.StatusCreated, Errors: []int{401, 403}}, as(s, auth.Admin, s.createLink))
+	s.registerSessions(tag)
 	s.registerKeys(tag)
 }
 
@@ -91,11 +94,11 @@ func (s *Server) createTicket(ctx context.Context, p auth.Principal, _ *struct{}
 }
 
 func (s *Server) createLink(ctx context.Context, p auth.Principal, _ *struct{}) (*struct{ Body LoginLink }, error) {
-	token, err := s.cfg.Auth.CreateLink(ctx, p.Owner, p.Scopes)
+	token, id, err := s.cfg.Auth.CreateLink(ctx, p)
 	if err != nil {
 		return nil, err
 	}
-	s.audit(ctx, p, "link.create", "")
+	s.audit(ctx, p, "link.create", id.String())
 	return &struct{ Body LoginLink }{LoginLink{baseOf(ctx) + "/login?token=" + token}}, nil
 }
 
@@ -134,7 +137,7 @@ func (s *Server) listKeys(ctx context.Context, p auth.Principal, _ *struct{}) (*
 }
 
 func (s *Server) createKey(ctx context.Context, p auth.Principal, f *fields) (*keyAnswer, error) {
-	wanted := auth.NewKey{Owner: p.Owner, Name: f.str("name")}
+	wanted := auth.NewKey{Owner: p.Owner, Name: f.str("name"), By: &p}
 	scopes, _ := f.values["scopes"].([]any)
 	for _, scope := range scopes {
 		name, _ := scope.(string)

@@ -100,6 +100,12 @@ func (s *Server) serveAsset(w http.ResponseWriter, r *http.Request, asset *asset
 		return
 	}
 	defer content.Close()
+	// A download under a key or session that has ended breaks off.
+	defer context.AfterFunc(r.Context(), func() {
+		if auth.EndedBy(r.Context()) != nil {
+			content.Close()
+		}
+	})()
 	h := w.Header()
 	h.Set("Content-Type", asset.MIME)
 	h.Set("Content-Disposition", disposition(inline(asset.MIME), asset.Filename))

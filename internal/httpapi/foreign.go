@@ -4,6 +4,13 @@ package httpapi
 var foreignSentences = map[string]string{
 	// auth
 	"send an API key as `Authorization: Bearer apibr_...` or `X-API-Key`, or open the studio with the link that `apibr open` prints": "envie uma chave de API em `Authorization: Bearer apibr_...` ou `X-API-Key`, ou abra o estúdio pelo link que `apibr open` mostra",
+	"this is not an API key: send one that begins with apibr_ as `Authorization: Bearer apibr_...` or `X-API-Key`":                   "isto não é uma chave de API: envie uma que começa com apibr_ em `Authorization: Bearer apibr_...` ou `X-API-Key`",
+	"this studio does not know this key or session: make a key with `apibr keys create`, or sign in with `apibr open`":               "este estúdio não conhece esta chave ou sessão: crie uma chave com `apibr keys create`, ou entre com `apibr open`",
+	"this key or session has expired: make a key with `apibr keys create`, or sign in with `apibr open`":                             "esta chave ou sessão venceu: crie uma chave com `apibr keys create`, ou entre com `apibr open`",
+	"this key was revoked or its session was ended: make a key with `apibr keys create`, or sign in with `apibr open`":               "esta chave foi revogada ou a sessão dela foi encerrada: crie uma chave com `apibr keys create`, ou entre com `apibr open`",
+	"this ticket was used already or has expired: ask for a new one":                                                                 "este ticket já foi usado ou venceu: peça um novo",
+	"only a browser's session can be signed out: a key is ended by revoking it":                                                      "só a sessão de um navegador pode sair: uma chave termina quando é revogada",
+	"a key cannot expire later than the key that makes it: choose an earlier expires_at":                                             "uma chave não pode vencer depois da chave que a cria: escolha um expires_at anterior",
 	"this request comes from another site than the studio's own page; programs use an API key instead of the cookie":                 "este pedido vem de outro site que não a página do estúdio; programas usam uma chave de API em vez do cookie",
 	"this link was used already or has expired: `apibr open` prints a new one":                                                       "este link já foi usado ou venceu: `apibr open` mostra um novo",
 	"scopes are read, generate, admin and scrape_script, and a key can give away only those that it has":                             "os escopos são read, generate, admin e scrape_script, e uma chave só pode dar os que ela tem",

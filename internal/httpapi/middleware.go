@@ -171,6 +171,9 @@ func (w *plainProblems) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 // audit writes down who did what; a failure is logged and does not undo what was done.
 func (s *Server) audit(ctx context.Context, p auth.Principal, action, subject string) {
 	entry := auth.Entry{Owner: &p.Owner, Actor: p.Actor(), Action: action, Subject: subject, RequestID: telemetry.RequestID(ctx)}
+	if p.Via != auth.ViaKey && p.KeyID != nil {
+		entry.Detail = map[string]any{"key_id": p.KeyID} // the key that the session comes from
+	}
 	if err := s.cfg.Auth.Audit(ctx, entry); err != nil {
 		s.cfg.Log.WarnContext(ctx, "the audit log was not written", "action", action, "err", err)
 	}

@@ -38,12 +38,12 @@ func (s *Server) readyz(c echo.Context) error {
 
 // login redeems a one-time link: a session cookie, and on to the page.
 func (s *Server) login(c echo.Context) error {
-	cookie, p, err := s.cfg.Auth.RedeemLink(c.Request().Context(), c.QueryParam("token"))
+	cookie, p, err := s.cfg.Auth.RedeemLink(c.Request().Context(), c.QueryParam("token"), c.Request().UserAgent())
 	if err != nil {
 		return s.loginFailed(c, err)
 	}
 	c.SetCookie(cookie)
-	s.audit(c.Request().Context(), p, "session.open", "")
+	s.audit(c.Request().Context(), p, "session.open", p.SessionID.String())
 	c.Response().Header().Set("Cache-Control", "no-store")
 	return c.Redirect(http.StatusSeeOther, "/")
 }

@@ -124,6 +124,8 @@ var answers = []struct {
 	{tasks.ErrInstalled, 409, "not_installed", "Not possible in this state", ""},
 	{studio.ErrNotFound, 404, "not_found", "Not found", "there is no such project"},
 	{auth.ErrNotFound, 404, "not_found", "Not found", "there is no such key"},
+	{auth.ErrNoSession, 404, "not_found", "Not found", "there is no such session"},
+	{auth.ErrNotASession, 409, "conflict", "Not possible in this state", ""},
 	{assets.ErrBadLink, 403, "bad_link", "The link is not valid", ""},
 	{jobs.ErrState, 409, "conflict", "Not possible in this state", ""},
 	{jobs.ErrChanged, 412, "changed", "The job has changed", ""},
@@ -145,6 +147,7 @@ var answers = []struct {
 	{auth.ErrUsed, 401, "link_used", "The link was used", ""},
 	{auth.ErrBadScope, 422, "bad_scope", "The scopes are not valid", ""},
 	{auth.ErrKeyName, 422, "invalid_request", "The request cannot be honoured", ""},
+	{auth.ErrKeyOutlives, 422, "invalid_request", "The request cannot be honoured", ""},
 	{auth.ErrKeyExpiry, 422, "invalid_request", "The request cannot be honoured", ""},
 	{blob.ErrDiskFull, 507, "disk_full", "The disk is full", ""},
 	{context.DeadlineExceeded, 503, "timeout", "It took too long", "the studio did not answer in time: try again"},
@@ -193,6 +196,7 @@ func typedProblem(err error) *Problem {
 	var limit *media.LimitError
 	var fetching *fetch.Error
 	var scope *auth.ScopeError
+	var credential *auth.CredentialError
 	var missing *engine.NotInstalledError
 	var licence *models.LicenceError
 	var refused *models.InputError
@@ -215,6 +219,8 @@ func typedProblem(err error) *Problem {
 		return newProblem(422, "bad_file", "The file cannot be used", file.Error())
 	case errors.As(err, &fetching):
 		return newProblem(422, "fetch_failed", "The file could not be fetched", fetching.Detail)
+	case errors.As(err, &credential):
+		return newProblem(http.StatusUnauthorized, "unauthenticated", "Not signed in", credential.Error())
 	case errors.As(err, &scope):
 		return newProblem(403, "missing_scope", "Not allowed", scope.Error())
 	case errors.As(err, &licence):

@@ -40,12 +40,14 @@ const (
 // event renders the job of a state event once for all who listen in the same way.
 func (s *Server) renderEvent(ctx context.Context, e events.Event) (job json.RawMessage, terminal bool, err error) {
 	c := callerOf(ctx)
-	r := s.rendered.get(renderKey{e.Seq, c.base, c.lang}, s.now())
+	key := renderKey{e.Seq, c.base, c.lang}
+	r := s.rendered.get(key, s.now())
 	r.once.Do(func() {
 		// It is for all who listen: that one of them leaves must not spoil it.
 		view, err := s.eventView(context.WithoutCancel(ctx), e)
 		if err != nil {
 			r.err = err
+			s.rendered.forget(key, r) // who comes back for it shall not find the failure again
 			return
 		}
 		r.final = view.CompletedAt != nil
@@ -66,6 +68,15 @@ func (r *rendered) get(key renderKey, now time.Time) *rendering {
 	fresh := &rendering{at: now}
 	r.jobs[key] = fresh
 	return fresh
+}
+
+// forget drops a rendering that failed.
+func (r *rendered) forget(key renderKey, failed *rendering) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.jobs[key] == failed {
+		delete(r.jobs, key)
+	}
 }
 
 // drop what is old, or everything when all of it is young.

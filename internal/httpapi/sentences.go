@@ -143,6 +143,7 @@ var sentences = map[string]string{
 	"the file's content is gone":                            "o conteúdo do arquivo se perdeu",
 	"there is no such project":                              "esse projeto não existe",
 	"there is no such key":                                  "essa chave não existe",
+	"there is no such session":                              "essa sessão não existe",
 	"the studio did not answer in time: try again":          "o estúdio não respondeu a tempo: tente de novo",
 	"the studio failed to answer; its log holds the reason under this request's id":            "o estúdio não conseguiu responder; o motivo está no log, sob o id deste pedido",
 	"there is nothing at this address; the API is described at /api/openapi.json":              "não há nada neste endereço; a API está descrita em /api/openapi.json",

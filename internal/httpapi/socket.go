@@ -23,6 +23,8 @@ const (
 	longestMessage = 16 << 10
 	writePatience  = 10 * time.Second
 	readPatience   = 3 * keepAlive
+	// closePatience is short: a client that does not read is not waited for.
+	closePatience = time.Second
 )
 
 // socketRequest is what a client sends.
@@ -61,14 +63,17 @@ func (s *Server) socket(c echo.Context) error {
 	if err != nil {
 		return nil // the upgrader has answered
 	}
+	ctx, stop := s.cfg.Auth.Watch(context.WithoutCancel(c.Request().Context()), p)
+	defer stop()
 	so := &socket{server: s, conn: conn, who: p, topics: map[string]*follower{}}
-	so.serve(c.Request().Context())
+	so.serve(ctx)
 	return nil
 }
 
 func (so *socket) serve(parent context.Context) {
-	ctx, cancel := context.WithCancel(context.WithoutCancel(parent))
+	ctx, cancel := context.WithCancel(parent)
 	defer cancel()
+	defer context.AfterFunc(parent, so.signedOut)()
 	stop := context.AfterFunc(so.server.stopping, func() {
 		so.close(websocket.CloseServiceRestart, "the studio stops")
 	})
@@ -91,6 +96,11 @@ func (so *socket) serve(parent context.Context) {
 		}
 		so.take(ctx, message)
 	}
+}
+
+// signedOut ends the socket of a key or session that has ended: what it goes on with would be told to nobody who may hear it.
+func (so *socket) signedOut() {
+	so.close(websocket.ClosePolicyViolation, "the key or session has ended")
 }
 
 func (so *socket) ping(ctx context.Context) {
@@ -129,7 +139,7 @@ func (so *socket) take(ctx context.Context, message []byte) {
 // subscribe follows the topics as one stream: an event that belongs to two of them is sent once.
 func (so *socket) subscribe(ctx context.Context, request socketRequest) {
 	if err := so.check(ctx, request.Topics); err != nil {
-		so.problem(ctx, err)
+		so.refuse(ctx, err)
 		return
 	}
 	so.leave(ctx, request.Topics)
@@ -227,6 +237,7 @@ type follower struct {
 	last int64
 }
 
+// run ends with the socket: a client that went on after something could not be told would have a hole and not know of it.
 func (f *follower) run(ctx context.Context, since *int64) {
 	ok := false
 	if since == nil {
@@ -248,16 +259,22 @@ func (f *follower) run(ctx context.Context, since *int64) {
 			ok = f.tell(ctx, message)
 		}
 	}
+}
+
+// broken closes the socket when what the client must know cannot be told: it comes again and resumes from the last number it saw.
+func (f *follower) broken(ctx context.Context, err error) bool {
 	if ctx.Err() == nil {
-		f.socket.close(websocket.CloseServiceRestart, "connect again and resume") // what failed was said
+		f.socket.server.answer(ctx, err) // logs what is ours
+		f.socket.close(websocket.CloseTryAgainLater, "an event could not be read: connect again and resume")
 	}
+	return false
 }
 
 // snapshot sends the active jobs and the number that they are as of.
 func (f *follower) snapshot(ctx context.Context) bool {
 	list, asOf, err := f.socket.server.cfg.Jobs.Active(ctx, &f.socket.who.Owner)
 	if err != nil {
-		return f.socket.problem(ctx, err)
+		return f.broken(ctx, err)
 	}
 	if f.filter.Job != nil {
 		var one []*jobs.Job
@@ -270,7 +287,7 @@ func (f *follower) snapshot(ctx context.Context) bool {
 	}
 	views, err := f.socket.server.views(ctx, list...)
 	if err != nil {
-		return f.socket.problem(ctx, err)
+		return f.broken(ctx, err)
 	}
 	f.last = asOf
 	return f.socket.send(map[string]any{"type": "snapshot", "as_of": asOf, "jobs": views})
@@ -281,7 +298,7 @@ func (f *follower) replay(ctx context.Context) bool {
 	for {
 		missed, reset, more, err := f.socket.server.cfg.Hub.Since(ctx, f.filter, f.last)
 		if err != nil {
-			return f.socket.problem(ctx, err)
+			return f.broken(ctx, err)
 		}
 		if reset {
 			return f.socket.send(map[string]any{"type": "reset"}) && f.snapshot(ctx)
@@ -318,7 +335,7 @@ func (f *follower) tell(ctx context.Context, message events.Message) bool {
 	case errors.Is(err, jobs.ErrNotFound):
 		out["data"] = map[string]any{"job_id": e.Job, "deleted": true}
 	case err != nil:
-		return f.socket.problem(ctx, err)
+		return f.broken(ctx, err)
 	default:
 		out["job"] = view
 	}
@@ -328,6 +345,7 @@ func (f *follower) tell(ctx context.Context, message events.Message) bool {
 func (so *socket) send(value any) bool {
 	data, err := json.Marshal(value)
 	if err != nil {
+		so.close(websocket.CloseInternalServerErr, "a message could not be written: connect again and resume")
 		return false
 	}
 	return so.write(websocket.TextMessage, data)
@@ -346,14 +364,24 @@ func (so *socket) write(kind int, data []byte) bool {
 	return true
 }
 
-func (so *socket) problem(ctx context.Context, err error) bool {
-	if ctx.Err() != nil {
-		return false
+// problem tells the client what is wrong with its message.
+func (so *socket) problem(ctx context.Context, err error) {
+	if ctx.Err() == nil {
+		so.send(map[string]any{"type": "error", "error": so.server.answer(ctx, err)})
 	}
-	return so.send(map[string]any{"type": "error", "error": so.server.answer(ctx, err)})
+}
+
+// refuse is problem when the client's message is wrong; when it is the studio that failed, the client has to come again.
+func (so *socket) refuse(ctx context.Context, err error) {
+	if p := problemOf(err); p.Status < http.StatusInternalServerError {
+		so.problem(ctx, p)
+	} else if ctx.Err() == nil {
+		so.server.answer(ctx, err)
+		so.close(websocket.CloseTryAgainLater, "the topics could not be checked: connect again and resume")
+	}
 }
 
 func (so *socket) close(code int, reason string) {
-	_ = so.conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(code, reason), time.Now().Add(writePatience))
+	_ = so.conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(code, reason), time.Now().Add(closePatience))
 	_ = so.conn.Close()
 }

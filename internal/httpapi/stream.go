@@ -145,6 +145,8 @@ func (e *eventStream) state(ctx context.Context, event events.Event) bool {
 	e.last = event.Seq
 	view, ended, err := e.server.renderEvent(ctx, event)
 	switch {
+	case ctx.Err() != nil:
+		return false
 	case errors.Is(err, jobs.ErrNotFound):
 		e.send(event.Seq, jobs.EventDeleted, map[string]any{"id": e.job, "deleted": true})
 		e.ended = true
@@ -164,6 +166,7 @@ func (e *eventStream) progress(ctx context.Context, p *events.Progress) {
 func (e *eventStream) send(seq int64, name string, value any) {
 	data, err := json.Marshal(value)
 	if err != nil {
+		e.ended = true // the client comes back with the last number that it saw
 		return
 	}
 	text := fmt.Sprintf("event: %s\ndata: %s\n\n", name, data)
