@@ -202,6 +202,33 @@ func keysCommand(e *environment) *cobra.Command {
 	return cmd
 }
 
+func sessionsCommand(e *environment) *cobra.Command {
+	type session struct {
+		ID        string  `json:"id"`
+		UserAgent *string `json:"user_agent"`
+		CreatedAt string  `json:"created_at"`
+		ExpiresAt string  `json:"expires_at"`
+	}
+	listing := withStudio(e, func(cmd *cobra.Command, s *studio, _ []string) error {
+		response, err := s.client.ListSessions(cmd.Context())
+		return list(e, func(out any) error { return s.do(response, err, out) }, "ID\tSIGNED IN\tEXPIRES\tBROWSER", func(w io.Writer, o session) {
+			browser := "-"
+			if o.UserAgent != nil {
+				browser = *o.UserAgent
+			}
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", o.ID, localTime(o.CreatedAt), localTime(o.ExpiresAt), browser)
+		})
+	})
+	end := &cobra.Command{Use: "end ID", Short: "Sign a browser out", Args: cobra.ExactArgs(1),
+		RunE: withStudio(e, func(cmd *cobra.Command, s *studio, args []string) error {
+			response, err := s.client.EndSession(cmd.Context(), args[0])
+			return e.done(s, response, err)
+		})}
+	cmd := &cobra.Command{Use: "sessions", Short: "List the browsers that are signed in, and sign them out", Args: cobra.NoArgs, RunE: listing}
+	cmd.AddCommand(&cobra.Command{Use: "list", Short: "List the browsers that are signed in", Args: cobra.NoArgs, RunE: listing}, end)
+	return cmd
+}
+
 func openCommand(e *environment) *cobra.Command {
 	return &cobra.Command{Use: "open", Short: "Print a one-time link that signs a browser in", Args: cobra.NoArgs,
 		RunE: withStudio(e, func(cmd *cobra.Command, s *studio, _ []string) error {

@@ -48,7 +48,7 @@ func newRoot(e *environment) *cobra.Command {
 	flags.BoolVarP(&e.quiet, "quiet", "q", false, "show no progress")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &exitError{ExitUsage, err} })
 	root.AddCommand(serveCommand(e), workerCommand(e), demoCommand(e), openCommand(e), cloneCommand(e), speechCommand(e), imageCommand(e), editCommand(e), upscaleCommand(e), avatarCommand(e),
-		voicesCommand(e), projectsCommand(e), jobsCommand(e), assetsCommand(e), keysCommand(e), modelsCommand(e), configCommand(e), doctorCommand(e), versionCommand(e))
+		voicesCommand(e), projectsCommand(e), jobsCommand(e), assetsCommand(e), keysCommand(e), sessionsCommand(e), modelsCommand(e), configCommand(e), doctorCommand(e), versionCommand(e))
 	wrapUsage(root)
 	return root
 }

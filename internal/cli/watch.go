@@ -35,7 +35,11 @@ func (s *studio) watch(ctx context.Context, id string, show display) (*job, erro
 			if current.ended() {
 				return current, nil
 			}
+			before := lastSeq
 			err = s.follow(ctx, id, &lastSeq, show)
+			if err == nil && lastSeq != before && ctx.Err() == nil {
+				continue // the stream told something and ended: see how the job stands
+			}
 		}
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
@@ -43,10 +47,7 @@ func (s *studio) watch(ctx context.Context, id string, show display) (*job, erro
 		if err != nil && !errors.Is(err, errUnreachable) {
 			return nil, err
 		}
-		if err == nil {
-			continue // the stream ended: look how the job stands
-		}
-		if !away {
+		if err != nil && !away {
 			show.note(s.lang.text("waiting_studio"))
 			away = true
 		}

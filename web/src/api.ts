@@ -30,6 +30,7 @@ async function call<T>(method: string, path: string, body?: unknown): Promise<T>
 const model = (id: string): string => `/api/v1/models/${encodeURIComponent(id)}`;
 
 export const api = {
+  logout: () => call<null>("POST", "/api/v1/auth/logout"),
   ticket: () => call<{ ticket: string }>("POST", "/api/v1/auth/ticket"),
   recentJobs: () => call<{ data: Job[] }>("GET", "/api/v1/jobs?limit=30"),
   job: (id: string) => call<Job>("GET", `/api/v1/jobs/${id}`),

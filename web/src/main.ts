@@ -1,5 +1,5 @@
 // The studio's page: which part is shown, what the live connection says, and who hears of it.
-import { api, ApiError } from "./api";
+import { api, ApiError, sentence } from "./api";
 import { typeName } from "./cards";
 import { Catalogue } from "./catalogue";
 import { Doctor } from "./doctor";
@@ -92,6 +92,9 @@ function renderBar(): void {
   const status = byId("link");
   status.textContent = link === "signed_out" ? "" : t(`link.${link}`);
   status.dataset["state"] = link;
+  const logout = byId("logout");
+  logout.textContent = t("logout");
+  logout.hidden = link === "signed_out";
   const nav = byId("nav");
   nav.hidden = link === "signed_out";
   nav.setAttribute("aria-label", t("nav"));
@@ -102,6 +105,19 @@ function renderBar(): void {
     else item.removeAttribute("aria-current");
   }
   document.title = `${t(`nav.${view}`)} · APIBR Studio`;
+}
+
+/** Ends this browser's session; one that has ended already is no failure. */
+async function signOut(): Promise<void> {
+  try {
+    await api.logout();
+  } catch (error) {
+    if (!(error instanceof ApiError) || error.status !== 401) {
+      byId("announce").textContent = sentence(error);
+      return;
+    }
+  }
+  setLink("signed_out");
 }
 
 function renderSignedOut(): void {
@@ -167,7 +183,7 @@ async function refresh(): Promise<void> {
 }
 
 function setLink(next: LinkState): void {
-  if (next === link) return;
+  if (next === link || link === "signed_out") return; // the page comes back by being loaded again
   link = next;
   if (next === "signed_out") renderSignedOut();
   renderBar();
@@ -207,6 +223,7 @@ picker.addEventListener("change", () => {
   }
 });
 setLanguage(language());
+byId("logout").addEventListener("click", () => void signOut());
 window.addEventListener("hashchange", show);
 takeFiles();
 show();
