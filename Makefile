@@ -4,7 +4,7 @@ SHELL := /bin/bash
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -X github.com/apibr/studio/internal/version.Version=$(VERSION)
 
-.PHONY: help setup build demo test test-torch25 bench bench-engines lint generate soak clean
+.PHONY: help setup build demo test test-torch25 bench bench-engines bench-uploads lint generate soak clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ bench: build ## measure, print and write docs/performance.md
 
 bench-engines: ## measure what the image engines cost: memory at full size, times, kernels (24 GB of disk, half an hour)
 	@scripts/bench-engines.sh
+
+bench-uploads: ## 200 parallel uploads of good files, 20 times over: counts the answers (ROUNDS=20 PARALLEL=200)
+	@scripts/setup.sh test && ROUNDS=$${ROUNDS:-20} PARALLEL=$${PARALLEL:-200} go test -count=1 -timeout 120m -run ParallelUploads -v ./internal/httpapi
 
 soak: ## two models in turns, twenty times: the memory comes back each time
 	@scripts/setup.sh test && APIBR_E2E_TURNS=20 go test -count=1 -timeout 60m -run InTurns -v ./internal/e2e

@@ -70,6 +70,7 @@ func (c *Config) check() error {
 	}
 	require(slices.Contains([]string{"flux-kontext-pro", "flux-kontext-max"}, c.Engines.BFL.Model), "engines.bfl.model must be flux-kontext-pro or flux-kontext-max")
 	require(c.Auth.Recheck > 0, "auth.recheck must be above 0, such as 1m")
+	require(c.Media.MaxProcesses >= 0, "media.max_processes is %d; it must be 1 or more, or 0 for the number of cores", c.Media.MaxProcesses)
 	require(c.Voices.MinSeconds > 0, "voices.min_seconds must be above 0")
 	require(c.Guard.MinAvailableFraction >= 0 && c.Guard.MinAvailableFraction < 1, "guard.min_available_fraction must be 0 or more and below 1")
 	return errors.Join(problems...)
@@ -86,6 +87,7 @@ func (c *Config) checkPositive(require func(ok bool, format string, args ...any)
 		"media.max_image_side": float64(m.MaxImageSide), "media.max_video_pixels": float64(m.MaxVideoPixels),
 		"media.max_audio_seconds": m.MaxAudioSeconds, "media.max_video_seconds": m.MaxVideoSeconds,
 		"media.max_streams": float64(m.MaxStreams), "media.fetch_timeout": float64(m.FetchTimeout),
+		"media.probe_timeout": float64(m.ProbeTimeout), "media.work_timeout": float64(m.WorkTimeout), "media.max_wait": float64(m.MaxWait),
 		"http.max_json_bytes": float64(c.HTTP.MaxJSONBytes), "http.read_timeout": float64(c.HTTP.ReadTimeout),
 		"http.write_timeout": float64(c.HTTP.WriteTimeout), "http.idle_timeout": float64(c.HTTP.IdleTimeout),
 		"http.min_rate": float64(c.HTTP.MinRate), "http.drain_bytes": float64(c.HTTP.DrainBytes),

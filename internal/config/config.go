@@ -210,6 +210,10 @@ type Media struct {
 	AllowHTTP       bool          `koanf:"allow_http"`
 	AllowedHosts    []string      `koanf:"allowed_hosts"`
 	FetchTimeout    time.Duration `koanf:"fetch_timeout"`
+	ProbeTimeout    time.Duration `koanf:"probe_timeout"` // processor time of one look at a file; default 1m
+	WorkTimeout     time.Duration `koanf:"work_timeout"`  // processor time and core of one conversion; default 15m
+	MaxProcesses    int           `koanf:"max_processes"` // ffmpegs at once; 0 is the number of cores
+	MaxWait         time.Duration `koanf:"max_wait"`      // of an upload for a free ffmpeg; default 1m
 }
 
 // Voices are the limits of voice samples.
@@ -260,7 +264,7 @@ func Default() *Config {
 				Metadata: 256 << 10, Values: 10_000, Depth: 32, Warnings: 32}},
 		Guard: Guard{MinAvailable: 2 << 30, MinAvailableFraction: 0.06, PressureFull: 15, GTTGrowth: 2 << 30},
 		Media: Media{MaxUploadBytes: 500 << 20, MaxImagePixels: 50e6, MaxImageSide: 16384, MaxVideoPixels: 3840 * 2160, MaxAudioSeconds: 3600, MaxVideoSeconds: 600,
-			MaxStreams: 8, AllowedHosts: []string{}, FetchTimeout: time.Minute},
+			MaxStreams: 8, AllowedHosts: []string{}, FetchTimeout: time.Minute, ProbeTimeout: time.Minute, WorkTimeout: 15 * time.Minute, MaxWait: time.Minute},
 		Voices: Voices{MinSeconds: 3},
 		HTTP: HTTP{MaxJSONBytes: 64 << 20, ReadTimeout: 30 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MinRate: 1 << 10,
 			DrainBytes: 1 << 30, DrainTimeout: time.Minute},

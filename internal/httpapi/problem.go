@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"syscall"
 
 	"github.com/labstack/echo/v4"
 
@@ -105,6 +106,12 @@ func notFound(what string) *Problem {
 	return newProblem(http.StatusNotFound, "not_found", "Not found", what)
 }
 
+// What a computer without a free handle, process or page answers.
+const (
+	busy      = "busy"
+	noHandles = "the computer is short of memory or open files at the moment: send the request again in a few seconds"
+)
+
 // answers maps what the services return. A text of "" takes the error's own, which those packages write for users.
 var answers = []struct {
 	is     error
@@ -150,6 +157,11 @@ var answers = []struct {
 	{auth.ErrKeyOutlives, 422, "invalid_request", "The request cannot be honoured", ""},
 	{auth.ErrKeyExpiry, 422, "invalid_request", "The request cannot be honoured", ""},
 	{blob.ErrDiskFull, 507, "disk_full", "The disk is full", ""},
+	{media.ErrNoFFmpeg, 503, "no_ffmpeg", "A program is missing", ""},
+	{syscall.EMFILE, 503, busy, "The computer is busy", noHandles},
+	{syscall.ENFILE, 503, busy, "The computer is busy", noHandles},
+	{syscall.ENOMEM, 503, busy, "The computer is busy", noHandles},
+	{syscall.EAGAIN, 503, busy, "The computer is busy", noHandles},
 	{context.DeadlineExceeded, 503, "timeout", "It took too long", "the studio did not answer in time: try again"},
 }
 
@@ -194,6 +206,7 @@ func typedProblem(err error) *Problem {
 	var kind *assets.KindError
 	var file *media.InputError
 	var limit *media.LimitError
+	var unavailable *media.UnavailableError
 	var fetching *fetch.Error
 	var scope *auth.ScopeError
 	var credential *auth.CredentialError
@@ -217,6 +230,10 @@ func typedProblem(err error) *Problem {
 		return newProblem(422, "wrong_kind", "The file is of another kind", kind.Error())
 	case errors.As(err, &file):
 		return newProblem(422, "bad_file", "The file cannot be used", file.Error())
+	case errors.As(err, &unavailable):
+		p := newProblem(503, busy, "The computer is busy", unavailable.Error())
+		p.retryAfter = "5"
+		return p
 	case errors.As(err, &fetching):
 		return newProblem(422, "fetch_failed", "The file could not be fetched", fetching.Detail)
 	case errors.As(err, &credential):

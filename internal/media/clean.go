@@ -3,7 +3,6 @@ package media
 import (
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -92,16 +91,18 @@ func (p *Processor) convert(ctx context.Context, src, dst string, c container, a
 		all = append(all, "-f", c.demux)
 	}
 	all = append(append(append(all, "-i", "file:"+in), args...), "file:"+out)
-	_, stderr, err := p.runFFmpeg(ctx, p.cfg.WorkTimeout, all...)
+	_, stderr, err := p.runFFmpeg(ctx, p.workLimit(), all...)
 	if err == nil {
 		return nil
 	}
 	os.Remove(out)
-	if in := (*InputError)(nil); errors.As(err, &in) || errors.Is(err, ErrNoFFmpeg) || ctx.Err() != nil {
-		return err
-	}
-	if diskFull(stderr) {
+	switch {
+	case diskFull(stderr):
 		return blob.ErrDiskFull
+	case !gaveUp(err):
+		return err
+	case shortOfHandles(stderr):
+		return errInterrupted
 	}
 	p.log().WarnContext(ctx, "ffmpeg gave up", "error", err, "stderr", stderr)
 	return &InputError{ErrCorrupt, "the " + c.name + " file could not be read to its end: it is damaged"}

@@ -1,26 +1,13 @@
 package media
 
 import (
-	"bytes"
-	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"sort"
 	"sync"
-	"syscall"
-	"time"
-)
-
-const (
-	// stderrHead holds what ffmpeg says of the streams, stderrTail what it says when it gives up.
-	stderrHead = 256 << 10
-	stderrTail = 16 << 10
-	niceness   = 10
 )
 
 type ffmpegBinary struct {
@@ -29,6 +16,13 @@ type ffmpegBinary struct {
 
 	mu   sync.Mutex
 	path string
+}
+
+// forget makes the next call look for the program again.
+func (b *ffmpegBinary) forget() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.path = ""
 }
 
 // FFmpeg is the program in use, or ErrNoFFmpeg. A failure is not remembered: `make setup` may run meanwhile.
@@ -76,79 +70,9 @@ func FindFFmpeg(configured string, venvs ...string) (string, error) {
 	return "", ErrNoFFmpeg
 }
 
-// runFFmpeg runs ffmpeg with the arguments and returns what it wrote to stdout and stderr, both capped. It reads files
-// only: no network, no other protocol, no stdin, no environment of ours. It runs niced, and dies with this process.
-func (p *Processor) runFFmpeg(ctx context.Context, limit time.Duration, args ...string) (stdout, stderr string, err error) {
-	bin, err := p.FFmpeg()
-	if err != nil {
-		return "", "", err
-	}
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	base := []string{"-hide_banner", "-nostdin", "-nostats", "-y"}
-	cmd := exec.CommandContext(ctx, bin, append(base, args...)...)
-	cmd.Env = []string{"LANG=C.UTF-8", "PATH=/usr/bin:/bin"}
-	cmd.Dir = os.TempDir()
-	out, errs := &capped{head: stderrHead}, &capped{head: stderrHead, tail: stderrTail}
-	cmd.Stdout, cmd.Stderr = out, errs
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	cmd.WaitDelay = 2 * time.Second
-	err = runLocked(cmd)
-	p.log().DebugContext(ctx, "ffmpeg", "args", args, "error", err, "stderr", errs.String())
-	switch {
-	case err == nil:
-		return out.String(), errs.String(), nil
-	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return "", "", &InputError{ErrCorrupt, fmt.Sprintf("working through the file took longer than %s: send a shorter or smaller one", seconds(limit))}
-	case ctx.Err() != nil:
-		return "", "", ctx.Err()
-	}
-	return out.String(), errs.String(), fmt.Errorf("ffmpeg: %w", err)
-}
-
-// runLocked keeps the thread that starts the process until its end: Pdeathsig follows the thread, not the process.
-func runLocked(cmd *exec.Cmd) error {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	if err := cmd.Start(); err != nil {
-		return err
-	}
-	_ = syscall.Setpriority(syscall.PRIO_PROCESS, cmd.Process.Pid, niceness)
-	return cmd.Wait()
-}
-
 func (p *Processor) log() *slog.Logger {
 	if p.cfg.Log != nil {
 		return p.cfg.Log
 	}
 	return slog.Default()
 }
-
-// diskFull recognises ffmpeg's words for a full disk, which its exit status does not tell.
-func diskFull(stderr string) bool {
-	return bytes.Contains([]byte(stderr), []byte("No space left on device")) ||
-		bytes.Contains([]byte(stderr), []byte("Disk quota exceeded"))
-}
-
-// capped keeps the first head bytes and the last tail bytes of what is written to it.
-type capped struct {
-	head, tail int
-	first      []byte
-	last       []byte
-}
-
-func (c *capped) Write(b []byte) (int, error) {
-	n := len(b)
-	if room := c.head - len(c.first); room > 0 {
-		take := min(room, len(b))
-		c.first, b = append(c.first, b[:take]...), b[take:]
-	}
-	c.last = append(c.last, b...)
-	if over := len(c.last) - c.tail; over > 0 {
-		c.last = append(c.last[:0], c.last[over:]...)
-	}
-	return n, nil
-}
-
-func (c *capped) String() string { return string(c.first) + string(c.last) }

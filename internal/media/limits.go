@@ -2,6 +2,7 @@ package media
 
 import (
 	"fmt"
+	"runtime"
 	"time"
 )
 
@@ -25,6 +26,10 @@ const (
 	KeyAudioDuration = "media.max_audio_seconds"
 	KeyVideoDuration = "media.max_video_seconds"
 	KeyStreams       = "media.max_streams"
+	KeyProbeTimeout  = "media.probe_timeout"
+	KeyWorkTimeout   = "media.work_timeout"
+	KeyMaxProcesses  = "media.max_processes"
+	KeyMaxWait       = "media.max_wait"
 )
 
 func (c Config) withDefaults() Config {
@@ -37,6 +42,8 @@ func (c Config) withDefaults() Config {
 	setDefault(&l.Streams, 8)
 	setDefault(&c.ProbeTimeout, time.Minute)
 	setDefault(&c.WorkTimeout, 15*time.Minute)
+	setDefault(&c.MaxProcesses, max(2, runtime.NumCPU()))
+	setDefault(&c.MaxWait, time.Minute)
 	return c
 }
 

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"log/slog"
 	"time"
+
+	"golang.org/x/sync/semaphore"
 )
 
 // Kind is what a file is to the studio: the column media_assets.type.
@@ -67,11 +69,20 @@ type Config struct {
 
 	Limits Limits
 
-	// ProbeTimeout bounds one look at a file. Default 60 s.
+	// ProbeTimeout is the longest processor time of one look at a file; by the clock it may take three times as long.
+	// Default 60 s.
 	ProbeTimeout time.Duration
 
-	// WorkTimeout bounds one clean, label or transcode. Default 15 minutes.
+	// WorkTimeout is the longest processor time and core of one clean, label or transcode; by the clock it may take
+	// three times as long. Default 15 minutes.
 	WorkTimeout time.Duration
+
+	// MaxProcesses is how many ffmpegs may run at once. Default: the number of cores, at least 2.
+	MaxProcesses int
+
+	// MaxWait is how long a file waits for its turn before it fails with *UnavailableError. Results of jobs wait
+	// without a limit. Default 1 minute.
+	MaxWait time.Duration
 
 	// Log gets ffmpeg's own words, which users never see. Default slog.Default().
 	Log *slog.Logger
@@ -127,6 +138,8 @@ var (
 	ErrEmpty = errors.New("media: empty")
 	// ErrCorrupt: the file is cut short or damaged.
 	ErrCorrupt = errors.New("media: damaged")
+	// ErrUnavailable: the computer is at fault, and the same file may be taken later. Wrapped by *UnavailableError.
+	ErrUnavailable = errors.New("media: the computer is too busy")
 	// ErrNoFFmpeg: no ffmpeg was found on this machine.
 	ErrNoFFmpeg = errors.New("ffmpeg is not installed: run `make setup`, or set media.ffmpeg to the program")
 )
@@ -140,15 +153,39 @@ type InputError struct {
 func (e *InputError) Error() string { return e.Detail }
 func (e *InputError) Unwrap() error { return e.Reason }
 
+// UnavailableError says in a sentence for users why a file could not be worked on now, though nothing is known to be
+// wrong with it. It wraps ErrUnavailable.
+type UnavailableError struct{ Detail string }
+
+func (e *UnavailableError) Error() string { return e.Detail }
+func (e *UnavailableError) Unwrap() error { return ErrUnavailable }
+
 // Processor does all work on media files. Safe for concurrent use.
 type Processor struct {
 	cfg    Config
-	ffmpeg ffmpegBinary
+	ffmpeg *ffmpegBinary
+	slots  *semaphore.Weighted // one for each ffmpeg that may run
+
+	pipeDelay time.Duration // default defaultPipeDelay
+	slowest   int           // default defaultSlowest
 }
 
 // New makes a Processor. It never fails: ffmpeg is looked for when it is first needed (see FFmpeg).
 func New(cfg Config) *Processor {
-	return &Processor{cfg: cfg.withDefaults(), ffmpeg: ffmpegBinary{configured: cfg.FFmpeg, venvs: cfg.Venvs}}
+	cfg = cfg.withDefaults()
+	return &Processor{cfg: cfg, ffmpeg: &ffmpegBinary{configured: cfg.FFmpeg, venvs: cfg.Venvs}, slots: semaphore.NewWeighted(int64(cfg.MaxProcesses)),
+		pipeDelay: defaultPipeDelay, slowest: defaultSlowest}
+}
+
+// patient is a MaxWait without a limit.
+const patient = time.Duration(-1)
+
+// ofJobs is the processor of what the studio itself made: limits of uploads do not bind it, and since nobody would send
+// it again, it waits for its turn as long as the job lives.
+func (p *Processor) ofJobs() *Processor {
+	own := *p
+	own.cfg.Limits, own.cfg.MaxWait = ownLimits, patient
+	return &own
 }
 
 // FinishRequest is one generated file on its way into the blob store.
@@ -161,5 +198,5 @@ type FinishRequest struct {
 
 // Finish turns an engine's output into what is stored: transcoded when another format was asked for, labelled, probed.
 func (p *Processor) Finish(ctx context.Context, req FinishRequest) (Info, error) {
-	return p.finish(ctx, req)
+	return p.ofJobs().finish(ctx, req)
 }

@@ -22,18 +22,14 @@ import (
 // Probe recognises the file, reads its headers, checks the limits and makes sure that it is whole. Nothing is decoded:
 // audio and video are demuxed to their end, pictures are walked to their end marker. *InputError or *LimitError.
 func (p *Processor) Probe(ctx context.Context, path string) (Info, error) {
-	return p.probe(ctx, path, p.cfg.Limits)
-}
-
-func (p *Processor) probe(ctx context.Context, path string, limits Limits) (Info, error) {
 	c, err := sniff(path)
 	if err != nil {
 		return Info{}, err
 	}
 	if c.kind == Image {
-		return probeImage(path, c, limits)
+		return probeImage(path, c, p.cfg.Limits)
 	}
-	return p.probeAV(ctx, path, c, limits)
+	return p.probeAV(ctx, path, c)
 }
 
 func probeImage(path string, c container, limits Limits) (Info, error) {
@@ -91,7 +87,8 @@ var (
 
 // probeAV demuxes every packet without decoding one: that gives the true length, also of a file whose header says
 // nothing (a browser's recording) or lies, and shows a file that ends before its header says.
-func (p *Processor) probeAV(ctx context.Context, path string, c container, limits Limits) (Info, error) {
+func (p *Processor) probeAV(ctx context.Context, path string, c container) (Info, error) {
+	limits := p.cfg.Limits
 	if c == wav {
 		if err := wholeWAV(path); err != nil {
 			return Info{}, err
@@ -101,12 +98,15 @@ func (p *Processor) probeAV(ctx context.Context, path string, c container, limit
 	if err != nil {
 		return Info{}, fmt.Errorf("probe: %w", err)
 	}
-	stdout, stderr, err := p.runFFmpeg(ctx, p.cfg.ProbeTimeout,
+	stdout, stderr, err := p.runFFmpeg(ctx, p.probeLimit(),
 		"-progress", "pipe:1", "-protocol_whitelist", "file", "-f", c.demux,
 		"-max_streams", "64", "-max_pixels", strconv.FormatInt(limits.VideoPixels, 10), "-threads", "1", "-i", "file:"+abs,
 		"-map", "0:V?", "-map", "0:a?", "-c", "copy", "-f", "null", "-")
-	if in := (*InputError)(nil); errors.As(err, &in) || errors.Is(err, ErrNoFFmpeg) || ctx.Err() != nil {
+	if err != nil && !gaveUp(err) {
 		return Info{}, err
+	}
+	if err != nil && shortOfHandles(stderr) {
+		return Info{}, errInterrupted
 	}
 	head, _, _ := strings.Cut(stderr, "\nOutput #0")
 	info, streams := parseStreams(head, c)

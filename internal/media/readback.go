@@ -44,7 +44,7 @@ func (p *Processor) Tags(ctx context.Context, path string) (string, error) {
 	if c == ogg { // an Ogg file has no tags of its own, only its streams do
 		from = "0:s:0"
 	}
-	stdout, _, err := p.runFFmpeg(ctx, p.cfg.ProbeTimeout, "-v", "error", "-protocol_whitelist", "file", "-f", c.demux,
+	stdout, _, err := p.runFFmpeg(ctx, p.probeLimit(), "-v", "error", "-protocol_whitelist", "file", "-f", c.demux,
 		"-i", "file:"+abs, "-map_metadata", from, "-f", "ffmetadata", "pipe:1")
 	return stdout, err
 }

@@ -225,7 +225,7 @@ func (p *Processor) finish(ctx context.Context, req FinishRequest) (Info, error)
 	if err := p.Label(ctx, src, req.Dst, req.Mark); err != nil {
 		return Info{}, err
 	}
-	info, err := p.probe(ctx, req.Dst, ownLimits)
+	info, err := p.Probe(ctx, req.Dst)
 	if err != nil {
 		os.Remove(req.Dst)
 		return Info{}, err

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/apibr/studio/internal/jobs"
+	"github.com/apibr/studio/internal/media"
 	"github.com/apibr/studio/internal/sidecar"
 )
 
@@ -58,7 +59,7 @@ func (a *attempt) verdict(ctx context.Context, result jobs.Result, err error) (s
 		status = string(jobs.Failed)
 		problem := a.problemOf(err)
 		call = func(ctx context.Context) error { return service.Fail(ctx, id, fence, problem, true) }
-	case sidecar.Fault(err):
+	case sidecar.Fault(err), errors.Is(err, media.ErrUnavailable):
 		problem := a.problemOf(err)
 		call = func(ctx context.Context) error {
 			again, err := service.Fault(ctx, id, fence, problem)

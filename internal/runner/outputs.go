@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -25,6 +26,8 @@ const (
 	longestVoice = 1 << 20
 	// longestSample bounds what an engine says of a sample's length, in seconds.
 	longestSample = 24 * 3600
+	// conversionTries is how often one run tries to convert an output, within about two seconds; the job's next run tries again.
+	conversionTries = 5
 )
 
 // keepSegment copies a finished segment into the blob store and notes it; the engine goes on using its own file.
@@ -78,7 +81,7 @@ func (a *attempt) finishFile(ctx context.Context, index int, file sidecar.File) 
 		if wanted, ok := a.claimed.Params[outputFormat].(string); ok && media.FormatKind(wanted) == media.Kind(kind) {
 			format = wanted
 		}
-		info, err := a.runner.cfg.Media.Finish(ctx, media.FinishRequest{Src: file.Path, Dst: finished, Format: format,
+		info, err := a.finishMedia(ctx, media.FinishRequest{Src: file.Path, Dst: finished, Format: format,
 			Mark: media.MarkFor(media.Quality(a.claimed.Quality), media.Kind(kind))})
 		if err != nil {
 			return output, fmt.Errorf("runner: finish %s: %w", file.Name, err)
@@ -92,6 +95,23 @@ func (a *attempt) finishFile(ctx context.Context, index int, file sidecar.File) 
 	}
 	output.SHA256, output.Size = ref.SHA256, ref.Size
 	return output, nil
+}
+
+// finishMedia converts and labels a file. The engine's work must not be lost to a busy computer, so it tries for some seconds.
+func (a *attempt) finishMedia(ctx context.Context, req media.FinishRequest) (media.Info, error) {
+	pause := firstPause
+	for tries := 1; ; tries++ {
+		info, err := a.runner.cfg.Media.Finish(ctx, req)
+		if !errors.Is(err, media.ErrUnavailable) || tries == conversionTries {
+			return info, err
+		}
+		select {
+		case <-ctx.Done():
+			return media.Info{}, ctx.Err()
+		case <-time.After(pause):
+			pause = min(2*pause, mostPause)
+		}
+	}
 }
 
 func kindOf(mime string) jobs.Kind {

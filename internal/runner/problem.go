@@ -46,6 +46,7 @@ func (a *attempt) problemOf(err error) jobs.Problem {
 	var hang *sidecar.HangError
 	var guard *sidecar.GuardError
 	var input *media.InputError
+	var unavailable *media.UnavailableError
 	var card *CardError
 	switch {
 	case errors.As(err, &card):
@@ -58,8 +59,12 @@ func (a *attempt) problemOf(err error) jobs.Problem {
 		return problem("engine_hung", http.StatusInternalServerError, "The engine hung", hang.Error(), true)
 	case errors.As(err, &guard):
 		return problem("out_of_memory", http.StatusInsufficientStorage, "There is not enough memory", guard.Error(), true)
+	case errors.As(err, &unavailable):
+		return problem("busy", http.StatusServiceUnavailable, "The computer is busy", unavailable.Error(), true)
 	case errors.As(err, &input):
 		return problem("bad_result", http.StatusInternalServerError, "The engine's result cannot be used", input.Error(), true)
+	case errors.Is(err, media.ErrNoFFmpeg):
+		return problem("no_ffmpeg", http.StatusServiceUnavailable, "A program is missing", media.ErrNoFFmpeg.Error(), true)
 	case errors.Is(err, sidecar.ErrNoEngine):
 		return problem("engine_not_installed", http.StatusUnprocessableEntity, "The engine is not installed", fmt.Sprintf("engine %s is not installed: %s", a.manifest.ID, a.manifest.Install.En), false)
 	case errors.Is(err, sidecar.ErrProtocol):

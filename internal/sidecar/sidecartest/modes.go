@@ -146,7 +146,12 @@ func (p *program) breakRules(id json.RawMessage, run runRequest, mode string) {
 func (p *program) echo(id json.RawMessage, run runRequest) {
 	p.step(run.Job, "second", 1, 2)
 	p.step(run.Job, "second", 2, 2)
-	p.done(id, file(run.OutDir, "out.txt", []byte(run.Params.Text)))
+	output := file(run.OutDir, "out.txt", []byte(run.Params.Text))
+	if run.Params.MIME != "" {
+		output = file(run.OutDir, "out.bin", run.Params.Content)
+		output["mime"] = run.Params.MIME
+	}
+	p.done(id, output)
 }
 
 func (p *program) done(id json.RawMessage, outputs ...map[string]any) {

@@ -45,13 +45,15 @@ type message struct {
 type runRequest struct {
 	Job    string `json:"job"`
 	Params struct {
-		Mode  string `json:"mode"`
-		Text  string `json:"text"`
-		Code  string `json:"code"`
-		Total int64  `json:"total"`
-		MS    int    `json:"ms"`
-		MiB   int    `json:"mib"`
-		Seed  int64  `json:"seed"`
+		Mode    string `json:"mode"`
+		MIME    string `json:"mime"`
+		Content []byte `json:"content"`
+		Text    string `json:"text"`
+		Code    string `json:"code"`
+		Total   int64  `json:"total"`
+		MS      int    `json:"ms"`
+		MiB     int    `json:"mib"`
+		Seed    int64  `json:"seed"`
 
 		Raw rawParams `json:"raw"`
 	} `json:"params"`

@@ -17,7 +17,7 @@ const marker = "apibr-fault"
 
 // The modes. Those of hello and load come from the command, the others from the command or the run's parameters.
 const (
-	Echo          = "echo"           // two progress steps, then an output with the text of params.text
+	Echo          = "echo"           // two progress steps, then an output with the text of params.text, or with params.content of type params.mime
 	Segments      = "segments"       // params.total segments from where the run resumes, params.ms apart
 	SlowSteady    = "slow-steady"    // params.total steps, params.ms apart
 	Hang          = "hang"           // one step, then heartbeats only
