@@ -11,12 +11,14 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/apibr/studio/internal/assets"
 	"github.com/apibr/studio/internal/auth"
 	"github.com/apibr/studio/internal/blob"
 	"github.com/apibr/studio/internal/config"
 	"github.com/apibr/studio/internal/device"
+	"github.com/apibr/studio/internal/disk"
 	"github.com/apibr/studio/internal/engine"
 	"github.com/apibr/studio/internal/events"
 	"github.com/apibr/studio/internal/jobs"
@@ -67,6 +69,13 @@ type App struct {
 
 	stack *lifecycle.Stack
 	ready atomic.Bool
+}
+
+// DiskFull says that a start failed because a disk is full: the data directory's, or that of a database elsewhere.
+func DiskFull(err error) bool {
+	const diskFull = "53100" // SQLSTATE
+	var answer *pgconn.PgError
+	return disk.Full(err) || errors.As(err, &answer) && answer.Code == diskFull
 }
 
 // New prepares a node: it takes the data directory, starts or reaches Postgres, migrates and builds every part. Call Run next, or Close.

@@ -59,8 +59,10 @@ var settings = map[string]setting{
 	"public_base_url": {"public_base_url: https://s.example",
 		func(_ *testing.T, a *App) any { return a.linkBase("127.0.0.1:8000") }},
 
-	"server.host":    {"server: {host: 127.0.0.2}", func(_ *testing.T, a *App) any { return a.config.Address() }},
-	"server.port":    {"server: {port: 9}", func(_ *testing.T, a *App) any { return a.config.Address() }},
+	"server.host": {"server: {host: 127.0.0.2}", func(_ *testing.T, a *App) any { return a.config.Address() }},
+	"server.port": {"server: {port: 9}", func(_ *testing.T, a *App) any { return a.config.Address() }},
+	"server.start_patience": {"server: {start_patience: 0}", // TestStartOnAFullDisk of internal/e2e shows what it does
+		func(_ *testing.T, a *App) any { return a.config.Server.StartPatience }},
 	"server.workers": {"server: {workers: 9}", func(_ *testing.T, a *App) any { return a.queueConfig().UtilWorkers }},
 
 	"gpu.device": {"gpu: {device: cpu}", func(_ *testing.T, a *App) any { return a.runnerConfig().UseGPU }},

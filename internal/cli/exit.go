@@ -15,6 +15,7 @@ const (
 	ExitJobCanceled = 4   // the job ended as canceled
 	ExitUnreachable = 5   // no studio answers at the server address
 	ExitRefused     = 6   // the studio refused the request (what to change is on stderr)
+	ExitDiskFull    = 7   // the studio could not start because the disk of its data directory is full
 	ExitInterrupted = 130 // Ctrl-C; the job was left running
 )
 

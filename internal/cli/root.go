@@ -20,7 +20,7 @@ const help = `APIBR Studio: voices, pictures and talking avatars, made on your o
 Start the studio with "apibr serve", then use the other commands or the page that "apibr open" links to.
 
 Exit codes: 0 done, 1 error, 2 wrong usage, 3 the job failed, 4 the job was canceled, 5 no studio answers,
-6 the studio refused the request, 130 interrupted (the job goes on).`
+6 the studio refused the request, 7 the disk is full, 130 interrupted (the job goes on).`
 
 // Main runs the program and returns its exit code.
 func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {

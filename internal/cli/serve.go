@@ -3,13 +3,18 @@ package cli
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/apibr/studio/internal/app"
+	"github.com/apibr/studio/internal/config"
+	"github.com/apibr/studio/internal/disk"
 )
 
 func serveCommand(e *environment) *cobra.Command {
@@ -46,11 +51,51 @@ func (e *environment) runNode(cmd *cobra.Command, listen string, serveAPI bool) 
 	}
 	ctx, stop := untilSignal(cmd.Context())
 	defer stop()
-	node, err := app.New(ctx, c, log)
-	if err != nil {
-		return err
+	return e.whileDiskIsFull(ctx, c, log, func(started func()) error {
+		node, err := app.New(ctx, c, log)
+		if err != nil {
+			return err
+		}
+		return node.Run(ctx, app.Options{ServeAPI: serveAPI, Started: func(s app.Started) { started(); e.greet(s) }})
+	})
+}
+
+// whileDiskIsFull runs a node and, when it cannot start for want of free space, says so once and tries again with growing pauses. After
+// server.start_patience it gives up with ExitDiskFull. Once a node has started, how it ends is its own.
+func (e *environment) whileDiskIsFull(ctx context.Context, c *config.Config, log *slog.Logger, run func(started func()) error) error {
+	const first, longest = time.Second, 30 * time.Second
+	begun, running := time.Now(), false
+	for pause := first; ; pause = min(2*pause, longest) {
+		err := run(func() { running = true })
+		if running || ctx.Err() != nil || !app.DiskFull(err) {
+			return err
+		}
+		log.Debug("no start, since the disk is full", "err", err)
+		left := c.Server.StartPatience - time.Since(begun)
+		sentence := fmt.Sprintf(e.lang.text("disk_full"), freeMegabytes(c.DataDir))
+		if left <= 0 {
+			return exitWith(ExitDiskFull, "%s", sentence)
+		}
+		if pause == first {
+			fmt.Fprintln(e.stderr, "apibr: "+sentence+" "+fmt.Sprintf(e.lang.text("disk_full_wait"), c.Server.StartPatience))
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(min(pause, left)):
+		}
 	}
-	return node.Run(ctx, app.Options{ServeAPI: serveAPI, Started: func(s app.Started) { e.greet(s) }})
+}
+
+// freeMegabytes of the disk of a folder that may not be there yet.
+func freeMegabytes(dir string) int64 {
+	for {
+		free, err := disk.Free(dir)
+		if err == nil || dir == filepath.Dir(dir) {
+			return free / 1_000_000
+		}
+		dir = filepath.Dir(dir)
+	}
 }
 
 // untilSignal is a context that the first signal ends; the second ends the process.

@@ -81,6 +81,8 @@ var texts = map[string][2]string{
 	"job_canceled":             {"the job was canceled", "o trabalho foi cancelado"},
 	"unreachable":              {"no studio answers at %s: start it with `apibr serve`, or name another with --server", "nenhum estúdio responde em %s: inicie-o com `apibr serve` ou informe outro com --server"},
 	"no_token":                 {"no API key: run this on the studio's computer as the user who runs it, or pass --token", "falta a chave de API: use o computador e o usuário do estúdio, ou informe --token"},
+	"disk_full":                {"the disk of the data directory is full (%d MB are free, and the studio needs about 100 MB to start): free some space, or choose another folder with --data-dir.", "o disco da pasta de dados está cheio (%d MB livres, e o estúdio precisa de cerca de 100 MB para iniciar): libere espaço ou escolha outra pasta com --data-dir."},
+	"disk_full_wait":           {"Trying again for %s (server.start_patience).", "Tentando de novo por %s (server.start_patience)."},
 	"link":                     {"open this link in your browser (good for a few minutes, once):", "abra este link no navegador (vale por alguns minutos, uma só vez):"},
 	"demo_studio":              {"starting the studio", "iniciando o estúdio"},
 	"demo_running":             {"the studio is already running", "o estúdio já está em funcionamento"},

@@ -53,6 +53,8 @@ type Server struct {
 	Port int    `koanf:"port"` // default 8000
 	// Workers is the width of the queue for everything but generation. Default 4.
 	Workers int `koanf:"workers"`
+	// StartPatience is how long a start waits for free space on a full disk before it gives up. Default 5m; 0 gives up at once.
+	StartPatience time.Duration `koanf:"start_patience"`
 	// MaxConnections to the API in all, and of one remote address; this computer's own count only for the first. Never more than
 	// the limit of open files allows. Defaults 512 and 256.
 	MaxConnections           int `koanf:"max_connections"`
@@ -251,7 +253,7 @@ type Log struct {
 func Default() *Config {
 	return &Config{
 		DataDir:  defaultDataDir(),
-		Server:   Server{Host: "127.0.0.1", Port: 8000, Workers: 4, MaxConnections: 512, MaxConnectionsPerAddress: 256},
+		Server:   Server{Host: "127.0.0.1", Port: 8000, Workers: 4, StartPatience: 5 * time.Minute, MaxConnections: 512, MaxConnectionsPerAddress: 256},
 		GPU:      GPU{Device: "auto", MemoryFraction: "auto"},
 		Models:   Models{MaxCacheSize: 100e9, KeepAlive: 10 * time.Minute, HubURL: "https://huggingface.co", TorchIndexes: map[string]string{}, VRAMRequired: map[string]Size{}},
 		Queue:    Queue{MaxConcurrentJobs: 2, PriorityWeights: Weights{3, 2, 1}, MaxWait: 10 * time.Minute, MaxQueued: 10000, EventRetention: 7 * 24 * time.Hour},

@@ -39,6 +39,38 @@ func TestDiskFull(t *testing.T) {
 	s.completed(s.accepted(s.post("/api/v1/audio/generate-speech", object{"text": "Olá, mundo!", "voice": voice, "quality": "draft"})).str("id"))
 }
 
+// A start on a full disk says one sentence, waits, and starts when there is space; without patience it ends with an exit code.
+func TestStartOnAFullDisk(t *testing.T) {
+	dir := shortTempDir(t)
+	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=160m,mode=0700"); err != nil {
+		inUserNamespace(t)
+		return
+	}
+	t.Cleanup(func() { _ = unix.Unmount(dir, unix.MNT_DETACH) })
+	const sentence = "the disk of the data directory is full"
+	filler := filepath.Join(dir, "filler")
+
+	fill(t, filler) // nothing is there yet
+	s := newStudio(t, withDir(dir), withEnv("APIBR_SERVER_START_PATIENCE=0", "APIBR_LANG=en"))
+	s.launch()
+	<-s.done
+	require.Equal(t, 7, s.cmd.ProcessState.ExitCode(), s.log.tail(4<<10))
+	require.Contains(t, s.log.String(), sentence)
+
+	require.NoError(t, os.Remove(filler))
+	s = newStudio(t, withDir(dir), withEnv("APIBR_LANG=en"))
+	s.start()
+	s.stop()
+	fill(t, filler) // the database is there and has nothing to write to
+	s = newStudio(t, withDir(dir), withEnv("APIBR_LANG=en"))
+	s.launch()
+	s.eventually("the sentence", func() bool { return strings.Contains(s.log.String(), sentence) })
+	require.NoError(t, os.Remove(filler))
+	s.awaitReady()
+	require.Equal(t, 1, strings.Count(s.log.String(), sentence))
+	require.Less(t, strings.Count(s.log.String(), "\n"), 30, s.log.tail(4<<10))
+}
+
 // fill writes a file until the disk has no room left.
 func fill(t testing.TB, path string) {
 	t.Helper()

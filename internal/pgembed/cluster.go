@@ -21,6 +21,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"golang.org/x/sys/unix"
+
+	"github.com/apibr/studio/internal/disk"
 )
 
 // ErrUnreachable says that the data directory lies where the user that Postgres must run as cannot go.
@@ -228,6 +230,9 @@ func (c *Cluster) initialise(ctx context.Context) error {
 		tail = fmt.Sprintf("%v: %s", err, complaint(string(out)))
 		_ = os.RemoveAll(making)
 	}
+	if disk.SaysFull(tail) {
+		return fmt.Errorf("pgembed: initdb: %w", disk.ErrFull)
+	}
 	return fmt.Errorf("pgembed: initdb failed: %s", tail)
 }
 
@@ -302,7 +307,13 @@ func (c *Cluster) launchOnce(ctx context.Context) error {
 	c.mu.Lock()
 	c.cmd, c.exited = cmd, exited
 	c.mu.Unlock()
-	return c.awaitAnswer(ctx, exited, tail)
+	err = c.awaitAnswer(ctx, exited, tail)
+	if disk.Full(err) {
+		// It runs and can do nothing: it is ended, so that the next try finds the cluster free.
+		_ = cmd.Process.Signal(syscall.SIGQUIT)
+		<-exited
+	}
+	return err
 }
 
 func (c *Cluster) awaitAnswer(ctx context.Context, exited <-chan struct{}, tail *tailWriter) error {
@@ -313,10 +324,16 @@ func (c *Cluster) awaitAnswer(ctx context.Context, exited <-chan struct{}, tail 
 		if err == nil {
 			return conn.Close(ctx)
 		}
+		if tail.full() || disk.SaysFull(err.Error()) {
+			return fmt.Errorf("pgembed: postgres: %w", disk.ErrFull)
+		}
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("pgembed: postgres did not answer: %w (%s)", ctx.Err(), tail.last())
 		case <-exited:
+			if tail.full() {
+				return fmt.Errorf("pgembed: postgres: %w", disk.ErrFull)
+			}
 			return fmt.Errorf("%w: %s", errExited, tail.last())
 		case <-tick.C:
 		}
@@ -388,16 +405,26 @@ func (c *Cluster) Run(ctx context.Context) error {
 		case <-exited:
 		}
 		c.config.Log.Error("postgres ended by itself; starting it again")
-		for {
-			err := c.launch(ctx)
-			if err == nil || ctx.Err() != nil {
-				break
-			}
-			c.config.Log.Error("postgres could not be started again", "err", err)
-			select {
-			case <-ctx.Done():
-			case <-time.After(time.Second):
-			}
+		c.launchAgain(ctx)
+	}
+}
+
+// launchAgain tries until it works or ctx ends, with growing pauses. A reason is told once.
+func (c *Cluster) launchAgain(ctx context.Context) {
+	const longestPause = 30 * time.Second
+	told := ""
+	for pause := time.Second; ; pause = min(2*pause, longestPause) {
+		err := c.launch(ctx)
+		if err == nil || ctx.Err() != nil {
+			return
+		}
+		if err.Error() != told {
+			told = err.Error()
+			c.config.Log.Error("postgres could not be started again; trying on", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(pause):
 		}
 	}
 }
@@ -449,8 +476,9 @@ func (c *Cluster) logLines(stderr io.Reader, tail *tailWriter) {
 		if line = strings.TrimSpace(line); line != "" {
 			tail.add(line)
 			level := slog.LevelDebug
-			starting := strings.Contains(line, "the database system is starting up") // our own look whether it answers yet
-			if !starting && (strings.HasPrefix(line, "PANIC") || strings.HasPrefix(line, "FATAL") || strings.HasPrefix(line, "ERROR")) {
+			// Our own looks whether it answers yet bring the same line a hundred times a second.
+			ofALook := strings.Contains(line, "the database system is starting up") || disk.SaysFull(line)
+			if !ofALook && (strings.HasPrefix(line, "PANIC") || strings.HasPrefix(line, "FATAL") || strings.HasPrefix(line, "ERROR")) {
 				level = slog.LevelWarn
 			}
 			c.config.Log.Log(context.Background(), level, "postgres: "+line)
@@ -463,16 +491,25 @@ func (c *Cluster) logLines(stderr io.Reader, tail *tailWriter) {
 
 // tailWriter keeps the last line that says what went wrong.
 type tailWriter struct {
-	mu   sync.Mutex
-	line string
+	mu     sync.Mutex
+	line   string
+	isFull bool
 }
 
 func (t *tailWriter) add(line string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.isFull = t.isFull || disk.SaysFull(line)
 	if strings.HasPrefix(line, "FATAL") || t.line == "" || strings.HasPrefix(line, "PANIC") {
 		t.line = line
 	}
+}
+
+// full says that the server found no free space on its disk.
+func (t *tailWriter) full() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.isFull
 }
 
 func (t *tailWriter) last() string {
