@@ -20,7 +20,7 @@ import (
 
 func (s *Server) useMiddleware() {
 	s.echo.Use(s.identify, s.access, s.recover, s.adaptProblems, s.refuseCrowd, checkQuery)
-	s.echo.Use(s.authenticate)
+	s.echo.Use(s.authenticate, s.unrouted)
 }
 
 // identify gives the request an id and remembers how it reached us. An id that a proxy gave is kept if it looks like one.
@@ -120,6 +120,8 @@ func asError(p any) error { err, _ := p.(error); return err }
 func open(c echo.Context) bool {
 	path := c.Request().URL.Path
 	switch {
+	case c.Request().Method == http.MethodOptions:
+		return true // it tells what the document tells
 	case path == "/healthz", path == "/readyz", path == "/metrics", path == "/login", path == "/api/v1/ws", strings.HasPrefix(path, "/api/openapi"), path == "/api/docs":
 		return true
 	case strings.HasPrefix(path, "/api/v1/files/") && c.QueryParam("sig") != "":

@@ -59,6 +59,8 @@ type Problem struct {
 	Err       ErrorObject    `json:"error"`
 
 	retryAfter string
+	// allow are the methods of an address, for a 405.
+	allow string
 	// inPortuguese is Detail in Portuguese where the catalogue cannot give it: a text that came in both languages.
 	inPortuguese string
 	// more is how many wrong fields Errors leaves out.
@@ -80,6 +82,9 @@ func (p *Problem) GetHeaders() http.Header {
 	h.Set("Vary", "Accept, Accept-Language")
 	if p.retryAfter != "" {
 		h.Set("Retry-After", p.retryAfter)
+	}
+	if p.allow != "" {
+		h.Set("Allow", p.allow)
 	}
 	if p.Status == http.StatusUnauthorized {
 		h.Set("WWW-Authenticate", `Bearer realm="apibr"`)

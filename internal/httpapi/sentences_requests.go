@@ -37,4 +37,20 @@ var requestSentences = map[string]string{
 	"this is the id of a voice: its address is /api/v1/audio/voices/%s":                                                             "este é o id de uma voz: o endereço dela é /api/v1/audio/voices/%s",
 	"this is the id of a file: its address is /api/v1/assets/%s":                                                                    "este é o id de um arquivo: o endereço dele é /api/v1/assets/%s",
 	"this is the id of a project: its address is /api/v1/studio/projects/%s":                                                        "este é o id de um projeto: o endereço dele é /api/v1/studio/projects/%s",
+
+	// Addresses (unrouted.go).
+	"this address does not take %s: use %s":                                                                          "este endereço não aceita %s: use %s",
+	"there is nothing at this address; did you mean %s?":                                                             "não há nada neste endereço; você quis dizer %s?",
+	"a part of this address is empty, as when an expression of n8n finds no id; did you mean %s?":                    "uma parte deste endereço está vazia, como quando uma expressão do n8n não acha um id; você quis dizer %s?",
+	"this version does not animate pictures and videos yet; POST /api/v1/video/create-avatar makes a portrait speak": "esta versão ainda não anima imagens e vídeos; POST /api/v1/video/create-avatar faz um retrato falar",
+	"this version does not transcribe yet":                                                                           "esta versão ainda não transcreve",
+	"this version has no batches yet: send one request for each row":                                                 "esta versão ainda não tem lotes: envie um pedido para cada linha",
+	"this version has no chains of steps yet: send the steps one by one, each with the job id of the one before":     "esta versão ainda não tem cadeias de passos: envie os passos um a um, cada um com o id do trabalho anterior",
+	"this version has no templates yet":                                                                              "esta versão ainda não tem modelos de projeto",
+	"this version has no webhooks yet: wait with ?wait=60, or read the job until it has ended":                       "esta versão ainda não tem webhooks: espere com ?wait=60, ou leia o trabalho até que termine",
+	"this version does not export projects yet: GET /api/v1/jobs/{id}/content downloads a result":                    "esta versão ainda não exporta projetos: GET /api/v1/jobs/{id}/content baixa um resultado",
+	"this version has no passwords yet: POST /api/v1/auth/link makes a link that signs a browser in":                 "esta versão ainda não tem senhas: POST /api/v1/auth/link cria um link que autentica um navegador",
+	"this version has no scraper yet":                                                                                "esta versão ainda não tem scraper",
+	"this version has no scraper yet; the jobs of the studio are at GET /api/v1/jobs":                                "esta versão ainda não tem scraper; os trabalhos do estúdio estão em GET /api/v1/jobs",
+	"this version has no addresses of the OpenAI API yet; those of the studio begin with /api/v1":                    "esta versão ainda não tem os endereços da API da OpenAI; os do estúdio começam com /api/v1",
 }

@@ -116,6 +116,8 @@ type Server struct {
 	now  func() time.Time
 	// makers of jobs by type; filled while routes are registered.
 	makers map[jobs.Type]maker
+	// known are the addresses of the API.
+	known []address
 	// rendered are the jobs of recent events, since many listeners hear of each.
 	rendered rendered
 	// stopping ends sockets and streams before the listener waits for them.
@@ -130,9 +132,6 @@ func New(cfg Config) *Server {
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	s.echo.HideBanner, s.echo.HidePort = true, true
 	s.echo.HTTPErrorHandler = func(err error, c echo.Context) {
-		if errors.Is(err, echo.ErrMethodNotAllowed) && c.Path() == "/*" {
-			err = echo.ErrNotFound // only the page's own route would take another method
-		}
 		if !c.Response().Committed {
 			s.writeProblem(c.Response(), c.Request(), err)
 		}
@@ -141,6 +140,7 @@ func New(cfg Config) *Server {
 	s.api = humaecho.NewV4(s.echo, humaConfig(cfg.Version))
 	s.registerAll()
 	s.registerPlain()
+	s.known = s.addresses()
 	return s
 }
 
