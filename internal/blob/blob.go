@@ -32,14 +32,17 @@ type Store interface {
 
 	// Import takes over the regular file at path: it is hashed, flushed and renamed into the store when both lie on one
 	// filesystem, else copied and then removed. After success the path no longer exists. A symbolic link is refused.
+	// Only for files that no other process may still have open: one that has could change the bytes under their hash. Others
+	// are stored by Put, which copies (or clones) them.
 	Import(ctx context.Context, path string) (Ref, error)
 
 	// Open returns the file and its size in bytes. It fails with ErrNotFound.
 	Open(ctx context.Context, sha256 string) (io.ReadSeekCloser, int64, error)
 
-	// Path returns where the file lies on this machine, for staging a sidecar's inputs. Never show it to a user, and
-	// never write to it.
-	Path(sha256 string) (string, error)
+	// Stage puts a copy of the file at path, which must not exist, for a process that is not trusted: whatever it does to the
+	// copy, the stored file stays as it is. It is a clone where the filesystem can make one. Nothing is flushed, and the copy
+	// is not writable by its mode. It fails with ErrNotFound and ErrDiskFull.
+	Stage(ctx context.Context, sha256, path string) error
 
 	// Delete removes the file. A file that is not there is no error.
 	Delete(ctx context.Context, sha256 string) error

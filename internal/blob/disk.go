@@ -50,14 +50,24 @@ func (d *Disk) Put(ctx context.Context, r io.Reader, limit int64) (Ref, error) {
 	}
 	defer os.Remove(f.Name()) // after the rename there is nothing left to remove
 	defer f.Close()
-	ref, err := copyHashed(ctx, f, r, limit)
+	ref, err := fill(ctx, f, r, limit)
 	if err != nil {
 		return Ref{}, fmt.Errorf("store file: %w", diskError(err))
 	}
 	if err := f.Sync(); err != nil {
 		return Ref{}, fmt.Errorf("store file: %w", diskError(err))
 	}
-	return ref, d.keep(f.Name(), ref)
+	return ref, d.keep(ctx, f.Name(), ref)
+}
+
+// fill copies r to the new file f. A file on a filesystem that can do so is cloned, which moves no bytes; its clone is then hashed.
+func fill(ctx context.Context, f *os.File, r io.Reader, limit int64) (Ref, error) {
+	if from, ok := r.(*os.File); ok {
+		if at, err := from.Seek(0, io.SeekCurrent); err == nil && at == 0 && clone(f, from) {
+			return copyHashed(ctx, io.Discard, f, limit)
+		}
+	}
+	return copyHashed(ctx, f, r, limit)
 }
 
 // Import implements Store.
@@ -85,7 +95,7 @@ func (d *Disk) Import(ctx context.Context, path string) (Ref, error) {
 	if err := f.Sync(); err != nil {
 		return Ref{}, fmt.Errorf("import file: %w", diskError(err))
 	}
-	err = d.keep(path, ref)
+	err = d.keep(ctx, path, ref)
 	if errors.Is(err, syscall.EXDEV) {
 		if _, err := f.Seek(0, io.SeekStart); err != nil {
 			return Ref{}, fmt.Errorf("import file: %w", err)
@@ -107,7 +117,7 @@ func (d *Disk) importCopy(ctx context.Context, f *os.File, path string) (Ref, er
 }
 
 // keep gives the flushed file at path its final name.
-func (d *Disk) keep(path string, ref Ref) error {
+func (d *Disk) keep(ctx context.Context, path string, ref Ref) error {
 	unlock, err := d.lock(false)
 	if err != nil {
 		return err
@@ -117,9 +127,11 @@ func (d *Disk) keep(path string, ref Ref) error {
 	if err := d.makeFan(final); err != nil {
 		return fmt.Errorf("store file: %w", diskError(err))
 	}
-	// Already kept: only its age is renewed, so that a sweep does not take it before its new row is there. A file of
-	// another length can only be the damage of a broken disk and is replaced.
-	if info, err := os.Lstat(final); err == nil && info.Size() == ref.Size {
+	// Already kept: only its age is renewed, so that a sweep does not take it before its new row is there. A file that is
+	// not what its name says was damaged (a broken disk, another program) and is replaced by the good one.
+	if same, err := holds(ctx, final, ref); err != nil {
+		return fmt.Errorf("store file: %w", err)
+	} else if same {
 		now := time.Now()
 		if err := os.Chtimes(final, now, now); err != nil {
 			return fmt.Errorf("store file: %w", err)
@@ -140,6 +152,23 @@ func (d *Disk) keep(path string, ref Ref) error {
 		return fmt.Errorf("store file: %w", diskError(err))
 	}
 	return nil
+}
+
+// holds says whether the file at path is there and has the bytes that ref names. A file that cannot be read does not.
+func holds(ctx context.Context, path string, ref Ref) (bool, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return false, nil
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() || info.Size() != ref.Size {
+		return false, nil
+	}
+	found, err := copyHashed(ctx, io.Discard, f, 0)
+	if ctxErr := ctx.Err(); ctxErr != nil {
+		return false, ctxErr
+	}
+	return err == nil && found == ref, nil
 }
 
 // Open implements Store.
@@ -163,7 +192,48 @@ func (d *Disk) Open(_ context.Context, sha string) (io.ReadSeekCloser, int64, er
 	return f, info.Size(), nil
 }
 
-// Path implements Store. It fails with ErrNotFound when the file is not there.
+// Stage implements Store.
+func (d *Disk) Stage(ctx context.Context, sha, path string) error {
+	kept, err := d.Path(sha)
+	if err != nil {
+		return err
+	}
+	return stage(ctx, kept, path)
+}
+
+// stage copies a kept file to a new one.
+func stage(ctx context.Context, kept, path string) error {
+	from, err := os.Open(kept)
+	if errors.Is(err, fs.ErrNotExist) {
+		return ErrNotFound
+	}
+	if err != nil {
+		return fmt.Errorf("stage file: %w", err)
+	}
+	defer from.Close()
+	to, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o400)
+	if err != nil {
+		return fmt.Errorf("stage file: %w", diskError(err))
+	}
+	defer to.Close()
+	if clone(to, from) {
+		return nil
+	}
+	// Large steps from file to file: the kernel copies them by itself, and between two a canceled job is seen.
+	const step = 64 << 20
+	for err == nil {
+		if err = ctx.Err(); err == nil {
+			_, err = io.CopyN(to, from, step)
+		}
+	}
+	if !errors.Is(err, io.EOF) {
+		return fmt.Errorf("stage file: %w", diskError(err))
+	}
+	return nil
+}
+
+// Path is where the file lies on this machine: never to be written to, nor linked to from where another process could. It fails
+// with ErrNotFound when the file is not there.
 func (d *Disk) Path(sha string) (string, error) {
 	if !validHash(sha) {
 		return "", ErrNotFound

@@ -212,3 +212,94 @@ func TestDiskFullIsASentenceAndLeavesRoom(t *testing.T) {
 type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
+
+// A stored file whose bytes are not those of its name is replaced when the good bytes come again, by whichever way.
+func TestADamagedFileIsMendedByTheSameUpload(t *testing.T) {
+	t.Parallel()
+	d, ctx := newDisk(t), context.Background()
+	for name, damage := range map[string]func(path string) error{
+		"another byte": func(path string) error { return os.WriteFile(path, []byte("THE bytes"), 0o600) },
+		"cut":          func(path string) error { return os.Truncate(path, 3) },
+		"empty":        func(path string) error { return os.Truncate(path, 0) },
+		"a link": func(path string) error {
+			return errors.Join(os.Rename(path, path+".x"), os.WriteFile(path+".y", []byte("THE bytes"), 0o600), os.Symlink(path+".y", path))
+		},
+	} {
+		ref, err := d.Put(ctx, strings.NewReader("the bytes"), 0)
+		require.NoError(t, err)
+		path, err := d.Path(ref.SHA256)
+		require.NoError(t, err)
+		for _, way := range []func() (Ref, error){
+			func() (Ref, error) { return d.Put(ctx, strings.NewReader("the bytes"), 0) },
+			func() (Ref, error) {
+				file := filepath.Join(d.TempDir(), "again")
+				require.NoError(t, os.WriteFile(file, []byte("the bytes"), 0o600))
+				return d.Import(ctx, file)
+			},
+			func() (Ref, error) {
+				f, err := os.Open(writeTemp(t, "the bytes"))
+				require.NoError(t, err)
+				defer f.Close()
+				return d.Put(ctx, f, 0)
+			},
+		} {
+			require.NoError(t, os.Chmod(path, 0o600))
+			require.NoError(t, damage(path), name)
+			again, err := way()
+			require.NoError(t, err, name)
+			require.Equal(t, ref, again)
+			require.Equal(t, "the bytes", string(content(t, d, ref.SHA256)), name)
+			info, err := os.Lstat(path)
+			require.NoError(t, err)
+			require.Equal(t, os.FileMode(0o400), info.Mode(), name)
+			_, _ = os.Remove(path+".x"), os.Remove(path+".y")
+		}
+	}
+}
+
+func writeTemp(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "f")
+	require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+	return path
+}
+
+func TestStage(t *testing.T) {
+	t.Parallel()
+	d, ctx := newDisk(t), context.Background()
+	ref, err := d.Put(ctx, strings.NewReader("the bytes"), 0)
+	require.NoError(t, err)
+	path := filepath.Join(t.TempDir(), "staged")
+	require.NoError(t, d.Stage(ctx, ref.SHA256, path))
+	kept, err := d.Path(ref.SHA256)
+	require.NoError(t, err)
+	one, err := os.Stat(path)
+	require.NoError(t, err)
+	other, err := os.Stat(kept)
+	require.NoError(t, err)
+	require.False(t, os.SameFile(one, other), "a copy")
+	require.Equal(t, os.FileMode(0o400), one.Mode())
+	staged, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Equal(t, "the bytes", string(staged))
+	require.Error(t, d.Stage(ctx, ref.SHA256, path), "it must not exist")
+	require.ErrorIs(t, d.Stage(ctx, strings.Repeat("0", 64), path+"2"), ErrNotFound)
+}
+
+// BenchmarkStage tells what staging an input of 500 MB costs.
+func BenchmarkStage(b *testing.B) {
+	d, err := NewDisk(b.TempDir())
+	require.NoError(b, err)
+	block := bytes.Repeat([]byte("0123456789abcdef"), 1<<16)
+	var blocks []io.Reader
+	for range 500 {
+		blocks = append(blocks, bytes.NewReader(block))
+	}
+	ref, err := d.Put(context.Background(), io.MultiReader(blocks...), 0)
+	require.NoError(b, err)
+	path := filepath.Join(b.TempDir(), "staged")
+	for b.Loop() {
+		require.NoError(b, d.Stage(context.Background(), ref.SHA256, path))
+		require.NoError(b, os.Remove(path))
+	}
+}

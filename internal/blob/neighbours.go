@@ -33,7 +33,16 @@ func (n *Neighbours) Open(ctx context.Context, sha256 string) (io.ReadSeekCloser
 	return nil, 0, err
 }
 
-// Path implements Store.
+// Stage implements Store.
+func (n *Neighbours) Stage(ctx context.Context, sha256, path string) error {
+	kept, err := n.Path(sha256)
+	if err != nil {
+		return err
+	}
+	return stage(ctx, kept, path)
+}
+
+// Path is Disk.Path, also of a file that only another node has.
 func (n *Neighbours) Path(sha256 string) (string, error) {
 	path, err := n.Disk.Path(sha256)
 	if !errors.Is(err, ErrNotFound) {

@@ -33,6 +33,9 @@ type attempt struct {
 	result   *sidecar.RunResult
 }
 
+// finished is a folder for what the studio itself makes of a run's files. It lies beside the run's own, where engines write.
+func (a *attempt) finished() string { return a.dir + ".finished" }
+
 func (r *Runner) runDir(job string) string { return filepath.Join(r.cfg.WorkDir, job) }
 
 // run works the attempt off and writes down how it ended.
@@ -60,7 +63,7 @@ func (a *attempt) execute(ctx context.Context) (jobs.Result, error) {
 	if err := ctx.Err(); err != nil {
 		return jobs.Result{}, err
 	}
-	request, err := a.stage()
+	request, err := a.stage(ctx)
 	if err != nil {
 		return jobs.Result{}, err
 	}
@@ -86,7 +89,7 @@ func (a *attempt) compute(ctx context.Context, request sidecar.RunRequest) (*sid
 	if finished, err := a.runner.cfg.Jobs.Segments(ctx, a.claimed.ID); err == nil {
 		a.claimed.Segments = finished // what was made before memory ran out need not be made again
 	}
-	if request, err = a.stage(); err != nil {
+	if request, err = a.stage(ctx); err != nil {
 		return nil, err
 	}
 	return a.once(ctx, request)
@@ -161,7 +164,7 @@ func (a *attempt) watch(ctx context.Context, cancel context.CancelCauseFunc) (st
 
 // removeFiles leaves nothing of the run behind, and nothing of the job when this was its only run here.
 func (a *attempt) removeFiles() {
-	if err := os.RemoveAll(a.dir); err != nil {
+	if err := errors.Join(os.RemoveAll(a.dir), os.RemoveAll(a.finished())); err != nil {
 		a.runner.cfg.Log.Warn("a run's folder could not be removed", "job", a.claimed.ID, "err", err)
 	}
 	_ = os.Remove(filepath.Dir(a.dir)) // fails when another run is there

@@ -7,12 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/apibr/studio/internal/assets"
+	"github.com/apibr/studio/internal/blob"
 	"github.com/apibr/studio/internal/jobs"
 	"github.com/apibr/studio/internal/media"
 	"github.com/apibr/studio/internal/sidecar"
@@ -30,13 +32,23 @@ const (
 	conversionTries = 5
 )
 
+// keep copies a file of the run into the blob store. It is a copy, since the engine may still have the file open.
+func (a *attempt) keep(ctx context.Context, file sidecar.File) (blob.Ref, error) {
+	f, err := sidecar.Open(a.dir, file.Path)
+	if err != nil {
+		return blob.Ref{}, err
+	}
+	defer f.Close()
+	ref, err := a.runner.cfg.Blobs.Put(ctx, f, 0)
+	if err == nil && ref.SHA256 != file.SHA256 {
+		err = &sidecar.EngineError{Code: sidecar.ProtocolError, Message: "the engine's program changed a file after it had handed it over: try again"}
+	}
+	return ref, err
+}
+
 // keepSegment copies a finished segment into the blob store and notes it; the engine goes on using its own file.
 func (a *attempt) keepSegment(ctx context.Context, segment sidecar.Segment) error {
-	copied := filepath.Join(a.dir, fmt.Sprintf("segment-%04d.keep", segment.Index))
-	if err := copyFile(segment.File.Path, copied); err != nil {
-		return err
-	}
-	ref, err := a.runner.cfg.Blobs.Import(ctx, copied)
+	ref, err := a.keep(ctx, segment.File)
 	if err != nil {
 		return err
 	}
@@ -74,22 +86,27 @@ func (a *attempt) finishFiles(ctx context.Context) (jobs.Result, error) {
 
 func (a *attempt) finishFile(ctx context.Context, index int, file sidecar.File) (assets.Output, error) {
 	output := assets.Output{Name: file.Name, MIME: file.MIME, Kind: media.Kind(jobs.KindData), Metadata: a.outputMetadata(file)}
-	path := file.Path
-	if kind := kindOf(file.MIME); kind != jobs.KindData {
-		finished := filepath.Join(a.dir, "finished-"+strconv.Itoa(index)+media.Extension(file.MIME))
-		format := ""
-		if wanted, ok := a.claimed.Params[outputFormat].(string); ok && media.FormatKind(wanted) == media.Kind(kind) {
-			format = wanted
-		}
-		info, err := a.finishMedia(ctx, media.FinishRequest{Src: file.Path, Dst: finished, Format: format,
-			Mark: media.MarkFor(media.Quality(a.claimed.Quality), media.Kind(kind))})
-		if err != nil {
-			return output, fmt.Errorf("runner: finish %s: %w", file.Name, err)
-		}
-		path = finished
-		output.Kind, output.MIME, output.Width, output.Height, output.Duration = info.Kind, info.MIME, info.Width, info.Height, info.Duration
+	kind := kindOf(file.MIME)
+	if kind == jobs.KindData {
+		ref, err := a.keep(ctx, file)
+		output.SHA256, output.Size = ref.SHA256, ref.Size
+		return output, err
 	}
-	ref, err := a.runner.cfg.Blobs.Import(ctx, path)
+	if err := os.MkdirAll(a.finished(), 0o700); err != nil {
+		return output, fmt.Errorf("runner: finish %s: %w", file.Name, err)
+	}
+	finished := filepath.Join(a.finished(), strconv.Itoa(index)+media.Extension(file.MIME))
+	format := ""
+	if wanted, ok := a.claimed.Params[outputFormat].(string); ok && media.FormatKind(wanted) == media.Kind(kind) {
+		format = wanted
+	}
+	info, err := a.finishMedia(ctx, media.FinishRequest{Src: file.Path, Dst: finished, Format: format,
+		Mark: media.MarkFor(media.Quality(a.claimed.Quality), media.Kind(kind))})
+	if err != nil {
+		return output, fmt.Errorf("runner: finish %s: %w", file.Name, err)
+	}
+	output.Kind, output.MIME, output.Width, output.Height, output.Duration = info.Kind, info.MIME, info.Width, info.Height, info.Duration
+	ref, err := a.runner.cfg.Blobs.Import(ctx, finished)
 	if err != nil {
 		return output, err
 	}

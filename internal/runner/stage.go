@@ -1,9 +1,9 @@
 package runner
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -22,24 +22,24 @@ const (
 )
 
 // stage puts the inputs and the finished segments into the run's folder.
-func (a *attempt) stage() (sidecar.RunRequest, error) {
+func (a *attempt) stage(ctx context.Context) (sidecar.RunRequest, error) {
 	request := sidecar.RunRequest{Job: a.claimed.ID, Fence: a.claimed.Fence, Task: string(a.claimed.Type), Params: a.engineParams(), OutDir: a.dir}
 	if err := os.MkdirAll(filepath.Join(a.dir, "in", "segments"), 0o700); err != nil {
 		return request, fmt.Errorf("runner: stage: %w", err)
 	}
 	for _, input := range a.claimed.Resolved {
-		file, err := a.stageInput(input)
+		file, err := a.stageInput(ctx, input)
 		if err != nil {
 			return request, err
 		}
 		request.Inputs = append(request.Inputs, file)
-		if sample, ok, err := a.stageSample(input); err != nil {
+		if sample, ok, err := a.stageSample(ctx, input); err != nil {
 			return request, err
 		} else if ok {
 			request.Inputs = append(request.Inputs, sample)
 		}
 	}
-	resume, err := a.stageSegments()
+	resume, err := a.stageSegments(ctx)
 	request.ResumeFrom = resume
 	return request, err
 }
@@ -51,13 +51,13 @@ func (a *attempt) engineParams() map[string]any {
 	return params
 }
 
-func (a *attempt) stageInput(input jobs.ResolvedInput) (sidecar.File, error) {
+func (a *attempt) stageInput(ctx context.Context, input jobs.ResolvedInput) (sidecar.File, error) {
 	if input.Voice != nil {
 		return a.stageVoice(input)
 	}
 	path := filepath.Join(a.dir, "in", input.Name+media.Extension(input.MIME))
 	file := sidecar.File{Name: input.Name, Path: path, MIME: input.MIME, Size: input.Size, SHA256: input.SHA256, Metadata: input.Metadata}
-	return file, a.place(input.SHA256, path)
+	return file, a.place(ctx, input.SHA256, path)
 }
 
 // stageVoice writes what this engine needs of a voice.
@@ -67,7 +67,7 @@ func (a *attempt) stageVoice(input jobs.ResolvedInput) (sidecar.File, error) {
 		conditionals = json.RawMessage("{}")
 	}
 	path := filepath.Join(a.dir, "in", input.Name+".json")
-	if err := os.WriteFile(path, conditionals, 0o600); err != nil {
+	if err := os.WriteFile(path, conditionals, 0o400); err != nil {
 		return sidecar.File{}, fmt.Errorf("runner: stage: %w", err)
 	}
 	return sidecar.File{Name: input.Name, Path: path, MIME: "application/json", Size: int64(len(conditionals)), SHA256: sha256Hex(conditionals),
@@ -75,7 +75,7 @@ func (a *attempt) stageVoice(input jobs.ResolvedInput) (sidecar.File, error) {
 }
 
 // stageSample adds the recording of a voice that another engine cloned, for an engine that can make its own of it.
-func (a *attempt) stageSample(input jobs.ResolvedInput) (file sidecar.File, ok bool, err error) {
+func (a *attempt) stageSample(ctx context.Context, input jobs.ResolvedInput) (file sidecar.File, ok bool, err error) {
 	if input.Voice == nil || input.Voice.Sample.SHA256 == "" || !a.takesSample() {
 		return file, false, nil
 	}
@@ -85,21 +85,21 @@ func (a *attempt) stageSample(input jobs.ResolvedInput) (file sidecar.File, ok b
 	sample := input.Voice.Sample
 	name := input.Name + "_sample"
 	path := filepath.Join(a.dir, "in", name+media.Extension(sample.MIME))
-	return sidecar.File{Name: name, Path: path, MIME: sample.MIME, Size: sample.Size, SHA256: sample.SHA256}, true, a.place(sample.SHA256, path)
+	return sidecar.File{Name: name, Path: path, MIME: sample.MIME, Size: sample.Size, SHA256: sample.SHA256}, true, a.place(ctx, sample.SHA256, path)
 }
 
 func (a *attempt) takesSample() bool {
 	return slices.ContainsFunc(a.manifest.Tasks[string(a.claimed.Type)].Inputs, func(port engine.Port) bool { return port.Sample })
 }
 
-func (a *attempt) stageSegments() (*sidecar.Resume, error) {
+func (a *attempt) stageSegments(ctx context.Context) (*sidecar.Resume, error) {
 	if len(a.claimed.Segments) == 0 {
 		return nil, nil
 	}
 	resume := &sidecar.Resume{Index: len(a.claimed.Segments)}
 	for _, segment := range a.claimed.Segments {
 		path := filepath.Join(a.dir, "in", "segments", fmt.Sprintf("%04d%s", segment.Index, media.Extension(segment.MIME)))
-		if err := a.place(segment.SHA256, path); err != nil {
+		if err := a.place(ctx, segment.SHA256, path); err != nil {
 			return nil, err
 		}
 		resume.Segments = append(resume.Segments, sidecar.File{Index: segment.Index, Path: path, MIME: segment.MIME, Size: segment.Size, SHA256: segment.SHA256})
@@ -107,32 +107,11 @@ func (a *attempt) stageSegments() (*sidecar.Resume, error) {
 	return resume, nil
 }
 
-// place brings a blob into the run's folder: as a link where that is possible, else as a copy. It is named by its hash, so it
-// needs no check, and nothing is flushed: a run that dies is staged anew.
-func (a *attempt) place(sha, path string) error {
-	source, err := a.runner.cfg.Blobs.Path(sha)
-	if err != nil {
+// place brings a copy of a blob into the run's folder. It is a copy, and not a link, since an engine may write to its inputs; nothing of
+// it is flushed: a run that dies is staged anew.
+func (a *attempt) place(ctx context.Context, sha, path string) error {
+	if err := a.runner.cfg.Blobs.Stage(ctx, sha, path); err != nil {
 		return fmt.Errorf("runner: stage: %w", err)
 	}
-	if os.Link(source, path) == nil {
-		return nil
-	}
-	return copyFile(source, path)
-}
-
-func copyFile(from, to string) error {
-	source, err := os.Open(from)
-	if err != nil {
-		return fmt.Errorf("runner: copy: %w", err)
-	}
-	defer source.Close()
-	target, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
-	if err != nil {
-		return fmt.Errorf("runner: copy: %w", err)
-	}
-	if _, err := io.Copy(target, source); err != nil {
-		target.Close()
-		return fmt.Errorf("runner: copy: %w", err)
-	}
-	return target.Close()
+	return nil
 }

@@ -62,6 +62,8 @@ func (p *program) run(id json.RawMessage, run runRequest) {
 		p.alloc(id, run)
 	case Fail:
 		p.fail(id, run.Params.Code, "as asked, in /srv/private/engine.py")
+	case Vandal:
+		p.vandal(id, run)
 	case Raw:
 		p.rawRun(id, run)
 	case OOMIn:
@@ -80,6 +82,27 @@ func (p *program) oomIn(id json.RawMessage, run runRequest) {
 		p.segment(run, 0)
 	}
 	p.fail(id, "out_of_memory", "the card is full: close other programs")
+}
+
+// vandal writes over its inputs and over the outputs of its earlier runs.
+func (p *program) vandal(id json.RawMessage, run runRequest) {
+	for _, earlier := range p.open {
+		_, _ = earlier.WriteAt([]byte("vandal"), 0)
+	}
+	for _, input := range run.Inputs {
+		_ = os.Chmod(input.Path, 0o600)
+		if f, err := os.OpenFile(input.Path, os.O_RDWR, 0); err == nil {
+			_, _ = f.WriteAt([]byte("vandal"), 0)
+			_ = f.Truncate(3)
+			_ = f.Close()
+		}
+	}
+	described := file(run.OutDir, "out.txt", []byte(run.Params.Text))
+	if f, err := os.OpenFile(filepath.Join(run.OutDir, "out.txt"), os.O_RDWR, 0); err == nil {
+		p.open = append(p.open, f)
+	}
+	p.notify("segment", map[string]any{"job": run.Job, "index": 0, "file": described})
+	p.done(id, described)
 }
 
 // breakRules holds the modes that are one wrong frame; what is not among them is an honest echo.

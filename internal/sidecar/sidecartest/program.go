@@ -26,6 +26,7 @@ type program struct {
 	variant  string // what was loaded
 	rawHello string // rawHello and rawLoad stand for the honest frames, unless ""
 	rawLoad  string
+	open     []*os.File // open are outputs of earlier runs that this program can still write to
 
 	write    sync.Mutex
 	state    sync.Mutex
@@ -57,6 +58,9 @@ type runRequest struct {
 
 		Raw rawParams `json:"raw"`
 	} `json:"params"`
+	Inputs []struct {
+		Path string `json:"path"`
+	} `json:"inputs"`
 	OutDir     string `json:"out_dir"`
 	ResumeFrom *struct {
 		Index int `json:"index"`

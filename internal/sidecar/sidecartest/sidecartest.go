@@ -61,6 +61,7 @@ const (
 	DeafInput     = "deaf-input"     // command: stops reading stdin after the load
 	CloseOutput   = "close-output"   // closes stdout and stays
 	OddSeed       = "odd-seed"       // seed as 7.0
+	Vandal        = "vandal"         // writes over its inputs, and over what it made in earlier runs
 	Raw           = "raw"            // what RawRun says
 	PrintThenKill = "print-and-kill" // 10 MB on stderr, then SIGKILL
 )
