@@ -50,6 +50,8 @@ var sentences = map[string]string{
 	"Not ready":                              "Ainda não está pronto",
 	"The graphics card is not ready":         "A placa de vídeo não está pronta",
 	"The engine crashed":                     "O motor parou de funcionar",
+	"The engine is gone":                     "O motor não existe mais",
+	"The result could not be stored":         "O resultado não pôde ser guardado",
 	"The engine hung":                        "O motor travou",
 	"There is not enough memory":             "Não há memória suficiente",
 	"The engine's result cannot be used":     "O resultado do motor não pode ser usado",

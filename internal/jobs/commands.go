@@ -40,8 +40,8 @@ func lockOwn(ctx context.Context, t *txn, owner, id uuid.UUID) (*Job, error) {
 	return j, err
 }
 
-// Cancel ends a queued job at once and asks the node of a running one to; a finished job is returned as it is, and so is one
-// that was asked before.
+// Cancel ends a queued job at once, and one that this node should run and does not; it asks the node of a running one to. A
+// finished job is returned as it is, and so is one that was asked before.
 func (s *Service) Cancel(ctx context.Context, owner, id uuid.UUID) (*Job, error) {
 	err := s.inTx(ctx, "cancel", func(t *txn) error {
 		if err := t.turn(ctx); err != nil {
@@ -54,6 +54,8 @@ func (s *Service) Cancel(ctx context.Context, owner, id uuid.UUID) (*Job, error)
 		switch {
 		case j.Status == Queued:
 			return s.cancelQueued(ctx, t, id)
+		case j.Status == Processing && s.ownerless(*j.NodeID, *j.BootID, id):
+			return s.end(ctx, t, id, j.Fence, Canceled, nil, false)
 		case j.Status == Processing && j.CancelRequestedAt == nil:
 			if j, err = one(ctx, t, requestCancelSQL, id); err != nil {
 				return err

@@ -51,7 +51,7 @@ const requeueSQL = `
 
 const lockRunSQL = `select ` + jobCols + ` from generation_jobs j where id = $1 and fence = $2 and status = 'processing' for update`
 
-const endedBySQL = `select ` + jobCols + ` from generation_jobs j where id = $1 and fence = $2 and status = $3`
+const endedBySQL = `select ` + jobCols + ` from generation_jobs j where id = $1 and fence = $2 and status = any($3)`
 
 // Finish completes a run, in this order: job, outputs, dependents with their tickets, voice, history, event.
 // Fails with ErrFenced. Called again after a commit whose answer got lost it returns the job.
@@ -92,21 +92,23 @@ func (s *Service) Finish(ctx context.Context, id uuid.UUID, fence int64, r Resul
 		return nil
 	})
 	if err != nil {
-		return s.alreadyEnded(ctx, "finish", id, fence, Completed, err)
+		return s.alreadyEnded(ctx, "finish", id, fence, err, Completed)
 	}
 	s.history.invalidate()
 	return job, nil
 }
 
-// alreadyEnded turns "no row" into ErrFenced, unless this very attempt ended the job so and only the answer was lost.
-func (s *Service) alreadyEnded(ctx context.Context, op string, id uuid.UUID, fence int64, status Status, err error) (*Job, error) {
+// alreadyEnded turns "no row" into ErrFenced, unless this very attempt ended the job in one of these states and only the answer was
+// lost. That it could not look is an error of its own: the caller asks again.
+func (s *Service) alreadyEnded(ctx context.Context, op string, id uuid.UUID, fence int64, err error, states ...Status) (*Job, error) {
 	if !errors.Is(err, pgx.ErrNoRows) {
 		return nil, err
 	}
-	if job, lookErr := one(ctx, s.cfg.Pool, endedBySQL, id, fence, status); lookErr == nil {
-		return job, nil
+	job, lookErr := one(ctx, s.cfg.Pool, endedBySQL, id, fence, states)
+	if lookErr != nil {
+		return nil, fencedIfNone(op, id, fence, lookErr)
 	}
-	return nil, fencedIfNone(op, id, fence, err)
+	return job, nil
 }
 
 func finishVoice(ctx context.Context, t *txn, j *Job, v *VoiceResult) (*uuid.UUID, error) {
@@ -151,9 +153,16 @@ func (s *Service) Fail(ctx context.Context, id uuid.UUID, fence int64, p Problem
 		return s.end(ctx, t, id, fence, Failed, &p, fault)
 	})
 	if err != nil {
-		_, err = s.alreadyEnded(ctx, "fail", id, fence, Failed, err)
+		_, err = s.alreadyEnded(ctx, "fail", id, fence, err, Failed)
 	}
 	return err
+}
+
+// Unstorable is how a job fails whose own result, failure or segment the database refused: nothing of it is of the run, so that it
+// cannot be refused as well.
+var Unstorable = Problem{
+	Type: "/problems/result_refused", Title: "The result could not be stored", Status: 500, Code: "result_refused", Retryable: true,
+	Detail: "the engine answered something that the database cannot store, so the result was thrown away: try again, or choose another engine",
 }
 
 // FinishCanceled ends a run that was canceled. Dependents fail with it. Fails with ErrFenced.
@@ -165,7 +174,7 @@ func (s *Service) FinishCanceled(ctx context.Context, id uuid.UUID, fence int64)
 		return s.end(ctx, t, id, fence, Canceled, nil, false)
 	})
 	if err != nil {
-		_, err = s.alreadyEnded(ctx, "finish canceled", id, fence, Canceled, err)
+		_, err = s.alreadyEnded(ctx, "finish canceled", id, fence, err, Canceled)
 	}
 	return err
 }
@@ -225,7 +234,8 @@ func (s *Service) Fault(ctx context.Context, id uuid.UUID, fence int64, p Proble
 		return s.requeueTx(ctx, t, id, fence, ReasonBackingOff, now.Add(Backoff(job.Faults+1)), true)
 	})
 	if err != nil {
-		return false, fencedIfRow("fault", id, fence, err)
+		job, err := s.alreadyEnded(ctx, "fault", id, fence, err, Queued, Failed, Canceled)
+		return err == nil && job.Status == Queued, err
 	}
 	return again, nil
 }
@@ -249,7 +259,7 @@ func (s *Service) Requeue(ctx context.Context, id uuid.UUID, fence int64, reason
 		return s.requeueTx(ctx, t, id, fence, reason, notBefore, fault)
 	})
 	if err != nil {
-		_, err = s.alreadyEnded(ctx, "requeue", id, fence, Queued, err)
+		_, err = s.alreadyEnded(ctx, "requeue", id, fence, err, Queued, Canceled)
 	}
 	return err
 }
@@ -269,13 +279,6 @@ func (s *Service) requeueTx(ctx context.Context, t *txn, id uuid.UUID, fence int
 	t.ticket(job, notBefore)
 	t.emit(EventRequeued, job)
 	return nil
-}
-
-func fencedIfRow(op string, id uuid.UUID, fence int64, err error) error {
-	if errors.Is(err, pgx.ErrNoRows) {
-		return fencedIfNone(op, id, fence, err)
-	}
-	return err
 }
 
 func count(b bool) int {

@@ -21,6 +21,8 @@ const registerNodeSQL = `
 
 const beatSQL = `update nodes set seen_at = now() where id = $1 and boot_id = $2`
 
+const aloneSQL = `select not exists (select from nodes where id <> $1 and seen_at > now() - make_interval(secs => $2))`
+
 const leaveSQL = `update nodes set seen_at = '-infinity' where id = $1 and boot_id = $2`
 
 const ownEarlierSQL = `
@@ -38,8 +40,8 @@ const orphansSQL = `
 
 const takeBackSQL = `
 	update generation_jobs j
-	   set status = 'queued', reason = $3, host_restarts = $4, node_id = null, boot_id = null, not_before = '-infinity',
-	       row_version = row_version + 1
+	   set status = 'queued', reason = $3, host_restarts = $4, attempt = greatest(attempt - $5, 0), node_id = null, boot_id = null,
+	       not_before = '-infinity', row_version = row_version + 1
 	 where id = $1 and fence = $2 and status = 'processing'
 	returning ` + jobCols
 
@@ -134,7 +136,7 @@ func (s *Service) takeBack(ctx context.Context, t *txn, j *Job, rebooted bool) e
 		return s.end(ctx, t, j.ID, j.Fence, Canceled, nil, false)
 	}
 	if !rebooted || !j.UsesGPU {
-		return s.takeBackAs(ctx, t, j, ReasonNone, j.HostRestarts)
+		return s.takeBackAs(ctx, t, j, ReasonNone, j.HostRestarts, 0)
 	}
 	var advanced bool
 	if err := t.QueryRow(ctx, newSegmentsSQL, j.ID, j.Fence).Scan(&advanced); err != nil {
@@ -151,7 +153,7 @@ func (s *Service) takeBack(ctx context.Context, t *txn, j *Job, rebooted bool) e
 				"choose a smaller size or draft quality, or check power supply and driver before you retry it",
 		}, false)
 	}
-	if err := s.takeBackAs(ctx, t, j, ReasonHostRestarted, restarts); err != nil {
+	if err := s.takeBackAs(ctx, t, j, ReasonHostRestarted, restarts, 0); err != nil {
 		return err
 	}
 	message := fmt.Sprintf("The machine restarted while the %s job %s was on the GPU, so the queue waits: resume it to try that job "+
@@ -159,8 +161,9 @@ func (s *Service) takeBack(ctx context.Context, t *txn, j *Job, rebooted bool) e
 	return setPausedTx(ctx, t, true, "host_restarted", message)
 }
 
-func (s *Service) takeBackAs(ctx context.Context, t *txn, j *Job, reason Reason, restarts int) error {
-	back, err := one(ctx, t, takeBackSQL, j.ID, j.Fence, nullable(reason), restarts)
+// takeBackAs queues the job again; unmade is 1 when its last attempt was never made.
+func (s *Service) takeBackAs(ctx context.Context, t *txn, j *Job, reason Reason, restarts, unmade int) error {
+	back, err := one(ctx, t, takeBackSQL, j.ID, j.Fence, nullable(reason), restarts, unmade)
 	if err != nil {
 		return fmt.Errorf("take back %s: %w", j.ID, err)
 	}
@@ -228,6 +231,16 @@ func (s *Service) Leave(ctx context.Context) error {
 	return nil
 }
 
+// Alone says that no other node has beaten lately.
+func (s *Service) Alone(ctx context.Context) (alone bool, err error) {
+	var cfg NodeConfig
+	cfg.setDefaults()
+	if err := s.cfg.Pool.QueryRow(ctx, aloneSQL, s.cfg.NodeID, cfg.DeadAfter.Seconds()).Scan(&alone); err != nil {
+		return false, fmt.Errorf("jobs: look for other nodes: %w", err)
+	}
+	return alone, nil
+}
+
 // RunNode beats and reaps until ctx ends, then leaves: a service. Call Recover first. On ErrReplaced it calls OnLost and fails.
 func (s *Service) RunNode(ctx context.Context, cfg NodeConfig) error {
 	cfg.setDefaults()
@@ -267,6 +280,9 @@ func (s *Service) beatOnce(ctx context.Context, cfg NodeConfig) error {
 	}
 	if _, err := s.Reap(ctx, cfg); err != nil {
 		s.cfg.Log.WarnContext(ctx, "looking for dead nodes failed", "err", err)
+	}
+	if _, err := s.Reconcile(ctx); err != nil {
+		s.cfg.Log.WarnContext(ctx, "comparing this node's jobs with its runs failed", "err", err)
 	}
 	return nil
 }

@@ -103,6 +103,7 @@ type Service struct {
 	onCancel func(uuid.UUID)
 	order    func(context.Context, []Waiting) []uuid.UUID
 	loaded   func() []string
+	atWork   Runs
 }
 
 // New makes a Service.

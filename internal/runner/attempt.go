@@ -54,7 +54,9 @@ func (a *attempt) run(ctx context.Context) {
 	if cause := context.Cause(ctx); err != nil && cause != nil {
 		err = cause
 	}
-	a.conclude(context.WithoutCancel(ctx), result, err)
+	writing, written := a.runner.forWriting(ctx)
+	defer written()
+	a.conclude(writing, result, err)
 	a.runner.cfg.Hub.Forget(a.claimed.ID)
 }
 

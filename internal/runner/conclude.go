@@ -8,85 +8,128 @@ import (
 	"github.com/apibr/studio/internal/jobs"
 	"github.com/apibr/studio/internal/media"
 	"github.com/apibr/studio/internal/sidecar"
+	"github.com/apibr/studio/internal/store"
 )
 
 const (
 	firstPause = 100 * time.Millisecond
 	mostPause  = 2 * time.Second
+
+	// strangeTries is how often a write is sent that fails although the database is there and says nothing against the content.
+	strangeTries = 5
 )
 
-// conclude writes down how the run ended. It goes on trying while the database is away: the result is made and must not be lost.
-func (a *attempt) conclude(ctx context.Context, result jobs.Result, err error) {
-	status := a.verdict(ctx, result, err)
-	log := a.runner.cfg.Log
-	if status == "" {
-		log.WarnContext(ctx, "the run's result was thrown away: the job is in other hands", "fence", a.claimed.Fence)
-		return
-	}
-	a.runner.cfg.Metrics.JobFinished(string(a.claimed.Type), status)
-	if err != nil {
-		log.WarnContext(ctx, "job ended", "status", status, "err", err)
-		return
-	}
-	log.InfoContext(ctx, "job ended", "status", status, "seconds", time.Since(a.begun).Seconds())
+// ending is the one write that ends an attempt, and the word for how it ends.
+type ending struct {
+	status string
+	write  func(ctx context.Context) error
 }
 
-// verdict makes the one call that ends the attempt; "" means that the job was not ours any more.
-func (a *attempt) verdict(ctx context.Context, result jobs.Result, err error) (status string) {
+// conclude writes down how the run ended. It goes on trying while the database is away: the result is made and must not be lost. What
+// the database refuses for its content ends as a failure that holds none of it.
+func (a *attempt) conclude(ctx context.Context, result jobs.Result, err error) {
+	log := a.runner.cfg.Log
+	end := a.verdict(result, err)
+	failed := errFenced(err)
+	if failed == nil {
+		failed = a.persist(ctx, "end job", func(ctx context.Context) error { return end.write(ctx) })
+	}
+	if failed != nil && !gone(failed) && ctx.Err() == nil {
+		log.ErrorContext(ctx, "the database refused how the run ended: the job fails without its result", "status", end.status, "err", failed)
+		end.status = string(jobs.Failed)
+		failed = a.persist(ctx, "fail job", func(ctx context.Context) error {
+			return a.runner.cfg.Jobs.Fail(ctx, a.claimed.ID, a.claimed.Fence, jobs.Unstorable, false)
+		})
+	}
+	switch {
+	case failed == nil:
+	case gone(failed):
+		log.WarnContext(ctx, "the run's result was thrown away: the job is in other hands", "fence", a.claimed.Fence)
+		return
+	case ctx.Err() != nil:
+		log.WarnContext(ctx, "the database was away until the studio stopped: its next start takes the job back", "fence", a.claimed.Fence, "err", failed)
+		return
+	default:
+		log.ErrorContext(ctx, "how the run ended could not be written down: it is tried again at each beat", "fence", a.claimed.Fence, "err", failed)
+		a.runner.noteUnwritten(a.claimed.ID, a.claimed.Fence)
+		return
+	}
+	a.runner.cfg.Metrics.JobFinished(string(a.claimed.Type), end.status)
+	if err != nil {
+		log.WarnContext(ctx, "job ended", "status", end.status, "err", err)
+		return
+	}
+	log.InfoContext(ctx, "job ended", "status", end.status, "seconds", time.Since(a.begun).Seconds())
+}
+
+func errFenced(err error) error {
+	if errors.Is(err, jobs.ErrFenced) {
+		return err
+	}
+	return nil
+}
+
+// gone says that the job is not this run's any more: another attempt has it, or its owner deleted it.
+func gone(err error) bool { return errors.Is(err, jobs.ErrFenced) || errors.Is(err, jobs.ErrNotFound) }
+
+// verdict says how the attempt ends.
+func (a *attempt) verdict(result jobs.Result, err error) *ending {
 	service, id, fence := a.runner.cfg.Jobs, a.claimed.ID, a.claimed.Fence
-	status = "requeued"
-	call := func(ctx context.Context) error {
-		return service.Requeue(ctx, id, fence, jobs.ReasonNone, time.Time{}, false)
+	requeue := func(reason jobs.Reason, at time.Time) *ending {
+		return &ending{"requeued", func(ctx context.Context) error { return service.Requeue(ctx, id, fence, reason, at, false) }}
+	}
+	fail := func(fault bool) *ending {
+		problem := a.problemOf(err)
+		return &ending{string(jobs.Failed), func(ctx context.Context) error { return service.Fail(ctx, id, fence, problem, fault) }}
 	}
 	var breaker *sidecar.BreakerError
 	switch {
 	case err == nil:
-		status = string(jobs.Completed)
 		a.runner.peaks.add(result.Peak)
-		call = func(ctx context.Context) error { _, err := service.Finish(ctx, id, fence, result); return err }
-	case errors.Is(err, jobs.ErrFenced):
-		return ""
+		return &ending{string(jobs.Completed), func(ctx context.Context) error { _, err := service.Finish(ctx, id, fence, result); return err }}
 	case errors.Is(err, errUserCanceled), errors.Is(err, sidecar.ErrCanceled):
-		status = string(jobs.Canceled)
-		call = func(ctx context.Context) error { return service.FinishCanceled(ctx, id, fence) }
+		return &ending{string(jobs.Canceled), func(ctx context.Context) error { return service.FinishCanceled(ctx, id, fence) }}
 	case errors.Is(err, errStopping), errors.Is(err, sidecar.ErrClosed):
+		return requeue(jobs.ReasonNone, time.Time{})
 	case errors.As(err, &breaker):
-		call = func(ctx context.Context) error {
-			return service.Requeue(ctx, id, fence, jobs.ReasonBackingOff, breaker.Until, false)
-		}
+		return requeue(jobs.ReasonBackingOff, breaker.Until)
 	case outOfMemory(err):
 		// It was tried with less, or there is no less: another attempt would run out again.
-		status = string(jobs.Failed)
-		problem := a.problemOf(err)
-		call = func(ctx context.Context) error { return service.Fail(ctx, id, fence, problem, true) }
+		return fail(true)
 	case sidecar.Fault(err), errors.Is(err, media.ErrUnavailable):
-		problem := a.problemOf(err)
-		call = func(ctx context.Context) error {
-			again, err := service.Fault(ctx, id, fence, problem)
-			if !again {
-				status = string(jobs.Failed)
-			}
-			return err
-		}
+		return a.fault(err)
 	default:
-		status = string(jobs.Failed)
-		problem := a.problemOf(err)
-		call = func(ctx context.Context) error { return service.Fail(ctx, id, fence, problem, false) }
+		return fail(false)
 	}
-	if a.persist(ctx, "end job", call) != nil {
-		return ""
-	}
-	return status
 }
 
-// persist repeats a fenced write until the database has answered. It fails with what the domain answers, and when the studio has
-// stopped: the next boot takes the job back.
+// fault counts against the job's limit: the job runs again, or fails at the last one.
+func (a *attempt) fault(err error) *ending {
+	problem := a.problemOf(err)
+	end := &ending{status: "requeued"}
+	end.write = func(ctx context.Context) error {
+		again, err := a.runner.cfg.Jobs.Fault(ctx, a.claimed.ID, a.claimed.Fence, problem)
+		if err == nil && !again {
+			end.status = string(jobs.Failed)
+		}
+		return err
+	}
+	return end
+}
+
+// persist repeats a fenced write until the database has answered. It fails with what the domain answers, with what the database
+// refuses, and when the time for writing after a stop is over.
 func (a *attempt) persist(ctx context.Context, what string, write func(ctx context.Context) error) error {
-	pause := firstPause
+	pause, strange := firstPause, 0
 	for {
 		err := write(ctx)
 		if err == nil || final(err) || ctx.Err() != nil {
 			return err
+		}
+		if !store.Unavailable(err) {
+			if strange++; strange == strangeTries {
+				return err
+			}
 		}
 		a.runner.cfg.Log.WarnContext(ctx, "the database did not take a write; trying again", "what", what, "err", err)
 		select {
@@ -100,5 +143,5 @@ func (a *attempt) persist(ctx context.Context, what string, write func(ctx conte
 
 // final says whether trying again would get the same answer.
 func final(err error) bool {
-	return errors.Is(err, jobs.ErrFenced) || errors.Is(err, jobs.ErrNotFound) || errors.Is(err, jobs.ErrState) || isRefusal(err)
+	return gone(err) || errors.Is(err, jobs.ErrState) || store.Refused(err)
 }

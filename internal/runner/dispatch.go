@@ -27,6 +27,8 @@ func (r *Runner) dispatch(ctx, working context.Context) (again time.Time, err er
 		again = next
 		if len(waiting) == 0 {
 			r.resetCredits()
+		}
+		if waiting = r.refuseUnknown(ctx, waiting); len(waiting) == 0 {
 			return again, nil
 		}
 		decision := sched.Pick(r.view(waiting), r.cfg.Policy)
@@ -80,24 +82,62 @@ func (r *Runner) refuseImpossible(ctx context.Context, d sched.Decision) (refuse
 		return false
 	}
 	for id, most := range d.Impossible {
-		claimed, err := r.cfg.Jobs.Claim(ctx, id, "")
-		if err != nil {
-			continue
+		if r.refuse(ctx, id, func(claimed *jobs.Claimed) jobs.Problem { return r.tooLarge(claimed, most) }) {
+			refused = true
 		}
-		if err := r.cfg.Jobs.Fail(ctx, id, claimed.Fence, r.tooLarge(claimed, most), false); err != nil {
-			r.cfg.Log.WarnContext(ctx, "a job that cannot run here could not be refused", "job", id, "err", err)
-			continue
-		}
-		refused = true
 	}
 	return refused
+}
+
+// refuse claims a job and fails it. What is lost on the way is taken back at the next beat.
+func (r *Runner) refuse(ctx context.Context, id uuid.UUID, why func(*jobs.Claimed) jobs.Problem) (refused bool) {
+	r.reserve(&sched.Job{ID: id}, func(error) {})
+	defer r.release(id)
+	claimed, err := r.cfg.Jobs.Claim(ctx, id, "")
+	if err != nil {
+		return false
+	}
+	if err := r.cfg.Jobs.Fail(ctx, id, claimed.Fence, why(claimed), false); err != nil {
+		r.cfg.Log.WarnContext(ctx, "a job that cannot run here could not be refused", "job", id, "err", err)
+		return false
+	}
+	return true
+}
+
+// unknownAtOnce is how many jobs of engines that are gone are failed in one look at the queue: the others must not wait for them.
+const unknownAtOnce = 20
+
+// refuseUnknown fails the jobs whose engine this node does not know, and returns the others. While other nodes live they are left to
+// those, which may have the engine.
+func (r *Runner) refuseUnknown(ctx context.Context, waiting []jobs.Waiting) (known []jobs.Waiting) {
+	var unknown []jobs.Waiting
+	for _, w := range waiting {
+		if _, ok := r.cfg.Catalogue.Get(engine.ID(w.Engine)); ok {
+			known = append(known, w)
+		} else {
+			unknown = append(unknown, w)
+		}
+	}
+	if len(unknown) == 0 {
+		return known
+	}
+	if r.cfg.Shared {
+		if alone, err := r.cfg.Jobs.Alone(ctx); err != nil || !alone {
+			r.cfg.Log.DebugContext(ctx, "jobs wait whose engine this node does not know", "jobs", len(unknown), "err", err)
+			return known
+		}
+	}
+	for _, w := range unknown[:min(len(unknown), unknownAtOnce)] {
+		r.refuse(ctx, w.ID, r.unknownEngine)
+	}
+	return known
 }
 
 // start reserves a slot, claims the job and hands it to a goroutine.
 func (r *Runner) start(ctx, working context.Context, waiting []jobs.Waiting, d sched.Decision) error {
 	manifest, ok := r.cfg.Catalogue.Get(engineOf(waiting, d.Job.ID))
 	if !ok {
-		return fmt.Errorf("runner: no engine %s", engineOf(waiting, d.Job.ID))
+		return fmt.Errorf("runner: no engine %s", engineOf(waiting, d.Job.ID)) // refuseUnknown left it out
 	}
 	running, cancel := context.WithCancelCause(working)
 	r.reserve(d.Job, cancel)
@@ -133,6 +173,7 @@ func engineOf(waiting []jobs.Waiting, id uuid.UUID) engine.ID {
 func (r *Runner) reserve(job *sched.Job, cancel context.CancelCauseFunc) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	delete(r.unwritten, job.ID)
 	r.running[job.ID] = &run{need: sched.Running{ID: job.ID, Model: job.Model, Device: job.Device, Need: job.Need}, cancel: cancel}
 }
 
@@ -149,6 +190,17 @@ func (r *Runner) noteStart(shares sched.Shares) {
 	r.credits++
 	close(r.started)
 	r.started = make(chan struct{})
+}
+
+// evictInBackground is evictIdle, one at a time: the end of a process and the return of its memory take seconds, in which jobs start.
+func (r *Runner) evictInBackground(ctx context.Context) {
+	if r.evicting.Swap(true) {
+		return
+	}
+	r.attempts.Go(func() {
+		defer r.evicting.Store(false)
+		r.evictIdle(ctx)
+	})
 }
 
 // evictIdle ends processes with weights that nobody has used for long, and all that are on a card while the queue is paused: pausing is

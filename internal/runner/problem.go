@@ -5,9 +5,8 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"strings"
 	"syscall"
-
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/apibr/studio/internal/blob"
 	"github.com/apibr/studio/internal/disk"
@@ -17,24 +16,11 @@ import (
 	"github.com/apibr/studio/internal/plan"
 	"github.com/apibr/studio/internal/sched"
 	"github.com/apibr/studio/internal/sidecar"
+	"github.com/apibr/studio/internal/store"
 )
 
 // diskFullBelow is how little room means that a failure was for lack of it.
 const diskFullBelow = 1 << 20
-
-// isRefusal says whether Postgres took the statement and refused it (a constraint, say): repeating it changes nothing.
-func isRefusal(err error) bool {
-	var answer *pgconn.PgError
-	if !errors.As(err, &answer) || len(answer.Code) < 2 {
-		return false
-	}
-	switch answer.Code[:2] {
-	case "22", "23", "42": // data, constraint, syntax or rights
-		return true
-	default:
-		return false
-	}
-}
 
 // problemOf puts an error of a run into words for the user: no path, no key, and what to do.
 func (a *attempt) problemOf(err error) jobs.Problem {
@@ -69,6 +55,8 @@ func (a *attempt) problemOf(err error) jobs.Problem {
 		return problem("engine_not_installed", http.StatusUnprocessableEntity, "The engine is not installed", fmt.Sprintf("engine %s is not installed: %s", a.manifest.ID, a.manifest.Install.En), false)
 	case errors.Is(err, sidecar.ErrProtocol):
 		return problem("protocol_error", http.StatusInternalServerError, "The engine's program is not a sidecar", fmt.Sprintf("the program of engine %s does not speak protocol version 1", a.manifest.ID), false)
+	case store.Refused(err):
+		return jobs.Unstorable
 	default:
 		return problem("internal", http.StatusInternalServerError, "Something went wrong", "the job failed for an internal reason; the studio's log holds it under the job's id", true)
 	}
@@ -106,6 +94,16 @@ func (a *attempt) diskFull(err error) bool {
 	}
 	free, looked := disk.Free(a.runner.cfg.WorkDir)
 	return looked == nil && free < diskFullBelow && !errors.Is(err, os.ErrNotExist)
+}
+
+// unknownEngine is the answer to a job whose engine is gone since it was queued: a manifest was removed, or the program is another.
+func (r *Runner) unknownEngine(claimed *jobs.Claimed) jobs.Problem {
+	detail := fmt.Sprintf("the engine %s is not part of this studio any more, and no other does %s", claimed.Engine, claimed.Type)
+	if others := r.cfg.Catalogue.ModelsOf(string(claimed.Type)); len(others) > 0 {
+		detail = fmt.Sprintf("the engine %s is not part of this studio any more: ask again with one of the models %s", claimed.Engine,
+			strings.Join(others, ", "))
+	}
+	return problem("engine_gone", http.StatusUnprocessableEntity, "The engine is gone", detail, false)
 }
 
 // tooLarge is the answer to a job that this machine can never run: the plan's own refusal, or the numbers of the scheduler.

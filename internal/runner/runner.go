@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -77,6 +78,10 @@ type Config struct {
 	// SoftStop is how long running jobs have to end when the studio stops. Default 20 s.
 	SoftStop time.Duration
 
+	// StopWrites is how long the ends of runs are tried to be written down after SoftStop while the database is away; then the next
+	// start takes those jobs back. Default 10 s.
+	StopWrites time.Duration
+
 	// Shared says that other nodes use the database: what this node can never run is left to them.
 	Shared bool
 
@@ -100,6 +105,9 @@ func (c *Config) setDefaults() {
 	if c.SoftStop == 0 {
 		c.SoftStop = 20 * time.Second
 	}
+	if c.StopWrites == 0 {
+		c.StopWrites = 10 * time.Second
+	}
 	if c.Metrics == nil {
 		c.Metrics = noMetrics{}
 	}
@@ -119,16 +127,20 @@ type Runner struct {
 	wake chan struct{}
 	// over is closed when the runner takes no more jobs.
 	over chan struct{}
+	// lastWrite is closed when nothing is tried to be written down any more.
+	lastWrite chan struct{}
 
-	mu       sync.Mutex
-	running  map[uuid.UUID]*run
-	shares   sched.Shares
-	baseline map[string]int64 // VRAM of others by card, seen while nothing of ours was loaded
-	peaks    peaks
-	card     cardLook
-	credits  int           // starts that no ticket has been given up for
-	started  chan struct{} // closed and replaced at each start
-	attempts sync.WaitGroup
+	mu        sync.Mutex
+	running   map[uuid.UUID]*run
+	unwritten map[uuid.UUID]int64 // fences of runs whose end the database refused
+	shares    sched.Shares
+	baseline  map[string]int64 // VRAM of others by card, seen while nothing of ours was loaded
+	peaks     peaks
+	card      cardLook
+	credits   int           // starts that no ticket has been given up for
+	started   chan struct{} // closed and replaced at each start
+	attempts  sync.WaitGroup
+	evicting  atomic.Bool
 }
 
 // run is a job in this node's hands, from just before its claim.
@@ -140,8 +152,9 @@ type run struct {
 // New makes a Runner; Run works it.
 func New(cfg Config) *Runner {
 	cfg.setDefaults()
-	r := &Runner{cfg: cfg, wake: make(chan struct{}, 1), over: make(chan struct{}), running: map[uuid.UUID]*run{},
-		baseline: map[string]int64{}, started: make(chan struct{})}
+	r := &Runner{cfg: cfg, wake: make(chan struct{}, 1), over: make(chan struct{}), lastWrite: make(chan struct{}),
+		running: map[uuid.UUID]*run{}, unwritten: map[uuid.UUID]int64{}, baseline: map[string]int64{}, started: make(chan struct{})}
+	cfg.Jobs.SetRuns(r)
 	cfg.Jobs.SetWake(r.Wake)
 	cfg.Jobs.SetOnCancel(r.Cancel)
 	cfg.Jobs.SetOrder(r.order)
@@ -166,7 +179,41 @@ func (r *Runner) Cancel(job uuid.UUID) {
 	}
 }
 
-// Run takes and runs jobs until ctx ends. Then it takes no more, gives running ones SoftStop to end, hands back the rest and returns.
+// Running implements jobs.Runs.
+func (r *Runner) Running(job uuid.UUID) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.running[job] != nil
+}
+
+// Unwritten implements jobs.Runs.
+func (r *Runner) Unwritten(job uuid.UUID, fence int64) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.unwritten[job] == fence
+}
+
+func (r *Runner) noteUnwritten(job uuid.UUID, fence int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.unwritten[job] = fence
+}
+
+// forWriting is a context for what ends a run: it outlives the run's own, and ends when the studio has waited long enough.
+func (r *Runner) forWriting(ctx context.Context) (writing context.Context, done func()) {
+	writing, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	go func() {
+		select {
+		case <-r.lastWrite:
+			cancel()
+		case <-writing.Done():
+		}
+	}()
+	return writing, cancel
+}
+
+// Run takes and runs jobs until ctx ends. Then it takes no more, gives running ones SoftStop to end, hands back the rest and returns,
+// after StopWrites at the latest.
 func (r *Runner) Run(ctx context.Context) error {
 	if err := r.emptyWorkDir(); err != nil {
 		return err
@@ -190,7 +237,12 @@ func (r *Runner) Run(ctx context.Context) error {
 		run.cancel(errStopping)
 	}
 	r.mu.Unlock()
-	<-idle
+	select {
+	case <-idle:
+	case <-time.After(r.cfg.StopWrites):
+		close(r.lastWrite)
+		<-idle
+	}
 	return nil
 }
 
@@ -223,7 +275,7 @@ func (r *Runner) dispatchUntil(ctx, working context.Context) {
 		case <-r.wake:
 		case <-next.C:
 		case <-tick.C:
-			r.evictIdle(ctx)
+			r.evictInBackground(ctx)
 		}
 	}
 }

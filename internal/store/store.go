@@ -112,6 +112,7 @@ func poolConfig(config Config) (*pgxpool.Config, error) {
 }
 
 func withSearchPath(config *pgx.ConnConfig) {
+	config.DialFunc = marking(config.DialFunc)
 	config.RuntimeParams["search_path"] = Schema + ",public"
 	config.RuntimeParams["application_name"] = "apibr"
 }
