@@ -220,7 +220,8 @@ func (a *App) runnerConfig() runner.Config {
 		Policy:       sched.Policy{Weights: map[sched.Lane]int{"audio": weights.Audio, "image": weights.Image, "video": weights.Video}, MaxWait: c.Queue.MaxWait},
 		MinAvailable: zeroIsOff(int64(c.Guard.MinAvailable)), MinAvailableFraction: zeroIsOff(c.Guard.MinAvailableFraction), GPUFraction: fraction, UseGPU: c.GPU.Device != "cpu",
 		BeforeGPU: a.beforeGPU,
-		KeepAlive: max(c.Models.KeepAlive, 1), SoftStop: c.Supervisor.SoftStop, Shared: a.shared(), Metrics: a.metrics, Log: a.log,
+		KeepAlive: max(c.Models.KeepAlive, 1), SoftStop: c.Supervisor.SoftStop, StopWrites: c.Supervisor.StopWrites,
+		MaxShortages: c.Supervisor.MaxShortages, Shared: a.shared(), Metrics: a.metrics, Log: a.log,
 	}
 }
 

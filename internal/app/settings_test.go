@@ -162,6 +162,10 @@ var settings = map[string]setting{
 	"supervisor.soft_stop": {"supervisor: {soft_stop: 1m}", func(_ *testing.T, a *App) any {
 		return [2]time.Duration{a.runnerConfig().SoftStop, a.queueConfig().SoftStop}
 	}},
+	"supervisor.stop_writes": {"supervisor: {stop_writes: 1m}",
+		func(_ *testing.T, a *App) any { return a.runnerConfig().StopWrites }},
+	"supervisor.max_shortages": {"supervisor: {max_shortages: 1}",
+		func(_ *testing.T, a *App) any { return a.runnerConfig().MaxShortages }},
 
 	"supervisor.limits.outputs":           {"supervisor: {limits: {outputs: 3}}", limits},
 	"supervisor.limits.segments":          {"supervisor: {limits: {segments: 3}}", limits},

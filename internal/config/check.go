@@ -82,7 +82,8 @@ func (c *Config) checkPositive(require func(ok bool, format string, args ...any)
 	for key, value := range map[string]float64{
 		"supervisor.hang_grace": float64(s.HangGrace), "supervisor.cancel_grace": float64(s.CancelGrace),
 		"supervisor.term_grace": float64(s.TermGrace), "supervisor.max_faults": float64(s.MaxFaults),
-		"supervisor.soft_stop": float64(s.SoftStop), "database.max_connections": float64(c.Database.MaxConnections),
+		"supervisor.soft_stop": float64(s.SoftStop), "supervisor.stop_writes": float64(s.StopWrites),
+		"supervisor.max_shortages": float64(s.MaxShortages), "database.max_connections": float64(c.Database.MaxConnections),
 		"media.max_upload_bytes": float64(m.MaxUploadBytes), "media.max_image_pixels": float64(m.MaxImagePixels),
 		"media.max_image_side": float64(m.MaxImageSide), "media.max_video_pixels": float64(m.MaxVideoPixels),
 		"media.max_audio_seconds": m.MaxAudioSeconds, "media.max_video_seconds": m.MaxVideoSeconds,

@@ -170,8 +170,10 @@ type Supervisor struct {
 	Sandbox bool `koanf:"sandbox"`
 	// SandboxPaths are further files and folders that those processes may read and write. Default none.
 	SandboxPaths []string      `koanf:"sandbox_paths"`
-	MaxFaults    int           `koanf:"max_faults"` // default 3
-	SoftStop     time.Duration `koanf:"soft_stop"`  // default 20s
+	MaxFaults    int           `koanf:"max_faults"`    // default 3
+	SoftStop     time.Duration `koanf:"soft_stop"`     // default 20s
+	StopWrites   time.Duration `koanf:"stop_writes"`   // default 10s
+	MaxShortages int           `koanf:"max_shortages"` // default 10
 
 	Limits SidecarLimits `koanf:"limits"`
 }
@@ -261,7 +263,7 @@ func Default() *Config {
 		Python:   Python{Manifests: []string{}},
 		Database: Database{PoolMode: "auto", MaxConnections: 20, RootMode: "auto"},
 		Supervisor: Supervisor{HangGrace: 10 * time.Minute, CancelGrace: 2 * time.Second, TermGrace: 2 * time.Second, Spare: true, MaxSpares: 2, Sandbox: true, SandboxPaths: []string{}, MaxFaults: 3,
-			SoftStop: 20 * time.Second,
+			SoftStop: 20 * time.Second, StopWrites: 10 * time.Second, MaxShortages: 10,
 			Limits: SidecarLimits{Outputs: 64, Segments: 10_000, PhaseChanges: 500, UndeclaredPhases: 16, LogMessages: 10_000, LogLines: 200, Text: 2000,
 				Metadata: 256 << 10, Values: 10_000, Depth: 32, Warnings: 32}},
 		Guard: Guard{MinAvailable: 2 << 30, MinAvailableFraction: 0.06, PressureFull: 15, GTTGrowth: 2 << 30},

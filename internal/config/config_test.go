@@ -73,8 +73,8 @@ func TestWrongValuesAreNamedTogether(t *testing.T) {
 
 // A zero that a part would take for "not set" is refused, or means what it says.
 func TestZerosAreRefusedOrMeanSomething(t *testing.T) {
-	_, err := load(t, "supervisor: {max_faults: 0, soft_stop: 0}\nmedia: {max_streams: 0}\nqueue: {event_retention: 0, max_queued: -1}\n", nil)
-	for _, key := range []string{"supervisor.max_faults", "supervisor.soft_stop", "media.max_streams", "queue.event_retention", "queue.max_queued"} {
+	_, err := load(t, "supervisor: {max_faults: 0, soft_stop: 0, stop_writes: 0, max_shortages: 0}\nmedia: {max_streams: 0}\nqueue: {event_retention: 0, max_queued: -1}\n", nil)
+	for _, key := range []string{"supervisor.max_faults", "supervisor.soft_stop", "supervisor.stop_writes", "supervisor.max_shortages", "media.max_streams", "queue.event_retention", "queue.max_queued"} {
 		require.ErrorContains(t, err, key)
 	}
 	_, err = load(t, "guard: {min_available: 0, pressure_full: 0}\nmodels: {keep_alive: 0}\nqueue: {max_queued: 0}\n", nil)

@@ -50,6 +50,7 @@ var sentences = map[string]string{
 	"Not ready":                              "Ainda não está pronto",
 	"The graphics card is not ready":         "A placa de vídeo não está pronta",
 	"The engine crashed":                     "O motor parou de funcionar",
+	"The computer has nothing left to give":  "O computador não tem mais o que dar",
 	"The engine is gone":                     "O motor não existe mais",
 	"The result could not be stored":         "O resultado não pôde ser guardado",
 	"The engine hung":                        "O motor travou",

@@ -169,7 +169,7 @@ func TestALostAnswerChangesNoEnd(t *testing.T) {
 
 	beat := func() error { return b.Beat(b.ctx) }
 	lose("beat", beat, beat)
-	sweep := func() error { return b.Sweep(b.ctx, time.Hour) }
+	sweep := func() error { return b.Sweep(b.ctx) }
 	lose("sweep", sweep, sweep)
 
 	// The starts of nodes, and the taking back of what dead ones had.

@@ -164,8 +164,16 @@ func (a *attempt) watch(ctx context.Context, cancel context.CancelCauseFunc) (st
 	return func() { close(done); <-ended }
 }
 
-// removeFiles leaves nothing of the run behind, and nothing of the job when this was its only run here.
+// removeFiles leaves nothing of the run behind, nor of earlier ones that could not remove their own, and nothing of the job when
+// no later run of it is here.
 func (a *attempt) removeFiles() {
+	runs, _ := os.ReadDir(filepath.Dir(a.dir))
+	for _, run := range runs {
+		number, _, _ := strings.Cut(run.Name(), ".")
+		if fence, err := strconv.ParseInt(number, 10, 64); err == nil && fence < a.claimed.Fence {
+			_ = os.RemoveAll(filepath.Join(filepath.Dir(a.dir), run.Name()))
+		}
+	}
 	if err := errors.Join(os.RemoveAll(a.dir), os.RemoveAll(a.finished())); err != nil {
 		a.runner.cfg.Log.Warn("a run's folder could not be removed", "job", a.claimed.ID, "err", err)
 	}

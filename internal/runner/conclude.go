@@ -74,33 +74,48 @@ func gone(err error) bool { return errors.Is(err, jobs.ErrFenced) || errors.Is(e
 
 // verdict says how the attempt ends.
 func (a *attempt) verdict(result jobs.Result, err error) *ending {
+	if short := shortOf(err); short != 0 && !canceled(err) {
+		return a.shortage(short)
+	}
+	a.runner.forgetShortages(a.claimed.ID)
 	service, id, fence := a.runner.cfg.Jobs, a.claimed.ID, a.claimed.Fence
-	requeue := func(reason jobs.Reason, at time.Time) *ending {
-		return &ending{"requeued", func(ctx context.Context) error { return service.Requeue(ctx, id, fence, reason, at, false) }}
-	}
-	fail := func(fault bool) *ending {
-		problem := a.problemOf(err)
-		return &ending{string(jobs.Failed), func(ctx context.Context) error { return service.Fail(ctx, id, fence, problem, fault) }}
-	}
 	var breaker *sidecar.BreakerError
 	switch {
 	case err == nil:
 		a.runner.peaks.add(result.Peak)
 		return &ending{string(jobs.Completed), func(ctx context.Context) error { _, err := service.Finish(ctx, id, fence, result); return err }}
-	case errors.Is(err, errUserCanceled), errors.Is(err, sidecar.ErrCanceled):
+	case canceled(err):
 		return &ending{string(jobs.Canceled), func(ctx context.Context) error { return service.FinishCanceled(ctx, id, fence) }}
 	case errors.Is(err, errStopping), errors.Is(err, sidecar.ErrClosed):
-		return requeue(jobs.ReasonNone, time.Time{})
+		return a.requeue(jobs.ReasonNone, time.Time{})
 	case errors.As(err, &breaker):
-		return requeue(jobs.ReasonBackingOff, breaker.Until)
+		return a.requeue(jobs.ReasonBackingOff, breaker.Until)
 	case outOfMemory(err):
 		// It was tried with less, or there is no less: another attempt would run out again.
-		return fail(true)
+		return a.fail(a.problemOf(err), true)
 	case sidecar.Fault(err), errors.Is(err, media.ErrUnavailable):
 		return a.fault(err)
 	default:
-		return fail(false)
+		return a.fail(a.problemOf(err), false)
 	}
+}
+
+func canceled(err error) bool {
+	return errors.Is(err, errUserCanceled) || errors.Is(err, sidecar.ErrCanceled)
+}
+
+// requeue hands the job back without a verdict.
+func (a *attempt) requeue(reason jobs.Reason, at time.Time) *ending {
+	return &ending{"requeued", func(ctx context.Context) error {
+		return a.runner.cfg.Jobs.Requeue(ctx, a.claimed.ID, a.claimed.Fence, reason, at, false)
+	}}
+}
+
+// fail ends the job for good.
+func (a *attempt) fail(problem jobs.Problem, fault bool) *ending {
+	return &ending{string(jobs.Failed), func(ctx context.Context) error {
+		return a.runner.cfg.Jobs.Fail(ctx, a.claimed.ID, a.claimed.Fence, problem, fault)
+	}}
 }
 
 // fault counts against the job's limit: the job runs again, or fails at the last one.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/apibr/studio/internal/device"
 	"github.com/apibr/studio/internal/engine"
 	"github.com/apibr/studio/internal/jobs"
 	"github.com/apibr/studio/internal/sched"
@@ -31,7 +32,12 @@ func (r *Runner) dispatch(ctx, working context.Context) (again time.Time, err er
 		if waiting = r.refuseUnknown(ctx, waiting); len(waiting) == 0 {
 			return again, nil
 		}
-		decision := sched.Pick(r.view(waiting), r.cfg.Policy)
+		snapshot := r.cfg.Host.Snapshot()
+		if snapshot.Err != nil {
+			// A machine that cannot be read looks as if it had no memory: every job would be refused as too large.
+			return again, fmt.Errorf("runner: look at the machine: %w", snapshot.Err)
+		}
+		decision := sched.Pick(r.view(waiting, snapshot), r.cfg.Policy)
 		if err := r.explain(ctx, waiting, decision); err != nil {
 			return again, err
 		}
@@ -41,7 +47,7 @@ func (r *Runner) dispatch(ctx, working context.Context) (again time.Time, err er
 		if decision.Job == nil {
 			return again, nil
 		}
-		if err := r.start(ctx, working, waiting, decision); err != nil && !errors.Is(err, jobs.ErrNotClaimable) && !errors.Is(err, jobs.ErrInput) {
+		if err := r.start(ctx, working, waiting, decision, snapshot); err != nil && !errors.Is(err, jobs.ErrNotClaimable) && !errors.Is(err, jobs.ErrInput) {
 			return again, err
 		}
 	}
@@ -134,7 +140,7 @@ func (r *Runner) refuseUnknown(ctx context.Context, waiting []jobs.Waiting) (kno
 }
 
 // start reserves a slot, claims the job and hands it to a goroutine.
-func (r *Runner) start(ctx, working context.Context, waiting []jobs.Waiting, d sched.Decision) error {
+func (r *Runner) start(ctx, working context.Context, waiting []jobs.Waiting, d sched.Decision, snapshot device.Snapshot) error {
 	manifest, ok := r.cfg.Catalogue.Get(engineOf(waiting, d.Job.ID))
 	if !ok {
 		return fmt.Errorf("runner: no engine %s", engineOf(waiting, d.Job.ID)) // refuseUnknown left it out
@@ -150,7 +156,7 @@ func (r *Runner) start(ctx, working context.Context, waiting []jobs.Waiting, d s
 	r.noteStart(d.Shares)
 	r.cfg.Metrics.QueueWait(string(claimed.Type), time.Since(claimed.QueuedAt).Seconds())
 	a := &attempt{runner: r, claimed: claimed, manifest: manifest, device: d.Job.Device, evict: d.Evict, begun: time.Now()}
-	a.load = r.loadFor(manifest, string(claimed.Type), claimed.Model, a.device, a.size(), r.cfg.Host.Snapshot())
+	a.load = r.loadFor(manifest, string(claimed.Type), claimed.Model, a.device, a.size(), snapshot)
 	r.attempts.Go(func() {
 		defer r.Wake()
 		defer r.release(claimed.ID)

@@ -80,6 +80,9 @@ func (r *Runner) room(name string, snapshot device.Snapshot) plan.Room {
 // Fit says whether this machine could run a job at all, before it is queued. Fails with *plan.TooLargeError.
 func (r *Runner) Fit(m *engine.Manifest, task, model string, size Size) error {
 	snapshot := r.cfg.Host.Snapshot()
+	if snapshot.Err != nil {
+		return nil // not read at the moment: each look at the queue plans anew
+	}
 	l := r.loadFor(m, task, model, r.deviceFor(m.UsesGPU, snapshot), size, snapshot)
 	if l.refused != nil && !r.cfg.Shared {
 		return l.refused

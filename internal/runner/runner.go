@@ -82,6 +82,10 @@ type Config struct {
 	// start takes those jobs back. Default 10 s.
 	StopWrites time.Duration
 
+	// MaxShortages is how often in a row a job may fail because the computer has no open files, processes or memory left for the studio
+	// itself, before it fails for good. Default 10, which are about three minutes.
+	MaxShortages int
+
 	// Shared says that other nodes use the database: what this node can never run is left to them.
 	Shared bool
 
@@ -108,6 +112,9 @@ func (c *Config) setDefaults() {
 	if c.StopWrites == 0 {
 		c.StopWrites = 10 * time.Second
 	}
+	if c.MaxShortages == 0 {
+		c.MaxShortages = 10
+	}
 	if c.Metrics == nil {
 		c.Metrics = noMetrics{}
 	}
@@ -133,6 +140,7 @@ type Runner struct {
 	mu        sync.Mutex
 	running   map[uuid.UUID]*run
 	unwritten map[uuid.UUID]int64 // fences of runs whose end the database refused
+	shortages map[uuid.UUID]int   // tries of jobs that the computer had nothing left for
 	shares    sched.Shares
 	baseline  map[string]int64 // VRAM of others by card, seen while nothing of ours was loaded
 	peaks     peaks
@@ -153,7 +161,8 @@ type run struct {
 func New(cfg Config) *Runner {
 	cfg.setDefaults()
 	r := &Runner{cfg: cfg, wake: make(chan struct{}, 1), over: make(chan struct{}), lastWrite: make(chan struct{}),
-		running: map[uuid.UUID]*run{}, unwritten: map[uuid.UUID]int64{}, baseline: map[string]int64{}, started: make(chan struct{})}
+		running: map[uuid.UUID]*run{}, unwritten: map[uuid.UUID]int64{}, shortages: map[uuid.UUID]int{},
+		baseline: map[string]int64{}, started: make(chan struct{})}
 	cfg.Jobs.SetRuns(r)
 	cfg.Jobs.SetWake(r.Wake)
 	cfg.Jobs.SetOnCancel(r.Cancel)

@@ -19,8 +19,7 @@ const (
 )
 
 // view gathers what the scheduler decides by.
-func (r *Runner) view(waiting []jobs.Waiting) sched.View {
-	snapshot := r.cfg.Host.Snapshot()
+func (r *Runner) view(waiting []jobs.Waiting, snapshot device.Snapshot) sched.View {
 	floor := r.keepFree(snapshot)
 	v := sched.View{Now: time.Now(), Slots: r.cfg.Slots, TotalRAM: snapshot.RAMTotal - floor, FreeRAM: snapshot.RAMAvailable + r.cfg.Pool.SpareRAM() - floor}
 	v.Loaded = r.loaded()
@@ -164,5 +163,5 @@ func (r *Runner) loaded() []sched.Loaded {
 
 // order is the jobs service's forecast hook.
 func (r *Runner) order(_ context.Context, waiting []jobs.Waiting) []uuid.UUID {
-	return sched.Order(r.view(waiting), r.cfg.Policy)
+	return sched.Order(r.view(waiting, r.cfg.Host.Snapshot()), r.cfg.Policy)
 }
