@@ -64,7 +64,7 @@ func (a *App) storeConfig(dsn string) store.Config {
 
 func (a *App) mediaConfig() media.Config {
 	m := a.config.Media
-	return media.Config{FFmpeg: m.FFmpeg, Venvs: []string{a.config.Python.DraftVenv}, Log: a.log,
+	return media.Config{FFmpeg: m.FFmpeg, Venvs: []string{a.config.Python.DraftVenv}, Sandbox: a.mediaSandbox(), Log: a.log,
 		ProbeTimeout: m.ProbeTimeout, WorkTimeout: m.WorkTimeout, MaxProcesses: m.MaxProcesses, MaxWait: m.MaxWait,
 		Limits: media.Limits{ImagePixels: m.MaxImagePixels, ImageSide: m.MaxImageSide, VideoPixels: m.MaxVideoPixels,
 			AudioDuration: seconds(m.MaxAudioSeconds), VideoDuration: seconds(m.MaxVideoSeconds), Streams: m.MaxStreams}}

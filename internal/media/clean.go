@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"github.com/apibr/studio/internal/blob"
+	"github.com/apibr/studio/internal/disk"
 )
 
 // Clean copies src to dst (which must not exist) without what can track a person: EXIF with its GPS position, XMP,
@@ -97,7 +98,7 @@ func (p *Processor) convert(ctx context.Context, src, dst string, c container, a
 	}
 	os.Remove(out)
 	switch {
-	case diskFull(stderr):
+	case disk.SaysFull(stderr):
 		return blob.ErrDiskFull
 	case !gaveUp(err):
 		return err

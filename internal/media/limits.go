@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"runtime"
 	"time"
+
+	"github.com/apibr/studio/internal/sandbox"
 )
 
 // LimitError says which limit a file passes and which key raises it. Its text is for users.
@@ -33,6 +35,9 @@ const (
 )
 
 func (c Config) withDefaults() Config {
+	if c.Sandbox == nil {
+		c.Sandbox = &sandbox.Policy{Off: true}
+	}
 	l := &c.Limits
 	setDefault(&l.ImagePixels, 50_000_000)
 	setDefault(&l.ImageSide, 16384)

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/semaphore"
+
+	"github.com/apibr/studio/internal/sandbox"
 )
 
 // Kind is what a file is to the studio: the column media_assets.type.
@@ -83,6 +85,10 @@ type Config struct {
 	// MaxWait is how long a file waits for its turn before it fails with *UnavailableError. Results of jobs wait
 	// without a limit. Default 1 minute.
 	MaxWait time.Duration
+
+	// Sandbox is what ffmpeg reaches of the machine's files. Default: all files are left as they are; Unix sockets and new rights are
+	// denied in any case.
+	Sandbox *sandbox.Policy
 
 	// Log gets ffmpeg's own words, which users never see. Default slog.Default().
 	Log *slog.Logger

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/apibr/studio/internal/sandbox"
 )
 
 const (
@@ -55,7 +57,7 @@ func (p *Processor) runFFmpeg(ctx context.Context, limit timeLimit, args ...stri
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = p.pipeDelay
-	err = runLocked(cmd, limit.cpu)
+	err = p.run(cmd, limit.cpu)
 	if errors.Is(err, exec.ErrWaitDelay) { // something of its group still holds the pipe
 		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 	}
@@ -142,23 +144,15 @@ func (p *Processor) slot(ctx context.Context) (free func(), err error) {
 	return func() { p.slots.Release(1) }, nil
 }
 
-// runLocked keeps the thread that starts the process until its end: Pdeathsig follows the thread, not the process.
-func runLocked(cmd *exec.Cmd, cpu time.Duration) error {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	if err := cmd.Start(); err != nil {
+// run starts the process, held to the files that it needs, and waits for its end.
+func (p *Processor) run(cmd *exec.Cmd, cpu time.Duration) error {
+	if err := sandbox.Start(cmd, p.cfg.Sandbox, sandbox.Options{Nice: niceness}); err != nil {
 		return err
 	}
-	_ = syscall.Setpriority(syscall.PRIO_PROCESS, cmd.Process.Pid, niceness)
 	most := uint64((cpu + time.Second - 1) / time.Second)
 	// One second more for ffmpeg to end by itself. Both calls fail only when the process has ended.
 	_ = unix.Prlimit(cmd.Process.Pid, unix.RLIMIT_CPU, &unix.Rlimit{Cur: most, Max: most + 1}, nil)
 	return cmd.Wait()
-}
-
-// diskFull recognises ffmpeg's words for a full disk, which its exit status does not tell.
-func diskFull(stderr string) bool {
-	return strings.Contains(stderr, "No space left on device") || strings.Contains(stderr, "Disk quota exceeded")
 }
 
 // shortOfHandles recognises ffmpeg's words for a limit of the computer that it met after its start.
