@@ -50,7 +50,7 @@ func (c *hostCollector) Collect(metrics chan<- prometheus.Metric) {
 	const patience = 2 * time.Second
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	if info, err := c.jobs.Queue(ctx, nil); err == nil {
+	if info, err := c.jobs.Counts(ctx, nil); err == nil {
 		gauge(c.queue, int64(info.Queued), "queued")
 		gauge(c.queue, int64(info.Processing), "processing")
 	}

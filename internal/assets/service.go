@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -19,6 +20,7 @@ import (
 	"github.com/apibr/studio/internal/blob"
 	"github.com/apibr/studio/internal/fetch"
 	"github.com/apibr/studio/internal/media"
+	"github.com/apibr/studio/internal/store"
 )
 
 // KeyMaxUpload is the configuration key of Config.MaxBytes, which errors name.
@@ -66,12 +68,39 @@ const cols = `id, owner_id, project_id, job_id, output_index, type, origin, url,
 
 const getSQL = `select ` + cols + ` from media_assets where id = $1 and ($2::uuid is null or owner_id = $2)`
 
-const listSQL = `
-	select ` + cols + ` from media_assets
-	 where owner_id = $1 and (created_at, id) < ($2, $3)
-	   and ($4::text is null or type = $4) and ($5::text is null or origin = $5)
-	   and ($6::uuid is null or project_id = $6) and ($7::uuid is null or job_id = $7)
-	 order by created_at desc, id desc limit $8`
+var (
+	allKinds   = []string{string(media.Audio), string(media.Image), string(media.Video), string(media.Data)}
+	allOrigins = []string{string(Upload), string(Generated), string(Remote)}
+)
+
+// ownsProject asks whether $4 is a project of the owner $1.
+const ownsProject = "exists (select from projects p where p.id = $4 and p.owner_id = $1)"
+
+// listSQL is the statement of one page under a filter: $1 the owner, ($2, $3) the row before, from $4 on the job and the project.
+func listSQL(f Filter, limit int) string {
+	table, common, own := "media_assets", "owner_id = $1", "true"
+	switch {
+	case f.Job != nil: // a job has a handful: they are found by it alone
+		table = "(select * from media_assets where job_id = $4 offset 0) of_job"
+		if f.Project != nil {
+			common += " and project_id = $5"
+		}
+	case f.Project != nil: // a project is of one owner, so that its index finds the page
+		common, own = "project_id = $4", ownsProject
+	}
+	var kinds, origins []string
+	if f.Kind != "" || f.Origin != "" || f.Project != nil {
+		kinds, origins = allKinds, allOrigins
+	}
+	if f.Kind != "" {
+		kinds = []string{string(f.Kind)}
+	}
+	if f.Origin != "" {
+		origins = []string{string(f.Origin)}
+	}
+	branches := store.Branches(common, store.Column{Name: "type", Words: kinds}, store.Column{Name: "origin", Words: origins})
+	return "select " + cols + " from (" + store.PageSQL(table, "($2, $3)", branches, limit) + ") a where " + own + " order by created_at desc, id desc"
+}
 
 const byJobsSQL = `
 	select ` + cols + ` from media_assets
@@ -87,20 +116,33 @@ const insertSQL = `
 const deleteSQL = `
 	with target as (select id, job_id from media_assets where id = $1 and owner_id = $2 for update),
 	     needed as (
-		select 1 from generation_jobs j, target t
-		 where j.status in ('queued', 'processing')
-		   and (j.parameters @> jsonb_build_object('inputs', jsonb_build_array(jsonb_build_object('asset_id', t.id::text)))
-		        or t.job_id is not null and j.parameters @>
-		           jsonb_build_object('inputs', jsonb_build_array(jsonb_build_object('job_id', t.job_id::text))))
-		 limit 1),
-	     gone as (delete from media_assets a using target t where a.id = t.id and not exists (select 1 from needed) returning a.id)
+		select (select count(*) from generation_jobs j
+		         where j.status in ('queued', 'processing')
+		           and (j.parameters -> 'inputs') @> jsonb_build_array(jsonb_build_object('asset_id', t.id::text)))
+		     + (select count(*) from generation_jobs j
+		         where j.status in ('queued', 'processing') and t.job_id is not null
+		           and (j.parameters -> 'inputs') @> jsonb_build_array(jsonb_build_object('job_id', t.job_id::text))) as n
+		  from target t),
+	     gone as (delete from media_assets a using target t where a.id = t.id and (select n from needed) = 0 returning a.id)
 	select (select count(*) from target), (select count(*) from gone)`
 
 const ownsProjectSQL = `select exists (select 1 from projects where id = $1 and owner_id = $2)`
 
+// Statements are all of this package by name, for the test that looks at their plans.
+func Statements() map[string]string {
+	all := maps.Clone(statements)
+	id, kind, origin := &uuid.Nil, media.Image, Upload
+	for name, f := range map[string]Filter{"list": {}, "listKind": {Kind: kind}, "listOrigin": {Origin: origin},
+		"listBoth": {Kind: kind, Origin: origin}, "listProject": {Project: id}, "listProjectKind": {Project: id, Kind: kind},
+		"listProjectOrigin": {Project: id, Origin: origin}, "listJob": {Job: id}, "listJobKind": {Job: id, Kind: kind}} {
+		all[name] = listSQL(f, 51)
+	}
+	return all
+}
+
 // statements of this package, for the test that prepares them all.
 var statements = map[string]string{
-	"get": getSQL, "list": listSQL, "byJobs": byJobsSQL, "insert": insertSQL, "delete": deleteSQL, "ownsProject": ownsProjectSQL,
+	"get": getSQL, "byJobs": byJobsSQL, "insert": insertSQL, "delete": deleteSQL, "ownsProject": ownsProjectSQL,
 }
 
 // Get returns an asset of the owner, ErrNotFound for every other id.
@@ -141,7 +183,13 @@ func (s *Service) List(ctx context.Context, owner uuid.UUID, f Filter) (Page, er
 	if err != nil {
 		return Page{}, err
 	}
-	rows, err := s.cfg.Pool.Query(ctx, listSQL, owner, at, id, null(string(f.Kind)), null(string(f.Origin)), f.Project, f.Job, limit+1)
+	args := []any{owner, at, id}
+	for _, place := range []*uuid.UUID{f.Job, f.Project} {
+		if place != nil {
+			args = append(args, *place)
+		}
+	}
+	rows, err := s.cfg.Pool.Query(ctx, listSQL(f, limit+1), args...)
 	if err != nil {
 		return Page{}, fmt.Errorf("list assets: %w", err)
 	}
@@ -273,13 +321,6 @@ func positive(n int) *int {
 		return nil
 	}
 	return &n
-}
-
-func null(s string) *string {
-	if s == "" {
-		return nil
-	}
-	return &s
 }
 
 func (s *Service) temp(name string) string { return filepath.Join(s.cfg.TempDir, name) }

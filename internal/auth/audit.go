@@ -15,6 +15,9 @@ const auditSQL = `
 	insert into audit_log (owner_id, actor, action, subject, request_id, detail)
 	values ($1, $2, $3, nullif($4, ''), nullif($5, ''), $6)`
 
+// Statements are all of this package by name, for the test that looks at their plans.
+func Statements() map[string]string { return statements }
+
 // statements of this package, for the test that prepares them all.
 var statements = map[string]string{
 	"key": keySQL, "session": sessionSQL, "createKey": createKeySQL, "listKeys": listKeysSQL, "revokeKey": revokeKeySQL,

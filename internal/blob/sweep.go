@@ -30,22 +30,31 @@ const recordSQL = `
 	insert into blobs (sha256, size_bytes, mime_type) values ($1, $2, $3)
 	on conflict (sha256) do update set created_at = now()`
 
-// What refers to a blob: an asset, a segment, or a voice whose conditionals name it under any key "sha256".
+// One page of the blobs after $2. What refers to a blob: an asset, a segment, or a voice whose conditionals name it under any key
+// "sha256". Answers the page's last hash too, which is where the next begins.
 const sweepRowsSQL = `
-	delete from blobs where sha256 in (
+	with page as materialized (select sha256, created_at from blobs where sha256 > $2 order by sha256 limit $3),
+	     loose as materialized (
+		select p.sha256 from page p
+		 where p.created_at < $1
+		   and not exists (select 1 from media_assets a where a.sha256 = p.sha256 offset 0)
+		   and not exists (select 1 from job_segments s where s.sha256 = p.sha256 offset 0)),
+	     spoken as materialized (
+		select l.sha256 from loose l
+		 where exists (select from voices v
+		                where v.conditionals @? 'lax $.**.sha256'
+		                  and exists (select from jsonb_path_query(v.conditionals, 'lax $.**.sha256') r where r #>> '{}' = l.sha256))),
+	     dead as materialized (
 		select b.sha256 from blobs b
-		 where b.created_at < $1
-		   and not exists (select 1 from media_assets a where a.sha256 = b.sha256)
-		   and not exists (select 1 from job_segments s where s.sha256 = b.sha256)
-		   and b.sha256 not in (
-			select v.ref #>> '{}'
-			  from (select jsonb_path_query(conditionals, 'lax $.**.sha256') as ref from voices) v
-			 where jsonb_typeof(v.ref) = 'string')
-		 limit $2
-		   for update of b skip locked)
-	returning sha256`
+		 where b.sha256 = any (array(select sha256 from loose except select sha256 from spoken)) and b.created_at < $1
+		   for update of b skip locked),
+	     gone as (delete from blobs where sha256 = any (array(select sha256 from dead)) returning sha256)
+	select (select max(sha256) from page), array(select sha256 from gone)`
 
 const knownSQL = `select sha256 from blobs where sha256 = any($1)`
+
+// Statements are all of this package by name, for the test that looks at their plans.
+func Statements() map[string]string { return statements }
 
 // statements of this package, for the test that prepares them all.
 var statements = map[string]string{"record": recordSQL, "sweepRows": sweepRowsSQL, "known": knownSQL}
@@ -91,21 +100,20 @@ func (s *Sweeper) Sweep(ctx context.Context) (Swept, error) {
 }
 
 func (s *Sweeper) sweepRows(ctx context.Context, cutoff time.Time, out *Swept) error {
+	after := ""
 	for {
-		rows, err := s.Pool.Query(ctx, sweepRowsSQL, cutoff, sweepBatch)
-		if err != nil {
+		var last *string
+		var gone []string
+		if err := s.Pool.QueryRow(ctx, sweepRowsSQL, cutoff, after, sweepBatch).Scan(&last, &gone); err != nil {
 			return fmt.Errorf("sweep blobs: %w", err)
 		}
-		gone, err := pgx.CollectRows(rows, pgx.RowTo[string])
-		if err != nil {
-			return fmt.Errorf("sweep blobs: %w", err)
+		if last == nil {
+			return nil
 		}
+		after = *last
 		out.Rows += len(gone)
 		if err := s.remove(ctx, gone, cutoff, out); err != nil {
 			return err
-		}
-		if len(gone) < sweepBatch {
-			return nil
 		}
 	}
 }

@@ -324,7 +324,8 @@ func (h *Hub) Since(ctx context.Context, filter Filter, seq int64) (found []Even
 	if seq+1 < oldest || seq > newest {
 		return nil, true, false, nil
 	}
-	rows, err := h.cfg.Pool.Query(ctx, sinceSQL, seq, filter.Owner, filter.Job, filter.System, batch)
+	sql, args := sinceSQL(filter)
+	rows, err := h.cfg.Pool.Query(ctx, sql, append([]any{seq}, args...)...)
 	if err != nil {
 		return nil, false, false, fmt.Errorf("events: %w", err)
 	}

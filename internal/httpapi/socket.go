@@ -272,7 +272,7 @@ func (f *follower) broken(ctx context.Context, err error) bool {
 
 // snapshot sends the active jobs and the number that they are as of.
 func (f *follower) snapshot(ctx context.Context) bool {
-	list, asOf, err := f.socket.server.cfg.Jobs.Active(ctx, &f.socket.who.Owner)
+	list, asOf, err := f.socket.server.cfg.Jobs.Active(ctx, f.socket.who.Owner)
 	if err != nil {
 		return f.broken(ctx, err)
 	}

@@ -14,12 +14,21 @@ import (
 // historyFor is how long run times read from the table are good for; a run that ends on this node refreshes them at once.
 const historyFor = 10 * time.Second
 
-// The last 40 runs of each kind of job on this machine.
+// The last 40 runs of each kind of job on this machine. The kinds are found by going from one to the next along the index.
 const runsSQL = `
-	select type, engine, model, units, run_seconds, load_seconds
-	  from (select *, row_number() over (partition by type, engine, model order by at desc) as n
-	          from run_history where node_id = $1 and at > now() - interval '90 days') h
-	 where n <= 40`
+	with recursive kinds (type, engine, model) as (
+	    (select type, engine, model from run_history where node_id = $1 order by type, engine, model limit 1)
+	    union all
+	    select n.* from kinds k,
+	         lateral (select h.type, h.engine, h.model from run_history h
+	                   where h.node_id = $1 and (h.type, h.engine, h.model) > (k.type, k.engine, k.model)
+	                   order by h.type, h.engine, h.model limit 1) n)
+	select k.type, k.engine, k.model, r.units, r.run_seconds, r.load_seconds
+	  from kinds k,
+	       lateral (select h.units, h.run_seconds, h.load_seconds from run_history h
+	                 where h.node_id = $1 and h.type = k.type and h.engine = k.engine and h.model = k.model
+	                   and h.at > now() - interval '90 days'
+	                 order by h.at desc limit 40) r`
 
 const phasesSQL = `select engine, model, phase, max_step_seconds, runs from phase_history order by updated_at desc limit 5000`
 
@@ -155,6 +164,18 @@ func coldStart(kind Type, quality string) cold {
 	default:
 		return cold{30, 0}
 	}
+}
+
+// size is what the length and the memory of a run depend on; sizes are 0 where the parameters do not say.
+type size struct {
+	units                   float64
+	width, height, pictures int
+}
+
+func sizeOf(t Type, params map[string]any) size {
+	const most = 1e6 // more than any engine takes, and little enough for the columns
+	whole := func(name string) int { return int(min(max(number(params, name, 0), 0), most)) }
+	return size{units: Units(t, params), width: whole("width"), height: whole("height"), pictures: whole("num_images")}
 }
 
 // Units is what the length of a run depends on: characters for speech, megapixels for pictures, megapixels times frames for

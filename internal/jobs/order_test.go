@@ -267,7 +267,7 @@ func TestListPages(t *testing.T) {
 	many, err := b.GetMany(b.ctx, []uuid.UUID{ids[3], uuid.New(), ids[0]})
 	require.NoError(t, err)
 	require.Equal(t, []uuid.UUID{ids[3], ids[0]}, idsOf(many))
-	active, asOf, err := b.Active(b.ctx, &localAdmin)
+	active, asOf, err := b.Active(b.ctx, localAdmin)
 	require.NoError(t, err)
 	require.Len(t, active, 6)
 	require.EqualValues(t, 6, asOf)

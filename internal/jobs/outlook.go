@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"sync"
 	"time"
 
@@ -20,16 +21,19 @@ const (
 )
 
 const forecastSQL = `
-	select ` + waitingCols + `, j.quality, j.parameters, j.status, j.blocked_by, j.started_at, p.progress, (p.detail ->> 'eta_seconds')::float8
+	select ` + waitingCols + `, j.not_before <= now(), j.quality, j.units, j.status, j.blocked_by, j.started_at, p.progress,
+	       (p.detail ->> 'eta_seconds')::float8
 	  from generation_jobs j
 	  left join job_progress p on p.job_id = j.id and p.fence = j.fence
 	 where j.status in ('queued', 'processing') and j.lane is not null
-	 order by j.priority desc, j.rank, j.id`
+	 order by j.created_at`
 
 // forecast is what the queue looks like from here: who is when.
 type forecast struct {
 	order []uuid.UUID
 	of    map[uuid.UUID]Outlook
+	// byOwner is order, of each owner.
+	byOwner map[uuid.UUID][]uuid.UUID
 }
 
 // outlooks keeps the last forecast.
@@ -54,11 +58,11 @@ func (o *outlooks) fresh() *forecast {
 	return nil
 }
 
-// long is the last forecast if it is of a long queue, which serves while a newer one is made.
+// long is the last forecast if it is of a long queue and not too old: it serves while a newer one is made.
 func (o *outlooks) long() *forecast {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.last != nil && len(o.last.of) > longForecast {
+	if o.last != nil && len(o.last.of) > longForecast && time.Since(o.next) < o.next.Sub(o.at)+time.Second {
 		return o.last
 	}
 	return nil
@@ -96,23 +100,38 @@ func (s *Service) Outlooks(ctx context.Context, jobs ...*Job) (map[uuid.UUID]Out
 	return found, nil
 }
 
-// forecast is at most a second old, and as new as the last change on this node unless making it is dear: then one caller makes
-// it anew and the others go on with the last.
+// forecast is at most a second old, and as new as the last change on this node unless making it is dear: that of a long queue is made
+// in the background, and nobody waits for it who can be told the last.
 func (s *Service) forecast(ctx context.Context) (*forecast, error) {
 	o := &s.outlooks
 	if f := o.fresh(); f != nil {
 		return f, nil
 	}
-	if !o.making.TryLock() {
-		if f := o.long(); f != nil {
-			return f, nil
+	if f := o.long(); f != nil {
+		if o.making.TryLock() {
+			go func() {
+				defer o.making.Unlock()
+				const patience = time.Minute
+				ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+				defer cancel()
+				if _, err := s.remakeForecast(ctx); err != nil {
+					s.cfg.Log.DebugContext(ctx, "the queue's forecast could not be made; the last one serves", "err", err)
+				}
+			}()
 		}
-		o.making.Lock()
+		return f, nil
 	}
+	o.making.Lock()
 	defer o.making.Unlock()
 	if f := o.fresh(); f != nil { // somebody has just made it
 		return f, nil
 	}
+	return s.remakeForecast(ctx)
+}
+
+// remakeForecast makes the forecast anew and keeps it, under outlooks.making.
+func (s *Service) remakeForecast(ctx context.Context) (*forecast, error) {
+	o := &s.outlooks
 	o.mu.Lock()
 	o.dirty = false // before the read: a change that comes during it counts as one after
 	o.mu.Unlock()
@@ -152,7 +171,7 @@ func (s *Service) makeForecast(ctx context.Context) (*forecast, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &forecast{of: make(map[uuid.UUID]Outlook, len(all))}
+	f := &forecast{of: make(map[uuid.UUID]Outlook, len(all)), byOwner: map[uuid.UUID][]uuid.UUID{}}
 	warm := s.warmModels()
 	slots := make([]float64, s.cfg.Slots)
 	byID := make(map[uuid.UUID]*ahead, len(all))
@@ -187,6 +206,7 @@ func (s *Service) makeForecast(ctx context.Context) (*forecast, error) {
 		end := take(slots, a.seconds+warm.cost(a))
 		warm.ran(a)
 		f.of[id] = Outlook{Position: i + 1, ETASeconds: &end, Guess: a.guess}
+		f.byOwner[a.Owner] = append(f.byOwner[a.Owner], id)
 	}
 	return f, nil
 }
@@ -212,22 +232,21 @@ func (s *Service) unfinished(ctx context.Context, history map[runKey][]run) ([]a
 	all, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (a ahead, err error) {
 		var (
 			quality   string
-			in        stored
+			units     float64
 			status    Status
 			blockedBy int
 			started   *time.Time
 			progress  *float64
 			told      *float64
-			notBefore any
 		)
 		err = row.Scan(&a.ID, &a.Owner, &a.Type, &a.Lane, &a.Priority, &a.Rank, &a.QueuedAt, &a.Engine, &a.Model, &a.UsesGPU,
-			&a.Reason, &a.Device, &a.Width, &a.Height, &a.Pictures, &notBefore, &a.due, &quality, &in, &status, &blockedBy, &started, &progress, &told)
+			&a.Reason, &a.Device, &a.Width, &a.Height, &a.Pictures, &a.due, &quality, &units, &status, &blockedBy, &started, &progress, &told)
 		if err != nil {
 			return a, err
 		}
 		a.blocked, a.running = blockedBy > 0, status == Processing
 		a.load = loadCost(history[runKey{a.Type, a.Engine, a.Model}])
-		a.seconds, a.guess = estimate(history[runKey{a.Type, a.Engine, a.Model}], a.Type, quality, Units(a.Type, in.Params))
+		a.seconds, a.guess = estimate(history[runKey{a.Type, a.Engine, a.Model}], a.Type, quality, units)
 		if a.running {
 			a.seconds = remaining(a.seconds, progress, told, started, now)
 		}
@@ -236,6 +255,7 @@ func (s *Service) unfinished(ctx context.Context, history map[runKey][]run) ([]a
 	if err != nil {
 		return nil, fmt.Errorf("jobs: forecast: %w", err)
 	}
+	slices.SortFunc(all, func(a, b ahead) int { return inOrder(&a.Waiting, &b.Waiting) })
 	return all, nil
 }
 

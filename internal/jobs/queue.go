@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -10,7 +11,6 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/apibr/studio/internal/events"
 )
@@ -19,22 +19,23 @@ import (
 const wideQueue = 400
 
 const waitingCols = `j.id, j.owner_id, j.type, j.lane, j.priority, j.rank, j.queued_at, j.engine, coalesce(j.model, '') as model,
-	j.uses_gpu, coalesce(j.reason, '') as reason, coalesce(j.device, '') as device, ` + widthCol + `, ` + heightCol + `, ` + picturesCol + `,
-	j.not_before, j.not_before <= now() as due`
+	j.uses_gpu, coalesce(j.reason, '') as reason, coalesce(j.device, '') as device, j.width, j.height, j.pictures`
 
-// What the memory of a run depends on, 0 where the parameters do not say.
-const (
-	widthCol    = `coalesce(case jsonb_typeof(j.parameters #> '{params,width}') when 'number' then (j.parameters #>> '{params,width}')::float8 end, 0)::int as width`
-	heightCol   = `coalesce(case jsonb_typeof(j.parameters #> '{params,height}') when 'number' then (j.parameters #>> '{params,height}')::float8 end, 0)::int as height`
-	picturesCol = `coalesce(case jsonb_typeof(j.parameters #> '{params,num_images}') when 'number' then (j.parameters #>> '{params,num_images}')::float8 end, 0)::int as pictures`
-)
+// What has backed off for long enough stands with those that never did. Nothing that a reader sees changes.
+const readySQL = `
+	update generation_jobs set not_before = '-infinity'
+	 where status = 'queued' and blocked_by = 0 and not_before > '-infinity' and not_before <= now()`
+
+const nextSQL = `
+	select min(not_before) from generation_jobs
+	 where status = 'queued' and blocked_by = 0 and not_before > '-infinity' and lane is not null and not (select paused from queue_state)`
 
 const waitingSQL = `
 	select ` + waitingCols + `
 	  from generation_jobs j
-	 where j.status = 'queued' and j.blocked_by = 0 and j.lane is not null and j.cancel_requested_at is null
-	   and not (select paused from queue_state)
-	 limit $1`
+	 where j.status = 'queued' and j.blocked_by = 0 and j.not_before = '-infinity' and j.lane is not null
+	   and j.cancel_requested_at is null and not (select paused from queue_state)
+	 order by j.lane, j.priority desc, j.rank limit $1`
 
 // Of a long queue the scheduler sees the head of every lane and priority: the next, the oldest and the neighbours that a
 // loaded model could take are among them, and a pick costs the same at 50 jobs and at 50,000.
@@ -42,8 +43,8 @@ const headsSQL = `
 	select h.* from unnest(array['audio', 'image', 'video']) as l (lane), generate_series(-10, 10) as p (priority),
 	     lateral (select ` + waitingCols + `
 	                from generation_jobs j
-	               where j.status = 'queued' and j.blocked_by = 0 and j.lane = l.lane and j.priority = p.priority
-	                 and j.cancel_requested_at is null and not (select paused from queue_state)
+	               where j.status = 'queued' and j.blocked_by = 0 and j.not_before = '-infinity' and j.lane = l.lane
+	                 and j.priority = p.priority and j.cancel_requested_at is null and not (select paused from queue_state)
 	               order by j.rank limit 50) h`
 
 const setReasonSQL = `
@@ -64,57 +65,53 @@ const setPausedSQL = `
 	 where paused is distinct from $1 or $1 and cause is distinct from $2
 	returning updated_at`
 
-const queueCountsSQL = `
-	select count(*) filter (where status = 'queued'), count(*) filter (where status = 'processing')
-	  from generation_jobs where status in ('queued', 'processing') and ($1::uuid is null or owner_id = $1)`
-
-func scanWaiting(rows pgx.Rows) (due []Waiting, next time.Time, err error) {
-	var (
-		w         Waiting
-		notBefore pgtype.Timestamptz
-		now       bool
-	)
-	_, err = pgx.ForEachRow(rows, []any{&w.ID, &w.Owner, &w.Type, &w.Lane, &w.Priority, &w.Rank, &w.QueuedAt, &w.Engine, &w.Model,
-		&w.UsesGPU, &w.Reason, &w.Device, &w.Width, &w.Height, &w.Pictures, &notBefore, &now}, func() error {
-		if now {
-			due = append(due, w)
-		} else if next.IsZero() || notBefore.Time.Before(next) {
-			next = notBefore.Time
-		}
-		return nil
+func scanWaiting(rows pgx.Rows) (waiting []Waiting, err error) {
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (w Waiting, err error) {
+		err = row.Scan(&w.ID, &w.Owner, &w.Type, &w.Lane, &w.Priority, &w.Rank, &w.QueuedAt, &w.Engine, &w.Model,
+			&w.UsesGPU, &w.Reason, &w.Device, &w.Width, &w.Height, &w.Pictures)
+		return w, err
 	})
-	return due, next, err
 }
 
 // Waiting returns what could run now: queued jobs of lanes, unblocked, whose time has come; none while the queue is paused.
 // Of a queue longer than a few hundred it returns the first 50 of each lane and priority. next is when the next job that
 // backs off may run, zero when none does.
 func (s *Service) Waiting(ctx context.Context) (jobs []Waiting, next time.Time, err error) {
-	rows, err := s.cfg.Pool.Query(ctx, waitingSQL, wideQueue)
-	if err != nil {
+	var at *time.Time
+	var b pgx.Batch
+	b.Queue(readySQL)
+	b.Queue(nextSQL).QueryRow(func(row pgx.Row) error { return row.Scan(&at) })
+	b.Queue(waitingSQL, wideQueue).Query(func(rows pgx.Rows) (err error) {
+		jobs, err = scanWaiting(rows)
+		return err
+	})
+	if err := s.cfg.Pool.SendBatch(ctx, &b).Close(); err != nil {
 		return nil, next, fmt.Errorf("jobs: waiting: %w", err)
 	}
-	jobs, next, err = scanWaiting(rows)
-	if err != nil {
-		return nil, next, fmt.Errorf("jobs: waiting: %w", err)
+	if at != nil {
+		next = *at
 	}
 	if len(jobs) < wideQueue {
 		return jobs, next, nil
 	}
-	if rows, err = s.cfg.Pool.Query(ctx, headsSQL); err != nil {
+	rows, err := s.cfg.Pool.Query(ctx, headsSQL)
+	if err != nil {
 		return nil, next, fmt.Errorf("jobs: waiting: %w", err)
 	}
-	if jobs, next, err = scanWaiting(rows); err != nil {
+	if jobs, err = scanWaiting(rows); err != nil {
 		return nil, next, fmt.Errorf("jobs: waiting: %w", err)
 	}
 	return jobs, next, nil
 }
 
+// inOrder compares by priority, then rank.
+func inOrder(a, b *Waiting) int {
+	return cmp.Or(cmp.Compare(b.Priority, a.Priority), cmp.Compare(a.Rank, b.Rank), bytes.Compare(a.ID[:], b.ID[:]))
+}
+
 func orderByRank(_ context.Context, waiting []Waiting) []uuid.UUID {
 	sorted := slices.Clone(waiting)
-	slices.SortFunc(sorted, func(a, b Waiting) int {
-		return cmp.Or(cmp.Compare(b.Priority, a.Priority), cmp.Compare(a.Rank, b.Rank), cmp.Compare(a.ID.String(), b.ID.String()))
-	})
+	slices.SortFunc(sorted, func(a, b Waiting) int { return inOrder(&a, &b) })
 	ids := make([]uuid.UUID, len(sorted))
 	for i, w := range sorted {
 		ids[i] = w.ID
@@ -185,22 +182,4 @@ func setPausedTx(ctx context.Context, t *txn, paused bool, cause, message string
 	t.events = append(t.events, events.Event{Type: kind, Data: data})
 	t.nudge = true
 	return nil
-}
-
-// Queue returns the state of the queue. owner nil: counts all jobs, else the owner's.
-func (s *Service) Queue(ctx context.Context, owner *uuid.UUID) (*QueueInfo, error) {
-	state, err := s.QueueState(ctx)
-	if err != nil {
-		return nil, err
-	}
-	info := &QueueInfo{QueueState: state}
-	if err := s.cfg.Pool.QueryRow(ctx, queueCountsSQL, owner).Scan(&info.Queued, &info.Processing); err != nil {
-		return nil, fmt.Errorf("jobs: count: %w", err)
-	}
-	forecast, err := s.forecast(ctx)
-	if err != nil {
-		return nil, err
-	}
-	info.Waiting = forecast.order
-	return info, nil
 }

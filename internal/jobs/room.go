@@ -9,7 +9,11 @@ import (
 	"github.com/google/uuid"
 )
 
-const countOpenSQL = `select count(*) from generation_jobs where owner_id = $1 and status in ('queued', 'processing')`
+// Up to the cap: more is as full.
+const countOpenSQL = `
+	select count(*) from (select from generation_jobs
+	                       where owner_id = $1 and status in ('queued', 'processing')
+	                       order by status, created_at, id limit $2) o`
 
 // countLife is how long a count of an owner's jobs serves. What other nodes take in meanwhile may pass the cap by as much.
 const countLife = time.Second
@@ -34,7 +38,7 @@ func (s *Service) checkRoom(ctx context.Context, owner uuid.UUID) error {
 	}
 	at := time.Now()
 	var open int
-	if err := s.cfg.Pool.QueryRow(ctx, countOpenSQL, owner).Scan(&open); err != nil {
+	if err := s.cfg.Pool.QueryRow(ctx, countOpenSQL, owner, s.cfg.MaxQueued).Scan(&open); err != nil {
 		return fmt.Errorf("jobs: count open jobs: %w", err)
 	}
 	if open >= s.cfg.MaxQueued {

@@ -17,9 +17,11 @@ const jobCols = `j.id, j.owner_id, j.project_id, j.type, coalesce(j.lane, ''), j
 
 // viewCols and viewFrom add what a reader sees beyond the row.
 const (
-	viewCols = jobCols + `, v.id, p.progress, p.detail, p.updated_at, (select paused from queue_state)`
-	viewFrom = ` from generation_jobs j
-	left join voices v on v.job_id = j.id and j.type = 'audio.clone_voice'
+	viewCols = jobCols + `,
+	case when j.type = 'audio.clone_voice' then (select v.id from voices v where v.job_id = j.id limit 1) end, p.progress, p.detail, p.updated_at, (select paused from queue_state)`
+	viewFrom = ` from generation_jobs j ` + viewJoins
+
+	viewJoins = `
 	left join job_progress p on p.job_id = j.id and p.fence = j.fence and j.status = 'processing'`
 )
 

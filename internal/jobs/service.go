@@ -96,6 +96,7 @@ type Service struct {
 	outlooks outlooks
 	history  history
 	room     room
+	counts   counts
 
 	// Set late: the runner that is woken is built with this Service.
 	hooks    sync.RWMutex

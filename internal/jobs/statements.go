@@ -1,5 +1,27 @@
 package jobs
 
+import (
+	"maps"
+
+	"github.com/google/uuid"
+)
+
+// Statements are all of this package by name, with those that depend on a filter, for the test that looks at their plans.
+func Statements() map[string]string {
+	all := maps.Clone(statements)
+	status, kinds := []Status{Failed, Canceled}, []Type{TypeImage, TypeExport}
+	id := &uuid.Nil
+	for name, f := range map[string]Filter{
+		"list": {}, "listStatus": {Statuses: status}, "listType": {Types: kinds}, "listStatusType": {Statuses: status, Types: kinds},
+		"listProject": {Project: id}, "listProjectStatus": {Project: id, Statuses: status}, "listProjectType": {Project: id, Types: kinds},
+		"listProjectStatusType": {Project: id, Statuses: status, Types: kinds}, "listContent": {Content: id}, "listParent": {Parent: id},
+		"listParentStatus": {Parent: id, Statuses: status},
+	} {
+		all[name] = listSQL(f, 51)
+	}
+	return all
+}
+
 // statements are all of this package, by the names of their constants; one test prepares each on the migrated schema.
 var statements = map[string]string{
 	"claimSQL":            claimSQL,
@@ -56,12 +78,14 @@ var statements = map[string]string{
 	"setReasonSQL":        setReasonSQL,
 	"queueStateSQL":       queueStateSQL,
 	"setPausedSQL":        setPausedSQL,
-	"queueCountsSQL":      queueCountsSQL,
+	"countAllSQL":         countAllSQL,
+	"countOwnSQL":         countOwnSQL,
+	"readySQL":            readySQL,
+	"nextSQL":             nextSQL,
 	"getSQL":              getSQL,
 	"getManySQL":          getManySQL,
 	"activeSQL":           activeSQL,
 	"lastSeqSQL":          lastSeqSQL,
-	"listSQL":             listSQL,
 	"segmentBlobSQL":      segmentBlobSQL,
 	"segmentSQL":          segmentSQL,
 	"progressSQL":         progressSQL,

@@ -14,9 +14,11 @@ import (
 // Another owner's project becomes an id that no project has, which the foreign key refuses together with the whole batch.
 const insertJobSQL = `
 	insert into generation_jobs as j (id, owner_id, project_id, type, lane, reason, quality, model, engine, priority, parameters,
-	       warnings, content_id, step, blocked_by, uses_gpu, parent_id, version, client_reference)
+	       warnings, content_id, step, blocked_by, uses_gpu, parent_id, version, client_reference,
+	       units, width, height, pictures)
 	values ($1, $2, case when $3::uuid is not null then coalesce((select p.id from projects p where p.id = $3 and p.owner_id = $2),
-	                                                           '00000000-0000-0000-0000-000000000000') end, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
+	                                                           '00000000-0000-0000-0000-000000000000') end, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
+	       $20, $21, $22, $23)
 	returning j.rank, j.created_at, j.queued_at`
 
 const insertVoiceSQL = `
@@ -178,9 +180,11 @@ func newJob(spec *Spec, version, blockedBy int) (*Job, error) {
 }
 
 func (s *Service) queueSubmit(b *pgx.Batch, t *txn, spec *Spec, j *Job, deps []dep) {
+	size := sizeOf(j.Type, j.Params)
 	b.Queue(insertJobSQL, j.ID, j.OwnerID, j.ProjectID, j.Type, nullable(j.Lane), nullable(j.Reason), j.Quality,
 		nullable(j.Model), j.Engine, j.Priority, stored{j.Params, j.Inputs}, j.Warnings, j.ContentID, nullable(j.Step),
 		j.BlockedBy, j.UsesGPU, j.ParentID, j.Version, nullable(j.ClientReference),
+		size.units, size.width, size.height, size.pictures,
 	).QueryRow(func(row pgx.Row) error { return row.Scan(&j.Rank, &j.CreatedAt, &j.QueuedAt) })
 	if v := spec.NewVoice; v != nil {
 		b.Queue(insertVoiceSQL, v.ID, j.OwnerID, v.Name, v.Language, v.SampleAssetID, j.ID, nullable(v.ConsentNote))

@@ -22,9 +22,18 @@ const (
 	sweepKeysSQL = `delete from idempotency where created_at < now() - make_interval(secs => $1)`
 	// The last 200 of each kind are more than an estimate reads.
 	sweepHistorySQL = `
-	delete from run_history where id in (
-	    select id from (select id, row_number() over (partition by node_id, type, engine, model order by at desc) as n
-	                      from run_history) h where n > 200)`
+	with recursive kinds (node_id, type, engine, model) as (
+	    (select node_id, type, engine, model from run_history order by node_id, type, engine, model limit 1)
+	    union all
+	    select n.* from kinds k,
+	         lateral (select h.node_id, h.type, h.engine, h.model from run_history h
+	                   where (h.node_id, h.type, h.engine, h.model) > (k.node_id, k.type, k.engine, k.model)
+	                   order by h.node_id, h.type, h.engine, h.model limit 1) n)
+	delete from run_history where id = any (array(
+	    select o.id from kinds k,
+	         lateral (select h.id from run_history h
+	                   where h.node_id = k.node_id and h.type = k.type and h.engine = k.engine and h.model = k.model
+	                   order by h.at desc offset 200) o))`
 	sweepNodesSQL    = `delete from nodes where seen_at < now() - make_interval(secs => $1) and started_at < now() - make_interval(secs => $1)`
 	sweepProgressSQL = `delete from job_progress p where not exists (select from generation_jobs j where j.id = p.job_id and j.status = 'processing')`
 )

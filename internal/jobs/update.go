@@ -14,7 +14,8 @@ const setPrioritySQL = `
 
 const setInputSQL = `
 	update generation_jobs j
-	   set parameters = $2, blocked_by = $3, reason = case when $3 > 0 then 'waiting_for_input' end, row_version = row_version + 1
+	   set parameters = $2, units = $4, width = $5, height = $6, pictures = $7, blocked_by = $3,
+	       reason = case when $3 > 0 then 'waiting_for_input' end, row_version = row_version + 1
 	 where id = $1 returning ` + jobCols
 
 const dropInputSQL = `delete from job_deps where job_id = $1`
@@ -24,18 +25,19 @@ const dropSegmentsSQL = `delete from job_segments where job_id = $1`
 // One reorder at a time: positions are meant against the order that the user sees.
 const lockOrderSQL = `select paused from queue_state for update`
 
-// Blocked jobs have a place too.
+// The first so many of a lane. Blocked jobs have a place too.
 const laneOrderSQL = `
 	select id, priority, rank from generation_jobs
 	 where status = 'queued' and lane = $1 and id <> $2
-	 order by priority desc, rank, id`
+	 order by priority desc, rank, id
+	 limit $3`
 
 // Doubles between two neighbours run out after some fifty halvings; then the lane gets whole numbers again.
 const renumberSQL = `
 	update generation_jobs g set rank = o.n
 	  from (select id, nextval('job_rank') as n
 	          from (select id from generation_jobs where status = 'queued' and lane = $1 order by priority desc, rank, id) q) o
-	 where g.id = o.id`
+	 where g.id = o.id and g.status = 'queued' and g.lane = $1`
 
 // Update applies a Patch to a queued job. Fails with *StateError, *InputError, ErrChanged.
 func (s *Service) Update(ctx context.Context, owner, id uuid.UUID, p Patch) (*Job, error) {
@@ -134,14 +136,15 @@ func (s *Service) setInput(ctx context.Context, t *txn, j *Job, p Patch, deps []
 	if err := t.SendBatch(ctx, &b).Close(); err != nil {
 		return nil, fmt.Errorf("input: %w", err)
 	}
-	return one(ctx, t, setInputSQL, j.ID, in, countDeps(deps))
+	size := sizeOf(j.Type, in.Params)
+	return one(ctx, t, setInputSQL, j.ID, in, countDeps(deps), size.units, size.width, size.height, size.pictures)
 }
 
 const upstreamSQL = `
 	with recursive up(id) as (
 	    select unnest($1::uuid[])
 	    union
-	    select d.depends_on from up join job_deps d on d.job_id = up.id)
+	    select d.depends_on from up, lateral (select x.depends_on from job_deps x where x.job_id = up.id offset 0) d)
 	select exists (select from up where id = $2)`
 
 // noCycle refuses an input that itself waits for the job.
@@ -169,7 +172,7 @@ type place struct {
 // place puts a job before the one that now has its position, at the priority of that place.
 func (s *Service) place(ctx context.Context, t *txn, j *Job, position int) (*Job, error) {
 	for range 2 {
-		rows, err := t.Query(ctx, laneOrderSQL, nullable(j.Lane), j.ID)
+		rows, err := t.Query(ctx, laneOrderSQL, nullable(j.Lane), j.ID, position)
 		if err != nil {
 			return nil, fmt.Errorf("order: %w", err)
 		}

@@ -26,15 +26,21 @@ const ticketsSQL = `
 	select '{}', 'generate', 1, 'gen', 'available', greatest(now(), $2::timestamptz)
 	  from generate_series(1, $1::int)`
 
-// topUpSQL compares waiting jobs with tickets that nobody holds: a held one is busy with another job.
+// topUpSQL compares waiting jobs with tickets that nobody holds: a held one is busy with another job. It counts to a thousand of each:
+// a long queue is topped up as it gets shorter.
 const topUpSQL = `
 	insert into river.river_job (args, kind, max_attempts, queue, state, scheduled_at)
 	select '{}', 'generate', 1, 'gen', 'available', now()
 	  from generate_series(1, (
-	       select count(*) from generation_jobs
-	        where status = 'queued' and blocked_by = 0 and lane is not null and cancel_requested_at is null) - (
-	       select count(*) from river.river_job
-	        where kind = 'generate' and queue = 'gen' and state in ('available', 'scheduled', 'retryable', 'pending')))`
+	       select count(*) from (
+	           select from generation_jobs
+	            where status = 'queued' and blocked_by = 0 and lane is not null and cancel_requested_at is null
+	            order by lane, priority desc, rank, id limit 1000) w) - (
+	       select count(*)
+	         from unnest(array['available', 'scheduled', 'retryable', 'pending']::river.river_job_state[]) s (state),
+	              lateral (select from river.river_job r
+	                        where r.state = s.state and r.queue = 'gen' and r.kind = 'generate'
+	                        order by r.priority, r.scheduled_at, r.id limit 1000) t))`
 
 // closeDeadSQL ends the tickets of clients that no live node has, and gives their util jobs to others. A zombie that
 // wakes up later completes nothing: River's completer asks for state 'running'.
@@ -69,6 +75,9 @@ const closeSQL = `
 
 // The payload and channel of River's own insert notification.
 const pokeSQL = `select pg_notify('river.river_insert', '{"queue":"gen"}')`
+
+// Statements are all of this package by name, for the test that looks at their plans.
+func Statements() map[string]string { return statements }
 
 // statements of this package, for the test that prepares them all.
 var statements = map[string]string{

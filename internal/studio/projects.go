@@ -49,6 +49,9 @@ const (
 		 order by created_at desc, id desc limit $4`
 )
 
+// Statements are all of this package by name, for the test that looks at their plans.
+func Statements() map[string]string { return statements }
+
 var statements = map[string]string{"create": createSQL, "get": getSQL, "list": listSQL}
 
 // Projects of all owners. Safe for concurrent use.

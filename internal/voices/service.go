@@ -25,7 +25,12 @@ const builtinSQL = `
 const getSQL = `select ` + cols + visible + ` and v.id = $2`
 
 // The caller's own voice wins over a built-in one of the same name.
-const findSQL = `select ` + cols + visible + ` and (v.id = $2 or v.name = $3) order by v.id = $2 desc nulls last, v.builtin limit 1`
+const findSQL = `
+	select ` + cols + ` from (
+	    select 1 as place, v.* from voices v where v.id = $2 and (v.owner_id = $1 or v.builtin)
+	    union all select 2, v.* from voices v where v.owner_id = $1 and v.name = $3
+	    union all select 3, v.* from voices v where v.builtin and v.name = $3) v
+	 order by v.place limit 1`
 
 const listSQL = `select ` + cols + visible + `
 	   and ($2 = '' or v.status = $2) and ($3 = '' or v.language = $3)
@@ -39,13 +44,18 @@ const updateSQL = `
 
 // Who needs a voice names it among the inputs of an unfinished job.
 const inUseSQL = `
-	select exists (select from generation_jobs j
-	                where j.status in ('queued', 'processing') and j.owner_id = $1
-	                  and (j.parameters -> 'inputs') @> jsonb_build_array(jsonb_build_object('voice_id', $2::text)))`
+	with named as materialized (
+	    select j.owner_id from generation_jobs j
+	     where j.status in ('queued', 'processing')
+	       and (j.parameters -> 'inputs') @> jsonb_build_array(jsonb_build_object('voice_id', $2::text)))
+	select exists (select from named where owner_id = $1)`
 
 const lockSQL = `select ` + cols + visible + ` and v.id = $2 for update`
 
 const deleteSQL = `delete from voices where id = $1`
+
+// Statements are all of this package by name, for the test that looks at their plans.
+func Statements() map[string]string { return statements }
 
 // statements of this package, for the test that prepares them all.
 var statements = map[string]string{

@@ -27,11 +27,19 @@ const (
 	insert into model_tasks (id, kind, model, variant, node_id, owner_id) values ($1, $2, $3, $4, $5, $6)
 	returning ` + cols
 
-	// The newest of each model.
+	// The newest of each model; the models are found by going from one to the next along the index.
 	latestSQL = `
-	select distinct on (model) ` + cols + ` from model_tasks
-	 where node_id = $1 and ($2 = '' or model = $2)
-	 order by model, created_at desc, id desc`
+	with recursive models (model) as (
+	    (select $2::text where $2 <> '' union all
+	     (select model from model_tasks where node_id = $1 and $2 = '' order by model limit 1))
+	    union all
+	    select n.model from models m,
+	         lateral (select t.model from model_tasks t
+	                   where t.node_id = $1 and t.model > m.model and $2 = '' order by t.model limit 1) n)
+	select l.* from models m,
+	     lateral (select ` + cols + ` from model_tasks t
+	               where t.node_id = $1 and t.model = m.model order by created_at desc, id desc limit 1) l
+	 order by l.model`
 
 	openSQL = `select exists (select from model_tasks where node_id = $1 and model = $2 and status in ('queued', 'running'))`
 

@@ -38,6 +38,9 @@ const (
 	returning ` + cols
 )
 
+// Statements are all of this package by name, for the test that looks at their plans.
+func Statements() map[string]string { return statements }
+
 // statements of this package, for the test that prepares them all.
 var statements = map[string]string{"insert": insertSQL, "latest": latestSQL, "open": openSQL, "cancel": cancelSQL, "accept": acceptSQL, "accepted": acceptedSQL,
 	"claim": claimSQL, "progress": progressSQL, "requeue": requeueSQL, "finish": finishSQL, "sweep": sweepSQL}
