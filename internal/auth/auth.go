@@ -34,7 +34,7 @@ var (
 type ScopeError struct{ Missing Scope }
 
 func (e *ScopeError) Error() string {
-	return "this key lacks the scope " + string(e.Missing) + ": make one with `apibr keys create --scope " + string(e.Missing) + "`"
+	return "this key lacks the scope " + string(e.Missing) + ": use a key that has it; one with the scope admin makes others by POST /api/v1/keys"
 }
 
 // Scope is a right.

@@ -20,9 +20,14 @@ type CredentialError struct {
 	// Kind of credential: a key, a session, a ticket; empty when none was sent.
 	Kind  Via
 	Cause Cause
+	// Detail is a sentence that says more than the cause does; "" when there is none.
+	Detail string
 }
 
 func (e *CredentialError) Error() string {
+	if e.Detail != "" {
+		return e.Detail
+	}
 	if text, ok := causes[e.Cause]; ok {
 		return text
 	}

@@ -116,14 +116,14 @@ func (s *Service) Authenticate(ctx context.Context, r *http.Request) (Principal,
 func (s *Service) authenticate(ctx context.Context, r *http.Request) (p Principal, renewed bool, err error) {
 	if secret, ok := headerKey(r); ok {
 		if !looksLikeKey(secret) {
-			return Principal{}, false, &CredentialError{Kind: ViaKey, Cause: CauseMalformed}
+			return Principal{}, false, &CredentialError{Kind: ViaKey, Cause: CauseMalformed, Detail: malformedDetail(r)}
 		}
 		p, err = s.byKey(ctx, secret)
 		return p, false, err
 	}
 	c, err := r.Cookie(SessionCookie)
 	if err != nil || c.Value == "" {
-		return Principal{}, false, &CredentialError{Cause: CauseMissing}
+		return Principal{}, false, &CredentialError{Cause: CauseMissing, Detail: missingDetail(r)}
 	}
 	if mayChange(r) {
 		if err := s.checkOrigin(r); err != nil {
@@ -164,7 +164,11 @@ func (s *Service) byKey(ctx context.Context, secret string) (Principal, error) {
 		return Principal{}, fmt.Errorf("check API key: %w", err)
 	}
 	if cause != "" {
-		return Principal{}, &CredentialError{Kind: ViaKey, Cause: cause}
+		refused := &CredentialError{Kind: ViaKey, Cause: cause}
+		if cause == CauseUnknown {
+			refused.Detail = faultOf(secret)
+		}
+		return Principal{}, refused
 	}
 	p.Limits, p.Admin, p.KeyExpiresAt = limits, hasAdmin(p.Scopes), p.ExpiresAt
 	s.remember(h, p, generation)

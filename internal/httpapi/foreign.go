@@ -15,8 +15,7 @@ var foreignSentences = map[string]string{
 	"this link was used already or has expired: `apibr open` prints a new one":                                                       "este link já foi usado ou venceu: `apibr open` mostra um novo",
 	"scopes are read, generate, admin and scrape_script, and a key can give away only those that it has":                             "os escopos são read, generate, admin e scrape_script, e uma chave só pode dar os que ela tem",
 	"a key needs a name of 1 to 100 characters":                                                                                      "uma chave precisa de um nome de 1 a 100 caracteres",
-	"a key cannot expire in the past":                                           "uma chave não pode vencer no passado",
-	"this key lacks the scope %s: make one with `apibr keys create --scope %s`": "falta a esta chave o escopo %s: crie uma com `apibr keys create --scope %s`",
+	"a key cannot expire in the past": "uma chave não pode vencer no passado",
 
 	// assets, voices, blob
 	"a job that is queued or running needs this asset: cancel the job or wait for its end, then delete":         "um trabalho na fila ou em andamento precisa deste arquivo: cancele o trabalho ou espere o fim dele antes de apagar",

@@ -1,0 +1,115 @@
+package auth
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+)
+
+// What is wrong with how a credential was sent. No sentence repeats a part of it: it may be a secret.
+
+// keyLength is that of every key.
+const keyLength = len(KeyPrefix) + keyBytes*138/100 + 1
+
+const sendIt = ": send `Authorization: Bearer apibr_...` or `X-API-Key: apibr_...`"
+
+// otherHeaders are where clients put keys that are looked for elsewhere.
+var otherHeaders = []string{"Api-Key", "Apikey", "X-Apikey", "X-Auth-Token", "X-Access-Token", "Token", "Auth", "Key", "Bearer"}
+
+// missingDetail says why there is no credential in a request that may mean to have one; "" when there is no sign of one.
+func missingDetail(r *http.Request) string {
+	for _, header := range []string{"Authorization", "X-Api-Key"} {
+		if values, sent := r.Header[header]; sent && strings.TrimSpace(strings.Join(values, "")) == "" {
+			return fmt.Sprintf("the header %s is empty: if an expression fills it, look at what that gives", header)
+		}
+	}
+	for _, header := range otherHeaders {
+		if r.Header.Get(header) != "" {
+			return fmt.Sprintf("no key is read from the header %s", header) + sendIt
+		}
+	}
+	if keyInURL(r) {
+		return "a key in the address is not taken, since addresses are written to logs" + sendIt + ", and revoke this one"
+	}
+	return ""
+}
+
+// keyInURL: by its name or by how it looks.
+func keyInURL(r *http.Request) bool {
+	for name, values := range r.URL.Query() {
+		switch strings.NewReplacer("_", "", "-", "").Replace(strings.ToLower(name)) {
+		case "apikey", "key", "token", "accesstoken", "bearer", "auth", "authorization", "xapikey":
+			return true
+		}
+		for _, value := range values {
+			if strings.HasPrefix(value, KeyPrefix) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// malformedDetail says what is wrong with a header that holds no key of ours.
+func malformedDetail(r *http.Request) string {
+	h, fromAuthorization := strings.TrimSpace(r.Header.Get("Authorization")), true
+	if h == "" {
+		h, fromAuthorization = strings.TrimSpace(r.Header.Get("X-API-Key")), false
+	}
+	words := strings.Fields(h)
+	bearer := len(words) > 0 && strings.EqualFold(strings.TrimSuffix(words[0], ":"), "Bearer")
+	switch {
+	case !fromAuthorization && bearer:
+		return "the header X-API-Key takes the key alone, without the word Bearer"
+	case fromAuthorization && !bearer && looksLikeKey(unwrap(words[0])):
+		return "the Authorization header lacks the word Bearer before the key: send `Authorization: Bearer apibr_...`"
+	case fromAuthorization && !bearer:
+		switch scheme := strings.ToLower(words[0]); scheme {
+		case "basic", "digest", "token", "apikey", "negotiate", "ntlm":
+			return fmt.Sprintf("the Authorization header has the scheme %s, and keys are sent with Bearer: send `Authorization: Bearer apibr_...`", scheme)
+		}
+		return "the Authorization header does not begin with the word Bearer: send `Authorization: Bearer apibr_...`"
+	case fromAuthorization && len(words) == 1:
+		return "the Authorization header has the word Bearer and no key after it: if an expression fills it, look at what that gives"
+	case fromAuthorization && strings.HasSuffix(words[0], ":"):
+		return "the Authorization header has a colon after Bearer: send `Authorization: Bearer apibr_...`"
+	case fromAuthorization && strings.EqualFold(words[1], "Bearer"):
+		return "the Authorization header has the word Bearer twice: leave one out; some clients write it by themselves"
+	}
+	if fromAuthorization {
+		words = words[1:]
+	}
+	key := strings.Join(words, " ")
+	switch {
+	case looksLikeKey(unwrap(key)) && unwrap(key) != key:
+		return "the key stands in quotes or brackets: send it alone"
+	case strings.Contains(key, "{{"):
+		return "the header holds an expression that was not evaluated: in n8n, switch the field to Expression"
+	case strings.HasPrefix(key, "eyJ"):
+		return "this version takes API keys only, and this is a JWT" + sendIt
+	case len(words) > 1:
+		return "there is a blank inside the key: copy it again"
+	}
+	return ""
+}
+
+// unwrap a key that stands in quotes or brackets.
+func unwrap(text string) string { return strings.Trim(text, "\"'`<>{}[]()“”") }
+
+// faultOf a key that has our prefix: what shows that no key can be like it; "" when one could.
+func faultOf(key string) string {
+	rest := strings.TrimPrefix(key, KeyPrefix)
+	switch {
+	case strings.ContainsAny(rest, " \t\r\n"):
+		return "there is a blank inside the key: copy it again"
+	case strings.Contains(rest, "…") || strings.Contains(rest, "..."):
+		return "this is a shortened key, as lists show it: the whole one was shown once, when it was made; make another"
+	case strings.IndexFunc(rest, func(c rune) bool { return !strings.ContainsRune(alphabet, c) }) >= 0:
+		return "the key holds a character that no key has: copy it again, without quotes or commas"
+	case len(key) < keyLength:
+		return fmt.Sprintf("the key has %d characters and should have %d: it was cut when it was copied", len(key), keyLength)
+	case len(key) > keyLength:
+		return fmt.Sprintf("the key has %d characters and should have %d: there is something after it", len(key), keyLength)
+	}
+	return ""
+}
