@@ -4,7 +4,10 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"os"
+	"path/filepath"
 
+	"github.com/apibr/studio/internal/datadir"
 	"github.com/apibr/studio/internal/device"
 	"github.com/apibr/studio/internal/doctor"
 	"github.com/apibr/studio/internal/engine"
@@ -30,14 +33,28 @@ func (a *App) startAPI(ctx context.Context) (Started, error) {
 		return Started{}, err
 	}
 	address := listener.Addr().String()
+	a.tellAddress(address)
 	return Started{Address: address, Link: a.linkBase(address) + "/login?token=" + token}, nil
+}
+
+// tellAddress leaves the address for the command line of this data directory, as long as this studio runs.
+func (a *App) tellAddress(address string) {
+	path := filepath.Join(a.config.DataDir, datadir.AddressFile)
+	if err := datadir.WriteSecret(path, []byte(address+"\n")); err != nil {
+		a.log.Warn("the address could not be written down: the command line needs --server", "err", err)
+		return
+	}
+	a.stack.Start("address", func(ctx context.Context) error {
+		<-ctx.Done()
+		return os.Remove(path)
+	})
 }
 
 func (a *App) apiConfig(listener net.Listener) httpapi.Config {
 	c := a.config
 	return httpapi.Config{
 		Jobs: a.jobs, Voices: a.voices, Assets: a.assets, Signer: a.signer, Auth: a.auth, Projects: studio.NewProjects(a.store.Pool()), Catalogue: a.catalogue, Models: a.tasks, Hub: a.hub,
-		Listener: listener, Ready: a.Ready, Metrics: a.metrics.Handler(), Web: web.Files(), PublicBaseURL: c.PublicBaseURL, TrustForwarded: c.HTTP.TrustForwarded,
+		LocalToken: a.token, Listener: listener, Ready: a.Ready, Metrics: a.metrics.Handler(), Web: web.Files(), PublicBaseURL: c.PublicBaseURL, TrustForwarded: c.HTTP.TrustForwarded,
 		MaxJSONBytes: int64(c.HTTP.MaxJSONBytes), ReadTimeout: c.HTTP.ReadTimeout, IdleTimeout: c.HTTP.IdleTimeout, Limits: a.connectionLimits(), MinVoiceSeconds: c.Voices.MinSeconds,
 		MaxImagePixels: c.Media.MaxImagePixels, MaxImageSide: int64(c.Media.MaxImageSide), EngineDefaults: a.engineDefaults(), Fit: a.fit, Doctor: a.examine,
 		RecommendedVoiceSeconds: zeroIsOff(c.Engines.Chatterbox.MinSampleDuration), Version: version.Version, Log: a.log,

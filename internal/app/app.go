@@ -56,6 +56,7 @@ type App struct {
 	voices    *voices.Service
 	auth      *auth.Service
 	local     auth.Principal // who has cli.token: the one-time link is theirs
+	token     string         // what is in cli.token
 	catalogue *engine.Catalogue
 	models    *models.Store
 	tasks     *tasks.Service
@@ -179,7 +180,7 @@ func (a *App) buildFiles(ctx context.Context) error {
 		return err
 	}
 	a.auth = auth.New(a.authConfig())
-	if _, a.local, err = a.auth.EnsureCLIToken(ctx, filepath.Join(c.DataDir, "cli.token")); err != nil {
+	if a.token, a.local, err = a.auth.EnsureCLIToken(ctx, filepath.Join(c.DataDir, "cli.token")); err != nil {
 		return err
 	}
 	a.voices = voices.New(a.store.Pool())

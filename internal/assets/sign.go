@@ -8,12 +8,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strconv"
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/apibr/studio/internal/datadir"
 )
 
 // linkGrid is the step of expiry times: links made on one day (UTC) are equal, so that an unchanged job reads the same.
@@ -27,10 +28,12 @@ type Signer struct{ key []byte }
 // NewSigner reads the key file, or makes it (mode 0600). Whoever has the key can read every asset; deleting the file
 // makes every link that was given out invalid at the next start.
 func NewSigner(path string) (*Signer, error) {
-	key, err := os.ReadFile(path)
+	key, err := datadir.ReadSecret(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		if err = makeKey(path); err == nil {
-			key, err = os.ReadFile(path)
+		fresh := make([]byte, signKeyBytes)
+		_, _ = rand.Read(fresh) // never fails: crypto/rand ends the process instead
+		if err = datadir.CreateSecret(path, fresh); err == nil {
+			key, err = datadir.ReadSecret(path)
 		}
 	}
 	if err != nil {
@@ -39,36 +42,7 @@ func NewSigner(path string) (*Signer, error) {
 	if len(key) != signKeyBytes {
 		return nil, fmt.Errorf("link signing key: the file %s is damaged: delete it, and a new one is made", filepath.Base(path))
 	}
-	if err := os.Chmod(path, 0o600); err != nil {
-		return nil, fmt.Errorf("link signing key: %w", err)
-	}
 	return &Signer{key: key}, nil
-}
-
-// makeKey puts the key there whole or not at all, and never over another one.
-func makeKey(path string) error {
-	key := make([]byte, signKeyBytes)
-	if _, err := rand.Read(key); err != nil {
-		return err
-	}
-	f, err := os.CreateTemp(filepath.Dir(path), ".key-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name())
-	if _, err = f.Write(key); err == nil {
-		err = f.Sync()
-	}
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	if err != nil {
-		return err
-	}
-	if err := os.Link(f.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
-		return err
-	}
-	return nil
 }
 
 // Link returns the path and query of a signed link to an asset and when it ends: 24 to 48 hours from now.

@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/apibr/studio/internal/config"
+	"github.com/apibr/studio/internal/datadir"
 	"github.com/apibr/studio/internal/version"
 )
 
@@ -117,10 +119,19 @@ func (e *environment) connect() (*studio, error) {
 		}
 		target.DataDir = c.DataDir
 		if target.Server == "" {
-			target.Server = "http://" + reachable(c.Address())
+			target.Server = "http://" + reachable(runningAt(c))
 		}
 	}
 	return connect(target, e.lang)
+}
+
+// runningAt is where the studio of the data directory listens; when none runs, where it would.
+func runningAt(c *config.Config) string {
+	content, err := datadir.ReadSecret(filepath.Join(c.DataDir, datadir.AddressFile))
+	if address := strings.TrimSpace(string(content)); err == nil && address != "" {
+		return address
+	}
+	return c.Address()
 }
 
 // reachable turns an address that listens on everything into one that can be called.

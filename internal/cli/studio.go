@@ -9,13 +9,13 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/google/uuid"
 
 	"github.com/apibr/studio/internal/apiclient"
+	"github.com/apibr/studio/internal/datadir"
 )
 
 // studio is a running server as the commands talk to it, through the client that our own OpenAPI document generates.
@@ -37,26 +37,38 @@ const cliTokenFile = "cli.token"
 
 // connect does not speak to the server yet; it fails when there is no key to speak with.
 func connect(c connection, lang language) (*studio, error) {
+	address := strings.TrimSuffix(c.Server, "/")
+	// A key that was named is the user's own choice; the data directory's goes to the studio of that directory only.
+	client := &http.Client{CheckRedirect: func(next *http.Request, _ []*http.Request) error {
+		return exitWith(ExitUsage, "%s", lang.text("redirected", address, next.URL.Scheme+"://"+next.URL.Host))
+	}}
 	token := c.Token
 	if token == "" {
-		content, err := os.ReadFile(filepath.Join(c.DataDir, cliTokenFile))
+		content, err := datadir.ReadSecret(filepath.Join(c.DataDir, cliTokenFile))
+		var unsafe *datadir.Error
+		if errors.As(err, &unsafe) {
+			return nil, &exitError{ExitUsage, unsafe}
+		}
 		if err != nil {
 			return nil, exitWith(ExitUnreachable, "%s", lang.text("no_token"))
 		}
 		token = strings.TrimSpace(string(content))
+		if named, err := url.Parse(address); err == nil && named.Scheme == "https" {
+			return nil, exitWith(ExitUsage, "%s", lang.text("not_ours", address)) // a studio itself speaks http
+		}
+		client.Transport = ownTransport(token)
 	}
-	address := strings.TrimSuffix(c.Server, "/")
 	authorise := func(_ context.Context, request *http.Request) error {
 		request.Header.Set("Authorization", "Bearer "+token)
 		request.Header.Set("Accept", "application/json")
 		request.Header.Set("Accept-Language", [2]string{"en", "pt-BR"}[lang])
 		return nil
 	}
-	client, err := apiclient.NewClient(address, apiclient.WithRequestEditorFn(authorise))
+	api, err := apiclient.NewClient(address, apiclient.WithRequestEditorFn(authorise), apiclient.WithHTTPClient(client))
 	if err != nil {
 		return nil, exitWith(ExitUsage, "--server: %v", err)
 	}
-	return &studio{client: client, address: address, lang: lang}, nil
+	return &studio{client: api, address: address, lang: lang}, nil
 }
 
 // refusal is a problem that the server answered with.
@@ -110,6 +122,13 @@ func (s *studio) do(response *http.Response, err error, out any) error {
 }
 
 func (s *studio) unreachable(err error) error {
+	var coded *exitError
+	switch {
+	case errors.Is(err, errNotOurs):
+		return exitWith(ExitUsage, "%s", s.lang.text("not_ours", s.address))
+	case errors.As(err, &coded):
+		return coded
+	}
 	if errors.Is(err, context.Canceled) || !isNetwork(err) && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/apibr/studio/internal/datadir"
 	"github.com/apibr/studio/internal/httpapi"
 	"github.com/apibr/studio/internal/models"
 )
@@ -80,6 +81,8 @@ var texts = map[string][2]string{
 	"job_failed":               {"the job failed: %s", "o trabalho falhou: %s"},
 	"job_canceled":             {"the job was canceled", "o trabalho foi cancelado"},
 	"unreachable":              {"no studio answers at %s: start it with `apibr serve`, or name another with --server", "nenhum estúdio responde em %s: inicie-o com `apibr serve` ou informe outro com --server"},
+	"not_ours":                 {"%s is not the studio of this data directory, so the key of this computer is not sent there: name a key of that studio with --token or APIBR_TOKEN", "%s não é o estúdio deste diretório de dados, então a chave deste computador não é enviada para lá: informe uma chave daquele estúdio com --token ou APIBR_TOKEN"},
+	"redirected":               {"%s sends on to %s, and a key goes to no other address than the one that you named: if that is the studio, name it with --server", "%s encaminha para %s, e uma chave só vai para o endereço que você informou: se esse é o estúdio, informe-o com --server"},
 	"no_token":                 {"no API key: run this on the studio's computer as the user who runs it, or pass --token", "falta a chave de API: use o computador e o usuário do estúdio, ou informe --token"},
 	"disk_full":                {"the disk of the data directory is full (%d MB are free, and the studio needs about 100 MB to start): free some space, or choose another folder with --data-dir.", "o disco da pasta de dados está cheio (%d MB livres, e o estúdio precisa de cerca de 100 MB para iniciar): libere espaço ou escolha outra pasta com --data-dir."},
 	"disk_full_wait":           {"Trying again for %s (server.start_patience).", "Tentando de novo por %s (server.start_patience)."},
@@ -141,6 +144,10 @@ func (l language) text(key string, args ...any) string {
 
 // problem is what an error says to a person. Those about the files of models have their Portuguese in the studio's own table.
 func (l language) problem(err error) string {
+	var unsafe *datadir.Error
+	if l == 1 && errors.As(err, &unsafe) {
+		return unsafe.PtBR
+	}
 	var file *models.InputError
 	if l == 1 && errors.As(err, &file) {
 		return httpapi.InPortuguese(err.Error())

@@ -122,7 +122,8 @@ func open(c echo.Context) bool {
 	switch {
 	case c.Request().Method == http.MethodOptions:
 		return true // it tells what the document tells
-	case path == "/healthz", path == "/readyz", path == "/metrics", path == "/login", path == "/api/v1/ws", strings.HasPrefix(path, "/api/openapi"), path == "/api/docs":
+	case path == "/healthz", path == "/readyz", path == "/metrics", path == "/login", path == "/api/v1/ws", path == auth.ProofPath,
+		strings.HasPrefix(path, "/api/openapi"), path == "/api/docs":
 		return true
 	case strings.HasPrefix(path, "/api/v1/files/") && c.QueryParam("sig") != "":
 		return true

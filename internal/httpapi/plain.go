@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/labstack/echo/v4"
+
+	"github.com/apibr/studio/internal/auth"
 )
 
 // registerPlain adds what is no operation of the API: health, metrics, login, the socket, the page.
@@ -19,6 +21,7 @@ func (s *Server) registerPlain() {
 		s.echo.GET("/metrics", echo.WrapHandler(s.cfg.Metrics))
 	}
 	s.echo.GET("/login", s.login)
+	s.echo.GET(auth.ProofPath, s.proof)
 	s.echo.GET("/api/v1/ws", s.socket)
 	s.echo.GET("/api/docs", s.docs)
 	if s.cfg.Web != nil {

@@ -41,6 +41,10 @@ type Config struct {
 	// Doctor examines this computer. It changes nothing and may take some seconds.
 	Doctor func(ctx context.Context) doctor.Report
 
+	// LocalToken is the key that the command line of this data directory has: the server proves to it that it has the same. Empty: it
+	// proves nothing.
+	LocalToken string
+
 	// Listener to serve on.
 	Listener net.Listener
 	// Ready says why jobs cannot be taken; nil when they can.

@@ -11,6 +11,7 @@ import (
 	"go/token"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -23,6 +24,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/labstack/echo/v4"
 	"github.com/stretchr/testify/require"
+
+	"github.com/apibr/studio/internal/auth"
 )
 
 // TestProblemsForN8n: its HTTP Request node parses only what says application/json.
@@ -357,4 +360,21 @@ func TestADatabaseThatIsAwayIsNoFailure(t *testing.T) {
 	require.Equal(t, 503, p.Status)
 	require.Equal(t, "2", p.GetHeaders().Get("Retry-After"))
 	require.NotContains(t, p.Detail, "nobody")
+}
+
+// The command line asks before it sends its key; who passes the question on gets an answer for another address than its own.
+func TestServerProvesThatItHasTheLocalKey(t *testing.T) {
+	b := newBench(t, func(c *Config) { c.LocalToken = "apibr_local" })
+	address, err := netip.ParseAddrPort(strings.TrimPrefix(b.http.URL, "http://"))
+	require.NoError(t, err)
+	a := b.send("GET", auth.ProofPath+"?nonce=n1", nil, "Authorization", "")
+	require.Equal(t, 200, a.status)
+	require.True(t, auth.ProofHolds(string(a.body), "apibr_local", "n1", address))
+	require.False(t, auth.ProofHolds(string(a.body), "apibr_local", "n2", address))
+	require.False(t, auth.ProofHolds(string(a.body), "apibr_other", "n1", address))
+	require.False(t, auth.ProofHolds(string(a.body), "apibr_local", "n1", netip.AddrPortFrom(address.Addr(), 1)))
+	for _, wrong := range []string{"", "?nonce=", "?nonce=" + strings.Repeat("n", 201)} {
+		require.Equal(t, 422, b.send("GET", auth.ProofPath+wrong, nil, "Authorization", "").status)
+	}
+	require.Equal(t, 404, newBench(t).send("GET", auth.ProofPath+"?nonce=n", nil).status, "without a local key there is nothing to prove")
 }

@@ -1,0 +1,30 @@
+package httpapi
+
+import (
+	"net"
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/apibr/studio/internal/auth"
+)
+
+// longestNonce of a question for proof.
+const longestNonce = 200
+
+// proof answers the command line of this data directory, which does not send its key before it knows to whom (see auth.Proof).
+func (s *Server) proof(c echo.Context) error {
+	nonce := c.QueryParam("nonce")
+	address, known := c.Request().Context().Value(http.LocalAddrContextKey).(net.Addr)
+	if s.cfg.LocalToken == "" || !known {
+		return echo.ErrNotFound
+	}
+	if nonce == "" || len(nonce) > longestNonce {
+		return invalid("nonce", "nonce must be 1 to 200 characters that were never sent before")
+	}
+	end, ok := auth.AddressOf(address)
+	if !ok {
+		return echo.ErrNotFound
+	}
+	return c.String(http.StatusOK, auth.Proof(s.cfg.LocalToken, nonce, end))
+}
