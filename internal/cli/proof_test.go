@@ -111,8 +111,10 @@ func TestOwnKeyGoesNowhereElse(t *testing.T) {
 		"has another key": func(w http.ResponseWriter, r *http.Request) {
 			_, _ = io.WriteString(w, auth.Proof("apibr_2", r.URL.Query().Get("nonce"), addressOf(r)))
 		},
-		"passes the question on":  relay,
-		"sends on to the studio":  func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, studio.URL+r.URL.RequestURI(), http.StatusTemporaryRedirect) },
+		"passes the question on": relay,
+		"sends on to the studio": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, studio.URL+r.URL.RequestURI(), http.StatusTemporaryRedirect)
+		},
 		"proves nothing, at once": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) },
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -17,14 +17,14 @@ func (s *Server) proof(c echo.Context) error {
 	nonce := c.QueryParam("nonce")
 	address, known := c.Request().Context().Value(http.LocalAddrContextKey).(net.Addr)
 	if s.cfg.LocalToken == "" || !known {
-		return echo.ErrNotFound
+		return notFound("there is no such key")
 	}
 	if nonce == "" || len(nonce) > longestNonce {
 		return invalid("nonce", "nonce must be 1 to 200 characters that were never sent before")
 	}
 	end, ok := auth.AddressOf(address)
 	if !ok {
-		return echo.ErrNotFound
+		return notFound("there is no such key")
 	}
 	return c.String(http.StatusOK, auth.Proof(s.cfg.LocalToken, nonce, end))
 }
