@@ -1477,10 +1477,12 @@ type Problem struct {
 type ProgressDetail struct {
 	EtaSeconds *float64 `json:"eta_seconds"`
 	Message    *string  `json:"message"`
-	PreviewUrl *string  `json:"preview_url"`
-	Stage      string   `json:"stage"`
-	Step       int64    `json:"step"`
-	TotalSteps int64    `json:"total_steps"`
+
+	// PreviewUrl The newest picture of what is made, while the job runs on this node and has one; needs no header
+	PreviewUrl *string `json:"preview_url"`
+	Stage      string  `json:"stage"`
+	Step       int64   `json:"step"`
+	TotalSteps int64   `json:"total_steps"`
 }
 
 // Project defines model for Project.
@@ -1877,6 +1879,15 @@ type JobEventsParams struct {
 
 	// LastEventID The last seq that was seen
 	LastEventID *string `json:"Last-Event-ID,omitempty"`
+}
+
+// GetJobPreviewParams defines parameters for GetJobPreview.
+type GetJobPreviewParams struct {
+	// Exp Of a signed link
+	Exp *string `form:"exp,omitempty" json:"exp,omitempty"`
+
+	// Sig Of a signed link
+	Sig *string `form:"sig,omitempty" json:"sig,omitempty"`
 }
 
 // CreateKeyParams defines parameters for CreateKey.
@@ -2310,6 +2321,11 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /api/v1/jobs/{id}/events (the `JobEvents` operationId).
 	JobEvents(ctx context.Context, id string, params *JobEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetJobPreview Download the newest picture of what a running job makes (JPEG, HEAD)
+	//
+	// Corresponds with GET /api/v1/jobs/{id}/preview (the `GetJobPreview` operationId).
+	GetJobPreview(ctx context.Context, id string, params *GetJobPreviewParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// RetryJob Run a failed or canceled job again
 	//
@@ -3038,6 +3054,21 @@ func (c *Client) GetJobContent(ctx context.Context, id string, reqEditors ...Req
 // Corresponds with GET /api/v1/jobs/{id}/events (the `JobEvents` operationId).
 func (c *Client) JobEvents(ctx context.Context, id string, params *JobEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewJobEventsRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetJobPreview Download the newest picture of what a running job makes (JPEG, HEAD)
+//
+// Corresponds with GET /api/v1/jobs/{id}/preview (the `GetJobPreview` operationId).
+func (c *Client) GetJobPreview(ctx context.Context, id string, params *GetJobPreviewParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetJobPreviewRequest(c.Server, id, params)
 	if err != nil {
 		return nil, err
 	}
@@ -5067,6 +5098,79 @@ func NewJobEventsRequest(server string, id string, params *JobEventsParams) (*ht
 	return req, nil
 }
 
+// NewGetJobPreviewRequest constructs an http.Request for the GetJobPreview method
+func NewGetJobPreviewRequest(server string, id string, params *GetJobPreviewParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/jobs/%s/preview", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Exp != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "exp", *params.Exp, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Sig != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "sig", *params.Sig, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewRetryJobRequest constructs an http.Request for the RetryJob method
 func NewRetryJobRequest(server string, id string) (*http.Request, error) {
 	var err error
@@ -6304,6 +6408,13 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /api/v1/jobs/{id}/events (the `JobEvents` operationId).
 	JobEventsWithResponse(ctx context.Context, id string, params *JobEventsParams, reqEditors ...RequestEditorFn) (*JobEventsResponse, error)
+
+	// GetJobPreviewWithResponse Download the newest picture of what a running job makes (JPEG, HEAD)
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/jobs/{id}/preview (the `GetJobPreview` operationId).
+	GetJobPreviewWithResponse(ctx context.Context, id string, params *GetJobPreviewParams, reqEditors ...RequestEditorFn) (*GetJobPreviewResponse, error)
 
 	// RetryJobWithResponse Run a failed or canceled job again
 	//
@@ -8730,6 +8841,75 @@ func (r JobEventsResponse) ContentType() string {
 	return ""
 }
 
+type GetJobPreviewResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationproblemJSON401 *Problem
+	// ApplicationproblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationproblemJSON403 *Problem
+	// ApplicationproblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationproblemJSON404 *Problem
+	// ApplicationproblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationproblemJSON422 *Problem
+	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationproblemJSON500 *Problem
+}
+
+// GetApplicationproblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r GetJobPreviewResponse) GetApplicationproblemJSON401() *Problem {
+	return r.ApplicationproblemJSON401
+}
+
+// GetApplicationproblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r GetJobPreviewResponse) GetApplicationproblemJSON403() *Problem {
+	return r.ApplicationproblemJSON403
+}
+
+// GetApplicationproblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r GetJobPreviewResponse) GetApplicationproblemJSON404() *Problem {
+	return r.ApplicationproblemJSON404
+}
+
+// GetApplicationproblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r GetJobPreviewResponse) GetApplicationproblemJSON422() *Problem {
+	return r.ApplicationproblemJSON422
+}
+
+// GetApplicationproblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r GetJobPreviewResponse) GetApplicationproblemJSON500() *Problem {
+	return r.ApplicationproblemJSON500
+}
+
+// GetBody returns the raw response body bytes
+func (r GetJobPreviewResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetJobPreviewResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetJobPreviewResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetJobPreviewResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // RetryJobResponse200Headers the declared response headers of an HTTP 200 response for RetryJob
 type RetryJobResponse200Headers struct {
 	CacheControl *string
@@ -10634,6 +10814,19 @@ func (c *ClientWithResponses) JobEventsWithResponse(ctx context.Context, id stri
 		return nil, err
 	}
 	return ParseJobEventsResponse(rsp)
+}
+
+// GetJobPreviewWithResponse Download the newest picture of what a running job makes (JPEG, HEAD)
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/jobs/{id}/preview (the `GetJobPreview` operationId).
+func (c *ClientWithResponses) GetJobPreviewWithResponse(ctx context.Context, id string, params *GetJobPreviewParams, reqEditors ...RequestEditorFn) (*GetJobPreviewResponse, error) {
+	rsp, err := c.GetJobPreview(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetJobPreviewResponse(rsp)
 }
 
 // RetryJobWithResponse Run a failed or canceled job again
@@ -12976,6 +13169,63 @@ func ParseJobEventsResponse(rsp *http.Response) (*JobEventsResponse, error) {
 			return nil, err
 		}
 		response.ApplicationproblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON500 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetJobPreviewResponse parses an HTTP response from a GetJobPreviewWithResponse call
+func ParseGetJobPreviewResponse(rsp *http.Response) (*GetJobPreviewResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetJobPreviewResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON403 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
 		var dest Problem

@@ -52,10 +52,26 @@ func (s *Signer) Link(id uuid.UUID, now time.Time) (pathAndQuery string, expires
 	return URL(id) + "?exp=" + exp + "&sig=" + s.sign(id, exp), expires
 }
 
+// PreviewLink returns the path and query of a signed link to the preview of a running job. It ends as Link's does.
+func (s *Signer) PreviewLink(job uuid.UUID, now time.Time) (pathAndQuery string, expires time.Time) {
+	expires = time.Unix((GridDay(now)+2)*int64(linkGrid/time.Second), 0).UTC()
+	exp := strconv.FormatInt(expires.Unix(), 10)
+	return "/api/v1/jobs/" + job.String() + "/preview?exp=" + exp + "&sig=" + s.signFor("preview", job, exp), expires
+}
+
+// VerifyPreview is Verify for a link of PreviewLink.
+func (s *Signer) VerifyPreview(job uuid.UUID, exp, sig string, now time.Time) error {
+	return s.verify("preview", job, exp, sig, now)
+}
+
 // Verify checks the query values of a signed link; ErrBadLink.
 func (s *Signer) Verify(id uuid.UUID, exp, sig string, now time.Time) error {
+	return s.verify("file", id, exp, sig, now)
+}
+
+func (s *Signer) verify(what string, id uuid.UUID, exp, sig string, now time.Time) error {
 	// The signature first and in constant time: an expiry that we did not write says nothing.
-	if !hmac.Equal([]byte(sig), []byte(s.sign(id, exp))) {
+	if !hmac.Equal([]byte(sig), []byte(s.signFor(what, id, exp))) {
 		return ErrBadLink
 	}
 	at, err := strconv.ParseInt(exp, 10, 64)
@@ -65,9 +81,12 @@ func (s *Signer) Verify(id uuid.UUID, exp, sig string, now time.Time) error {
 	return nil
 }
 
-func (s *Signer) sign(id uuid.UUID, exp string) string {
+func (s *Signer) sign(id uuid.UUID, exp string) string { return s.signFor("file", id, exp) }
+
+// signFor binds a link to what it leads to: a link to a file opens no preview.
+func (s *Signer) signFor(what string, id uuid.UUID, exp string) string {
 	mac := hmac.New(sha256.New, s.key)
-	mac.Write([]byte("apibr file 1\n" + id.String() + "\n" + exp))
+	mac.Write([]byte("apibr " + what + " 1\n" + id.String() + "\n" + exp))
 	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
 }
 

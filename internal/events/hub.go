@@ -60,6 +60,7 @@ type Hub struct {
 	last        int64 // highest number handed out
 	subscribers map[*Subscription]struct{}
 	sent        map[uuid.UUID]time.Time // last remote progress by job
+	previews    map[uuid.UUID][]byte    // newest picture by job that runs here
 }
 
 // NewHub makes a Hub; Run works it.
@@ -74,7 +75,7 @@ func NewHub(cfg Config) *Hub {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	return &Hub{cfg: cfg, origin: uuid.NewString(), kick: make(chan struct{}, 1), remote: make(chan Progress, 64), ready: make(chan struct{}),
-		subscribers: map[*Subscription]struct{}{}, sent: map[uuid.UUID]time.Time{}}
+		subscribers: map[*Subscription]struct{}{}, sent: map[uuid.UUID]time.Time{}, previews: map[uuid.UUID][]byte{}}
 }
 
 // Ready is closed when the hub knows where the events stand and hands out what follows.
@@ -268,11 +269,12 @@ func (h *Hub) Progress(p Progress) {
 	}
 }
 
-// Forget drops what the hub keeps of a job's progress; called when its run has ended.
+// Forget drops what the hub keeps of a job's progress and its preview; called when its run has ended.
 func (h *Hub) Forget(job uuid.UUID) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	delete(h.sent, job)
+	delete(h.previews, job)
 }
 
 func (h *Hub) passOn(ctx context.Context) {
@@ -302,10 +304,19 @@ func (h *Hub) spread(p Progress) {
 	}
 }
 
-// Preview hands a picture to the subscribers of this node. It never blocks.
+// LatestPreview is the newest picture of a job that runs on this node, until Forget. It must not be changed.
+func (h *Hub) LatestPreview(job uuid.UUID) (jpeg []byte, ok bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	jpeg, ok = h.previews[job]
+	return jpeg, ok
+}
+
+// Preview keeps a picture until the next one of the job or Forget, and hands it to the subscribers of this node. It never blocks.
 func (h *Hub) Preview(p Preview) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.previews[p.Job] = p.JPEG
 	for s := range h.subscribers {
 		if s.filter.wants(&p.Owner, &p.Job) {
 			s.pushPreview(p)

@@ -154,6 +154,7 @@ func (s *Server) registerJobs() {
 	s.registerUpdateJob()
 	huma.Register(s.api, huma.Operation{OperationID: "delete-job", Method: http.MethodDelete, Path: one, Summary: "Delete a job and its outputs", Tags: tag, DefaultStatus: http.StatusNoContent, Errors: []int{401, 404, 409}}, as(s, auth.Generate, s.deleteJob))
 	s.registerDownload(huma.Operation{OperationID: "get-job-content", Path: one + "/content", Summary: "Download the first output (Range, HEAD)", Tags: tag, Errors: []int{401, 404, 409}}, s.getJobContent)
+	s.registerPreview(tag)
 	huma.Register(s.api, huma.Operation{OperationID: "job-events", Method: http.MethodGet, Path: one + "/events", Summary: "Follow a job as server-sent events", Tags: tag, Errors: []int{401, 404}}, as(s, auth.Read, s.jobEvents))
 }
 

@@ -125,7 +125,7 @@ func open(c echo.Context) bool {
 	case path == "/healthz", path == "/readyz", path == "/metrics", path == "/login", path == "/api/v1/ws", path == auth.ProofPath,
 		strings.HasPrefix(path, "/api/openapi"), path == "/api/docs":
 		return true
-	case strings.HasPrefix(path, "/api/v1/files/") && c.QueryParam("sig") != "":
+	case c.QueryParam("sig") != "" && (strings.HasPrefix(path, "/api/v1/files/") || strings.HasPrefix(path, "/api/v1/jobs/") && strings.HasSuffix(path, "/preview")):
 		return true
 	default:
 		return !strings.HasPrefix(path, "/api/")

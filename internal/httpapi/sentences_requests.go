@@ -48,6 +48,7 @@ var requestSentences = map[string]string{
 	"this version has no chains of steps yet: send the steps one by one, each with the job id of the one before":     "esta versão ainda não tem cadeias de passos: envie os passos um a um, cada um com o id do trabalho anterior",
 	"this version has no templates yet":                                                                              "esta versão ainda não tem modelos de projeto",
 	"this version has no webhooks yet: wait with ?wait=60, or read the job until it has ended":                       "esta versão ainda não tem webhooks: espere com ?wait=60, ou leia o trabalho até que termine",
+	"the job has no preview: there is one only while it runs, and only of engines that show what they make":          "o trabalho não tem prévia: só há uma enquanto ele é executado, e só de motores que mostram o que estão criando",
 	"this version does not export projects yet: GET /api/v1/jobs/{id}/content downloads a result":                    "esta versão ainda não exporta projetos: GET /api/v1/jobs/{id}/content baixa um resultado",
 	"this version has no passwords yet: POST /api/v1/auth/link makes a link that signs a browser in":                 "esta versão ainda não tem senhas: POST /api/v1/auth/link cria um link que autentica um navegador",
 	"this version has no scraper yet":                                                                                "esta versão ainda não tem scraper",

@@ -188,7 +188,7 @@ func (e *eventStream) write(text []byte) {
 
 // progressMessage is the same on sockets and streams.
 func (s *Server) progressMessage(ctx context.Context, p *events.Progress) map[string]any {
-	return map[string]any{"type": "progress", "job_id": p.Job, "progress": p.Fraction, "progress_detail": s.spokenDetail(ctx, p.Detail)}
+	return map[string]any{"type": "progress", "job_id": p.Job, "progress": p.Fraction, "progress_detail": s.withPreview(ctx, p.Job, s.spokenDetail(ctx, p.Detail))}
 }
 
 // spokenDetail is a progress_detail with its message in the caller's language.

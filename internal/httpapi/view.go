@@ -57,7 +57,7 @@ type ProgressDetail struct {
 	TotalSteps int      `json:"total_steps"`
 	Message    *string  `json:"message" nullable:"true"`
 	ETASeconds *float64 `json:"eta_seconds" nullable:"true"`
-	PreviewURL *string  `json:"preview_url" nullable:"true"`
+	PreviewURL *string  `json:"preview_url" nullable:"true" doc:"The newest picture of what is made, while the job runs on this node and has one; needs no header"`
 }
 
 // Warning tells something that did not stop the job.
@@ -235,7 +235,7 @@ func (s *Server) setProgress(ctx context.Context, v *Job, job *jobs.Job, outlook
 	}
 	if p := job.Progress; p != nil && job.Status == jobs.Processing {
 		v.Progress = p.Value
-		v.ProgressDetail = &ProgressDetail{Stage: p.Stage, Step: p.Step, TotalSteps: p.TotalSteps, Message: orNull(s.spoken(ctx, p.Message)), ETASeconds: p.ETASeconds, PreviewURL: orNull(p.PreviewURL)}
+		v.ProgressDetail = &ProgressDetail{Stage: p.Stage, Step: p.Step, TotalSteps: p.TotalSteps, Message: orNull(s.spoken(ctx, p.Message)), ETASeconds: p.ETASeconds, PreviewURL: orNull(s.previewLink(ctx, job.ID))}
 	}
 }
 

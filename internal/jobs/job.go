@@ -242,7 +242,6 @@ type Progress struct {
 	TotalSteps int      `json:"total_steps"`
 	Message    string   `json:"message"`
 	ETASeconds *float64 `json:"eta_seconds"`
-	PreviewURL string   `json:"preview_url,omitempty"`
 	// Fence of the attempt that it belongs to.
 	Fence     int64     `json:"-"`
 	UpdatedAt time.Time `json:"-"`

@@ -54,10 +54,11 @@ func (a *attempt) run(ctx context.Context) {
 	if cause := context.Cause(ctx); err != nil && cause != nil {
 		err = cause
 	}
+	// Before the end is told: from then on there is no preview.
+	a.runner.cfg.Hub.Forget(a.claimed.ID)
 	writing, written := a.runner.forWriting(ctx)
 	defer written()
 	a.conclude(writing, result, err)
-	a.runner.cfg.Hub.Forget(a.claimed.ID)
 }
 
 // execute makes the result: every file of it is in the blob store when it returns without an error.

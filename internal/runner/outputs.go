@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -142,10 +143,10 @@ func kindOf(mime string) jobs.Kind {
 
 // outputMetadata is what the engine says of the file, and what everybody must be able to see: who made it, and that it is a draft.
 func (a *attempt) outputMetadata(file sidecar.File) map[string]any {
-	metadata := map[string]any{"quality": a.claimed.Quality, "engine": string(a.manifest.ID), "ai_generated": true, "seed": a.result.Seed}
-	for name, value := range file.Metadata {
-		metadata[name] = value
-	}
+	metadata := map[string]any{"seed": a.result.Seed}
+	maps.Copy(metadata, file.Metadata)
+	// Last: an engine has no say in these.
+	maps.Copy(metadata, map[string]any{"quality": a.claimed.Quality, "engine": string(a.manifest.ID), "ai_generated": true})
 	return metadata
 }
 
