@@ -83,6 +83,7 @@ func DiskFull(err error) bool {
 func New(ctx context.Context, c *config.Config, log *slog.Logger) (app *App, err error) {
 	a := &App{config: c, log: log, metrics: telemetry.NewMetrics(), host: device.NewHost(""), boot: uuid.New()}
 	a.stack = lifecycle.New(log)
+	a.limitMemory()
 	defer func() {
 		if err != nil {
 			a.Close()

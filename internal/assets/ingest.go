@@ -15,6 +15,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/apibr/studio/internal/blob"
+	"github.com/apibr/studio/internal/fetch"
 	"github.com/apibr/studio/internal/media"
 )
 
@@ -65,6 +66,19 @@ func (s *Service) IngestRef(ctx context.Context, ref string, req IngestRequest) 
 	if err != nil {
 		return nil, err
 	}
+	return s.ingestBody(ctx, body, req)
+}
+
+// IngestData is IngestRef of a data: URI that is not held in memory.
+func (s *Service) IngestData(ctx context.Context, uri io.Reader, req IngestRequest) (*Asset, error) {
+	body, err := s.cfg.Fetch.OpenData(uri)
+	if err != nil {
+		return nil, err
+	}
+	return s.ingestBody(ctx, body, req)
+}
+
+func (s *Service) ingestBody(ctx context.Context, body *fetch.Body, req IngestRequest) (*Asset, error) {
 	defer body.Close()
 	req.Reader, req.Path, req.Origin = body, "", Remote
 	if req.Filename == "" {

@@ -323,4 +323,7 @@ func positive(n int) *int {
 	return &n
 }
 
+// TempDir is where files may lie while they are received; it is emptied at start.
+func (s *Service) TempDir() string { return s.cfg.TempDir }
+
 func (s *Service) temp(name string) string { return filepath.Join(s.cfg.TempDir, name) }

@@ -89,7 +89,7 @@ func (c *Config) checkPositive(require func(ok bool, format string, args ...any)
 		"media.max_audio_seconds": m.MaxAudioSeconds, "media.max_video_seconds": m.MaxVideoSeconds,
 		"media.max_streams": float64(m.MaxStreams), "media.fetch_timeout": float64(m.FetchTimeout),
 		"media.probe_timeout": float64(m.ProbeTimeout), "media.work_timeout": float64(m.WorkTimeout), "media.max_wait": float64(m.MaxWait),
-		"http.max_json_bytes": float64(c.HTTP.MaxJSONBytes), "http.read_timeout": float64(c.HTTP.ReadTimeout),
+		"http.max_json_bytes": float64(c.HTTP.MaxJSONBytes), "http.max_text_bytes": float64(c.HTTP.MaxTextBytes), "http.read_timeout": float64(c.HTTP.ReadTimeout),
 		"http.write_timeout": float64(c.HTTP.WriteTimeout), "http.idle_timeout": float64(c.HTTP.IdleTimeout),
 		"http.min_rate": float64(c.HTTP.MinRate), "http.drain_bytes": float64(c.HTTP.DrainBytes),
 		"http.drain_timeout": float64(c.HTTP.DrainTimeout), "server.max_connections": float64(c.Server.MaxConnections),

@@ -59,6 +59,9 @@ type Server struct {
 	// the limit of open files allows. Defaults 512 and 256.
 	MaxConnections           int `koanf:"max_connections"`
 	MaxConnectionsPerAddress int `koanf:"max_connections_per_address"`
+	// MemoryLimit is what the server's own process should stay below; engines have theirs. GOMEMLIMIT wins. 0, the default, is an
+	// eighth of the computer's memory, 1 to 4 GiB.
+	MemoryLimit Size `koanf:"memory_limit"`
 }
 
 // GPU says what the studio may use of the graphics card.
@@ -228,6 +231,7 @@ type Voices struct {
 // HTTP are the API's own limits.
 type HTTP struct {
 	MaxJSONBytes Size          `koanf:"max_json_bytes"` // default 64MiB: data: URIs travel in JSON
+	MaxTextBytes Size          `koanf:"max_text_bytes"` // of a body without its files and data: URIs; default 1MiB
 	ReadTimeout  time.Duration `koanf:"read_timeout"`   // of a request's headers and of a pause in an upload; default 30s
 	WriteTimeout time.Duration `koanf:"write_timeout"`  // of a caller that takes nothing of an answer; default 30s
 	IdleTimeout  time.Duration `koanf:"idle_timeout"`   // of a connection without a request; default 2m
@@ -270,7 +274,7 @@ func Default() *Config {
 		Media: Media{MaxUploadBytes: 500 << 20, MaxImagePixels: 50e6, MaxImageSide: 16384, MaxVideoPixels: 3840 * 2160, MaxAudioSeconds: 3600, MaxVideoSeconds: 600,
 			MaxStreams: 8, AllowedHosts: []string{}, FetchTimeout: time.Minute, ProbeTimeout: time.Minute, WorkTimeout: 15 * time.Minute, MaxWait: time.Minute},
 		Voices: Voices{MinSeconds: 3},
-		HTTP: HTTP{MaxJSONBytes: 64 << 20, ReadTimeout: 30 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MinRate: 1 << 10,
+		HTTP: HTTP{MaxJSONBytes: 64 << 20, MaxTextBytes: 1 << 20, ReadTimeout: 30 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MinRate: 1 << 10,
 			DrainBytes: 1 << 30, DrainTimeout: time.Minute},
 		Auth: Auth{Recheck: time.Minute},
 		Log:  Log{Level: "info", Format: "text"},

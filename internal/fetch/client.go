@@ -71,7 +71,10 @@ func IsRef(s string) bool {
 // Open starts reading an https URL or a data: URI. The caller closes the body. Fails with *Error.
 func (c *Client) Open(ctx context.Context, ref string) (*Body, error) {
 	if len(ref) >= 5 && strings.EqualFold(ref[:5], "data:") {
-		return openData(ref, c.cfg.MaxBytes)
+		if tooLong(ref, c.cfg.MaxBytes) {
+			return nil, dataTooLarge(c.cfg.MaxBytes)
+		}
+		return c.OpenData(strings.NewReader(ref))
 	}
 	u, err := url.Parse(ref)
 	if err != nil {

@@ -1,36 +1,38 @@
 package fetch
 
 import (
+	"bufio"
 	"encoding/base64"
+	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
-	"net/url"
 	"strings"
 )
 
-// openData reads a data: URI (RFC 2397). Its media type is not believed: the bytes decide later. White space inside the
-// base64 is dropped, since n8n and mail programs break lines, and both alphabets and missing padding are taken.
-func openData(uri string, limit int64) (*Body, error) {
-	head, payload, ok := strings.Cut(uri[len("data:"):], ",")
-	if !ok {
+// OpenData reads a data: URI (RFC 2397) as a stream. Its media type is not believed: the bytes decide later. White space
+// inside the base64 is dropped, since n8n and mail programs break lines, and both alphabets and missing padding are taken.
+func (c *Client) OpenData(uri io.Reader) (*Body, error) {
+	in := bufio.NewReader(uri)
+	head, err := in.ReadString(',') // the URI is bounded by whoever read the request
+	if err != nil || len(head) < len("data:,") {
 		return nil, &Error{BadURL, "this data: URI has no comma: write data:audio/mpeg;base64,AAAA..."}
 	}
-	if strings.Contains(payload, "%") {
-		text, err := url.PathUnescape(payload)
-		if err != nil {
-			return nil, &Error{BadURL, "this data: URI is not escaped rightly: use base64"}
-		}
-		payload = text
+	var r io.Reader = &unescaping{in: in}
+	head = strings.ToLower(strings.TrimSpace(strings.TrimSuffix(head, ",")))
+	if strings.HasSuffix(head, ";base64") {
+		r = base64.NewDecoder(base64.RawStdEncoding, &alphabet{in: r})
 	}
-	r := io.Reader(strings.NewReader(payload))
-	if strings.HasSuffix(strings.ToLower(strings.TrimSpace(head)), ";base64") {
-		// Four characters give three bytes: too large is known before anything is decoded.
-		if int64(len(payload))/4*3 > limit+limit/10+1024 {
-			return nil, dataTooLarge(limit)
-		}
-		r = base64.NewDecoder(base64.RawStdEncoding, &alphabet{s: payload})
-	}
+	limit := c.cfg.MaxBytes
 	return &Body{ReadCloser: &dataBody{r: r, left: limit, limit: limit}, Size: -1}, nil
+}
+
+// tooLong tells before anything is decoded that base64 is too large: four characters give three bytes.
+func tooLong(uri string, limit int64) bool {
+	head, payload, _ := strings.Cut(uri, ",")
+	const escape = 2 // characters more than what it stands for
+	length := int64(len(payload) - escape*strings.Count(payload, "%"))
+	return strings.HasSuffix(strings.ToLower(strings.TrimSpace(head)), ";base64") && length/4*3 > limit+limit/10+1024
 }
 
 func dataTooLarge(limit int64) error {
@@ -48,7 +50,8 @@ func (d *dataBody) Read(p []byte) (int, error) {
 	if d.left -= int64(n); d.left < 0 {
 		return 0, dataTooLarge(d.limit)
 	}
-	if err != nil && err != io.EOF { //nolint:errorlint // readers return it bare
+	var ours *Error
+	if err != nil && err != io.EOF && !errors.As(err, &ours) { //nolint:errorlint // readers return it bare
 		return n, &Error{BadURL, "the base64 of this data: URI is damaged or cut short"}
 	}
 	return n, err
@@ -56,27 +59,53 @@ func (d *dataBody) Read(p []byte) (int, error) {
 
 func (d *dataBody) Close() error { return nil }
 
-// alphabet hands on base64 text without white space and padding, in the standard alphabet.
-type alphabet struct{ s string }
+// unescaping hands on text with its percent escapes decoded.
+type unescaping struct{ in *bufio.Reader }
 
-func (a *alphabet) Read(p []byte) (int, error) {
-	n := 0
-	for n < len(p) && len(a.s) > 0 {
-		c := a.s[0]
-		a.s = a.s[1:]
-		switch c {
-		case ' ', '\t', '\r', '\n', '=':
-			continue
-		case '-':
-			c = '+'
-		case '_':
-			c = '/'
+func (u *unescaping) Read(p []byte) (int, error) {
+	for n := range p {
+		c, err := u.in.ReadByte()
+		if err != nil {
+			return n, err
+		}
+		if c == '%' {
+			digits, err := u.in.Peek(2)
+			var value [1]byte
+			if err == nil {
+				_, err = hex.Decode(value[:], digits)
+			}
+			if err != nil {
+				return n, &Error{BadURL, "this data: URI is not escaped rightly: use base64"}
+			}
+			_, _ = u.in.Discard(len(digits))
+			c = value[0]
 		}
 		p[n] = c
-		n++
 	}
-	if n == 0 && len(p) > 0 {
-		return 0, io.EOF
+	return len(p), nil
+}
+
+// alphabet hands on base64 text without white space and padding, in the standard alphabet.
+type alphabet struct{ in io.Reader }
+
+func (a *alphabet) Read(p []byte) (int, error) {
+	for {
+		n, err := a.in.Read(p)
+		kept := 0
+		for _, c := range p[:n] {
+			switch c {
+			case ' ', '\t', '\r', '\n', '=':
+				continue
+			case '-':
+				c = '+'
+			case '_':
+				c = '/'
+			}
+			p[kept] = c
+			kept++
+		}
+		if kept > 0 || err != nil || len(p) == 0 {
+			return kept, err
+		}
 	}
-	return n, nil
 }

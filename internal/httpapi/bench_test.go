@@ -77,7 +77,7 @@ func newBench(t *testing.T, options ...func(*Config)) *bench {
 	b.jobs = jobs.New(jobs.Config{Pool: b.pool, Hub: b.hub, NodeID: uuid.New(), BootID: uuid.New(), KernelBootID: "k", Log: quiet})
 	_, err = b.jobs.Recover(b.ctx)
 	require.NoError(t, err)
-	b.asset, err = assets.New(assets.Config{Pool: b.pool, Blobs: b.blobs, TempDir: b.blobs.TempDir(), Fetch: fetch.New(fetch.Config{MaxBytes: 1 << 20, Log: quiet}), MaxBytes: 64 << 20,
+	b.asset, err = assets.New(assets.Config{Pool: b.pool, Blobs: b.blobs, TempDir: b.blobs.TempDir(), Fetch: fetch.New(fetch.Config{MaxBytes: 64 << 20, Log: quiet}), MaxBytes: 64 << 20,
 		Media: media.New(media.Config{FFmpeg: os.Getenv("APIBR_FFMPEG"), Venvs: []string{"../../.venv-draft"}, Log: quiet}), Log: quiet})
 	require.NoError(t, err)
 	signer, err := assets.NewSigner(filepath.Join(dir, "sign.key"))

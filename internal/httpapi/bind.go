@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"mime"
 	"mime/multipart"
 	"net/http"
@@ -23,17 +24,15 @@ import (
 	"github.com/apibr/studio/internal/netlimit"
 )
 
-const (
-	// longestFormValue bounds one text field of a form; longer things are files.
-	longestFormValue = 1 << 20
-	// mostParts bounds a form.
-	mostParts = 64
-)
+// mostParts bounds a form.
+const mostParts = 64
 
 // fields is a bound request: canonical names, values as JSON has them, and the files that came with it or were fetched for it.
 type fields struct {
 	values map[string]any
 	files  map[string]*assets.Asset
+	// deeper are files that came inside a value; their ids are in it.
+	deeper []*assets.Asset
 	// empty are the fields that were sent without a value.
 	empty map[string]bool
 	// checked: the body was read to its end. What is wrong with it is in wrong, and values holds the rest.
@@ -93,7 +92,8 @@ type binder struct {
 	assets   *assets.Service
 	schema   *huma.Schema
 	registry huma.Registry
-	maxJSON  int64
+	// maxJSON bounds a JSON body, maxText what of a body is text, in bytes.
+	maxJSON, maxText int64
 	// pause is the longest time in which nothing of a body arrives.
 	pause time.Duration
 }
@@ -113,7 +113,7 @@ func (b *binder) bind(c echo.Context, p auth.Principal) (*fields, error) {
 	case kind == "multipart/form-data" && params["boundary"] != "":
 		raw, err = b.readForm(r.Context(), multipart.NewReader(body, params["boundary"]), p, f, check)
 	case kind == "application/json" || kind == "":
-		raw, err = b.readJSON(body)
+		raw, err = b.readJSON(r.Context(), body, p, f, check)
 	default:
 		return f, ofStatus(http.StatusUnsupportedMediaType)
 	}
@@ -184,26 +184,6 @@ func brokenOff() *Problem {
 	return newProblem(422, "bad_body", "The request cannot be read", "the request ends early: send it again")
 }
 
-func (b *binder) readJSON(body io.Reader) (map[string]any, error) {
-	limited := &io.LimitedReader{R: body, N: b.maxJSON + 1}
-	var raw map[string]any
-	err := decodeJSON(limited, &raw)
-	var p *Problem
-	switch {
-	case limited.N <= 0:
-		return nil, newProblem(413, "too_large", "The request is too large", fmt.Sprintf("the JSON body is larger than %d bytes: raise http.max_json_bytes or send files as multipart/form-data", b.maxJSON))
-	case errors.As(err, &p):
-		return nil, p
-	case errors.Is(err, errMoreJSON):
-		return nil, newProblem(422, "bad_json", "The body is no JSON object", "there is something after the JSON object: send one object")
-	case err != nil:
-		return nil, newProblem(422, "bad_json", "The body is no JSON object", jsonTrouble(err))
-	case raw == nil:
-		return nil, newProblem(422, "bad_json", "The body is no JSON object", "the body must be a JSON object")
-	}
-	return raw, nil
-}
-
 func jsonTrouble(err error) string {
 	var syntax *json.SyntaxError
 	if errors.As(err, &syntax) {
@@ -220,11 +200,14 @@ const mostSkipped = 8 << 20
 
 // readForm returns the texts of a form; its files are in f. A file that is refused is told with what else is wrong.
 func (b *binder) readForm(ctx context.Context, form *multipart.Reader, p auth.Principal, f *fields, check *checker) (map[string]any, error) {
-	raw, skipped := map[string]any{}, int64(0)
+	raw, skipped, texts := map[string]any{}, int64(0), int64(0)
 	for parts := 0; ; parts++ {
 		part, err := form.NextPart()
 		if errors.Is(err, io.EOF) {
 			return raw, nil
+		}
+		if err != nil && len(check.found) > 0 {
+			return nil, check.problem() // what is wrong with the request is known; the rest of it does not come
 		}
 		if err != nil {
 			return nil, formTrouble(err)
@@ -234,7 +217,7 @@ func (b *binder) readForm(ctx context.Context, form *multipart.Reader, p auth.Pr
 		}
 		switch {
 		case !isFile(part):
-			err = b.readText(part, raw)
+			texts, err = b.readText(part, raw, texts)
 		case len(check.found) == 0:
 			err = b.readFile(ctx, part, p, f, check)
 		}
@@ -264,20 +247,21 @@ func formTrouble(err error) error {
 	return newProblem(422, "bad_form", "The form cannot be read", "the multipart form is broken or ends early: send it again")
 }
 
-func (b *binder) readText(part *multipart.Part, raw map[string]any) error {
+// readText takes a text in; texts are the bytes of those before it, and then of all.
+func (b *binder) readText(part *multipart.Part, raw map[string]any, texts int64) (int64, error) {
 	name := part.FormName()
-	content, err := io.ReadAll(io.LimitReader(part, longestFormValue+1))
+	content, err := io.ReadAll(io.LimitReader(part, b.maxText-texts+1))
 	if err != nil {
-		return formTrouble(err)
+		return texts, formTrouble(err)
 	}
-	if len(content) > longestFormValue {
-		return invalid(clip(name), "the field is longer than 1 MiB: send it as a file")
+	if texts += int64(len(content)); texts > b.maxText {
+		return texts, tooLarge("the texts of the form are longer than %d bytes: raise http.max_text_bytes, or send files with a filename", b.maxText)
 	}
 	if _, twice := raw[name]; twice {
-		return invalid(clip(name), fmt.Sprintf("%s was sent twice", clip(name)))
+		return texts, invalid(clip(name), fmt.Sprintf("%s was sent twice", clip(name)))
 	}
 	raw[name] = string(content)
-	return nil
+	return texts, nil
 }
 
 // readFile takes a file in. A refusal of it is left to check; the error is of the request itself, or ours.
@@ -346,7 +330,11 @@ func onField(err error, name string) error {
 
 // discard throws away the files of a request that came to nothing. The request's own end must not keep them.
 func (s *Server) discard(ctx context.Context, p auth.Principal, f *fields) {
-	for name, asset := range f.files {
+	all := maps.Clone(f.files)
+	for i, asset := range f.deeper {
+		all[fmt.Sprintf("file %d inside a value", i+1)] = asset
+	}
+	for name, asset := range all {
 		if err := s.cfg.Assets.Delete(context.WithoutCancel(ctx), p.Owner, asset.ID); err != nil {
 			s.cfg.Log.WarnContext(ctx, "a refused request's file was not deleted", "field", name, "err", err)
 		}

@@ -1,11 +1,8 @@
 package httpapi
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"math"
 	"regexp"
 	"strconv"
@@ -16,22 +13,6 @@ import (
 
 // The fields of a form are texts, and some clients send JSON whose values are texts too. So a value is taken in each spelling that is
 // certain, whatever the kind of the body: a number, true, false, a list or an object may be the text of one, and a number may be a text.
-
-// decodeJSON reads one JSON value. Numbers stay as they are written, so that a long one loses no digit where a text is wanted.
-func decodeJSON(r io.Reader, value any) error {
-	decoder := json.NewDecoder(r)
-	decoder.UseNumber()
-	if err := decoder.Decode(value); err != nil {
-		return err
-	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return errMoreJSON
-	}
-	return nil
-}
-
-// errMoreJSON: something follows the value.
-var errMoreJSON = errors.New("more than one JSON value")
 
 // isEmpty says whether a value is the same as none: null, an empty text, and blanks or the text null where text is not what is wanted.
 func (c *checker) isEmpty(schema *huma.Schema, value any, name string) bool {
@@ -115,8 +96,8 @@ func asJSON(value any) any {
 	if !isText {
 		return value
 	}
-	var decoded any
-	if err := decodeJSON(bytes.NewReader([]byte(text)), &decoded); err != nil {
+	decoded, err := decodeJSON([]byte(text))
+	if err != nil {
 		return nil
 	}
 	return decoded

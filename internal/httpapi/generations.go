@@ -158,7 +158,7 @@ func (s *Server) wait(ctx context.Context, job *jobs.Job, longest time.Duration)
 func (s *Server) binderFor(body reflect.Type) *binder {
 	registry := s.api.OpenAPI().Components.Schemas
 	schema := registry.Schema(body, true, body.Name())
-	return &binder{assets: s.cfg.Assets, schema: registry.SchemaFromRef(schema.Ref), registry: registry, maxJSON: s.cfg.MaxJSONBytes, pause: s.cfg.ReadTimeout}
+	return &binder{assets: s.cfg.Assets, schema: registry.SchemaFromRef(schema.Ref), registry: registry, maxJSON: s.cfg.MaxJSONBytes, maxText: s.cfg.MaxTextBytes, pause: s.cfg.ReadTimeout}
 }
 
 // setBody shows the body in the document. Given at Register, huma would read it itself, a whole upload into memory.

@@ -106,7 +106,6 @@ var sentences = map[string]string{
 	"the body is empty or ends early: send a JSON object":       "o corpo está vazio ou termina antes da hora: envie um objeto JSON",
 	"the form has more than %d parts":                           "o formulário tem mais de %s partes",
 	"the multipart form is broken or ends early: send it again": "o formulário multipart está danificado ou termina antes da hora: envie de novo",
-	"the field is longer than 1 MiB: send it as a file":         "o campo tem mais de 1 MiB: envie como arquivo",
 	"%s was sent twice":                                         "%s foi enviado duas vezes",
 	"%s is a value, not a file: send it without a filename":     "%s é um valor, não um arquivo: envie sem nome de arquivo",
 	"%s is not a parameter of this address":                     "%s não é um parâmetro deste endereço",

@@ -60,6 +60,8 @@ type Config struct {
 	TrustForwarded bool
 	// MaxJSONBytes of a JSON body. Default 64 MiB.
 	MaxJSONBytes int64
+	// MaxTextBytes of a body without its files and data: URIs. Default 1 MiB.
+	MaxTextBytes int64
 	// ReadTimeout of headers, and of a pause in a body. Default 30 s.
 	ReadTimeout time.Duration
 	// IdleTimeout is how long a connection without a request stays open. Default 2 minutes.
@@ -83,6 +85,9 @@ type Config struct {
 func (c *Config) setDefaults() {
 	if c.MaxJSONBytes == 0 {
 		c.MaxJSONBytes = 64 << 20
+	}
+	if c.MaxTextBytes == 0 {
+		c.MaxTextBytes = 1 << 20
 	}
 	if c.ReadTimeout == 0 {
 		c.ReadTimeout = 30 * time.Second

@@ -37,7 +37,7 @@ func (s *Server) registerUpdateJob() {
 	s.setBody(s.api.OpenAPI().Paths[path].Patch, b)
 }
 
-func (s *Server) updateJob(ctx context.Context, p auth.Principal, in *updateJobInput, b *binder) (*jobAnswer, error) {
+func (s *Server) updateJob(ctx context.Context, p auth.Principal, in *updateJobInput, b *binder) (answer *jobAnswer, err error) {
 	id, err := in.uuid()
 	if err != nil {
 		return nil, err
@@ -47,6 +47,11 @@ func (s *Server) updateJob(ctx context.Context, p auth.Principal, in *updateJobI
 		return nil, err
 	}
 	f, err := b.bind(in.echo, p)
+	defer func() {
+		if err != nil {
+			s.discard(ctx, p, f)
+		}
+	}()
 	if err != nil {
 		return nil, err
 	}
