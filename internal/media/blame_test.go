@@ -25,7 +25,7 @@ func faulty(t testing.TB, script string) string {
 // Whatever the computer does to ffmpeg says nothing of the file.
 func TestOnlyAnExitStatusOfFFmpegBlamesTheFile(t *testing.T) {
 	t.Parallel()
-	sound := fixture(t, "a.wav")
+	sound := fixture(t, "a.flac")
 	for name, script := range map[string]string{
 		"killed, as when memory is short":       `kill -KILL $$`,
 		"a crash":                               `kill -SEGV $$`,
@@ -71,7 +71,7 @@ func requireUnavailable(t *testing.T, err error) {
 
 func TestAProgramThatIsGoneIsLookedForAgain(t *testing.T) {
 	t.Parallel()
-	sound := fixture(t, "a.wav")
+	sound := fixture(t, "a.flac")
 	program := faulty(t, `exec "$FFMPEG" "$@"`)
 	p := New(Config{FFmpeg: program})
 	_, err := p.Probe(context.Background(), sound)
@@ -87,10 +87,10 @@ func TestAProgramThatIsGoneIsLookedForAgain(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// TestTimeIsTheProcessors: a file is to blame for the work that it makes, and the computer for a program that gets no turn.
+// TestTimeIsTheProcessors: a file is to blame for the work that it makes, the computer for a program that gets no turn.
 func TestTimeIsTheProcessors(t *testing.T) {
 	t.Parallel()
-	sound := fixture(t, "a.wav")
+	sound := fixture(t, "a.flac")
 	limited := func(script string, slowest int) *Processor {
 		p := New(Config{ProbeTimeout: 10 * time.Millisecond, WorkTimeout: 10 * time.Millisecond, FFmpeg: faulty(t, script)})
 		p.slowest = slowest

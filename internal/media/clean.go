@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 
 	"github.com/apibr/studio/internal/blob"
 	"github.com/apibr/studio/internal/disk"
@@ -23,6 +24,9 @@ func (p *Processor) Clean(ctx context.Context, src, dst string) error {
 	if c.kind == Image {
 		_, err := rewriteFile(c.mime, src, dst, nil)
 		return diskError(err)
+	}
+	if c == wav {
+		return cleanWAV(src, dst)
 	}
 	return p.remux(ctx, src, dst, c, nil)
 }
@@ -58,7 +62,17 @@ func (p *Processor) remux(ctx context.Context, src, dst string, c container, tag
 		// An M4A under a brand of MP4 stays playable either way; only the muxer's own checks differ.
 		mux = "mp4"
 	}
-	args := []string{"-map", "0:V?", "-map", "0:a?", "-map_metadata", "-1", "-map_chapters", "-1", "-c", "copy",
+	codec := "copy"
+	if c == flac {
+		streamed, err := streamedFLAC(src)
+		if err != nil {
+			return err
+		}
+		if streamed { // a copy would keep the header that does not know its length; another encoding has the same sound
+			codec = "flac"
+		}
+	}
+	args := []string{"-map", "0:V?", "-map", "0:a?", "-map_metadata", "-1", "-map_chapters", "-1", "-c", codec,
 		"-fflags", "+bitexact", "-flags", "+bitexact"}
 	args = append(args, tags...)
 	switch c.demux {
@@ -80,6 +94,10 @@ func (p *Processor) convert(ctx context.Context, src, dst string, c container, a
 	if err != nil {
 		return fmt.Errorf("convert: %w", err)
 	}
+	read, err := demuxer(src, c)
+	if err != nil {
+		return err
+	}
 	// Made here, so that an existing file is never written over.
 	f, err := os.OpenFile(out, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -87,10 +105,7 @@ func (p *Processor) convert(ctx context.Context, src, dst string, c container, a
 	}
 	f.Close()
 	// The output protocol is file too; the whitelist before -i binds the input and what it could refer to.
-	all := []string{"-v", "error", "-xerror", "-protocol_whitelist", "file"}
-	if c.demux != "" {
-		all = append(all, "-f", c.demux)
-	}
+	all := append([]string{"-v", "error", "-xerror", "-protocol_whitelist", "file"}, read...)
 	all = append(append(append(all, "-i", "file:"+in), args...), "file:"+out)
 	_, stderr, err := p.runFFmpeg(ctx, p.workLimit(), all...)
 	if err == nil {
@@ -105,9 +120,16 @@ func (p *Processor) convert(ctx context.Context, src, dst string, c container, a
 	case shortOfHandles(stderr):
 		return errInterrupted
 	}
+	if m := foreignCodec.FindStringSubmatch(stderr); m != nil {
+		return &InputError{ErrUnsupported, "the " + c.name + " file holds " + m[1] + ", which is not accepted there: " +
+			"send WAV, MP3 or M4A sound with AAC, or MP4 video with H.264 and AAC"}
+	}
 	p.log().WarnContext(ctx, "ffmpeg gave up", "error", err, "stderr", stderr)
 	return &InputError{ErrCorrupt, "the " + c.name + " file could not be read to its end: it is damaged"}
 }
+
+// foreignCodec is what ffmpeg says of a stream that the container cannot hold.
+var foreignCodec = regexp.MustCompile(`Could not find tag for codec (\w+) in stream`)
 
 // xmpUUID marks a top-level box of an MP4 as XMP (XMP specification part 3).
 var xmpUUID = [16]byte{0xBE, 0x7A, 0xCF, 0xCB, 0x97, 0xA9, 0x42, 0xE8, 0x9C, 0x71, 0x99, 0x94, 0x91, 0xE3, 0xAF, 0xAC}

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"io"
 )
 
@@ -54,8 +55,23 @@ func rewriteJPEG(src io.ReadSeeker, dst io.Writer, xmp []byte) (facts, error) {
 			marker, err = w.segment(marker)
 		}
 	}
+	if errors.Is(err, errNoEOI) {
+		if !w.scans.full() {
+			return w.f, cutShort("JPEG")
+		}
+		// Cameras and servers lose the last two bytes; every viewer shows such a picture, if it is all there.
+		if w.f.whole, err = src.Seek(0, io.SeekEnd); err != nil {
+			return w.f, err
+		}
+		w.f.ending = "\xFF\xD9"
+		_, err = dst.Write([]byte(w.f.ending))
+		return w.f, err
+	}
 	return w.f, readErr(err, "JPEG")
 }
+
+// errNoEOI says that the file ended inside coded data, where the end marker may be all that is missing.
+var errNoEOI = errors.New("media: no end marker")
 
 type jpegWalk struct {
 	r       *bufio.Reader
@@ -64,6 +80,7 @@ type jpegWalk struct {
 	xmp     []byte
 	begun   bool // past APP0: the place for XMP
 	scanned bool
+	scans   jpegScans
 }
 
 func (j *jpegWalk) marker() (byte, error) {
@@ -111,7 +128,12 @@ func (j *jpegWalk) segment(marker byte) (byte, error) {
 	}
 	if marker == jpegSOS {
 		j.scanned = true
-		return j.entropy()
+		j.scans.begin(data)
+		marker, err := j.entropy()
+		if err == io.EOF { //nolint:errorlint // bufio returns it bare
+			return 0, errNoEOI
+		}
+		return marker, err
 	}
 	return j.marker()
 }
@@ -136,6 +158,7 @@ func (j *jpegWalk) look(marker byte, data []byte) []byte {
 	case marker >= jpegAPP0 && marker <= jpegAPP15, marker == jpegCOM:
 		return nil
 	case marker >= 0xC0 && marker <= 0xCF && marker != 0xC4 && marker != 0xC8 && marker != 0xCC && len(data) >= 5:
+		j.scans.frame(data)
 		j.f.height, j.f.width = int(binary.BigEndian.Uint16(data[1:])), int(binary.BigEndian.Uint16(data[3:]))
 	}
 	if data == nil {
@@ -156,6 +179,9 @@ func (j *jpegWalk) entropy() (byte, error) {
 	for {
 		part, err := j.r.ReadSlice(0xFF)
 		if err != nil && err != bufio.ErrBufferFull { //nolint:errorlint // bufio returns it bare
+			if _, werr := j.w.Write(part); werr != nil { // the end marker may be all that is missing
+				return 0, werr
+			}
 			return 0, err
 		}
 		full := err != nil
@@ -181,4 +207,58 @@ func (j *jpegWalk) entropy() (byte, error) {
 			return 0, err
 		}
 	}
+}
+
+// jpegScans notes which coefficients of which component have come in full, so that a picture that lacks its end marker can
+// be told from one that lacks its last scans.
+type jpegScans struct {
+	components []byte           // their ids
+	missing    map[byte][64]int // low bits that are still to come of each coefficient; 14 where none has come
+}
+
+const noBitYet = 14
+
+func (s *jpegScans) frame(data []byte) {
+	if len(data) < 6 {
+		return
+	}
+	var none [64]int
+	for k := range none {
+		none[k] = noBitYet
+	}
+	s.components, s.missing = nil, map[byte][64]int{}
+	for at := 6; at+3 <= len(data) && len(s.components) < int(data[5]); at += 3 {
+		s.components = append(s.components, data[at])
+		s.missing[data[at]] = none
+	}
+}
+
+// begin reads a scan's header: its components, the coefficients that it holds, and their lowest bit.
+func (s *jpegScans) begin(data []byte) {
+	if len(data) < 1 || len(data) < 1+2*int(data[0])+3 {
+		return
+	}
+	count := int(data[0])
+	tail := data[1+2*count:]
+	for i := range count {
+		left, ok := s.missing[data[1+2*i]]
+		if !ok {
+			continue
+		}
+		for k := int(tail[0]); k <= int(tail[1]) && k < len(left); k++ {
+			left[k] = int(tail[2] & 0x0f)
+		}
+		s.missing[data[1+2*i]] = left
+	}
+}
+
+func (s *jpegScans) full() bool {
+	for _, id := range s.components {
+		for _, left := range s.missing[id] {
+			if left > 0 {
+				return false
+			}
+		}
+	}
+	return len(s.components) > 0
 }

@@ -3,8 +3,10 @@ package media
 import (
 	"bufio"
 	"encoding/binary"
+	"errors"
 	"hash/crc32"
 	"io"
+	"strings"
 )
 
 const pngSignature = "\x89PNG\r\n\x1a\n"
@@ -29,6 +31,7 @@ func rewritePNG(src io.ReadSeeker, dst io.Writer, xmp []byte) (facts, error) {
 	if _, err := io.ReadFull(w.r, sig); err != nil {
 		return w.f, readErr(err, "PNG")
 	}
+	w.f.whole = int64(len(sig))
 	if string(sig) != pngSignature {
 		return w.f, damaged("PNG")
 	}
@@ -39,7 +42,14 @@ func rewritePNG(src io.ReadSeeker, dst io.Writer, xmp []byte) (facts, error) {
 		if n > pngChunksLimit {
 			return w.f, damaged("PNG")
 		}
-		if end, err := w.chunk(n == 0); err != nil || end {
+		end, err := w.chunk(n == 0)
+		if errors.Is(err, errNoIEND) {
+			// Every viewer shows such a picture, if its pixels are all there.
+			w.f.ending = pngEnd
+			_, err = io.WriteString(dst, pngEnd)
+			end = true
+		}
+		if err != nil || end {
 			return w.f, err
 		}
 	}
@@ -54,13 +64,23 @@ type pngWalk struct {
 	wroteEXIF bool
 }
 
+// pngEnd is the last chunk.
+const pngEnd = "\x00\x00\x00\x00IEND\xaeB`\x82"
+
+// errNoIEND says that the file ends where its last chunk should be.
+var errNoIEND = errors.New("media: no last chunk")
+
 // chunk handles one chunk; end is true after IEND.
 func (p *pngWalk) chunk(first bool) (end bool, err error) {
+	if rest, err := p.r.Peek(len(pngEnd)); err != nil && p.seenIDAT && errors.Is(err, io.EOF) && strings.HasPrefix(pngEnd, string(rest)) {
+		return false, errNoIEND
+	}
 	var head [8]byte
 	if _, err := io.ReadFull(p.r, head[:]); err != nil {
 		return false, readErr(err, "PNG")
 	}
 	size, name := int64(binary.BigEndian.Uint32(head[:4])), string(head[4:])
+	p.f.whole += 12 + size
 	if size > 1<<31-1 || first != (name == "IHDR") {
 		return false, damaged("PNG")
 	}
@@ -68,7 +88,7 @@ func (p *pngWalk) chunk(first bool) (end bool, err error) {
 	case "IHDR", "eXIf", "iTXt":
 		return false, p.small(name, head, size)
 	case "acTL":
-		p.f.animated = true
+		return false, p.frames(head, size)
 	case "IDAT":
 		if !p.seenIDAT {
 			p.seenIDAT = true
@@ -86,6 +106,19 @@ func (p *pngWalk) chunk(first bool) (end bool, err error) {
 		out = p.w
 	}
 	return name == "IEND", p.copyChunk(out, head, size)
+}
+
+// frames reads how many pictures an animation has; one of one is a still picture.
+func (p *pngWalk) frames(head [8]byte, size int64) error {
+	if size != 8 {
+		return damaged("PNG")
+	}
+	data := make([]byte, size)
+	if err := p.readChunk(head, data); err != nil {
+		return err
+	}
+	p.f.animated = binary.BigEndian.Uint32(data) > 1
+	return nil
 }
 
 // small handles the chunks whose content is looked at.

@@ -2,7 +2,6 @@ package media
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"image"
@@ -27,25 +26,28 @@ func (p *Processor) Probe(ctx context.Context, path string) (Info, error) {
 		return Info{}, err
 	}
 	if c.kind == Image {
-		return probeImage(path, c, p.cfg.Limits)
+		return p.probeImage(ctx, path, c)
 	}
 	return p.probeAV(ctx, path, c)
 }
 
-func probeImage(path string, c container, limits Limits) (Info, error) {
+func (p *Processor) probeImage(ctx context.Context, path string, c container) (Info, error) {
+	f, err := rewriteFile(c.mime, path, "", nil)
+	if f.animated { // before its size is read, which Go cannot do for an animated WebP
+		return Info{}, &InputError{ErrUnsupported, "this " + c.name + " is animated: send a still picture, such as one frame of it saved as PNG or JPEG"}
+	}
+	if err != nil {
+		return Info{}, err
+	}
 	width, height, err := imageSize(path, c)
 	if err != nil {
 		return Info{}, err
 	}
-	if err := limits.image(width, height); err != nil {
+	if err := p.cfg.Limits.image(width, height); err != nil {
 		return Info{}, err
 	}
-	f, err := rewriteFile(c.mime, path, "", nil)
-	if err != nil {
+	if err := p.complete(ctx, path, c, f); err != nil {
 		return Info{}, err
-	}
-	if f.animated && c == webp {
-		return Info{}, &InputError{ErrUnsupported, "animated WebP is not accepted: send a still picture"}
 	}
 	// The frame of a WebP may claim another size than its header did.
 	if f.width != width || f.height != height {
@@ -55,6 +57,27 @@ func probeImage(path string, c container, limits Limits) (Info, error) {
 		width, height = height, width
 	}
 	return Info{Kind: Image, MIME: c.mime, Width: width, Height: height, Orientation: f.orientation}, nil
+}
+
+// complete decodes a picture that lacks its end marker, since only its pixels can tell whether anything else is missing.
+func (p *Processor) complete(ctx context.Context, path string, c container, f facts) error {
+	if f.ending == "" {
+		return nil
+	}
+	free, err := p.slot(ctx) // a decoded picture takes memory
+	if err != nil {
+		return err
+	}
+	defer free()
+	file, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("read picture: %w", err)
+	}
+	defer file.Close()
+	if _, _, err := image.Decode(io.MultiReader(io.LimitReader(file, f.whole), strings.NewReader(f.ending))); err != nil {
+		return cutShort(c.name)
+	}
+	return nil
 }
 
 func imageSize(path string, c container) (width, height int, err error) {
@@ -76,7 +99,7 @@ func imageSize(path string, c container) (width, height int, err error) {
 
 // The lines of `ffmpeg -i` that are read. Metadata stands deeper than two columns, so no tag can pretend to be one.
 var (
-	durationLine = regexp.MustCompile(`(?m)^  Duration: (\d+):(\d\d):(\d\d(?:\.\d+)?)`)
+	durationLine = regexp.MustCompile(`(?m)^  Duration: (\d+):(\d\d):(\d\d(?:\.\d+)?)(?:, start: (-?\d+(?:\.\d+)?))?`)
 	streamLine   = regexp.MustCompile(`(?m)^  Stream #0:\d+[^\n]*?: (Video|Audio|Data|Subtitle|Attachment|Unknown): ([^\n]*)$`)
 	sizeWord     = regexp.MustCompile(`(?:^|[ ,])(\d{1,6})x(\d{1,6})(?:[ ,]|$)`)
 	fpsWord      = regexp.MustCompile(`([\d.]+)(k?) fps`)
@@ -89,19 +112,18 @@ var (
 // nothing (a browser's recording) or lies, and shows a file that ends before its header says.
 func (p *Processor) probeAV(ctx context.Context, path string, c container) (Info, error) {
 	limits := p.cfg.Limits
-	if c == wav {
-		if err := wholeWAV(path); err != nil {
-			return Info{}, err
-		}
-	}
 	abs, err := filepath.Abs(path)
 	if err != nil {
 		return Info{}, fmt.Errorf("probe: %w", err)
 	}
-	stdout, stderr, err := p.runFFmpeg(ctx, p.probeLimit(),
-		"-progress", "pipe:1", "-protocol_whitelist", "file", "-f", c.demux,
+	read, err := demuxer(path, c)
+	if err != nil {
+		return Info{}, err
+	}
+	args := append([]string{"-progress", "pipe:1", "-protocol_whitelist", "file"}, read...)
+	stdout, stderr, err := p.runFFmpeg(ctx, p.probeLimit(), append(args,
 		"-max_streams", "64", "-max_pixels", strconv.FormatInt(limits.VideoPixels, 10), "-threads", "1", "-i", "file:"+abs,
-		"-map", "0:V?", "-map", "0:a?", "-c", "copy", "-f", "null", "-")
+		"-map", "0:V?", "-map", "0:a?", "-c", "copy", "-f", "null", "-")...)
 	if err != nil && !gaveUp(err) {
 		return Info{}, err
 	}
@@ -115,7 +137,7 @@ func (p *Processor) probeAV(ctx context.Context, path string, c container) (Info
 	}
 	info.Duration = lastOutTime(stdout)
 	// The limits come before the verdict on wholeness: a bomb is to be called one.
-	said := saidDuration(head)
+	said := saidDuration(head, c)
 	claim := info
 	claim.Duration = max(said, info.Duration)
 	if err := limits.av(claim, streams); err != nil {
@@ -126,7 +148,7 @@ func (p *Processor) probeAV(ctx context.Context, path string, c container) (Info
 		return Info{}, &InputError{ErrEmpty, "the " + c.name + " file holds neither sound nor pictures"}
 	case err != nil || info.Duration <= 0:
 		return Info{}, &InputError{ErrCorrupt, "the " + c.name + " file is damaged or cut short; send the whole file"}
-	case info.HasVideo && c.kind == Audio:
+	case info.HasVideo && info.Kind == Audio:
 		return Info{}, &InputError{ErrUnsupported, "video in a " + c.name + " file is not accepted: send MP4 or WebM"}
 	case info.HasVideo && info.Width == 0:
 		return Info{}, &InputError{ErrCorrupt, "the " + c.name + " file does not tell the size of its pictures: it is damaged"}
@@ -168,42 +190,39 @@ func parseStreams(head string, c container) (Info, int) {
 			info.Width, info.Height = info.Height, info.Width
 		}
 	}
-	if c.kind == Video && !info.HasVideo && info.HasAudio { // an MP4 or WebM with sound only
+	switch { // the content decides, since recorders put any brand on a file
+	case c.kind == Video && !info.HasVideo && info.HasAudio:
 		info.Kind, info.MIME = Audio, m4a.mime
 		if c == webm {
 			info.MIME = weba.mime
 		}
+	case c == m4a && info.HasVideo:
+		info.Kind, info.MIME = Video, mp4.mime
 	}
 	return info, len(streams)
 }
 
-func channels(text string) int {
-	for _, word := range strings.Split(text, ", ") {
-		switch word {
-		case "mono":
-			return 1
-		case "stereo":
-			return 2
-		case "5.1", "5.1(side)":
-			return 6
-		}
-		if n, ok := strings.CutSuffix(word, " channels"); ok {
-			return atoi(n)
-		}
-	}
-	return 0
-}
-
-func saidDuration(head string) time.Duration {
+// saidDuration is how long the file's header says that it plays, 0 when it does not say. Matroska counts from zero, so a
+// recording whose first packet comes late says more than it plays. An Ogg file says nothing: ffmpeg takes its last time
+// stamp, which starts anew where files were joined.
+func saidDuration(head string, c container) time.Duration {
 	m := durationLine.FindStringSubmatch(head)
-	if m == nil {
+	if m == nil || c == ogg {
 		return 0
 	}
-	sec, err := strconv.ParseFloat(m[3], 64)
+	said := time.Duration(atoi(m[1]))*time.Hour + time.Duration(atoi(m[2]))*time.Minute + inSeconds(m[3])
+	if c.demux == "matroska" {
+		said -= max(0, inSeconds(m[4]))
+	}
+	return max(0, said)
+}
+
+func inSeconds(text string) time.Duration {
+	sec, err := strconv.ParseFloat(text, 64)
 	if err != nil {
 		return 0
 	}
-	return time.Duration(atoi(m[1]))*time.Hour + time.Duration(atoi(m[2]))*time.Minute + time.Duration(sec*float64(time.Second))
+	return time.Duration(sec * float64(time.Second))
 }
 
 func lastOutTime(progress string) time.Duration {
@@ -224,36 +243,4 @@ func atoi(s string) int {
 		return 0
 	}
 	return n
-}
-
-// wholeWAV compares the length that the data chunk claims with what is there, which ffmpeg forgives in silence. A length
-// of 0 or all ones is what programs write that cannot go back, and is no claim.
-func wholeWAV(path string) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return fmt.Errorf("read WAV: %w", err)
-	}
-	defer f.Close()
-	end, err := f.Seek(0, io.SeekEnd)
-	if err != nil {
-		return fmt.Errorf("read WAV: %w", err)
-	}
-	for at := int64(12); at+8 <= end; {
-		var h [8]byte
-		if err := readAt(f, at, h[:]); err != nil {
-			return readErr(err, "WAV file")
-		}
-		size := int64(binary.LittleEndian.Uint32(h[4:]))
-		if string(h[:4]) == "data" {
-			switch {
-			case size == 0 && at+8 == end:
-				return &InputError{ErrEmpty, "the WAV file holds no sound"}
-			case size != 0 && size < 0xFFFFFF00 && at+8+size > end:
-				return cutShort("WAV file")
-			}
-			return nil
-		}
-		at += 8 + size + size&1
-	}
-	return cutShort("WAV file")
 }

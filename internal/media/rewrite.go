@@ -13,6 +13,10 @@ type facts struct {
 	orientation   int
 	xmp           []byte
 	animated      bool
+
+	// ending is the end marker that a picture lacks, "" when it has one; whole is how much of the file comes before it.
+	ending string
+	whole  int64
 }
 
 // rewriter copies a picture from src to dst chunk by chunk. Pixels and colour profile stay byte for byte; every other

@@ -59,17 +59,25 @@ var byMIME = func() map[string]container {
 // GIF is refused on purpose: it is mostly an animation, which no input of a job has a meaning for, and its frames unpack
 // without a bound that a header would tell.
 var refusals = map[string]string{
-	"image/gif":        "GIF pictures are not accepted: send PNG, JPEG or WebP",
-	"image/heic":       "HEIC pictures are not accepted: export the photo as JPEG",
-	"image/heif":       "HEIF pictures are not accepted: export the photo as JPEG",
-	"image/avif":       "AVIF pictures are not accepted: send PNG, JPEG or WebP",
-	"image/svg+xml":    "SVG drawings are not accepted: export as PNG",
-	"audio/aac":        "raw AAC is not accepted: send M4A, MP3 or WAV",
-	"video/matroska":   "MKV is not accepted: send MP4 or WebM",
-	"video/x-msvideo":  "AVI is not accepted: send MP4 or WebM",
-	"video/ogg":        "Ogg video is not accepted: send MP4 or WebM",
-	"application/zip":  "archives are not accepted: send the file itself",
-	"application/gzip": "archives are not accepted: send the file itself",
+	"image/gif":           "GIF pictures are not accepted: send PNG, JPEG or WebP",
+	"image/heic-sequence": "HEIC pictures are not accepted: export the photo as JPEG",
+	"image/heif-sequence": "HEIF pictures are not accepted: export the photo as JPEG",
+	"image/heic":          "HEIC pictures are not accepted: export the photo as JPEG",
+	"image/heif":          "HEIF pictures are not accepted: export the photo as JPEG",
+	"image/avif":          "AVIF pictures are not accepted: send PNG, JPEG or WebP",
+	"image/svg+xml":       "SVG drawings are not accepted: export as PNG",
+	"audio/aiff":          "AIFF is not accepted: send WAV, FLAC or MP3",
+	"audio/basic":         "AU is not accepted: send WAV, FLAC or MP3",
+	"audio/amr":           "AMR is not accepted: send M4A, MP3 or WAV",
+	"image/tiff":          "TIFF pictures are not accepted: export as PNG or JPEG",
+	"image/bmp":           "BMP pictures are not accepted: export as PNG or JPEG",
+	"image/jxl":           "JPEG XL pictures are not accepted: export as PNG or JPEG",
+	"audio/aac":           "raw AAC is not accepted: send M4A, MP3 or WAV",
+	"video/matroska":      "MKV is not accepted: send MP4 or WebM",
+	"video/x-msvideo":     "AVI is not accepted: send MP4 or WebM",
+	"video/ogg":           "Ogg video is not accepted: send MP4 or WebM",
+	"application/zip":     "archives are not accepted: send the file itself",
+	"application/gzip":    "archives are not accepted: send the file itself",
 }
 
 const acceptedTypes = "accepted are WAV, MP3, FLAC, Ogg, M4A and WebM audio, PNG, JPEG and WebP pictures, MP4, WebM and MOV video"
@@ -113,7 +121,31 @@ func sniff(path string) (container, error) {
 			return container{}, &InputError{ErrUnsupported, say}
 		}
 	}
+	if c, ok := byStructure(head[:n]); ok {
+		return c, nil
+	}
 	return container{}, &InputError{ErrUnsupported, "the file is none of the types that are accepted, whatever its name says: " + acceptedTypes}
+}
+
+// byStructure recognises what is a known container under a name that the library does not know or gives to another type:
+// MP4 under the brand of a recorder (3gp4, 3g2a, dash), and WAV files with 64-bit lengths.
+func byStructure(head []byte) (container, bool) {
+	switch {
+	case len(head) >= 12 && string(head[4:8]) == "ftyp" && !pictureBrand(string(head[8:12])):
+		return mp4, true
+	case len(head) >= 12 && (string(head[:4]) == "RF64" || string(head[:4]) == "BW64") && string(head[8:12]) == "WAVE":
+		return wav, true
+	}
+	return container{}, false
+}
+
+// pictureBrand says whether an ftyp box is that of a still or moving picture format without sound.
+func pictureBrand(brand string) bool {
+	switch brand[:3] {
+	case "hei", "hev", "hem", "mif", "msf", "mia", "avi", "crx", "jp2", "jpx", "jpm", "jxl", "jxs":
+		return true
+	}
+	return false
 }
 
 // Extension is the usual file name extension of a MIME type that the studio writes or accepts, with its dot; ".bin" for

@@ -67,7 +67,7 @@ func (p *Processor) Transcode(ctx context.Context, src, dst, format string) erro
 }
 
 func (p *Processor) transcodeImage(ctx context.Context, src, dst string, c container, format string) error {
-	if _, err := probeImage(src, c, p.cfg.Limits); err != nil {
+	if _, err := p.probeImage(ctx, src, c); err != nil {
 		return err
 	}
 	if c == webp {

@@ -28,7 +28,7 @@ func finishWAV(src, dst string, m Mark) (Info, error) {
 	if channels == 0 || rate == 0 || perSecond == 0 {
 		return Info{}, errNotPlainWAV
 	}
-	if err := writeWAV(dst, format, wavComment(description(m)), file, size); err != nil {
+	if err := writeWAV(dst, []wavChunk{{"fmt ", format}, {"LIST", wavComment(description(m))}}, file, int64(size)); err != nil {
 		os.Remove(dst)
 		return Info{}, diskError(err)
 	}
@@ -91,37 +91,45 @@ func wavComment(text string) []byte {
 	return list.Bytes()
 }
 
-func writeWAV(dst string, format, list []byte, samples io.Reader, size uint32) error {
+// wavChunk is a small part of a WAV file that comes before its samples.
+type wavChunk struct {
+	name    string
+	content []byte
+}
+
+// writeWAV makes dst, which must not exist. It fails with errNotPlainWAV for more than four gigabytes.
+func writeWAV(dst string, chunks []wavChunk, samples io.Reader, size int64) error {
+	var head bytes.Buffer
+	chunk := func(name string, length int64, content []byte) {
+		head.WriteString(name)
+		_ = binary.Write(&head, binary.LittleEndian, uint32(length))
+		head.Write(content)
+		if len(content)%2 == 1 {
+			head.WriteByte(0)
+		}
+	}
+	for _, c := range chunks {
+		chunk(c.name, int64(len(c.content)), c.content)
+	}
+	chunk("data", size, nil)
+	total := int64(len("WAVE")+head.Len()) + size + size%2
+	if total > 1<<32-1 {
+		return errNotPlainWAV
+	}
 	out, err := os.OpenFile(dst, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
 	defer out.Close()
-	padding := int64(size % 2)
-	total := int64(4+8+len(format)+8+len(list)+8) + int64(size) + padding
-	if total > 1<<32-1 {
-		return errNotPlainWAV
-	}
-	var head bytes.Buffer
-	chunk := func(name string, length uint32, content []byte) {
-		head.WriteString(name)
-		_ = binary.Write(&head, binary.LittleEndian, length)
-		head.Write(content)
-	}
-	chunk("RIFF", uint32(total), []byte("WAVE"))
-	chunk("fmt ", uint32(len(format)), format)
-	chunk("LIST", uint32(len(list)), list)
-	chunk("data", size, nil)
-	if _, err := out.Write(head.Bytes()); err != nil {
+	riff := append(binary.LittleEndian.AppendUint32([]byte("RIFF"), uint32(total)), "WAVE"...)
+	if _, err := out.Write(append(riff, head.Bytes()...)); err != nil {
 		return err
 	}
-	if _, err := io.CopyN(out, samples, int64(size)); err != nil {
+	if _, err := io.CopyN(out, samples, size); err != nil {
 		return err
 	}
-	if padding > 0 {
-		if _, err := out.Write([]byte{0}); err != nil {
-			return err
-		}
+	if _, err := out.Write(make([]byte, size%2)); err != nil {
+		return err
 	}
 	return out.Close()
 }

@@ -84,6 +84,9 @@ func scanWebP(src io.ReadSeeker) (webpFile, error) {
 		return file, err
 	}
 	want := int64(binary.LittleEndian.Uint32(head[4:])) + 8
+	if want == end+1 { // the byte that pads an odd chunk
+		want = end
+	}
 	if want > end {
 		return file, cutShort("WebP")
 	}
@@ -104,7 +107,7 @@ func scanWebP(src io.ReadSeeker) (webpFile, error) {
 		}
 		at = c.at + c.size + c.size&1
 	}
-	if file.f.width == 0 {
+	if file.f.width == 0 || file.f.animated {
 		return file, damaged("WebP")
 	}
 	return file, nil
