@@ -450,16 +450,18 @@ func (s *Server) submit(ctx context.Context, c echo.Context, p auth.Principal, g
 		job, err := s.cfg.Jobs.Get(ctx, p.Owner, *replay.ResourceID)
 		return job, true, err
 	}
+	defer func() {
+		if job == nil { // a panic included
+			s.abandon(ctx, once)
+		}
+	}()
 	spec, err := s.spec(ctx, p, g, f)
-	if err == nil {
-		spec.Idempotency = once
-		job, err = s.cfg.Jobs.Submit(ctx, spec)
-	}
 	if err != nil {
-		s.abandon(ctx, once)
 		return nil, false, err
 	}
-	return job, false, nil
+	spec.Idempotency = once
+	job, err = s.cfg.Jobs.Submit(ctx, spec)
+	return job, false, err
 }
 
 // begin takes an Idempotency-Key; nil, nil, nil when there is none.
@@ -486,6 +488,6 @@ func (s *Server) abandon(ctx context.Context, once *jobs.IdempotencyKey) {
 		return
 	}
 	if err := s.cfg.Jobs.AbandonIdempotent(context.WithoutCancel(ctx), *once); err != nil {
-		s.cfg.Log.WarnContext(ctx, "an idempotency key was not freed; it frees itself in a minute", "err", err)
+		s.cfg.Log.WarnContext(ctx, "the row of an idempotency key was not removed; the key is free all the same", "err", err)
 	}
 }

@@ -186,9 +186,14 @@ func (s *Server) creating(ctx context.Context, in *CreateInput, p auth.Principal
 	if replay != nil {
 		return createdAnswer(replay.Body, true)
 	}
-	made, err := create()
-	if err != nil {
-		s.abandon(ctx, once)
+	var made any
+	defer func() {
+		if made == nil { // a panic included
+			s.abandon(ctx, once)
+		}
+	}()
+	if made, err = create(); err != nil {
+		made = nil
 		return nil, err
 	}
 	if err := s.end(ctx, once, made); err != nil {

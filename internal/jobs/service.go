@@ -55,9 +55,6 @@ type Config struct {
 	EventRetention time.Duration
 	// IdempotencyTTL is how long a key is kept. Default 24 h.
 	IdempotencyTTL time.Duration
-	// InFlightTTL is how long a begun request may stay unanswered before its key is free again (its server died).
-	// Default 1 min.
-	InFlightTTL time.Duration
 
 	Log *slog.Logger
 }
@@ -81,9 +78,6 @@ func (c *Config) setDefaults() {
 	if c.IdempotencyTTL == 0 {
 		c.IdempotencyTTL = 24 * time.Hour
 	}
-	if c.InFlightTTL == 0 {
-		c.InFlightTTL = time.Minute
-	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
@@ -105,6 +99,7 @@ type Service struct {
 	order    func(context.Context, []Waiting) []uuid.UUID
 	loaded   func() []string
 	atWork   Runs
+	held     held
 }
 
 // New makes a Service.

@@ -33,6 +33,14 @@ const insertDepSQL = `insert into job_deps (job_id, depends_on, as_input) values
 // A job that depends on nothing unfinished is one round trip: the statements go out together and are one implicit
 // transaction, so that the event counter is locked no longer than the commit takes.
 func (s *Service) Submit(ctx context.Context, spec Spec) (*Job, error) {
+	job, err := s.submit(ctx, spec)
+	if err == nil && spec.Idempotency != nil {
+		s.held.letGo(*spec.Idempotency)
+	}
+	return job, err
+}
+
+func (s *Service) submit(ctx context.Context, spec Spec) (job *Job, err error) {
 	if err := s.checkRoom(ctx, spec.Owner); err != nil {
 		return nil, err
 	}
@@ -43,7 +51,6 @@ func (s *Service) Submit(ctx context.Context, spec Spec) (*Job, error) {
 	if free {
 		return s.submitAlone(ctx, spec)
 	}
-	var job *Job
 	err = s.inTx(ctx, "submit", func(t *txn) error {
 		job, err = s.submitTx(ctx, t, &spec)
 		return err
