@@ -34,6 +34,7 @@ import (
 	"github.com/apibr/studio/internal/media"
 	"github.com/apibr/studio/internal/models"
 	"github.com/apibr/studio/internal/models/tasks"
+	"github.com/apibr/studio/internal/store"
 	"github.com/apibr/studio/internal/store/storetest"
 	"github.com/apibr/studio/internal/studio"
 	"github.com/apibr/studio/internal/voices"
@@ -62,7 +63,11 @@ type bench struct {
 
 func newBench(t *testing.T, options ...func(*Config)) *bench {
 	t.Helper()
-	store := storetest.New(t)
+	return newBenchOn(t, storetest.New(t), options...)
+}
+
+func newBenchOn(t *testing.T, store *store.Store, options ...func(*Config)) *bench {
+	t.Helper()
 	dir := t.TempDir()
 	b := &bench{t: t, ctx: context.Background(), pool: store.Pool(), log: &bytes.Buffer{}, modelsDir: filepath.Join(dir, "models")}
 	var err error

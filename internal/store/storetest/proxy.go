@@ -25,7 +25,8 @@ type Proxy struct {
 
 	mu    sync.Mutex
 	down  bool
-	after int // commits until one loses its answer; 0 is never
+	after int  // answers until one is lost; 0 is never
+	any   bool // any says that reads count too
 	lost  int
 	open  map[net.Conn]struct{}
 }
@@ -75,7 +76,14 @@ func (p *Proxy) Open(t testing.TB) *store.Store {
 func (p *Proxy) LoseAnswer(n int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.after = n
+	p.after, p.any = n, false
+}
+
+// LoseAnyAnswer is LoseAnswer that counts the answers to reads too; 0 takes either back.
+func (p *Proxy) LoseAnyAnswer(n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.after, p.any = n, true
 }
 
 // Lost is how many answers were dropped.
@@ -171,7 +179,7 @@ func (p *Proxy) answers(client, server net.Conn) {
 		case 'E':
 			committed = false
 		case 'Z': // ready for the next request: I is outside a transaction block
-			if committed && body[0] == 'I' && p.loses() {
+			if p.loses(committed && body[0] == 'I') {
 				return
 			}
 			committed = committed && body[0] != 'I'
@@ -188,11 +196,11 @@ func (p *Proxy) answers(client, server net.Conn) {
 // writes are the commands that change rows, and the one that ends a transaction block.
 var writes = map[string]bool{"COMMIT": true, "INSERT": true, "UPDATE": true, "DELETE": true}
 
-// loses counts a commit and says whether its answer is the one to lose.
-func (p *Proxy) loses() bool {
+// loses counts an answer and says whether it is the one to lose.
+func (p *Proxy) loses(commit bool) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.after == 0 {
+	if p.after == 0 || !commit && !p.any {
 		return false
 	}
 	p.after--
