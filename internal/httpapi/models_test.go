@@ -19,6 +19,7 @@ import (
 	"github.com/apibr/studio/internal/hub"
 	"github.com/apibr/studio/internal/hub/hubtest"
 	"github.com/apibr/studio/internal/models"
+	"github.com/apibr/studio/internal/models/modelstest"
 	"github.com/apibr/studio/internal/models/tasks"
 	"github.com/apibr/studio/internal/queue"
 )
@@ -29,7 +30,7 @@ const modelsPath = "/api/v1/models"
 func (b *bench) importModel(id string) {
 	b.t.Helper()
 	folder := b.t.TempDir()
-	require.NoError(b.t, os.WriteFile(filepath.Join(folder, "w.safetensors"), []byte("weights"), 0o600))
+	require.NoError(b.t, os.WriteFile(filepath.Join(folder, "w.safetensors"), modelstest.Safetensors([]byte("weights")), 0o600))
 	require.NoError(b.t, os.WriteFile(filepath.Join(folder, "model.yaml"), []byte("id: "+id+"\nvariants: {bf16: {base: w.safetensors, transformer: w.safetensors}}\n"), 0o600))
 	_, err := b.api.cfg.Models.Store().Import(b.ctx, folder, nil)
 	require.NoError(b.t, err)
@@ -60,7 +61,7 @@ func newModelBench(t *testing.T) *modelBench {
 	t.Helper()
 	folder := t.TempDir()
 	require.NoError(t, os.MkdirAll(filepath.Join(folder, "maker", "free"), 0o755))
-	require.NoError(t, os.WriteFile(filepath.Join(folder, "maker", "free", "w.safetensors"), []byte(strings.Repeat("weights ", 100_000)), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "maker", "free", "w.safetensors"), modelstest.Safetensors([]byte(strings.Repeat("weights ", 100_000))), 0o600))
 	require.NoError(t, os.WriteFile(filepath.Join(folder, "maker", "free", "config.json"), []byte("{}"), 0o600))
 	manifests := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(manifests, "painter.yaml"), []byte(painter), 0o600))

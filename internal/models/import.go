@@ -112,10 +112,8 @@ func (s *Store) importOne(ctx context.Context, folder string, progress Progress)
 		return nil, inputError("model.yaml of %s: %v", about.ID, err)
 	}
 	for _, file := range files {
-		if torchFile(file.Path) {
-			if err := checkTorch(filepath.Join(folder, filepath.FromSlash(file.Path)), file.Path); err != nil {
-				return nil, err
-			}
+		if err := checkWeights(filepath.Join(folder, filepath.FromSlash(file.Path)), file.Path); err != nil {
+			return nil, err
 		}
 	}
 	if err := s.room(record.Bytes()); err != nil {
@@ -159,7 +157,7 @@ func scan(folder string) ([]File, error) {
 			return err
 		}
 		relative, err := filepath.Rel(folder, full)
-		if err != nil || entry.IsDir() || relative == describedName || relative == recordName {
+		if err != nil || entry.IsDir() || relative == describedName || relative == recordName || relative == factsName {
 			return err
 		}
 		name := filepath.ToSlash(relative)
@@ -240,6 +238,7 @@ func (s *Store) take(ctx context.Context, folder string, record *Record, progres
 	if err := s.discard(record.Model); err != nil {
 		return err
 	}
+	noteFacts(home, record)
 	if err := os.Rename(home, filepath.Join(s.dir, record.Model)); err != nil {
 		return fmt.Errorf("models: import: %w", err)
 	}

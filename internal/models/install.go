@@ -199,8 +199,8 @@ func (in *Installer) fetchOne(ctx context.Context, o *order, item *item, pins ma
 		return err
 	}
 	err = pins[item.source].compare(item.file.Path, got.SHA256)
-	if err == nil && torchFile(item.path) {
-		err = checkTorch(dest, item.file.Path)
+	if err == nil {
+		err = checkWeights(dest, item.file.Path)
 	}
 	if err != nil {
 		return errors.Join(err, os.Remove(dest))

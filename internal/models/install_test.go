@@ -17,6 +17,7 @@ import (
 	"github.com/apibr/studio/internal/engine"
 	"github.com/apibr/studio/internal/hub"
 	"github.com/apibr/studio/internal/hub/hubtest"
+	"github.com/apibr/studio/internal/models/modelstest"
 )
 
 const manifestText = `
@@ -71,10 +72,10 @@ func setUp(t *testing.T) *rig {
 	evil, err := os.ReadFile(filepath.Join("testdata", "torch", "runs.pt"))
 	require.NoError(t, err)
 	for name, content := range map[string][]byte{
-		"maker/big/model_index.json": []byte(`{"_class_name": "X"}`), "maker/big/vae/config.json": []byte("{}"), "maker/big/vae/v.safetensors": random(1, 300_000),
-		"maker/big/text_encoder/config.json": []byte("{ }"), "maker/big/README.md": []byte("hello"), "maker/big/LICENSE.md": []byte("Do as you like, não?"), "maker/big/docs/LICENSE": []byte("not this one"), "maker/big/not-wanted.safetensors": random(2, 10),
-		"packer/big-gguf/big-Q4.gguf": random(3, 400_000), "packer/big-gguf/big-Q8.gguf": random(4, 500_000),
-		"maker/small/w.safetensors": random(5, 200_000), "maker/torchy/w.pth": weights, "maker/pickled/pytorch_model.bin": evil,
+		"maker/big/model_index.json": []byte(`{"_class_name": "X"}`), "maker/big/vae/config.json": []byte("{}"), "maker/big/vae/v.safetensors": modelstest.Safetensors(random(1, 300_000)),
+		"maker/big/text_encoder/config.json": []byte("{ }"), "maker/big/README.md": []byte("hello"), "maker/big/LICENSE.md": []byte("Do as you like, não?"), "maker/big/docs/LICENSE": []byte("not this one"), "maker/big/not-wanted.safetensors": modelstest.Safetensors(random(2, 10)),
+		"packer/big-gguf/big-Q4.gguf": modelstest.GGUF(random(3, 400_000)), "packer/big-gguf/big-Q8.gguf": modelstest.GGUF(random(4, 500_000)),
+		"maker/small/w.safetensors": modelstest.Safetensors(random(5, 200_000)), "maker/torchy/w.pth": weights, "maker/pickled/pytorch_model.bin": evil,
 	} {
 		r.put(t, name, content)
 	}
@@ -171,11 +172,11 @@ func TestAModelIsInstalledAsItsEngineWantsIt(t *testing.T) {
 	require.WithinDuration(t, now, *record.LicenceAcceptedAt, 0)
 	require.Len(t, record.Files, 5, "what no pattern names stays at the hub")
 
-	files, err := r.store.Files("big", "Q4")
+	files, err := r.store.Files(t.Context(), "big", "Q4")
 	require.NoError(t, err)
 	content, err := os.ReadFile(files["transformer"])
 	require.NoError(t, err)
-	require.True(t, bytes.Equal(random(3, 400_000), content), "a part of one file is that file")
+	require.True(t, bytes.Equal(modelstest.GGUF(random(3, 400_000)), content), "a part of one file is that file")
 	require.FileExists(t, filepath.Join(files["base"], "vae", "v.safetensors"), "a part of several is their folder")
 	require.FileExists(t, filepath.Join(files["base"], "model_index.json"))
 	requireNoLeftovers(t, r.store)
@@ -203,7 +204,7 @@ func TestPartsThatVariantsShareComeOnce(t *testing.T) {
 	require.True(t, record.Pinned, "what was set stays")
 	require.Equal(t, []string{"big-Q4.gguf", "big-Q8.gguf", "v.safetensors"}, r.fetched())
 	for _, variant := range []string{"Q4", "Q8"} {
-		files, err := r.store.Files("big", variant)
+		files, err := r.store.Files(t.Context(), "big", variant)
 		require.NoError(t, err)
 		require.Contains(t, files["transformer"], "big-"+variant+".gguf")
 	}
@@ -227,7 +228,7 @@ func TestWhatModelsShareComesOnce(t *testing.T) {
 	require.Empty(t, faults, "it does not need the other")
 
 	// A damaged one is not shared.
-	files, err := r.store.Files("small-too", "default")
+	files, err := r.store.Files(t.Context(), "small-too", "default")
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(files["weights"], random(77, 200_000), 0o600))
 	r.install(t, "small", "")
@@ -278,7 +279,7 @@ func TestWhatWasLeftCanBeRemoved(t *testing.T) {
 func TestADamagedModelIsRepairedByInstallingItAgain(t *testing.T) {
 	r := setUp(t)
 	r.install(t, "big", "")
-	files, err := r.store.Files("big", "Q4")
+	files, err := r.store.Files(t.Context(), "big", "Q4")
 	require.NoError(t, err)
 	content, err := os.ReadFile(files["transformer"])
 	require.NoError(t, err)
@@ -425,7 +426,7 @@ func TestTwoInstallationsOfOneModelDoNotMix(t *testing.T) {
 func TestAnImportedModelIsReplaced(t *testing.T) {
 	r := setUp(t)
 	folder := t.TempDir()
-	require.NoError(t, os.WriteFile(filepath.Join(folder, "tiny.safetensors"), []byte("tiny"), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "tiny.safetensors"), modelstest.Safetensors([]byte("tiny")), 0o600))
 	require.NoError(t, os.WriteFile(filepath.Join(folder, "model.yaml"), []byte("id: small\nvariants: {bf16: {weights: tiny.safetensors}}\n"), 0o600))
 	_, err := r.store.Import(t.Context(), folder, nil)
 	require.NoError(t, err)

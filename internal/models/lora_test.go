@@ -22,9 +22,9 @@ func TestALoRAUsesTheFilesOfItsBase(t *testing.T) {
 
 	require.Equal(t, []string{"Q4"}, r.store.Variants("my-style"))
 	require.Equal(t, r.store.VariantBytes("big", "Q4"), r.store.VariantBytes("my-style", "Q4"))
-	base, err := r.store.Files("big", "Q4")
+	base, err := r.store.Files(t.Context(), "big", "Q4")
 	require.NoError(t, err)
-	files, err := r.store.Files("my-style", "Q4")
+	files, err := r.store.Files(t.Context(), "my-style", "Q4")
 	require.NoError(t, err)
 	require.Equal(t, style, files["lora"])
 	delete(files, "lora")
@@ -37,8 +37,8 @@ func TestALoRAUsesTheFilesOfItsBase(t *testing.T) {
 	_, err = r.try(t, "mine", "")
 	requireInput(t, err, "apibr models import")
 	require.NoError(t, os.Remove(style))
-	_, err = r.store.Files("my-style", "Q4")
-	require.ErrorIs(t, err, ErrNotInstalled)
+	_, err = r.store.Files(t.Context(), "my-style", "Q4")
+	requireInput(t, err, "LoRA my-style is gone")
 
 	_, model, _ := r.store.catalogue.Model("mine")
 	require.Equal(t, engine.Licence{ID: "nc", Name: "Non-Commercial", URL: "https://example.org/licence", Accept: true}, model.Licence)

@@ -243,12 +243,25 @@ func (o *order) take() (record *Record, err error) {
 		if err := o.move(record); err != nil {
 			return fmt.Errorf("models: install %s: %w", o.model.ID, err)
 		}
+		o.noteFacts()
 		return os.RemoveAll(o.incoming)
 	})
 	if err != nil {
 		return nil, err
 	}
 	return record, nil
+}
+
+// noteFacts adds the looks of the files that have just come to those of the others.
+func (o *order) noteFacts() {
+	home := filepath.Join(o.store.dir, o.model.ID)
+	facts := readFacts(home)
+	for _, item := range o.items {
+		if info, err := os.Stat(filepath.Join(home, filepath.FromSlash(item.path))); item.arrived && err == nil {
+			facts[item.path] = factOf(info)
+		}
+	}
+	writeFacts(home, facts)
 }
 
 func (o *order) move(record *Record) error {

@@ -1,6 +1,7 @@
 package models
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -27,6 +28,8 @@ type Store struct {
 
 	mu    sync.Mutex
 	known map[string]cached
+
+	trusting sync.Mutex // held while files are checked, so that two loads of one model read it once
 }
 
 // cached is a record and how its file looked when it was read.
@@ -99,9 +102,10 @@ func (s *Store) VariantBytes(model, variant string) (total int64) {
 	return total
 }
 
-// Files are the absolute paths of a variant's parts, as a load needs them. Fails with ErrNotInstalled when the variant is not
-// installed or one of its parts has gone.
-func (s *Store) Files(model, variant string) (map[string]string, error) {
+// Files are the absolute paths of a variant's parts, as a load needs them, after a check that they are what was installed: files that the
+// disk says were touched since are read. Fails with ErrNotInstalled when the variant is not installed, and with *FileError when a file
+// is missing or another.
+func (s *Store) Files(ctx context.Context, model, variant string) (map[string]string, error) {
 	home := s.filesOf(model)
 	record, err := s.Get(home)
 	if err != nil {
@@ -111,17 +115,16 @@ func (s *Store) Files(model, variant string) (map[string]string, error) {
 	if !ok {
 		return nil, fmt.Errorf("%w: %s in the variant %s", ErrNotInstalled, model, variant)
 	}
+	if err := s.trust(ctx, record, variant); err != nil {
+		return nil, err
+	}
 	files := make(map[string]string, len(parts))
 	for part, path := range parts {
-		full := filepath.Join(s.dir, home, filepath.FromSlash(path))
-		if _, err := os.Stat(full); err != nil {
-			return nil, fmt.Errorf("%w: the part %s of %s has gone: install it again", ErrNotInstalled, part, model)
-		}
-		files[part] = full
+		files[part] = filepath.Join(s.dir, home, filepath.FromSlash(path))
 	}
 	if _, m, ok := s.catalogue.Model(model); ok && m.Adapter != nil {
 		if _, err := os.Stat(m.Adapter.File); err != nil {
-			return nil, fmt.Errorf("%w: the file of the LoRA %s has gone", ErrNotInstalled, model)
+			return nil, inputError("the file of the LoRA %s is gone: put it back where models.extra names it", model)
 		}
 		files[loraPart] = m.Adapter.File
 	}

@@ -1,6 +1,7 @@
 package models
 
 import (
+	"archive/tar"
 	"archive/zip"
 	"bufio"
 	"bytes"
@@ -10,6 +11,7 @@ import (
 	"os"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -46,29 +48,96 @@ func torchNames(f *os.File) error {
 	if err != nil {
 		return err
 	}
+	if archived, err := isArchive(f); err != nil || !archived {
+		if err == nil {
+			err = namesOfOld(f)
+		}
+		return err
+	}
 	archive, err := zip.NewReader(f, info.Size())
+	if err != nil || !isAllOf(f, info.Size(), archive) {
+		return errArchive
+	}
+	pickle, err := onlyPickle(archive)
 	if err != nil {
-		return namesOfOld(f)
+		return err
 	}
-	found := false
+	return namesOfEntry(pickle)
+}
+
+var (
+	errArchive = errors.New("its archive is not as torch writes it")
+	errProgram = errors.New("it is a program, not weights")
+)
+
+const zipHead = "PK\x03\x04"
+
+// isArchive decides as torch does, by the first bytes: a pickle with an archive behind it is read as a pickle. What Python's tarfile would
+// take, which torch tries for old files, is refused.
+func isArchive(f *os.File) (bool, error) {
+	head := make([]byte, len(zipHead))
+	if _, err := f.ReadAt(head, 0); err != nil {
+		return false, errPickle
+	}
+	if string(head) == zipHead {
+		return true, nil
+	}
+	if _, err := tar.NewReader(io.NewSectionReader(f, 0, maxPickle)).Next(); err == nil {
+		return false, errArchive
+	}
+	return false, nil
+}
+
+// isAllOf says that the archive is the whole file: an entry begins it, and its end, without a comment, ends it. Else two readers could
+// find two archives in one file.
+func isAllOf(f *os.File, size int64, archive *zip.Reader) bool {
+	const endBytes, headBytes, nameAt = 22, 30, 26
+	head, end := make([]byte, headBytes), make([]byte, endBytes)
+	if size < headBytes+endBytes || archive.Comment != "" {
+		return false
+	}
+	_, err1 := f.ReadAt(head, 0)
+	_, err2 := f.ReadAt(end, size-endBytes)
+	if errors.Join(err1, err2) != nil || string(end[:4]) != "PK\x05\x06" {
+		return false
+	}
+	first := headBytes + int64(binary.LittleEndian.Uint16(head[nameAt:])) + int64(binary.LittleEndian.Uint16(head[nameAt+2:]))
+	return slices.ContainsFunc(archive.File, func(entry *zip.File) bool {
+		offset, err := entry.DataOffset()
+		return err == nil && offset == first
+	})
+}
+
+// onlyPickle is the one that torch reads: data.pkl, which it looks for without regard to case. A file with two, or with any other pickle,
+// is refused, as is one in which two entries differ in case only.
+func onlyPickle(archive *zip.Reader) (*zip.File, error) {
+	var pickle *zip.File
+	seen := map[string]bool{}
 	for _, entry := range archive.File {
-		if path.Ext(entry.Name) != ".pkl" {
-			continue
+		name := strings.ToLower(entry.Name)
+		if seen[name] || strings.Contains(name, "\\") {
+			return nil, errArchive
 		}
-		found = true
-		if err := namesOfEntry(entry); err != nil {
-			return err
+		seen[name] = true
+		switch {
+		case !strings.HasSuffix(strings.TrimRight(name, "/. "), ".pkl"):
+		case path.Base(name) != "data.pkl":
+			return nil, errProgram
+		case pickle != nil:
+			return nil, errors.New("it holds two pickles")
+		default:
+			pickle = entry
 		}
 	}
-	if !found {
-		return errors.New("it holds no weights")
+	if pickle == nil {
+		return nil, errors.New("it holds no weights")
 	}
-	return nil
+	return pickle, nil
 }
 
 func namesOfEntry(entry *zip.File) error {
-	if entry.UncompressedSize64 > maxPickle || strings.Contains(entry.Name, "constants.pkl") {
-		return errors.New("it is a program, not weights")
+	if entry.UncompressedSize64 > maxPickle {
+		return errProgram
 	}
 	content, err := entry.Open()
 	if err != nil {

@@ -42,6 +42,9 @@ func (s *Store) Verify(ctx context.Context, model string, progress Progress) ([]
 		done += file.Size
 		progress(model, done, total)
 	}
+	if len(faults) == 0 {
+		noteFacts(filepath.Join(s.dir, model), record)
+	}
 	return faults, nil
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/apibr/studio/internal/device"
 	"github.com/apibr/studio/internal/engine"
 	"github.com/apibr/studio/internal/jobs"
+	"github.com/apibr/studio/internal/models"
 	"github.com/apibr/studio/internal/plan"
 	"github.com/apibr/studio/internal/sched"
 	"github.com/apibr/studio/internal/sidecar"
@@ -17,8 +18,8 @@ import (
 
 // ModelFiles are the installed models.
 type ModelFiles interface {
-	// Files are the absolute paths of a variant's parts.
-	Files(model, variant string) (map[string]string, error)
+	// Files are the absolute paths of a variant's parts, checked to be what was installed.
+	Files(ctx context.Context, model, variant string) (map[string]string, error)
 	// VariantBytes is what a variant's files take; 0 when it is not installed.
 	VariantBytes(model, variant string) int64
 	// Pinned says that the user keeps the model: it is not unloaded for being idle.
@@ -102,15 +103,32 @@ func (a *attempt) size() Size {
 func (a *attempt) acquire(ctx context.Context) (*sidecar.Lease, error) {
 	spec := sidecar.Spec{Engine: a.manifest, Model: a.load.model, Variant: a.load.plan.Variant, Device: a.device, Plan: a.load.plan}
 	if model, ok := a.manifest.Model(a.load.model); ok && model.NeedsFiles() && a.runner.cfg.Models != nil && !a.runner.cfg.Catalogue.IsReplaced(a.manifest.ID) {
-		files, err := a.runner.cfg.Models.Files(a.load.model, a.load.plan.Variant)
+		files, err := a.runner.cfg.Models.Files(ctx, a.load.model, a.load.plan.Variant)
 		if err != nil {
-			return nil, &sidecar.EngineError{Code: sidecar.ModelMissing,
-				Message: "the files of the model " + a.load.model + " are not installed: run `apibr models install " + a.load.model + "`"}
+			return nil, filesMissing(ctx, a.load.model, err)
 		}
 		a.runner.cfg.Models.Used(a.load.model)
 		spec.Files = files
 	}
 	return a.runner.cfg.Pool.Acquire(ctx, spec)
+}
+
+// filesMissing says what is wrong with a model's files and what to do about it.
+func filesMissing(ctx context.Context, model string, err error) error {
+	var file *models.FileError
+	var input *models.InputError
+	message := "the files of the model " + model + " could not be read: run `apibr models verify " + model + "`"
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.As(err, &file):
+		message = file.Error()
+	case errors.As(err, &input):
+		message = input.Error()
+	case errors.Is(err, models.ErrNotInstalled):
+		message = "the files of the model " + model + " are not installed: run `apibr models install " + model + "`"
+	}
+	return &sidecar.EngineError{Code: sidecar.ModelMissing, Message: message}
 }
 
 // lower is the next step of the ladder after memory ran out although the plan promised that it would not; false when there is none.

@@ -9,7 +9,7 @@ const commit = createHash("sha1").update(repo).digest("hex");
 const name = "w.safetensors";
 
 export class Hub {
-  content = Buffer.alloc(8_000_000, "weights ");
+  content = safetensors(8_000_000);
   open = false;
   gated = false;
   /** Answers that wait for the line to be opened. */
@@ -94,3 +94,13 @@ models:
       - {id: Q4, disk_bytes: 8000000, parts: {weights: {repo: ${repo}, patterns: ["*.safetensors"]}}}
       - {id: Q8, disk_bytes: 16000000, parts: {weights: {repo: ${repo}, patterns: ["*.safetensors"]}}}
 `;
+
+/** A file of that many bytes in the format of safetensors, with one tensor. */
+function safetensors(bytes) {
+  const head = 128;
+  const size = bytes - head;
+  const header = JSON.stringify({ weight: { dtype: "U8", shape: [size], data_offsets: [0, size] } }).padEnd(head - 8);
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(header.length));
+  return Buffer.concat([length, Buffer.from(header), Buffer.alloc(size, "weights ")]);
+}

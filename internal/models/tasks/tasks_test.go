@@ -23,6 +23,7 @@ import (
 	"github.com/apibr/studio/internal/hub"
 	"github.com/apibr/studio/internal/hub/hubtest"
 	"github.com/apibr/studio/internal/models"
+	"github.com/apibr/studio/internal/models/modelstest"
 	"github.com/apibr/studio/internal/queue"
 	"github.com/apibr/studio/internal/store/storetest"
 )
@@ -66,7 +67,7 @@ func setUp(t *testing.T) *node {
 	t.Helper()
 	folder := t.TempDir()
 	require.NoError(t, os.MkdirAll(filepath.Join(folder, "maker", "free"), 0o755))
-	require.NoError(t, os.WriteFile(filepath.Join(folder, "maker", "free", "w.safetensors"), []byte(strings.Repeat("weights ", 100_000)), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "maker", "free", "w.safetensors"), modelstest.Safetensors([]byte(strings.Repeat("weights ", 100_000))), 0o600))
 	n := &node{Hub: hubtest.New(t, folder), t: t, pool: storetest.New(t).Pool(), id: uuid.New(), dir: filepath.Join(t.TempDir(), "models"), events: make(chan map[string]any, 1000)}
 	n.start()
 	t.Cleanup(func() { n.stop() })
@@ -291,7 +292,7 @@ func TestACheckTellsWhatIsDamaged(t *testing.T) {
 	n.until("free", Completed)
 	require.JSONEq(t, `[]`, string(n.task("free").Faults))
 
-	files, err := n.store.Files("free", "default")
+	files, err := n.store.Files(t.Context(), "free", "default")
 	require.NoError(t, err)
 	content, err := os.ReadFile(files["weights"])
 	require.NoError(t, err)

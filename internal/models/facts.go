@@ -1,0 +1,154 @@
+package models
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+)
+
+// factsName holds what the disk said of each file when its content was known to be right. It lies in the model's folder.
+const factsName = ".facts.json"
+
+// fact is how a file looks from outside. Whoever writes to a file changes its time of change, which no program can set back; so a file
+// that looks the same needs no second reading.
+type fact struct {
+	Size     int64  `json:"size"`
+	Modified int64  `json:"modified"` // Nanoseconds since 1970, as Changed.
+	Changed  int64  `json:"changed"`
+	Inode    uint64 `json:"inode"`
+}
+
+func factOf(info fs.FileInfo) fact {
+	f := fact{Size: info.Size(), Modified: info.ModTime().UnixNano()}
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
+		f.Changed, f.Inode = stat.Ctim.Nano(), stat.Ino
+	}
+	return f
+}
+
+// FileError says that an installed model has a file that is not what was installed.
+type FileError struct {
+	Model, Part string
+	File        string // File below the model's folder, with slashes.
+	Why         string // Why is missing, size, content or unreadable.
+}
+
+// fileFaults are the sentences of FileError by its Why.
+var fileFaults = map[string]string{
+	"missing":    "%s, the %s of the model %s, is gone: type `apibr models install %s`, or import the model again",
+	"size":       "%s, the %s of the model %s, has another size than the file that was installed: type `apibr models install %s`, or import the model again",
+	"content":    "%s, the %s of the model %s, has changed since it was installed: type `apibr models install %s`, or import the model again",
+	"unreadable": "%s, the %s of the model %s, cannot be read: make it readable, or type `apibr models install %s`",
+}
+
+func (e *FileError) Error() string {
+	return fmt.Sprintf(fileFaults[e.Why], path.Base(e.File), e.Part, e.Model, e.Model)
+}
+
+// trust checks the files of a variant's parts, as the record has them: by their looks, and where those have changed by their content,
+// which takes a second for each gigabyte or so. Fails with *FileError.
+func (s *Store) trust(ctx context.Context, record *Record, variant string) error {
+	s.trusting.Lock()
+	defer s.trusting.Unlock()
+	home := filepath.Join(s.dir, record.Model)
+	facts, changed := readFacts(home), false
+	for _, part := range sortedKeys(record.Variants[variant]) {
+		for _, file := range record.filesOf(record.Variants[variant][part]) {
+			read, why, err := trusted(ctx, filepath.Join(home, filepath.FromSlash(file.Path)), file, facts)
+			if err != nil {
+				return err
+			}
+			if why != "" {
+				return &FileError{record.Model, part, file.Path, why}
+			}
+			changed = changed || read
+		}
+	}
+	if changed {
+		writeFacts(home, facts)
+	}
+	return nil
+}
+
+// trusted says why a file is not what it was, or notes how it looks now when its content had to be read.
+func trusted(ctx context.Context, full string, file File, facts map[string]fact) (read bool, why string, err error) {
+	info, err := os.Stat(full)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return false, "missing", nil
+	case err != nil || !info.Mode().IsRegular():
+		return false, "unreadable", nil
+	case info.Size() != file.Size:
+		return false, "size", nil
+	case facts[file.Path] == factOf(info):
+		return false, "", nil
+	}
+	why, err = compare(ctx, full, file)
+	switch {
+	case ctx.Err() != nil:
+		return true, "", ctx.Err()
+	case err != nil:
+		return true, "unreadable", nil
+	case why == "":
+		facts[file.Path] = factOf(info) // of before the reading: a change during it is one after
+	}
+	return true, why, nil
+}
+
+// filesOf are the files of a part, which is one file or a folder of them.
+func (r *Record) filesOf(part string) (files []File) {
+	for _, file := range r.Files {
+		if file.Path == part || strings.HasPrefix(file.Path, part+"/") {
+			files = append(files, file)
+		}
+	}
+	return files
+}
+
+// noteFacts takes the looks of the files as they are: they were hashed while they came.
+func noteFacts(home string, record *Record) {
+	facts := map[string]fact{}
+	for _, file := range record.Files {
+		if info, err := os.Stat(filepath.Join(home, filepath.FromSlash(file.Path))); err == nil && info.Size() == file.Size {
+			facts[file.Path] = factOf(info)
+		}
+	}
+	writeFacts(home, facts)
+}
+
+// readFacts answers with none when they are missing or not understood: the files are then read.
+func readFacts(home string) map[string]fact {
+	facts := map[string]fact{}
+	if info, err := os.Stat(filepath.Join(home, factsName)); err != nil || info.Size() > maxRecord {
+		return facts
+	}
+	content, err := os.ReadFile(filepath.Join(home, factsName))
+	if err != nil || json.Unmarshal(content, &facts) != nil {
+		return map[string]fact{}
+	}
+	return facts
+}
+
+// writeFacts is an economy only: where it fails, the files are read again at the next load.
+func writeFacts(home string, facts map[string]fact) {
+	if content, err := json.Marshal(facts); err == nil {
+		_ = replaceFile(filepath.Join(home, factsName), content)
+	}
+}
+
+func sortedKeys(parts map[string]string) []string {
+	keys := make([]string, 0, len(parts))
+	for key := range parts {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	return keys
+}
