@@ -22,7 +22,7 @@ func TestFinalEngines(t *testing.T) {
 		m, _, ok := catalogue.Model(model)
 		require.True(t, ok, model)
 		variant := store.Variants(model)[0]
-		files, err := store.Files(model, variant)
+		files, err := store.Files(t.Context(), model, variant)
 		require.NoError(t, err)
 		few := map[string]any{"num_inference_steps": 2}
 		t.Run(id, func(t *testing.T) {
