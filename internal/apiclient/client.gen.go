@@ -1755,14 +1755,8 @@ type ListAssetsParamsKind string
 
 // UploadAssetParams defines parameters for UploadAsset.
 type UploadAssetParams struct {
-	// Wait Seconds to wait for the end: 200 with the finished job, else 202
-	Wait *int64 `form:"wait,omitempty" json:"wait,omitempty"`
-
 	// Filename Name of a file that is sent as the raw body
 	Filename *string `form:"filename,omitempty" json:"filename,omitempty"`
-
-	// Prefer wait=N does the same
-	Prefer *string `json:"Prefer,omitempty"`
 
 	// IdempotencyKey The same key with the same request gets the same answer for 24 h
 	IdempotencyKey *string `json:"Idempotency-Key,omitempty"`
@@ -1770,10 +1764,10 @@ type UploadAssetParams struct {
 
 // CloneVoiceParams defines parameters for CloneVoice.
 type CloneVoiceParams struct {
-	// Wait Seconds to wait for the end: 200 with the finished job, else 202
+	// Wait Seconds to wait for the job's end, 1 to 60; more is refused
 	Wait *int64 `form:"wait,omitempty" json:"wait,omitempty"`
 
-	// Prefer wait=N does the same
+	// Prefer wait=N does the same. Other preferences are not known and mean nothing
 	Prefer *string `json:"Prefer,omitempty"`
 
 	// IdempotencyKey The same key with the same request gets the same answer for 24 h
@@ -1782,10 +1776,10 @@ type CloneVoiceParams struct {
 
 // GenerateSpeechParams defines parameters for GenerateSpeech.
 type GenerateSpeechParams struct {
-	// Wait Seconds to wait for the end: 200 with the finished job, else 202
+	// Wait Seconds to wait for the job's end, 1 to 60; more is refused
 	Wait *int64 `form:"wait,omitempty" json:"wait,omitempty"`
 
-	// Prefer wait=N does the same
+	// Prefer wait=N does the same. Other preferences are not known and mean nothing
 	Prefer *string `json:"Prefer,omitempty"`
 
 	// IdempotencyKey The same key with the same request gets the same answer for 24 h
@@ -1812,10 +1806,10 @@ type GetFileParams struct {
 
 // EditImageParams defines parameters for EditImage.
 type EditImageParams struct {
-	// Wait Seconds to wait for the end: 200 with the finished job, else 202
+	// Wait Seconds to wait for the job's end, 1 to 60; more is refused
 	Wait *int64 `form:"wait,omitempty" json:"wait,omitempty"`
 
-	// Prefer wait=N does the same
+	// Prefer wait=N does the same. Other preferences are not known and mean nothing
 	Prefer *string `json:"Prefer,omitempty"`
 
 	// IdempotencyKey The same key with the same request gets the same answer for 24 h
@@ -1824,10 +1818,10 @@ type EditImageParams struct {
 
 // GenerateImageParams defines parameters for GenerateImage.
 type GenerateImageParams struct {
-	// Wait Seconds to wait for the end: 200 with the finished job, else 202
+	// Wait Seconds to wait for the job's end, 1 to 60; more is refused
 	Wait *int64 `form:"wait,omitempty" json:"wait,omitempty"`
 
-	// Prefer wait=N does the same
+	// Prefer wait=N does the same. Other preferences are not known and mean nothing
 	Prefer *string `json:"Prefer,omitempty"`
 
 	// IdempotencyKey The same key with the same request gets the same answer for 24 h
@@ -1836,10 +1830,10 @@ type GenerateImageParams struct {
 
 // UpscaleImageParams defines parameters for UpscaleImage.
 type UpscaleImageParams struct {
-	// Wait Seconds to wait for the end: 200 with the finished job, else 202
+	// Wait Seconds to wait for the job's end, 1 to 60; more is refused
 	Wait *int64 `form:"wait,omitempty" json:"wait,omitempty"`
 
-	// Prefer wait=N does the same
+	// Prefer wait=N does the same. Other preferences are not known and mean nothing
 	Prefer *string `json:"Prefer,omitempty"`
 
 	// IdempotencyKey The same key with the same request gets the same answer for 24 h
@@ -1867,8 +1861,11 @@ type ListJobsParams struct {
 
 // GetJobParams defines parameters for GetJob.
 type GetJobParams struct {
-	// Wait Seconds to wait for the end
-	Wait        *int64  `form:"wait,omitempty" json:"wait,omitempty"`
+	// Wait Seconds to wait for the job's end, 1 to 60; more is refused
+	Wait *int64 `form:"wait,omitempty" json:"wait,omitempty"`
+
+	// Prefer wait=N does the same. Other preferences are not known and mean nothing
+	Prefer      *string `json:"Prefer,omitempty"`
 	IfNoneMatch *string `json:"If-None-Match,omitempty"`
 }
 
@@ -1892,12 +1889,6 @@ type GetJobPreviewParams struct {
 
 // CreateKeyParams defines parameters for CreateKey.
 type CreateKeyParams struct {
-	// Wait Seconds to wait for the end: 200 with the finished job, else 202
-	Wait *int64 `form:"wait,omitempty" json:"wait,omitempty"`
-
-	// Prefer wait=N does the same
-	Prefer *string `json:"Prefer,omitempty"`
-
 	// IdempotencyKey The same key with the same request gets the same answer for 24 h
 	IdempotencyKey *string `json:"Idempotency-Key,omitempty"`
 }
@@ -1910,12 +1901,6 @@ type GetModelLicenceParams struct {
 
 // CreateProjectParams defines parameters for CreateProject.
 type CreateProjectParams struct {
-	// Wait Seconds to wait for the end: 200 with the finished job, else 202
-	Wait *int64 `form:"wait,omitempty" json:"wait,omitempty"`
-
-	// Prefer wait=N does the same
-	Prefer *string `json:"Prefer,omitempty"`
-
 	// IdempotencyKey The same key with the same request gets the same answer for 24 h
 	IdempotencyKey *string `json:"Idempotency-Key,omitempty"`
 }
@@ -1930,10 +1915,10 @@ type ListProjectsParams struct {
 
 // CreateAvatarParams defines parameters for CreateAvatar.
 type CreateAvatarParams struct {
-	// Wait Seconds to wait for the end: 200 with the finished job, else 202
+	// Wait Seconds to wait for the job's end, 1 to 60; more is refused
 	Wait *int64 `form:"wait,omitempty" json:"wait,omitempty"`
 
-	// Prefer wait=N does the same
+	// Prefer wait=N does the same. Other preferences are not known and mean nothing
 	Prefer *string `json:"Prefer,omitempty"`
 
 	// IdempotencyKey The same key with the same request gets the same answer for 24 h
@@ -1942,8 +1927,11 @@ type CreateAvatarParams struct {
 
 // GetVideoStatusParams defines parameters for GetVideoStatus.
 type GetVideoStatusParams struct {
-	// Wait Seconds to wait for the end
-	Wait        *int64  `form:"wait,omitempty" json:"wait,omitempty"`
+	// Wait Seconds to wait for the job's end, 1 to 60; more is refused
+	Wait *int64 `form:"wait,omitempty" json:"wait,omitempty"`
+
+	// Prefer wait=N does the same. Other preferences are not known and mean nothing
+	Prefer      *string `json:"Prefer,omitempty"`
 	IfNoneMatch *string `json:"If-None-Match,omitempty"`
 }
 
@@ -3607,18 +3595,6 @@ func NewUploadAssetRequestWithBody(server string, params *UploadAssetParams, con
 		// per the OpenAPI spec (e.g. "color=blue,black,brown").
 		var rawQueryFragments []string
 
-		if params.Wait != nil {
-
-			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "wait", *params.Wait, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
-				return nil, err
-			} else {
-				for _, qp := range strings.Split(queryFrag, "&") {
-					rawQueryFragments = append(rawQueryFragments, qp)
-				}
-			}
-
-		}
-
 		if params.Filename != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "filename", *params.Filename, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
@@ -3646,26 +3622,15 @@ func NewUploadAssetRequestWithBody(server string, params *UploadAssetParams, con
 
 	if params != nil {
 
-		if params.Prefer != nil {
+		if params.IdempotencyKey != nil {
 			var headerParam0 string
 
-			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Prefer", *params.Prefer, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
 			if err != nil {
 				return nil, err
 			}
 
-			req.Header.Set("Prefer", headerParam0)
-		}
-
-		if params.IdempotencyKey != nil {
-			var headerParam1 string
-
-			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
-			if err != nil {
-				return nil, err
-			}
-
-			req.Header.Set("Idempotency-Key", headerParam1)
+			req.Header.Set("Idempotency-Key", headerParam0)
 		}
 
 	}
@@ -4891,15 +4856,26 @@ func NewGetJobRequest(server string, id string, params *GetJobParams) (*http.Req
 
 	if params != nil {
 
-		if params.IfNoneMatch != nil {
+		if params.Prefer != nil {
 			var headerParam0 string
 
-			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Prefer", *params.Prefer, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
 			if err != nil {
 				return nil, err
 			}
 
-			req.Header.Set("If-None-Match", headerParam0)
+			req.Header.Set("Prefer", headerParam0)
+		}
+
+		if params.IfNoneMatch != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam1)
 		}
 
 	}
@@ -5262,33 +5238,6 @@ func NewCreateKeyRequestWithBody(server string, params *CreateKeyParams, content
 		return nil, err
 	}
 
-	if params != nil {
-		// queryValues collects non-styled parameters (passthrough, JSON)
-		// that are safe to round-trip through url.Values.Encode().
-		queryValues := queryURL.Query()
-		// rawQueryFragments collects pre-encoded query fragments from
-		// styled parameters, preserving literal commas as delimiters
-		// per the OpenAPI spec (e.g. "color=blue,black,brown").
-		var rawQueryFragments []string
-
-		if params.Wait != nil {
-
-			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "wait", *params.Wait, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
-				return nil, err
-			} else {
-				for _, qp := range strings.Split(queryFrag, "&") {
-					rawQueryFragments = append(rawQueryFragments, qp)
-				}
-			}
-
-		}
-
-		if encoded := queryValues.Encode(); encoded != "" {
-			rawQueryFragments = append(rawQueryFragments, encoded)
-		}
-		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
-	}
-
 	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
 	if err != nil {
 		return nil, err
@@ -5298,26 +5247,15 @@ func NewCreateKeyRequestWithBody(server string, params *CreateKeyParams, content
 
 	if params != nil {
 
-		if params.Prefer != nil {
+		if params.IdempotencyKey != nil {
 			var headerParam0 string
 
-			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Prefer", *params.Prefer, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
 			if err != nil {
 				return nil, err
 			}
 
-			req.Header.Set("Prefer", headerParam0)
-		}
-
-		if params.IdempotencyKey != nil {
-			var headerParam1 string
-
-			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
-			if err != nil {
-				return nil, err
-			}
-
-			req.Header.Set("Idempotency-Key", headerParam1)
+			req.Header.Set("Idempotency-Key", headerParam0)
 		}
 
 	}
@@ -5774,33 +5712,6 @@ func NewCreateProjectRequestWithBody(server string, params *CreateProjectParams,
 		return nil, err
 	}
 
-	if params != nil {
-		// queryValues collects non-styled parameters (passthrough, JSON)
-		// that are safe to round-trip through url.Values.Encode().
-		queryValues := queryURL.Query()
-		// rawQueryFragments collects pre-encoded query fragments from
-		// styled parameters, preserving literal commas as delimiters
-		// per the OpenAPI spec (e.g. "color=blue,black,brown").
-		var rawQueryFragments []string
-
-		if params.Wait != nil {
-
-			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "wait", *params.Wait, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
-				return nil, err
-			} else {
-				for _, qp := range strings.Split(queryFrag, "&") {
-					rawQueryFragments = append(rawQueryFragments, qp)
-				}
-			}
-
-		}
-
-		if encoded := queryValues.Encode(); encoded != "" {
-			rawQueryFragments = append(rawQueryFragments, encoded)
-		}
-		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
-	}
-
 	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
 	if err != nil {
 		return nil, err
@@ -5810,26 +5721,15 @@ func NewCreateProjectRequestWithBody(server string, params *CreateProjectParams,
 
 	if params != nil {
 
-		if params.Prefer != nil {
+		if params.IdempotencyKey != nil {
 			var headerParam0 string
 
-			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Prefer", *params.Prefer, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
 			if err != nil {
 				return nil, err
 			}
 
-			req.Header.Set("Prefer", headerParam0)
-		}
-
-		if params.IdempotencyKey != nil {
-			var headerParam1 string
-
-			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
-			if err != nil {
-				return nil, err
-			}
-
-			req.Header.Set("Idempotency-Key", headerParam1)
+			req.Header.Set("Idempotency-Key", headerParam0)
 		}
 
 	}
@@ -6090,15 +5990,26 @@ func NewGetVideoStatusRequest(server string, jobId string, params *GetVideoStatu
 
 	if params != nil {
 
-		if params.IfNoneMatch != nil {
+		if params.Prefer != nil {
 			var headerParam0 string
 
-			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Prefer", *params.Prefer, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
 			if err != nil {
 				return nil, err
 			}
 
-			req.Header.Set("If-None-Match", headerParam0)
+			req.Header.Set("Prefer", headerParam0)
+		}
+
+		if params.IfNoneMatch != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam1)
 		}
 
 	}
@@ -8454,10 +8365,11 @@ func (r DeleteJobResponse) ContentType() string {
 
 // GetJobResponse200Headers the declared response headers of an HTTP 200 response for GetJob
 type GetJobResponse200Headers struct {
-	CacheControl *string
-	ETag         *string
-	RetryAfter   *string
-	Vary         *string
+	CacheControl      *string
+	ETag              *string
+	PreferenceApplied *string
+	RetryAfter        *string
+	Vary              *string
 }
 
 type GetJobResponse struct {
@@ -8533,10 +8445,11 @@ func (r GetJobResponse) ContentType() string {
 
 // UpdateJobResponse200Headers the declared response headers of an HTTP 200 response for UpdateJob
 type UpdateJobResponse200Headers struct {
-	CacheControl *string
-	ETag         *string
-	RetryAfter   *string
-	Vary         *string
+	CacheControl      *string
+	ETag              *string
+	PreferenceApplied *string
+	RetryAfter        *string
+	Vary              *string
 }
 
 type UpdateJobResponse struct {
@@ -8626,10 +8539,11 @@ func (r UpdateJobResponse) ContentType() string {
 
 // CancelJobResponse200Headers the declared response headers of an HTTP 200 response for CancelJob
 type CancelJobResponse200Headers struct {
-	CacheControl *string
-	ETag         *string
-	RetryAfter   *string
-	Vary         *string
+	CacheControl      *string
+	ETag              *string
+	PreferenceApplied *string
+	RetryAfter        *string
+	Vary              *string
 }
 
 type CancelJobResponse struct {
@@ -8912,10 +8826,11 @@ func (r GetJobPreviewResponse) ContentType() string {
 
 // RetryJobResponse200Headers the declared response headers of an HTTP 200 response for RetryJob
 type RetryJobResponse200Headers struct {
-	CacheControl *string
-	ETag         *string
-	RetryAfter   *string
-	Vary         *string
+	CacheControl      *string
+	ETag              *string
+	PreferenceApplied *string
+	RetryAfter        *string
+	Vary              *string
 }
 
 type RetryJobResponse struct {
@@ -10258,10 +10173,11 @@ func (r CreateAvatarResponse) ContentType() string {
 
 // GetVideoStatusResponse200Headers the declared response headers of an HTTP 200 response for GetVideoStatus
 type GetVideoStatusResponse200Headers struct {
-	CacheControl *string
-	ETag         *string
-	RetryAfter   *string
-	Vary         *string
+	CacheControl      *string
+	ETag              *string
+	PreferenceApplied *string
+	RetryAfter        *string
+	Vary              *string
 }
 
 type GetVideoStatusResponse struct {
@@ -12872,6 +12788,13 @@ func ParseGetJobResponse(rsp *http.Response) (*GetJobResponse, error) {
 			}
 			headers.ETag = &value
 		}
+		if values := rsp.Header.Values("Preference-Applied"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Preference-Applied", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.PreferenceApplied = &value
+		}
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value string
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
@@ -12974,6 +12897,13 @@ func ParseUpdateJobResponse(rsp *http.Response) (*UpdateJobResponse, error) {
 			}
 			headers.ETag = &value
 		}
+		if values := rsp.Header.Values("Preference-Applied"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Preference-Applied", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.PreferenceApplied = &value
+		}
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value string
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
@@ -13068,6 +12998,13 @@ func ParseCancelJobResponse(rsp *http.Response) (*CancelJobResponse, error) {
 				return nil, err
 			}
 			headers.ETag = &value
+		}
+		if values := rsp.Header.Values("Preference-Applied"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Preference-Applied", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.PreferenceApplied = &value
 		}
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value string
@@ -13327,6 +13264,13 @@ func ParseRetryJobResponse(rsp *http.Response) (*RetryJobResponse, error) {
 				return nil, err
 			}
 			headers.ETag = &value
+		}
+		if values := rsp.Header.Values("Preference-Applied"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Preference-Applied", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.PreferenceApplied = &value
 		}
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value string
@@ -14453,6 +14397,13 @@ func ParseGetVideoStatusResponse(rsp *http.Response) (*GetVideoStatusResponse, e
 				return nil, err
 			}
 			headers.ETag = &value
+		}
+		if values := rsp.Header.Values("Preference-Applied"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Preference-Applied", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.PreferenceApplied = &value
 		}
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value string

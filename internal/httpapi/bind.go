@@ -195,12 +195,10 @@ func jsonTrouble(err error) string {
 	return "the body must be a JSON object"
 }
 
-// mostSkipped bounds what is read of a form in bytes after a file of it was refused, only to see what else is wrong.
-const mostSkipped = 8 << 20
-
-// readForm returns the texts of a form; its files are in f. A file that is refused is told with what else is wrong.
+// readForm returns the texts of a form; its files are in f. A file that was read and is refused is told with what else is wrong; one that
+// no field takes is refused before it has arrived.
 func (b *binder) readForm(ctx context.Context, form *multipart.Reader, p auth.Principal, f *fields, check *checker) (map[string]any, error) {
-	raw, skipped, texts := map[string]any{}, int64(0), int64(0)
+	raw, texts := map[string]any{}, int64(0)
 	for parts := 0; ; parts++ {
 		part, err := form.NextPart()
 		if errors.Is(err, io.EOF) {
@@ -218,14 +216,10 @@ func (b *binder) readForm(ctx context.Context, form *multipart.Reader, p auth.Pr
 		switch {
 		case !isFile(part):
 			texts, err = b.readText(part, raw, texts)
-		case len(check.found) == 0:
+		case len(check.found) > 0:
+			return nil, check.problem() // it is not worth waiting for another file
+		default:
 			err = b.readFile(ctx, part, p, f, check)
-		}
-		if err == nil && isFile(part) && len(check.found) > 0 {
-			n, copyErr := io.CopyN(io.Discard, part, mostSkipped-skipped)
-			if skipped += n; copyErr == nil {
-				return nil, check.problem() // there is more of it than is worth reading
-			}
 		}
 		if err != nil {
 			return nil, err
@@ -264,21 +258,21 @@ func (b *binder) readText(part *multipart.Part, raw map[string]any, texts int64)
 	return texts, nil
 }
 
-// readFile takes a file in. A refusal of it is left to check; the error is of the request itself, or ours.
+// readFile takes a file in. A refusal of what was read is left to check; the error is of a field that takes no file, of the request
+// itself, or ours.
 func (b *binder) readFile(ctx context.Context, part *multipart.Part, p auth.Principal, f *fields, check *checker) error {
 	name, ok := check.canonical(b.schema, part.FormName())
-	if !ok {
-		check.unknown(b.schema, part.FormName(), part.FileName(), "")
-		return nil
-	}
 	kind, isMedia := mediaFields[name]
-	if !isMedia {
+	switch {
+	case !ok:
+		check.unknown(b.schema, part.FormName(), "a file", "")
+	case !isMedia:
 		check.say("/"+name, codeInvalid, "%s is a value, not a file: send it without a filename", name)
-		return nil
-	}
-	if f.files[name] != nil {
+	case f.files[name] != nil:
 		check.say("/"+name, codeInvalid, "%s was sent twice", name)
-		return nil
+	}
+	if err := check.problem(); err != nil {
+		return err
 	}
 	source := &source{part: part}
 	asset, err := b.assets.Ingest(ctx, assets.IngestRequest{Owner: p.Owner, Reader: source, Filename: strings.ToValidUTF8(part.FileName(), "_"), Want: media.Kind(kind)})

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"reflect"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -17,15 +15,21 @@ import (
 	"github.com/apibr/studio/internal/jobs"
 )
 
-// longestWait that a caller may block for.
-const longestWait = 60 * time.Second
-
 // CreateInput is what all creating operations take besides their body, which bind.go reads.
 type CreateInput struct {
-	Wait           int    `query:"wait" minimum:"0" maximum:"60" doc:"Seconds to wait for the end: 200 with the finished job, else 202"`
-	Prefer         string `header:"Prefer" doc:"wait=N does the same"`
 	IdempotencyKey string `header:"Idempotency-Key" doc:"The same key with the same request gets the same answer for 24 h"`
 	StreamedBody
+}
+
+// MakeInput is what operations take that make a job: they answer 200 when it ends while the caller waits, else 202.
+type MakeInput struct {
+	Waiting
+	CreateInput
+}
+
+// Resolve implements huma.Resolver for both parts.
+func (i *MakeInput) Resolve(ctx huma.Context) []error {
+	return append(i.CreateInput.Resolve(ctx), i.Waiting.Resolve(ctx)...)
 }
 
 // StreamedBody keeps the request, whose body is read as a stream. (A member named RawBody would make huma read it first.)
@@ -35,19 +39,6 @@ type StreamedBody struct{ echo echo.Context }
 func (b *StreamedBody) Resolve(ctx huma.Context) []error {
 	b.echo = humaecho.UnwrapV4(ctx)
 	return nil
-}
-
-// wait that the caller wants, and whether it was Prefer that said so.
-func (i *CreateInput) wait() (wait time.Duration, preferred bool) {
-	seconds := i.Wait
-	for _, preference := range strings.FieldsFunc(i.Prefer, func(r rune) bool { return r == ',' || r == ';' || r == ' ' }) {
-		if value, ok := strings.CutPrefix(strings.ToLower(preference), "wait="); ok {
-			if n, err := strconv.Atoi(strings.Trim(value, `"`)); err == nil {
-				seconds, preferred = n, true
-			}
-		}
-	}
-	return min(max(time.Duration(seconds)*time.Second, 0), longestWait), preferred
 }
 
 // createdJob answers a creating operation.
@@ -74,7 +65,7 @@ func (s *Server) registerGeneration(id, path, summary string, g generation, body
 	s.makers[g.kind] = maker{g, b}
 	operation := huma.Operation{OperationID: id, Method: http.MethodPost, Path: path, Summary: summary, DefaultStatus: http.StatusAccepted, Tags: []string{"make"},
 		MaxBodyBytes: -1, BodyReadTimeout: -1, Errors: []int{401, 403, 408, 409, 413, 415, 422, 429, 507}}
-	huma.Register(s.api, operation, as(s, auth.Generate, func(ctx context.Context, p auth.Principal, in *CreateInput) (*createdJob, error) {
+	huma.Register(s.api, operation, as(s, auth.Generate, func(ctx context.Context, p auth.Principal, in *MakeInput) (*createdJob, error) {
 		job, replayed, err := s.submit(ctx, in.echo, p, g, b, in.IdempotencyKey)
 		if err != nil {
 			return nil, err
@@ -116,10 +107,9 @@ func as[I, O any](s *Server, scope auth.Scope, handle func(ctx context.Context, 
 }
 
 // created waits if the caller wants to, and answers 200 with a finished job or 202 with one under way.
-func (s *Server) created(ctx context.Context, job *jobs.Job, in *CreateInput, replayed bool) (*createdJob, error) {
-	wait, preferred := in.wait()
-	if wait > 0 && !job.Status.Terminal() {
-		waited, err := s.wait(ctx, job, wait)
+func (s *Server) created(ctx context.Context, job *jobs.Job, in *MakeInput, replayed bool) (*createdJob, error) {
+	if in.wait > 0 && !job.Status.Terminal() {
+		waited, err := s.wait(ctx, job, in.wait)
 		if err != nil {
 			return nil, err
 		}
@@ -129,12 +119,9 @@ func (s *Server) created(ctx context.Context, job *jobs.Job, in *CreateInput, re
 	if err != nil {
 		return nil, err
 	}
-	out := &createdJob{Status: http.StatusAccepted, Location: "/api/v1/jobs/" + job.ID.String(), RetryAfter: "2", Body: view}
-	if wait > 0 && job.Status.Terminal() {
+	out := &createdJob{Status: http.StatusAccepted, Location: "/api/v1/jobs/" + job.ID.String(), RetryAfter: "2", Preferred: in.applied, Body: view}
+	if in.wait > 0 && job.Status.Terminal() {
 		out.Status, out.RetryAfter = http.StatusOK, ""
-	}
-	if preferred {
-		out.Preferred = "wait=" + strconv.Itoa(int(wait.Seconds()))
 	}
 	if replayed {
 		out.Replayed = "true"

@@ -11,7 +11,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/google/uuid"
@@ -54,6 +53,7 @@ type jobAnswer struct {
 	CacheControl string `header:"Cache-Control"`
 	Vary         string `header:"Vary"`
 	RetryAfter   string `header:"Retry-After"`
+	Preferred    string `header:"Preference-Applied"`
 	Body         Job
 }
 
@@ -178,7 +178,7 @@ func (s *Server) listJobs(ctx context.Context, p auth.Principal, in *listJobsInp
 
 // JobRead is how a job is read; exported, since huma fills only exported members.
 type JobRead struct {
-	Wait        int    `query:"wait" minimum:"0" maximum:"60" doc:"Seconds to wait for the end"`
+	Waiting
 	IfNoneMatch string `header:"If-None-Match"`
 }
 
@@ -198,8 +198,8 @@ func (s *Server) getJob(ctx context.Context, p auth.Principal, in *getJobInput) 
 		return nil, err
 	}
 	job, err := s.cfg.Jobs.Get(ctx, p.Owner, id)
-	if err == nil && in.Wait > 0 {
-		job, err = s.wait(ctx, job, min(time.Duration(in.Wait)*time.Second, longestWait))
+	if err == nil && in.wait > 0 {
+		job, err = s.wait(ctx, job, in.wait)
 	}
 	if err != nil {
 		return nil, err
@@ -207,7 +207,11 @@ func (s *Server) getJob(ctx context.Context, p auth.Principal, in *getJobInput) 
 	if etag := s.etag(ctx, job); job.Status.Terminal() && matches(in.IfNoneMatch, etag) {
 		return nil, &unchanged{etag}
 	}
-	return s.answerJob(ctx, job)
+	out, err := s.answerJob(ctx, job)
+	if err == nil {
+		out.Preferred = in.applied
+	}
+	return out, err
 }
 
 // matches says whether a list of entity tags has this one; that a proxy made it weak does not matter for reading.

@@ -39,7 +39,12 @@ func (s *Server) identify(next echo.HandlerFunc) echo.HandlerFunc {
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 		if strings.HasPrefix(r.URL.Path, "/api/") {
-			h.Set("Cache-Control", "no-store")
+			// Only where the answer says nothing of its own, which would stand beside this.
+			c.Response().Before(func() {
+				if h.Get("Cache-Control") == "" {
+					h.Set("Cache-Control", "no-store")
+				}
+			})
 		}
 		return next(c)
 	}

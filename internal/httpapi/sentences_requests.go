@@ -75,4 +75,8 @@ var requestSentences = map[string]string{
 	"the key holds a character that no key has: copy it again, without quotes or commas":                                                                            "a chave tem um caractere que nenhuma chave tem: copie-a de novo, sem aspas nem vírgulas",
 	"the key has %d characters and should have %d: it was cut when it was copied":                                                                                   "a chave tem %s caracteres e deveria ter %s: foi cortada ao ser copiada",
 	"the key has %d characters and should have %d: there is something after it":                                                                                     "a chave tem %s caracteres e deveria ter %s: há algo depois dela",
+
+	// Waiting (waiting.go).
+	"wait is %q; send whole seconds from 1 to %.0f, such as 30 or 30s":                     "wait é %s; envie segundos inteiros de 1 a %s, como 30 ou 30s",
+	"wait is one number in the address and another in the header Prefer: send one of them": "wait é um número no endereço e outro no cabeçalho Prefer: envie um deles",
 }

@@ -202,19 +202,20 @@ func init() { //nolint:gochecknoinits // there is no other place for them
 
 // refusal makes huma's own refusals (of a path, query or header value) the problems that all others are.
 func refusal(status int, message string, errs []error) *Problem {
-	var fields []FieldProblem
+	var wrong complaints
 	for _, err := range errs {
 		var detail *huma.ErrorDetail
 		var p *Problem
 		switch {
 		case errors.As(err, &p):
-			return p
+			wrong.add(p)
 		case errors.As(err, &detail):
-			fields = append(fields, parameterProblem(detail))
+			field := parameterProblem(detail)
+			wrong.add(newProblem(status, codeInvalid, "The request cannot be honoured", field.Detail, field))
 		}
 	}
-	if len(fields) > 0 {
-		return problemOfFields(codeInvalid, "The request cannot be honoured", fields, 0)
+	if !wrong.none() {
+		return problemOf(wrong.err())
 	}
 	if p := ofStatus(status); p.Err.Code != "http_error" {
 		return p

@@ -9,6 +9,7 @@ import (
 
 // finishSpec says what struct tags cannot: members that are an object or null.
 func finishSpec(document *huma.OpenAPI) {
+	showWait(document)
 	schemas := document.Components.Schemas.Map()
 	for schema, names := range map[string][]string{"Job": {"progress_detail", "error"}, "Model": {"task"}, "ModelTask": {"error"}} {
 		of := schemas[schema]
@@ -18,6 +19,23 @@ func finishSpec(document *huma.OpenAPI) {
 		for _, name := range names {
 			if property := of.Properties[name]; property != nil && property.Ref != "" {
 				of.Properties[name] = &huma.Schema{OneOf: []*huma.Schema{{Ref: property.Ref}, {Type: "null"}}}
+			}
+		}
+	}
+}
+
+// showWait says that wait is a number: it is taken as text, so that 30s is understood too.
+func showWait(document *huma.OpenAPI) {
+	least, most := 0.0, longestWait.Seconds()
+	for _, item := range document.Paths {
+		for _, operation := range []*huma.Operation{item.Get, item.Post} {
+			if operation == nil {
+				continue
+			}
+			for _, parameter := range operation.Parameters {
+				if parameter.Name == "wait" {
+					parameter.Schema = &huma.Schema{Type: huma.TypeInteger, Format: "int64", Description: parameter.Description, Minimum: &least, Maximum: &most}
+				}
 			}
 		}
 	}

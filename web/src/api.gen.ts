@@ -1606,14 +1606,10 @@ export interface operations {
     "upload-asset": {
         parameters: {
             query?: {
-                /** @description Seconds to wait for the end: 200 with the finished job, else 202 */
-                wait?: number;
                 /** @description Name of a file that is sent as the raw body */
                 filename?: string;
             };
             header?: {
-                /** @description wait=N does the same */
-                Prefer?: string;
                 /** @description The same key with the same request gets the same answer for 24 h */
                 "Idempotency-Key"?: string;
             };
@@ -1835,11 +1831,11 @@ export interface operations {
     "clone-voice": {
         parameters: {
             query?: {
-                /** @description Seconds to wait for the end: 200 with the finished job, else 202 */
+                /** @description Seconds to wait for the job's end, 1 to 60; more is refused */
                 wait?: number;
             };
             header?: {
-                /** @description wait=N does the same */
+                /** @description wait=N does the same. Other preferences are not known and mean nothing */
                 Prefer?: string;
                 /** @description The same key with the same request gets the same answer for 24 h */
                 "Idempotency-Key"?: string;
@@ -1970,11 +1966,11 @@ export interface operations {
     "generate-speech": {
         parameters: {
             query?: {
-                /** @description Seconds to wait for the end: 200 with the finished job, else 202 */
+                /** @description Seconds to wait for the job's end, 1 to 60; more is refused */
                 wait?: number;
             };
             header?: {
-                /** @description wait=N does the same */
+                /** @description wait=N does the same. Other preferences are not known and mean nothing */
                 Prefer?: string;
                 /** @description The same key with the same request gets the same answer for 24 h */
                 "Idempotency-Key"?: string;
@@ -2795,11 +2791,11 @@ export interface operations {
     "edit-image": {
         parameters: {
             query?: {
-                /** @description Seconds to wait for the end: 200 with the finished job, else 202 */
+                /** @description Seconds to wait for the job's end, 1 to 60; more is refused */
                 wait?: number;
             };
             header?: {
-                /** @description wait=N does the same */
+                /** @description wait=N does the same. Other preferences are not known and mean nothing */
                 Prefer?: string;
                 /** @description The same key with the same request gets the same answer for 24 h */
                 "Idempotency-Key"?: string;
@@ -2928,11 +2924,11 @@ export interface operations {
     "generate-image": {
         parameters: {
             query?: {
-                /** @description Seconds to wait for the end: 200 with the finished job, else 202 */
+                /** @description Seconds to wait for the job's end, 1 to 60; more is refused */
                 wait?: number;
             };
             header?: {
-                /** @description wait=N does the same */
+                /** @description wait=N does the same. Other preferences are not known and mean nothing */
                 Prefer?: string;
                 /** @description The same key with the same request gets the same answer for 24 h */
                 "Idempotency-Key"?: string;
@@ -3063,11 +3059,11 @@ export interface operations {
     "upscale-image": {
         parameters: {
             query?: {
-                /** @description Seconds to wait for the end: 200 with the finished job, else 202 */
+                /** @description Seconds to wait for the job's end, 1 to 60; more is refused */
                 wait?: number;
             };
             header?: {
-                /** @description wait=N does the same */
+                /** @description wait=N does the same. Other preferences are not known and mean nothing */
                 Prefer?: string;
                 /** @description The same key with the same request gets the same answer for 24 h */
                 "Idempotency-Key"?: string;
@@ -3255,10 +3251,12 @@ export interface operations {
     "get-job": {
         parameters: {
             query?: {
-                /** @description Seconds to wait for the end */
+                /** @description Seconds to wait for the job's end, 1 to 60; more is refused */
                 wait?: number;
             };
             header?: {
+                /** @description wait=N does the same. Other preferences are not known and mean nothing */
+                Prefer?: string;
                 "If-None-Match"?: string;
             };
             path: {
@@ -3274,6 +3272,7 @@ export interface operations {
                 headers: {
                     "Cache-Control"?: string;
                     ETag?: string;
+                    "Preference-Applied"?: string;
                     "Retry-After"?: string;
                     Vary?: string;
                     [name: string]: unknown;
@@ -3413,6 +3412,7 @@ export interface operations {
                 headers: {
                     "Cache-Control"?: string;
                     ETag?: string;
+                    "Preference-Applied"?: string;
                     "Retry-After"?: string;
                     Vary?: string;
                     [name: string]: unknown;
@@ -3494,6 +3494,7 @@ export interface operations {
                 headers: {
                     "Cache-Control"?: string;
                     ETag?: string;
+                    "Preference-Applied"?: string;
                     "Retry-After"?: string;
                     Vary?: string;
                     [name: string]: unknown;
@@ -3766,6 +3767,7 @@ export interface operations {
                 headers: {
                     "Cache-Control"?: string;
                     ETag?: string;
+                    "Preference-Applied"?: string;
                     "Retry-After"?: string;
                     Vary?: string;
                     [name: string]: unknown;
@@ -3870,13 +3872,8 @@ export interface operations {
     };
     "create-key": {
         parameters: {
-            query?: {
-                /** @description Seconds to wait for the end: 200 with the finished job, else 202 */
-                wait?: number;
-            };
+            query?: never;
             header?: {
-                /** @description wait=N does the same */
-                Prefer?: string;
                 /** @description The same key with the same request gets the same answer for 24 h */
                 "Idempotency-Key"?: string;
             };
@@ -4672,13 +4669,8 @@ export interface operations {
     };
     "create-project": {
         parameters: {
-            query?: {
-                /** @description Seconds to wait for the end: 200 with the finished job, else 202 */
-                wait?: number;
-            };
+            query?: never;
             header?: {
-                /** @description wait=N does the same */
-                Prefer?: string;
                 /** @description The same key with the same request gets the same answer for 24 h */
                 "Idempotency-Key"?: string;
             };
@@ -4859,11 +4851,11 @@ export interface operations {
     "create-avatar": {
         parameters: {
             query?: {
-                /** @description Seconds to wait for the end: 200 with the finished job, else 202 */
+                /** @description Seconds to wait for the job's end, 1 to 60; more is refused */
                 wait?: number;
             };
             header?: {
-                /** @description wait=N does the same */
+                /** @description wait=N does the same. Other preferences are not known and mean nothing */
                 Prefer?: string;
                 /** @description The same key with the same request gets the same answer for 24 h */
                 "Idempotency-Key"?: string;
@@ -4995,10 +4987,12 @@ export interface operations {
     "get-video-status": {
         parameters: {
             query?: {
-                /** @description Seconds to wait for the end */
+                /** @description Seconds to wait for the job's end, 1 to 60; more is refused */
                 wait?: number;
             };
             header?: {
+                /** @description wait=N does the same. Other preferences are not known and mean nothing */
+                Prefer?: string;
                 "If-None-Match"?: string;
             };
             path: {
@@ -5014,6 +5008,7 @@ export interface operations {
                 headers: {
                     "Cache-Control"?: string;
                     ETag?: string;
+                    "Preference-Applied"?: string;
                     "Retry-After"?: string;
                     Vary?: string;
                     [name: string]: unknown;
