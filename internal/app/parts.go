@@ -82,7 +82,9 @@ func (a *App) assetsConfig() assets.Config {
 }
 
 func (a *App) authConfig() auth.Config {
-	cfg := auth.Config{Pool: a.store.Pool(), Recheck: a.config.Auth.Recheck, Log: a.log}
+	c := a.config.Auth
+	cfg := auth.Config{Pool: a.store.Pool(), Recheck: c.Recheck, OnFailed: a.metrics.SignInFailed, TrustForwarded: a.config.HTTP.TrustForwarded, Log: a.log,
+		Limits: auth.Limits{Burst: c.FailedBurst, PerMinute: c.FailedPerMinute, LoopbackFactor: c.LoopbackFactor, Addresses: c.FailedAddresses}}
 	if base, err := url.Parse(a.config.PublicBaseURL); err == nil && base.Host != "" {
 		cfg.SecureCookie = base.Scheme == "https"
 		cfg.AllowedOrigins = []string{base.Scheme + "://" + base.Host}

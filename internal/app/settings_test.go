@@ -208,7 +208,11 @@ var settings = map[string]setting{
 	"media.max_wait": {"media: {max_wait: 1s}",
 		func(_ *testing.T, a *App) any { return a.mediaConfig().MaxWait }},
 
-	"auth.recheck": {"auth: {recheck: 9s}", func(_ *testing.T, a *App) any { return a.authConfig().Recheck }},
+	"auth.failed_burst":      {"auth: {failed_burst: 9}", func(_ *testing.T, a *App) any { return a.authConfig().Limits }},
+	"auth.failed_per_minute": {"auth: {failed_per_minute: 9}", func(_ *testing.T, a *App) any { return a.authConfig().Limits }},
+	"auth.loopback_factor":   {"auth: {loopback_factor: 9}", func(_ *testing.T, a *App) any { return a.authConfig().Limits }},
+	"auth.failed_addresses":  {"auth: {failed_addresses: 9}", func(_ *testing.T, a *App) any { return a.authConfig().Limits }},
+	"auth.recheck":           {"auth: {recheck: 9s}", func(_ *testing.T, a *App) any { return a.authConfig().Recheck }},
 	"voices.min_seconds": {"voices: {min_seconds: 9}",
 		func(_ *testing.T, a *App) any { return a.apiConfig(nil).MinVoiceSeconds }},
 	"http.max_json_bytes": {"http: {max_json_bytes: 1KB}",

@@ -20,6 +20,8 @@ var (
 	ErrWrongKind = errors.New("assets: wrong kind of file")
 	// ErrBadLink: a signed link that is expired, altered or not ours.
 	ErrBadLink = errors.New("this link has expired or was altered: read the job again for a fresh one")
+	// ErrForgedLink is an ErrBadLink that this studio never gave out.
+	ErrForgedLink error = forgedLink{}
 	// ErrBadCursor: a listing cursor that is not one of ours.
 	ErrBadCursor = errors.New("the cursor is not one that this list gave out")
 	// ErrNoProject: the project does not exist or is another owner's.

@@ -64,7 +64,7 @@ func (s *Signer) VerifyPreview(job uuid.UUID, exp, sig string, now time.Time) er
 	return s.verify("preview", job, exp, sig, now)
 }
 
-// Verify checks the query values of a signed link; ErrBadLink.
+// Verify checks the query values of a signed link; ErrBadLink, and ErrForgedLink for one that was never given out.
 func (s *Signer) Verify(id uuid.UUID, exp, sig string, now time.Time) error {
 	return s.verify("file", id, exp, sig, now)
 }
@@ -72,7 +72,7 @@ func (s *Signer) Verify(id uuid.UUID, exp, sig string, now time.Time) error {
 func (s *Signer) verify(what string, id uuid.UUID, exp, sig string, now time.Time) error {
 	// The signature first and in constant time: an expiry that we did not write says nothing.
 	if !hmac.Equal([]byte(sig), []byte(s.signFor(what, id, exp))) {
-		return ErrBadLink
+		return ErrForgedLink
 	}
 	at, err := strconv.ParseInt(exp, 10, 64)
 	if err != nil || now.Unix() >= at {
@@ -92,3 +92,8 @@ func (s *Signer) signFor(what string, id uuid.UUID, exp string) string {
 
 // GridDay is the number of the day of the link grid: a part of the ETag of what holds signed links.
 func GridDay(now time.Time) int64 { return now.Unix() / int64(linkGrid/time.Second) }
+
+type forgedLink struct{}
+
+func (forgedLink) Error() string { return ErrBadLink.Error() }
+func (forgedLink) Unwrap() error { return ErrBadLink }

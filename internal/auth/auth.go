@@ -59,6 +59,7 @@ const (
 	ViaKey     Via = "key"
 	ViaSession Via = "session"
 	ViaTicket  Via = "ticket"
+	ViaLink    Via = "link" // a one-time link, or the signed link of a file
 )
 
 // Principal is who a request is from.

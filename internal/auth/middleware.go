@@ -46,7 +46,12 @@ func (s *Service) Middleware(skip func(echo.Context) bool, onError func(echo.Con
 // of a cookie. ErrUnauthenticated or ErrOrigin.
 func (s *Service) AuthenticateSocket(ctx context.Context, r *http.Request) (Principal, error) {
 	if t := r.URL.Query().Get("ticket"); t != "" {
-		return s.RedeemTicket(ctx, t)
+		var p Principal
+		err := s.checked(ctx, r, ViaTicket, t, func() (err error) {
+			p, err = s.RedeemTicket(ctx, t)
+			return err
+		})
+		return p, err
 	}
 	if _, ok := headerKey(r); !ok {
 		if _, err := r.Cookie(SessionCookie); err == nil {

@@ -36,6 +36,15 @@ type Config struct {
 	// AllowedOrigins are origins besides the request's own Host that may use the cookie: public_base_url's. Default none.
 	AllowedOrigins []string
 
+	// Limits of failed sign-ins.
+	Limits Limits
+
+	// TrustForwarded believes X-Forwarded-For of a proxy in front. Default false.
+	TrustForwarded bool
+
+	// OnFailed is called for each failed sign-in, for metrics. Default: nothing.
+	OnFailed func(kind, cause string, slowed bool)
+
 	// Now is replaced by tests. Default time.Now.
 	Now func() time.Time
 
@@ -53,6 +62,10 @@ type Service struct {
 	// watches are what goes on under credentials.
 	watches map[*watch]struct{}
 
+	attempts *attempts
+	slow     chan struct{} // a place for each look at a credential from a slowed address
+	notes    chan Entry    // for the audit log
+
 	changed chan struct{} // has a place for one: a credential was ended elsewhere
 }
 
@@ -69,13 +82,17 @@ func New(cfg Config) *Service {
 	if cfg.Recheck <= 0 {
 		cfg.Recheck = time.Minute
 	}
+	if cfg.OnFailed == nil {
+		cfg.OnFailed = func(string, string, bool) {}
+	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
 	}
-	return &Service{cfg: cfg, cache: map[[32]byte]cached{}, watches: map[*watch]struct{}{}, changed: make(chan struct{}, 1)}
+	return &Service{cfg: cfg, cache: map[[32]byte]cached{}, watches: map[*watch]struct{}{}, changed: make(chan struct{}, 1),
+		attempts: newAttempts(cfg.Limits), slow: make(chan struct{}, slowLookups), notes: make(chan Entry, mostAudited)}
 }
 
 // The answer tells an ended key from an unknown one. last_used_at is written at most once a minute, and in the statement that looks
@@ -116,21 +133,28 @@ func (s *Service) Authenticate(ctx context.Context, r *http.Request) (Principal,
 func (s *Service) authenticate(ctx context.Context, r *http.Request) (p Principal, renewed bool, err error) {
 	if secret, ok := headerKey(r); ok {
 		if !looksLikeKey(secret) {
-			return Principal{}, false, &CredentialError{Kind: ViaKey, Cause: CauseMalformed, Detail: malformedDetail(r)}
+			return Principal{}, false, s.Failed(s.From(r), ViaKey, &CredentialError{Kind: ViaKey, Cause: CauseMalformed, Detail: malformedDetail(r)})
 		}
-		p, err = s.byKey(ctx, secret)
+		err = s.checked(ctx, r, ViaKey, secret, func() (err error) {
+			p, err = s.byKey(ctx, secret)
+			return err
+		})
 		return p, false, err
 	}
 	c, err := r.Cookie(SessionCookie)
 	if err != nil || c.Value == "" {
-		return Principal{}, false, &CredentialError{Cause: CauseMissing, Detail: missingDetail(r)}
+		return Principal{}, false, s.Failed(s.From(r), "", &CredentialError{Cause: CauseMissing, Detail: missingDetail(r)})
 	}
 	if mayChange(r) {
 		if err := s.checkOrigin(r); err != nil {
 			return Principal{}, false, err
 		}
 	}
-	return s.bySession(ctx, c.Value)
+	err = s.checked(ctx, r, ViaSession, c.Value, func() (err error) {
+		p, renewed, err = s.bySession(ctx, c.Value)
+		return err
+	})
+	return p, renewed, err
 }
 
 func headerKey(r *http.Request) (string, bool) {

@@ -120,7 +120,7 @@ func (s *Service) Changed() {
 	}
 }
 
-// Run checks what goes on under credentials when one was ended elsewhere, and every Recheck, until ctx ends.
+// Run writes the audit log's notes of failed sign-ins, and checks what goes on under credentials when one was ended elsewhere, and every Recheck, until ctx ends.
 func (s *Service) Run(ctx context.Context) error {
 	timer := time.NewTimer(s.cfg.Recheck)
 	defer timer.Stop()
@@ -128,6 +128,9 @@ func (s *Service) Run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
+		case entry := <-s.notes:
+			s.note(ctx, entry)
+			continue
 		case <-s.changed:
 		case <-timer.C:
 		}

@@ -70,6 +70,10 @@ func (c *Config) check() error {
 	}
 	require(slices.Contains([]string{"flux-kontext-pro", "flux-kontext-max"}, c.Engines.BFL.Model), "engines.bfl.model must be flux-kontext-pro or flux-kontext-max")
 	require(c.Auth.Recheck > 0, "auth.recheck must be above 0, such as 1m")
+	for key, value := range map[string]int{"failed_burst": c.Auth.FailedBurst, "failed_per_minute": c.Auth.FailedPerMinute,
+		"loopback_factor": c.Auth.LoopbackFactor, "failed_addresses": c.Auth.FailedAddresses} {
+		require(value >= 1, "auth.%s is %d; it must be 1 or more", key, value)
+	}
 	require(c.Media.MaxProcesses >= 0, "media.max_processes is %d; it must be 1 or more, or 0 for the number of cores", c.Media.MaxProcesses)
 	require(c.Voices.MinSeconds > 0, "voices.min_seconds must be above 0")
 	require(c.Guard.MinAvailableFraction >= 0 && c.Guard.MinAvailableFraction < 1, "guard.min_available_fraction must be 0 or more and below 1")

@@ -247,6 +247,14 @@ type Auth struct {
 	// Recheck is how often the keys and sessions of open sockets, streams and requests are checked again. Default 1m. What this
 	// studio ends itself ends at once.
 	Recheck time.Duration `koanf:"recheck"`
+	// FailedBurst is how many sign-ins of one address (of one /64 of IPv6) may fail before the next wrong ones get a 429. Default 20.
+	FailedBurst int `koanf:"failed_burst"`
+	// FailedPerMinute is how many more may fail each minute after that. Default 20.
+	FailedPerMinute int `koanf:"failed_per_minute"`
+	// LoopbackFactor is how many times as many may fail that come from this computer. Default 10.
+	LoopbackFactor int `koanf:"loopback_factor"`
+	// FailedAddresses is how many addresses are remembered. Default 4096.
+	FailedAddresses int `koanf:"failed_addresses"`
 }
 
 // Log says what is logged and how.
@@ -276,7 +284,7 @@ func Default() *Config {
 		Voices: Voices{MinSeconds: 3},
 		HTTP: HTTP{MaxJSONBytes: 64 << 20, MaxTextBytes: 1 << 20, ReadTimeout: 30 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MinRate: 1 << 10,
 			DrainBytes: 1 << 30, DrainTimeout: time.Minute},
-		Auth: Auth{Recheck: time.Minute},
+		Auth: Auth{Recheck: time.Minute, FailedBurst: 20, FailedPerMinute: 20, LoopbackFactor: 10, FailedAddresses: 4096},
 		Log:  Log{Level: "info", Format: "text"},
 	}
 }

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 
@@ -16,6 +17,8 @@ type caller struct {
 	// path and query of the request.
 	path  string
 	query url.Values
+	// from is the address that failed sign-ins are counted by.
+	from netip.Prefix
 	// lang of sentences: English or portuguese.
 	lang string
 }
@@ -35,6 +38,9 @@ func baseOf(ctx context.Context) string { return callerOf(ctx).base }
 // withCaller keeps what the request says of its caller.
 func (s *Server) withCaller(ctx context.Context, r *http.Request) context.Context {
 	c := caller{base: s.base(r), path: r.URL.Path, query: r.URL.Query(), lang: preferred(r.Header.Get("Accept-Language"))}
+	if s.cfg.Auth != nil {
+		c.from = s.cfg.Auth.From(r)
+	}
 	return context.WithValue(ctx, callerKey{}, c)
 }
 

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"mime"
 	"net/http"
@@ -58,13 +59,25 @@ func (s *Server) getFile(ctx context.Context, in *getFileInput) (*huma.StreamRes
 		err = s.cfg.Signer.Verify(id, in.Expires, in.Signature, s.now())
 	}
 	if err != nil {
-		return nil, s.answer(ctx, err)
+		return nil, s.answer(ctx, s.countForged(ctx, err))
 	}
 	asset, err := s.cfg.Assets.Lookup(ctx, id)
 	if err != nil {
 		return nil, s.answer(ctx, err)
 	}
 	return s.stream(asset, anySite), nil
+}
+
+// countForged counts a link that nobody was given as a failed sign-in. One that has only expired is no try.
+func (s *Server) countForged(ctx context.Context, err error) error {
+	if !errors.Is(err, assets.ErrForgedLink) {
+		return err
+	}
+	var slowed *auth.SlowedError
+	if errors.As(s.cfg.Auth.Failed(callerOf(ctx).from, auth.ViaLink, &auth.CredentialError{Kind: auth.ViaLink, Cause: auth.CauseUnknown}), &slowed) {
+		return &auth.SlowedError{Refused: err, Wait: slowed.Wait}
+	}
+	return err
 }
 
 // Which pages may embed a file: those of the studio, or, by a signed link, any.

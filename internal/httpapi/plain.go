@@ -43,7 +43,7 @@ func (s *Server) readyz(c echo.Context) error {
 func (s *Server) login(c echo.Context) error {
 	cookie, p, err := s.cfg.Auth.RedeemLink(c.Request().Context(), c.QueryParam("token"), c.Request().UserAgent())
 	if err != nil {
-		return s.loginFailed(c, err)
+		return s.loginFailed(c, s.cfg.Auth.Failed(s.cfg.Auth.From(c.Request()), auth.ViaLink, err))
 	}
 	c.SetCookie(cookie)
 	s.audit(c.Request().Context(), p, "session.open", p.SessionID.String())
@@ -56,6 +56,9 @@ func (s *Server) loginFailed(c echo.Context, err error) error {
 	p := s.answer(c.Request().Context(), err)
 	if p.Status >= http.StatusInternalServerError || !strings.Contains(c.Request().Header.Get("Accept"), "text/html") {
 		return p
+	}
+	if p.retryAfter != "" {
+		c.Response().Header().Set("Retry-After", p.retryAfter)
 	}
 	return c.HTML(p.Status, "<!doctype html><meta charset=utf-8><title>APIBR Studio</title><p>"+html.EscapeString(p.Detail))
 }

@@ -51,7 +51,7 @@ func (s *Server) getPreview(ctx context.Context, in *getPreviewInput) (*huma.Str
 		out, err = s.preview(id, anySite)
 	}
 	if err != nil {
-		return nil, s.answer(ctx, err)
+		return nil, s.answer(ctx, s.countForged(ctx, err))
 	}
 	return out, nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -215,6 +216,7 @@ func typedProblem(err error) *Problem {
 	var fetching *fetch.Error
 	var scope *auth.ScopeError
 	var credential *auth.CredentialError
+	var slowed *auth.SlowedError
 	var missing *engine.NotInstalledError
 	var licence *models.LicenceError
 	var refused *models.InputError
@@ -241,6 +243,8 @@ func typedProblem(err error) *Problem {
 		return p
 	case errors.As(err, &fetching):
 		return newProblem(422, "fetch_failed", "The file could not be fetched", fetching.Detail)
+	case errors.As(err, &slowed):
+		return tooManyFailed(slowed)
 	case errors.As(err, &credential):
 		return newProblem(http.StatusUnauthorized, "unauthenticated", "Not signed in", credential.Error())
 	case errors.As(err, &scope):
@@ -277,6 +281,15 @@ func unknownModel(e *engine.UnknownModelError) *Problem {
 		detail = fmt.Sprintf("model %q is not known for %s; did you mean %s? Known: %s", clip(e.Model), e.Task, near, strings.Join(e.Known, ", "))
 	}
 	return newProblem(http.StatusUnprocessableEntity, "unknown_model", "Unknown model", detail, FieldProblem{Pointer: "/model", Detail: detail})
+}
+
+// tooManyFailed says what is wrong with the credential, and that its address has to wait before it is told so again.
+func tooManyFailed(e *auth.SlowedError) *Problem {
+	refused := problemOf(e.Refused)
+	p := newProblem(http.StatusTooManyRequests, "too_many_failed_signins", "Too many failed sign-ins", e.Error())
+	p.retryAfter = strconv.Itoa(e.Seconds())
+	p.inPortuguese = fmt.Sprintf("%s (muitas tentativas de entrar falharam neste endereço: espere %d s)", inPortuguese(refused.Detail), e.Seconds())
+	return p
 }
 
 // notInstalled says what to install, in the words of the engine's own manifest.

@@ -2,10 +2,12 @@ package httpapi
 
 import (
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/gorilla/websocket"
 	"github.com/stretchr/testify/require"
 
@@ -215,4 +217,31 @@ func TestEveryCauseHasItsSentence(t *testing.T) {
 		require.False(t, seen[sentence], sentence)
 		seen[sentence] = true
 	}
+}
+
+func TestWrongKeysWithoutEndAreSlowedAndGoodOnesWork(t *testing.T) {
+	b := newBench(t)
+	var last answer
+	for range 250 { // this computer has ten times 20
+		last = b.send("GET", "/api/v1/auth/me", nil, "Authorization", "Bearer apibr_"+strings.Repeat("1", 32), "Accept-Language", "pt-BR")
+	}
+	require.Equal(t, 429, last.status)
+	seconds, err := strconv.Atoi(last.header.Get("Retry-After"))
+	require.NoError(t, err)
+	require.Positive(t, seconds)
+	detail := last.json(t)["detail"]
+	require.Contains(t, detail, "muitas tentativas")
+	require.NotContains(t, detail, "too many")
+	require.Equal(t, 200, b.send("GET", "/api/v1/auth/me", nil).status)
+	fresh := b.newKey(auth.LocalAdmin, auth.Read)
+	require.Equal(t, 200, b.send("GET", "/api/v1/auth/me", nil, "Authorization", "Bearer "+fresh).status)
+	require.Equal(t, 401, b.send("GET", "/api/v1/auth/me", nil, "Authorization", "").status)
+	for path, status := range map[string]int{"/login?token=x": 429, "/api/v1/ws?ticket=x": 429, "/api/v1/files/" + uuid.NewString() + "?exp=1&sig=x": 429} {
+		a := b.send("GET", path, nil, "Authorization", "")
+		require.Equal(t, status, a.status, path)
+		require.NotEmpty(t, a.header.Get("Retry-After"), path)
+	}
+	page := b.send("GET", "/login?token=x", nil, "Authorization", "", "Accept", "text/html")
+	require.Equal(t, 429, page.status)
+	require.NotEmpty(t, page.header.Get("Retry-After"))
 }

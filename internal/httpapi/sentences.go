@@ -11,6 +11,7 @@ var sentences = map[string]string{
 	"The link is not valid":                  "O link não é válido",
 	"Not possible in this state":             "Não é possível neste estado",
 	"The job has changed":                    "O trabalho mudou",
+	"Too many failed sign-ins":               "Muitas tentativas de entrar falharam",
 	"The queue is full":                      "A fila está cheia",
 	"The name is taken":                      "O nome já existe",
 	"A built-in voice":                       "Uma voz embutida",

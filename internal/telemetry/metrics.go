@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"net/http"
+	"strconv"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -15,6 +16,7 @@ type Metrics struct {
 	queueWait *prometheus.HistogramVec
 	phases    *prometheus.HistogramVec
 	restarts  *prometheus.CounterVec
+	signIns   *prometheus.CounterVec
 }
 
 // NewMetrics makes the collectors and registers those of the process and of Go.
@@ -31,8 +33,11 @@ func NewMetrics() *Metrics {
 			Buckets: []float64{0.01, 0.1, 0.5, 2, 10, 60, 300, 1200}}, []string{"engine", "phase"}),
 		restarts: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "apibr_sidecar_restarts_total", Help: "Sidecar processes that were replaced, by cause."}, []string{"engine", "why"}),
+		signIns: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "apibr_failed_signins_total", Help: "Sign-ins that were refused, by kind of credential, by cause, and whether the address was slowed."},
+			[]string{"kind", "cause", "slowed"}),
 	}
-	m.registry.MustRegister(m.jobs, m.queueWait, m.phases, m.restarts, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.registry.MustRegister(m.signIns, m.jobs, m.queueWait, m.phases, m.restarts, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
 
@@ -55,6 +60,11 @@ func (m *Metrics) QueueWait(kind string, seconds float64) {
 // PhaseSeconds observes how long a phase took.
 func (m *Metrics) PhaseSeconds(engine, phase string, seconds float64) {
 	m.phases.WithLabelValues(engine, phase).Observe(seconds)
+}
+
+// SignInFailed counts a refused sign-in.
+func (m *Metrics) SignInFailed(kind, cause string, slowed bool) {
+	m.signIns.WithLabelValues(kind, cause, strconv.FormatBool(slowed)).Inc()
 }
 
 // SidecarRestart counts a replaced process.
