@@ -55,6 +55,7 @@ func (a *App) apiConfig(listener net.Listener) httpapi.Config {
 	return httpapi.Config{
 		Jobs: a.jobs, Voices: a.voices, Assets: a.assets, Signer: a.signer, Auth: a.auth, Projects: studio.NewProjects(a.store.Pool()), Catalogue: a.catalogue, Models: a.tasks, Hub: a.hub,
 		LocalToken: a.token, Listener: listener, Ready: a.Ready, Metrics: a.metrics.Handler(), Web: web.Files(), PublicBaseURL: c.PublicBaseURL, TrustForwarded: c.HTTP.TrustForwarded,
+		ListenHost: c.ListenHost(), AllowedHosts: c.Server.AllowedHosts, MaxStreams: c.HTTP.MaxStreams,
 		MaxJSONBytes: int64(c.HTTP.MaxJSONBytes), MaxTextBytes: int64(c.HTTP.MaxTextBytes), ReadTimeout: c.HTTP.ReadTimeout, IdleTimeout: c.HTTP.IdleTimeout, Limits: a.connectionLimits(), MinVoiceSeconds: c.Voices.MinSeconds,
 		MaxImagePixels: c.Media.MaxImagePixels, MaxImageSide: int64(c.Media.MaxImageSide), EngineDefaults: a.engineDefaults(), Fit: a.fit, Doctor: a.examine,
 		RecommendedVoiceSeconds: zeroIsOff(c.Engines.Chatterbox.MinSampleDuration), Version: version.Version, Log: a.log,

@@ -95,7 +95,7 @@ func (c *Config) checkPositive(require func(ok bool, format string, args ...any)
 		"media.probe_timeout": float64(m.ProbeTimeout), "media.work_timeout": float64(m.WorkTimeout), "media.max_wait": float64(m.MaxWait),
 		"http.max_json_bytes": float64(c.HTTP.MaxJSONBytes), "http.max_text_bytes": float64(c.HTTP.MaxTextBytes), "http.read_timeout": float64(c.HTTP.ReadTimeout),
 		"http.write_timeout": float64(c.HTTP.WriteTimeout), "http.idle_timeout": float64(c.HTTP.IdleTimeout),
-		"http.min_rate": float64(c.HTTP.MinRate), "http.drain_bytes": float64(c.HTTP.DrainBytes),
+		"http.min_rate": float64(c.HTTP.MinRate), "http.max_streams": float64(c.HTTP.MaxStreams), "http.drain_bytes": float64(c.HTTP.DrainBytes),
 		"http.drain_timeout": float64(c.HTTP.DrainTimeout), "server.max_connections": float64(c.Server.MaxConnections),
 		"server.max_connections_per_address": float64(c.Server.MaxConnectionsPerAddress),
 	} {

@@ -7,6 +7,7 @@ package config
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -59,6 +60,9 @@ type Server struct {
 	// the limit of open files allows. Defaults 512 and 256.
 	MaxConnections           int `koanf:"max_connections"`
 	MaxConnectionsPerAddress int `koanf:"max_connections_per_address"`
+	// AllowedHosts are names that the studio is reached by, besides this computer's own and that of public_base_url: *.example.org is
+	// each name below example.org, * is any. Default none.
+	AllowedHosts []string `koanf:"allowed_hosts"`
 	// MemoryLimit is what the server's own process should stay below; engines have theirs. GOMEMLIMIT wins. 0, the default, is an
 	// eighth of the computer's memory, 1 to 4 GiB.
 	MemoryLimit Size `koanf:"memory_limit"`
@@ -234,6 +238,7 @@ type HTTP struct {
 	MaxTextBytes Size          `koanf:"max_text_bytes"` // of a body without its files and data: URIs; default 1MiB
 	ReadTimeout  time.Duration `koanf:"read_timeout"`   // of a request's headers and of a pause in an upload; default 30s
 	WriteTimeout time.Duration `koanf:"write_timeout"`  // of a caller that takes nothing of an answer; default 30s
+	MaxStreams   int           `koanf:"max_streams"`    // sockets and event streams of one owner; default 64
 	IdleTimeout  time.Duration `koanf:"idle_timeout"`   // of a connection without a request; default 2m
 	MinRate      Size          `koanf:"min_rate"`       // a second, of an upload and of an answer that waits for its reader; default 1KiB
 	// DrainBytes and DrainTimeout bound what is read of a body that was refused, so that its sender reads the refusal. Defaults 1GiB and 1m.
@@ -267,7 +272,7 @@ type Log struct {
 func Default() *Config {
 	return &Config{
 		DataDir:  defaultDataDir(),
-		Server:   Server{Host: "127.0.0.1", Port: 8000, Workers: 4, StartPatience: 5 * time.Minute, MaxConnections: 512, MaxConnectionsPerAddress: 256},
+		Server:   Server{Host: "127.0.0.1", Port: 8000, Workers: 4, StartPatience: 5 * time.Minute, MaxConnections: 512, MaxConnectionsPerAddress: 256, AllowedHosts: []string{}},
 		GPU:      GPU{Device: "auto", MemoryFraction: "auto"},
 		Models:   Models{MaxCacheSize: 100e9, KeepAlive: 10 * time.Minute, HubURL: "https://huggingface.co", TorchIndexes: map[string]string{}, VRAMRequired: map[string]Size{}},
 		Queue:    Queue{MaxConcurrentJobs: 2, PriorityWeights: Weights{3, 2, 1}, MaxWait: 10 * time.Minute, MaxQueued: 10000, EventRetention: 7 * 24 * time.Hour},
@@ -282,7 +287,7 @@ func Default() *Config {
 		Media: Media{MaxUploadBytes: 500 << 20, MaxImagePixels: 50e6, MaxImageSide: 16384, MaxVideoPixels: 3840 * 2160, MaxAudioSeconds: 3600, MaxVideoSeconds: 600,
 			MaxStreams: 8, AllowedHosts: []string{}, FetchTimeout: time.Minute, ProbeTimeout: time.Minute, WorkTimeout: 15 * time.Minute, MaxWait: time.Minute},
 		Voices: Voices{MinSeconds: 3},
-		HTTP: HTTP{MaxJSONBytes: 64 << 20, MaxTextBytes: 1 << 20, ReadTimeout: 30 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MinRate: 1 << 10,
+		HTTP: HTTP{MaxJSONBytes: 64 << 20, MaxTextBytes: 1 << 20, ReadTimeout: 30 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MinRate: 1 << 10, MaxStreams: 64,
 			DrainBytes: 1 << 30, DrainTimeout: time.Minute},
 		Auth: Auth{Recheck: time.Minute, FailedBurst: 20, FailedPerMinute: 20, LoopbackFactor: 10, FailedAddresses: 4096},
 		Log:  Log{Level: "info", Format: "text"},
@@ -306,6 +311,15 @@ func (c *Config) Address() string {
 		return c.Listen
 	}
 	return fmt.Sprintf("%s:%d", c.Server.Host, c.Server.Port)
+}
+
+// ListenHost is the host of Address.
+func (c *Config) ListenHost() string {
+	host, _, err := net.SplitHostPort(c.Address())
+	if err != nil {
+		return ""
+	}
+	return host
 }
 
 // finish fills in what depends on other settings.

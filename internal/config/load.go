@@ -149,7 +149,7 @@ func mapKeys(m map[string]string) []string {
 // listOrText splits lists at commas.
 func listOrText(key, value string) any {
 	switch key {
-	case "python.manifests", "media.allowed_hosts":
+	case "python.manifests", "media.allowed_hosts", "server.allowed_hosts":
 		return strings.Split(value, ",")
 	default:
 		return value

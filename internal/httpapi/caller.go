@@ -56,7 +56,7 @@ func (s *Server) base(r *http.Request) string {
 		if proto := firstOf(r.Header.Get("X-Forwarded-Proto")); proto == "https" || proto == "http" {
 			scheme = proto
 		}
-		if forwarded := firstOf(r.Header.Get("X-Forwarded-Host")); forwarded != "" {
+		if forwarded := s.forwardedHost(r); forwarded != "" {
 			host = forwarded
 		}
 	}

@@ -41,7 +41,7 @@ func TestAJobHasEveryFieldOfTheContract(t *testing.T) {
 }
 
 func TestPublicBaseURLAndForwardedHeaders(t *testing.T) {
-	b := newBench(t)
+	b := newBench(t, func(c *Config) { c.AllowedHosts = []string{"studio.example"} })
 	j := b.speech()
 	path := "/api/v1/jobs/" + j["id"].(string)
 	forwarded := []string{"X-Forwarded-Host", "studio.example", "X-Forwarded-Proto", "https"}

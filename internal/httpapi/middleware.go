@@ -19,7 +19,7 @@ import (
 )
 
 func (s *Server) useMiddleware() {
-	s.echo.Use(s.identify, s.access, s.recover, s.adaptProblems, s.refuseCrowd, checkQuery)
+	s.echo.Use(s.identify, s.access, s.recover, s.adaptProblems, s.refuseCrowd, s.checkHost, checkQuery)
 	s.echo.Use(s.authenticate, s.unrouted)
 }
 
@@ -127,8 +127,9 @@ func open(c echo.Context) bool {
 	switch {
 	case c.Request().Method == http.MethodOptions:
 		return true // it tells what the document tells
-	case path == "/healthz", path == "/readyz", path == "/metrics", path == "/login", path == "/api/v1/ws", path == auth.ProofPath,
-		strings.HasPrefix(path, "/api/openapi"), path == "/api/docs":
+	case describes(path):
+		return onThisComputer(c.Request())
+	case path == "/healthz", path == "/readyz", path == "/login", path == "/api/v1/ws", path == auth.ProofPath:
 		return true
 	case c.QueryParam("sig") != "" && (strings.HasPrefix(path, "/api/v1/files/") || strings.HasPrefix(path, "/api/v1/jobs/") && strings.HasSuffix(path, "/preview")):
 		return true

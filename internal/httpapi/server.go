@@ -58,6 +58,12 @@ type Config struct {
 	PublicBaseURL string
 	// TrustForwarded believes X-Forwarded-Host and -Proto.
 	TrustForwarded bool
+	// ListenHost is the host that is listened on, and AllowedHosts are further names that the studio is reached by: *.example.org is
+	// each name below example.org, * is any. Its own addresses, localhost and the host of PublicBaseURL are always allowed.
+	ListenHost   string
+	AllowedHosts []string
+	// MaxStreams is how many sockets and event streams one owner may have open. Default 64.
+	MaxStreams int
 	// MaxJSONBytes of a JSON body. Default 64 MiB.
 	MaxJSONBytes int64
 	// MaxTextBytes of a body without its files and data: URIs. Default 1 MiB.
@@ -88,6 +94,9 @@ func (c *Config) setDefaults() {
 	}
 	if c.MaxTextBytes == 0 {
 		c.MaxTextBytes = 1 << 20
+	}
+	if c.MaxStreams == 0 {
+		c.MaxStreams = 64
 	}
 	if c.ReadTimeout == 0 {
 		c.ReadTimeout = 30 * time.Second
@@ -129,6 +138,10 @@ type Server struct {
 	known []address
 	// rendered are the jobs of recent events, since many listeners hear of each.
 	rendered rendered
+	// hosts are the names that the studio is reached by.
+	hosts *hosts
+	// streams are the sockets and event streams that are open.
+	streams streams
 	// stopping ends sockets and streams before the listener waits for them.
 	stopping context.Context
 	stop     context.CancelFunc
@@ -138,6 +151,7 @@ type Server struct {
 func New(cfg Config) *Server {
 	cfg.setDefaults()
 	s := &Server{cfg: cfg, echo: echo.New(), now: time.Now, makers: map[jobs.Type]maker{}}
+	s.hosts = newHosts(cfg.PublicBaseURL, cfg.ListenHost, cfg.AllowedHosts)
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	s.echo.HideBanner, s.echo.HidePort = true, true
 	s.echo.HTTPErrorHandler = func(err error, c echo.Context) {

@@ -57,8 +57,13 @@ func (s *Server) socket(c echo.Context) error {
 	if err := p.Require(auth.Read); err != nil {
 		return err
 	}
+	release, err := s.streams.take(p, s.cfg.MaxStreams)
+	if err != nil {
+		return err
+	}
+	defer release()
 	// The origin of a cookie has been checked; a key or ticket cannot be forged by another site.
-	upgrader := websocket.Upgrader{CheckOrigin: func(*http.Request) bool { return true }, EnableCompression: false}
+	upgrader := websocket.Upgrader{CheckOrigin: func(*http.Request) bool { return true }, EnableCompression: false, HandshakeTimeout: writePatience}
 	conn, err := upgrader.Upgrade(c.Response(), c.Request(), nil)
 	if err != nil {
 		return nil // the upgrader has answered

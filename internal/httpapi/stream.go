@@ -42,6 +42,12 @@ func (s *Server) jobEvents(ctx context.Context, p auth.Principal, in *jobEventsI
 	}
 	return &huma.StreamResponse{Body: func(hctx huma.Context) {
 		c := humaecho.UnwrapV4(hctx)
+		release, err := s.streams.take(p, s.cfg.MaxStreams)
+		if err != nil {
+			s.writeProblem(c.Response(), c.Request(), err)
+			return
+		}
+		defer release()
 		e := &eventStream{server: s, w: c.Response(), owner: p.Owner, job: id}
 		e.run(c.Request().Context(), last)
 	}}, nil

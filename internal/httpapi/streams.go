@@ -1,0 +1,40 @@
+package httpapi
+
+import (
+	"fmt"
+	"net/http"
+	"sync"
+
+	"github.com/google/uuid"
+
+	"github.com/apibr/studio/internal/auth"
+)
+
+// streams counts the sockets and event streams of each owner. Each holds a connection for as long as its client likes.
+type streams struct {
+	mu   sync.Mutex
+	open map[uuid.UUID]int
+}
+
+// take one more, until release is called; a 429 when the owner has most.
+func (s *streams) take(p auth.Principal, most int) (release func(), err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.open[p.Owner] >= most {
+		refused := newProblem(http.StatusTooManyRequests, "too_many_streams", "Too many connections",
+			fmt.Sprintf("%d sockets and event streams of yours are open, as many as http.max_streams allows: close some first", most))
+		refused.retryAfter = "2"
+		return nil, refused
+	}
+	if s.open == nil {
+		s.open = map[uuid.UUID]int{}
+	}
+	s.open[p.Owner]++
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.open[p.Owner]--; s.open[p.Owner] == 0 {
+			delete(s.open, p.Owner)
+		}
+	}, nil
+}
