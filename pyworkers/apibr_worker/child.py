@@ -27,6 +27,8 @@ _prctl = ctypes.CDLL(None, use_errno=True).prctl
 _STDERR_BYTES = 8 << 10
 _POLL_SECONDS = 0.05
 _LAST_BREATH_SECONDS = 1.0
+_INTERRUPTED = frozenset({123, 126, 127, 255, *range(129, 160)})
+"""Exit statuses of a program that a loader or a shell could not run or saw killed, and of ffmpeg after a signal."""
 
 
 def _die_with_parent(parent: int) -> None:
@@ -72,6 +74,11 @@ def _the_spawner() -> _Spawner:
 
 class ChildError(RuntimeError):
     """A program ended with a failure; the message holds its name, its exit status and its last words."""
+
+    def __init__(self, message: str, *, interrupted: bool = False) -> None:
+        super().__init__(message)
+        self.interrupted = interrupted
+        """Whether something outside ended it (no memory, a stop), so that its input is not to blame."""
 
 
 class Child:
@@ -161,7 +168,8 @@ class Child:
         if status != 0:
             self._check_cancel()
             self._watcher.join(_LAST_BREATH_SECONDS)
-            raise ChildError(f"{self._name} ended with status {status}: {self.last_words()}")
+            message = f"{self._name} ended with status {status}: {self.last_words()}"
+            raise ChildError(message, interrupted=status < 0 or status in _INTERRUPTED)
 
     def last_words(self) -> str:
         """The end of what the program wrote to its standard error, at most 8 KiB."""

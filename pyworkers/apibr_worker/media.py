@@ -12,7 +12,8 @@ import soundfile
 from numpy.typing import NDArray
 
 from apibr_worker.api import InvalidInputError
-from apibr_worker.child import ChildError, run
+from apibr_worker.child import Child, ChildError
+from apibr_worker.downmix import Mixed, TooManyChannelsError, mixed, pan
 
 Samples = NDArray[np.float32]
 """Mono audio, shape (samples,), -1..1."""
@@ -47,23 +48,46 @@ def read_audio(
     """Decodes any audio (or the audio of a video) to mono at sample_rate Hz, at most longest_seconds of it.
 
     Without sample_rate it stays at its own rate: resampling rounds off what clipping has cut flat.
-    Raises InvalidInputError naming `field` when the file holds no readable audio.
+    Channels that cancel each other are not summed (see downmix).
+    Raises InvalidInputError naming `field` when the file holds no readable audio, and ChildError when ffmpeg was ended
+    from outside, which says nothing of the file.
     """
     argv = [ffmpeg(), "-nostdin", "-v", "error", "-protocol_whitelist", "file,pipe", "-format_whitelist", _FORMATS]
     if longest_seconds is not None:
         argv += ["-t", f"{longest_seconds:g}"]
-    argv += ["-i", f"file:{path}", "-map", "0:a:0", "-ac", "1"]
-    argv += [*(["-ar", str(sample_rate)] if sample_rate else []), "-f", "f32le", "-"]
+    argv += ["-i", f"file:{path}", "-map", "0:a:0", *(["-ar", str(sample_rate)] if sample_rate else [])]
     try:
-        raw = run(argv, check_cancel)
-    except ChildError:
+        samples = _decoded(argv, check_cancel)
+    except ChildError as error:
+        if error.interrupted:
+            raise
         raise InvalidInputError(
             "the file holds no readable audio: send WAV, MP3, FLAC, OGG or M4A", field=field
         ) from None
-    samples = np.frombuffer(raw, dtype="<f4").astype(np.float32)
     if samples.size == 0:
         raise InvalidInputError("the recording is empty: record again", field=field)
-    return np.nan_to_num(samples, copy=False, posinf=0.0, neginf=0.0)
+    return samples
+
+
+_FLOATS = ["-c:a", "pcm_f32be", "-f", "au", "-"]
+
+
+def _decoded(argv: list[str], check_cancel: Callable[[], None]) -> Samples:
+    """Decodes to one channel; twice where the mean of all channels is not what to take."""
+    try:
+        made = _mixed([*argv, *_FLOATS], check_cancel)
+    except TooManyChannelsError:
+        return _mixed([*argv, "-ac", "1", *_FLOATS], check_cancel).samples
+    if made.weights is None:
+        return made.samples
+    return _mixed([*argv, "-af", pan(made.weights), *_FLOATS], check_cancel).samples
+
+
+def _mixed(argv: list[str], check_cancel: Callable[[], None]) -> Mixed:
+    with Child(argv, stdin=False, stdout=True, cwd=None, check_cancel=check_cancel) as child:
+        made = mixed(child.stdout)
+        child.wait()
+    return made
 
 
 _CHUNK = 1 << 20
