@@ -4,7 +4,7 @@ SHELL := /bin/bash
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -X github.com/apibr/studio/internal/version.Version=$(VERSION)
 
-.PHONY: help setup build demo test test-torch25 bench bench-engines bench-uploads lint generate soak clean
+.PHONY: help setup build demo test test-torch25 bench bench-engines bench-uploads lint generate soak chaos clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ bench-uploads: ## 200 parallel uploads of good files, 20 times over: counts the 
 
 soak: ## two models in turns, twenty times: the memory comes back each time
 	@scripts/setup.sh test && APIBR_E2E_TURNS=20 go test -count=1 -timeout 60m -run InTurns -v ./internal/e2e
+
+chaos: ## kill the server, engines and Postgres under load, ROUNDS times (100), and count what is lost, doubled or stuck
+	@scripts/setup.sh test && APIBR_CHAOS_ROUNDS=$(or $(ROUNDS),100) go test -count=1 -timeout 6h -run TestChaos -v ./internal/e2e
 
 clean: ## remove what was built (not the data, not the venvs)
 	@rm -rf bin web/dist/* .cache
