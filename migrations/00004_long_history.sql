@@ -6,7 +6,9 @@ alter table generation_jobs
     add column units    double precision not null default 1,
     add column width    integer not null default 0,
     add column height   integer not null default 0,
-    add column pictures integer not null default 0;
+    add column pictures integer not null default 0,
+    -- What a job with reason no_memory needs, and what there was: {"needed_ram_bytes": ..., ...}.
+    add column shortage jsonb;
 
 -- Jobs that may still run. Speech counts characters, pictures megapixels, video megapixels times frames.
 update generation_jobs j
@@ -53,6 +55,7 @@ create index generation_jobs_waiting on generation_jobs (lane, priority desc, ra
     where status = 'queued' and blocked_by = 0 and not_before = '-infinity';
 create index generation_jobs_backing_off on generation_jobs (not_before)
     where status = 'queued' and blocked_by = 0 and not_before > '-infinity';
+create index generation_jobs_no_memory on generation_jobs (owner_id, rank) where status = 'queued' and reason = 'no_memory';
 -- Positions, which blocked jobs have too.
 create index generation_jobs_places on generation_jobs (lane, priority desc, rank, id) where status = 'queued';
 
@@ -84,11 +87,13 @@ drop index run_history_lookup;
 create index run_history_lookup on run_history (type, engine, model, at desc);
 drop index events_owner, events_system, voices_builtin, media_assets_kind, media_assets_project;
 create index media_assets_project on media_assets (project_id, created_at desc) where project_id is not null;
-drop index generation_jobs_open, generation_jobs_open_all, generation_jobs_inputs, generation_jobs_waiting, generation_jobs_backing_off, generation_jobs_places,
+drop index generation_jobs_open, generation_jobs_open_all, generation_jobs_inputs, generation_jobs_waiting, generation_jobs_backing_off, generation_jobs_no_memory,
+    generation_jobs_places,
     generation_jobs_owner_type, generation_jobs_project, generation_jobs_project_type,
     generation_jobs_parent, generation_jobs_content;
 create index generation_jobs_waiting on generation_jobs (lane, priority desc, rank) where status = 'queued' and blocked_by = 0;
 create index generation_jobs_project on generation_jobs (project_id, created_at desc) where project_id is not null;
 create index generation_jobs_parent on generation_jobs (parent_id) where parent_id is not null;
 create index generation_jobs_content on generation_jobs (content_id) where content_id is not null;
-alter table generation_jobs drop column units, drop column width, drop column height, drop column pictures;
+alter table generation_jobs drop column units, drop column width, drop column height, drop column pictures,
+    drop column shortage;

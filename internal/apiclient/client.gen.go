@@ -1295,6 +1295,20 @@ type Me struct {
 	Via string `json:"via"`
 }
 
+// MemoryWait defines model for MemoryWait.
+type MemoryWait struct {
+	// Device cpu, or a card such as hip:0
+	Device string `json:"device"`
+
+	// FreeRamBytes What jobs may take of the computer's memory when nothing of the studio's runs
+	FreeRamBytes int64 `json:"free_ram_bytes"`
+
+	// FreeVramBytes The same of the card's memory
+	FreeVramBytes   int64 `json:"free_vram_bytes"`
+	NeededRamBytes  int64 `json:"needed_ram_bytes"`
+	NeededVramBytes int64 `json:"needed_vram_bytes"`
+}
+
 // Metrics defines model for Metrics.
 type Metrics struct {
 	Device           string           `json:"device"`
@@ -1476,7 +1490,10 @@ type Problem struct {
 // ProgressDetail defines model for ProgressDetail.
 type ProgressDetail struct {
 	EtaSeconds *float64 `json:"eta_seconds"`
-	Message    *string  `json:"message"`
+
+	// Memory What a job with reason no_memory needs, and what there is for it
+	Memory  *MemoryWait `json:"memory,omitempty"`
+	Message *string     `json:"message"`
 
 	// PreviewUrl The newest picture of what is made, while the job runs on this node and has one; needs no header
 	PreviewUrl *string `json:"preview_url"`
@@ -1518,11 +1535,14 @@ type ProjectRequestType string
 // Queue defines model for Queue.
 type Queue struct {
 	// Cause user or host_restarted, while paused
-	Cause      *string `json:"cause"`
-	Message    *string `json:"message"`
-	Paused     bool    `json:"paused"`
-	Processing int64   `json:"processing"`
-	Queued     int64   `json:"queued"`
+	Cause   *string `json:"cause"`
+	Message *string `json:"message"`
+
+	// NoMemory Your jobs that wait for memory which other programs hold, with what they need and what is free
+	NoMemory   *[]ShortJob `json:"no_memory"`
+	Paused     bool        `json:"paused"`
+	Processing int64       `json:"processing"`
+	Queued     int64       `json:"queued"`
 
 	// Waiting Your queued jobs in the order in which they would run now
 	Waiting *[]string `json:"waiting"`
@@ -1559,6 +1579,21 @@ type Session struct {
 // SessionList defines model for SessionList.
 type SessionList struct {
 	Data *[]Session `json:"data"`
+}
+
+// ShortJob defines model for ShortJob.
+type ShortJob struct {
+	// Device cpu, or a card such as hip:0
+	Device string `json:"device"`
+
+	// FreeRamBytes What jobs may take of the computer's memory when nothing of the studio's runs
+	FreeRamBytes int64 `json:"free_ram_bytes"`
+
+	// FreeVramBytes The same of the card's memory
+	FreeVramBytes   int64  `json:"free_vram_bytes"`
+	JobId           string `json:"job_id"`
+	NeededRamBytes  int64  `json:"needed_ram_bytes"`
+	NeededVramBytes int64  `json:"needed_vram_bytes"`
 }
 
 // SpeechLine defines model for SpeechLine.

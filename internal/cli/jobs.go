@@ -36,7 +36,11 @@ func jobsListCommand(e *environment) *cobra.Command {
 			}
 			response, err := s.client.ListJobs(cmd.Context(), parameters)
 			return list(e, func(out any) error { return s.do(response, err, out) }, "ID\tTYPE\tSTATUS\tQUALITY\tPROGRESS\tCREATED", func(w io.Writer, j job) {
-				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%.0f %%\t%s\n", j.ID, j.Type, s.lang.text(j.Status), j.Quality, j.Progress*100, localTime(j.CreatedAt))
+				state := s.lang.text(j.Status)
+				if why := s.why(&j); why != "" && j.Status == "queued" {
+					state += ", " + why
+				}
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%.0f %%\t%s\n", j.ID, j.Type, state, j.Quality, j.Progress*100, localTime(j.CreatedAt))
 			})
 		},
 	}

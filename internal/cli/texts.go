@@ -64,6 +64,7 @@ var texts = map[string][2]string{
 	"reason.waiting_for_input": {"waits for another job", "espera outro trabalho"},
 	"reason.paused":            {"queue paused", "fila pausada"},
 	"reason.no_memory":         {"waits for memory", "espera memória livre"},
+	"reason.device_busy":       {"waits for the card", "espera a placa de vídeo"},
 	"reason.backing_off":       {"again in a moment", "nova tentativa em instantes"},
 	"reason.canceling":         {"canceling", "cancelando"},
 	"reason.host_restarted":    {"the computer restarted under it", "o computador reiniciou durante ele"},

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -30,4 +31,16 @@ func TestAFolderThatIsRefusedIsToldInBothLanguages(t *testing.T) {
 		require.NotContains(t, stderr.String(), folder, "no path")
 		require.Empty(t, stdout.String())
 	}
+}
+
+// A job that waits for memory shows its numbers where a watched job's state is told.
+func TestWaitingForMemoryIsToldWithItsNumbers(t *testing.T) {
+	s := &studio{}
+	j := job{Status: "queued"}
+	require.NoError(t, json.Unmarshal([]byte(`{"status": "queued", "reason": "no_memory", "queue_position": 1,
+		"progress_detail": {"stage": "waiting_for_memory", "message": "waits for memory: it needs 9.1 GB"}}`), &j))
+	require.Equal(t, "queued, waits for memory: it needs 9.1 GB, number 1 in line", s.stateOf(&j).text)
+	busy := "device_busy"
+	j.Reason = &busy
+	require.Contains(t, s.stateOf(&j).text, "waits for the card")
 }

@@ -116,11 +116,23 @@ func (s *studio) apply(e event, show display) bool {
 	return !j.ended()
 }
 
+// why a job waits or ended, in words: with the numbers when it waits for memory.
+func (s *studio) why(j *job) string {
+	switch {
+	case j.Reason == nil || *j.Reason == "":
+		return ""
+	case *j.Reason == "no_memory" && j.Detail != nil && j.Detail.Message != nil:
+		return *j.Detail.Message
+	default:
+		return s.lang.word("reason", *j.Reason)
+	}
+}
+
 // stateOf puts a job's state into words.
 func (s *studio) stateOf(j *job) progressState {
 	parts := []string{s.lang.text(j.Status)}
-	if j.Reason != nil && *j.Reason != "" {
-		parts = append(parts, s.lang.word("reason", *j.Reason))
+	if why := s.why(j); why != "" {
+		parts = append(parts, why)
 	}
 	if j.Status == "queued" && j.QueuePosition != nil && *j.QueuePosition > 0 {
 		parts = append(parts, s.lang.text("position", *j.QueuePosition))

@@ -238,6 +238,14 @@ type Queue struct {
 	Queued     int         `json:"queued"`
 	Processing int         `json:"processing"`
 	Waiting    []uuid.UUID `json:"waiting" doc:"Your queued jobs in the order in which they would run now"`
+	// NoMemory are the caller's.
+	NoMemory []ShortJob `json:"no_memory" doc:"Your jobs that wait for memory which other programs hold, with what they need and what is free"`
+}
+
+// ShortJob is a job that waits for memory.
+type ShortJob struct {
+	JobID uuid.UUID `json:"job_id"`
+	MemoryWait
 }
 
 // QueueUpdate pauses or resumes.
@@ -278,7 +286,12 @@ func (s *Server) queue(ctx context.Context, p auth.Principal) (*queueAnswer, err
 	if waiting == nil {
 		waiting = []uuid.UUID{}
 	}
-	return &queueAnswer{Queue{Paused: info.Paused, Cause: orNull(info.Cause), Message: orNull(info.Message), Queued: info.Queued, Processing: info.Processing, Waiting: waiting}}, nil
+	short := make([]ShortJob, len(info.NoMemory))
+	for i, j := range info.NoMemory {
+		short[i] = ShortJob{j.JobID, MemoryWait(j.Shortage)}
+	}
+	return &queueAnswer{Queue{Paused: info.Paused, Cause: orNull(info.Cause), Message: orNull(info.Message), Queued: info.Queued,
+		Processing: info.Processing, Waiting: waiting, NoMemory: short}}, nil
 }
 
 // Engine is what can run here.

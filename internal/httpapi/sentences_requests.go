@@ -2,6 +2,9 @@ package httpapi
 
 // requestSentences are those about what a caller sent: values, names, ids and addresses that are near to what is meant.
 var requestSentences = map[string]string{
+	"waits for memory: it needs %s of RAM, and %s are free": "espera memória: precisa de %s de RAM, e há %s livres",
+	"waits for memory: it needs %s of the card's memory and %s of RAM, and %s and %s are free": "espera memória: precisa de %s da memória " +
+		"da placa e de %s de RAM, e há %s e %s livres",
 	"%s is missing: it was sent without a value; in n8n, look at what the expression behind it gives":                               "falta %s: foi enviado sem valor; no n8n, veja o que dá a expressão que o preenche",
 	"%s must be true or false; %s was sent":                                                                                         "%s deve ser true ou false; foi enviado %s",
 	"%s must be a number; %s was sent":                                                                                              "%s deve ser um número; foi enviado %s",

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"time"
 
@@ -58,7 +59,35 @@ type ProgressDetail struct {
 	Message    *string  `json:"message" nullable:"true"`
 	ETASeconds *float64 `json:"eta_seconds" nullable:"true"`
 	PreviewURL *string  `json:"preview_url" nullable:"true" doc:"The newest picture of what is made, while the job runs on this node and has one; needs no header"`
+	// Memory is what a job with reason no_memory waits for.
+	Memory *MemoryWait `json:"memory,omitempty" doc:"What a job with reason no_memory needs, and what there is for it"`
 }
+
+// MemoryWait is what a job waits for, in bytes.
+type MemoryWait struct {
+	Device     string `json:"device" doc:"cpu, or a card such as hip:0"`
+	NeededRAM  int64  `json:"needed_ram_bytes"`
+	FreeRAM    int64  `json:"free_ram_bytes" doc:"What jobs may take of the computer's memory when nothing of the studio's runs"`
+	NeededVRAM int64  `json:"needed_vram_bytes"`
+	FreeVRAM   int64  `json:"free_vram_bytes" doc:"The same of the card's memory"`
+}
+
+// waitingStage is the stage of a job that waits for memory.
+const waitingStage = "waiting_for_memory"
+
+func (s *Server) memoryDetail(ctx context.Context, short *jobs.Shortage) *ProgressDetail {
+	text := fmt.Sprintf("waits for memory: it needs %s of RAM, and %s are free", inGB(short.NeededRAM), inGB(short.FreeRAM))
+	if short.NeededVRAM > 0 {
+		text = fmt.Sprintf("waits for memory: it needs %s of the card's memory and %s of RAM, and %s and %s are free",
+			inGB(short.NeededVRAM), inGB(short.NeededRAM), inGB(short.FreeVRAM), inGB(short.FreeRAM))
+	}
+	text = s.spoken(ctx, text)
+	memory := MemoryWait(*short)
+	return &ProgressDetail{Stage: waitingStage, Message: &text, Memory: &memory}
+}
+
+// inGB is a size for people.
+func inGB(bytes int64) string { return fmt.Sprintf("%.1f GB", float64(bytes)/1e9) }
 
 // Warning tells something that did not stop the job.
 type Warning struct {
@@ -228,6 +257,9 @@ func (s *Server) setProgress(ctx context.Context, v *Job, job *jobs.Job, outlook
 	case jobs.Queued:
 		if outlook.Position > 0 {
 			v.QueuePosition = &outlook.Position
+		}
+		if job.Shortage != nil {
+			v.ProgressDetail = s.memoryDetail(ctx, job.Shortage)
 		}
 	}
 	if !job.Status.Terminal() {

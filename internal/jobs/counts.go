@@ -86,6 +86,9 @@ func (s *Service) Queue(ctx context.Context, owner *uuid.UUID) (*QueueInfo, erro
 	info := &QueueInfo{QueueState: state, Queued: open.Queued, Processing: open.Processing, Waiting: f.order}
 	if owner != nil {
 		info.Waiting = f.byOwner[*owner]
+		if info.NoMemory, err = s.shortJobs(ctx, *owner); err != nil {
+			return nil, err
+		}
 	}
 	return info, nil
 }

@@ -68,11 +68,13 @@ type Reason string
 
 // The reasons of api.md.
 const (
-	ReasonNone             Reason = ""
-	ReasonWaitingForInput  Reason = "waiting_for_input"
-	ReasonPaused           Reason = "paused"
-	ReasonNoMemory         Reason = "no_memory"
-	ReasonBackingOff       Reason = "backing_off"
+	ReasonNone            Reason = ""
+	ReasonWaitingForInput Reason = "waiting_for_input"
+	ReasonPaused          Reason = "paused"
+	ReasonNoMemory        Reason = "no_memory"
+	ReasonBackingOff      Reason = "backing_off"
+	// ReasonDeviceBusy is never stored: it is what a job for a graphics card reads while another runs there.
+	ReasonDeviceBusy       Reason = "device_busy"
 	ReasonCanceling        Reason = "canceling"
 	ReasonHostRestarted    Reason = "host_restarted"
 	ReasonDependencyFailed Reason = "dependency_failed"
@@ -168,7 +170,8 @@ type Job struct {
 	Type      Type
 	Lane      Lane
 	Status    Status
-	// Reason as stored, except that a queued job without one reads ReasonPaused while the queue is paused.
+	// Reason as stored, except that a queued job without one reads ReasonPaused while the queue is paused, and ReasonDeviceBusy while
+	// another runs on the card that it needs.
 	Reason  Reason
 	Quality string
 	Model   string
@@ -210,6 +213,9 @@ type Job struct {
 	QueuedAt    time.Time
 	StartedAt   *time.Time
 	CompletedAt *time.Time
+
+	// Shortage is what a job with ReasonNoMemory waits for; nil otherwise.
+	Shortage *Shortage
 
 	// VoiceID is the voice that an audio.clone_voice makes.
 	VoiceID *uuid.UUID

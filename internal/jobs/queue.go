@@ -47,17 +47,6 @@ const headsSQL = `
 	                 and j.priority = p.priority and j.cancel_requested_at is null and not (select paused from queue_state)
 	               order by j.rank limit 50) h`
 
-const setReasonSQL = `
-	update generation_jobs j
-	   set reason = r.reason, row_version = row_version + 1
-	  from unnest($1::uuid[], $2::text[]) as r (id, reason)
-	 where j.id = r.id and j.status = 'queued' and j.blocked_by = 0
-	   and (j.reason is null or j.reason in ('no_memory', 'host_restarted', 'backing_off'))
-	   and j.reason is distinct from r.reason
-	   and not (j.reason = 'backing_off' and j.not_before > now())
-	   and not (r.reason is null and j.reason = 'host_restarted')
-	returning ` + jobCols
-
 const queueStateSQL = `select paused, coalesce(cause, ''), coalesce(message, ''), updated_at from queue_state`
 
 const setPausedSQL = `
@@ -117,32 +106,6 @@ func orderByRank(_ context.Context, waiting []Waiting) []uuid.UUID {
 		ids[i] = w.ID
 	}
 	return ids
-}
-
-// SetReason says why queued jobs wait (ReasonNoMemory, or ReasonNone to take it back); rows that say so already, or that
-// have another reason of their own, stay as they are.
-func (s *Service) SetReason(ctx context.Context, reasons map[uuid.UUID]Reason) error {
-	if len(reasons) == 0 {
-		return nil
-	}
-	ids, texts := make([]uuid.UUID, 0, len(reasons)), make([]*string, 0, len(reasons))
-	for id := range reasons {
-		ids = append(ids, id)
-	}
-	slices.SortFunc(ids, func(a, b uuid.UUID) int { return cmp.Compare(a.String(), b.String()) })
-	for _, id := range ids {
-		texts = append(texts, nullable(reasons[id]))
-	}
-	return s.inTx(ctx, "set reason", func(t *txn) error {
-		changed, err := many(ctx, t, setReasonSQL, ids, texts)
-		if err != nil {
-			return err
-		}
-		for _, j := range changed {
-			t.emit(EventUpdated, j)
-		}
-		return nil
-	})
 }
 
 // QueueState returns whether the queue is paused, and why.

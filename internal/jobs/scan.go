@@ -13,12 +13,13 @@ const jobCols = `j.id, j.owner_id, j.project_id, j.type, coalesce(j.lane, ''), j
 	coalesce(j.model, ''), j.engine, j.priority, j.rank, j.parameters, j.result, j.error, j.warnings, j.metrics, j.content_id,
 	coalesce(j.step, ''), j.blocked_by, j.not_before, j.attempt, j.faults, j.host_restarts, j.fence, coalesce(j.device, ''),
 	j.uses_gpu, j.node_id, j.boot_id, j.cancel_requested_at, j.parent_id, j.version, coalesce(j.client_reference, ''),
-	j.row_version, j.created_at, j.queued_at, j.started_at, j.completed_at`
+	j.row_version, j.created_at, j.queued_at, j.started_at, j.completed_at, j.shortage`
 
 // viewCols and viewFrom add what a reader sees beyond the row.
 const (
 	viewCols = jobCols + `,
-	case when j.type = 'audio.clone_voice' then (select v.id from voices v where v.job_id = j.id limit 1) end, p.progress, p.detail, p.updated_at, (select paused from queue_state)`
+	case when j.type = 'audio.clone_voice' then (select v.id from voices v where v.job_id = j.id limit 1) end, p.progress, p.detail, p.updated_at, (select paused from queue_state),
+	exists (select from generation_jobs r where r.status = 'processing' and r.uses_gpu and r.device <> 'cpu')`
 	viewFrom = ` from generation_jobs j ` + viewJoins
 
 	viewJoins = `
@@ -37,12 +38,15 @@ func jobDests(j *Job, p *stored, notBefore *pgtype.Timestamptz) []any {
 		&j.Model, &j.Engine, &j.Priority, &j.Rank, p, &j.Result, &j.Error, &j.Warnings, &j.Metrics, &j.ContentID,
 		&j.Step, &j.BlockedBy, notBefore, &j.Attempt, &j.Faults, &j.HostRestarts, &j.Fence, &j.Device,
 		&j.UsesGPU, &j.NodeID, &j.BootID, &j.CancelRequestedAt, &j.ParentID, &j.Version, &j.ClientReference,
-		&j.RowVersion, &j.CreatedAt, &j.QueuedAt, &j.StartedAt, &j.CompletedAt,
+		&j.RowVersion, &j.CreatedAt, &j.QueuedAt, &j.StartedAt, &j.CompletedAt, &j.Shortage,
 	}
 }
 
 func (j *Job) settle(p stored, notBefore pgtype.Timestamptz) {
 	j.Params, j.Inputs = p.Params, p.Inputs
+	if j.Reason != ReasonNoMemory {
+		j.Shortage = nil
+	}
 	if j.Params == nil {
 		j.Params = map[string]any{}
 	}
@@ -75,8 +79,9 @@ func scanView(row pgx.CollectableRow) (*Job, error) {
 		detail    *Progress
 		at        *time.Time
 		paused    bool
+		busy      bool // a card runs a job
 	)
-	if err := row.Scan(append(jobDests(&j, &p, &notBefore), &j.VoiceID, &value, &detail, &at, &paused)...); err != nil {
+	if err := row.Scan(append(jobDests(&j, &p, &notBefore), &j.VoiceID, &value, &detail, &at, &paused, &busy)...); err != nil {
 		return nil, err
 	}
 	j.settle(p, notBefore)
@@ -86,6 +91,9 @@ func scanView(row pgx.CollectableRow) (*Job, error) {
 	}
 	if paused && j.Status == Queued && j.Reason == ReasonNone && j.Lane != LaneNone {
 		j.Reason = ReasonPaused
+	}
+	if busy && j.Status == Queued && j.Reason == ReasonNone && j.UsesGPU && j.BlockedBy == 0 && j.Lane != LaneNone {
+		j.Reason = ReasonDeviceBusy
 	}
 	return &j, nil
 }

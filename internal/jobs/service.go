@@ -189,6 +189,8 @@ type QueueInfo struct {
 	Processing int
 	// Waiting are the ids of the queued jobs of lanes in the order in which they would run now.
 	Waiting []uuid.UUID
+	// NoMemory are the owner's jobs that wait for memory.
+	NoMemory []ShortJob
 }
 
 // Outlook is what a job has before it.

@@ -76,6 +76,8 @@ var statements = map[string]string{
 	"waitingSQL":          waitingSQL,
 	"headsSQL":            headsSQL,
 	"setReasonSQL":        setReasonSQL,
+	"refreshShortageSQL":  refreshShortageSQL,
+	"shortJobsSQL":        shortJobsSQL,
 	"queueStateSQL":       queueStateSQL,
 	"setPausedSQL":        setPausedSQL,
 	"countAllSQL":         countAllSQL,

@@ -60,27 +60,6 @@ func (r *Runner) free() int {
 	return r.cfg.Slots - len(r.running)
 }
 
-// explain writes down why jobs wait, where that has changed.
-func (r *Runner) explain(ctx context.Context, waiting []jobs.Waiting, d sched.Decision) error {
-	short := map[uuid.UUID]bool{}
-	for _, id := range d.NoMemory {
-		short[id] = true
-	}
-	changes := map[uuid.UUID]jobs.Reason{}
-	for _, w := range waiting {
-		switch {
-		case short[w.ID] && w.Reason != jobs.ReasonNoMemory:
-			changes[w.ID] = jobs.ReasonNoMemory
-		case !short[w.ID] && w.Reason == jobs.ReasonNoMemory && (d.Job == nil || d.Job.ID != w.ID):
-			changes[w.ID] = jobs.ReasonNone
-		}
-	}
-	if len(changes) == 0 {
-		return nil
-	}
-	return r.cfg.Jobs.SetReason(ctx, changes)
-}
-
 // refuseImpossible fails the jobs that this machine can never run, with the numbers. Where other nodes share the queue they are left
 // to those.
 func (r *Runner) refuseImpossible(ctx context.Context, d sched.Decision) (refused bool) {

@@ -145,7 +145,8 @@ type Runner struct {
 	baseline  map[string]int64 // VRAM of others by card, seen while nothing of ours was loaded
 	peaks     peaks
 	card      cardLook
-	credits   int           // starts that no ticket has been given up for
+	credits   int // starts that no ticket has been given up for
+	told      told
 	started   chan struct{} // closed and replaced at each start
 	attempts  sync.WaitGroup
 	evicting  atomic.Bool

@@ -68,7 +68,8 @@ type loadKey struct {
 }
 
 func (r *Runner) job(w jobs.Waiting, snapshot device.Snapshot, loads map[loadKey]load) sched.Job {
-	job := sched.Job{ID: w.ID, Lane: sched.Lane(w.Lane), Priority: w.Priority, Rank: w.Rank, QueuedAt: w.QueuedAt, Device: r.deviceFor(w.UsesGPU, snapshot)}
+	job := sched.Job{ID: w.ID, Lane: sched.Lane(w.Lane), Priority: w.Priority, Rank: w.Rank, QueuedAt: w.QueuedAt, Device: r.deviceFor(w.UsesGPU, snapshot),
+		Short: w.Reason == jobs.ReasonNoMemory}
 	manifest, ok := r.cfg.Catalogue.Get(engine.ID(w.Engine))
 	if !ok {
 		return job

@@ -47,10 +47,12 @@ func (p Policy) weight(lane Lane) float64 {
 func Pick(v View, p Policy) Decision {
 	p = p.withDefaults()
 	d := Decision{Impossible: map[uuid.UUID]Memory{}, Shares: v.Shares}
+	possible := v.possible(&d)
+	d.NoMemory = v.short(possible)
 	if len(v.Running) >= v.Slots {
+		d.Impossible = map[uuid.UUID]Memory{}
 		return d
 	}
-	possible := v.possible(&d)
 	lanes := byLane(possible)
 	shares := v.Shares.joined(lanes)
 	candidates, held := v.overdue(possible, p)
@@ -63,7 +65,6 @@ func Pick(v View, p Policy) Decision {
 		}
 		evict, fits := v.room(job)
 		if !fits {
-			d.NoMemory = append(d.NoMemory, job.ID)
 			if v.Now.Sub(job.QueuedAt) > p.MaxWait {
 				// It is next for its device: nothing else may take what it waits for.
 				held.add(job)

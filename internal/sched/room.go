@@ -74,3 +74,43 @@ func (v View) evictable() []Loaded {
 func worth(l Loaded) float64 {
 	return float64(l.ReloadCost+time.Second) / float64(l.IdleFor+time.Second)
 }
+
+// slack is the part of a need that must be free beyond it before a job stops to wait for memory: what other programs take moves a
+// little all the time, and the job must not say something else each second.
+const slack = 16
+
+// short are the jobs that would not fit even if nothing of ours ran.
+func (v View) short(jobs []Job) (list []Short) {
+	for _, job := range jobs {
+		need := job.Need
+		if job.Short {
+			need.RAM += need.RAM / slack
+			need.VRAM += need.VRAM / slack
+		}
+		if free := v.alone(job.Device); !enough(free, need) && !v.servedBy(job) {
+			list = append(list, Short{ID: job.ID, Device: job.Device, Need: job.Need, Free: free})
+		}
+	}
+	return list
+}
+
+// alone is what would be free if no job of ours ran and every model that may go were gone. What running jobs may still grow to counts
+// as theirs, so that a process that is just loading does not look like another program.
+func (v View) alone(device string) Memory {
+	free := Memory{RAM: v.FreeRAM, VRAM: v.Devices[device].Free}
+	give := func(on string, held Memory) {
+		free.RAM += held.RAM
+		if on == device {
+			free.VRAM += held.VRAM
+		}
+	}
+	for _, running := range v.Running {
+		give(running.Device, running.Need)
+	}
+	for _, loaded := range v.Loaded {
+		if !loaded.Pinned {
+			give(loaded.Device, loaded.Holds)
+		}
+	}
+	return Memory{RAM: min(free.RAM, v.TotalRAM), VRAM: min(free.VRAM, v.Devices[device].Total)}
+}

@@ -152,7 +152,7 @@ func TestOverdueHoldsItsDevice(t *testing.T) {
 		Devices: map[string]Device{"hip:0": {Free: 8 * gib, Total: 12 * gib}}}
 	d := Pick(v, Policy{})
 	require.Nil(t, d.Job)
-	require.Equal(t, []uuid.UUID{big.ID}, d.NoMemory)
+	require.Empty(t, d.NoMemory, "it waits for the device, not for memory")
 	v.Waiting = append(v.Waiting, cpu)
 	require.Equal(t, cpu.ID, Pick(v, Policy{}).Job.ID)
 }
@@ -170,7 +170,7 @@ func TestMemory(t *testing.T) {
 	}{
 		"free card":                       {change: func(*View) {}, starts: true},
 		"idle model makes room":           {change: func(v *View) { v.Loaded, v.Devices = []Loaded{idle}, devices(7*gib) }, starts: true, evicts: 1},
-		"busy model does not":             {change: func(v *View) { l := idle; l.Idle = false; v.Loaded, v.Devices = []Loaded{l}, devices(7*gib) }, noMemory: true},
+		"busy model does not":             {change: func(v *View) { l := idle; l.Idle = false; v.Loaded, v.Devices = []Loaded{l}, devices(7*gib) }},
 		"pinned model does not":           {change: func(v *View) { l := idle; l.Pinned = true; v.Loaded, v.Devices = []Loaded{l}, devices(7*gib) }, noMemory: true},
 		"nothing is evicted in vain":      {change: func(v *View) { v.Loaded, v.Devices = []Loaded{idle}, devices(2*gib) }, noMemory: true},
 		"host memory short":               {change: func(v *View) { v.FreeRAM = 5 * gib }, noMemory: true},
@@ -184,7 +184,7 @@ func TestMemory(t *testing.T) {
 		}, starts: true},
 		"a running job may still grow": {change: func(v *View) {
 			v.Running = []Running{{ID: uuid.New(), Model: "x", Device: "hip:0", Need: Memory{VRAM: 6 * gib}}}
-		}, noMemory: true},
+		}},
 		"no slot": {change: func(v *View) { v.Slots = 0 }},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -197,6 +197,28 @@ func TestMemory(t *testing.T) {
 			require.Equal(t, c.impossible, len(d.Impossible) > 0)
 		})
 	}
+}
+
+// A job waits for memory only if other programs hold it, whatever runs, and says so until there is a little more than enough.
+func TestABusyCardIsNotAShortageOfMemory(t *testing.T) {
+	job := Job{ID: uuid.New(), Lane: "image", QueuedAt: start, Model: "flux", Device: "hip:0", Need: Memory{RAM: 6 * gib, VRAM: 8 * gib}}
+	v := View{Now: start, Slots: 2, Waiting: []Job{job}, FreeRAM: 20 * gib, TotalRAM: 28 * gib, Devices: devices(12 * gib)}
+	short := func() []Short { return Pick(v, Policy{}).NoMemory }
+	v.Running = []Running{{ID: uuid.New(), Model: "x", Device: "hip:0", Need: Memory{RAM: 4 * gib, VRAM: 9 * gib}}}
+	for _, free := range []int64{12 * gib, 6 * gib, gib, 0} { // before, while and after it loads
+		v.Devices = devices(free)
+		require.Empty(t, short(), "%d free", free)
+	}
+	v.Running, v.Devices = nil, devices(7*gib)
+	require.Equal(t, []Short{{ID: job.ID, Device: "hip:0", Need: job.Need, Free: Memory{RAM: 20 * gib, VRAM: 7 * gib}}}, short())
+	v.Waiting[0].Short = true
+	v.Devices = devices(8*gib + gib/4)
+	require.Len(t, short(), 1, "a little more is not yet enough to say something else")
+	require.NotNil(t, Pick(v, Policy{}).Job, "and enough to start")
+	v.Devices = devices(9 * gib)
+	require.Empty(t, short())
+	v.Waiting[0].Short, v.Devices, v.Running = false, devices(2*gib), []Running{{ID: uuid.New(), Model: "x", Device: "cpu", Need: Memory{RAM: gib}}}
+	require.Len(t, short(), 1, "what runs elsewhere gives no memory of the card back")
 }
 
 func devices(free int64) map[string]Device {

@@ -23,6 +23,15 @@ type Job struct {
 	Device string
 	// Need is the peak that its plan declares or that was learned.
 	Need Memory
+	// Short says that it was in Decision.NoMemory the last time: it stays there until there is a little more than enough.
+	Short bool
+}
+
+// Short is a job that waits for memory: what it needs and what there could be for it now.
+type Short struct {
+	ID         uuid.UUID
+	Device     string
+	Need, Free Memory
 }
 
 // Memory is an amount in bytes: of the host, and of one GPU.
@@ -114,8 +123,9 @@ type Decision struct {
 	Job *Job
 	// Evict these first, so that it fits.
 	Evict []Loaded
-	// NoMemory are the jobs that wait for memory alone.
-	NoMemory []uuid.UUID
+	// NoMemory are the jobs that would not fit even if nothing of the studio's ran: other programs hold what they need. A job that
+	// fits and waits for a busy device, or for memory that a running job will give back, is not among them.
+	NoMemory []Short
 	// Impossible are the jobs that this node can never run, with what it could give at most.
 	Impossible map[uuid.UUID]Memory
 	// Shares to bring to the next Pick if the job is started.

@@ -113,7 +113,7 @@ var fillSQL = []string{`
 	 select 's' || n % 50, 'POST /x', 'k' || n, '\x00', 202, now() - make_interval(secs => n) from generate_series(1, 80000) n`,
 	`insert into audit_log (owner_id, actor, action) select pg_temp.o(1), 'x', 'y' from generate_series(1, 50000) n`,
 	`insert into api_keys (id, owner_id, name, prefix, hash, scopes)
-	 select pg_temp.a(n), pg_temp.o(1 + n % 49), 'k', 'p', decode(lpad(to_hex(n), 64, '0'), 'hex'), '{read}' from generate_series(1, 2000) n`,
+	 select pg_temp.a(n), pg_temp.o(1 + n % 49), 'k', 'p', decode(lpad(to_hex(n), 64, '0'), 'hex'), '{read}' from generate_series(1, 300) n`,
 	`insert into auth_tokens (hash, kind, owner_id, scopes, expires_at)
 	 select decode(lpad(to_hex(n), 64, '0'), 'hex'), 'session', pg_temp.o(1 + n % 49), '{read}', now() + make_interval(secs => n)
 	   from generate_series(1, 20000) n`,

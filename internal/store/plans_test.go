@@ -80,16 +80,17 @@ func (p *plans) check(name, sql string) {
 	ctx := p.t.Context()
 	tx, err := p.conn.Begin(ctx)
 	require.NoError(p.t, err)
-	defer func() { require.NoError(p.t, tx.Rollback(context.WithoutCancel(ctx))) }()
+	defer func() {
+		ctx := context.WithoutCancel(ctx)
+		require.NoError(p.t, tx.Rollback(ctx))
+		_, err := p.conn.Exec(ctx, "deallocate s") // it outlives the transaction
+		require.NoError(p.t, err)
+	}()
 	exec := func(sql string) {
 		_, err := tx.Exec(ctx, sql, pgx.QueryExecModeSimpleProtocol)
 		require.NoError(p.t, err, sql)
 	}
 	exec("prepare s as " + sql)
-	defer func() {
-		_, err := tx.Exec(context.WithoutCancel(ctx), "deallocate s")
-		require.NoError(p.t, err)
-	}()
 	var n int
 	row := tx.QueryRow(ctx, "select cardinality(parameter_types) from pg_prepared_statements where name = 's'")
 	require.NoError(p.t, row.Scan(&n))

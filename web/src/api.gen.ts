@@ -1135,6 +1135,24 @@ export interface components {
             /** @description key or session */
             via: string;
         };
+        MemoryWait: {
+            /** @description cpu, or a card such as hip:0 */
+            device: string;
+            /**
+             * Format: int64
+             * @description What jobs may take of the computer's memory when nothing of the studio's runs
+             */
+            free_ram_bytes: number;
+            /**
+             * Format: int64
+             * @description The same of the card's memory
+             */
+            free_vram_bytes: number;
+            /** Format: int64 */
+            needed_ram_bytes: number;
+            /** Format: int64 */
+            needed_vram_bytes: number;
+        };
         Metrics: {
             device: string;
             /** Format: double */
@@ -1297,6 +1315,8 @@ export interface components {
         ProgressDetail: {
             /** Format: double */
             eta_seconds: number | null;
+            /** @description What a job with reason no_memory needs, and what there is for it */
+            memory?: components["schemas"]["MemoryWait"];
             message: string | null;
             /** @description The newest picture of what is made, while the job runs on this node and has one; needs no header */
             preview_url: string | null;
@@ -1332,6 +1352,8 @@ export interface components {
             /** @description user or host_restarted, while paused */
             cause: string | null;
             message: string | null;
+            /** @description Your jobs that wait for memory which other programs hold, with what they need and what is free */
+            no_memory: components["schemas"]["ShortJob"][] | null;
             paused: boolean;
             /** Format: int64 */
             processing: number;
@@ -1366,6 +1388,25 @@ export interface components {
         };
         SessionList: {
             data: components["schemas"]["Session"][] | null;
+        };
+        ShortJob: {
+            /** @description cpu, or a card such as hip:0 */
+            device: string;
+            /**
+             * Format: int64
+             * @description What jobs may take of the computer's memory when nothing of the studio's runs
+             */
+            free_ram_bytes: number;
+            /**
+             * Format: int64
+             * @description The same of the card's memory
+             */
+            free_vram_bytes: number;
+            job_id: string;
+            /** Format: int64 */
+            needed_ram_bytes: number;
+            /** Format: int64 */
+            needed_vram_bytes: number;
         };
         SpeechLine: {
             /**

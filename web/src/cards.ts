@@ -39,8 +39,9 @@ function heading(job: Job): HTMLElement {
 }
 
 function stateLine(job: Job): string {
-  if (job.reason) return word("reason", job.reason);
-  const parts: string[] = [];
+  if (job.reason === "no_memory" && job.progress_detail?.message) return job.progress_detail.message;
+  if (job.reason && job.reason !== "device_busy") return word("reason", job.reason);
+  const parts: string[] = job.reason ? [word("reason", job.reason)] : [];
   if (job.status === "queued" && job.queue_position) parts.push(t("job.position", { n: job.queue_position }));
   if (job.status === "processing") {
     const stage = job.progress_detail?.stage;
