@@ -78,8 +78,8 @@ var examples = map[string]example{
 	"jobs.end":              calls(job(processing) + ", 1, 'failed', '{}', 1"),
 	"jobs.requeue":          calls(job(processing) + ", 1, null, null, 0"),
 	"jobs.lockRun":          calls(job(processing) + ", 1"),
-	"jobs.endedBy":          calls(job(finished) + ", 1, 'completed'"),
-	"jobs.beginKey":         calls("'s1', 'POST /x', 'new', '\\x00', 86400, 60", "'s1', 'POST /x', 'k1', '\\x00', 86400, 60"),
+	"jobs.endedBy":          calls(job(finished) + ", 1, array['completed']"),
+	"jobs.beginKey":         calls("'s1', 'POST /x', 'new', '\\x00', 86400, "+owner(1)+", 15", "'s1', 'POST /x', 'k1', '\\x00', 86400, "+owner(1)+", 15"),
 	"jobs.readKey":          calls("'s1', 'POST /x', 'k1'"),
 	"jobs.endKey":           calls("'s1', 'POST /x', 'k1', 202, null, null"),
 	"jobs.abandonKey":       calls("'s1', 'POST /x', 'k1'"),
@@ -171,8 +171,7 @@ var examples = map[string]example{
 	"blob.record":    calls("repeat('0', 64), 1, 'x'"),
 	"blob.known":     calls("array[repeat('0', 64)]"),
 
-	"tasks.latest":  calls(owner(1)+", ''", owner(1)+", 'm3'"),
-	"auth.listKeys": calls(owner(1)),
+	"tasks.latest": calls(owner(1)+", ''", owner(1)+", 'm3'"),
 
 	"studio.list": calls(owner(1)+", null, null, 51", owner(60)+", null, null, 51"),
 }

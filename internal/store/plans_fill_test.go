@@ -114,8 +114,8 @@ var fillSQL = []string{`
 	`insert into audit_log (owner_id, actor, action) select pg_temp.o(1), 'x', 'y' from generate_series(1, 50000) n`,
 	`insert into api_keys (id, owner_id, name, prefix, hash, scopes)
 	 select pg_temp.a(n), pg_temp.o(1 + n % 49), 'k', 'p', decode(lpad(to_hex(n), 64, '0'), 'hex'), '{read}' from generate_series(1, 300) n`,
-	`insert into auth_tokens (hash, kind, owner_id, scopes, expires_at)
-	 select decode(lpad(to_hex(n), 64, '0'), 'hex'), 'session', pg_temp.o(1 + n % 49), '{read}', now() + make_interval(secs => n)
+	`insert into auth_tokens (id, key_id, hash, kind, owner_id, scopes, expires_at)
+	 select gen_random_uuid(), pg_temp.a(1 + n % 300), decode(lpad(to_hex(n), 64, '0'), 'hex'), 'session', pg_temp.o(1 + n % 49), '{read}', now() + make_interval(secs => n)
 	   from generate_series(1, 20000) n`,
 	`insert into model_tasks (id, kind, model, node_id, owner_id, status, ended_at, created_at)
 	 select pg_temp.a(n), 'verify', 'm' || n % 20, pg_temp.o(1 + n % 3), pg_temp.o(1), 'completed', now(), now() - make_interval(mins => n)
