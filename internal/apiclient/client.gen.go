@@ -1018,7 +1018,7 @@ type EditRequest struct {
 	// Examples: Make it night
 	Instruction string `json:"instruction"`
 
-	// Mask White where the picture shall change, of its size
+	// Mask A picture of the same size that is white or transparent where it shall change and black where it shall stay; the same for every model
 	Mask *string `json:"mask,omitempty"`
 
 	// Model Model to use; see /api/v1/engines

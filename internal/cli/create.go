@@ -186,7 +186,7 @@ func editCommand(e *environment) *cobra.Command {
 		},
 	}
 	f.register(cmd, "png, jpg or webp")
-	cmd.Flags().StringVar(&mask, "mask", "", "picture that is white where the other shall change: a file, an asset or job id, or an https URL")
+	cmd.Flags().StringVar(&mask, "mask", "", "picture of the same size, white or transparent where the other shall change: a file, an asset or job id, or an https URL")
 	cmd.Flags().IntVarP(&count, "count", "n", 0, "how many pictures, 1 to 8")
 	cmd.Flags().StringVar(&negative, "negative", "", "what must not be there")
 	cmd.Flags().IntVar(&steps, "steps", 0, "sampling steps")

@@ -61,7 +61,7 @@ type ImageRequest struct {
 type EditRequest struct {
 	Image             string  `json:"image" doc:"Picture to change: a multipart file, asset id, job id, https URL or data: URI"`
 	Instruction       string  `json:"instruction" minLength:"1" maxLength:"4000" example:"Make it night" doc:"What to change, or what to put under the mask"`
-	Mask              string  `json:"mask,omitempty" doc:"White where the picture shall change, of its size"`
+	Mask              string  `json:"mask,omitempty" doc:"A picture of the same size that is white or transparent where it shall change and black where it shall stay; the same for every model"`
 	NegativePrompt    string  `json:"negative_prompt,omitempty" maxLength:"4000"`
 	NumImages         int     `json:"num_images,omitempty" minimum:"1" maximum:"8"`
 	NumInferenceSteps int     `json:"num_inference_steps,omitempty" minimum:"1" maximum:"200"`

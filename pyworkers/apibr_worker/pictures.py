@@ -1,4 +1,4 @@
-"""Pictures in and out of the engines that work on a picture as it is, its transparency kept. No torch here."""
+"""Pictures in and out of every engine: upright, in sRGB, without profile or metadata. No torch here."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from apibr_worker.api import Context, InvalidInputError, Output
+from apibr_worker.colour import to_srgb
 
 MAX_PIXELS = 50_000_000
 """Pixels of a picture that comes in or goes out: what the studio itself takes (media.max_image_pixels)."""
@@ -15,18 +16,23 @@ MAX_SIDE = 16384
 """Pixels of the longest side (media.max_image_side)."""
 _FORMATS = ("PNG", "JPEG", "WEBP")
 _PREVIEW_SIDE = 320
+_MARKED = 128
+"""From this grey on a part of a mask changes; the diffusion engines take a mask for black or white."""
 
 
 def read(context: Context, name: str) -> Image.Image | None:
-    """The picture of an input, upright, in mode RGB, or RGBA when it has transparency; None when there is no input.
+    """The picture of an input as read_file gives it; None when there is no input."""
+    given = context.input(name)
+    return None if given is None else read_file(given.path, name)
+
+
+def read_file(path: Path, name: str) -> Image.Image:
+    """A picture, upright, in sRGB, in mode RGB, or RGBA when it has transparency, without profile and metadata.
 
     Raises InvalidInputError naming the input when it is no picture or has more pixels than MAX_PIXELS.
     """
-    given = context.input(name)
-    if given is None:
-        return None
     try:
-        with Image.open(given.path, formats=_FORMATS) as opened:
+        with Image.open(path, formats=_FORMATS) as opened:
             _check_size(opened.size, name)
             return _plain(ImageOps.exif_transpose(opened))
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
@@ -41,10 +47,11 @@ def needed(context: Context, name: str) -> Image.Image:
     return picture
 
 
-def read_mask(context: Context, size: tuple[int, int], *, ground: str = "black") -> Image.Image | None:
+def read_mask(context: Context, size: tuple[int, int]) -> Image.Image | None:
     """The mask, white where the picture is to change: mode L, of the picture's size. None when there is none.
 
-    Transparent parts count as the ground. Raises InvalidInputError, naming both sizes, for a mask of another size.
+    White and transparent parts mark what changes, in every engine. Raises InvalidInputError, naming both sizes, for a
+    mask of another size, and for one that marks nothing.
     """
     mask = read(context, "mask")
     if mask is None:
@@ -55,7 +62,13 @@ def read_mask(context: Context, size: tuple[int, int], *, ground: str = "black")
             "image's size, white where it shall change",
             field="mask",
         )
-    return grounded(mask, ground).convert("L")
+    grey = grounded(mask, "white").convert("L")
+    if int(np.asarray(grey).max()) < _MARKED:
+        raise InvalidInputError(
+            "the mask marks nothing: make white or transparent what shall change, and black what shall stay",
+            field="mask",
+        )
+    return grey
 
 
 def grounded(picture: Image.Image, colour: str) -> Image.Image:
@@ -112,7 +125,28 @@ def _check_size(size: tuple[int, int], name: str) -> None:
 
 
 def _plain(picture: Image.Image) -> Image.Image:
+    alpha = _alpha(picture)
+    made = to_srgb(_eight_bits(picture))
+    if alpha is not None:
+        made.putalpha(alpha)
+    made.info.clear()
+    return made
+
+
+def _alpha(picture: Image.Image) -> Image.Image | None:
+    """What a picture says of its transparency; None when it says nothing."""
+    if not picture.has_transparency_data:
+        return None
     if picture.mode.startswith("I"):
-        # Pillow cuts 16-bit greys off at 255 instead of scaling them.
-        return Image.fromarray((np.asarray(picture).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8)).convert("RGB")
-    return picture.convert("RGBA" if picture.has_transparency_data else "RGB")
+        clear = int(picture.info["transparency"])
+        return Image.fromarray(np.where(np.asarray(picture) == clear, 0, 255).astype(np.uint8))
+    return picture.convert("RGBA").getchannel("A")
+
+
+def _eight_bits(picture: Image.Image) -> Image.Image:
+    """Pillow cuts 16-bit greys off at 255 instead of scaling them."""
+    if not picture.mode.startswith("I"):
+        return picture
+    grey = Image.fromarray((np.asarray(picture).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8))
+    grey.info = {key: value for key, value in picture.info.items() if key == "icc_profile"}
+    return grey

@@ -864,7 +864,7 @@ export interface components {
              * @example Make it night
              */
             instruction: string;
-            /** @description White where the picture shall change, of its size */
+            /** @description A picture of the same size that is white or transparent where it shall change and black where it shall stay; the same for every model */
             mask?: string;
             /** @description Model to use; see /api/v1/engines */
             model?: string;

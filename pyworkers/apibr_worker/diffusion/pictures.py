@@ -16,11 +16,6 @@ def read(context: Context, name: str) -> Image.Image | None:
     return None if picture is None else pictures.grounded(picture, "white").convert("RGB")
 
 
-def read_mask(context: Context, size: tuple[int, int]) -> Image.Image | None:
-    """The mask as the shared reader has it, but on white, as every picture is read here."""
-    return pictures.read_mask(context, size, ground="white")
-
-
 def fit(picture: Image.Image, multiple: int, most: int) -> Image.Image:
     """The picture in a size whose edges are multiples and whose pixels are at most `most`, its shape kept as well as
     that goes.

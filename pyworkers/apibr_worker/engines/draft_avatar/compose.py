@@ -7,9 +7,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
 
 from apibr_worker.api import InvalidInputError
+from apibr_worker.pictures import grounded, read_file
 
 Picture = NDArray[np.uint8]
 Box = tuple[float, float, float, float]
@@ -25,17 +25,7 @@ TITLE_TOP = 0.81
 
 def read_picture(path: Path) -> Picture:
     """Reads a picture upright as BGR, at most LONGEST_SIDE pixels long. Transparent parts become white."""
-    try:
-        with Image.open(path) as opened:
-            upright = ImageOps.exif_transpose(opened)
-            if "A" in upright.getbands() or "transparency" in upright.info:
-                ground = Image.new("RGBA", upright.size, "white")
-                upright = Image.alpha_composite(ground, upright.convert("RGBA"))
-            rgb = np.asarray(_eight_bits(upright).convert("RGB"))
-    except Image.DecompressionBombError:
-        raise InvalidInputError("the picture has too many pixels: send a smaller one", field="image") from None
-    except (OSError, ValueError, SyntaxError):
-        raise InvalidInputError("the picture cannot be read: send PNG, JPEG or WebP", field="image") from None
+    rgb = np.asarray(grounded(read_file(path, "image"), "white").convert("RGB"))
     if min(rgb.shape[:2]) < _SMALLEST_SIDE:
         raise InvalidInputError(
             f"the picture is {rgb.shape[1]} x {rgb.shape[0]}; the smallest side is {_SMALLEST_SIDE} pixels: "
@@ -48,13 +38,6 @@ def read_picture(path: Path) -> Picture:
         size = (round(rgb.shape[1] * scale), round(rgb.shape[0] * scale))
         picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
     return np.ascontiguousarray(picture, dtype=np.uint8)
-
-
-def _eight_bits(picture: Image.Image) -> Image.Image:
-    """Pillow cuts 16-bit greys off at 255 instead of scaling them."""
-    if not picture.mode.startswith("I"):
-        return picture
-    return Image.fromarray((np.asarray(picture).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8))
 
 
 def frame_picture(picture: Picture, aspect: str, head: Box) -> tuple[Picture, tuple[float, float, float]]:

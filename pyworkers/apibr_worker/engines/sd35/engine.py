@@ -18,10 +18,11 @@ from apibr_worker.api import Context, InvalidInputError
 from apibr_worker.diffusion import components
 from apibr_worker.diffusion.base import DiffusionEngine, Embeddings, Request
 from apibr_worker.diffusion.latents import PipelineVAE
-from apibr_worker.diffusion.pictures import fit, read, read_mask
+from apibr_worker.diffusion.pictures import fit, read
 from apibr_worker.diffusion.placement import Placement
 from apibr_worker.diffusion.sampling import at_device
 from apibr_worker.memory import names
+from apibr_worker.pictures import read_mask
 
 MULTIPLE = 16
 MAX_TOKENS = 256
