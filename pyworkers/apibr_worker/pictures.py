@@ -35,7 +35,9 @@ def read_file(path: Path, name: str) -> Image.Image:
         with Image.open(path, formats=_FORMATS) as opened:
             _check_size(opened.size, name)
             return _plain(ImageOps.exif_transpose(opened))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+    except Image.DecompressionBombError:
+        raise InvalidInputError("the picture has too many pixels: send a smaller one", field=name) from None
+    except (OSError, ValueError, SyntaxError):
         raise InvalidInputError("the picture cannot be read: send PNG, JPEG or WebP", field=name) from None
 
 

@@ -22,6 +22,7 @@ from apibr_worker.engines.draft_avatar.drive import Motion, levels, motion
 from apibr_worker.engines.draft_avatar.engine import Engine
 from apibr_worker.engines.draft_avatar.photo import PhotoFace
 from apibr_worker.engines.draft_avatar.sound import AUDIO_RATE
+from apibr_worker.engines.draft_avatar.turned import TurnedFace
 from apibr_worker.engines.draft_image.engine import draw
 from apibr_worker.face import FaceMesh
 from apibr_worker.media import ffmpeg, read_audio
@@ -313,6 +314,74 @@ def test_no_face_is_a_clear_error(engine: Engine, tmp_path: Path) -> None:
     (tmp_path / "no.png").write_text("no picture")
     with pytest.raises(InvalidInputError, match="cannot be read"):
         make(engine, tmp_path / "out", [InputFile("image", tmp_path / "no.png", "image/png")], script="Olá")
+
+
+def turned(angle: int) -> np.ndarray:
+    """The portrait turned counterclockwise, on grey."""
+    turn = cv2.getRotationMatrix2D((256, 256), angle, 1.0)
+    turn[:, 2] += 106
+    return np.asarray(cv2.warpAffine(read_picture(PORTRAIT.path), turn, (724, 724), borderValue=(90, 90, 90)), np.uint8)
+
+
+@pytest.mark.parametrize("angle", [15, 45, 60, 90, 180, 300])
+def test_the_lips_of_a_leaning_head_move_where_they_are(angle: int) -> None:
+    picture = turned(angle)
+    points = FaceMesh().find(picture)
+    assert points is not None
+    face = TurnedFace(picture, points)
+    change = np.abs(face.frame(still(0.9), 0).astype(int) - face.frame(still(0.0), 0)).sum(axis=2).astype(float)
+    ys, xs = np.nonzero(change > 60)
+    mouth, chin, forehead = points[[13, 14]].mean(axis=0), points[152], points[10]
+    tall = float(np.linalg.norm(chin - forehead))
+    middle = np.array([xs.mean(), ys.mean()])
+    down = (chin - forehead) / tall
+    assert abs(float((middle - mouth) @ np.array([-down[1], down[0]]))) < 0.1 * tall, "beside the mouth"
+    assert -0.1 * tall < float((middle - mouth) @ down) < 0.35 * tall, "above the mouth or below the chin"
+    distance = np.hypot(xs - mouth[0], ys - mouth[1])
+    assert distance.max() < 0.8 * tall, "nothing else moves"
+    away = np.hypot(*(np.indices(picture.shape[:2])[::-1] - mouth[:, None, None])) > 1.5 * tall
+    assert np.abs(face.frame(still(0.9), 0).astype(int) - picture)[away].max() <= 1, "the photograph's own pixels"
+    # The mouth opens along the head, not along the picture: the network sees it open as wide as upright.
+    opened = FaceMesh().find(face.frame(still(0.9), 0))
+    assert opened is not None
+    assert np.linalg.norm(opened[13] - opened[14]) > 1.2 * np.linalg.norm(points[13] - points[14])
+
+
+def test_a_lying_head_speaks_and_the_user_is_told(engine: Engine, tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "lying.png"), np.rot90(read_picture(PORTRAIT.path)))
+    inputs = [InputFile("image", tmp_path / "lying.png", "image/png"), sound(tmp_path / "a.wav", 0.6)]
+    result, _ = make(engine, tmp_path / "out", inputs)
+    assert [warning.code for warning in result.warnings] == ["turned_face"]
+    assert "about 87 degrees" in result.warnings[0].message
+    assert frames(tmp_path / "out/video.mp4")[0].shape == (512, 512, 3)
+
+
+def test_a_lying_face_that_is_not_clear_is_refused(engine: Engine, tmp_path: Path) -> None:
+    blurred = cv2.GaussianBlur(np.rot90(read_picture(PORTRAIT.path), 2), (0, 0), 7)
+    cv2.imwrite(str(tmp_path / "lying.png"), blurred)
+    inputs = [InputFile("image", tmp_path / "lying.png", "image/png"), sound(tmp_path / "a.wav", 0.6)]
+    with pytest.raises(InvalidInputError, match="turn the picture upright") as refused:
+        make(engine, tmp_path / "out", inputs)
+    assert refused.value.field == "image"
+
+
+@pytest.mark.parametrize(
+    ("sizes", "told"),
+    [((512, 300), "2 faces: the one on the left"), ((300, 512), "2 faces: the one on the right"),
+     ((300, 512, 300), "3 faces: one in the middle")],
+)  # fmt: skip
+def test_of_several_faces_it_is_told_which_one_speaks(
+    engine: Engine, tmp_path: Path, sizes: tuple[int, ...], told: str
+) -> None:
+    portrait = read_picture(PORTRAIT.path)
+    shown = [cv2.resize(portrait, (size, size), interpolation=cv2.INTER_AREA) for size in sizes]
+    row = np.hstack([np.pad(face, ((0, 512 - face.shape[0]), (0, 0), (0, 0))) for face in shown])
+    cv2.imwrite(str(tmp_path / "row.png"), row)
+    _, _, notes = engine._face(
+        context(tmp_path, "video.avatar", {}, [InputFile("image", tmp_path / "row.png", "image/png")])
+    )
+    assert [warning.code for warning in notes] == ["several_faces"]
+    assert told in notes[0].message
 
 
 def test_what_is_wrong_is_named(engine: Engine, tmp_path: Path) -> None:

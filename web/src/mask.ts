@@ -126,7 +126,8 @@ export class MaskEditor {
     const [red, green, blue] = [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16)) as [number, number, number];
     for (let i = 0; i < pixels.data.length; i += 4) {
       const light = (pixels.data[i]! * 299 + pixels.data[i + 1]! * 587 + pixels.data[i + 2]! * 114) / 1000;
-      pixels.data.set([red, green, blue, (light * pixels.data[i + 3]!) / 255], i);
+      // White or transparent is marked, as the engines read a mask.
+      pixels.data.set([red, green, blue, 255 - ((255 - light) * pixels.data[i + 3]!) / 255], i);
     }
     context.putImageData(pixels, 0, 0);
     this.actions = [{ kind: "image", image }];

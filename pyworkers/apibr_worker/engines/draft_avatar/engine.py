@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import time
 from pathlib import Path
@@ -18,12 +19,16 @@ from apibr_worker.engines.draft_avatar.drawn import DrawnFace, head_box, is_draw
 from apibr_worker.engines.draft_avatar.drive import Motion, motion
 from apibr_worker.engines.draft_avatar.photo import PhotoFace
 from apibr_worker.engines.draft_avatar.sound import AUDIO_RATE, read_sound
-from apibr_worker.face import FaceMesh
+from apibr_worker.engines.draft_avatar.turned import LEAST, TurnedFace
+from apibr_worker.face import FaceMesh, Faces, Landmarks, roll
 from apibr_worker.media import Samples, write_wav
 
 _PREVIEW_SECONDS = 0.5
 _PREVIEW_SIDE = 320
 _NO_FACE = "no face was found in the picture: send a portrait that looks towards the camera"
+_UNSURE = "the face in the picture does not stand upright and is not clear enough: turn the picture upright"
+_LEANING = math.radians(30)
+"""From here on the user is told that an upright picture looks better."""
 
 
 class Face(Protocol):
@@ -53,7 +58,8 @@ class Engine:
             sound = read_sound(context)
             warnings = list(sound.warnings)
         with context.phase("landmarks"):
-            face, size = self._face(context)
+            face, size, notes = self._face(context)
+            warnings += notes
         seconds = sound.samples.size / AUDIO_RATE
         wanted = float(context.params.get("duration") or 0.0)
         if wanted and seconds > wanted + 0.5 / fps:
@@ -68,7 +74,7 @@ class Engine:
         metadata = {"duration_seconds": round(frames / fps, 3), "frames": frames, "fps": fps}
         return RunResult([Output("video", "video.mp4", "video/mp4")], metadata, warnings)
 
-    def _face(self, context: Context) -> tuple[Face, tuple[int, int]]:
+    def _face(self, context: Context) -> tuple[Face, tuple[int, int], list[Warning]]:
         image = context.input("image")
         if image is None:
             raise InvalidInputError("a picture is needed: send image", field="image")
@@ -76,7 +82,7 @@ class Engine:
         aspect = str(context.params.get("aspect", "source"))
         geometry: Any = image.metadata.get("face")
         if is_drawn(geometry):
-            return self._drawn(picture, geometry, aspect)
+            return *self._drawn(picture, geometry, aspect), []
         return self._photograph(picture, aspect)
 
     @staticmethod
@@ -85,19 +91,57 @@ class Engine:
         framed, placed = frame_picture(without_title(picture, aspect), aspect, head_box(geometry, width, height))
         return DrawnFace(framed, geometry, placed, (width, height)), (framed.shape[1], framed.shape[0])
 
-    def _photograph(self, picture: NDArray[np.uint8], aspect: str) -> tuple[Face, tuple[int, int]]:
-        mesh = self._mesh or FaceMesh()
-        landmarks = mesh.find(picture)
+    def _photograph(self, picture: NDArray[np.uint8], aspect: str) -> tuple[Face, tuple[int, int], list[Warning]]:
+        found = (self._mesh or FaceMesh()).faces(picture)
+        landmarks = found.speaker
         if landmarks is None:
-            raise InvalidInputError(_NO_FACE, field="image")
-        low, high = landmarks.min(axis=0), landmarks.max(axis=0)
-        size = high - low
-        box = (low[0] - 0.35 * size[0], low[1] - 0.45 * size[1], high[0] + 0.35 * size[0], high[1] + 0.25 * size[1])
-        framed, (scale, dx, dy) = frame_picture(
-            picture, aspect, (float(box[0]), float(box[1]), float(box[2]), float(box[3]))
-        )
+            raise InvalidInputError(_UNSURE if found.unsure else _NO_FACE, field="image")
+        framed, (scale, dx, dy) = frame_picture(picture, aspect, _head_box(landmarks))
         moved = (landmarks * scale + np.array([dx, dy])).astype(np.float32)
-        return PhotoFace(framed, moved), (framed.shape[1], framed.shape[0])
+        leans = abs(roll(moved)) > LEAST
+        face = TurnedFace(framed, moved) if leans else PhotoFace(framed, moved)
+        return face, (framed.shape[1], framed.shape[0]), _notes(found, landmarks)
+
+
+def _head_box(landmarks: Landmarks) -> tuple[float, float, float, float]:
+    """The head with its hair, by the face's landmarks; the hair is where the forehead is."""
+    low, high = landmarks.min(axis=0), landmarks.max(axis=0)
+    up = -np.array([-math.sin(roll(landmarks)), math.cos(roll(landmarks))])
+    low, high = low - 0.35 * (high - low), high + 0.35 * (high - low)
+    reach = 0.1 * (high - low) * up
+    low, high = low + np.minimum(reach, 0), high + np.maximum(reach, 0)
+    return float(low[0]), float(low[1]), float(high[0]), float(high[1])
+
+
+def _notes(found: Faces, speaker: Landmarks) -> list[Warning]:
+    """What the user should know about the picture."""
+    notes: list[Warning] = []
+    if abs(roll(speaker)) > _LEANING:
+        degrees = round(abs(math.degrees(roll(speaker))))
+        notes.append(
+            Warning(
+                "turned_face",
+                f"the head is turned by about {degrees} degrees and speaks as it lies: turn the picture upright for a "
+                "better video",
+            )
+        )
+    if not found.others:
+        return notes
+    count = 1 + len(found.others)
+    ways = [speaker.mean(axis=0) - face.mean(axis=0) for face in found.others]
+    beside = [x > 0 for x, y in ways if abs(x) >= abs(y)]
+    x, y = np.mean(ways, axis=0)
+    if any(beside) and not all(beside):
+        text = f"there are {count} faces: one in the middle speaks; to choose, send a picture of one face"
+    elif abs(y) > abs(x) and y < 0:
+        text = f"there are {count} faces: the upper one speaks; to choose, send a picture of one face"
+    elif abs(y) > abs(x):
+        text = f"there are {count} faces: the lower one speaks; to choose, send a picture of one face"
+    elif x < 0:
+        text = f"there are {count} faces: the one on the left speaks; to choose, send a picture of one face"
+    else:
+        text = f"there are {count} faces: the one on the right speaks; to choose, send a picture of one face"
+    return [*notes, Warning("several_faces", text)]
 
 
 def _render(context: Context, face: Face, moves: Motion, size: tuple[int, int], fps: int, frames: int) -> list[Path]:
