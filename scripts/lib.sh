@@ -16,6 +16,23 @@ fresh() { local name=$1; shift; [ -f "$tools/stamps/$name" ] && [ "$(cat "$tools
 stamp() { local name=$1; shift; mkdir -p "$tools/stamps"; digest "$@" > "$tools/stamps/$name"; }
 digest() { cat "$@" | sha256sum | cut -d' ' -f1; }
 
+# attempt WHAT COMMAND...: runs a step that fetches packages. When it fails, its last words are shown, and the network is blamed only where
+# those do.
+attempt() {
+  local what=$1 log="$tools/attempt.log"
+  shift
+  mkdir -p "$tools"
+  "$@" >"$log" 2>&1 && return
+  tail -n 20 "$log" >&2
+  if unreachable "$log"; then die "$what could not be installed: the package index was not reached. Check the network, then run the same command again"; fi
+  die "$what could not be installed; the reason stands above"
+}
+
+# unreachable LOG: whether the words are those of a network that is not there, in pip's, uv's or npm's spelling.
+unreachable() {
+  grep -qiE 'name resolution|name or service not known|network is unreachable|no route to host|connection (refused|reset|timed out)|timed out|failed to establish a new connection|dns error|error sending request|client error \(connect\)|ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH' "$1"
+}
+
 # apt_install PACKAGE...: through apt when this user may, else the line to type.
 apt_install() {
   local as=()

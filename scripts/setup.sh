@@ -22,8 +22,7 @@ install_uv() {
   python3 -m pip --version >/dev/null 2>&1 || apt_install python3-pip
   say "installing uv"
   rm -rf "$tools/uv"
-  python3 -m pip install -q --disable-pip-version-check --root-user-action=ignore --no-deps --require-hashes --target "$tools/uv" -r "$pins" ||
-    die "uv could not be installed: the first run needs the network"
+  attempt uv python3 -m pip install -q --disable-pip-version-check --root-user-action=ignore --no-deps --require-hashes --target "$tools/uv" -r "$pins"
   stamp uv "$pins"
 }
 
@@ -35,7 +34,7 @@ venv_install() {
   [ -x "$venv/bin/python" ] && fresh "$name" "$@" && return
   [ -x "$venv/bin/python" ] || "$uv" venv -q --python "$(command -v python3)" --no-python-downloads "$venv"
   say "installing $(basename "$1") into $(basename "$venv")"
-  "$uv" pip install -q --python "$venv/bin/python" --compile-bytecode --no-deps --require-hashes "${@/#/--requirements=}"
+  attempt "$(basename "$venv")" "$uv" pip install -q --python "$venv/bin/python" --compile-bytecode --no-deps --require-hashes "${@/#/--requirements=}"
   stamp "$name" "$@"
 }
 
@@ -43,7 +42,7 @@ web() {
   local lock="$root/web/package-lock.json" sources
   if ! fresh npm "$lock" || [ ! -d "$root/web/node_modules" ]; then
     say "installing the web page's build tools"
-    (cd "$root/web" && npm ci --silent --no-audit --no-fund --loglevel=error)
+    attempt "the web page's build tools" npm ci --prefix "$root/web" --no-audit --no-fund --loglevel=error
     stamp npm "$lock"
   fi
   mapfile -t sources < <(find "$root/web/src" "$root/web/build.mjs" -type f | sort)

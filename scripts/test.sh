@@ -20,6 +20,7 @@ lint() {
   step "ruff format" python -m ruff format --check .
   step "pyright" web/node_modules/.bin/pyright --project pyworkers --pythonpath "$draft/bin/python"
   step "pyright of the models" web/node_modules/.bin/pyright --project pyworkers/pyright-models.json --pythonpath "$models/bin/python"
+  step "scripts" bash scripts/lib_test.sh
   step "typescript" web/node_modules/.bin/tsc --noEmit --project web
 }
 

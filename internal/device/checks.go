@@ -3,7 +3,9 @@ package device
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -187,6 +189,9 @@ func (d *doctor) venvs(ctx context.Context) {
 			d.fine("python."+name, Text{line + " in the environment " + name, line + " no ambiente " + name})
 		case name == "draft":
 			d.bad("python."+name, Failure, Text{"The draft environment is missing", "Falta o ambiente de rascunho"}, runSetup)
+		case exists(d.cfg.Venvs[name]):
+			d.bad("python."+name, Failure, Text{"The Python of the environment " + name + " does not start: " + cause(err, line),
+				"O Python do ambiente " + name + " não inicia: " + cause(err, line)}, runModelsSetup)
 		default:
 			d.fine("python."+name, Text{"The environment " + name + " is not installed: draft quality only",
 				"O ambiente " + name + " não está instalado: só qualidade rascunho"})
@@ -215,11 +220,28 @@ func firstLine(ctx context.Context, program string, args ...string) (string, err
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	out, err := exec.CommandContext(ctx, program, args...).CombinedOutput()
-	if err != nil {
-		return "", err
+	line, _, _ := bytes.Cut(bytes.TrimSpace(out), []byte("\n"))
+	return strings.TrimSpace(string(line)), err
+}
+
+// cause is what a program that failed said, in one short line, else how it failed.
+func cause(err error, line string) string {
+	const longest = 200
+	if line == "" {
+		line = err.Error()
+		if errors.Is(err, fs.ErrNotExist) {
+			line = "it is not there"
+		}
 	}
-	line, _, _ := bytes.Cut(out, []byte("\n"))
-	return strings.TrimSpace(string(line)), nil
+	if runes := []rune(line); len(runes) > longest {
+		line = string(runes[:longest]) + "…"
+	}
+	return line
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 func gibs(n int64) float64 { return float64(n) / gib }

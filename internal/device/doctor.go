@@ -53,6 +53,8 @@ type Tested struct {
 	Device  string // Device as torch calls it; "" for the processor.
 	At      time.Time
 	Failed  []string // Failed are the checks that have not passed.
+	Cause   string   // Cause is why the first of them failed, in one line.
+	Stale   bool     // Stale says that the environment is no longer the one that was tested.
 }
 
 // Doctor checks the host: memory, disk, kernel, cards and the programs that the studio starts. It only looks; the checks

@@ -22,7 +22,7 @@ func (d *doctor) selfTest(ctx context.Context) {
 		return
 	}
 	if _, err := firstLine(ctx, filepath.Join(venv, "bin", "python"), "-V"); err != nil {
-		return // python.models has said so
+		return // python.models has told of it
 	}
 	card, found := d.host.Snapshot().Best()
 	found = found && !d.cfg.NoGPU
@@ -34,9 +34,14 @@ func (d *doctor) selfTest(ctx context.Context) {
 		return
 	}
 	switch {
+	case t.Stale:
+		d.bad(id, Warning, Text{"The models' environment has changed since its self-test: packages were installed, removed or replaced",
+			"O ambiente dos modelos mudou desde o autoteste: pacotes foram instalados, removidos ou trocados"},
+			Text{"Run apibr models setup --test, or apibr models setup to make it anew", "Rode apibr models setup --test, ou apibr models setup para refazê-lo"})
 	case len(t.Failed) > 0:
 		list := strings.Join(t.Failed, ", ")
-		d.bad(id, Failure, Text{fmt.Sprintf("The self-test of profile %s failed: %s", t.Profile, list), fmt.Sprintf("O autoteste do perfil %s falhou: %s", t.Profile, list)}, runModelsSetup)
+		d.bad(id, Failure, Text{fmt.Sprintf("The self-test of profile %s failed (%s); %s", t.Profile, list, t.Cause),
+			fmt.Sprintf("O autoteste do perfil %s falhou (%s); %s", t.Profile, list, t.Cause)}, runModelsSetup)
 	case found && t.Kind == "cpu":
 		d.bad(id, Warning, Text{fmt.Sprintf("Profile %s computes on the processor, though %s is there", t.Profile, card.Name), fmt.Sprintf("O perfil %s usa o processador, embora exista %s", t.Profile, card.Name)},
 			Text{"Run apibr models setup --force, and see why the card's profiles fail", "Rode apibr models setup --force e veja por que os perfis da placa falham"})

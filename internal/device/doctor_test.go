@@ -157,11 +157,12 @@ func TestPowerSwapAndOurOwnMemory(t *testing.T) {
 
 func TestAVerdictOfAnotherMachine(t *testing.T) {
 	for text, tested := range map[string]Tested{
-		"never tested":              {},
-		"computes on the processor": {Profile: "cpu-pytorch", Kind: "cpu"},
-		"another card":              {Profile: "rocm-amd", Kind: "rocm", GFX: "gfx1100"},
-		"another card than":         {Profile: "pypi", Kind: "cuda"},
-		"failed: conv3d":            {Profile: "rocm-amd", Kind: "rocm", Failed: []string{"conv3d"}},
+		"never tested":                 {},
+		"computes on the processor":    {Profile: "cpu-pytorch", Kind: "cpu"},
+		"another card":                 {Profile: "rocm-amd", Kind: "rocm", GFX: "gfx1100"},
+		"another card than":            {Profile: "pypi", Kind: "cuda"},
+		"failed (conv3d); conv3d: nan": {Profile: "rocm-amd", Kind: "rocm", Failed: []string{"conv3d"}, Cause: "conv3d: nan"},
+		"has changed since":            {Profile: "rocm-amd", Kind: "rocm", Stale: true},
 	} {
 		found := sick(t, func(_ *Host, cfg *DoctorConfig) {
 			cfg.Tested = &tested

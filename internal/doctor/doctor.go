@@ -51,7 +51,7 @@ func tested(venv string) *device.Tested {
 	if err != nil {
 		return nil
 	}
-	t := &device.Tested{Profile: v.Profile.ID, Kind: v.Profile.Device, Torch: v.Torch, Device: v.DeviceName, At: v.At, Failed: v.Failed()}
+	t := &device.Tested{Profile: v.Profile.ID, Kind: v.Profile.Device, Torch: v.Torch, Device: v.DeviceName, At: v.At, Failed: v.Failed(), Cause: v.Cause(), Stale: !v.Holds(venv)}
 	if len(v.Profile.GFX) == 1 {
 		t.GFX = v.Profile.GFX[0]
 	}

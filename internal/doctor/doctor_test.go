@@ -12,6 +12,7 @@ import (
 
 	"github.com/apibr/studio/internal/config"
 	"github.com/apibr/studio/internal/device"
+	"github.com/apibr/studio/internal/torchenv"
 )
 
 func TestTheReportReadsTheConfigurationAndTheVerdict(t *testing.T) {
@@ -37,7 +38,7 @@ func TestTheReportReadsTheConfigurationAndTheVerdict(t *testing.T) {
 	require.NotEmpty(t, find(report, "disk.models").Message.En)
 
 	verdict := `{"profile": {"id": "rocm-amd", "device": "rocm", "gfx": ["gfx1031"]}, "torch": "2.11.0", "device_name": "AMD Radeon RX 6750 XT",
-		"at": "2026-11-24T10:00:00Z", "checks": [{"check": "matmul", "ok": true}]}`
+		"at": "2026-11-24T10:00:00Z", "files": "` + torchenv.Fingerprint(venv) + `", "checks": [{"check": "matmul", "ok": true}]}`
 	require.NoError(t, os.WriteFile(filepath.Join(venv, "apibr-profile.json"), []byte(verdict), 0o600))
 	passed := find(Examine(context.Background(), c, h), "models.selftest")
 	require.Equal(t, "Profile rocm-amd, torch 2.11.0: passed its self-test on AMD Radeon RX 6750 XT (2026-11-24)", passed.Message.En)
@@ -48,6 +49,22 @@ func TestTheReportReadsTheConfigurationAndTheVerdict(t *testing.T) {
 	require.Empty(t, find(before, "ffmpeg"))
 	h.Access = func(string) error { return fs.ErrPermission }
 	require.False(t, BeforeGPU(context.Background(), c, h).OK)
+
+	// An environment that was changed since is another one, which nobody has tested.
+	torch := filepath.Join(venv, "lib/python3.11/site-packages/torch")
+	require.NoError(t, os.MkdirAll(torch, 0o700))
+	changed := find(Examine(context.Background(), c, h), "models.selftest")
+	require.False(t, changed.OK)
+	require.Contains(t, changed.Message.En, "has changed since its self-test")
+
+	// The cause of a failure is told in one line.
+	verdict = `{"profile": {"id": "cpu", "device": "cpu"}, "files": "` + torchenv.Fingerprint(venv) + `", "checks": [{"check": "torch", "ok": false,
+		"detail": "ImportError: libamdhip64.so.6:\n cannot open shared object file"}, {"check": "matmul", "ok": false, "detail": "not run"}]}`
+	require.NoError(t, os.WriteFile(filepath.Join(venv, "apibr-profile.json"), []byte(verdict), 0o600))
+	broken := find(Examine(context.Background(), c, h), "models.selftest")
+	require.Equal(t, "The self-test of profile cpu failed (torch, matmul); torch: ImportError: libamdhip64.so.6: cannot open shared object file",
+		broken.Message.En)
+	require.Contains(t, broken.Message.PtBR, "libamdhip64.so.6")
 
 	raw, err := json.Marshal(passed)
 	require.NoError(t, err)

@@ -3,33 +3,17 @@ package sidecar
 import (
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/apibr/studio/internal/engine"
+	"github.com/apibr/studio/internal/sandbox"
 )
 
 // tokenKey marks a sidecar and everything that it starts, so that all of it can be found again.
 const tokenKey = "APIBR_SIDECAR"
 
-// passed are the variables that a sidecar inherits; those ending in _ are prefixes. Nothing else of the server's
-// environment goes on: it may hold the database's password.
-var passed = []string{
-	"PATH", "HOME", "USER", "TMPDIR", "TZ", "LD_LIBRARY_PATH", "XDG_CACHE_HOME", "APIBR_SYSFS_ROOT",
-	"HSA_", "HIP_", "ROCR_", "ROCM_", "MIOPEN_", "CUDA_", "NVIDIA_", "PYTORCH_", "TORCH_", "OMP_", "GPU_", "AMD_",
-}
-
 // environment is what a sidecar of the engine starts with.
 func environment(cfg *Config, m *engine.Manifest, token string) []string {
-	var env []string
-	for _, entry := range os.Environ() {
-		name, _, _ := strings.Cut(entry, "=")
-		for _, allowed := range passed {
-			if name == allowed || strings.HasSuffix(allowed, "_") && strings.HasPrefix(name, allowed) {
-				env = append(env, entry)
-			}
-		}
-	}
-	env = append(env,
+	env := append(sandbox.Inherited(os.Environ()),
 		"LANG=C.UTF-8", "PYTHONUNBUFFERED=1", "PYTHONNOUSERSITE=1", "HF_HUB_OFFLINE=1", "TRANSFORMERS_OFFLINE=1",
 		"HF_HUB_DISABLE_TELEMETRY=1", "APIBR_ENGINE="+string(m.ID), tokenKey+"="+token)
 	if cfg.Workers != "" {

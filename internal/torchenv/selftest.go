@@ -12,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/apibr/studio/internal/sandbox"
 )
 
 // maxLine bounds one line of the self-test.
@@ -46,7 +48,7 @@ func (s SelfTest) Run(ctx context.Context, report func(CheckResult)) ([]CheckRes
 		args = append(args, "--manifests", folder)
 	}
 	cmd := command(ctx, filepath.Join(s.Venv, "bin", "python"), args...)
-	cmd.Env = append(s.Variables.Apply(os.Environ()), "PYTHONPATH="+s.Workers, "PYTHONNOUSERSITE=1", "LANG=C.UTF-8")
+	cmd.Env = append(s.Variables.Apply(sandbox.Inherited(os.Environ())), "PYTHONPATH="+s.Workers, "PYTHONNOUSERSITE=1", "LANG=C.UTF-8")
 	stderr := &tail{limit: 8 << 10}
 	cmd.Stderr = stderr
 	stdout, err := cmd.StdoutPipe()

@@ -100,7 +100,7 @@ func Setup(ctx context.Context, o Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	if v, err := ReadVerdict(s.venv); err == nil && !o.Force && v.Ladder == digest && v.Passed() && s.starts(ctx) {
+	if v, err := ReadVerdict(s.venv); err == nil && !o.Force && v.Ladder == digest && v.Passed() && v.Holds(s.venv) && s.starts(ctx) {
 		return &Result{Verdict: v}, nil
 	}
 	var tried []Attempt

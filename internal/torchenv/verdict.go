@@ -29,6 +29,9 @@ type Verdict struct {
 	// Ladder is a digest of all that was to be tried: as long as it stays the same, there is nothing to do.
 	Ladder string `json:"ladder"`
 
+	// Files is the environment's Fingerprint when it was tested: a verdict on other files says nothing.
+	Files string `json:"files"`
+
 	// Tried are the profiles that failed before this one passed.
 	Tried []Attempt `json:"tried,omitempty"`
 }
@@ -66,6 +69,24 @@ func failed(checks []CheckResult) []string {
 	return names
 }
 
+// Cause is why the first check failed, in one line; "" when all have passed.
+func (v *Verdict) Cause() string {
+	const longest = 300
+	for _, check := range v.Checks {
+		if !check.OK {
+			line := strings.Join(strings.Fields(check.Detail), " ")
+			if runes := []rune(line); len(runes) > longest {
+				line = string(runes[:longest]) + "…"
+			}
+			return check.Check + ": " + line
+		}
+	}
+	return ""
+}
+
+// Holds says whether the environment still is the one that was tested.
+func (v *Verdict) Holds(venv string) bool { return v.Files != "" && v.Files == Fingerprint(venv) }
+
 // ReadVerdict reads what was kept in the environment. It fails with fs.ErrNotExist when nobody has tested it.
 func ReadVerdict(venv string) (*Verdict, error) {
 	path := filepath.Join(venv, verdictFile)
@@ -88,6 +109,7 @@ func ReadVerdict(venv string) (*Verdict, error) {
 }
 
 func (v *Verdict) write(venv string) error {
+	v.Files = Fingerprint(venv)
 	raw, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
 		return fmt.Errorf("torchenv: %w", err)
