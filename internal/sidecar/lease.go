@@ -55,10 +55,8 @@ func (l *Lease) Run(ctx context.Context, req RunRequest, events Events) (*RunRes
 		method: methodRun, params: req.params(l.slot.device), job: req.Job.String(), model: req.history(l.slot.model), events: run.inbox,
 		phases: l.slot.engine.Tasks[req.Task].Phases,
 	}, func() { run.deliver(ctx) })
-	if out.err == nil {
-		// The last segments may have come with the answer.
-		run.deliver(ctx)
-	}
+	// The last segments may have come with the answer, or right before a crash: the next run shall go on after them.
+	run.deliver(ctx)
 	result, err := l.outcome(req, run, out)
 	l.pool.judge(l.slot, err)
 	return result, err

@@ -1,6 +1,7 @@
 package sidecar
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"reflect"
@@ -207,4 +208,25 @@ func TestTextsKeepWhatIsFine(t *testing.T) {
 		_, err := limits.JSON([]byte(wrong), 1000)
 		require.Error(t, err, wrong)
 	}
+}
+
+// What a process has handed over counts, also when it dies in the same moment: the next run goes on after it.
+func TestASegmentRightBeforeACrashIsKept(t *testing.T) {
+	b := newBench(t, sidecartest.Echo, func(cfg *Config) { cfg.Breaker.Crashes = 1000 })
+	segment := `{"jsonrpc":"2.0","method":"segment","params":{"job":"$JOB","index":$N,"file":$OUT}}`
+	kept := 0
+	const runs, each = 10, 5
+	for range runs {
+		lease := b.acquire()
+		_, err := lease.Run(b.ctx(), b.request(sidecartest.Raw, sidecartest.RawRun{Lines: []string{segment}, Repeat: each, Then: "exit"}.Params()),
+			Events{Segment: func(context.Context, Segment) error {
+				<-lease.slot.proc.gone // storing the first takes until the process is no more
+				kept++
+				return nil
+			}})
+		lease.Release()
+		var crash *CrashError
+		require.ErrorAs(t, err, &crash)
+	}
+	require.Equal(t, runs*each, kept)
 }

@@ -14,9 +14,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from apibr_worker.api import Canceled, Context, EngineError, InputFile, InvalidInputError, LoadRequest, RunResult
+from apibr_worker.api import (
+    Canceled,
+    Context,
+    EngineError,
+    InputFile,
+    InvalidInputError,
+    LoadRequest,
+    Resume,
+    RunResult,
+)
 from apibr_worker.engines.bfl import client
-from apibr_worker.engines.bfl.client import Patience, settings, trusted
+from apibr_worker.engines.bfl.client import Patience, settings, takes_key, trusted
 from apibr_worker.engines.bfl.engine import Engine
 from tests.fake_bfl import KEY, FakeBFL, Reply, png
 from tests.harness import Recorder, SidecarProcess, context
@@ -50,6 +59,7 @@ def made(
     engine: Engine | None = None,
     recorder: Recorder | None = None,
     canceled: threading.Event | None = None,
+    resume: Resume | None = None,
     **params: Any,
 ) -> tuple[list[Image.Image], RunResult]:
     out.mkdir(parents=True, exist_ok=True)
@@ -58,7 +68,7 @@ def made(
         image.save(out / "in.png")
         inputs.append(InputFile("image", out / "in.png", "image/png"))
     words = {"instruction" if task == "image.edit" else "prompt": "um gato azul", "seed": 7}
-    running = context(out, task, {**words, **params}, inputs, reporter=recorder, canceled=canceled)
+    running = context(out, task, {**words, **params}, inputs, reporter=recorder, canceled=canceled, resume=resume)
     result = (engine or loaded()).run(running)
     return [Image.open(out / output.path) for output in result.outputs], result
 
@@ -277,7 +287,187 @@ def test_a_polling_url_elsewhere_gets_no_key(fake: FakeBFL, tmp_path: Path, url:
     assert len(fake.requests) == 1
 
 
+@pytest.mark.parametrize(
+    ("setting", "url", "taken"),
+    [
+        ("https://api.bfl.ai", "https://api.bfl.ai/v1/get_result?id=1", True),
+        ("https://api.bfl.ai", "https://api.bfl.ai:443/v1/get_result?id=1", True),
+        ("https://api.bfl.ai", "https://api.eu1.bfl.ai/v1/get_result?id=1", True),
+        ("https://api.bfl.ai", "https://api.bfl.ai:8443/v1/get_result?id=1", False),
+        ("https://api.bfl.ai", "https://api.eu1.bfl.ai:8443/v1/get_result?id=1", False),
+        ("https://api.bfl.ai", "http://api.bfl.ai/v1/get_result?id=1", False),
+        ("https://api.bfl.ai", "http://api.bfl.ai:443/v1/get_result?id=1", False),
+        ("https://api.bfl.ai", "https://api.bfl.ai.evil.example/", False),
+        ("https://api.bfl.ai", "https://evilbfl.ai/", False),
+        ("https://api.bfl.ai", "https://me@api.bfl.ai/", False),
+        ("https://api.bfl.ai", "https://api.bfl.ai:0/", False),
+        ("https://API.bfl.ai", "https://api.BFL.ai/x", True),
+        ("https://api.bfl.ai:8443", "https://api.bfl.ai/x", False),
+        ("https://api.bfl.ai:8443", "https://api.eu1.bfl.ai/x", False),
+        ("https://proxy.example:9", "https://proxy.example:9/x", True),
+        ("https://proxy.example:9", "https://proxy.example/x", False),
+        ("https://proxy.example", "https://api.bfl.ai/x", False),
+        ("http://127.0.0.1:8", "http://127.0.0.1:8/x", True),
+        ("http://127.0.0.1:8", "http://127.0.0.1:9/x", False),
+        ("http://127.0.0.1:8", "https://127.0.0.1:8/x", False),
+        ("http://127.0.0.1:8", "http://localhost:8/x", False),
+        ("http://127.0.0.1", "http://127.0.0.1:80/x", True),
+    ],
+)
+def test_where_the_key_may_go(setting: str, url: str, taken: bool) -> None:
+    assert takes_key(url, settings({"APIBR_BFL_KEY": "k", "APIBR_BFL_URL": setting})) is taken
+
+
+def test_another_port_of_the_same_host_gets_no_key(fake: FakeBFL, tmp_path: Path) -> None:
+    other = FakeBFL()
+    try:
+        fake.submits = [Reply(body={"id": "t1", "polling_url": f"{other.url}/v1/get_result?id=t1"})]
+        error = str(failed(tmp_path))
+        assert "scheme, host and port must be those of engines.bfl.url" in error
+        assert other.requests == []
+    finally:
+        other.close()
+
+
+# ---- a job that is started again
+
+
+def run_frame(out: Path, resume: dict[str, Any] | None, **params: Any) -> dict[str, Any]:
+    out.mkdir()
+    return {
+        "job": "j", "fence": 1, "task": "image.generate", "inputs": [], "out_dir": str(out),
+        "params": {"prompt": "x", "seed": 1, **params}, "resume_from": resume,
+    }  # fmt: skip
+
+
+LOAD = {"engine": "bfl", "model": "flux-kontext", "variant": "default", "files": {}, "plan": {"device": "cpu"}}
+
+
+def interrupted(fake: FakeBFL, out: Path, segments: int, **params: Any) -> dict[str, Any]:
+    """Kills a sidecar when it has handed over so many segments; returns what the next run resumes from."""
+    kept: list[dict[str, Any]] = []
+    with SidecarProcess("bfl") as sidecar:
+        sidecar.call("load", LOAD)
+        sidecar.send("run", run_frame(out, None, **params))
+        for index in range(segments):
+            file = sidecar.await_frame("segment")["params"]
+            assert file["index"] == index
+            kept.append({"index": index, "path": str(out / file["file"]["path"])})
+        sidecar.process.kill()
+    return {"index": segments, "segments": kept}
+
+
+def resumed(out: Path, resume: dict[str, Any], **params: Any) -> dict[str, Any]:
+    with SidecarProcess("bfl") as sidecar:
+        sidecar.call("load", LOAD)
+        return sidecar.call("run", run_frame(out, resume, **params))
+
+
+def test_a_killed_run_submits_and_pays_once(fake: FakeBFL, tmp_path: Path) -> None:
+    fake.polls = [Reply(before=fake.hang), fake.ready()]
+    resume = interrupted(fake, tmp_path / "a", 1)
+    assert KEY not in Path(resume["segments"][0]["path"]).read_text()
+    result = resumed(tmp_path / "b", resume)["result"]
+    assert fake.kinds().count("POST /v1/flux-kontext-pro") == 1
+    assert result["metadata"]["cost"] == 4.0
+    assert not result["metadata"].get("warnings")
+
+
+def test_pictures_that_are_there_are_not_asked_for_again(fake: FakeBFL, tmp_path: Path) -> None:
+    fake.samples = [Reply(body=png(colour="red")), Reply(body=png(colour="lime"))]
+    fake.polls = [fake.ready(), Reply(before=fake.hang), fake.ready()]
+    resume = interrupted(fake, tmp_path / "a", 3, num_images=2)
+    result = resumed(tmp_path / "b", resume, num_images=2)["result"]
+    assert fake.kinds().count("POST /v1/flux-kontext-pro") == 2
+    assert fake.kinds().count("GET /sample/a.png") == 2
+    pictures = [Image.open(tmp_path / "b" / output["path"]).convert("RGB") for output in result["outputs"]]
+    assert [picture.getpixel((0, 0)) for picture in pictures] == [(255, 0, 0), (0, 255, 0)]
+    assert result["metadata"]["cost"] == 8.0
+
+
+def test_a_task_that_is_gone_is_submitted_again_with_a_warning(fake: FakeBFL, tmp_path: Path) -> None:
+    fake.polls = [Reply(before=fake.hang), Reply(404, {"detail": "no"}), fake.ready()]
+    resume = interrupted(fake, tmp_path / "a", 1)
+    result = resumed(tmp_path / "b", resume)["result"]
+    assert fake.kinds().count("POST /v1/flux-kontext-pro") == 2
+    assert [warning["code"] for warning in result["metadata"]["warnings"]] == ["submitted_again"]
+
+
+def kept(recorder: Recorder) -> Resume:
+    return Resume(len(recorder.segments), list(recorder.segments))
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [
+        {"polls": [Reply(body={"status": "Error"})]},
+        {"polls": [Reply(body={"status": "Content Moderated"})]},
+        {"samples": [Reply(body=b"<html>")]},
+        {"samples": [Reply(403, b"expired")]},
+    ],
+)
+def test_a_retry_after_a_final_answer_submits_anew(fake: FakeBFL, tmp_path: Path, ending: dict[str, Any]) -> None:
+    good = {"polls": [fake.ready()], "samples": [Reply(body=png())]}
+    vars(fake).update(ending)
+    recorder = Recorder()
+    failed(tmp_path / "a", recorder=recorder)
+    vars(fake).update(good)
+    _, result = made(tmp_path / "b", recorder=recorder, resume=kept(recorder))
+    assert fake.kinds().count("POST /v1/flux-kontext-pro") == 2
+    assert result.warnings == []
+
+
+@pytest.mark.parametrize("poll", [PENDING, Reply(503, {}), Reply(403, {})])
+def test_a_retry_after_trouble_on_the_way_asks_again(fake: FakeBFL, tmp_path: Path, poll: Reply) -> None:
+    fake.polls = [poll]
+    recorder = Recorder()
+    failed(tmp_path / "a", recorder=recorder)
+    fake.polls = [fake.ready()]
+    assert made(tmp_path / "b", recorder=recorder, resume=kept(recorder))[0][0].size == (64, 48)
+    assert fake.kinds().count("POST /v1/flux-kontext-pro") == 1
+
+
+@pytest.mark.parametrize(
+    "entry", [b"{}", b'{"picture": 0, "polling_url": "https://evil.example/"}', b'{"picture": "0"}']
+)
+def test_a_strange_segment_costs_one_more_submission_at_most(fake: FakeBFL, tmp_path: Path, entry: bytes) -> None:
+    (tmp_path / "0000.json").write_bytes(entry)
+    recorder = Recorder()
+    recorder.segments.append(tmp_path / "0000.json")
+    made(tmp_path / "b", recorder=recorder, resume=kept(recorder))
+    assert fake.kinds().count("POST /v1/flux-kontext-pro") == 1
+
+
 # ---- downloads
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirected_picture_is_fetched_without_the_key(fake: FakeBFL, tmp_path: Path, status: int) -> None:
+    fake.samples = [Reply(status, b"", {"location": "/elsewhere.png?sig=y"}), Reply(body=png())]
+    assert made(tmp_path)[0][0].size == (64, 48)
+    assert fake.kinds()[-1] == "GET /elsewhere.png"
+    assert "x-key" not in fake.requests[-1][2]
+
+
+@pytest.mark.parametrize(
+    ("location", "words"),
+    [
+        ("https://evil.example/x.png", "not its own; nothing was sent there"),
+        ("file:///etc/passwd", "not its own; nothing was sent there"),
+        ("/again", "from one address to the next"),
+    ],
+)
+def test_a_picture_that_leads_astray(fake: FakeBFL, tmp_path: Path, location: str, words: str) -> None:
+    fake.samples = [Reply(302, b"", {"location": location})]
+    error = str(failed(tmp_path))
+    assert words in error and "engines.bfl.url" not in error
+    assert 1 <= len([kind for kind in fake.kinds() if "get_result" not in kind]) - 1 <= 4
+
+
+def test_a_redirected_poll_gets_no_key(fake: FakeBFL, tmp_path: Path) -> None:
+    fake.polls = [Reply(302, b"", {"location": f"{fake.url}/elsewhere"})]
+    assert "where the key is not sent" in str(failed(tmp_path))
+    assert fake.kinds() == ["POST /v1/flux-kontext-pro", "GET /v1/get_result"]
 
 
 @pytest.mark.parametrize("status", [403, 404, 410])

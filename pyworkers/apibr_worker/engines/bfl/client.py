@@ -13,7 +13,7 @@ import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urljoin, urlsplit
 
 from apibr_worker.api import Context, EngineError, InvalidInputError
 from apibr_worker.engines.bfl.transport import Answer, Transport
@@ -24,6 +24,8 @@ _DOMAINS = ("bfl.ai", "bfl.ml")
 _JSON_LIMIT = 1 << 20
 PICTURE_LIMIT = 64 << 20
 """Bytes of a delivered picture; a PNG of one megapixel has 3 MB at most."""
+_REDIRECTS = 3
+"""How often the link of a picture may lead on to another address."""
 _WORDS = 160
 """Characters of what the service says that are shown."""
 
@@ -88,19 +90,48 @@ def settings(environment: Mapping[str, str]) -> Settings:
 
 def trusted(url: str, known: Settings) -> bool:
     """Whether the service may send us there: https and its own domains, or this machine when it is there itself."""
-    if not re.fullmatch(r"[\x21-\x7e]{1,4096}", url):
+    parts = _parts(url)
+    if parts is None:
         return False
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname or "", parts.port
-    except ValueError:
-        return False
-    if parts.username is not None or parts.password is not None:
-        return False
+    host = parts.hostname or ""
     if known.local:
         return parts.scheme in ("http", "https") and _loopback(host)
-    ours = host == urlsplit(known.url).hostname or any(host == end or host.endswith(f".{end}") for end in _DOMAINS)
-    return parts.scheme == "https" and ours
+    return parts.scheme == "https" and (host == urlsplit(known.url).hostname or _official(host))
+
+
+def takes_key(url: str, known: Settings) -> bool:
+    """Whether the key may go there: scheme, host and port are those of the setting.
+
+    When the setting is the service's own address, its regions may have it too.
+    """
+    parts, ours = _parts(url), urlsplit(known.url)
+    if parts is None:
+        return False
+    if _origin(parts) == _origin(ours):
+        return True
+    regions = _official(ours.hostname or "") and _official(parts.hostname or "")
+    return regions and _origin(parts)[::2] == _origin(ours)[::2] == ("https", 443)
+
+
+def _parts(url: str) -> SplitResult | None:
+    """The parts of a plain address; None for what is not one, and for one with a name or password in it."""
+    if not re.fullmatch(r"[\x21-\x7e]{1,4096}", url):
+        return None
+    try:
+        parts = urlsplit(url)
+        _ = parts.hostname, parts.port
+    except ValueError:
+        return None
+    return None if parts.username is not None or parts.password is not None else parts
+
+
+def _origin(parts: SplitResult) -> tuple[str, str, int | None]:
+    usual = {"https": 443, "http": 80}.get(parts.scheme)
+    return parts.scheme, parts.hostname or "", usual if parts.port is None else parts.port
+
+
+def _official(host: str) -> bool:
+    return any(host == end or host.endswith(f".{end}") for end in _DOMAINS)
 
 
 def _loopback(host: str) -> bool:
@@ -112,8 +143,20 @@ def _loopback(host: str) -> bool:
         return False
 
 
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """A task that the service has taken, and what it says of the cost."""
+
+    polling_url: str
+    cost: float | None = None
+
+
 class Client:
-    """The service for one run. field names the request's text for errors about it: prompt or instruction."""
+    """The service for one run. field names the request's text for errors about it: prompt or instruction.
+
+    over says that the last task has ended for good, so that asking again can bring no picture; gone, that the service
+    does not know it any more.
+    """
 
     def __init__(self, context: Context, known: Settings, *, field: str, patience: Patience) -> None:
         self._context = context
@@ -123,27 +166,40 @@ class Client:
         self._patience = patience
         self._progress: Callable[[float], None] = lambda _: None
         self._share = 0.0
+        self.over = self.gone = False
 
-    def make(self, task: dict[str, Any], progress: Callable[[float], None]) -> tuple[bytes, dict[str, Any]]:
-        """Submits the task and returns the picture's bytes, as they came, and what the service says of the cost.
+    def submit(self, task: dict[str, Any]) -> Submitted:
+        """Hands the task in; from then on it is paid for. Raises EngineError or InvalidInputError."""
+        submitted = self._json(self._submit(task))
+        url, cost = submitted.get("polling_url"), submitted.get("cost")
+        if not isinstance(url, str) or not takes_key(url, self._known):
+            raise EngineError(
+                "internal",
+                "Black Forest Labs answered with an address that is not its own: scheme, host and port must be those "
+                "of engines.bfl.url, and the key was not sent there: check engines.bfl.url",
+            )
+        paid = float(cost) if isinstance(cost, (int, float)) and not isinstance(cost, bool) else None
+        return Submitted(url, paid)
+
+    def fetch(self, task: Submitted, progress: Callable[[float], None]) -> bytes:
+        """Waits for the task's picture and returns its bytes as they came.
 
         progress is called at each poll with a share of 0..1. Raises EngineError or InvalidInputError.
         """
         self._progress, self._share = progress, 0.0
-        submitted = self._json(self._submit(task))
-        polling_url = self._own(submitted.get("polling_url"))
-        answer = self._download(self._sample(polling_url))
+        self.over = self.gone = False
+        answer = self._download(self._sample(task.polling_url))
         if _expired(answer):
             # The task knows a fresh link.
-            answer = self._download(self._sample(polling_url))
+            answer = self._download(self._sample(task.polling_url))
         if _expired(answer):
+            self.over = True
             raise EngineError(
                 "internal", "the link to the picture had expired before the picture was fetched: try again"
             )
         if not answer.ok:
             raise self._error(answer)
-        cost = submitted.get("cost")
-        return answer.body, {"cost": cost} if isinstance(cost, (int, float)) and not isinstance(cost, bool) else {}
+        return answer.body
 
     def _submit(self, task: dict[str, Any]) -> Answer:
         body = json.dumps(task).encode()
@@ -182,6 +238,8 @@ class Client:
     def _link(self, found: dict[str, Any]) -> str | None:
         """The link of a finished task, None while it is pending."""
         status, result = found.get("status"), found.get("result")
+        self.gone = status == "Task not found"
+        self.over = status in ("Request Moderated", "Content Moderated", "Error", "Failed")
         match status:
             case "Ready":
                 link = result.get("sample") if isinstance(result, dict) else None
@@ -208,8 +266,14 @@ class Client:
                 return None
 
     def _download(self, link: str) -> Answer:
-        # Without the key: the link is signed, and leads to a storage.
-        return self._asked(lambda: _request(link, {}), PICTURE_LIMIT, repeat=_later)
+        # Without the key: the link is signed, and leads to a storage, which may lead on to another of the service's.
+        for _ in range(_REDIRECTS + 1):
+            request = _request(link, {})
+            answer = self._asked(lambda request=request: request, PICTURE_LIMIT, repeat=_later)
+            if not 300 <= answer.status < 400:
+                return answer
+            link = self._own(urljoin(link, answer.headers.get("location", "")))
+        raise EngineError("internal", "the link to the picture leads from one address to the next: try again later")
 
     def _asked(
         self, request: Callable[[], urllib.request.Request], limit: int, *, repeat: Callable[[Answer], bool]
@@ -260,6 +324,12 @@ class Client:
                 f"Black Forest Labs does not take the request{self._said(_parsed(answer.body))}: "
                 f"change the {self._field} or the picture",
                 field=self._field,
+            )
+        if 300 <= status < 400:
+            return EngineError(
+                "internal",
+                f"Black Forest Labs leads on to another address (status {status}), where the key is not sent: "
+                "check engines.bfl.url",
             )
         if status >= 500:
             return EngineError(

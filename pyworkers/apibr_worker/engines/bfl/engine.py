@@ -5,13 +5,15 @@ from __future__ import annotations
 import base64
 import io
 import os
+from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
 from PIL import Image, ImageOps
 
-from apibr_worker.api import Context, EngineError, InvalidInputError, LoadRequest, Output, RunResult
-from apibr_worker.engines.bfl.client import Client, Patience, Settings, settings
+from apibr_worker.api import Context, EngineError, InvalidInputError, LoadRequest, Output, RunResult, Warning
+from apibr_worker.engines.bfl.client import Client, Patience, Settings, Submitted, settings, takes_key
+from apibr_worker.engines.bfl.journal import Journal
 from apibr_worker.pictures import MAX_PIXELS, needed, preview, read, save
 
 _SENT_PIXELS = 4 << 20
@@ -55,16 +57,18 @@ class Engine:
             task = _task(str(params[field]), image, size)
         client = Client(context, known, field=field, patience=self._patience)
         made: list[Image.Image] = []
-        facts: dict[str, Any] = {}
+        journal = Journal(context)
+        warnings: list[Warning] = []
         with context.phase("sample"):
             for index in range(count):
 
                 def report(share: float, index: int = index) -> None:
                     context.progress(index * 100 + round(99 * share), count * 100)
 
-                body, told = client.make({**task, "seed": (context.seed + index) % _SEEDS}, report)
-                facts = {name: facts.get(name, 0) + value for name, value in told.items()}
-                made.append(_fitted(_picture(body), size))
+                if index == len(journal.pictures):
+                    seeded = {**task, "seed": (context.seed + index) % _SEEDS}
+                    warnings += _delivered(client, journal, known, index, seeded, report)
+                made.append(_fitted(_picture(journal.pictures[index]), size))
                 context.progress(
                     (index + 1) * 100, count * 100, preview=preview(context, made[-1], f"preview-{index}.jpg")
                 )
@@ -74,7 +78,60 @@ class Engine:
                 output = save(context, picture, index)
                 outputs.append(Output(output.name, output.path, output.mime, {"seed": context.seed + index}))
                 context.progress(index + 1, count)
-        return RunResult(outputs, {"model": known.model, "remote": True, **facts})
+        cost = {} if journal.cost is None else {"cost": journal.cost}
+        return RunResult(outputs, {"model": known.model, "remote": True, **cost}, warnings)
+
+
+def _delivered(
+    client: Client,
+    journal: Journal,
+    known: Settings,
+    index: int,
+    task: dict[str, Any],
+    report: Callable[[float], None],
+) -> list[Warning]:
+    """Brings the next picture into the journal: of the task that an earlier run submitted, else of a new one."""
+    earlier = journal.task(index)
+    if earlier is not None and takes_key(earlier.polling_url, known):
+        try:
+            _fetched(client, journal, index, earlier, report)
+            return []
+        except EngineError:
+            if not client.gone:
+                raise
+    submitted = client.submit(task)
+    journal.submitted(index, submitted)
+    _fetched(client, journal, index, submitted, report)
+    if earlier is None:
+        return []
+    return [
+        Warning(
+            "submitted_again",
+            "what the interrupted run had ordered from Black Forest Labs is no longer there; the picture was ordered, "
+            "and perhaps paid, once more",
+        )
+    ]
+
+
+def _fetched(client: Client, journal: Journal, index: int, task: Submitted, report: Callable[[float], None]) -> None:
+    try:
+        body = client.fetch(task, report)
+    except EngineError:
+        if client.over:
+            journal.over(index)
+        raise
+    try:
+        mime = _mime(body)
+    except EngineError:
+        journal.over(index)
+        raise
+    journal.delivered(body, mime)
+
+
+def _mime(body: bytes) -> str:
+    """The type of what was delivered. Raises EngineError when it is no picture."""
+    _picture(body)
+    return Image.MIME[Image.open(io.BytesIO(body)).format or "PNG"]
 
 
 def _task(prompt: str, image: Image.Image | None, size: tuple[int, int] | None) -> dict[str, Any]:
