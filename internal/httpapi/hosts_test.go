@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/apibr/studio/internal/auth"
 )
 
 // TestOnlyTheStudiosOwnNamesAreServed: a page of another name, made to resolve to this computer, gets nothing.
@@ -101,6 +103,7 @@ func TestWhatDescribesTheStudioNeedsAKeyFromElsewhere(t *testing.T) {
 			require.Equal(t, 401, b.send("GET", path, nil, "Authorization", "", header, "127.0.0.1").status, "%s through a proxy on this computer (%s)", path, header)
 		}
 	}
+	blind := b.newKey(auth.LocalAdmin, auth.Generate)
 	var remote atomic.Value
 	inner := b.http.Config.Handler
 	b.http.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -113,6 +116,7 @@ func TestWhatDescribesTheStudioNeedsAKeyFromElsewhere(t *testing.T) {
 			require.Equal(t, 401, b.send("GET", path, nil, "Authorization", "", "X-Forwarded-For", "127.0.0.1").status, path)
 			require.Equal(t, 401, b.send("GET", path, nil, "Authorization", "Bearer apibr_wrong").status, path)
 			require.Equal(t, 200, b.send("GET", path, nil).status, path)
+			require.Equal(t, 403, b.send("GET", path, nil, "Authorization", "Bearer "+blind).status, path)
 		}
 		require.Equal(t, 200, b.send("GET", "/healthz", nil, "Authorization", "").status)
 		require.Equal(t, 200, b.send("GET", "/", nil, "Authorization", "").status)

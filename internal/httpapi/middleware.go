@@ -20,7 +20,7 @@ import (
 
 func (s *Server) useMiddleware() {
 	s.echo.Use(s.identify, s.access, s.recover, s.adaptProblems, s.refuseCrowd, s.checkHost, checkQuery)
-	s.echo.Use(s.authenticate, s.unrouted)
+	s.echo.Use(s.authenticate, readersOnly, s.unrouted)
 }
 
 // identify gives the request an id and remembers how it reached us. An id that a proxy gave is kept if it looks like one.

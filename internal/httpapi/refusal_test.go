@@ -8,11 +8,15 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
+	"reflect"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
@@ -240,4 +244,47 @@ func TestACallerThatAsksFirstIsInvited(t *testing.T) {
 	_, err = io.WriteString(w, body)
 	require.NoError(t, err)
 	require.Equal(t, 202, w.answer().status)
+}
+
+// TestNoRouteHoldsACallerWithoutAKey whose body never comes, or comes byte by byte: on every route of the API and beside them.
+func TestNoRouteHoldsACallerWithoutAKey(t *testing.T) {
+	b := newBench(t, func(c *Config) { c.ReadTimeout = 300 * time.Millisecond })
+	address := b.serve()
+	addresses := map[string]bool{"POST /": true, "GET /": true, "POST /login": true, "GET /metrics": true, "POST /healthz": true, "GET /api/v1/ws": true, "POST /nowhere": true, "TRACE /": true}
+	for path, item := range b.api.api.OpenAPI().Paths {
+		for method, operation := range map[string]any{"GET": item.Get, "POST": item.Post, "PUT": item.Put, "PATCH": item.Patch, "DELETE": item.Delete} {
+			if !reflect.ValueOf(operation).IsNil() {
+				addresses[method+" "+strings.NewReplacer("{id}", uuid.NewString(), "{job_id}", uuid.NewString()).Replace(path)] = true
+			}
+		}
+	}
+	require.Greater(t, len(addresses), 40)
+	for target := range addresses {
+		t.Run(target, func(t *testing.T) {
+			t.Parallel()
+			silent, dripping := dialWire(t, address), dialWire(t, address)
+			for _, w := range []*wire{silent, dripping} {
+				_, err := io.WriteString(w, target+" HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100000\r\n\r\n")
+				require.NoError(t, err)
+			}
+			gone := make(chan struct{})
+			go func() {
+				defer close(gone)
+				for _, w := range []*wire{silent, dripping} {
+					_, err := io.Copy(io.Discard, w)
+					assert.NotErrorIs(t, err, os.ErrDeadlineExceeded, "the server ends it")
+				}
+			}()
+			tick := time.NewTicker(50 * time.Millisecond)
+			defer tick.Stop()
+			for {
+				select {
+				case <-gone:
+					return
+				case <-tick.C:
+					_, _ = io.WriteString(dripping, "x")
+				}
+			}
+		})
+	}
 }
