@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/apibr/studio/internal/apiclient"
+	"github.com/apibr/studio/internal/datadir"
 )
 
 const (
@@ -113,7 +114,10 @@ func (d *demo) ensureStudio(ctx context.Context) error {
 	if err := os.MkdirAll(d.dataDir, 0o700); err != nil {
 		return err
 	}
-	log, err := os.OpenFile(filepath.Join(d.dataDir, "serve.log"), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	if err := datadir.Check(d.dataDir); err != nil {
+		return err
+	}
+	log, err := os.OpenFile(filepath.Join(d.dataDir, "serve.log"), os.O_CREATE|os.O_WRONLY|os.O_TRUNC|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return err
 	}

@@ -49,6 +49,8 @@ func (e *environment) runNode(cmd *cobra.Command, listen string, serveAPI bool) 
 	if err != nil {
 		return exitWith(ExitUsage, "%w", err)
 	}
+	// What this process and those that it starts write is for its user only, whatever the shell says.
+	syscall.Umask(0o077)
 	ctx, stop := untilSignal(cmd.Context())
 	defer stop()
 	return e.whileDiskIsFull(ctx, c, log, func(started func()) error {

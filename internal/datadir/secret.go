@@ -103,10 +103,13 @@ func write(path string, content []byte, place func(from, to string) error) error
 }
 
 // trusted says that a file of this user cannot have been written by a third.
-func trusted(uid uint32) bool { return uid == 0 || uid == uint32(os.Geteuid()) }
+func trusted(uid uint32) bool { return uid == 0 || uid == uint32(effectiveUser()) }
+
+// effectiveUser is replaced by tests that cannot give files away.
+var effectiveUser = os.Geteuid
 
 func foreign(path string, uid uint32) *Error {
-	me := os.Geteuid()
+	me := effectiveUser()
 	return refusal("%[1]s belongs to user %[2]d, and the studio runs as user %[3]d: if you trust what is in it, type `chown -R %[3]d %[4]s`",
 		"%[1]s pertence ao usuário %[2]d, e o estúdio roda como o usuário %[3]d: se o conteúdo é confiável, digite `chown -R %[3]d %[4]s`",
 		filepath.Base(path), uid, me, path)
