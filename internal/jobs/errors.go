@@ -12,6 +12,8 @@ var (
 	ErrNotFound = errors.New("jobs: not found")
 	// ErrFenced: another attempt owns this job, or it ended; throw the files of this run away.
 	ErrFenced = errors.New("jobs: another attempt owns this job")
+	// ErrUnreadable: the result holds a value that could be written and never read again, as the number 1e400.
+	ErrUnreadable = errors.New("jobs: a value that cannot be read back")
 	// ErrNotClaimable: the job is not queued, waits for an input or for its time, or is being canceled.
 	ErrNotClaimable = errors.New("jobs: not claimable")
 	// ErrState is wrapped by *StateError: the job's state does not allow it.

@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -54,8 +55,12 @@ const lockRunSQL = `select ` + jobCols + ` from generation_jobs j where id = $1 
 const endedBySQL = `select ` + jobCols + ` from generation_jobs j where id = $1 and fence = $2 and status = any($3)`
 
 // Finish completes a run, in this order: job, outputs, dependents with their tickets, voice, history, event.
-// Fails with ErrFenced. Called again after a commit whose answer got lost it returns the job.
+// Fails with ErrFenced, and with ErrUnreadable before anything is written. Called again after a commit whose answer got lost it
+// returns the job.
 func (s *Service) Finish(ctx context.Context, id uuid.UUID, fence int64, r Result) (*Job, error) {
+	if err := readable(r); err != nil {
+		return nil, fmt.Errorf("jobs: finish: %w", err)
+	}
 	if r.Warnings == nil {
 		r.Warnings = []Warning{}
 	}
@@ -96,6 +101,24 @@ func (s *Service) Finish(ctx context.Context, id uuid.UUID, fence int64, r Resul
 	}
 	s.history.invalidate()
 	return job, nil
+}
+
+// readable says whether what the engine said comes back from the database: its numbers are larger than Go's, and a job whose row
+// cannot be read would be in every list's way.
+func readable(r Result) error {
+	said := []map[string]any{r.Metadata}
+	for _, out := range r.Outputs {
+		said = append(said, out.Metadata)
+	}
+	text, err := json.Marshal(said)
+	if err == nil {
+		var back []map[string]any
+		err = json.Unmarshal(text, &back)
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrUnreadable, err)
+	}
+	return nil
 }
 
 // alreadyEnded turns "no row" into ErrFenced, unless this very attempt ended the job in one of these states and only the answer was

@@ -81,6 +81,25 @@ func TestAnUnknownEngineStopsNobody(t *testing.T) {
 	n.await(n.submit(jobs.TypeAvatar, map[string]any{"text": "x"}).ID, jobs.Completed)
 }
 
+// A job whose row cannot be read is the next one for ever, and the others run.
+func TestAJobThatCannotBeClaimedStopsNobody(t *testing.T) {
+	ctx := context.Background()
+	n := startNode(t, storetest.New(t), func(c *Config, _ *sidecar.Config) { c.Slots = 1 })
+	_, err := n.jobs.SetPaused(ctx, true, "user", "")
+	require.NoError(t, err)
+	bad := n.submit(jobs.TypeSpeech, map[string]any{"text": "x"})
+	_, err = n.store.Pool().Exec(ctx, `update generation_jobs set priority = 10, parameters = jsonb_set(parameters, '{params,x}', '1e400') where id = $1`, bad.ID)
+	require.NoError(t, err)
+	good := n.submit(jobs.TypeSpeech, map[string]any{"text": "x"})
+	_, err = n.jobs.SetPaused(ctx, false, "user", "")
+	require.NoError(t, err)
+	n.await(good.ID, jobs.Completed)
+	require.Equal(t, 1, n.count("select count(*) from generation_jobs where id = $1 and status = 'queued'", bad.ID))
+	n.runner.mu.Lock()
+	defer n.runner.mu.Unlock()
+	require.Contains(t, n.runner.aside, bad.ID)
+}
+
 // A studio that is stopped while its database is away ends: a written time after the soft stop. The job is the next start's.
 func TestAStopWithoutADatabaseEnds(t *testing.T) {
 	ctx := context.Background()

@@ -158,5 +158,5 @@ func (a *attempt) persist(ctx context.Context, what string, write func(ctx conte
 
 // final says whether trying again would get the same answer.
 func final(err error) bool {
-	return gone(err) || errors.Is(err, jobs.ErrState) || store.Refused(err)
+	return gone(err) || errors.Is(err, jobs.ErrState) || errors.Is(err, jobs.ErrUnreadable) || store.Refused(err)
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -13,6 +15,7 @@ import (
 	"github.com/apibr/studio/internal/jobs"
 	"github.com/apibr/studio/internal/sched"
 	"github.com/apibr/studio/internal/sidecar"
+	"github.com/apibr/studio/internal/store"
 )
 
 // dispatch starts jobs as long as one may start. It returns when a job that backs off may run, zero when none does.
@@ -29,7 +32,7 @@ func (r *Runner) dispatch(ctx, working context.Context) (again time.Time, err er
 		if len(waiting) == 0 {
 			r.resetCredits()
 		}
-		if waiting = r.refuseUnknown(ctx, waiting); len(waiting) == 0 {
+		if waiting = r.refuseUnknown(ctx, r.withoutSetAside(waiting)); len(waiting) == 0 {
 			return again, nil
 		}
 		snapshot := r.cfg.Host.Snapshot()
@@ -47,11 +50,38 @@ func (r *Runner) dispatch(ctx, working context.Context) (again time.Time, err er
 		if decision.Job == nil {
 			return again, nil
 		}
-		if err := r.start(ctx, working, waiting, decision, snapshot); err != nil && !errors.Is(err, jobs.ErrNotClaimable) && !errors.Is(err, jobs.ErrInput) {
+		err = r.start(ctx, working, waiting, decision, snapshot)
+		switch {
+		case err == nil, errors.Is(err, jobs.ErrNotClaimable), errors.Is(err, jobs.ErrInput):
+		case store.Unavailable(err), ctx.Err() != nil:
 			return again, err
+		default:
+			r.setAside(ctx, decision.Job.ID, err)
 		}
 	}
 	return again, nil
+}
+
+// asideFor is how long a job is left out that could not be claimed although the database was there.
+const asideFor = 30 * time.Second
+
+// setAside lets the others go on when a job cannot be claimed for a reason of its own: a row that cannot be read, say.
+func (r *Runner) setAside(ctx context.Context, id uuid.UUID, why error) {
+	r.cfg.Log.ErrorContext(ctx, "a job cannot be started; the others go on", "job", id, "again_in", asideFor, "err", why)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.aside[id] = time.Now().Add(asideFor)
+}
+
+// withoutSetAside are the jobs that may be tried now.
+func (r *Runner) withoutSetAside(waiting []jobs.Waiting) []jobs.Waiting {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	maps.DeleteFunc(r.aside, func(_ uuid.UUID, until time.Time) bool { return time.Now().After(until) })
+	if len(r.aside) == 0 {
+		return waiting
+	}
+	return slices.DeleteFunc(waiting, func(w jobs.Waiting) bool { _, out := r.aside[w.ID]; return out })
 }
 
 func (r *Runner) free() int {

@@ -77,6 +77,8 @@ func TestWhatTheDatabaseRefusesEndsAsAFailure(t *testing.T) {
 		"NUL in the metadata":            {result: jobs.Result{Metadata: map[string]any{"a": []any{map[string]any{"b": nul}}}}},
 		"NUL in a key of the metadata":   {result: jobs.Result{Metadata: map[string]any{nul: 1}}},
 		"1e500000 in the metadata":       {result: jobs.Result{Metadata: map[string]any{"n": json.Number("1e500000")}}},
+		"1e400 in the metadata":          {result: jobs.Result{Metadata: map[string]any{"n": []any{json.Number("1e400")}}}},
+		"1e400 in an output's metadata":  {result: speechOutput(func(o *assets.Output) { o.Metadata = map[string]any{"x": json.Number("-1e400")} })},
 		"a lone surrogate":               {result: jobs.Result{Metadata: map[string]any{"n": json.RawMessage(`"\ud800"`)}}},
 		"no number in the metadata":      {result: jobs.Result{Metadata: map[string]any{"n": math.NaN()}}},
 		"NUL in a warning":               {result: jobs.Result{Warnings: []jobs.Warning{{Code: "x", Message: nul}}}},

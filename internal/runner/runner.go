@@ -139,8 +139,9 @@ type Runner struct {
 
 	mu        sync.Mutex
 	running   map[uuid.UUID]*run
-	unwritten map[uuid.UUID]int64 // fences of runs whose end the database refused
-	shortages map[uuid.UUID]int   // tries of jobs that the computer had nothing left for
+	unwritten map[uuid.UUID]int64     // fences of runs whose end the database refused
+	aside     map[uuid.UUID]time.Time // jobs that could not be claimed, until then
+	shortages map[uuid.UUID]int       // tries of jobs that the computer had nothing left for
 	shares    sched.Shares
 	baseline  map[string]int64 // VRAM of others by card, seen while nothing of ours was loaded
 	peaks     peaks
@@ -162,7 +163,7 @@ type run struct {
 func New(cfg Config) *Runner {
 	cfg.setDefaults()
 	r := &Runner{cfg: cfg, wake: make(chan struct{}, 1), over: make(chan struct{}), lastWrite: make(chan struct{}),
-		running: map[uuid.UUID]*run{}, unwritten: map[uuid.UUID]int64{}, shortages: map[uuid.UUID]int{},
+		running: map[uuid.UUID]*run{}, unwritten: map[uuid.UUID]int64{}, shortages: map[uuid.UUID]int{}, aside: map[uuid.UUID]time.Time{},
 		baseline: map[string]int64{}, started: make(chan struct{})}
 	cfg.Jobs.SetRuns(r)
 	cfg.Jobs.SetWake(r.Wake)
