@@ -48,7 +48,7 @@ func speechCommand(e *environment) *cobra.Command {
 			}, r)
 		},
 	}
-	f.register(cmd, "wav, mp3, flac or ogg")
+	f.register(cmd, "wav", "mp3", "flac", "ogg")
 	cmd.Flags().StringVar(&voice, "voice", "", "name or id of the voice (see apibr voices)")
 	cmd.Flags().StringVar(&file, "file", "", "read the text from FILE")
 	cmd.Flags().StringVar(&lang, "language", "", "language of the text, such as pt-BR or en (default: the voice's)")
@@ -104,7 +104,7 @@ func cloneCommand(e *environment) *cobra.Command {
 			}, r)
 		},
 	}
-	f.register(cmd, "")
+	f.register(cmd)
 	cmd.Flags().StringVar(&name, "name", "", "what the voice is called (required)")
 	cmd.Flags().StringVar(&lang, "language", "", "language of the speaker, such as pt-BR")
 	cmd.Flags().StringVar(&consent, "consent-note", "", "who agreed to the cloning, and when")
@@ -143,7 +143,7 @@ func imageCommand(e *environment) *cobra.Command {
 			}, r)
 		},
 	}
-	f.register(cmd, "png, jpg or webp")
+	f.register(cmd, "png", "jpg", "webp")
 	cmd.Flags().StringVar(&size, "size", "", "WIDTHxHEIGHT in pixels")
 	cmd.Flags().IntVarP(&count, "count", "n", 0, "how many pictures, 1 to 8")
 	cmd.Flags().StringVar(&negative, "negative", "", "what the picture must not show")
@@ -185,7 +185,7 @@ func editCommand(e *environment) *cobra.Command {
 			}, r)
 		},
 	}
-	f.register(cmd, "png, jpg or webp")
+	f.register(cmd, "png", "jpg", "webp")
 	cmd.Flags().StringVar(&mask, "mask", "", "picture of the same size, white or transparent where the other shall change: a file, an asset or job id, or an https URL")
 	cmd.Flags().IntVarP(&count, "count", "n", 0, "how many pictures, 1 to 8")
 	cmd.Flags().StringVar(&negative, "negative", "", "what must not be there")
@@ -216,7 +216,7 @@ func upscaleCommand(e *environment) *cobra.Command {
 			}, r)
 		},
 	}
-	f.register(cmd, "png, jpg or webp")
+	f.register(cmd, "png", "jpg", "webp")
 	cmd.Flags().IntVar(&scale, "scale", 2, "2 or 4") //nolint:mnd // the usual
 	return cmd
 }
@@ -267,7 +267,7 @@ func avatarCommand(e *environment) *cobra.Command {
 			}, r)
 		},
 	}
-	f.register(cmd, "mp4 or webm")
+	f.register(cmd, "mp4", "webm")
 	cmd.Flags().StringVar(&image, "image", "", "portrait: a file, an asset or job id, or an https URL (required)")
 	cmd.Flags().StringVar(&voice, "voice", "", "name or id of the voice that speaks the script")
 	cmd.Flags().StringVar(&script, "script", "", "what the portrait says")

@@ -22,11 +22,13 @@ type submission struct {
 	project  string
 	seed     int64
 	format   string
+	formats  []string // of what the command makes; none when it makes no file
 	priority int
 }
 
-func (f *submission) register(cmd *cobra.Command, formats string) {
+func (f *submission) register(cmd *cobra.Command, formats ...string) {
 	flags := cmd.Flags()
+	f.formats = formats
 	flags.StringVarP(&f.output, "output", "o", "", "write the result to FILE, or to standard output with -")
 	flags.BoolVar(&f.noWait, "no-wait", false, "print the job's id and return at once")
 	flags.Bool("wait", true, "wait until the job has ended")
@@ -34,23 +36,27 @@ func (f *submission) register(cmd *cobra.Command, formats string) {
 	flags.StringVar(&f.model, "model", "", "which model to use")
 	flags.StringVar(&f.project, "project", "", "id of the project that the result belongs to")
 	flags.Int64Var(&f.seed, "seed", 0, "the same seed gives the same result (default: random)")
-	if formats != "" {
-		flags.StringVar(&f.format, "format", "", "file format: "+formats)
+	if len(formats) > 0 {
+		flags.StringVar(&f.format, "format", "", "file format: "+strings.Join(formats, ", "))
 	}
 	flags.IntVar(&f.priority, "priority", 0, "-10 to 10, higher runs earlier")
 }
 
-func (f *submission) fill(cmd *cobra.Command, r *request) error {
+func (f *submission) fill(cmd *cobra.Command, lang language, r *request) error {
 	if wait, _ := cmd.Flags().GetBool("wait"); !wait {
 		f.noWait = true
 	}
 	if f.noWait && f.output != "" {
 		return exitWith(ExitUsage, "-o needs the result: leave out --no-wait")
 	}
+	format, err := f.chooseFormat(lang)
+	if err != nil {
+		return err
+	}
 	r.set("quality", f.quality)
 	r.set("model", f.model)
 	r.set("project_id", f.project)
-	r.set("output_format", f.formatOrExtension())
+	r.set("output_format", format)
 	r.set("priority", f.priority)
 	if cmd.Flags().Changed("seed") {
 		r.set("seed", &f.seed)
@@ -58,25 +64,9 @@ func (f *submission) fill(cmd *cobra.Command, r *request) error {
 	return nil
 }
 
-// formatOrExtension takes the format from the output file's name when --format does not say it.
-func (f *submission) formatOrExtension() string {
-	if f.format != "" {
-		return f.format
-	}
-	extension := strings.TrimPrefix(strings.ToLower(filepath.Ext(f.output)), ".")
-	switch extension {
-	case "jpeg":
-		return "jpg"
-	case "wav", "mp3", "flac", "ogg", "png", "jpg", "webp", "mp4", "webm":
-		return extension
-	default:
-		return ""
-	}
-}
-
 // run submits, waits, saves: what all submit commands do once their request is filled.
 func (f *submission) run(cmd *cobra.Command, e *environment, title string, call func(*apiclient.Client) submitCall, r *request) error {
-	if err := f.fill(cmd, r); err != nil {
+	if err := f.fill(cmd, e.lang, r); err != nil {
 		return err
 	}
 	s, err := e.connect()
@@ -146,6 +136,9 @@ func (e *environment) save(ctx context.Context, s *studio, j *job, output string
 		n++
 		if output == "-" {
 			return s.download(ctx, out.ID, e.stdout)
+		}
+		if err := checkName(s.lang, output, out.Filename); err != nil {
+			return err
 		}
 		path := output
 		if n > 1 {

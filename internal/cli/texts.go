@@ -14,6 +14,13 @@ import (
 // texts holds what the CLI says to a person, in English and Brazilian Portuguese. Help texts are in English, as in every CLI of the
 // field; what a run says follows the user's locale.
 var texts = map[string][2]string{
+	"wrong_format":             {"--format %s: this command makes %s", "--format %s: este comando gera %s"},
+	"wrong_name":               {"-o %s: the name must end in one of: %s", "-o %s: o nome deve terminar em um destes: %s"},
+	"two_formats":              {"--format %s and -o %s name two formats: leave one of them out", "--format %s e -o %s indicam dois formatos: deixe um deles de fora"},
+	"other_format":             {"the result is %s: -o %s would name another format", "o resultado é %s: -o %s indicaria outro formato"},
+	"output_folder":            {"-o %s is a folder: name a file in it", "-o %s é uma pasta: indique um arquivo nela"},
+	"no_folder":                {"-o: there is no folder %s", "-o: não existe a pasta %s"},
+	"no_output":                {"this command makes a voice and no file: leave out -o", "este comando gera uma voz, não um arquivo: deixe -o de fora"},
 	"queued":                   {"queued", "na fila"},
 	"yes":                      {"yes", "sim"},
 	"no":                       {"no", "não"},
