@@ -192,9 +192,16 @@ func TestWhatAProcessSendsWithoutEndIsBounded(t *testing.T) {
 		{"phases in heartbeats", "16 phases", sidecartest.RawRun{Repeat: 100_000, Lines: []string{`{"jsonrpc":"2.0","method":"heartbeat","params":{"vram_bytes":0,"ram_bytes":0,"phase":"h$N","steps":$N}}`}}},
 		{"outputs", "3001 outputs", sidecartest.RawRun{Lines: []string{`{"jsonrpc":"2.0","id":$ID,"result":{"outputs":[` + many + `],"seed":7}}`}}},
 		{"log frames", "log messages", sidecartest.RawRun{Repeat: 24_000, Lines: []string{`{"jsonrpc":"2.0","method":"log","params":{"level":"error","message":"again and again"}}`}, Then: "echo"}},
+		{"no voice", "no voice", sidecartest.RawRun{Lines: []string{`{"jsonrpc":"2.0","id":$ID,"result":{"outputs":[$OUT],"seed":7}}`}}},
+		{"a voice that is a list", "not a JSON object", sidecartest.RawRun{Files: map[string]string{"voice.json": "[1]"},
+			Lines: []string{`{"jsonrpc":"2.0","id":$ID,"result":{"outputs":[$FILES],"seed":7}}`}}},
 		{"no outputs", "no output", sidecartest.RawRun{Lines: []string{`{"jsonrpc":"2.0","id":$ID,"result":{"outputs":[],"seed":7}}`}}},
 	} {
-		job := n.submit(jobs.TypeSpeech, c.run.Params())
+		kind := jobs.TypeSpeech
+		if strings.Contains(c.name, "voice") {
+			kind = jobs.TypeCloneVoice
+		}
+		job := n.submit(kind, c.run.Params())
 		_, err := n.store.Pool().Exec(context.Background(), "update generation_jobs set faults = 2 where id = $1", job.ID)
 		require.NoError(t, err)
 		failed := n.await(job.ID, jobs.Failed)

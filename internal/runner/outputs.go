@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -42,7 +43,7 @@ func (a *attempt) keep(ctx context.Context, file sidecar.File) (blob.Ref, error)
 	defer f.Close()
 	ref, err := a.runner.cfg.Blobs.Put(ctx, f, 0)
 	if err == nil && ref.SHA256 != file.SHA256 {
-		err = &sidecar.EngineError{Code: sidecar.ProtocolError, Message: "the engine's program changed a file after it had handed it over: try again"}
+		err = sidecar.Broken("a file was changed after it had been handed over")
 	}
 	return ref, err
 }
@@ -63,7 +64,7 @@ func (a *attempt) keepSegment(ctx context.Context, segment sidecar.Segment) erro
 func (a *attempt) finishFiles(ctx context.Context) (jobs.Result, error) {
 	a.phaseBegan("store", time.Now())
 	if len(a.result.Outputs) == 0 && len(a.manifest.Tasks[string(a.claimed.Type)].Outputs) > 0 {
-		return jobs.Result{}, &sidecar.EngineError{Code: sidecar.ProtocolError, Message: "the engine's program ended the run with no output: try again"}
+		return jobs.Result{}, sidecar.Broken("the run ended with no output")
 	}
 	result := jobs.Result{Metadata: a.result.Metadata, Warnings: warningsOf(a.result.Metadata), Metrics: a.metrics(), Peak: a.peak(), NoHistory: len(a.claimed.Segments) > 0}
 	delete(result.Metadata, "warnings")
@@ -81,6 +82,9 @@ func (a *attempt) finishFiles(ctx context.Context) (jobs.Result, error) {
 			return jobs.Result{}, err
 		}
 		result.Outputs = append(result.Outputs, output)
+	}
+	if a.claimed.Type == jobs.TypeCloneVoice && result.Voice == nil {
+		return jobs.Result{}, sidecar.Broken("the run made no voice")
 	}
 	return result, nil
 }
@@ -152,7 +156,7 @@ func (a *attempt) outputMetadata(file sidecar.File) map[string]any {
 
 func (a *attempt) voiceResult(file sidecar.File) (*jobs.VoiceResult, error) {
 	if file.MIME != mimeJSON || file.Size > longestVoice {
-		return nil, &sidecar.EngineError{Code: sidecar.ProtocolError, Message: "the engine's voice is not JSON of at most 1 MiB"}
+		return nil, sidecar.Broken("the voice is not JSON of at most 1 MiB")
 	}
 	content, err := a.read(file.Path, longestVoice)
 	if err != nil {
@@ -160,7 +164,10 @@ func (a *attempt) voiceResult(file sidecar.File) (*jobs.VoiceResult, error) {
 	}
 	limits := a.runner.cfg.Pool.Limits()
 	if content, err = limits.JSON(content, longestVoice); err != nil {
-		return nil, &sidecar.EngineError{Code: sidecar.ProtocolError, Message: "the engine's voice cannot be kept: " + err.Error()}
+		return nil, sidecar.Broken("the voice cannot be kept: %v", err)
+	}
+	if !bytes.HasPrefix(content, []byte("{")) {
+		return nil, sidecar.Broken("the voice is not a JSON object")
 	}
 	seconds, _ := a.result.Metadata["sample_seconds"].(float64)
 	return &jobs.VoiceResult{Conditionals: content, SampleSeconds: min(max(seconds, 0), longestSample)}, nil

@@ -161,6 +161,9 @@ func Retryable(err error) bool {
 	return Fault(err) || errors.As(err, &breaker) || errors.Is(err, ErrClosed)
 }
 
+// Broken is the error of a program that does not keep to the protocol, in words for the user: no path, no key.
+func Broken(format string, args ...any) *EngineError { return protocolError(format, args...) }
+
 func protocolError(format string, args ...any) *EngineError {
 	return &EngineError{Code: ProtocolError, Message: fmt.Sprintf("the engine's program does not keep to its protocol (%s): try again, or install the engine again",
 		fmt.Sprintf(format, args...))}

@@ -39,7 +39,7 @@ func TestBrokenProtocol(t *testing.T) {
 			require.ErrorAs(t, err, &said)
 			require.Equal(t, ProtocolError, said.Code)
 			require.Contains(t, said.Message, c.detail)
-			require.NotContains(t, said.Message, b.dir+"/sidecars")
+			require.NotContains(t, said.Message, b.dir, "what the process sent as a path may be one of this machine")
 			require.True(t, Fault(err))
 			require.False(t, alive(lease.PID()), "the process is replaced")
 			lease.Release()
