@@ -82,7 +82,20 @@ create index events_system on events (seq) where job_id is null;
 drop index run_history_lookup;
 create index run_history_lookup on run_history (node_id, type, engine, model, at desc);
 
+-- The last runs of each kind, the newest first: a measure over a window forgets what happened once.
+alter table memory_peaks
+    add column rams  bigint[] not null default '{}',
+    add column vrams bigint[] not null default '{}',
+    add column times timestamptz[] not null default '{}';
+update memory_peaks set rams = array[ram], vrams = array[vram], times = array[updated_at];
+alter table phase_history
+    add column steps double precision[] not null default '{}',
+    add column times timestamptz[] not null default '{}';
+update phase_history set steps = array[max_step_seconds], times = array[updated_at];
+
 -- +goose Down
+alter table phase_history drop column steps, drop column times;
+alter table memory_peaks drop column rams, drop column vrams, drop column times;
 drop index run_history_lookup;
 create index run_history_lookup on run_history (type, engine, model, at desc);
 drop index events_owner, events_system, voices_builtin, media_assets_kind, media_assets_project;

@@ -30,12 +30,21 @@ const runsSQL = `
 	                   and h.at > now() - interval '90 days'
 	                 order by h.at desc limit 40) r`
 
-const phasesSQL = `select engine, model, phase, max_step_seconds, runs from phase_history order by updated_at desc limit 5000`
+// The longest step of the last 20 runs, of those that are not too old.
+const phaseCols = `engine, model, phase,
+	coalesce((select max(u.step) from unnest(steps, times) u (step, at) where u.at > now() - make_interval(secs => $1)), 0)::float8, runs`
 
+const phasesSQL = `select ` + phaseCols + ` from phase_history order by updated_at desc limit 5000`
+
+// The newest first. What an earlier version kept is one run.
 const recordPhaseSQL = `
-	insert into phase_history as p (engine, model, phase, max_step_seconds, runs) values ($1, $2, $3, $4, 1)
+	insert into phase_history as p (engine, model, phase, max_step_seconds, runs, steps, times)
+	values ($2, $3, $4, $5, 1, array[$5::float8], array[now()])
 	on conflict (engine, model, phase) do update
-	   set max_step_seconds = greatest(p.max_step_seconds, excluded.max_step_seconds), runs = p.runs + 1, updated_at = now()`
+	   set max_step_seconds = (select max(s) from unnest((excluded.steps || p.steps)[1:20]) s),
+	       steps = (excluded.steps || p.steps)[1:20], times = (excluded.times || p.times)[1:20],
+	       runs = p.runs + 1, updated_at = now()
+	returning ` + phaseCols
 
 type runKey struct {
 	kind          Type
@@ -233,24 +242,33 @@ func number(params map[string]any, name string, def float64) float64 {
 	}
 }
 
-// RecordPhases keeps the longest step of each phase of a run.
+// RecordPhases takes in the longest step of each phase of a run.
 func (s *Service) RecordPhases(ctx context.Context, engine, model string, phases []PhaseRecord) error {
-	if len(phases) == 0 {
-		return nil
-	}
-	var b pgx.Batch
 	for _, p := range phases {
-		b.Queue(recordPhaseSQL, engine, model, p.Phase, p.MaxStepSeconds)
-	}
-	if err := s.cfg.Pool.SendBatch(ctx, &b).Close(); err != nil {
-		return fmt.Errorf("jobs: record phases: %w", err)
+		if _, err := s.RecordPhase(ctx, engine, model, p); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-// Phases is the longest gap between two steps that each phase ever had, and in how many runs it was seen. Of a long history the newest.
+// RecordPhase takes in the longest step of a phase of a run, and returns what is known of the phase now.
+func (s *Service) RecordPhase(ctx context.Context, engine, model string, p PhaseRecord) (PhaseHistory, error) {
+	rows, err := s.cfg.Pool.Query(ctx, recordPhaseSQL, learnedFor.Seconds(), engine, model, p.Phase, p.MaxStepSeconds)
+	if err != nil {
+		return PhaseHistory{}, fmt.Errorf("jobs: record phase: %w", err)
+	}
+	known, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[PhaseHistory])
+	if err != nil {
+		return PhaseHistory{}, fmt.Errorf("jobs: record phase: %w", err)
+	}
+	return known, nil
+}
+
+// Phases is the longest gap between two steps that each phase had in its last runs, and in how many runs it was ever seen. Of a long
+// history the newest.
 func (s *Service) Phases(ctx context.Context) ([]PhaseHistory, error) {
-	rows, err := s.cfg.Pool.Query(ctx, phasesSQL)
+	rows, err := s.cfg.Pool.Query(ctx, phasesSQL, learnedFor.Seconds())
 	if err != nil {
 		return nil, fmt.Errorf("jobs: phase history: %w", err)
 	}
@@ -258,5 +276,5 @@ func (s *Service) Phases(ctx context.Context) ([]PhaseHistory, error) {
 	if err != nil {
 		return nil, fmt.Errorf("jobs: phase history: %w", err)
 	}
-	return known, nil
+	return slices.DeleteFunc(known, func(p PhaseHistory) bool { return p.MaxStepSeconds == 0 }), nil
 }

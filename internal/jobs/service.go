@@ -203,7 +203,7 @@ type Outlook struct {
 	Guess bool
 }
 
-// PhaseHistory is what is known of one phase: the longest gap between two steps of any run, and how many runs there were.
+// PhaseHistory is what is known of one phase: the longest gap between two steps of its last runs, and how many runs there ever were.
 type PhaseHistory struct {
 	Engine, Model, Phase string
 	MaxStepSeconds       float64

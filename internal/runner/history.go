@@ -30,8 +30,12 @@ func (h *History) Preload(ctx context.Context) {
 		return
 	}
 	for _, p := range known {
-		h.memory.Set(engine.ID(p.Engine), p.Model, p.Phase, time.Duration(p.MaxStepSeconds*float64(time.Second)), p.Runs)
+		h.set(p)
 	}
+}
+
+func (h *History) set(p jobs.PhaseHistory) {
+	h.memory.Set(engine.ID(p.Engine), p.Model, p.Phase, time.Duration(p.MaxStepSeconds*float64(time.Second)), p.Runs)
 }
 
 // MaxStep implements sidecar.PhaseHistory.
@@ -41,12 +45,15 @@ func (h *History) MaxStep(id engine.ID, model, phase string) (time.Duration, int
 
 // Record implements sidecar.PhaseHistory.
 func (h *History) Record(id engine.ID, model, phase string, longest time.Duration) {
-	h.memory.Record(id, model, phase, longest)
 	const patience = 5 * time.Second
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	record := jobs.PhaseRecord{Phase: phase, MaxStepSeconds: longest.Seconds()}
-	if err := h.jobs.RecordPhases(ctx, string(id), model, []jobs.PhaseRecord{record}); err != nil {
+	known, err := h.jobs.RecordPhase(ctx, string(id), model, record)
+	if err != nil {
 		h.log.Debug("a phase's time was not stored", "err", err)
+		h.memory.Record(id, model, phase, longest)
+		return
 	}
+	h.set(known)
 }

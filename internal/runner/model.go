@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/apibr/studio/internal/device"
 	"github.com/apibr/studio/internal/engine"
@@ -48,18 +50,37 @@ type Size struct{ Width, Height, Pictures int }
 // loadFor plans a job of the engine on the device.
 func (r *Runner) loadFor(m *engine.Manifest, task, model, name string, size Size, snapshot device.Snapshot) load {
 	l := load{model: r.cfg.Catalogue.ToLoad(m, engine.Choice{Task: task, Model: model})}
-	chosen, err := plan.Choose(r.wish(m, l.model, name, size, snapshot), r.room(name, snapshot))
-	if !errors.As(err, &l.refused) {
-		l.plan = chosen
+	room := r.room(name, snapshot)
+	sure, sureErr := plan.Choose(r.wish(m, l.model, name, size, snapshot, true), room)
+	seen, seenErr := plan.Choose(r.wish(m, l.model, name, size, snapshot, false), room)
+	switch {
+	case seenErr == nil && (sureErr != nil || sameWay(seen, sure)):
+		l.plan = seen
+	case sureErr == nil:
+		// One run alone took more than the rest: it is no reason to refuse a job, or to load its model in a lower way.
+		l.plan = sure
+	default:
+		errors.As(sureErr, &l.refused)
 	}
 	return l
 }
 
-func (r *Runner) wish(m *engine.Manifest, model, name string, size Size, snapshot device.Snapshot) plan.Wish {
+// sameWay says whether two plans load a model alike, whatever memory they count on.
+func sameWay(a, b plan.Plan) bool {
+	a.MemoryPlan, b.MemoryPlan = engine.MemoryPlan{}, engine.MemoryPlan{}
+	return reflect.DeepEqual(a, b)
+}
+
+// wish for a plan. confirmed leaves out peaks that only one run had.
+func (r *Runner) wish(m *engine.Manifest, model, name string, size Size, snapshot device.Snapshot, confirmed bool) plan.Wish {
 	wish := plan.Wish{Engine: m, Model: model, Device: name, VRAMTotal: vramOf(snapshot, name), Variants: r.cfg.Catalogue.VariantsOf(m, model),
 		Width: size.Width, Height: size.Height, Pictures: size.Pictures, VRAMRequired: r.cfg.VRAMRequired[model],
 		Peaks: func(variant string, megapixels float64) (engine.MemoryPlan, bool) {
-			return r.peaks.of(peakKey(m.ID, model, r.files(model, variant), name, plan.Size(megapixels)))
+			class := plan.Size(megapixels)
+			if size.Width == 0 || size.Height == 0 {
+				class = 0 // as attempt.peak records it
+			}
+			return r.peaks.of(peakKey(m.ID, model, r.files(model, variant), name, class), confirmed)
 		}}
 	if r.cfg.Models != nil {
 		wish.Bytes = func(variant string) int64 { return r.cfg.Models.VariantBytes(model, variant) }
@@ -134,7 +155,7 @@ func filesMissing(ctx context.Context, model string, err error) error {
 // lower is the next step of the ladder after memory ran out although the plan promised that it would not; false when there is none.
 func (a *attempt) lower() bool {
 	snapshot := a.runner.cfg.Host.Snapshot()
-	for _, step := range plan.Ladder(a.runner.wish(a.manifest, a.load.model, a.device, a.size(), snapshot)) {
+	for _, step := range plan.Ladder(a.runner.wish(a.manifest, a.load.model, a.device, a.size(), snapshot, false)) {
 		if step.VRAMBytes < a.load.plan.VRAMBytes || step.RAMBytes < a.load.plan.RAMBytes {
 			a.load.plan = step
 			return true
@@ -190,18 +211,26 @@ func peakKey(id engine.ID, model, variant, name string, size int) jobs.PeakKey {
 // peaks answers from memory what the table memory_peaks holds.
 type peaks struct {
 	mu    sync.Mutex
-	known map[jobs.PeakKey]jobs.Peak
+	known map[jobs.PeakKey]*jobs.PeakWindow
 }
 
-func (p *peaks) of(key jobs.PeakKey) (engine.MemoryPlan, bool) {
+// of a kind of run: the most that the last ones took, or only what more than one of them took.
+func (p *peaks) of(key jobs.PeakKey, confirmed bool) (engine.MemoryPlan, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	peak, ok := p.known[key]
-	return engine.MemoryPlan{RAMBytes: peak.RAM, VRAMBytes: peak.VRAM}, ok
+	window, ok := p.known[key]
+	if !ok {
+		return engine.MemoryPlan{}, false
+	}
+	peak := window.Highest(time.Now())
+	if confirmed {
+		peak = window.Confirmed(time.Now())
+	}
+	return engine.MemoryPlan{RAMBytes: peak.RAM, VRAMBytes: peak.VRAM}, peak != (jobs.Peak{})
 }
 
 func (r *Runner) preloadPeaks(ctx context.Context) {
-	known, err := r.cfg.Jobs.Peaks(ctx)
+	known, err := r.cfg.Jobs.PeakWindows(ctx)
 	if err != nil {
 		r.cfg.Log.WarnContext(ctx, "the memory peaks of earlier runs could not be read: plans are the manifests'", "err", err)
 		return
@@ -217,7 +246,7 @@ func (r *Runner) loadedModels() (keys []string) {
 	return keys
 }
 
-func (p *peaks) set(known map[jobs.PeakKey]jobs.Peak) {
+func (p *peaks) set(known map[jobs.PeakKey]*jobs.PeakWindow) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.known = known
@@ -230,8 +259,10 @@ func (p *peaks) add(record *jobs.PeakRecord) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.known == nil {
-		p.known = map[jobs.PeakKey]jobs.Peak{}
+		p.known = map[jobs.PeakKey]*jobs.PeakWindow{}
 	}
-	before := p.known[record.PeakKey]
-	p.known[record.PeakKey] = jobs.Peak{RAM: max(before.RAM, record.RAM), VRAM: max(before.VRAM, record.VRAM)}
+	if p.known[record.PeakKey] == nil {
+		p.known[record.PeakKey] = &jobs.PeakWindow{}
+	}
+	p.known[record.PeakKey].Add(record.Peak, time.Now())
 }

@@ -1,6 +1,7 @@
 package sidecar
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -19,9 +20,13 @@ type phaseKey struct {
 	phase  string
 }
 
+// historyRuns is how many runs of a phase are remembered: a step that stood still once, beside a suspended machine or a cold disk, must not
+// keep hangs from being seen for ever.
+const historyRuns = 20
+
 type phaseFacts struct {
-	longest time.Duration
-	runs    int
+	steps []time.Duration // the longest of each run, the newest last
+	runs  int             // how many there ever were
 }
 
 // NewMemoryHistory is an empty history.
@@ -34,7 +39,10 @@ func (h *MemoryHistory) MaxStep(id engine.ID, model, phase string) (time.Duratio
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	facts := h.phases[phaseKey{id, model, phase}]
-	return facts.longest, facts.runs
+	if len(facts.steps) == 0 {
+		return 0, 0
+	}
+	return slices.Max(facts.steps), facts.runs
 }
 
 // Record implements PhaseHistory.
@@ -43,12 +51,13 @@ func (h *MemoryHistory) Record(id engine.ID, model, phase string, longest time.D
 	defer h.mu.Unlock()
 	key := phaseKey{id, model, phase}
 	facts := h.phases[key]
-	h.phases[key] = phaseFacts{longest: max(facts.longest, longest), runs: facts.runs + 1}
+	steps := append(slices.Clone(facts.steps), longest)
+	h.phases[key] = phaseFacts{steps: steps[max(0, len(steps)-historyRuns):], runs: facts.runs + 1}
 }
 
 // Set replaces what is known of one phase.
 func (h *MemoryHistory) Set(id engine.ID, model, phase string, longest time.Duration, runs int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.phases[phaseKey{id, model, phase}] = phaseFacts{longest: longest, runs: runs}
+	h.phases[phaseKey{id, model, phase}] = phaseFacts{steps: []time.Duration{longest}, runs: runs}
 }
