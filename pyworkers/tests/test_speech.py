@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 import subprocess
@@ -22,6 +23,7 @@ from apibr_worker.speech import Line, synthesize
 from apibr_worker.speech import speak as speak_lines
 from apibr_worker.speech.convert import CEILING, limited, measures_of
 from apibr_worker.speech.measure import RATE, VoiceMeasures, loudness
+from apibr_worker.speech.synthesis import LOUDNESS_LUFS
 from tests.harness import ROOT, SAMPLES, Recorder, context
 
 TEXT = "A fila guarda cada trabalho. Nada se perde quando o computador reinicia, e o vídeo continua de onde parou."
@@ -65,7 +67,7 @@ def test_the_voice_is_met(tmp_path: Path, f0: float, pace: float, lufs: float) -
     assert heard.f0_median_hz == pytest.approx(f0, rel=0.03)
     assert harvested(samples, rate) == pytest.approx(f0, rel=0.03), "by another tracker than the one it was made with"
     assert heard.nuclei_per_second == pytest.approx(pace, rel=0.15)
-    assert loudness(samples.astype(np.float64), rate) == pytest.approx(lufs, abs=0.5)
+    assert loudness(samples.astype(np.float64), rate) == pytest.approx(LOUDNESS_LUFS, abs=0.5)
 
 
 def test_the_same_request_gives_the_same_samples(tmp_path: Path) -> None:
@@ -90,7 +92,6 @@ def test_the_measured_sample_speaks_portuguese(tmp_path: Path) -> None:
     own = json.loads((tmp_path / "v/voice.json").read_text())
     samples, rate, _ = speak(tmp_path / "a", own)
     assert harvested(samples, rate) == pytest.approx(own["f0_median_hz"], rel=0.03)
-    assert loudness(samples, rate) == pytest.approx(own["loudness_lufs"], abs=0.5)
     heard = measures_of(samples, rate)
     assert heard is not None
     assert heard.nuclei_per_second == pytest.approx(own["nuclei_per_second"], rel=0.15)
@@ -129,7 +130,7 @@ def test_built_in_voices_are_what_their_measures_say(tmp_path: Path, entry: dict
     assert heard is not None
     assert heard.f0_median_hz == pytest.approx(said.f0_median_hz, rel=0.03)
     assert heard.nuclei_per_second == pytest.approx(said.nuclei_per_second, rel=0.15)
-    assert loudness(speech.samples, speech.sample_rate) == pytest.approx(said.loudness_lufs, abs=0.5)
+    assert loudness(speech.samples, speech.sample_rate) == pytest.approx(LOUDNESS_LUFS, abs=0.5)
 
 
 def test_speed_shortens(tmp_path: Path) -> None:
@@ -218,11 +219,34 @@ def test_many_lines_are_one_progress_and_one_tuning(tmp_path: Path) -> None:
     assert [(step, total) for _, step, total in recorder.steps[1:]] == [(index + 1, 6) for index in range(6)]
 
 
-def test_a_loud_voice_is_limited_and_not_clipped(tmp_path: Path) -> None:
-    samples, rate, _ = speak(tmp_path, voice(110.0, 5.0, -14.0))
+@pytest.mark.parametrize("lufs", [-48.0, -24.0, -14.0])
+def test_every_voice_is_as_loud_as_the_others_and_not_clipped(tmp_path: Path, lufs: float) -> None:
+    samples, rate, _ = speak(tmp_path, voice(110.0, 5.0, lufs))
     assert np.abs(samples).max() <= CEILING + 1e-4
-    assert loudness(samples, rate) == pytest.approx(-16.0, abs=0.5), "the loudest that a voice is brought to"
+    assert loudness(samples, rate) == pytest.approx(LOUDNESS_LUFS, abs=0.5)
     assert np.mean(np.abs(samples) > CEILING - 1e-3) < 1e-3
+
+
+def test_the_speakers_of_one_file_are_equally_loud(tmp_path: Path) -> None:
+    run = context(tmp_path, "audio.speech", {"seed": 1})
+    voices = [voice(110.0, 5.0, -48.0), voice(205.0, 5.5, -16.0), None]
+    lines = [Line("Esta linha é falada por mim, e por mais ninguém.", "pt-BR", own, 1.0) for own in voices]
+    speech = speak_lines(lines, speed=1.0, context=run)
+    starts = [word.start for word in speech.words if word.text == "Esta"]
+    assert len(starts) == 3
+    edges = [round(start * speech.sample_rate) for start in starts] + [speech.samples.size]
+    heard = [loudness(speech.samples[a:b], speech.sample_rate) for a, b in itertools.pairwise(edges)]
+    assert max(heard) - min(heard) < 1.0
+
+
+def test_a_quiet_sample_is_told_and_gives_the_same_voice(tmp_path: Path) -> None:
+    normal = clone(tmp_path / "a", SAMPLES / "voice.wav")
+    quiet = clone(tmp_path / "b", cut(tmp_path / "quiet.wav", 60.0, gain=10 ** (-23.8 / 20)))
+    assert [warning.code for warning in normal.warnings] == []
+    assert [warning.code for warning in quiet.warnings] == ["quiet_sample"]
+    assert "-48 LUFS" in quiet.warnings[0].message
+    for measure in ("f0_median_hz", "nuclei_per_second"):
+        assert quiet.metadata["measures"][measure] == pytest.approx(normal.metadata["measures"][measure], rel=0.05)
 
 
 def test_the_limiter_leaves_what_is_quiet() -> None:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from apibr_worker.api import InvalidInputError, Warning
+from apibr_worker.chatterbox_tts.loudness import loudness
 from apibr_worker.media import Samples
 
 LONGEST_SECONDS = 600.0
@@ -25,6 +26,8 @@ _CLIPPED, _RUINED = 0.001, 0.05
 """Shares of samples at the peak: heard as clipping; nothing left to learn from."""
 _NOISY_DB = 25.0
 _NARROW_HZ = 5500.0
+_QUIET_LUFS, _HEARD_LUFS = -36.0, -24.0
+"""What is below the first is brought up to the second for the model, which has heard no whispers."""
 _LEAD = 0.1
 """Seconds kept before the first and after the last sound."""
 
@@ -69,7 +72,19 @@ def judge(samples: Samples, rate: int, own_rate: Samples, *, least: float, recom
     clip = _best(samples, rate, levels, active)
     if float(np.std(levels[active])) < _STEADY_DB or _voiced_share(clip, rate) < _VOICED:
         raise InvalidInputError("the sample is noise or a tone and not speech: record somebody speaking", field="audio")
-    return Recording(seconds, speech, clip, _hints(seconds, _clipped(own_rate), levels, clip, rate, recommended))
+    lufs = loudness(clip, rate)
+    hints = _hints(seconds, _clipped(own_rate), levels, clip, rate, recommended)
+    if lufs < _QUIET_LUFS:
+        hints.append(
+            Warning(
+                "quiet_sample",
+                f"the sample is quiet ({lufs:.0f} LUFS): speak nearer to the microphone or raise its gain; the voice "
+                "is as loud as any other",
+            )
+        )
+        gain = min(10.0 ** ((_HEARD_LUFS - lufs) / 20.0), 0.9 / max(float(np.abs(clip).max()), 1e-6))
+        clip = clip * np.float32(gain)
+    return Recording(seconds, speech, clip, hints)
 
 
 def _levels(samples: Samples, rate: int) -> Levels:

@@ -48,11 +48,6 @@ class Speaker:
         self._rate = self._voice.manner.rate * speed
         self._own: VoiceMeasures | None = None
 
-    @property
-    def lufs(self) -> float:
-        """The loudness that this voice speaks at."""
-        return self._voice.lufs
-
     def calibrate(self, text: str) -> None:
         """Finds the rate at which espeak-ng's own syllables come as fast as the measured voice's, times speed."""
         target = self._voice.target

@@ -20,6 +20,8 @@ DEFAULT_LANGUAGE = "pt-BR"
 LONGEST_TEXT = 20_000
 """Characters of one request, all lines together: half an hour of speech, which is held in memory."""
 _LONGEST_PAUSE = 600.0
+LOUDNESS_LUFS = -18.0
+"""Loudness of every speaker. How loud a sample was tells of the microphone, not of the person."""
 _SAMPLE_BYTES = 4
 _EARLY = 0.005
 
@@ -167,7 +169,7 @@ class _Cast:
 
 
 def _assemble(spoken: list[_Spoken], tape: bytearray, lines: list[Line]) -> Speech:
-    """Brings each speaker to its own loudness, in place: half an hour of samples is held once."""
+    """Brings every speaker to the same loudness, in place: half an hour of samples is held once."""
     samples = np.frombuffer(tape, dtype=np.float32)
     rate = spoken[0].sentence.sample_rate
     gains = _gains(spoken)
@@ -186,11 +188,11 @@ def _assemble(spoken: list[_Spoken], tape: bytearray, lines: list[Line]) -> Spee
 
 
 def _gains(spoken: list[_Spoken]) -> dict[int, np.float32]:
-    """The factor that brings each speaker to its loudness."""
+    """The factor that brings each speaker to LOUDNESS_LUFS."""
     gains: dict[int, np.float32] = {}
     for speaker in {id(item.speaker): item.speaker for item in spoken}.values():
         now = gated(np.concatenate([item.sentence.powers for item in spoken if item.speaker is speaker]))
-        gains[id(speaker)] = np.float32(10.0 ** ((speaker.lufs - now) / 20.0) if now > -69.0 else 1.0)
+        gains[id(speaker)] = np.float32(10.0 ** ((LOUDNESS_LUFS - now) / 20.0) if now > -69.0 else 1.0)
     return gains
 
 

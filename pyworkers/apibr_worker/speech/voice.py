@@ -14,9 +14,6 @@ _HIGH_VOICE_HZ = 165.0
 """Above it espeak-ng's second female variant is nearer to begin with."""
 _VARIANT = re.compile(r"[A-Za-z0-9_-]{0,24}")
 _DEFAULT = Manner(variant="f2", rate=160, pitch=50, span=75)
-_DEFAULT_LUFS = -18.0
-_LOUDNESS_LIMITS = (-30.0, -16.0)
-"""LUFS: quieter than this is a distant microphone and louder is a compressor, not the speaker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +22,6 @@ class Voice:
 
     manner: Manner
     target: VoiceMeasures | None
-    lufs: float
 
     @staticmethod
     def from_json(data: dict[str, Any]) -> Voice:
@@ -35,11 +31,10 @@ class Voice:
         """
         try:
             measures = VoiceMeasures.from_json(data) if "f0_median_hz" in data else None
-            lufs = min(max(measures.loudness_lufs, _LOUDNESS_LIMITS[0]), _LOUDNESS_LIMITS[1]) if measures else None
             if "variant" in data or measures is None:
-                return Voice(_native(data), None, lufs if lufs is not None else _DEFAULT_LUFS)
+                return Voice(_native(data), None)
             variant = "f2" if measures.f0_median_hz > _HIGH_VOICE_HZ else ""
-            return Voice(Manner(variant, 165, 50, 50), measures, lufs if lufs is not None else _DEFAULT_LUFS)
+            return Voice(Manner(variant, 165, 50, 50), measures)
         except (TypeError, ValueError):
             raise InvalidInputError("the voice's measures cannot be read: clone it again", field="voice_id") from None
 

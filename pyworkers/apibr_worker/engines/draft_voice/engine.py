@@ -11,7 +11,8 @@ from apibr_worker.speech.measure import RATE, RecordingQuality, clipped_fraction
 _CLIPPED = 0.001
 """Share of samples at the peak above which clipping is heard."""
 _NOISY_DB = 25.0
-_SILENT_LUFS = -55.0
+_SILENT_LUFS, _QUIET_LUFS = -55.0, -36.0
+"""Below them nobody is heard; and so little that the noise of the recording is heard with the voice."""
 _LITTLE_SPEECH = 0.4
 """Share of the sample below which it is mostly pauses."""
 _LONGEST_SECONDS = 600.0
@@ -65,7 +66,7 @@ class Engine:
         return RunResult(
             outputs=[Output("voice", "voice.json", "application/json")],
             metadata={"sample_seconds": voice["sample_seconds"], "measures": voice},
-            warnings=_hints(quality, clipped, recommended),
+            warnings=_hints(quality, clipped, recommended, measures.loudness_lufs),
         )
 
 
@@ -73,7 +74,7 @@ def _read(context: Context, sample: InputFile, rate: int | None, longest: float)
     return read_audio(sample.path, rate, field="audio", check_cancel=context.check_cancel, longest_seconds=longest)
 
 
-def _hints(quality: RecordingQuality, clipped: float, recommended: float) -> list[Warning]:
+def _hints(quality: RecordingQuality, clipped: float, recommended: float, lufs: float) -> list[Warning]:
     """What would make the sample better."""
     hints: list[Warning] = []
     if quality.seconds < recommended:
@@ -90,6 +91,14 @@ def _hints(quality: RecordingQuality, clipped: float, recommended: float) -> lis
             Warning(
                 "little_speech",
                 f"only {quality.speech_seconds:.1f} s of the {quality.seconds:.1f} s are speech: cut the pauses out",
+            )
+        )
+    if lufs < _QUIET_LUFS:
+        hints.append(
+            Warning(
+                "quiet_sample",
+                f"the sample is quiet ({lufs:.0f} LUFS): speak nearer to the microphone or raise its gain; the voice "
+                "is as loud as any other",
             )
         )
     if clipped > _CLIPPED:
