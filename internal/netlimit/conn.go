@@ -20,6 +20,7 @@ const (
 	active                 // a request is served
 	idle                   // between two requests
 	draining               // the request was answered; the rest of its body is thrown away
+	stuck                  // the peer has taken nothing of an answer for a moment
 )
 
 // conn is one accepted connection. Its writes last as long as the peer takes something.
@@ -97,32 +98,56 @@ func (c *conn) SetDeadline(t time.Time) error {
 	return c.SetReadDeadline(t)
 }
 
+// moment is how long a peer takes nothing until its connection may be closed for another.
+const moment = time.Second
+
 // Write goes on while the peer takes at least MinRate on average, counted over WritePause by what it has acknowledged.
-func (c *conn) Write(p []byte) (int, error) {
-	total := 0
+func (c *conn) Write(p []byte) (total int, err error) {
+	defer c.swap(stuck, active)
+	pause := c.owner.limits.WritePause
 	for {
-		pause := c.owner.limits.WritePause
-		before, known := c.queued()
-		c.mu.Lock()
-		end, own := time.Now().Add(pause), false
-		if !c.deadline.IsZero() && c.deadline.Before(end) {
-			end, own = c.deadline, true
+		begin, acknowledged := time.Now(), 0
+		for time.Since(begin) < pause {
+			before, known := c.queued()
+			own, err := c.arm(min(moment, pause-time.Since(begin)))
+			if err != nil {
+				return total, err
+			}
+			n, err := c.Conn.Write(p[total:])
+			total += n
+			if err == nil || own || !errors.Is(err, os.ErrDeadlineExceeded) {
+				return total, err
+			}
+			after, _ := c.queued()
+			if taken := before + n - after; known && taken > 0 {
+				acknowledged += taken
+				c.swap(stuck, active)
+			} else {
+				c.swap(active, stuck)
+			}
 		}
-		err := c.Conn.SetWriteDeadline(end)
-		c.mu.Unlock()
-		if err != nil {
-			return total, err
-		}
-		n, err := c.Conn.Write(p[total:])
-		total += n
-		if err == nil || own || !errors.Is(err, os.ErrDeadlineExceeded) {
-			return total, err
-		}
-		after, _ := c.queued()
-		if !known || !c.owner.limits.enough(int64(before+n-after), pause) {
+		if !c.owner.limits.enough(int64(acknowledged), pause) {
 			c.abort()
-			return total, err
+			return total, os.ErrDeadlineExceeded
 		}
+	}
+}
+
+// arm sets the deadline of the next write; own says that it is the one of the connection's user.
+func (c *conn) arm(wait time.Duration) (own bool, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	end := time.Now().Add(wait)
+	if !c.deadline.IsZero() && c.deadline.Before(end) {
+		end, own = c.deadline, true
+	}
+	return own, c.Conn.SetWriteDeadline(end)
+}
+
+// swap changes the state if it is from.
+func (c *conn) swap(from, to int32) {
+	if c.state.CompareAndSwap(from, to) {
+		c.since.Store(time.Now().UnixNano())
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 const overflow = 32
 
 // Listener caps the connections of another. A connection beyond the cap takes the place of the oldest one that serves no
-// request. Where there is none it is refused: its first request must be answered so (see Refused).
+// request, or whose peer takes nothing of its answer. Where there is none it is refused: its first request must be answered so (see Refused).
 type Listener struct {
 	net.Listener
 	limits Limits

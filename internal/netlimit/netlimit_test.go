@@ -135,11 +135,11 @@ func TestAConnectionWithoutProgressEnds(t *testing.T) {
 
 // TestASlowUploadThatGoesOnIsTaken however long it takes.
 func TestASlowUploadThatGoesOnIsTaken(t *testing.T) {
-	pause := 200 * time.Millisecond
+	pause := time.Second
 	address := serve(t, Limits{ReadPause: pause, MinRate: 1 << 10}, ok)
 	const pieces, size = 60, 512
 	conn := dial(t, address, fmt.Sprintf(post+"Content-Length: %d\r\n\r\n", pieces*size))
-	tick := time.NewTicker(10 * time.Millisecond) // three times as long as the pause, in all
+	tick := time.NewTicker(25 * time.Millisecond) // longer than the pause, in all
 	defer tick.Stop()
 	for range pieces {
 		<-tick.C
@@ -205,12 +205,12 @@ func TestAnAnswerThatIsNeverReadEnds(t *testing.T) {
 // TestASlowReaderGetsTheWholeAnswer: it takes a little in each of many pauses.
 func TestASlowReaderGetsTheWholeAnswer(t *testing.T) {
 	const size = 12 << 20
-	address := serve(t, Limits{WritePause: 100 * time.Millisecond, MinRate: 1 << 10}, func(w http.ResponseWriter, _ *http.Request) {
+	address := serve(t, Limits{WritePause: time.Second, MinRate: 1 << 10}, func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = w.Write(make([]byte, size))
 	})
 	conn := dial(t, address, "GET / HTTP/1.0\r\nHost: x\r\n\r\n")
 	require.NoError(t, conn.(*net.TCPConn).SetReadBuffer(64<<10))
-	tick := time.NewTicker(5 * time.Millisecond)
+	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	total, piece := 0, make([]byte, 64<<10)
 	for {
@@ -259,6 +259,24 @@ func TestConnectionsThatServeNothingMakeWay(t *testing.T) {
 		require.Equal(t, http.StatusOK, get(t, address))
 	}
 	ends(t, idlers[0])
+}
+
+// TestCallersThatReadNothingMakeWay long before they are cut.
+func TestCallersThatReadNothingMakeWay(t *testing.T) {
+	cut := make(chan error, 8)
+	big := endless(cut, 64<<10, false)
+	address := serve(t, Limits{MaxConnections: 3, ReadPause: patience, WritePause: patience}, func(w http.ResponseWriter, r *http.Request) {
+		if Refused(r.Context()) {
+			ok(w, r)
+			return
+		}
+		big(w, r)
+	})
+	for range 3 {
+		dial(t, address, "GET /big HTTP/1.1\r\nHost: x\r\n\r\n")
+	}
+	require.Eventually(t, func() bool { return get(t, address) == http.StatusOK }, patience, patience/100)
+	require.Error(t, <-cut)
 }
 
 // TestOneConnectionTooManyIsTold when all that there are serve requests.
