@@ -60,6 +60,9 @@ type Port struct {
 	MIME     string `yaml:"mime"`
 	Required bool   `yaml:"required"`
 
+	// MinSide is the fewest pixels that the shorter side of a picture may have; 0 for any.
+	MinSide int `yaml:"min_side"`
+
 	// Sample says that the engine takes a cloned voice's recording too, as <name>_sample: it can make its own of a voice that
 	// another engine cloned.
 	Sample bool `yaml:"sample"`

@@ -315,8 +315,24 @@ func (s *Server) addMedia(ctx context.Context, p auth.Principal, f *fields, spec
 	}
 	ref, asset, err := s.mediaInput(ctx, p.Owner, f, field, input)
 	f.wrong.add(err)
+	f.wrong.add(s.checkSide(spec, field, input, asset))
 	spec.Inputs = append(spec.Inputs, ref)
 	return asset
+}
+
+// checkSide refuses a picture that is smaller than the engine's manifest says. One that is still being made is checked by the engine,
+// in the same words.
+func (s *Server) checkSide(spec *jobs.Spec, field, input string, asset *assets.Asset) error {
+	manifest, ok := s.cfg.Catalogue.Get(engine.ID(spec.Engine))
+	if !ok || asset == nil || asset.Width == nil || asset.Height == nil {
+		return nil
+	}
+	for _, port := range manifest.Tasks[string(spec.Type)].Inputs {
+		if port.Name == input && min(*asset.Width, *asset.Height) < port.MinSide {
+			return invalid(field, fmt.Sprintf("the picture is %d x %d; the smallest side is %d pixels: send a larger one", *asset.Width, *asset.Height, port.MinSide))
+		}
+	}
+	return nil
 }
 
 // resolveLines gives each line's voice an input of its own.

@@ -10,6 +10,7 @@ import jsonschema
 import pytest
 import yaml
 
+from apibr_worker.engines.draft_avatar.compose import SMALLEST_SIDE
 from apibr_worker.runtime import find_manifest
 from tests.harness import ROOT
 
@@ -79,3 +80,9 @@ def test_nothing_imports_the_speech_helper() -> None:
             assert "import espeakng_loader" not in text, file.name
             assert "from apibr_worker.speech_helper" not in text, file.name
             assert "import apibr_worker.speech_helper" not in text, file.name
+
+
+def test_the_smallest_portrait_is_the_one_that_the_engine_takes() -> None:
+    manifest = yaml.safe_load((ENGINES / "draft_avatar" / "manifest.yaml").read_text(encoding="utf-8"))
+    image = next(port for port in manifest["tasks"]["video.avatar"]["inputs"] if port["name"] == "image")
+    assert image["min_side"] == SMALLEST_SIDE

@@ -18,7 +18,8 @@ Box = tuple[float, float, float, float]
 LONGEST_SIDE = 1280
 """Larger pictures are scaled down: a draft shows timing, not pores."""
 _ASPECTS = {"1:1": 1.0, "9:16": 9 / 16, "16:9": 16 / 9}
-_SMALLEST_SIDE = 64
+SMALLEST_SIDE = 64
+"""The manifest says the same, so that a smaller picture is refused before there is a job."""
 TITLE_TOP = 0.81
 """Where the title of one of our cards begins, as a share of its height."""
 
@@ -26,9 +27,9 @@ TITLE_TOP = 0.81
 def read_picture(path: Path) -> Picture:
     """Reads a picture upright as BGR, at most LONGEST_SIDE pixels long. Transparent parts become white."""
     rgb = np.asarray(grounded(read_file(path, "image"), "white").convert("RGB"))
-    if min(rgb.shape[:2]) < _SMALLEST_SIDE:
+    if min(rgb.shape[:2]) < SMALLEST_SIDE:
         raise InvalidInputError(
-            f"the picture is {rgb.shape[1]} x {rgb.shape[0]}; the smallest side is {_SMALLEST_SIDE} pixels: "
+            f"the picture is {rgb.shape[1]} x {rgb.shape[0]}; the smallest side is {SMALLEST_SIDE} pixels: "
             "send a larger one",
             field="image",
         )
