@@ -321,7 +321,7 @@ func (c *chaos) table(found map[string]ended) (table bytes.Buffer, wrong []strin
 			blame("doubled", job)
 		case job.Status != "completed" && job.Completions+job.Assets > 0:
 			blame("doubled", job)
-		case job.Status == "canceled" && !c.canceled[id], job.Status == "failed" && job.Code != "engine_crashed":
+		case job.Status == "canceled" && !c.canceled[id], job.Status == "failed" && job.Faults == 0:
 			blame("ended otherwise", job)
 		default:
 			counts[job.Status]++

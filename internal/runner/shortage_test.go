@@ -122,6 +122,17 @@ func TestALackThatDoesNotEndFailsTheJob(t *testing.T) {
 	require.Empty(t, n.runner.shortages)
 }
 
+// A program of the engine that was killed from outside is tried again, as often as a crash; then the sentence says why.
+func TestAKilledProgramOfAnEngineIsTriedAgain(t *testing.T) {
+	n := startNode(t, storetest.New(t))
+	job := n.submit(jobs.TypeSpeech, map[string]any{"mode": sidecartest.Fail, "code": sidecar.Interrupted})
+	failed := n.await(job.ID, jobs.Failed)
+	require.Equal(t, 3, failed.Attempt)
+	require.Equal(t, 3, failed.Faults)
+	require.Equal(t, sidecar.Interrupted, failed.Error.Code)
+	require.True(t, failed.Error.Retryable)
+}
+
 // What the engine says is the engine's, and a missing file is no lack of files.
 func TestWhatIsNoLack(t *testing.T) {
 	for _, err := range []error{nil, io.EOF, os.ErrNotExist, syscall.EACCES, syscall.ENOSPC, context.Canceled,

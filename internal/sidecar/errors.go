@@ -34,6 +34,7 @@ const (
 	ModelMissing    = "model_missing"
 	LicenceRequired = "licence_required"
 	DeviceLost      = "device_lost"
+	Interrupted     = "interrupted" // a program of the engine was killed, or the computer had nothing left to start one
 	ProtocolError   = "protocol_error"
 	Internal        = "internal"
 )
@@ -147,7 +148,7 @@ func Fault(err error) bool {
 	var said *EngineError
 	if errors.As(err, &said) {
 		switch said.Code {
-		case OutOfMemory, DeviceLost, ProtocolError:
+		case OutOfMemory, DeviceLost, ProtocolError, Interrupted:
 			return true
 		}
 	}

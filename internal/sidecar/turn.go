@@ -216,7 +216,7 @@ func (e *frameError) engineError(phase string) *EngineError {
 		err.Field = *e.Data.Field
 	}
 	switch err.Code {
-	case OutOfMemory, InvalidInput, ModelMissing, LicenceRequired, DeviceLost, ProtocolError, Internal:
+	case OutOfMemory, InvalidInput, ModelMissing, LicenceRequired, DeviceLost, ProtocolError, Interrupted, Internal:
 	case Canceled:
 		// Nobody asked for it, so it is the engine's own failure.
 		err.Code, err.Message = Internal, "the engine canceled by itself: "+err.Message

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import os
 import queue
 import select
@@ -79,6 +80,17 @@ class ChildError(RuntimeError):
         super().__init__(message)
         self.interrupted = interrupted
         """Whether something outside ended it (no memory, a stop), so that its input is not to blame."""
+
+
+_SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM)
+
+
+def interrupted(error: BaseException) -> bool:
+    """Whether a failure came from outside the run: a program of it was killed, or the computer had no more files,
+    processes or memory for one. The same run may succeed later."""
+    if isinstance(error, ChildError):
+        return error.interrupted
+    return isinstance(error, OSError) and error.errno in _SHORTAGES
 
 
 class Child:

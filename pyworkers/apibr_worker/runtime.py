@@ -25,6 +25,7 @@ import yaml
 
 from apibr_worker import __version__, machine
 from apibr_worker.api import Context, Engine, EngineError, InputFile, LoadRequest, Output, Resume
+from apibr_worker.child import interrupted
 from apibr_worker.frames import FrameError, FrameWriter, Streams, read_frame
 
 PROTOCOL = 1
@@ -252,6 +253,12 @@ class Sidecar:
         return self._context.phase_name if self._context else None
 
     def _unforeseen(self, error: Exception) -> EngineError:
+        if interrupted(error):
+            return EngineError(
+                "interrupted",
+                "a program that the engine needs was ended from outside or could not be started: "
+                "close other programs and try again",
+            )
         kind, phase = type(error).__name__, self._phase()
         if phase is None:
             return EngineError("internal", f"the engine failed ({kind}): try again; the studio's log holds the reason")

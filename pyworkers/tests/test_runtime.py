@@ -151,6 +151,10 @@ def a_run(out: Path) -> dict[str, Any]:
     [
         ("raise RuntimeError('/secret/path')", "internal"),
         ("raise MemoryError", "out_of_memory"),
+        ("raise OSError(24, 'Too many open files')", "interrupted"),
+        ("raise OSError(2, 'No such file')", "internal"),
+        ("context.child(['sh', '-c', 'kill -9 $$']).wait()", "interrupted"),
+        ("context.child(['sh', '-c', 'exit 3']).wait()", "internal"),
         ("raise EngineError('device_lost', 'the device is gone', field='x')", "device_lost"),
         ("return RunResult([], {'snr': float('nan')})", "internal"),
         ("return RunResult([], {'device': object()})", "internal"),
@@ -289,7 +293,7 @@ def test_a_helper_that_dies_is_an_error_and_not_a_wrong_language(tmp_path: Path)
             pass
         for child in children_of(sidecar.process.pid):
             os.kill(child, signal.SIGKILL)
-        assert sidecar.await_frame("answer")["error"]["data"]["code"] == "internal"
+        assert sidecar.await_frame("answer")["error"]["data"]["code"] == "interrupted"
         assert sidecar.call("run", speech_run(tmp_path / "run2", "Olá!"))["result"]
 
 
