@@ -1696,6 +1696,9 @@ type URLs struct {
 type UploadRequest struct {
 	// File The file
 	File string `json:"file"`
+
+	// ProjectId Project that the file belongs to
+	ProjectId *openapi_types.UUID `json:"project_id,omitempty"`
 }
 
 // UpscaleRequest defines model for UpscaleRequest.
@@ -1792,6 +1795,9 @@ type ListAssetsParamsKind string
 type UploadAssetParams struct {
 	// Filename Name of a file that is sent as the raw body
 	Filename *string `form:"filename,omitempty" json:"filename,omitempty"`
+
+	// ProjectId Project of a file that is sent as the raw body
+	ProjectId *string `form:"project_id,omitempty" json:"project_id,omitempty"`
 
 	// IdempotencyKey The same key with the same request gets the same answer for 24 h
 	IdempotencyKey *string `json:"Idempotency-Key,omitempty"`
@@ -3633,6 +3639,18 @@ func NewUploadAssetRequestWithBody(server string, params *UploadAssetParams, con
 		if params.Filename != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "filename", *params.Filename, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.ProjectId != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "project_id", *params.ProjectId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {

@@ -6,9 +6,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"golang.org/x/text/unicode/norm"
-
 	"github.com/apibr/studio/internal/media"
+	"github.com/apibr/studio/internal/names"
 )
 
 const (
@@ -26,7 +25,7 @@ var sameType = map[string]string{
 // character, no reserved name, the extension of the true type, at most 180 bytes.
 func Filename(given, mime string) string {
 	given = strings.ReplaceAll(given, `\`, "/")
-	base := strings.TrimFunc(plain(path.Base(given)), func(r rune) bool { return r == '.' || unicode.IsSpace(r) })
+	base := strings.TrimFunc(names.Visible(path.Base(given)), func(r rune) bool { return r == '.' || unicode.IsSpace(r) })
 	if base == "" || base == "/" {
 		kind, _, _ := strings.Cut(mime, "/")
 		base = kind
@@ -59,25 +58,11 @@ func Filename(given, mime string) string {
 
 // displayName cleans a name that lists show.
 func displayName(s string) string {
-	s = strings.TrimSpace(plain(s))
+	s = names.Clean(s)
 	if r := []rune(s); len(r) > maxNameRunes {
 		s = strings.TrimSpace(string(r[:maxNameRunes]))
 	}
 	return s
-}
-
-// plain drops what is not seen or changes how the rest is seen: controls, direction marks, zero-width and private
-// characters, broken UTF-8; a line break becomes a space. ZWJ goes too: an emoji falls into its parts, and stays legible.
-func plain(s string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n' || r == '\t' || r == '\r':
-			return ' '
-		case r == utf8.RuneError, unicode.Is(unicode.C, r), r == '\u2028', r == '\u2029':
-			return -1
-		}
-		return r
-	}, norm.NFC.String(strings.ToValidUTF8(s, "")))
 }
 
 func looksLikeExtension(ext string) bool {

@@ -10,6 +10,7 @@ import (
 	"maps"
 	"os"
 	"syscall"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -133,7 +134,7 @@ func (s *Service) insertIngested(ctx context.Context, id uuid.UUID, req IngestRe
 		a.Name = a.Filename
 	}
 	if info.Duration > 0 {
-		sec := info.Duration.Seconds()
+		sec := float64(info.Duration.Round(time.Millisecond).Milliseconds()) / 1000
 		a.DurationSeconds = &sec
 	}
 	meta := described(info)

@@ -126,6 +126,11 @@ const deleteSQL = `
 	     gone as (delete from media_assets a using target t where a.id = t.id and (select n from needed) = 0 returning a.id)
 	select (select count(*) from target), (select count(*) from gone)`
 
+const assignSQL = `
+	update media_assets set project_id = $3
+	 where id = $1 and owner_id = $2 and exists (select from projects where id = $3 and owner_id = $2)
+	returning ` + cols
+
 const ownsProjectSQL = `select exists (select 1 from projects where id = $1 and owner_id = $2)`
 
 // Statements are all of this package by name, for the test that looks at their plans.
@@ -142,7 +147,7 @@ func Statements() map[string]string {
 
 // statements of this package, for the test that prepares them all.
 var statements = map[string]string{
-	"get": getSQL, "byJobs": byJobsSQL, "insert": insertSQL, "delete": deleteSQL, "ownsProject": ownsProjectSQL,
+	"get": getSQL, "byJobs": byJobsSQL, "insert": insertSQL, "delete": deleteSQL, "ownsProject": ownsProjectSQL, "assign": assignSQL,
 }
 
 // Get returns an asset of the owner, ErrNotFound for every other id.
@@ -166,6 +171,22 @@ func (s *Service) get(ctx context.Context, id uuid.UUID, owner *uuid.UUID) (*Ass
 	}
 	if err != nil {
 		return nil, fmt.Errorf("get asset: %w", err)
+	}
+	return a, nil
+}
+
+// Assign puts an asset into a project of its owner. ErrNoProject when either is not theirs.
+func (s *Service) Assign(ctx context.Context, owner, id, project uuid.UUID) (*Asset, error) {
+	rows, err := s.cfg.Pool.Query(ctx, assignSQL, id, owner, project)
+	if err != nil {
+		return nil, fmt.Errorf("assign asset: %w", err)
+	}
+	a, err := pgx.CollectExactlyOneRow(rows, pgx.RowToAddrOfStructByName[Asset])
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, ErrNoProject
+	}
+	if err != nil {
+		return nil, fmt.Errorf("assign asset: %w", err)
 	}
 	return a, nil
 }
@@ -274,7 +295,7 @@ func InsertTx(ctx context.Context, tx pgx.Tx, o Output) (*Asset, error) {
 		Width: positive(o.Width), Height: positive(o.Height), CreatedAt: o.CreatedAt,
 	}
 	if o.Duration > 0 {
-		sec := o.Duration.Seconds()
+		sec := float64(o.Duration.Round(time.Millisecond).Milliseconds()) / 1000
 		a.DurationSeconds = &sec
 	}
 	return insert(ctx, tx, a, o.Metadata)

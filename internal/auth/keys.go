@@ -6,12 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 	"unicode/utf8"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+
+	"github.com/apibr/studio/internal/names"
 )
 
 const keyCols = `id, owner_id, name, prefix, scopes, limits, created_at, expires_at, last_used_at, revoked_at, made_by`
@@ -40,7 +41,7 @@ func (s *Service) CreateKey(ctx context.Context, k NewKey) (secret string, key *
 	if err := checkScopes(k.Scopes); err != nil {
 		return "", nil, err
 	}
-	k.Name = strings.TrimSpace(k.Name)
+	k.Name = names.Clean(k.Name)
 	if n := utf8.RuneCountInString(k.Name); n < 1 || n > 100 {
 		return "", nil, ErrKeyName
 	}

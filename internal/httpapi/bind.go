@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/google/uuid"
@@ -60,6 +61,9 @@ func (f *fields) has(name string) bool {
 	_, ok := f.values[name]
 	return ok || f.files[name] != nil
 }
+
+// sent says whether the field came, right or wrong.
+func (f *fields) sent(name string) bool { return f.has(name) || f.wrong.told[name] }
 
 // number as JSON has it; 0 when absent.
 func (f *fields) number(name string) float64 { value, _ := f.values[name].(float64); return value }
@@ -214,6 +218,8 @@ func (b *binder) readForm(ctx context.Context, form *multipart.Reader, p auth.Pr
 			return nil, newProblem(422, "bad_form", "The form cannot be read", fmt.Sprintf("the form has more than %d parts", mostParts))
 		}
 		switch {
+		case !utf8.ValidString(part.FormName()):
+			return nil, newProblem(422, "bad_form", "The form cannot be read", "the name of a field is not valid UTF-8: save or send it as UTF-8")
 		case !isFile(part):
 			texts, err = b.readText(part, raw, texts)
 		case len(check.found) > 0:
@@ -251,6 +257,9 @@ func (b *binder) readText(part *multipart.Part, raw map[string]any, texts int64)
 	if texts += int64(len(content)); texts > b.maxText {
 		return texts, tooLarge("the texts of the form are longer than %d bytes: raise http.max_text_bytes, or send files with a filename", b.maxText)
 	}
+	if !utf8.Valid(content) {
+		return texts, invalid(clip(name), fmt.Sprintf(notUTF8, clip(name)))
+	}
 	if _, twice := raw[name]; twice {
 		return texts, invalid(clip(name), fmt.Sprintf("%s was sent twice", clip(name)))
 	}
@@ -270,12 +279,14 @@ func (b *binder) readFile(ctx context.Context, part *multipart.Part, p auth.Prin
 		check.say("/"+name, codeInvalid, "%s is a value, not a file: send it without a filename", name)
 	case f.files[name] != nil:
 		check.say("/"+name, codeInvalid, "%s was sent twice", name)
+	case !utf8.ValidString(part.FileName()):
+		check.say("/"+name, codeInvalid, "the name of the file in %s is not valid UTF-8: save or send it as UTF-8", name)
 	}
 	if err := check.problem(); err != nil {
 		return err
 	}
 	source := &source{part: part}
-	asset, err := b.assets.Ingest(ctx, assets.IngestRequest{Owner: p.Owner, Reader: source, Filename: strings.ToValidUTF8(part.FileName(), "_"), Want: media.Kind(kind)})
+	asset, err := b.assets.Ingest(ctx, assets.IngestRequest{Owner: p.Owner, Reader: source, Filename: part.FileName(), Want: media.Kind(kind)})
 	if source.broken != nil {
 		return formTrouble(source.broken)
 	}

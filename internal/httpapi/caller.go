@@ -14,9 +14,11 @@ import (
 type caller struct {
 	// base is how the caller reached us, for absolute links: no slash at its end.
 	base string
-	// path and query of the request.
-	path  string
-	query url.Values
+	// method, path and query of the request.
+	method, path string
+	query        url.Values
+	// stray tells which parameters of the query mean nothing to the address.
+	stray func() []FieldProblem
 	// from is the address that failed sign-ins are counted by.
 	from netip.Prefix
 	// lang of sentences: English or portuguese.
@@ -37,10 +39,11 @@ func baseOf(ctx context.Context) string { return callerOf(ctx).base }
 
 // withCaller keeps what the request says of its caller.
 func (s *Server) withCaller(ctx context.Context, r *http.Request) context.Context {
-	c := caller{base: s.base(r), path: r.URL.Path, query: r.URL.Query(), lang: preferred(r.Header.Get("Accept-Language"))}
+	c := caller{base: s.base(r), method: r.Method, path: r.URL.Path, query: r.URL.Query(), lang: preferred(r.Header.Get("Accept-Language"))}
 	if s.cfg.Auth != nil {
 		c.from = s.cfg.Auth.From(r)
 	}
+	c.stray = func() []FieldProblem { return s.strayParameters(c) }
 	return context.WithValue(ctx, callerKey{}, c)
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/apibr/studio/internal/engine"
+	"github.com/apibr/studio/internal/names"
 )
 
 // checker gives the fields of a request their canonical names and checks them against the schema that the document shows. It says
@@ -229,6 +230,9 @@ func (c *checker) value(schema *huma.Schema, value any, at, name string) any {
 
 func (c *checker) text(schema *huma.Schema, value any, at, name string) any {
 	text, ok := asText(schema, value)
+	if ok && schema.Format == formatLine && storable(text) {
+		text = names.Clean(text)
+	}
 	_, isMedia := mediaFields[name]
 	switch {
 	case isMedia && (!ok || !isString(value)):
@@ -239,6 +243,8 @@ func (c *checker) text(schema *huma.Schema, value any, at, name string) any {
 		return value
 	case schema.Format == formatLanguage && storable(text):
 		return c.language(schema, text, at, name)
+	case !utf8.ValidString(text):
+		c.say(at, codeInvalid, notUTF8, name)
 	case !storable(text):
 		c.say(at, codeInvalid, "%s holds a character that cannot be stored: send UTF-8 without NUL", name)
 	case schema.MinLength != nil && *schema.MinLength > 0 && strings.TrimSpace(text) == "":
@@ -279,6 +285,12 @@ func (c *checker) language(schema *huma.Schema, text, at, name string) string {
 }
 
 func isString(value any) bool { _, ok := value.(string); return ok }
+
+// formatLine marks a field that is a name, or a note of one line.
+const formatLine = "line"
+
+// notUTF8 is said of a text whose bytes are no UTF-8, such as one in Latin-1.
+const notUTF8 = "%s is not valid UTF-8: save or send it as UTF-8"
 
 // storable says whether Postgres takes the text.
 func storable(text string) bool { return utf8.ValidString(text) && !strings.ContainsRune(text, 0) }

@@ -54,6 +54,9 @@ func (s *Server) getFile(ctx context.Context, in *getFileInput) (*huma.StreamRes
 			return s.stream(asset, ownOnly), nil
 		})(ctx, in)
 	}
+	if err := checkParameters(ctx); err != nil {
+		return nil, s.answer(ctx, err)
+	}
 	id, err := pathID(in.ID, assets.ErrNotFound)
 	if err == nil {
 		err = s.cfg.Signer.Verify(id, in.Expires, in.Signature, s.now())

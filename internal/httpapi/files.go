@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"reflect"
 	"strings"
@@ -48,7 +49,7 @@ func (s *Server) assetView(ctx context.Context, a *assets.Asset) Asset {
 	base := baseOf(ctx)
 	link, expires := s.cfg.Signer.Link(a.ID, s.now())
 	v := Asset{ID: a.ID, Kind: string(a.Kind), Type: string(a.Kind), Origin: string(a.Origin), Name: a.Name, Filename: a.Filename, URL: base + a.URL, SignedURL: base + link, ExpiresAt: expires,
-		MimeType: a.MIME, SizeBytes: a.Size, SHA256: a.SHA256, OriginalSHA256: a.OriginalSHA256, Width: a.Width, Height: a.Height, DurationSeconds: a.DurationSeconds,
+		MimeType: a.MIME, SizeBytes: a.Size, SHA256: a.SHA256, OriginalSHA256: a.OriginalSHA256, Width: a.Width, Height: a.Height, DurationSeconds: millisOf(a.DurationSeconds),
 		ProjectID: a.ProjectID, JobID: a.JobID, CreatedAt: a.CreatedAt, Metadata: map[string]any{}}
 	_ = json.Unmarshal(a.Metadata, &v.Metadata)
 	return v
@@ -68,6 +69,7 @@ type listAssetsInput struct {
 type uploadInput struct {
 	CreateInput
 	Filename string `query:"filename" maxLength:"255" doc:"Name of a file that is sent as the raw body"`
+	Project  string `query:"project_id" doc:"Project of a file that is sent as the raw body"`
 }
 
 func (s *Server) registerAssets() {
@@ -103,6 +105,11 @@ func (s *Server) upload(ctx context.Context, p auth.Principal, in *uploadInput, 
 		}
 	}()
 	if kind == "multipart/form-data" || kind == "application/json" {
+		for name, value := range map[string]string{"filename": in.Filename, "project_id": in.Project} {
+			if value != "" {
+				return nil, invalid(name, fmt.Sprintf("%s in the address is for a file that is sent as the raw body: send it as a field", name))
+			}
+		}
 		f, err = b.bind(in.echo, p)
 	} else {
 		f, err = s.uploadRaw(ctx, p, in, b)
@@ -121,6 +128,12 @@ func (s *Server) upload(ctx context.Context, p auth.Principal, in *uploadInput, 
 
 func (s *Server) uploadRaw(ctx context.Context, p auth.Principal, in *uploadInput, b *binder) (*fields, error) {
 	f := newFields()
+	check := newChecker(b.registry)
+	f.settle(&huma.Schema{Type: huma.TypeObject, Properties: map[string]*huma.Schema{"project_id": b.schema.Properties["project_id"]}}, map[string]any{"project_id": in.Project}, check)
+	f.wrong.add(s.checkProject(ctx, p, f.uuid("project_id")))
+	if err := f.wrong.err(); err != nil {
+		return f, err // before the file is read
+	}
 	source := &source{part: b.body(in.echo)}
 	asset, err := s.cfg.Assets.Ingest(ctx, assets.IngestRequest{Owner: p.Owner, Reader: source, Filename: in.Filename})
 	if source.broken != nil {
@@ -135,14 +148,20 @@ func (s *Server) uploadRaw(ctx context.Context, p auth.Principal, in *uploadInpu
 
 // uploaded is the file that came, or the one that is fetched now.
 func (s *Server) uploaded(ctx context.Context, p auth.Principal, f *fields) (*assets.Asset, error) {
-	if asset := f.files["file"]; asset != nil {
+	project := f.uuid("project_id")
+	if err := s.checkProject(ctx, p, project); err != nil {
+		return nil, err
+	}
+	if asset := f.files["file"]; asset != nil && project != nil {
+		return s.cfg.Assets.Assign(ctx, p.Owner, asset.ID, *project)
+	} else if asset != nil {
 		return asset, nil
 	}
 	value := f.str("file")
 	if !fetch.IsRef(value) {
 		return nil, invalid("file", "send the file as the form's part file, with a filename, as the raw body, or as an https URL or data: URI")
 	}
-	asset, err := s.cfg.Assets.IngestRef(ctx, value, assets.IngestRequest{Owner: p.Owner})
+	asset, err := s.cfg.Assets.IngestRef(ctx, value, assets.IngestRequest{Owner: p.Owner, Project: project})
 	if err != nil {
 		return nil, onField(err, "file")
 	}

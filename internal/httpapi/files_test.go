@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"bytes"
+	"encoding/base64"
 	"io"
 	"mime/multipart"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 )
 
@@ -222,4 +224,49 @@ func (b *bench) temporary() int {
 		}
 	}
 	return n
+}
+
+// An uploaded file can belong to a project, however it is sent.
+func TestAnUploadBelongsToAProject(t *testing.T) {
+	b := newBench(t)
+	project := b.send("POST", "/api/v1/studio/create-project", object{"name": "P", "type": "mixed"}).json(t)["id"].(string)
+	picture20 := "data:image/png;base64," + base64.StdEncoding.EncodeToString(picture(20))
+	uploads := map[string]answer{
+		"a form":            b.send("POST", "/api/v1/assets", form{texts: map[string]string{"project_id": project}, files: map[string]file{"file": {name: "a.png", content: picture(21)}}}),
+		"a form, camelCase": b.send("POST", "/api/v1/assets", form{texts: map[string]string{"projectId": " " + project}, files: map[string]file{"file": {name: "a.png", content: picture(22)}}}),
+		"by its address":    b.send("POST", "/api/v1/assets", object{"file": picture20, "project_id": project}),
+		"the raw body":      b.send("POST", "/api/v1/assets?project_id="+project+"&filename=b.png", picture(23)),
+	}
+	for name, a := range uploads {
+		require.Equal(t, 201, a.status, "%s: %s", name, a.body)
+		require.Equal(t, project, a.json(t)["project_id"], name)
+	}
+	require.Len(t, b.get("/api/v1/assets?project=" + project)["data"], len(uploads))
+	require.Nil(t, b.send("POST", "/api/v1/assets", object{"file": picture20, "project_id": ""}).json(t)["project_id"], "empty is none")
+	before := b.count(`select count(*) from media_assets`)
+	foreign := b.stranger()
+	for _, c := range []struct {
+		path    string
+		body    any
+		headers []string
+		pointer string
+	}{
+		{"/api/v1/assets", object{"file": picture20, "project_id": uuid.NewString()}, nil, "/project_id"},
+		{"/api/v1/assets", object{"file": picture20, "project_id": "x"}, nil, "/project_id"},
+		{"/api/v1/assets", form{texts: map[string]string{"project_id": uuid.NewString()}, files: map[string]file{"file": {name: "a.png", content: picture(24)}}}, nil, "/project_id"},
+		{"/api/v1/assets?project_id=" + uuid.NewString(), picture(25), nil, "/project_id"},
+		{"/api/v1/assets?project_id=x", picture(25), nil, "/project_id"},
+		{"/api/v1/assets", object{"file": picture20, "project_id": project}, []string{"Authorization", "Bearer " + foreign}, "/project_id"},
+		{"/api/v1/assets?project_id=" + project, object{"file": picture20}, nil, "/project_id"},
+		{"/api/v1/assets?filename=x.png", object{"file": picture20}, nil, "/filename"},
+	} {
+		a := b.send("POST", c.path, c.body, c.headers...)
+		require.Equal(t, 422, a.status, string(a.body))
+		require.Equal(t, c.pointer, member(a.json(t), "errors.0.pointer"), string(a.body))
+	}
+	require.Equal(t, before, b.count(`select count(*) from media_assets`))
+	again := b.send("POST", "/api/v1/assets", object{"file": picture20, "project_id": project}, "Idempotency-Key", "k")
+	require.Equal(t, again.json(t)["id"], b.send("POST", "/api/v1/assets", object{"file": picture20, "projectId": project}, "Idempotency-Key", "k").json(t)["id"])
+	require.Equal(t, 422, b.send("POST", "/api/v1/assets", object{"file": picture20}, "Idempotency-Key", "k").status, "another request")
+	require.Empty(t, b.log.String(), "nothing failed inside")
 }

@@ -287,12 +287,13 @@ func (s *Server) resolveSpeech(ctx context.Context, p auth.Principal, f *fields,
 	switch {
 	case f.has("text") && f.has("lines"):
 		f.wrong.add(invalid("lines", "send text or lines, not both"))
-	case !f.has("text") && !f.has("lines"):
+	case !f.sent("text") && !f.sent("lines"):
 		f.wrong.add(f.missing("text", "text is missing: send what to say, or lines"))
 	}
+	f.wrong.add(speakable("text", f.str("text")))
 	if f.has("voice_id") {
 		s.addVoice(ctx, p, f, spec)
-	} else if f.has("text") {
+	} else if f.sent("text") {
 		f.wrong.add(f.missing("voice_id", "voice_id is missing: GET /api/v1/audio/voices lists the voices"))
 	}
 	s.resolveLines(ctx, p, f, spec)
@@ -344,6 +345,10 @@ func (s *Server) resolveLines(ctx context.Context, p auth.Principal, f *fields, 
 		line := maps.Clone(entry.(map[string]any)) // its shape has been checked
 		field := fmt.Sprintf("lines/%d/voice_id", i)
 		name, _ := line["voice_id"].(string)
+		text, _ := line["text"].(string)
+		if p := speakable(fmt.Sprintf("lines/%d/text", i), text); p != nil {
+			wrong = append(wrong, p.(*Problem).Errors...)
+		}
 		if name == "" && !f.has("voice_id") {
 			wrong = append(wrong, invalid(field, fmt.Sprintf("line %d has no voice: give it a voice_id, or send one for all lines", i+1)).Errors...)
 		}
@@ -425,9 +430,9 @@ func (s *Server) resolveAvatar(ctx context.Context, p auth.Principal, f *fields,
 	switch {
 	case f.has("audio") && (f.has("script") || f.has("voice_id")):
 		f.wrong.add(invalid("audio", "send audio, or voice_id and script, not both"))
-	case !f.has("audio") && !f.has("script"):
+	case !f.sent("audio") && !f.sent("script"):
 		f.wrong.add(f.missing("script", "script is missing: send voice_id and script, or audio"))
-	case !f.has("audio") && !f.has("voice_id"):
+	case !f.sent("audio") && !f.sent("voice_id"):
 		f.wrong.add(f.missing("voice_id", "voice_id is missing: GET /api/v1/audio/voices lists the voices"))
 	}
 	for _, name := range []string{"language", "speed"} {
@@ -435,6 +440,7 @@ func (s *Server) resolveAvatar(ctx context.Context, p auth.Principal, f *fields,
 			f.wrong.add(invalid(name, fmt.Sprintf("%s is for a script: leave it out when you send audio", name)))
 		}
 	}
+	f.wrong.add(speakable("script", f.str("script")))
 	s.addMedia(ctx, p, f, spec, "image", "image")
 	if f.has("audio") {
 		s.addMedia(ctx, p, f, spec, "audio", "audio")

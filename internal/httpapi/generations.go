@@ -91,6 +91,9 @@ func as[I, O any](s *Server, scope auth.Scope, handle func(ctx context.Context, 
 		if err := p.Require(scope); err != nil {
 			return nil, s.answer(ctx, err)
 		}
+		if err := checkParameters(ctx); err != nil {
+			return nil, s.answer(ctx, err)
+		}
 		out, err := handle(ctx, p, in)
 		if ended := auth.EndedBy(ctx); ended != nil {
 			return nil, s.answer(ctx, ended) // nothing is told to a key that was revoked meanwhile

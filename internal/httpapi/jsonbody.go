@@ -9,6 +9,8 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"regexp"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/apibr/studio/internal/assets"
@@ -32,6 +34,9 @@ var errMoreJSON = errors.New("more than one JSON value")
 // decodeJSON reads one JSON value within the limits above. Numbers stay as they are written, so that a long one loses no digit where a
 // text is wanted.
 func decodeJSON(text []byte) (any, error) {
+	if loneSurrogate(text) {
+		return nil, badJSON("the JSON holds half of a character (a lone surrogate): send the whole text as UTF-8")
+	}
 	d := &jsonReader{decoder: json.NewDecoder(bytes.NewReader(text))}
 	d.decoder.UseNumber()
 	value, err := d.value(0)
@@ -42,6 +47,28 @@ func decodeJSON(text []byte) (any, error) {
 		return nil, errMoreJSON
 	}
 	return value, nil
+}
+
+var unicodeEscapes = regexp.MustCompile(`\\\\|\\u[dD][89a-fA-F][0-9a-fA-F]{2}`)
+
+// loneSurrogate says whether an escape is half of a character, which the decoder would replace without a word.
+func loneSurrogate(text []byte) bool {
+	high := -1 // where the low half must begin
+	for _, at := range unicodeEscapes.FindAllIndex(text, -1) {
+		if at[1]-at[0] == 2 {
+			continue // a backslash
+		}
+		isHigh := strings.ContainsRune("89abAB", rune(text[at[0]+3]))
+		switch {
+		case high >= 0 && (isHigh || at[0] != high), high < 0 && !isHigh:
+			return true
+		case isHigh:
+			high = at[1]
+		default:
+			high = -1
+		}
+	}
+	return high >= 0
 }
 
 // jsonReader builds a value token by token, and counts.

@@ -2,9 +2,11 @@ package httpapi
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
+	"unicode"
 
 	"golang.org/x/text/language"
 	"golang.org/x/text/language/display"
@@ -108,4 +110,15 @@ func nearLanguage(wanted string, spoken []string) string {
 		return spoken[at]
 	}
 	return ""
+}
+
+var tags = regexp.MustCompile(`<[^<>]*>`)
+
+// speakable refuses a text without a letter or digit outside of markup: a voice would have nothing to say.
+func speakable(field, text string) error {
+	words := strings.IndexFunc(tags.ReplaceAllString(text, " "), func(r rune) bool { return unicode.IsLetter(r) || unicode.IsNumber(r) }) >= 0
+	if text == "" || words {
+		return nil
+	}
+	return invalid(field, "there is nothing in the text that can be spoken: write words")
 }

@@ -50,20 +50,6 @@ func (s *Server) identify(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// checkQuery refuses text that Postgres could not take, before it comes that far.
-func checkQuery(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		for name, values := range c.Request().URL.Query() {
-			for _, value := range values {
-				if !storable(value) || !storable(name) {
-					return invalid(clip(name), "the address holds a character that cannot be stored: send UTF-8 without NUL")
-				}
-			}
-		}
-		return next(c)
-	}
-}
-
 func looksLikeID(id string) bool {
 	const longest = 64
 	if id == "" || len(id) > longest {

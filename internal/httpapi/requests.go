@@ -11,7 +11,7 @@ type Common struct {
 	Seed            int64  `json:"seed,omitempty" minimum:"0" maximum:"9007199254740991" doc:"The same seed gives the same result; chosen when absent"`
 	OutputFormat    string `json:"output_format,omitempty" enum:"wav,mp3,flac,ogg,png,jpg,webp,mp4,webm" doc:"Format of the result's kind"`
 	Priority        int    `json:"priority,omitempty" minimum:"-10" maximum:"10" doc:"Higher runs earlier"`
-	ClientReference string `json:"client_reference,omitempty" maxLength:"200" doc:"Your own name for this job"`
+	ClientReference string `json:"client_reference,omitempty" maxLength:"200" format:"line" doc:"Your own name for this job"`
 }
 
 // SpeechRequest is POST /audio/generate-speech.
@@ -36,10 +36,10 @@ type SpeechLine struct {
 
 // CloneVoiceRequest is POST /audio/clone-voice.
 type CloneVoiceRequest struct {
-	Name        string `json:"name" minLength:"1" maxLength:"100" example:"Minha Voz"`
+	Name        string `json:"name" minLength:"1" maxLength:"100" format:"line" example:"Minha Voz"`
 	Audio       string `json:"audio" doc:"Sample: a multipart file, asset id, job id, https URL or data: URI. 15 s or more is best"`
 	Language    string `json:"language,omitempty" minLength:"2" maxLength:"16" format:"language-tag" example:"pt-BR"`
-	ConsentNote string `json:"consent_note,omitempty" maxLength:"2000" doc:"Who agreed to the cloning, and when"`
+	ConsentNote string `json:"consent_note,omitempty" maxLength:"2000" format:"line" doc:"Who agreed to the cloning, and when"`
 	Common
 }
 
@@ -95,20 +95,21 @@ type AvatarRequest struct {
 
 // ProjectRequest is POST /studio/create-project.
 type ProjectRequest struct {
-	Name string `json:"name" minLength:"1" maxLength:"200" example:"Meu Avatar AI"`
+	Name string `json:"name" minLength:"1" maxLength:"200" format:"line" example:"Meu Avatar AI"`
 	Type string `json:"type" enum:"audio,image,video,mixed"`
 }
 
 // KeyRequest is POST /keys.
 type KeyRequest struct {
-	Name      string   `json:"name" minLength:"1" maxLength:"100" example:"n8n"`
+	Name      string   `json:"name" minLength:"1" maxLength:"100" format:"line" example:"n8n"`
 	Scopes    []string `json:"scopes" minItems:"1" maxItems:"4" doc:"read, generate, admin, scrape_script"`
 	ExpiresAt string   `json:"expires_at,omitempty" format:"date-time"`
 }
 
 // UploadRequest is POST /assets.
 type UploadRequest struct {
-	File string `json:"file" doc:"The file"`
+	File      string `json:"file" doc:"The file"`
+	ProjectID string `json:"project_id,omitempty" format:"uuid" doc:"Project that the file belongs to"`
 }
 
 // mediaFields are bound as files or references, by name, with the kind that they must be.

@@ -36,13 +36,13 @@ type VoiceList struct {
 
 // VoicePatch changes a voice.
 type VoicePatch struct {
-	Name        *string `json:"name,omitempty" minLength:"1" maxLength:"100"`
+	Name        *string `json:"name,omitempty" minLength:"1" maxLength:"100" format:"line"`
 	Language    *string `json:"language,omitempty" minLength:"2" maxLength:"16" format:"language-tag"`
-	ConsentNote *string `json:"consent_note,omitempty" maxLength:"2000"`
+	ConsentNote *string `json:"consent_note,omitempty" maxLength:"2000" format:"line"`
 }
 
 func voiceView(v *voices.Voice) Voice {
-	return Voice{ID: v.ID, Name: v.Name, Status: string(v.Status), Language: v.Language, Builtin: v.Builtin, SampleSeconds: v.SampleSeconds, ConsentNote: v.ConsentNote, CreatedAt: v.CreatedAt}
+	return Voice{ID: v.ID, Name: v.Name, Status: string(v.Status), Language: v.Language, Builtin: v.Builtin, SampleSeconds: millisOf(v.SampleSeconds), ConsentNote: v.ConsentNote, CreatedAt: v.CreatedAt}
 }
 
 // VoicePath holds the id in an address; exported, since huma fills only exported members.

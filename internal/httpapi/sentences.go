@@ -109,7 +109,6 @@ var sentences = map[string]string{
 	"the multipart form is broken or ends early: send it again": "o formulário multipart está danificado ou termina antes da hora: envie de novo",
 	"%s was sent twice":                                         "%s foi enviado duas vezes",
 	"%s is a value, not a file: send it without a filename":     "%s é um valor, não um arquivo: envie sem nome de arquivo",
-	"%s is not a parameter of this address":                     "%s não é um parâmetro deste endereço",
 	"%s is out of range; the least is %s":                       "%s está fora da faixa; o mínimo é %s",
 	"%s is out of range; the most is %s":                        "%s está fora da faixa; o máximo é %s",
 	"%s is not known; choose one of %s":                         "%s é desconhecido; escolha um destes: %s",

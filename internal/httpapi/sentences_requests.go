@@ -82,4 +82,16 @@ var requestSentences = map[string]string{
 	// Waiting (waiting.go).
 	"wait is %q; send whole seconds from 1 to %.0f, such as 30 or 30s":                     "wait é %s; envie segundos inteiros de 1 a %s, como 30 ou 30s",
 	"wait is one number in the address and another in the header Prefer: send one of them": "wait é um número no endereço e outro no cabeçalho Prefer: envie um deles",
+
+	// Texts.
+	"%s is not valid UTF-8: save or send it as UTF-8":                                      "%s não é UTF-8 válido: salve ou envie como UTF-8",
+	"the name of a field is not valid UTF-8: save or send it as UTF-8":                     "o nome de um campo não é UTF-8 válido: salve ou envie como UTF-8",
+	"the name of the file in %s is not valid UTF-8: save or send it as UTF-8":              "o nome do arquivo em %s não é UTF-8 válido: salve ou envie como UTF-8",
+	"the address is not valid UTF-8: write it as UTF-8 with percent signs":                 "o endereço não é UTF-8 válido: escreva-o como UTF-8 com sinais de porcento",
+	"the query of the address cannot be read: write special characters with percent signs": "a consulta do endereço não pode ser lida: escreva caracteres especiais com sinais de porcento",
+	"the JSON holds half of a character (a lone surrogate): send the whole text as UTF-8":  "o JSON contém metade de um caractere (um surrogate solto): envie o texto inteiro como UTF-8",
+	"%s is not a parameter of this address; did you mean %s?":                              "%s não é um parâmetro deste endereço; você quis dizer %s?",
+	"%s is not a parameter of this address; it takes %s":                                   "%s não é um parâmetro deste endereço; ele aceita %s",
+	"%s is not a parameter of this address; it takes none":                                 "%s não é um parâmetro deste endereço; ele não aceita nenhum",
+	"%s in the address is for a file that is sent as the raw body: send it as a field":     "%s no endereço é para um arquivo enviado como o próprio corpo: envie como campo",
 }

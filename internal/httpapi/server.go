@@ -136,6 +136,8 @@ type Server struct {
 	makers map[jobs.Type]maker
 	// known are the addresses of the API.
 	known []address
+	// parameters that they take in the query, by method and path.
+	parameters map[string][]string
 	// rendered are the jobs of recent events, since many listeners hear of each.
 	rendered rendered
 	// hosts are the names that the studio is reached by.
@@ -163,7 +165,7 @@ func New(cfg Config) *Server {
 	s.api = humaecho.NewV4(s.echo, humaConfig(cfg.Version))
 	s.registerAll()
 	s.registerPlain()
-	s.known = s.addresses()
+	s.known, s.parameters = s.addresses(), parametersOf(s.api.OpenAPI())
 	return s
 }
 
@@ -176,7 +178,6 @@ func humaConfig(version string) huma.Config {
 	config.DocsPath, config.SchemasPath = "", ""
 	config.OpenAPIPath = "/api/openapi"
 	config.CreateHooks, config.Transformers = nil, nil
-	config.RejectUnknownQueryParameters = true
 	config.Info.Description = "Voices, pictures and talking avatars, made on your own PC by durable jobs."
 	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
 		"bearer": {Type: "http", Scheme: "bearer", Description: "API key"},
@@ -206,7 +207,7 @@ func init() { //nolint:gochecknoinits // there is no other place for them
 		return refusal(status, message, errs)
 	}
 	huma.NewErrorWithContext = func(ctx huma.Context, status int, message string, errs ...error) huma.StatusError {
-		p := refusal(status, message, errs).in(ctx.Context())
+		p := refusal(status, message, append(errs, checkParameters(ctx.Context()))).in(ctx.Context())
 		for name, values := range p.GetHeaders() { // huma asks only the errors of handlers for theirs
 			ctx.SetHeader(name, values[0])
 		}
@@ -242,7 +243,6 @@ func parameterProblem(d *huma.ErrorDetail) FieldProblem {
 	_, name, _ := strings.Cut(d.Location, ".")
 	pointer := "/" + escape(name)
 	for _, known := range []struct{ prefix, say string }{
-		{"unknown query parameter", "%s is not a parameter of this address"},
 		{"expected number >= ", "%s is out of range; the least is %s"},
 		{"expected number <= ", "%s is out of range; the most is %s"},
 		{"expected value to be one of ", "%s is not known; choose one of %s"},

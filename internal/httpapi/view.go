@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -220,7 +221,7 @@ func inputOf(job *jobs.Job) map[string]any {
 }
 
 func metricsOf(m jobs.Metrics) Metrics {
-	v := Metrics{QueueSeconds: m.QueueSeconds, RunSeconds: m.RunSeconds, ModelLoadSeconds: m.ModelLoadSeconds, PeakVRAMBytes: m.PeakVRAMBytes, PeakRAMBytes: m.PeakRAMBytes,
+	v := Metrics{QueueSeconds: millis(m.QueueSeconds), RunSeconds: millis(m.RunSeconds), ModelLoadSeconds: millis(m.ModelLoadSeconds), PeakVRAMBytes: m.PeakVRAMBytes, PeakRAMBytes: m.PeakRAMBytes,
 		Device: m.Device, Timeline: []TimelineEntry{}}
 	for _, entry := range m.Timeline {
 		v.Timeline = append(v.Timeline, TimelineEntry(entry))
@@ -263,18 +264,18 @@ func (s *Server) setProgress(ctx context.Context, v *Job, job *jobs.Job, outlook
 		}
 	}
 	if !job.Status.Terminal() {
-		v.ETASeconds, v.ETAIsGuess = outlook.ETASeconds, outlook.Guess
+		v.ETASeconds, v.ETAIsGuess = millisOf(outlook.ETASeconds), outlook.Guess
 	}
 	if p := job.Progress; p != nil && job.Status == jobs.Processing {
 		v.Progress = p.Value
-		v.ProgressDetail = &ProgressDetail{Stage: p.Stage, Step: p.Step, TotalSteps: p.TotalSteps, Message: orNull(s.spoken(ctx, p.Message)), ETASeconds: p.ETASeconds, PreviewURL: orNull(s.previewLink(ctx, job.ID))}
+		v.ProgressDetail = &ProgressDetail{Stage: p.Stage, Step: p.Step, TotalSteps: p.TotalSteps, Message: orNull(s.spoken(ctx, p.Message)), ETASeconds: millisOf(p.ETASeconds), PreviewURL: orNull(s.previewLink(ctx, job.ID))}
 	}
 }
 
 func (s *Server) output(base string, asset *assets.Asset) Output {
 	link, expires := s.cfg.Signer.Link(asset.ID, s.now())
 	v := Output{ID: asset.ID, Kind: string(asset.Kind), URL: base + link, MimeType: asset.MIME, Filename: asset.Filename, SizeBytes: asset.Size, SHA256: asset.SHA256,
-		Width: asset.Width, Height: asset.Height, DurationSeconds: asset.DurationSeconds, ExpiresAt: expires, Metadata: map[string]any{}}
+		Width: asset.Width, Height: asset.Height, DurationSeconds: millisOf(asset.DurationSeconds), ExpiresAt: expires, Metadata: map[string]any{}}
 	_ = json.Unmarshal(asset.Metadata, &v.Metadata) // our own column; an unreadable one shows as empty
 	return v
 }
@@ -307,4 +308,15 @@ func (s *Server) eventView(ctx context.Context, e events.Event) (*Job, error) {
 // unfinish takes out what only an ended job has.
 func (v *Job) unfinish() {
 	v.Outputs, v.OutputURL, v.Error, v.CompletedAt = []Output{}, nil, nil, nil
+}
+
+// millis are seconds without what is less than a millisecond, which is only what floating point left.
+func millis(seconds float64) float64 { return math.Round(seconds*1000) / 1000 }
+
+func millisOf(seconds *float64) *float64 {
+	if seconds == nil {
+		return nil
+	}
+	rounded := millis(*seconds)
+	return &rounded
 }

@@ -94,3 +94,42 @@ func TestEachHeaderComesOnce(t *testing.T) {
 	require.Equal(t, "no-store", b.send("GET", "/api/v1/jobs/"+uuid.NewString(), nil).header.Get("Cache-Control"))
 	require.Equal(t, http.StatusNotModified, b.send("GET", "/api/v1/jobs/"+job, nil, "If-None-Match", etag).status)
 }
+
+// No parameter of an address is taken and ignored, with a value or without.
+func TestStrayParametersAreRefused(t *testing.T) {
+	b := newBench(t)
+	job := b.speech()["id"].(string)
+	portrait := b.upload("p.png", picture(32))
+	for _, c := range []struct{ method, path, says string }{
+		{"GET", "/api/v1/jobs?name", "name is not a parameter"}, {"GET", "/api/v1/jobs?name=", "name is not a parameter"}, {"GET", "/api/v1/jobs?Status=queued", "did you mean status?"},
+		{"GET", "/api/v1/jobs?stat", "did you mean status?"}, {"GET", "/api/v1/jobs?projects=x", "did you mean project?"}, {"GET", "/api/v1/jobs?=5", "is not a parameter"}, {"GET", "/api/v1/jobs?limit=1&limit=2", "limit was sent twice"},
+		{"GET", "/api/v1/engines?x", "it takes none"}, {"GET", "/api/v1/jobs/" + job + "?waits=1", "did you mean wait?"}, {"DELETE", "/api/v1/jobs/" + job + "?force", "it takes none"}, {"HEAD", "/api/v1/jobs?name", ""},
+		{"POST", speechPath + "?text=a", "text is not a parameter"}, {"POST", speechPath + "?seed", "it takes wait"}, {"PUT", "/api/v1/queue?paused=true", "it takes none"}, {"GET", "/api/v1/files/" + portrait + "?download", "it takes exp, sig"},
+		{"GET", "/api/v1/jobs?limit=0&state=x", "limit is out of range"}, {"GET", "/api/v1/jobs?limit=0&state=x", "state is not a parameter"}, {"GET", "/api/v1/jobs/" + job + "/events?since=0&x", "x is not a parameter"},
+	} {
+		a := b.send(c.method, c.path, nil)
+		require.Equal(t, 422, a.status, "%s %s: %s", c.method, c.path, a.body)
+		if c.method != "HEAD" {
+			require.Contains(t, a.json(t)["detail"], c.says, c.path)
+			require.NotEqual(t, a.json(t)["detail"], b.send(c.method, c.path, nil, "Accept-Language", "pt-BR").json(t)["detail"])
+		}
+	}
+	for _, path := range []string{"/api/v1/jobs?", "/api/v1/jobs?&", "/api/v1/jobs?status", "/api/v1/jobs?status=&project=&limit=&cursor=", "/api/v1/jobs/" + job + "?wait", "/api/v1/audio/voices?language=&status="} {
+		require.Equal(t, 200, b.send("GET", path, nil).status, path)
+	}
+}
+
+// Seconds have no more than three decimals.
+func TestSecondsAreMilliseconds(t *testing.T) {
+	b := newBench(t)
+	asset := b.get("/api/v1/assets/" + b.upload("v.wav", wav(1.68)))
+	require.EqualValues(t, 1.68, asset["duration_seconds"])
+	stored := 0.0
+	require.NoError(t, b.pool.QueryRow(b.ctx, `select duration_seconds from media_assets`).Scan(&stored))
+	require.Equal(t, 1.68, stored)
+	_, err := b.pool.Exec(b.ctx, `update media_assets set duration_seconds = 1.6800000000000002`)
+	require.NoError(t, err)
+	require.EqualValues(t, 1.68, b.get("/api/v1/assets")["data"].([]any)[0].(object)["duration_seconds"], "of before, too")
+	require.Equal(t, 0.1, millis(0.1+1e-17))
+	require.Nil(t, millisOf(nil))
+}

@@ -12,6 +12,8 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/apibr/studio/internal/names"
 )
 
 var (
@@ -66,7 +68,7 @@ func (p *Projects) Create(ctx context.Context, owner uuid.UUID, name, kind strin
 	if err != nil {
 		return nil, fmt.Errorf("studio: create project: %w", err)
 	}
-	return p.one(ctx, createSQL, id, owner, name, kind)
+	return p.one(ctx, createSQL, id, owner, names.Clean(name), kind)
 }
 
 // Get returns a project of the owner; ErrNotFound for every other id.

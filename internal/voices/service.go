@@ -9,6 +9,8 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/apibr/studio/internal/names"
 )
 
 const cols = `v.id, v.owner_id, v.name, v.status, v.language, v.builtin, v.sample_seconds, v.sample_asset_id, v.job_id,
@@ -73,7 +75,7 @@ func (s *Service) EnsureBuiltins(ctx context.Context, voices []Builtin) error {
 		if v.Conditionals == nil {
 			v.Conditionals = map[string]json.RawMessage{}
 		}
-		b.Queue(builtinSQL, v.ID, v.Name, v.Language, v.Conditionals)
+		b.Queue(builtinSQL, v.ID, names.Clean(v.Name), v.Language, v.Conditionals)
 	}
 	if err := s.pool.SendBatch(ctx, &b).Close(); err != nil {
 		return fmt.Errorf("voices: built-in: %w", err)
@@ -111,7 +113,7 @@ func (s *Service) Find(ctx context.Context, owner uuid.UUID, idOrName string) (*
 	if parsed, err := uuid.Parse(idOrName); err == nil {
 		id = &parsed
 	}
-	return s.one(ctx, "find", findSQL, owner, id, idOrName)
+	return s.one(ctx, "find", findSQL, owner, id, names.Clean(idOrName))
 }
 
 // List returns the owner's voices, newest first, then the built-in ones by name.
@@ -129,6 +131,10 @@ func (s *Service) List(ctx context.Context, owner uuid.UUID, f Filter) ([]*Voice
 
 // Update renames a voice or changes what is known of it. Fails with ErrBuiltin, ErrNameTaken.
 func (s *Service) Update(ctx context.Context, owner, id uuid.UUID, p Patch) (*Voice, error) {
+	if p.Name != nil {
+		name := names.Clean(*p.Name)
+		p.Name = &name
+	}
 	v, err := s.one(ctx, "update", updateSQL, owner, id, p.Name, p.Language, p.ConsentNote)
 	var pg *pgconn.PgError
 	switch {

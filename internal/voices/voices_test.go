@@ -115,3 +115,25 @@ func TestAVoiceIsChangedAndDeletedByItsOwner(t *testing.T) {
 	_, err = s.Get(ctx, localAdmin, mine)
 	require.ErrorIs(t, err, ErrNotFound)
 }
+
+// A name is found however it was typed, and kept in one way.
+func TestAVoiceIsFoundHoweverItsNameIsTyped(t *testing.T) {
+	s, pool, ctx := setUp(t)
+	mine := add(t, pool, localAdmin, "João")
+	for _, name := range []string{"João", "Joa\u0303o", " Joa\u0303o\u200b\n"} {
+		found, err := s.Find(ctx, localAdmin, name)
+		require.NoError(t, err, "%q", name)
+		require.Equal(t, mine, found.ID)
+	}
+	other := add(t, pool, localAdmin, "Outra")
+	name := "Joa\u0303o"
+	_, err := s.Update(ctx, localAdmin, other, Patch{Name: &name})
+	require.ErrorIs(t, err, ErrNameTaken)
+	name = "e\u0301\u202e\r\nZ"
+	v, err := s.Update(ctx, localAdmin, other, Patch{Name: &name})
+	require.NoError(t, err)
+	require.Equal(t, "é Z", v.Name)
+	require.NoError(t, s.EnsureBuiltins(ctx, []Builtin{{ID: uuid.New(), Name: "Nai\u0308ve", Language: "en"}}))
+	_, err = s.Find(ctx, localAdmin, "Naïve")
+	require.NoError(t, err)
+}

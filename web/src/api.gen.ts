@@ -730,7 +730,10 @@ export interface components {
             aspect?: "source" | "1:1" | "9:16" | "16:9";
             /** @description Speech instead of voice and script */
             audio?: string;
-            /** @description Your own name for this job */
+            /**
+             * Format: line
+             * @description Your own name for this job
+             */
             client_reference?: string;
             /**
              * Format: double
@@ -791,9 +794,15 @@ export interface components {
         CloneVoiceRequest: {
             /** @description Sample: a multipart file, asset id, job id, https URL or data: URI. 15 s or more is best */
             audio: string;
-            /** @description Your own name for this job */
+            /**
+             * Format: line
+             * @description Your own name for this job
+             */
             client_reference?: string;
-            /** @description Who agreed to the cloning, and when */
+            /**
+             * Format: line
+             * @description Who agreed to the cloning, and when
+             */
             consent_note?: string;
             /**
              * Format: language-tag
@@ -802,7 +811,10 @@ export interface components {
             language?: string;
             /** @description Model to use; see /api/v1/engines */
             model?: string;
-            /** @example Minha Voz */
+            /**
+             * Format: line
+             * @example Minha Voz
+             */
             name: string;
             /**
              * @description Format of the result's kind
@@ -853,7 +865,10 @@ export interface components {
             ok: boolean;
         };
         EditRequest: {
-            /** @description Your own name for this job */
+            /**
+             * Format: line
+             * @description Your own name for this job
+             */
             client_reference?: string;
             /** Format: double */
             guidance_scale?: number;
@@ -947,7 +962,10 @@ export interface components {
             pointer: string;
         };
         ImageRequest: {
-            /** @description Your own name for this job */
+            /**
+             * Format: line
+             * @description Your own name for this job
+             */
             client_reference?: string;
             /** Format: double */
             guidance_scale?: number;
@@ -1115,7 +1133,10 @@ export interface components {
         KeyRequest: {
             /** Format: date-time */
             expires_at?: string;
-            /** @example n8n */
+            /**
+             * Format: line
+             * @example n8n
+             */
             name: string;
             /** @description read, generate, admin, scrape_script */
             scopes: string[] | null;
@@ -1343,7 +1364,10 @@ export interface components {
             next_url: string | null;
         };
         ProjectRequest: {
-            /** @example Meu Avatar AI */
+            /**
+             * Format: line
+             * @example Meu Avatar AI
+             */
             name: string;
             /** @enum {string} */
             type: "audio" | "image" | "video" | "mixed";
@@ -1421,7 +1445,10 @@ export interface components {
         SpeechRequest: {
             /** Format: double */
             cfg_weight?: number;
-            /** @description Your own name for this job */
+            /**
+             * Format: line
+             * @description Your own name for this job
+             */
             client_reference?: string;
             /** Format: double */
             exaggeration?: number;
@@ -1509,9 +1536,17 @@ export interface components {
         UploadRequest: {
             /** @description The file */
             file: string;
+            /**
+             * Format: uuid
+             * @description Project that the file belongs to
+             */
+            project_id?: string;
         };
         UpscaleRequest: {
-            /** @description Your own name for this job */
+            /**
+             * Format: line
+             * @description Your own name for this job
+             */
             client_reference?: string;
             /** @description Picture to enlarge: a multipart file, asset id, job id, https URL or data: URI */
             image: string;
@@ -1572,9 +1607,11 @@ export interface components {
             voices: components["schemas"]["Voice"][] | null;
         };
         VoicePatch: {
+            /** Format: line */
             consent_note?: string;
             /** Format: language-tag */
             language?: string;
+            /** Format: line */
             name?: string;
         };
         Warning: {
@@ -1649,6 +1686,8 @@ export interface operations {
             query?: {
                 /** @description Name of a file that is sent as the raw body */
                 filename?: string;
+                /** @description Project of a file that is sent as the raw body */
+                project_id?: string;
             };
             header?: {
                 /** @description The same key with the same request gets the same answer for 24 h */

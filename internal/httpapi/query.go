@@ -1,0 +1,116 @@
+package httpapi
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/labstack/echo/v4"
+)
+
+// checkQuery refuses an address that cannot be read as it is meant, or holds text that Postgres could not take.
+func checkQuery(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		query, err := url.ParseQuery(c.Request().URL.RawQuery)
+		for name, values := range query {
+			for _, text := range append(values, name) {
+				switch {
+				case !utf8.ValidString(text):
+					return invalid(clip(name), "the address is not valid UTF-8: write it as UTF-8 with percent signs")
+				case !storable(text):
+					return invalid(clip(name), "the address holds a character that cannot be stored: send UTF-8 without NUL")
+				}
+			}
+		}
+		if err != nil {
+			return newProblem(http.StatusUnprocessableEntity, codeInvalid, "The request cannot be honoured", "the query of the address cannot be read: write special characters with percent signs")
+		}
+		return next(c)
+	}
+}
+
+// parametersOf the operations in the document, by method and path.
+func parametersOf(document *huma.OpenAPI) map[string][]string {
+	all := map[string][]string{}
+	for path, item := range document.Paths {
+		for method, operation := range map[string]*huma.Operation{"GET": item.Get, "POST": item.Post, "PUT": item.Put, "PATCH": item.Patch, "DELETE": item.Delete} {
+			if operation == nil {
+				continue
+			}
+			names := []string{}
+			for _, parameter := range operation.Parameters {
+				if parameter.In == "query" {
+					names = append(names, parameter.Name)
+				}
+			}
+			slices.Sort(names)
+			all[method+" "+path] = names
+		}
+	}
+	return all
+}
+
+// parameters that the address of a request takes; known is false where no operation of the document is.
+func (s *Server) parametersAt(method, path string) (names []string, known bool) {
+	if method == http.MethodHead {
+		method = http.MethodGet
+	}
+	parts, fewest := partsOf(path), 1<<20
+	for _, a := range s.known {
+		free := strings.Count(strings.Join(a.parts, "/"), ":")
+		if a.method != method || !a.matches(parts) || free >= fewest {
+			continue
+		}
+		if found, ok := s.parameters[a.String()]; ok {
+			names, known, fewest = found, true, free
+		}
+	}
+	return names, known
+}
+
+// strayParameters of a request: those that its address does not take, with a value or without, and those that came twice. A parameter
+// without a value is as if it were not there.
+func (s *Server) strayParameters(c caller) (wrong []FieldProblem) {
+	known, ok := s.parametersAt(c.method, c.path)
+	if !ok {
+		return nil
+	}
+	names := make([]string, 0, len(c.query))
+	for name := range c.query {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		var detail string
+		near := closest(name, known)
+		switch {
+		case slices.Contains(known, name) && len(c.query[name]) > 1:
+			detail = fmt.Sprintf("%s was sent twice", clip(name))
+		case slices.Contains(known, name):
+			continue
+		case near != "":
+			detail = fmt.Sprintf("%s is not a parameter of this address; did you mean %s?", clip(name), near)
+		case len(known) > 0:
+			detail = fmt.Sprintf("%s is not a parameter of this address; it takes %s", clip(name), strings.Join(known, ", "))
+		default:
+			detail = fmt.Sprintf("%s is not a parameter of this address; it takes none", clip(name))
+		}
+		wrong = append(wrong, FieldProblem{Pointer: "/" + escape(name), Detail: detail})
+	}
+	return wrong
+}
+
+// checkParameters refuses a request with stray parameters.
+func checkParameters(ctx context.Context) error {
+	if c := callerOf(ctx); c.stray != nil {
+		if wrong := c.stray(); len(wrong) > 0 {
+			return problemOfFields(codeInvalid, "The request cannot be honoured", wrong, 0)
+		}
+	}
+	return nil
+}
