@@ -264,6 +264,9 @@ func (a *App) Run(ctx context.Context, options Options) error {
 			return err
 		}
 	}
+	if err := a.config.WriteRunning(); err != nil {
+		a.log.Warn("commands on this computer will go by their own configuration", "err", err)
+	}
 	a.ready.Store(true)
 	a.log.Info("ready", "node", a.node, "listen", started.Address)
 	if options.Started != nil {

@@ -62,23 +62,40 @@ func speechCommand(e *environment) *cobra.Command {
 
 // textArgument is the text of the argument, of --file, or of standard input when the argument is -.
 func textArgument(e *environment, args []string, file string) (string, error) {
+	var content []byte
+	var err error
+	name := "-"
 	switch {
 	case file != "" && len(args) > 0:
 		return "", exitWith(ExitUsage, "give the text or --file, not both")
 	case file != "":
-		content, err := os.ReadFile(file)
-		if err != nil {
-			return "", exitWith(ExitUsage, "--file: %v", err)
-		}
-		return string(content), nil
+		name = file
+		content, err = readText(file)
 	case len(args) == 0:
 		return "", exitWith(ExitUsage, "give the text as an argument, with --file, or - to read standard input")
 	case args[0] == "-":
-		content, err := io.ReadAll(e.stdin)
-		return string(content), err
+		content, err = io.ReadAll(io.LimitReader(e.stdin, maxText+1))
 	default:
-		return args[0], nil
+		content = []byte(args[0])
 	}
+	if err != nil {
+		return "", exitWith(ExitUsage, "%s: %v", name, err)
+	}
+	text, err := decodeText(content)
+	if err != nil {
+		return "", exitWith(ExitUsage, "%s", e.lang.text(err.Error(), name, maxText>>20))
+	}
+	return text, nil
+}
+
+// readText reads a file of which more than maxText is not needed to refuse it.
+func readText(path string) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	return io.ReadAll(io.LimitReader(file, maxText+1))
 }
 
 func cloneCommand(e *environment) *cobra.Command {

@@ -12,7 +12,7 @@ import (
 
 func doctorCommand(e *environment) *cobra.Command {
 	return &cobra.Command{Use: "doctor", Short: "Check this computer and say what to do", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
-		c, err := e.loadConfig(nil)
+		c, err := e.loadStudioConfig()
 		if err != nil {
 			return err
 		}

@@ -42,6 +42,10 @@ type remoteTask struct {
 	Error      *struct {
 		Detail string `json:"detail"`
 	} `json:"error"`
+	Faults []struct {
+		Path string `json:"path"`
+		Why  string `json:"why"`
+	} `json:"faults"`
 }
 
 func installCommand(e *environment) *cobra.Command {

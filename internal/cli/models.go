@@ -1,11 +1,13 @@
 package cli
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -16,27 +18,28 @@ import (
 	"github.com/apibr/studio/internal/models"
 )
 
-// The commands that look after the models on this computer's disk. They need no running studio; one that runs sees what they change.
+// The commands that look after models: those of the studio that --server names, else those on this computer's disk. They need no running
+// studio; of one that runs they take the settings, and it sees what they change.
 // Those that install are in install.go.
 
 func modelsCommand(e *environment) *cobra.Command {
-	cmd := &cobra.Command{Use: "models", Short: "List, install, import, check and remove models", Args: cobra.NoArgs, RunE: func(*cobra.Command, []string) error { return e.listModels() }}
+	cmd := &cobra.Command{Use: "models", Short: "List, install, import, check and remove models", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error { return e.listModels(cmd.Context()) }}
 	cmd.AddCommand(installCommand(e), cancelInstallCommand(e),
-		&cobra.Command{Use: "list", Short: "List the models of the catalogue and what is installed of them", Args: cobra.NoArgs, RunE: func(*cobra.Command, []string) error { return e.listModels() }},
-		&cobra.Command{Use: "show MODEL", Short: "Show a model: its variants, licence, files and memory", Args: cobra.ExactArgs(1), RunE: func(_ *cobra.Command, args []string) error { return e.showModel(args[0]) }},
+		&cobra.Command{Use: "list", Short: "List the models of the catalogue and what is installed of them", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error { return e.listModels(cmd.Context()) }},
+		&cobra.Command{Use: "show MODEL", Short: "Show a model: its variants, licence, files and memory", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error { return e.showModel(cmd.Context(), args[0]) }},
 		&cobra.Command{Use: "import FOLDER", Short: "Take in models from a folder, without a network", Args: cobra.ExactArgs(1), RunE: e.importModels},
 		&cobra.Command{Use: "verify [MODEL...]", Short: "Read installed models again and compare them with what came", RunE: e.verifyModels},
-		&cobra.Command{Use: "remove MODEL...", Short: "Remove models from the disk", Args: cobra.MinimumNArgs(1), RunE: e.eachModel(removeModel)},
-		&cobra.Command{Use: "pin MODEL...", Short: "Keep models when others need room", Args: cobra.MinimumNArgs(1), RunE: e.eachModel(func(s *models.Store, id string) error { return s.Pin(id, true) })},
-		&cobra.Command{Use: "unpin MODEL...", Short: "Let models go when others need room", Args: cobra.MinimumNArgs(1), RunE: e.eachModel(func(s *models.Store, id string) error { return s.Pin(id, false) })},
+		&cobra.Command{Use: "remove MODEL...", Short: "Remove models from the disk", Args: cobra.MinimumNArgs(1), RunE: e.eachModel(removing, removeModel)},
+		&cobra.Command{Use: "pin MODEL...", Short: "Keep models when others need room", Args: cobra.MinimumNArgs(1), RunE: e.eachModel(pinning, func(s *models.Store, id string) error { return s.Pin(id, true) })},
+		&cobra.Command{Use: "unpin MODEL...", Short: "Let models go when others need room", Args: cobra.MinimumNArgs(1), RunE: e.eachModel(unpinning, func(s *models.Store, id string) error { return s.Pin(id, false) })},
 		modelsSetupCommand(e),
 	)
 	return cmd
 }
 
-// openModels gives the models directory of the configuration and the catalogue.
+// openModels gives the models directory and the catalogue: those of the studio that runs here, else of the configuration.
 func (e *environment) openModels() (*models.Store, *engine.Catalogue, error) {
-	c, err := e.loadConfig(nil)
+	c, err := e.loadStudioConfig()
 	if err != nil {
 		return nil, nil, err
 	}
@@ -62,11 +65,13 @@ type modelView struct {
 	Pinned     bool           `json:"pinned"`
 	Languages  []string       `json:"languages,omitempty"`
 	Repository []string       `json:"repositories,omitempty"`
+
+	description device.Text
 }
 
 func viewModel(store *models.Store, m *engine.Manifest, model *engine.Model) modelView {
 	v := modelView{ID: model.ID, Name: model.Title(), Engine: string(m.ID), Licence: model.Licence, Gated: model.Gated, Variants: []string{}, Installed: []string{}, Languages: model.Languages,
-		Repository: model.Repositories()}
+		Repository: model.Repositories(), description: device.Text(model.Description)}
 	if model.Adapter != nil {
 		v.Installed, v.Variants = store.Variants(model.ID), store.Variants(model.ID)
 	}
@@ -79,10 +84,14 @@ func viewModel(store *models.Store, m *engine.Manifest, model *engine.Model) mod
 	return v
 }
 
-func (e *environment) listModels() error {
+// viewModels are the models that have files, of the named studio or of this computer's disk.
+func (e *environment) viewModels(ctx context.Context) ([]modelView, error) {
+	if e.asksServer() {
+		return e.serverModels(ctx)
+	}
 	store, catalogue, err := e.openModels()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	views := []modelView{}
 	for _, m := range catalogue.All() {
@@ -91,6 +100,14 @@ func (e *environment) listModels() error {
 				views = append(views, viewModel(store, m, &m.Models[i]))
 			}
 		}
+	}
+	return views, nil
+}
+
+func (e *environment) listModels(ctx context.Context) error {
+	views, err := e.viewModels(ctx)
+	if err != nil {
+		return err
 	}
 	if e.json {
 		return e.encode(map[string]any{"data": views})
@@ -128,16 +145,16 @@ func (e *environment) encode(value any) error {
 	return encoder.Encode(value)
 }
 
-func (e *environment) showModel(id string) error {
-	store, catalogue, err := e.openModels()
+func (e *environment) showModel(ctx context.Context, id string) error {
+	views, err := e.viewModels(ctx)
 	if err != nil {
 		return err
 	}
-	m, model, ok := catalogue.Model(id)
-	if !ok {
+	found := slices.IndexFunc(views, func(v modelView) bool { return v.ID == id })
+	if found < 0 {
 		return exitWith(ExitUsage, "there is no model %q; `apibr models list` shows them", id)
 	}
-	v := viewModel(store, m, model)
+	v := views[found]
 	if e.json {
 		return e.encode(v)
 	}
@@ -150,13 +167,13 @@ func (e *environment) showModel(id string) error {
 	}
 	row("model.name", v.Name)
 	row("model.engine", v.Engine)
-	row("model.about", e.lang.pick(device.Text(model.Description)))
+	row("model.about", e.lang.pick(v.description))
 	row("model.languages", strings.Join(v.Languages, ", "))
 	row("model.variants", strings.Join(v.Variants, ", "))
 	row("model.installed", strings.Join(v.Installed, ", "))
 	row("model.size", sizeText(v.SizeBytes))
-	row("model.licence", strings.TrimSpace(model.Licence.Name+"  "+model.Licence.URL))
-	row("model.commercial", yes[model.Licence.Commercial])
+	row("model.licence", strings.TrimSpace(v.Licence.Name+"  "+v.Licence.URL))
+	row("model.commercial", yes[v.Licence.Commercial])
 	row("model.gated", yes[v.Gated])
 	row("model.repositories", strings.Join(v.Repository, ", "))
 	return table.Flush()
@@ -193,6 +210,9 @@ func (e *environment) importModels(cmd *cobra.Command, args []string) error {
 
 // verifyModels reads every file of the named models, or of all, and says which are not what they were.
 func (e *environment) verifyModels(cmd *cobra.Command, args []string) error {
+	if e.asksServer() {
+		return e.verifyOnServer(cmd.Context(), args)
+	}
 	store, _, err := e.openModels()
 	if err != nil {
 		return err
@@ -238,8 +258,11 @@ func removeModel(s *models.Store, id string) error {
 	return nil
 }
 
-func (e *environment) eachModel(work func(store *models.Store, id string) error) func(*cobra.Command, []string) error {
-	return func(_ *cobra.Command, args []string) error {
+func (e *environment) eachModel(what string, work func(store *models.Store, id string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		if e.asksServer() {
+			return e.onServer(cmd.Context(), what, args)
+		}
 		store, _, err := e.openModels()
 		if err != nil {
 			return err

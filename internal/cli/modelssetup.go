@@ -25,7 +25,7 @@ func modelsSetupCommand(e *environment) *cobra.Command {
 Which torch works on a card is found by trying: the first profile whose self-test passes is kept, and the environment that was there
 before stays until then. A second run with nothing changed does nothing.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := e.loadConfig(nil)
+			c, err := e.loadStudioConfig()
 			if err != nil {
 				return err
 			}

@@ -106,6 +106,23 @@ func (e *environment) loadConfig(flags map[string]any) (*config.Config, error) {
 	return c, nil
 }
 
+// loadStudioConfig is loadConfig with the settings of the studio that runs on the data directory, if one does: what its models are is asked
+// of it and not of this command's own configuration.
+func (e *environment) loadStudioConfig() (*config.Config, error) {
+	c, err := e.loadConfig(nil)
+	if err != nil {
+		return nil, err
+	}
+	if running := config.Running(c.DataDir); running != nil {
+		running["data_dir"] = c.DataDir
+		c, err = config.Load(config.Options{File: e.configFile, Flags: running}) // its warnings have been told
+	}
+	if err != nil {
+		return nil, &exitError{ExitUsage, err}
+	}
+	return c, nil
+}
+
 // connect gives the studio that the global flags name, else the one of this computer's configuration.
 func (e *environment) connect() (*studio, error) {
 	target := e.connection

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"image/png"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -119,7 +120,8 @@ func TestDamagedModelFiles(t *testing.T) {
 	job := s.finished(s.accepted(s.post("/api/v1/image/generate", object{"prompt": "a house", "model": "sd3.5-large", "quality": "final", "width": 256, "height": 256})).str("id"))
 	require.Equal(t, "failed", job.str("status"))
 	detail := job.obj("error").str("detail")
-	require.Contains(t, detail, "install the model again")
+	require.Contains(t, detail, "the transformer of the model sd3.5-large, has another size")
+	require.Contains(t, detail, "`apibr models install sd3.5-large`")
 	require.NotContains(t, detail, s.dir, "no path of the server")
 
 	var stdout, stderr logBuffer
@@ -129,7 +131,56 @@ func TestDamagedModelFiles(t *testing.T) {
 	require.NoError(t, os.RemoveAll(filepath.Join(s.dir, "models", "flux-dev", "base", "vae")))
 	job = s.finished(s.accepted(s.post("/api/v1/image/generate", object{"prompt": "a house", "model": "flux-dev", "quality": "final", "width": 256, "height": 256})).str("id"))
 	require.Equal(t, "failed", job.str("status"))
-	require.Contains(t, job.obj("error").str("detail"), "install the model again")
+	require.Contains(t, job.obj("error").str("detail"), "the base of the model flux-dev, is gone")
+
+	// One byte that changed after the installation, its time set back, is not computed with.
+	weights, err = filepath.Glob(filepath.Join(s.dir, "models", "realesrgan-x2", "*.pth"))
+	require.NoError(t, err)
+	require.Len(t, weights, 1)
+	content, err := os.ReadFile(weights[0])
+	require.NoError(t, err)
+	info, err := os.Stat(weights[0])
+	require.NoError(t, err)
+	content[len(content)/2] ^= 1
+	require.NoError(t, os.WriteFile(weights[0], content, 0o600))
+	require.NoError(t, os.Chtimes(weights[0], info.ModTime(), info.ModTime()))
+	job = s.finished(s.accepted(s.postForm("/api/v1/image/upscale", map[string]string{"scale": "2", "quality": "final", "image": "@" + portrait})).str("id"))
+	require.Equal(t, "failed", job.str("status"))
+	require.Contains(t, job.obj("error").str("detail"), "has changed since it was installed")
+}
+
+// The commands that look after models work on those of the studio that runs, however it was configured.
+func TestModelsAreAskedOfTheRunningStudio(t *testing.T) {
+	elsewhere := filepath.Join(t.TempDir(), "elsewhere")
+	s := startStudio(t, withConfig("models: {cache_dir: "+elsewhere+"}\n"))
+	tiny := filepath.Join(tinytest.Dir(t), "realesrgan-x2")
+	local := func(args ...string) string { // knows the data directory only
+		cmd := exec.Command(apibr, args...)
+		cmd.Env = append(os.Environ(), "APIBR_DATA_DIR="+s.dir, "APIBR_LANG=en")
+		out, err := cmd.CombinedOutput()
+		require.NoError(t, err, "%s", out)
+		return string(out)
+	}
+	local("models", "import", tiny)
+	require.DirExists(t, filepath.Join(elsewhere, "realesrgan-x2"))
+	require.NoDirExists(t, filepath.Join(s.dir, "models", "realesrgan-x2"))
+	require.Contains(t, local("models", "verify"), "✓ realesrgan-x2")
+
+	// A studio that is named answers for itself.
+	foreign := func(args ...string) string {
+		cmd := exec.Command(apibr, args...)
+		cmd.Env = append(os.Environ(), "APIBR_DATA_DIR="+t.TempDir(), "APIBR_LANG=en", "APIBR_SERVER=http://"+s.addr, "APIBR_TOKEN="+s.token)
+		out, err := cmd.Output()
+		require.NoError(t, err)
+		return string(out)
+	}
+	require.Regexp(t, `realesrgan-x2 +upscale +\S`, foreign("models", "list"))
+	require.Contains(t, foreign("models", "verify"), "✓ realesrgan-x2")
+	foreign("models", "pin", "realesrgan-x2")
+	require.Regexp(t, `realesrgan-x2 +upscale +\S+ \*`, local("models", "list"))
+	require.Contains(t, foreign("models", "show", "realesrgan-x2"), "BSD")
+	foreign("models", "remove", "realesrgan-x2")
+	require.NoDirExists(t, filepath.Join(elsewhere, "realesrgan-x2"))
 }
 
 // Two models that do not fit together are wanted in turns: each makes room for the other, its memory comes back, and the studio does
