@@ -12,10 +12,12 @@ import (
 	"unicode/utf8"
 )
 
-// Everything that a process says passes through this file before it goes anywhere: a database refuses NUL and numbers without bounds, a
-// terminal obeys control characters, and a page shows what stands after a bidirectional override backwards.
+// Everything that a process says passes through this file before it goes anywhere: a database refuses NUL and numbers
+// without bounds, a terminal obeys control characters, and a page shows what stands after a bidirectional override
+// backwards.
 
-// cleanText returns text as valid UTF-8 without control and bidirectional characters, cut to most characters. Line ends and tabs stay.
+// cleanText returns text as valid UTF-8 without control and bidirectional characters, cut to most characters. Line ends
+// and tabs stay.
 func cleanText(text string, most int) string {
 	// The longest character has four bytes; what is past that is not looked at.
 	if len(text) > most*utf8.UTFMax {
@@ -81,7 +83,8 @@ var (
 	errJSONDepth = errors.New("nested too deep")
 )
 
-// object cleans the texts and keys of a decoded JSON object, in place of which it returns another. It fails when the budget is used up.
+// object cleans the texts and keys of a decoded JSON object, in place of which it returns another. It fails when the
+// budget is used up.
 func (b *jsonBudget) object(fields map[string]any) (map[string]any, error) {
 	cleaned, err := b.value(fields, b.depth)
 	if err != nil || cleaned == nil {
@@ -160,8 +163,8 @@ func (b *jsonBudget) number(number json.Number) (any, error) {
 	return float, nil
 }
 
-// JSON reads one JSON value that a process wrote into a file and returns it as a database can hold it. most is its size in bytes.
-// The error may be shown to users.
+// JSON reads one JSON value that a process wrote into a file and returns it as a database can hold it. most is its size
+// in bytes. The error may be shown to users.
 func (l *Limits) JSON(raw []byte, most int) ([]byte, error) {
 	if len(raw) > most {
 		return nil, fmt.Errorf("it has more than %d bytes", most)

@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// The parameters of the frames that a process sends; sidecar-protocol.md is the authority. Each knows how it is cleaned: nothing of them
-// is used before decode has done that.
+// The parameters of the frames that a process sends; sidecar-protocol.md is the authority. Each knows how it is
+// cleaned: nothing of them is used before decode has done that.
 
 // inbound is what a frame holds. clean brings it to what may be shown and stored, or says what of it is past a limit.
 type inbound interface {

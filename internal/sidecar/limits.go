@@ -1,7 +1,7 @@
 package sidecar
 
-// Limits bound what one process may send. What is past a limit of number or size ends the run with a protocol error that names the limit;
-// texts are shortened instead. Zero values take the defaults.
+// Limits bound what one process may send. What is past a limit of number or size ends the run with a protocol error
+// that names the limit; texts are shortened instead. Zero values take the defaults.
 type Limits struct {
 	// Outputs of one run. Default 64.
 	Outputs int
@@ -12,15 +12,15 @@ type Limits struct {
 	// PhaseChanges is how often one run may go from one phase to another. Default 500.
 	PhaseChanges int
 
-	// UndeclaredPhases is how many names of phases that the engine's manifest does not have one run may use. All of them are told as the
-	// phase "other". Default 16.
+	// UndeclaredPhases is how many names of phases that the engine's manifest does not have one run may use. All of
+	// them are told as the phase "other". Default 16.
 	UndeclaredPhases int
 
 	// LogMessages of one run, unknown notifications included. Default 10,000.
 	LogMessages int
 
-	// LogLines is how many lines of one process, frames and stderr apart, go to the studio's log in a second; the number of those left
-	// out is logged. Default 200.
+	// LogLines is how many lines of one process, frames and stderr apart, go to the studio's log in a second; the
+	// number of those left out is logged. Default 200.
 	LogLines int
 
 	// Text is the longest message for a user, in characters; the rest is cut off. Default 2,000.
@@ -61,7 +61,8 @@ const (
 	// longestPath that a sidecar may name, in bytes; the system's own limit of one element is 255.
 	longestPath = 1024
 
-	// mostBytes of memory that a process can hold. A larger number is a mistake and must not reach the plans of later jobs.
+	// mostBytes of memory that a process can hold. A larger number is a mistake and must not reach the plans of later
+	// jobs.
 	mostBytes = 1 << 46
 
 	// mostSteps is the largest whole number that survives JSON everywhere.
