@@ -299,3 +299,30 @@ im = Image.effect_mandelbrot((64, 48), (-2, -1.5, 1, 1.5), 60).convert("RGB"); i
 	_, err = p.Probe(context.Background(), write(t, "a.png", broken))
 	require.ErrorIs(t, err, ErrCorrupt)
 }
+
+// A picture keeps its colour profile as long as its pixels are those that were sent, and loses it with them: numbers of one
+// colour space under the profile of another would show wrong colours.
+func TestAProfileStaysWithTheNumbersThatItDescribes(t *testing.T) {
+	t.Parallel()
+	p := newProcessor(t, Limits{})
+	profile := []byte(jpegICCHead)
+	for _, name := range []string{"cmyk_with_profile.jpg", "display_p3.jpg"} {
+		src := "../../pyworkers/tests/cases/" + name
+		require.Contains(t, string(read(t, src)), string(profile))
+		shown := decode(t, src).Bounds()
+		info := takenIn(t, p, src)
+		require.Equal(t, []int{shown.Dx(), shown.Dy()}, []int{info.Width, info.Height})
+		kept := filepath.Join(t.TempDir(), "kept.jpg")
+		require.NoError(t, p.Clean(context.Background(), src, kept))
+		require.Equal(t, bytes.Count(read(t, src), profile), bytes.Count(read(t, kept), profile), "every part of the profile")
+		for _, format := range []string{"jpg", "png", "webp"} {
+			made := filepath.Join(t.TempDir(), "made."+format)
+			require.NoError(t, p.Transcode(context.Background(), src, made, format))
+			content := string(read(t, made))
+			for _, mark := range []string{jpegICCHead, "iCCP", "ICCP", "Adobe\x00"} {
+				require.NotContains(t, content, mark, format)
+			}
+			require.Equal(t, shown.Size(), decode(t, made).Bounds().Size())
+		}
+	}
+}
