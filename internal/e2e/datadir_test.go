@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -56,7 +57,11 @@ func TestDataDirectoryIsClosedToOthers(t *testing.T) {
 			s.env = []string{"APIBR_LANG=" + language}
 			s.log = &logBuffer{}
 			s.launch()
-			<-s.done
+			select {
+			case <-s.done:
+			case <-time.After(patience):
+				t.Fatal("the studio started in a directory that it cannot trust")
+			}
 			require.Equal(t, 1, s.cmd.ProcessState.ExitCode())
 			require.Contains(t, s.log.String(), says)
 		}
