@@ -13,7 +13,7 @@ import (
 // fillHistory makes the database of a studio that was used for years: a million finished jobs, 100,000 queued ones, and what comes with
 // them. One owner has most of it, one has three open jobs and a thousand finished ones. Constraints are not checked and indexes are made
 // at the end, which takes a fraction of the time.
-func fillHistory(t *testing.T, conn *pgx.Conn) {
+func fillHistory(t testing.TB, conn *pgx.Conn) {
 	t.Helper()
 	for _, sql := range append(append([]string{
 		"set session_replication_role = replica", "set work_mem = '64MB'", "set maintenance_work_mem = '256MB'", "set synchronous_commit = off", saveIndexesSQL,
