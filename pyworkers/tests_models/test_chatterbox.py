@@ -761,15 +761,20 @@ def test_recordings_that_are_handled(brazilian: Engine, speech: tuple[np.ndarray
     telephone = resample_poly(samples, 8000, rate).astype(np.float32)
     studio = np.stack([resample_poly(samples, 96000, rate)] * 2, axis=1).astype(np.float32)
     clipped = np.clip(samples * 0.99 / np.quantile(np.abs(samples), 0.99), -0.99, 0.99)
+    quiet = (samples * 10 ** ((-45.0 - loudness.loudness(samples, rate)) / 20)).astype(np.float32)
     for name, given, own, expected in (
         ("telephone", telephone, 8000, {"narrow_sample"}),
         ("studio", studio, 96000, set()),
         ("clipped", clipped, rate, {"clipped_sample"}),
+        ("quiet", quiet, rate, {"quiet_sample"}),
     ):
         voice, result = clone(brazilian, tmp_path / name, given, own, recommended_seconds=1)
         assert expected <= codes(result), name
         assert ("narrow_sample" in codes(result)) == (name == "telephone")
+        assert ("quiet_sample" in codes(result)) == (name == "quiet")
         assert voice["speech_seconds"] >= 3.0
+        heard = voices._unflac(base64.b64decode(voice["reference"]["flac"]))
+        assert loudness.loudness(np.asarray(heard, np.float32), 24000) > -36.0, "the model hears it as loud as others"
 
 
 def test_the_best_ten_seconds_of_ten_minutes(brazilian: Engine, speech: tuple[np.ndarray, int], tmp_path: Path) -> None:
