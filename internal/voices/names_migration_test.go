@@ -15,7 +15,7 @@ func TestNamesOfBeforeAreCleaned(t *testing.T) {
 	s, pool, ctx := setUp(t)
 	joao := add(t, pool, localAdmin, "Joa\u0303o\u202e")
 	first, second := add(t, pool, localAdmin, "A\r\nB"), add(t, pool, localAdmin, "A  B")
-	text, err := fs.ReadFile(migrations.FS, "00008_names_nfc.sql")
+	text, err := fs.ReadFile(migrations.FS, "00006_names_nfc.sql")
 	require.NoError(t, err)
 	up, _, _ := strings.Cut(string(text), "-- +goose Down")
 	conn, err := pool.Acquire(ctx)
