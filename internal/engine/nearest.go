@@ -10,7 +10,7 @@ import (
 func Nearest(name string, known []string) string {
 	best, bestCost := "", len(name)/3+1
 	for _, candidate := range known {
-		cost := distance(strings.ToLower(name), strings.ToLower(candidate))
+		cost := Distance([]rune(strings.ToLower(name)), []rune(strings.ToLower(candidate)))
 		if cost <= bestCost && (best == "" || cost < bestCost) {
 			best, bestCost = candidate, cost
 		}
@@ -18,8 +18,8 @@ func Nearest(name string, known []string) string {
 	return best
 }
 
-// distance is Levenshtein's, over bytes: names are ASCII.
-func distance(a, b string) int {
+// Distance is Levenshtein's: how many letters of a must be changed, added or left out to make it b.
+func Distance(a, b []rune) int {
 	row := make([]int, len(b)+1)
 	for j := range row {
 		row[j] = j

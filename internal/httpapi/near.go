@@ -5,6 +5,8 @@ import (
 	"unicode"
 
 	"golang.org/x/text/unicode/norm"
+
+	"github.com/apibr/studio/internal/engine"
 )
 
 // meant are words that callers write for words of ours. All are folded.
@@ -42,7 +44,7 @@ func closest(text string, known []string) string {
 			rank = 1<<16 + len(folded)
 		default:
 			a, b := []rune(wanted), []rune(folded)
-			if cost := letters(a, b); cost <= max(len(a)/3, 1) && cost < len(b) {
+			if cost := engine.Distance(a, b); cost <= max(len(a)/3, 1) && cost < len(b) {
 				rank = 1<<15 - cost
 			}
 		}
@@ -65,25 +67,4 @@ func fold(text string) string {
 		}
 	}
 	return out.String()
-}
-
-// letters is Levenshtein's distance.
-func letters(a, b []rune) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		diagonal := row[0]
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			cost := diagonal
-			if a[i-1] != b[j-1] {
-				cost++
-			}
-			diagonal = row[j]
-			row[j] = min(cost, row[j]+1, row[j-1]+1)
-		}
-	}
-	return row[len(b)]
 }
