@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Every test, linter and drift check. `scripts/test.sh lint` runs the linters only. Stops at the first step that fails.
+# Every test, linter and drift check. `scripts/test.sh lint` runs the linters only. Stops at the first step that fails; the Python tests run
+# beside the Go tests and are told of last.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$root"
@@ -35,8 +36,20 @@ drift() {
 lint
 [ "${1:-}" = lint ] && exit 0
 step "contract drift" drift
-step "python tests" python -m pytest -q
-step "python tests of the models" models -m pytest -q tests_models
-step "go tests" go test -race -timeout 20m ./...
+# The Python tests keep one core busy and so do most of Go's: side by side they take little longer than the longer of the two.
+log="$root/.cache/python-tests.log"
+python_tests() { python -m pytest -q && models -m pytest -q tests_models; }
+mkdir -p "$root/.cache"
+set -m # a process group of its own, so that all of it can be ended
+python_tests >"$log" 2>&1 </dev/null &
+beside=$!
+set +m
+trap 'kill -- "-$beside" 2>/dev/null || true' EXIT
+step "go tests (the Python tests run beside them)" go test -race -timeout 30m ./...
 step "browser tests" node web/e2e/run.mjs
+say "python tests"
+wait "$beside" && passed=true || passed=false
+trap - EXIT
+cat "$log"
+$passed || die "this step failed: python tests"
 say "everything passed"
