@@ -30,7 +30,7 @@ const readyVoiceSQL = `
 
 const historySQL = `
 	insert into run_history (node_id, type, engine, model, units, run_seconds, load_seconds, peak_ram, peak_vram)
-	values ($1, $2, $3, $4, $5, $6, $7, nullif($8, 0), nullif($9, 0))`
+	values ($1, $2, $3, $4, $5, $6, $7, nullif($8::bigint, 0), nullif($9::bigint, 0))`
 
 const dropProgressSQL = `delete from job_progress where job_id = $1`
 

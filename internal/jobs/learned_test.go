@@ -48,6 +48,17 @@ func TestPeaksForgetAnOutlierAndKeepARealPeak(t *testing.T) {
 	require.Equal(t, Peak{5, 5}, peaks[key], "what is too old does not count")
 }
 
+// A model's memory is counted in bytes, and two gigabytes of them are past a 32-bit number.
+func TestARunThatNeededManyGigabytesIsRecorded(t *testing.T) {
+	b := newBench(t)
+	c := b.claim(b.submit(speech()).ID)
+	const ram, vram = int64(20) << 30, int64(10) << 30
+	done, err := b.Finish(b.ctx, c.ID, c.Fence, Result{Metrics: Metrics{PeakRAMBytes: ram, PeakVRAMBytes: vram}})
+	require.NoError(t, err)
+	require.Equal(t, Completed, done.Status)
+	require.Equal(t, 1, b.count(`select count(*) from run_history where peak_ram = $1 and peak_vram = $2`, ram, vram))
+}
+
 // A step that stood still once does not keep hangs from being seen for ever.
 func TestLongestStepsForgetAnOutlier(t *testing.T) {
 	b := newBench(t)
