@@ -41,6 +41,18 @@ func decodeText(content []byte) (string, error) {
 	return fromWindows1252(content)
 }
 
+// inUTF8 is an argument of the command line as it is sent: a terminal may write in another encoding than UTF-8. name says which argument it is.
+func (l language) inUTF8(name, argument string) (string, error) {
+	if utf8.ValidString(argument) {
+		return argument, nil
+	}
+	text, err := decodeText([]byte(argument))
+	if err != nil {
+		return "", exitWith(ExitUsage, "%s", l.text(err.Error(), name, maxText>>20))
+	}
+	return text, nil
+}
+
 // looksLikeUTF16 without a mark: of western text every second byte, from that one on, is nearly always zero and the others never are.
 func looksLikeUTF16(content []byte, zeros int) bool {
 	if len(content) < 4 || len(content)%2 != 0 {

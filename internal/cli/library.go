@@ -64,7 +64,11 @@ func voicesCommand(e *environment) *cobra.Command {
 		&cobra.Command{Use: "list", Short: "List voices", Args: cobra.NoArgs, RunE: listing},
 		&cobra.Command{Use: "rename ID NAME", Short: "Rename a voice", Args: cobra.ExactArgs(2),
 			RunE: withStudio(e, func(cmd *cobra.Command, s *studio, args []string) error {
-				response, err := s.client.UpdateVoiceWithBody(cmd.Context(), args[0], applicationJSON, jsonBody(map[string]any{"name": args[1]}))
+				name, err := s.lang.inUTF8("NAME", args[1])
+				if err != nil {
+					return err
+				}
+				response, err := s.client.UpdateVoiceWithBody(cmd.Context(), args[0], applicationJSON, jsonBody(map[string]any{"name": name}))
 				return e.done(s, response, err)
 			})},
 		&cobra.Command{Use: "delete ID", Short: "Delete a voice", Args: cobra.ExactArgs(1),
@@ -96,7 +100,11 @@ func projectsCommand(e *environment) *cobra.Command {
 			var made struct {
 				ID string `json:"id"`
 			}
-			response, err := s.client.CreateProjectWithBody(cmd.Context(), nil, applicationJSON, jsonBody(map[string]any{"name": args[0], "type": kind}))
+			name, err := s.lang.inUTF8("NAME", args[0])
+			if err != nil {
+				return err
+			}
+			response, err := s.client.CreateProjectWithBody(cmd.Context(), nil, applicationJSON, jsonBody(map[string]any{"name": name, "type": kind}))
 			if err := s.do(response, err, &made); err != nil {
 				return err
 			}
@@ -127,7 +135,7 @@ func assetsCommand(e *environment) *cobra.Command {
 		RunE: withStudio(e, func(cmd *cobra.Command, s *studio, args []string) error {
 			r := newRequest()
 			r.files["file"] = args[0]
-			contentType, body, err := r.body()
+			contentType, body, err := r.body(s.lang)
 			if err != nil {
 				return err
 			}
@@ -183,7 +191,11 @@ func keysCommand(e *environment) *cobra.Command {
 	create := &cobra.Command{Use: "create NAME", Short: "Create an API key and print it", Args: cobra.ExactArgs(1),
 		RunE: withStudio(e, func(cmd *cobra.Command, s *studio, args []string) error {
 			var made key
-			response, err := s.client.CreateKeyWithBody(cmd.Context(), nil, applicationJSON, jsonBody(map[string]any{"name": args[0], "scopes": scopes}))
+			name, err := s.lang.inUTF8("NAME", args[0])
+			if err != nil {
+				return err
+			}
+			response, err := s.client.CreateKeyWithBody(cmd.Context(), nil, applicationJSON, jsonBody(map[string]any{"name": name, "scopes": scopes}))
 			if err := s.do(response, err, &made); err != nil {
 				return err
 			}

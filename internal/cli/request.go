@@ -71,7 +71,14 @@ func looksLikeReference(value string) bool {
 }
 
 // body gives the content type and a stream of the body. Files are read while they are sent, never held in memory.
-func (r *request) body() (contentType string, body io.ReadCloser, err error) {
+func (r *request) body(lang language) (contentType string, body io.ReadCloser, err error) {
+	for name, value := range r.fields {
+		if text, ok := value.(string); ok {
+			if r.fields[name], err = lang.inUTF8(name, text); err != nil {
+				return "", nil, err
+			}
+		}
+	}
 	if len(r.files) == 0 {
 		encoded, err := json.Marshal(r.fields)
 		if err != nil {
@@ -121,7 +128,7 @@ func writeFile(form *multipart.Writer, name, path string) error {
 	}
 	defer file.Close()
 	header := textproto.MIMEHeader{}
-	header.Set("Content-Disposition", multipart.FileContentDisposition(name, filepath.Base(path)))
+	header.Set("Content-Disposition", multipart.FileContentDisposition(name, strings.ToValidUTF8(filepath.Base(path), "_")))
 	header.Set("Content-Type", "application/octet-stream")
 	part, err := form.CreatePart(header)
 	if err != nil {

@@ -159,7 +159,7 @@ type submitCall func(ctx context.Context, contentType string, body io.Reader, ed
 
 // submit sends a request that makes a job. One key names it, so that sending it again makes no second job.
 func (s *studio) submit(ctx context.Context, call submitCall, r *request) (*job, error) {
-	contentType, body, err := r.body()
+	contentType, body, err := r.body(s.lang)
 	if err != nil {
 		return nil, err
 	}

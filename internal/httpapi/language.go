@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"fmt"
+	"html"
 	"regexp"
 	"slices"
 	"strings"
@@ -112,11 +113,12 @@ func nearLanguage(wanted string, spoken []string) string {
 	return ""
 }
 
-var tags = regexp.MustCompile(`<[^<>]*>`)
+// unspoken is markup of which no voice says anything: comments, tags and the addresses of links.
+var unspoken = regexp.MustCompile(`<!--[\s\S]*?-->|<[!?][A-Za-z][^<>]*>|</?[A-Za-z][\w:.-]*(?:\s[^<>]*)?/?>|\]\((?:[^()\s]*)(?:\s+"[^"]*")?\)`)
 
 // speakable refuses a text without a letter or digit outside of markup: a voice would have nothing to say.
 func speakable(field, text string) error {
-	words := strings.IndexFunc(tags.ReplaceAllString(text, " "), func(r rune) bool { return unicode.IsLetter(r) || unicode.IsNumber(r) }) >= 0
+	words := strings.IndexFunc(unspoken.ReplaceAllString(html.UnescapeString(text), " "), func(r rune) bool { return unicode.IsLetter(r) || unicode.IsNumber(r) }) >= 0
 	if text == "" || words {
 		return nil
 	}

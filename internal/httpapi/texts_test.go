@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"bytes"
+	"fmt"
 	"mime/multipart"
 	"net/http"
 	"net/textproto"
@@ -94,7 +95,7 @@ func TestNamesAreOneVisibleLineInNFC(t *testing.T) {
 func TestATextWithoutWordsIsRefused(t *testing.T) {
 	b := newBench(t)
 	portrait, voice := b.upload("p.png", picture(32)), b.builtin.String()
-	for _, text := range []string{"😀", "...", "…", "?!", "— — —", "<break time='1s'/>", "👩\u200d💻 🎉", "\u200b", "***", "<speak> </speak>"} {
+	for _, text := range []string{"😀", "...", "…", "?!", "— — —", "<break time='1s'/>", "👩\u200d💻 🎉", "\u200b", "***", "<speak> </speak>", "&nbsp;", "&#8203;&mdash;", "&lt;br&gt;", "[](https://a.com/b)", "![](https://a.com/b.png)", "<!-- nota -->"} {
 		for path, body := range map[string]object{speechPath: {"text": text, "voice_id": voice}, avatarPath: {"script": text, "voice_id": voice, "image": portrait}} {
 			a := b.send("POST", path, body)
 			require.Equal(t, http.StatusUnprocessableEntity, a.status, "%q", text)
@@ -104,7 +105,16 @@ func TestATextWithoutWordsIsRefused(t *testing.T) {
 	}
 	p := b.send("POST", speechPath, object{"voice_id": voice, "lines": []any{object{"text": "Olá"}, object{"text": "😀"}}}).json(t)
 	require.Equal(t, "/lines/1/text", member(p, "errors.0.pointer"))
-	for _, text := range []string{"😀 Olá", "5", "李", "Ω!", "<b>Oi</b>", "½", "1️⃣"} {
+	for _, text := range []string{"😀 Olá", "5", "李", "Ω!", "<b>Oi</b>", "½", "1️⃣", "&eacute;", "[link](https://a.com)", "https://a.com", "<https://a.com>", "a &lt; b"} {
 		require.Equal(t, 202, b.send("POST", speechPath, object{"text": text, "voice_id": voice}).status, "%q", text)
+	}
+}
+
+// A length is compared as it is told: containers say a few milliseconds more or less than what plays.
+func TestASampleThatIsToldAsTheShortestIsNoShorter(t *testing.T) {
+	b := newBench(t)
+	for seconds, status := range map[float64]int{2.987: http.StatusAccepted, 2.94: http.StatusUnprocessableEntity} {
+		a := b.send("POST", clonePath, object{"name": fmt.Sprint(seconds), "audio": b.upload("v.wav", wav(seconds))})
+		require.Equal(t, status, a.status, "%g s: %s", seconds, a.body)
 	}
 }

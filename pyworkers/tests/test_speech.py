@@ -364,6 +364,9 @@ def test_short_sample_is_a_warning_and_shorter_an_error(tmp_path: Path) -> None:
         clone(tmp_path / "b", cut(tmp_path / "two.wav", 2.0))
     assert refused.value.field == "audio"
     clone(tmp_path / "c", tmp_path / "two.wav", min_seconds=1.0)
+    clone(tmp_path / "d", cut(tmp_path / "just.wav", 2.987))
+    with pytest.raises(InvalidInputError, match=r"2\.9 s"):
+        clone(tmp_path / "e", cut(tmp_path / "less.wav", 2.94))
 
 
 def test_clipped_noisy_and_silent_samples(tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ def judge(samples: Samples, rate: int, own_rate: Samples, *, least: float, recom
             "nobody is heard speaking in the sample: check the microphone and record again", field="audio"
         )
     speech = float(active.sum()) * _FRAME
-    if speech < least:
+    if speech < least and round(speech, 1) < least:  # compared as it is told
         raise InvalidInputError(
             f"the sample has {speech:.1f} s of speech; the least is {least:g} s: "
             f"record {recommended:g} s or more of clear speech",

@@ -26,7 +26,10 @@ from apibr_worker.media import Samples, write_wav
 _PREVIEW_SECONDS = 0.5
 _PREVIEW_SIDE = 320
 _NO_FACE = "no face was found in the picture: send a portrait that looks towards the camera"
-_UNSURE = "the face in the picture does not stand upright and is not clear enough: turn the picture upright"
+_UNSURE = (
+    "the face in the picture is not clear enough or does not stand upright: "
+    "send a larger one, or turn the picture upright"
+)
 _LEANING = math.radians(30)
 """From here on the user is told that an upright picture looks better."""
 

@@ -41,7 +41,7 @@ class Engine:
         recommended = float(context.params.get("recommended_seconds", 15.0))
         least = float(context.params.get("min_seconds", 3.0))
         seconds = samples.size / RATE
-        if seconds < least:
+        if seconds < least and round(seconds, 1) < least:  # compared as it is told
             raise InvalidInputError(
                 f"the sample is {seconds:.1f} s long; the shortest is {least:g} s: "
                 f"record {recommended:g} s or more of clear speech",
