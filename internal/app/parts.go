@@ -135,7 +135,7 @@ func (a *App) nodeConfig() jobs.NodeConfig {
 }
 
 func sidecarLimits(l config.SidecarLimits) sidecar.Limits {
-	return sidecar.Limits{Outputs: l.Outputs, Segments: l.Segments, PhaseChanges: l.PhaseChanges, UndeclaredPhases: l.UndeclaredPhases,
+	return sidecar.Limits{Outputs: l.Outputs, OutputBytes: int64(l.OutputBytes), Segments: l.Segments, PhaseChanges: l.PhaseChanges, UndeclaredPhases: l.UndeclaredPhases,
 		LogMessages: l.LogMessages, LogLines: l.LogLines, Text: l.Text, Metadata: int(l.Metadata), Values: l.Values, Depth: l.Depth, Warnings: l.Warnings}
 }
 

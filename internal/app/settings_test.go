@@ -168,6 +168,7 @@ var settings = map[string]setting{
 		func(_ *testing.T, a *App) any { return a.runnerConfig().MaxShortages }},
 
 	"supervisor.limits.outputs":           {"supervisor: {limits: {outputs: 3}}", limits},
+	"supervisor.limits.output_bytes":      {"supervisor: {limits: {output_bytes: 3}}", limits},
 	"supervisor.limits.segments":          {"supervisor: {limits: {segments: 3}}", limits},
 	"supervisor.limits.phase_changes":     {"supervisor: {limits: {phase_changes: 3}}", limits},
 	"supervisor.limits.undeclared_phases": {"supervisor: {limits: {undeclared_phases: 3}}", limits},

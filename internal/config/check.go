@@ -103,7 +103,7 @@ func (c *Config) checkPositive(require func(ok bool, format string, args ...any)
 	}
 	l := s.Limits
 	for key, value := range map[string]int{
-		"outputs": l.Outputs, "segments": l.Segments, "phase_changes": l.PhaseChanges, "undeclared_phases": l.UndeclaredPhases,
+		"outputs": l.Outputs, "output_bytes": int(l.OutputBytes), "segments": l.Segments, "phase_changes": l.PhaseChanges, "undeclared_phases": l.UndeclaredPhases,
 		"log_messages": l.LogMessages, "log_lines": l.LogLines, "text": l.Text, "metadata": int(l.Metadata), "values": l.Values, "depth": l.Depth,
 		"warnings": l.Warnings,
 	} {

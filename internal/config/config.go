@@ -188,6 +188,7 @@ type Supervisor struct {
 // SidecarLimits bound what an engine's process may send; sidecar.Limits says what each is.
 type SidecarLimits struct {
 	Outputs          int  `koanf:"outputs"`           // default 64
+	OutputBytes      Size `koanf:"output_bytes"`      // default 16GiB
 	Segments         int  `koanf:"segments"`          // default 10000
 	PhaseChanges     int  `koanf:"phase_changes"`     // default 500
 	UndeclaredPhases int  `koanf:"undeclared_phases"` // default 16
@@ -281,7 +282,7 @@ func Default() *Config {
 		Database: Database{PoolMode: "auto", MaxConnections: 20, RootMode: "auto"},
 		Supervisor: Supervisor{HangGrace: 10 * time.Minute, CancelGrace: 2 * time.Second, TermGrace: 2 * time.Second, Spare: true, MaxSpares: 2, Sandbox: true, SandboxPaths: []string{}, MaxFaults: 3,
 			SoftStop: 20 * time.Second, StopWrites: 10 * time.Second, MaxShortages: 10,
-			Limits: SidecarLimits{Outputs: 64, Segments: 10_000, PhaseChanges: 500, UndeclaredPhases: 16, LogMessages: 10_000, LogLines: 200, Text: 2000,
+			Limits: SidecarLimits{Outputs: 64, OutputBytes: 16 << 30, Segments: 10_000, PhaseChanges: 500, UndeclaredPhases: 16, LogMessages: 10_000, LogLines: 200, Text: 2000,
 				Metadata: 256 << 10, Values: 10_000, Depth: 32, Warnings: 32}},
 		Guard: Guard{MinAvailable: 2 << 30, MinAvailableFraction: 0.06, PressureFull: 15, GTTGrowth: 2 << 30},
 		Media: Media{MaxUploadBytes: 500 << 20, MaxImagePixels: 50e6, MaxImageSide: 16384, MaxVideoPixels: 3840 * 2160, MaxAudioSeconds: 3600, MaxVideoSeconds: 600,

@@ -50,19 +50,19 @@ func (l *Lease) Run(ctx context.Context, req RunRequest, events Events) (*RunRes
 	background := context.Background()
 	defer pr.logs.Store(&background)
 
-	run := &running{dir: req.OutDir, events: events, inbox: newInbox(first), cancel: cancel}
+	run := &running{dir: req.OutDir, events: events, inbox: newInbox(first), cancel: cancel, left: l.pool.cfg.Limits.OutputBytes}
 	out := pr.do(ctx, &call{
 		method: methodRun, params: req.params(l.slot.device), job: req.Job.String(), model: req.history(l.slot.model), events: run.inbox,
 		phases: l.slot.engine.Tasks[req.Task].Phases,
 	}, func() { run.deliver(ctx) })
 	// The last segments may have come with the answer, or right before a crash: the next run shall go on after them.
 	run.deliver(ctx)
-	result, err := l.outcome(req, run, out)
+	result, err := l.outcome(ctx, req, run, out)
 	l.pool.judge(l.slot, err)
 	return result, err
 }
 
-func (l *Lease) outcome(req RunRequest, run *running, out outcome) (*RunResult, error) {
+func (l *Lease) outcome(ctx context.Context, req RunRequest, run *running, out outcome) (*RunResult, error) {
 	pr := l.slot.proc
 	err := out.err
 	if run.err != nil && (err == nil || errors.Is(err, ErrCanceled)) {
@@ -70,7 +70,10 @@ func (l *Lease) outcome(req RunRequest, run *running, out outcome) (*RunResult, 
 	}
 	var result *RunResult
 	if err == nil {
-		result, err = readResult(req.OutDir, out.result, &l.pool.cfg.Limits)
+		result, err = readResult(ctx, req.OutDir, out.result, &l.pool.cfg.Limits)
+		if err != nil && errors.Is(err, ctx.Err()) {
+			err = ErrCanceled
+		}
 	}
 	if err != nil {
 		var said *EngineError
@@ -90,14 +93,15 @@ func (l *Lease) outcome(req RunRequest, run *running, out outcome) (*RunResult, 
 	return result, nil
 }
 
-func readResult(dir string, raw []byte, limits *Limits) (*RunResult, error) {
+func readResult(ctx context.Context, dir string, raw []byte, limits *Limits) (*RunResult, error) {
 	var sent runResult
 	if err := decode(raw, "the result of the run", &sent, limits); err != nil {
 		return nil, err
 	}
 	result := &RunResult{Seed: int64(sent.Seed), Timings: sent.Timings, Metadata: sent.Metadata}
+	left := limits.OutputBytes
 	for _, file := range sent.Outputs {
-		output, err := verify(dir, file)
+		output, err := verify(ctx, dir, file, &left)
 		if err != nil {
 			return nil, err
 		}
@@ -112,6 +116,7 @@ type running struct {
 	events Events
 	inbox  *inbox
 	cancel context.CancelFunc
+	left   int64 // left is how many bytes of segments may still come
 	err    error // err is the first error of a handler or of a segment's check
 }
 
@@ -136,7 +141,7 @@ func (r *running) segment(ctx context.Context, sent segmentParams) {
 	if r.err != nil || ctx.Err() != nil {
 		return
 	}
-	file, err := verify(r.dir, sent.File)
+	file, err := verify(ctx, r.dir, sent.File, &r.left)
 	if err == nil && r.events.Segment != nil {
 		file.Index = sent.Index
 		err = r.events.Segment(ctx, Segment{Index: sent.Index, File: file})

@@ -6,6 +6,10 @@ type Limits struct {
 	// Outputs of one run. Default 64.
 	Outputs int
 
+	// OutputBytes is how large the files of one run may be together, its segments apart from its outputs: each is read to
+	// its end, and a file with holes can claim any size. Default 16 GiB.
+	OutputBytes int64
+
 	// Segments of one job, over all of its runs. Default 10,000.
 	Segments int
 
@@ -41,6 +45,7 @@ type Limits struct {
 
 func (l *Limits) setDefaults() {
 	def(&l.Outputs, 64)
+	def(&l.OutputBytes, 16<<30)
 	def(&l.Segments, 10_000)
 	def(&l.PhaseChanges, 500)
 	def(&l.UndeclaredPhases, 16)

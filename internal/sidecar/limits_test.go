@@ -29,6 +29,8 @@ func TestEachLimitEndsTheRunWithItsName(t *testing.T) {
 		run    sidecartest.RawRun
 	}{
 		{Limits{Outputs: 1}, "limits.outputs", result("$FILES", "{}")},
+		{Limits{OutputBytes: 1}, "limits.output_bytes", result("$FILES", "{}")},
+		{Limits{OutputBytes: 1}, "limits.output_bytes", sidecartest.RawRun{Repeat: 3, Lines: []string{segment}}},
 		{Limits{Segments: 2}, "limits.segments", sidecartest.RawRun{Repeat: 3, Lines: []string{segment}}},
 		{Limits{PhaseChanges: 3}, "limits.phase_changes", sidecartest.RawRun{Repeat: 3, Lines: []string{fmt.Sprintf(progress, "first"), fmt.Sprintf(progress, "second")}}},
 		{Limits{UndeclaredPhases: 2}, `phase "c"`, sidecartest.RawRun{Lines: []string{fmt.Sprintf(progress, "a"), fmt.Sprintf(progress, "b"), fmt.Sprintf(progress, "c")}}},

@@ -1,6 +1,7 @@
 package sidecar
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -14,22 +15,30 @@ import (
 )
 
 // verify checks a file that a sidecar names: a relative path inside dir, no link on the way, a regular file, and size and
-// hash as the bytes on disk have them. What it hands up carries the absolute path.
+// hash as the bytes on disk have them. What it hands up carries the absolute path. A file is read only when it has the size that was
+// announced and *left, the bytes that the run may still have, holds it; *left is less by it then.
 //
 // It fails with an EngineError of ProtocolError whose sentence names the file by its last element only: the rest may be this machine's.
-func verify(dir string, sent fileSent) (File, error) {
+func verify(ctx context.Context, dir string, sent fileSent, left *int64) (File, error) {
 	f, err := openInside(dir, sent.Path)
 	if err != nil {
 		return File{}, err
 	}
 	defer f.Close()
-	hash := sha256.New()
-	size, err := io.Copy(hash, f)
+	info, err := f.Stat()
 	if err != nil {
 		return File{}, fmt.Errorf("sidecar: read an output: %w", err)
 	}
-	if size != sent.Size {
+	if size := info.Size(); size != sent.Size {
 		return File{}, protocolError("output %q has %d bytes where %d were announced", fileName(sent.Path), size, sent.Size)
+	}
+	if *left -= sent.Size; *left < 0 {
+		return File{}, protocolError("with output %q the files of the run are too large, see supervisor.limits.output_bytes", fileName(sent.Path))
+	}
+	hash := sha256.New()
+	size, err := io.Copy(hash, &untilDone{ctx, io.LimitReader(f, sent.Size+1)}) // one byte more tells that it grew
+	if err != nil {
+		return File{}, fmt.Errorf("sidecar: read an output: %w", err)
 	}
 	sum := hex.EncodeToString(hash.Sum(nil))
 	if !strings.EqualFold(sum, sent.SHA256) {
@@ -38,6 +47,19 @@ func verify(dir string, sent fileSent) (File, error) {
 	return File{
 		Name: sent.Name, Path: filepath.Join(dir, sent.Path), MIME: sent.MIME, Size: size, SHA256: sum, Metadata: sent.Metadata,
 	}, nil
+}
+
+// untilDone reads r until ctx ends: a large file takes long, and whoever cancels does not wait for it.
+type untilDone struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (u *untilDone) Read(into []byte) (int, error) {
+	if err := u.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return u.r.Read(into)
 }
 
 // openInside opens dir/name element by element, so that no link, swapped in at any moment, can lead out of dir.
