@@ -113,12 +113,23 @@ func nearLanguage(wanted string, spoken []string) string {
 	return ""
 }
 
-// unspoken is markup of which no voice says anything: comments, tags and the addresses of links.
-var unspoken = regexp.MustCompile(`<!--[\s\S]*?-->|<[!?][A-Za-z][^<>]*>|</?[A-Za-z][\w:.-]*(?:\s[^<>]*)?/?>|\]\((?:[^()\s]*)(?:\s+"[^"]*")?\)`)
+// unspoken is markup of which no voice says anything: comments, scripts, tags, footnotes and the addresses of links. The group is what SSML
+// says instead of what is written.
+var unspoken = regexp.MustCompile(strings.Join([]string{
+	`<!--[\s\S]*?-->`, `<[!?][A-Za-z][^<>]*>`, `(?i:<script\b[^<>]*>[\s\S]*?</script\s*>)`, `(?i:<style\b[^<>]*>[\s\S]*?</style\s*>)`,
+	`(?i:<sub\s+alias\s?=\s?["']([^"'<>]+)["']\s?>)`, `</?[A-Za-z][\w:.-]*(?:\s[^<>]*)?/?>`,
+	`\[\^[^\[\]]*\]`, `(?m:^\s*\[[^\[\]^]+\]:\s*<?(?:https?://|mailto:|www\.|[/#])\S*.*$)`, `\]\([^()\s]*(?:\s+"[^"]*")?\)`,
+}, "|"))
+
+// ringed are letters in circles and squares, which voices read as letters and Unicode takes for signs.
+var ringed = &unicode.RangeTable{
+	R16: []unicode.Range16{{Lo: 0x24b6, Hi: 0x24e9, Stride: 1}},
+	R32: []unicode.Range32{{Lo: 0x1f130, Hi: 0x1f149, Stride: 1}, {Lo: 0x1f150, Hi: 0x1f169, Stride: 1}, {Lo: 0x1f170, Hi: 0x1f189, Stride: 1}},
+}
 
 // speakable refuses a text without a letter or digit outside of markup: a voice would have nothing to say.
 func speakable(field, text string) error {
-	words := strings.IndexFunc(unspoken.ReplaceAllString(html.UnescapeString(text), " "), func(r rune) bool { return unicode.IsLetter(r) || unicode.IsNumber(r) }) >= 0
+	words := strings.IndexFunc(unspoken.ReplaceAllString(html.UnescapeString(text), " $1 "), func(r rune) bool { return unicode.In(r, unicode.L, unicode.N, ringed) }) >= 0
 	if text == "" || words {
 		return nil
 	}

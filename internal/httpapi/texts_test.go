@@ -95,7 +95,8 @@ func TestNamesAreOneVisibleLineInNFC(t *testing.T) {
 func TestATextWithoutWordsIsRefused(t *testing.T) {
 	b := newBench(t)
 	portrait, voice := b.upload("p.png", picture(32)), b.builtin.String()
-	for _, text := range []string{"😀", "...", "…", "?!", "— — —", "<break time='1s'/>", "👩\u200d💻 🎉", "\u200b", "***", "<speak> </speak>", "&nbsp;", "&#8203;&mdash;", "&lt;br&gt;", "[](https://a.com/b)", "![](https://a.com/b.png)", "<!-- nota -->"} {
+	for _, text := range []string{"😀", "...", "…", "?!", "— — —", "<break time='1s'/>", "👩\u200d💻 🎉", "\u200b", "***", "<speak> </speak>", "&nbsp;", "&#8203;&mdash;", "&lt;br&gt;", "[](https://a.com/b)", "![](https://a.com/b.png)", "<!-- nota -->", "[^1]", "[^1]: ", "[a]: https://b.c",
+		"<script>alert(1)</script>", "<STYLE>a{}</style>"} {
 		for path, body := range map[string]object{speechPath: {"text": text, "voice_id": voice}, avatarPath: {"script": text, "voice_id": voice, "image": portrait}} {
 			a := b.send("POST", path, body)
 			require.Equal(t, http.StatusUnprocessableEntity, a.status, "%q", text)
@@ -105,7 +106,8 @@ func TestATextWithoutWordsIsRefused(t *testing.T) {
 	}
 	p := b.send("POST", speechPath, object{"voice_id": voice, "lines": []any{object{"text": "Olá"}, object{"text": "😀"}}}).json(t)
 	require.Equal(t, "/lines/1/text", member(p, "errors.0.pointer"))
-	for _, text := range []string{"😀 Olá", "5", "李", "Ω!", "<b>Oi</b>", "½", "1️⃣", "&eacute;", "[link](https://a.com)", "https://a.com", "<https://a.com>", "a &lt; b"} {
+	for _, text := range []string{"😀 Olá", "5", "李", "Ω!", "<b>Oi</b>", "½", "1️⃣", "&eacute;", "[link](https://a.com)", "https://a.com", "<https://a.com>", "a &lt; b",
+		"Ⓞⓛⓐ", "🅞🅛🅐", "🄾🄻🄰", "<sub alias='Oi'>*</sub>", "Oi[^1]"} {
 		require.Equal(t, 202, b.send("POST", speechPath, object{"text": text, "voice_id": voice}).status, "%q", text)
 	}
 }
