@@ -65,6 +65,7 @@ def test_pauses_look_through_closing_quotes() -> None:
         ("Av. Paulista, 1578 - 3º andar", "Avenida Paulista, mil quinhentos e setenta e oito, terceiro andar"),
         ("Turno 1 - 8h às 12h", "Turno um, oito horas às doze horas"),
         ("Custa R$ 1 mil, pago na C/C.", "Custa mil reais, pago na conta corrente."),
+        ("Ｒ＄ １０, ½ kg", "dez reais, meio quilo"),
         ("Zap: 11999998888", "Zap: onze, nove nove nove nove nove, oito oito oito oito"),
         ("CPF 123.456.789-09 às 14h30", "cê pê efe um dois três, quatro cinco seis, sete oito nove, traço zero nove às"
          " quatorze horas e trinta minutos"),
@@ -86,6 +87,7 @@ _MARKED = [
     ("```sh\nls\n```\n---\nfim", "ls fim"),
     ("# Título\ntexto\n- um\n- Dois\n> três", "Título. texto um. Dois, três"),
     ("|a|b|\n|-|:-:|\n| c | |", "a, b. c"),
+    ("\x1b[1;31mOi\x1b[0m mundo\x1b[K", "Oi mundo"),
     ("- [x] feito\n1. primeiro\n[1]: https://a.com\nnota[^1]", "feito. 1. primeiro nota"),
 ]
 

@@ -106,6 +106,8 @@ _TAG_STEPS: list[_Step] = [
     (re.compile(r"<!\[CDATA\[|\]\]>"), _nothing),
     (re.compile(r"<!--[\s\S]{0,1000}?-->|<[!?][A-Za-z][^<>]{0,300}>"), _nothing),
     (re.compile(r"<(script|style)\b[^<>]{0,200}>[\s\S]{0,2000}?</\1\s{0,9}>", re.IGNORECASE), _nothing),
+    # What a terminal makes colours of.
+    (re.compile(r"\x1b\[[0-9;?]{0,40}[A-Za-z]"), _nothing),
     # What SSML says instead of what is written.
     (re.compile(r"""<sub\s+alias\s?=\s?["']([^"'<>]{1,300})["']\s?>[^<>]{0,300}</sub>""", re.IGNORECASE), _first_group),
     (_TAG, _tag),

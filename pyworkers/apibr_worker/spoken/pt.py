@@ -185,8 +185,14 @@ def _magnitude(match: re.Match[str]) -> str:
 
 
 def _unit(match: re.Match[str]) -> str:
+    number = match.group(1)
     one, many = tables.UNITS[match.group(2)]
-    return f"{match.group(1)} {one if _is_one(match.group(1)) else many}"
+    half = number == "2" and _HALF_BEFORE.search(match.string[max(0, match.start() - 8) : match.start()])
+    return f"{number} {one if half or _is_one(number) else many}"
+
+
+_HALF_BEFORE = re.compile(r"(?<!\d )(?<!\d e )(?<![\d/.,])1/$")
+"""Of 1/2 kg, but not of 1 1/2 kg."""
 
 
 def _height(match: re.Match[str]) -> str:
