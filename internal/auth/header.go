@@ -3,6 +3,7 @@ package auth
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -85,6 +86,8 @@ func malformedDetail(r *http.Request) string {
 		return "the key stands in quotes or brackets: send it alone"
 	case strings.Contains(key, "{{"):
 		return "the header holds an expression that was not evaluated: in n8n, switch the field to Expression"
+	case slices.Contains([]string{"undefined", "null", "NaN", "None", "[object Object]"}, key):
+		return "the header holds what an expression leaves that found no value: look at what it gives"
 	case strings.HasPrefix(key, "eyJ"):
 		return "this version takes API keys only, and this is a JWT" + sendIt
 	case len(words) > 1:

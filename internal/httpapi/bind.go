@@ -118,6 +118,9 @@ func (b *binder) bind(c echo.Context, p auth.Principal) (*fields, error) {
 		raw, err = b.readForm(r.Context(), multipart.NewReader(body, params["boundary"]), p, f, check)
 	case kind == "application/json" || kind == "":
 		raw, err = b.readJSON(r.Context(), body, p, f, check)
+	case kind == "multipart/form-data":
+		return f, newProblem(http.StatusUnsupportedMediaType, "unsupported_media_type", "Unsupported media type",
+			"the header Content-Type names no boundary: leave that header to the client, which writes it for a form by itself")
 	default:
 		return f, ofStatus(http.StatusUnsupportedMediaType)
 	}
@@ -205,7 +208,7 @@ func (b *binder) readForm(ctx context.Context, form *multipart.Reader, p auth.Pr
 	raw, texts := map[string]any{}, int64(0)
 	for parts := 0; ; parts++ {
 		part, err := form.NextPart()
-		if errors.Is(err, io.EOF) {
+		if err == io.EOF { //nolint:errorlint // one that is wrapped says that the form ends before its last boundary
 			return raw, nil
 		}
 		if err != nil && len(check.found) > 0 {

@@ -26,6 +26,8 @@ type checker struct {
 	told map[string]bool
 	// empty are the fields that came without a value, under their canonical names.
 	empty map[string]bool
+	// listed are the objects, by their schemas, whose fields were named: once is enough.
+	listed map[*huma.Schema]bool
 }
 
 // finding is one thing that is wrong. What is said first is what keeps the rest from being understood: names before values.
@@ -42,7 +44,7 @@ const (
 )
 
 func newChecker(registry huma.Registry) *checker {
-	return &checker{registry: registry, told: map[string]bool{}, empty: map[string]bool{}}
+	return &checker{registry: registry, told: map[string]bool{}, empty: map[string]bool{}, listed: map[*huma.Schema]bool{}}
 }
 
 func (c *checker) say(pointer, code, format string, args ...any) {
@@ -166,7 +168,12 @@ func (c *checker) unknown(schema *huma.Schema, name string, value any, at string
 		}
 	}
 	nearest := engine.Nearest(snake, propertyNames(schema))
-	if nearest == "" {
+	switch {
+	case nearest == "" && c.listed[schema]:
+		c.say(pointer, codeUnknown, "%s is not a field of this request", clip(name))
+		return
+	case nearest == "":
+		c.listed[schema] = true
 		c.say(pointer, codeUnknown, "%s is not a field of this request; its fields are %s", clip(name), strings.Join(propertyNames(schema), ", "))
 		return
 	}
@@ -202,6 +209,10 @@ func escape(name string) string { return strings.NewReplacer("~", "~0", "/", "~1
 // value checks one value and returns it as its schema has it; lists and objects are returned under canonical names.
 func (c *checker) value(schema *huma.Schema, value any, at, name string) any {
 	schema = c.resolve(schema)
+	if text, isText := value.(string); isText && leftBehind(schema, text) {
+		c.say(at, codeInvalid, expressionLeft, name, clip(strings.TrimSpace(text)))
+		return value
+	}
 	switch schema.Type {
 	case huma.TypeString:
 		return c.text(schema, value, at, name)
@@ -226,6 +237,19 @@ func (c *checker) value(schema *huma.Schema, value any, at, name string) any {
 		return fields
 	}
 	return value
+}
+
+// leftBehind says whether a text is what an expression of n8n leaves, where no text of the caller's own can be meant.
+func leftBehind(schema *huma.Schema, text string) bool {
+	text = strings.TrimSpace(text)
+	switch schema.Type {
+	case huma.TypeString:
+		return isWord(schema) && schema.Format != formatLine && unfilled(text)
+	case huma.TypeArray, huma.TypeObject:
+		return unfilled(text) && asJSON(text) == nil
+	default:
+		return unfilled(text) && text != "NaN" // which is told as no number
+	}
 }
 
 func (c *checker) text(schema *huma.Schema, value any, at, name string) any {
@@ -319,17 +343,21 @@ func wordsOf(values []any) []string {
 func (c *checker) number(schema *huma.Schema, value any, at, name string) any {
 	number, ok := asNumber(value)
 	text, _ := value.(string)
+	sent := plainNumber(number)
+	if math.Abs(number) >= 1<<53 { // where a float rounds, a sentence holds the digits of the caller
+		sent = clip(strings.TrimSpace(fmt.Sprint(value)))
+	}
 	switch {
 	case !ok && strings.Contains(text, ","):
 		c.say(at, codeInvalid, "%s is %s; write a number with a point before its decimals and no other sign, such as 0.5", name, shown(value))
 	case !ok:
 		c.say(at, codeInvalid, "%s must be a number; %s was sent", name, shown(value))
 	case schema.Type == huma.TypeInteger && number != math.Trunc(number):
-		c.say(at, codeInvalid, "%s is %s; it must be a whole number", name, plainNumber(number))
+		c.say(at, codeInvalid, "%s is %s; it must be a whole number", name, sent)
 	case schema.Minimum != nil && number < *schema.Minimum:
-		c.say(at, codeInvalid, "%s is %s; the least is %s", name, plainNumber(number), plainNumber(*schema.Minimum))
+		c.say(at, codeInvalid, "%s is %s; the least is %s", name, sent, plainNumber(*schema.Minimum))
 	case schema.Maximum != nil && number > *schema.Maximum:
-		c.say(at, codeInvalid, "%s is %s; the most is %s", name, plainNumber(number), plainNumber(*schema.Maximum))
+		c.say(at, codeInvalid, "%s is %s; the most is %s", name, sent, plainNumber(*schema.Maximum))
 	}
 	return number
 }

@@ -41,6 +41,8 @@ func TestEachCauseOfA401SaysWhatToChange(t *testing.T) {
 		{name: "brackets", headers: []string{"X-API-Key", "<" + key + ">"}, says: "quotes or brackets"},
 		{name: "Bearer in X-API-Key", headers: []string{"X-API-Key", "Bearer " + key}, says: "X-API-Key takes the key alone"},
 		{name: "an expression", headers: []string{"Authorization", "Bearer {{ $json.key }}"}, says: "not evaluated"},
+		{name: "an expression that found nothing", headers: []string{"Authorization", "Bearer undefined"}, says: "found no value"},
+		{name: "the same in the other header", headers: []string{"Authorization", "", "X-API-Key", "null"}, says: "found no value"},
 		{name: "a JWT", headers: []string{"Authorization", "Bearer eyJhbGciOiJIUzI1NiJ9.e30.x"}, says: "JWT"},
 		{name: "another service's key", headers: []string{"Authorization", "Bearer sk-1234567890"}, says: "begins with apibr_"},
 		{name: "a blank inside", headers: []string{"Authorization", "Bearer " + key[:20] + " " + key[20:]}, says: "blank inside"},

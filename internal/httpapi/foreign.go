@@ -67,7 +67,7 @@ var foreignSentences = map[string]string{
 	// media
 	"%s is %s; the longest or largest is %s: send less, or raise %s": "%s: %s; o máximo é %s: envie menos, ou aumente %s",
 	"the file is empty": "o arquivo está vazio",
-	"the file is none of the types that are accepted, whatever its name says: %s":                                                        "o arquivo não é de nenhum tipo aceito, diga o nome o que disser: %s",
+	"the file is none of the types that are accepted, whatever its name says: accepted are WAV, MP3, FLAC, Ogg, M4A and WebM audio, PNG, JPEG and WebP pictures, MP4, WebM and MOV video": "o arquivo não é de nenhum tipo aceito, diga o nome o que disser: são aceitos áudio WAV, MP3, FLAC, Ogg, M4A e WebM, imagens PNG, JPEG e WebP, e vídeo MP4, WebM e MOV",
 	"GIF pictures are not accepted: send PNG, JPEG or WebP":                                                                              "imagens GIF não são aceitas: envie PNG, JPEG ou WebP",
 	"HEIC pictures are not accepted: export the photo as JPEG":                                                                           "imagens HEIC não são aceitas: exporte a foto como JPEG",
 	"HEIF pictures are not accepted: export the photo as JPEG":                                                                           "imagens HEIF não são aceitas: exporte a foto como JPEG",

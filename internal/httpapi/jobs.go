@@ -89,6 +89,8 @@ type listJobsInput struct {
 	Parent  string `query:"parent" doc:"Job whose versions to list"`
 	Limit   int    `query:"limit" minimum:"1" maximum:"200" default:"50"`
 	Cursor  string `query:"cursor" doc:"next_cursor of the page before"`
+
+	filter jobs.Filter
 }
 
 var jobStatuses = []string{"queued", "processing", "completed", "failed", "canceled"}
@@ -96,44 +98,49 @@ var jobStatuses = []string{"queued", "processing", "completed", "failed", "cance
 // jobTypes of the contract; some come with later versions.
 var jobTypes = []string{"audio.speech", "audio.clone_voice", "image.generate", "image.edit", "image.upscale", "video.avatar", "video.animate", "studio.content", "media.export", "scrape"}
 
-func (i *listJobsInput) filter() (jobs.Filter, error) {
-	filter := jobs.Filter{Limit: i.Limit, Cursor: i.Cursor}
+// Resolve implements huma.Resolver: what is wrong with several parameters is told at once.
+func (i *listJobsInput) Resolve(huma.Context) (wrong []error) {
+	i.filter = jobs.Filter{Limit: i.Limit, Cursor: i.Cursor}
 	for _, word := range words(i.Status) {
-		status := jobs.Status(word)
-		switch status {
-		case jobs.Queued, jobs.Processing, jobs.Completed, jobs.Failed, jobs.Canceled:
-			filter.Statuses = append(filter.Statuses, status)
-		default:
-			if near := closest(word, jobStatuses); near != "" {
-				return filter, invalid("status", fmt.Sprintf("%q is not a status; did you mean %s? The statuses are %s", clip(word), near, strings.Join(jobStatuses, ", ")))
-			}
-			return filter, invalid("status", fmt.Sprintf("%q is not a status; the statuses are %s", clip(word), strings.Join(jobStatuses, ", ")))
+		if !slices.Contains(jobStatuses, word) {
+			wrong = append(wrong, invalid("status", notAStatus(word)))
 		}
+		i.filter.Statuses = append(i.filter.Statuses, jobs.Status(word))
 	}
 	for _, word := range words(i.Type) {
 		if !slices.Contains(jobTypes, word) {
-			if near := closest(word, jobTypes); near != "" {
-				return filter, invalid("type", fmt.Sprintf("%q is not a type of job; did you mean %s? The types are %s", clip(word), near, strings.Join(jobTypes, ", ")))
-			}
-			return filter, invalid("type", fmt.Sprintf("%q is not a type of job; the types are %s", clip(word), strings.Join(jobTypes, ", ")))
+			wrong = append(wrong, invalid("type", notAType(word)))
 		}
-		filter.Types = append(filter.Types, jobs.Type(word))
+		i.filter.Types = append(i.filter.Types, jobs.Type(word))
 	}
-	for name, value := range map[string]string{"project": i.Project, "parent": i.Parent} {
-		if value == "" {
+	for _, parameter := range []struct {
+		name, value string
+		id          **uuid.UUID
+	}{{"project", i.Project, &i.filter.Project}, {"parent", i.Parent, &i.filter.Parent}} {
+		if parameter.value == "" {
 			continue
 		}
-		id, err := uuid.Parse(value)
+		id, err := uuid.Parse(parameter.value)
 		if err != nil {
-			return filter, invalid(name, fmt.Sprintf("%s must be an id such as 01890a5d-ac96-774b-bcce-b302099a8057", name))
+			wrong = append(wrong, invalid(parameter.name, fmt.Sprintf("%s must be an id such as 01890a5d-ac96-774b-bcce-b302099a8057", parameter.name)))
 		}
-		if name == "project" {
-			filter.Project = &id
-		} else {
-			filter.Parent = &id
-		}
+		*parameter.id = &id
 	}
-	return filter, nil
+	return wrong
+}
+
+func notAStatus(word string) string {
+	if near := closest(word, jobStatuses); near != "" {
+		return fmt.Sprintf("%q is not a status; did you mean %s? The statuses are %s", clip(word), near, strings.Join(jobStatuses, ", "))
+	}
+	return fmt.Sprintf("%q is not a status; the statuses are %s", clip(word), strings.Join(jobStatuses, ", "))
+}
+
+func notAType(word string) string {
+	if near := closest(word, jobTypes); near != "" {
+		return fmt.Sprintf("%q is not a type of job; did you mean %s? The types are %s", clip(word), near, strings.Join(jobTypes, ", "))
+	}
+	return fmt.Sprintf("%q is not a type of job; the types are %s", clip(word), strings.Join(jobTypes, ", "))
 }
 
 func words(text string) []string {
@@ -159,11 +166,7 @@ func (s *Server) registerJobs() {
 }
 
 func (s *Server) listJobs(ctx context.Context, p auth.Principal, in *listJobsInput) (*struct{ Body JobList }, error) {
-	filter, err := in.filter()
-	if err != nil {
-		return nil, err
-	}
-	page, err := s.cfg.Jobs.List(ctx, p.Owner, filter)
+	page, err := s.cfg.Jobs.List(ctx, p.Owner, in.filter)
 	if err != nil {
 		return nil, err
 	}

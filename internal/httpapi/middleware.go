@@ -135,8 +135,7 @@ func (s *Server) authenticate(next echo.HandlerFunc) echo.HandlerFunc {
 // n8n HTTP Request node hands problem+json to its user as an unparsed string.
 func (s *Server) adaptProblems(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		accept := c.Request().Header.Get("Accept")
-		if !strings.Contains(accept, mimeProblem) && strings.Contains(accept, "application/json") {
+		if !accepts(c.Request(), mimeProblem) && accepts(c.Request(), "application/json") {
 			c.Response().Writer = &plainProblems{ResponseWriter: c.Response().Writer}
 		}
 		return next(c)

@@ -54,13 +54,23 @@ func (s *Server) login(c echo.Context) error {
 // loginFailed tells a person in a browser; programs read the problem.
 func (s *Server) loginFailed(c echo.Context, err error) error {
 	p := s.answer(c.Request().Context(), err)
-	if p.Status >= http.StatusInternalServerError || !strings.Contains(c.Request().Header.Get("Accept"), "text/html") {
+	if p.Status >= http.StatusInternalServerError || !wantsPage(c.Request()) {
 		return p
 	}
 	if p.retryAfter != "" {
 		c.Response().Header().Set("Retry-After", p.retryAfter)
 	}
 	return c.HTML(p.Status, "<!doctype html><meta charset=utf-8><title>APIBR Studio</title><p>"+html.EscapeString(p.Detail))
+}
+
+// wantsPage says whether a browser asks, for a person. n8n names text/html too, and application/json, which no browser names.
+func wantsPage(r *http.Request) bool {
+	return accepts(r, "text/html") && !accepts(r, "application/json")
+}
+
+// accepts says whether a request names a type in its header Accept, in any case.
+func accepts(r *http.Request, kind string) bool {
+	return strings.Contains(strings.ToLower(r.Header.Get("Accept")), kind)
 }
 
 const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; media-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -76,7 +86,7 @@ func (s *Server) page(c echo.Context) error {
 		name = "index.html"
 	}
 	content, err := fs.ReadFile(s.cfg.Web, name)
-	if err != nil && strings.Contains(c.Request().Header.Get("Accept"), "text/html") {
+	if err != nil && wantsPage(c.Request()) {
 		name = "index.html"
 		content, err = fs.ReadFile(s.cfg.Web, name)
 	}

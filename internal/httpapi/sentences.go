@@ -80,6 +80,8 @@ var sentences = map[string]string{
 	"the result would have %d x %d pixels; the most are %d pixels (media.max_image_pixels) and edges of %d (media.max_image_side): send a smaller image or scale 2": "o resultado teria %s x %s pixels; o máximo são %s pixels (media.max_image_pixels) e lados de %s (media.max_image_side): envie uma imagem menor ou scale 2",
 	"%s: this version has no %s; leave the field out":                                                                                                               "%s: esta versão não tem %s; deixe o campo de fora",
 	"%s is not a field of this request; did you mean %s?":                                                                                                           "%s não é um campo deste pedido; você quis dizer %s?",
+	"%s is not a field of this request":                                                                                                                             "%s não é um campo deste pedido",
+	"the header Content-Type names no boundary: leave that header to the client, which writes it for a form by itself":                                              "o cabeçalho Content-Type não traz um boundary: deixe esse cabeçalho para o cliente, que o escreve sozinho em um formulário",
 	"%s is not a field of this request; its fields are %s":                                                                                                          "%s não é um campo deste pedido; os campos são %s",
 	"%s must be an object": "%s deve ser um objeto",
 	"%s must be a file, an asset id, a job id, an https URL or a data: URI": "%s deve ser um arquivo, o id de um arquivo, o id de um trabalho, uma URL https ou uma data: URI",

@@ -100,6 +100,14 @@ func TestSpellingsThatAreRefused(t *testing.T) {
 		{name: "an object for a list", body: object{"text": nil, "lines": `{"text":"a"}`}, pointer: "/lines", detail: "must be a list"},
 		{name: "a list that is cut", body: object{"text": nil, "lines": `[{"text":"a"}`}, pointer: "/lines", detail: "must be a list"},
 		{name: "a list and more", body: object{"text": nil, "lines": `[{"text":"a"}] x`}, pointer: "/lines", detail: "must be a list"},
+		{name: "an expression that found no id", body: object{"project_id": "undefined"}, pointer: "/project_id", detail: "expression in n8n"},
+		{name: "the text null for an id", body: object{"parent_id": " null "}, pointer: "/parent_id", detail: "expression in n8n"},
+		{name: "an expression that found no number", body: object{"seed": "undefined"}, pointer: "/seed", detail: "expression in n8n"},
+		{name: "an expression for a number that was not evaluated", body: object{"speed": "{{ $json.speed }}"}, pointer: "/speed", detail: "expression in n8n"},
+		{name: "an object as text for a list", body: object{"text": nil, "lines": "[object Object]"}, pointer: "/lines", detail: "expression in n8n"},
+		{name: "an expression that found no word", body: object{"quality": "undefined"}, pointer: "/quality", detail: "expression in n8n"},
+		{name: "an expression that found no language", body: object{"language": "None"}, pointer: "/language", detail: "expression in n8n"},
+		{name: "a large number as it was sent", body: object{"seed": "9007199254740993"}, pointer: "/seed", detail: "seed is 9007199254740993; the most is 9007199254740991"},
 	} {
 		t.Run(s.name, func(t *testing.T) {
 			s.path, s.status, s.code = speechPath, 422, "invalid_request"

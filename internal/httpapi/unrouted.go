@@ -88,6 +88,7 @@ func (s *Server) unrouted(next echo.HandlerFunc) echo.HandlerFunc {
 		methods := s.methodsAt(r.URL.Path)
 		switch {
 		case len(methods) == 0:
+			c.Response().Header().Del("Allow") // the router's, of the route that serves the page
 			return s.nowhere(r)
 		case r.Method == http.MethodOptions:
 			c.Response().Header().Set("Allow", strings.Join(methods, ", "))

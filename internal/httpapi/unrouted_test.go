@@ -75,6 +75,25 @@ func TestAnUnknownAddressNamesTheNearest(t *testing.T) {
 	}
 }
 
+// n8n names application/json and text/html in one Accept. Only a browser, which never names the first, is given the page for an address
+// without a file.
+func TestThePageIsForBrowsersOnly(t *testing.T) {
+	b := newBench(t)
+	const n8n = "application/json,text/html,application/xhtml+xml,application/xml,text/*;q=0.9, image/*;q=0.8, */*;q=0.7"
+	const browser = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+	for path, words := range map[string]string{"/v1/models": "OpenAI", "/image/generat": "did you mean", "/nothing": "nothing at this address"} {
+		for _, accept := range []string{n8n, "Application/JSON, text/html"} {
+			a := b.send("GET", path, nil, "Accept", accept)
+			require.Equal(t, 404, a.status, path)
+			require.Equal(t, "application/json", a.header.Get("Content-Type"))
+			require.Contains(t, a.json(t)["detail"], words, path)
+		}
+		require.Equal(t, 200, b.send("GET", path, nil, "Accept", browser).status, path)
+		require.Empty(t, b.send("POST", path, nil).header.Get("Allow"), "an address without anything allows nothing")
+	}
+	require.Equal(t, 200, b.send("GET", "/", nil, "Accept", n8n).status)
+}
+
 func TestAddressesOfLaterVersionsSaySo(t *testing.T) {
 	b := newBench(t)
 	for path, words := range map[string]string{

@@ -75,6 +75,8 @@ func TestTheDetailStaysShort(t *testing.T) {
 	require.Contains(t, p["detail"], "30 things to change: (1) ")
 	require.Contains(t, p["detail"], "(and 20 more)")
 	require.Less(t, len(p["detail"].(string)), 4000)
+	require.Equal(t, 1, strings.Count(p["detail"].(string), "its fields are"), "the list of fields is told once")
+	require.Contains(t, p["detail"], "(2) nonsense01 is not a field of this request; (3) ")
 	require.Contains(t, b.send("POST", imagePath, body, "Accept-Language", "pt-BR").json(t)["detail"], "(e mais 20)")
 }
 
@@ -106,4 +108,44 @@ func TestWhatIsMissingBecauseAnExpressionGaveNothing(t *testing.T) {
 			s.run(t, b)
 		})
 	}
+}
+
+// A list of jobs with several wrong parameters tells of each: those that it takes, and those that it does not.
+func TestTheDetailTellsOfEveryWrongParameter(t *testing.T) {
+	b := newBench(t)
+	a := b.send("GET", "/api/v1/jobs?limt=1&status=done&type=speech&project=x&parent=y", nil)
+	require.Equal(t, 422, a.status)
+	for _, words := range []string{"limt is not a parameter", "did you mean completed?", "did you mean audio.speech?", "project must be an id", "parent must be an id", "5 things to change"} {
+		require.Contains(t, a.json(t)["detail"], words)
+	}
+	require.Len(t, a.json(t)["errors"], 5)
+}
+
+// A form says what is wrong with itself, and not that a field is missing which was in the rest of it.
+func TestFormsThatCannotBeRead(t *testing.T) {
+	b := newBench(t)
+	part := "--B\r\nContent-Disposition: form-data; name=\"text\"\r\n\r\nOlá\r\n"
+	for name, c := range map[string]struct {
+		kind, body, words, palavras string
+		status                      int
+	}{
+		"without a boundary":          {"multipart/form-data", part, "boundary", "boundary", 415},
+		"with another boundary":       {"multipart/form-data; boundary=C", part + "--B--\r\n", "broken or ends early", "termina antes", 422},
+		"that ends before its end":    {"multipart/form-data; boundary=B", part, "broken or ends early", "termina antes", 422},
+		"that ends in a part's head":  {"multipart/form-data; boundary=B", part + "--B\r\nContent-Dispo", "broken or ends early", "termina antes", 422},
+		"that ends inside a boundary": {"multipart/form-data; boundary=B", part + "--", "broken or ends early", "termina antes", 422},
+	} {
+		a := b.send("POST", speechPath, c.body, "Content-Type", c.kind)
+		require.Equal(t, c.status, a.status, "%s: %s", name, a.body)
+		require.Contains(t, a.json(t)["detail"], c.words, name)
+		require.Contains(t, b.send("POST", speechPath, c.body, "Content-Type", c.kind, "Accept-Language", "pt-BR").json(t)["detail"], c.palavras, name)
+	}
+}
+
+func TestTheTypesThatFilesMayHaveAreToldInPortuguese(t *testing.T) {
+	b := newBench(t)
+	a := b.send("POST", editPath, form{texts: map[string]string{"instruction": "a"}, files: map[string]file{"image": {name: "a.png", content: []byte("no picture")}}}, "Accept-Language", "pt-BR")
+	require.Equal(t, 422, a.status)
+	require.Contains(t, a.json(t)["detail"], "são aceitos")
+	require.NotContains(t, a.json(t)["detail"], "accepted")
 }

@@ -80,8 +80,6 @@ var refusals = map[string]string{
 	"application/gzip":    "archives are not accepted: send the file itself",
 }
 
-const acceptedTypes = "accepted are WAV, MP3, FLAC, Ogg, M4A and WebM audio, PNG, JPEG and WebP pictures, MP4, WebM and MOV video"
-
 // Sniff tells the type of a regular file by its bytes. A container that may hold audio only (MP4, WebM) is answered as
 // video; Probe looks inside. *InputError with ErrEmpty or ErrUnsupported.
 func Sniff(path string) (Kind, string, error) {
@@ -124,7 +122,8 @@ func sniff(path string) (container, error) {
 	if c, ok := byStructure(head[:n]); ok {
 		return c, nil
 	}
-	return container{}, &InputError{ErrUnsupported, "the file is none of the types that are accepted, whatever its name says: " + acceptedTypes}
+	return container{}, &InputError{ErrUnsupported, "the file is none of the types that are accepted, whatever its name says: " +
+		"accepted are WAV, MP3, FLAC, Ogg, M4A and WebM audio, PNG, JPEG and WebP pictures, MP4, WebM and MOV video"}
 }
 
 // byStructure recognises what is a known container under a name that the library does not know or gives to another type:
