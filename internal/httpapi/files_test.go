@@ -81,11 +81,11 @@ func TestWhatCouldRunIsADownload(t *testing.T) {
 
 func TestAssets(t *testing.T) {
 	b := newBench(t)
-	id := b.upload("../../etc/retrato é.png", picture(30))
+	id := b.upload("../../etc/retrato é.png", picture(90))
 	asset := b.get("/api/v1/assets/" + id)
 	require.Equal(t, "retrato é.png", asset["filename"])
 	require.Equal(t, "image", asset["kind"])
-	require.EqualValues(t, 30, asset["width"])
+	require.EqualValues(t, 90, asset["width"])
 	require.Equal(t, b.http.URL+"/api/v1/files/"+id, asset["url"])
 	require.Len(t, b.get("/api/v1/assets?kind=image")["data"], 1)
 	require.Empty(t, b.get("/api/v1/assets?kind=audio")["data"])

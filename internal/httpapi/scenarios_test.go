@@ -151,7 +151,7 @@ func TestRequestsThatAreTaken(t *testing.T) {
 		{name: "speech in a voice that is being made", path: speechPath, body: object{"text": "Olá", "voice_id": "C"}, status: 202, jobs: 1, events: queued, want: object{"reason": "waiting_for_input"}},
 		{name: "an avatar from voice and script is one job", path: avatarPath, body: object{"image_id": portrait, "voice_id": voice, "text": "Olá", "duration": 5}, status: 202, jobs: 1, events: queued,
 			want: object{"type": "video.avatar", "input.script": "Olá", "input.image": portrait, "input.voice_id": voice, "input.duration": 5.0}},
-		{name: "an avatar from a picture file and audio", path: avatarPath, body: form{texts: map[string]string{"audio": sample}, files: map[string]file{"imageFile": {name: "p.png", content: picture(32)}}},
+		{name: "an avatar from a picture file and audio", path: avatarPath, body: form{texts: map[string]string{"audio": sample}, files: map[string]file{"imageFile": {name: "p.png", content: picture(64)}}},
 			status: 202, jobs: 1, assets: 1, events: queued},
 		{name: "a language with a region that the engine lacks", path: speechPath, body: object{"text": "Hi", "voice_id": voice, "language": "en-AU"}, status: 202, jobs: 1, events: queued},
 		{name: "a project", path: "/api/v1/studio/create-project", body: object{"name": "P", "type": "video"}, status: 201, want: object{"status": "draft", "type": "video"}},

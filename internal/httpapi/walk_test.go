@@ -82,11 +82,11 @@ type walk struct {
 }
 
 func newWalk(b *bench) *walk {
-	w := &walk{bench: b, image: b.upload("a.png", picture(40)), otherVoice: uuid.NewString()}
+	w := &walk{bench: b, image: b.upload("a.png", picture(64)), otherVoice: uuid.NewString()}
 	_, err := b.pool.Exec(b.ctx, `insert into voices (id, name, language, builtin, status) values ($1, 'Outra', 'pt-BR', true, 'ready')`, w.otherVoice)
 	require.NoError(b.t, err)
-	otherImage, audio, otherAudio := b.upload("b.png", picture(48)), b.upload("a.wav", wav(16)), b.upload("b.wav", wav(17))
-	mask := b.upload("mask.png", picture(40))
+	otherImage, audio, otherAudio := b.upload("b.png", picture(72)), b.upload("a.wav", wav(16)), b.upload("b.wav", wav(17))
+	mask := b.upload("mask.png", picture(64))
 	project := b.send("POST", "/api/v1/studio/create-project", object{"name": "P", "type": "mixed"}).json(b.t)["id"]
 	parent := b.speech()["id"]
 	voice := b.builtin.String()
