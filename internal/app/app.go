@@ -11,7 +11,6 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/apibr/studio/internal/assets"
 	"github.com/apibr/studio/internal/auth"
@@ -74,9 +73,7 @@ type App struct {
 
 // DiskFull says that a start failed because a disk is full: the data directory's, or that of a database elsewhere.
 func DiskFull(err error) bool {
-	const diskFull = "53100" // SQLSTATE
-	var answer *pgconn.PgError
-	return disk.Full(err) || errors.As(err, &answer) && answer.Code == diskFull
+	return disk.Full(err) || store.DiskFull(err)
 }
 
 // New prepares a node: it takes the data directory, starts or reaches Postgres, migrates and builds every part. Call Run next, or Close.

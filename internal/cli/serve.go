@@ -74,12 +74,12 @@ func (e *environment) whileDiskIsFull(ctx context.Context, c *config.Config, log
 		}
 		log.Debug("no start, since the disk is full", "err", err)
 		left := c.Server.StartPatience - time.Since(begun)
-		sentence := fmt.Sprintf(e.lang.text("disk_full"), freeMegabytes(c.DataDir))
+		sentence := e.lang.text("disk_full", freeMegabytes(c.DataDir))
 		if left <= 0 {
 			return exitWith(ExitDiskFull, "%s", sentence)
 		}
 		if pause == first {
-			fmt.Fprintln(e.stderr, "apibr: "+sentence+" "+fmt.Sprintf(e.lang.text("disk_full_wait"), c.Server.StartPatience))
+			fmt.Fprintln(e.stderr, "apibr: "+sentence+" "+e.lang.text("disk_full_wait", c.Server.StartPatience))
 		}
 		select {
 		case <-ctx.Done():

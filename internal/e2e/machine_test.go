@@ -56,6 +56,7 @@ func TestStartOnAFullDisk(t *testing.T) {
 	<-s.done
 	require.Equal(t, 7, s.cmd.ProcessState.ExitCode(), s.log.tail(4<<10))
 	require.Contains(t, s.log.String(), sentence)
+	require.NotContains(t, s.log.String(), "%!", "the sentence is complete")
 
 	require.NoError(t, os.Remove(filler))
 	s = newStudio(t, withDir(dir), withEnv("APIBR_LANG=en"))

@@ -197,6 +197,9 @@ func problemOf(err error) *Problem {
 	if errors.As(err, &echoError) {
 		return ofStatus(echoError.Code)
 	}
+	if store.DiskFull(err) {
+		return problemOf(blob.ErrDiskFull)
+	}
 	if store.Unavailable(err) {
 		p := newProblem(http.StatusServiceUnavailable, "database_unavailable", "The database is away", "the database does not answer at the moment: try again")
 		p.retryAfter = "2"

@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/labstack/echo/v4"
 	"github.com/stretchr/testify/require"
 
@@ -377,4 +378,11 @@ func TestServerProvesThatItHasTheLocalKey(t *testing.T) {
 		require.Equal(t, 422, b.send("GET", auth.ProofPath+wrong, nil, "Authorization", "").status)
 	}
 	require.Equal(t, 404, newBench(t).send("GET", auth.ProofPath+"?nonce=n", nil).status, "without a local key there is nothing to prove")
+}
+
+// A database whose disk is full says so with a code of its own: the caller reads the sentence about free space, and not that something is wrong.
+func TestADatabaseWithoutRoomIsAFullDisk(t *testing.T) {
+	p := problemOf(fmt.Errorf("jobs: submit: %w", &pgconn.PgError{Code: "53100", Message: "could not extend file"}))
+	require.Equal(t, 507, p.Status)
+	require.Equal(t, "/problems/disk_full", p.Type)
 }

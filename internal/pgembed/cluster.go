@@ -151,8 +151,13 @@ func (c *Cluster) DSN() string { return dsn(c.socket, database) }
 func (c *Cluster) Ready() <-chan struct{} { return c.ready }
 
 // Start makes the cluster if there is none, starts the server and returns when it answers. It fails with ErrLocked when
-// another process has the data directory.
-func (c *Cluster) Start(ctx context.Context) error {
+// another process has the data directory. When it fails nothing runs, and the data directory is free for another try.
+func (c *Cluster) Start(ctx context.Context) (err error) {
+	defer func() {
+		if err != nil {
+			c.giveUp()
+		}
+	}()
 	if err := c.prepare(); err != nil {
 		return err
 	}
@@ -213,7 +218,7 @@ func (c *Cluster) initialise(ctx context.Context) error {
 	if err := os.RemoveAll(making); err != nil {
 		return fmt.Errorf("pgembed: %w", err)
 	}
-	var tail string
+	var failure error
 	for _, locale := range []string{"C.UTF-8", "C"} {
 		args := []string{"--pgdata=" + making, "--username=" + role, "--encoding=UTF8", "--locale=" + locale, "--auth=trust", "--data-checksums", "--no-instructions"}
 		if c.config.FastUnsafe {
@@ -225,20 +230,25 @@ func (c *Cluster) initialise(ctx context.Context) error {
 		if err == nil {
 			return os.Rename(making, c.dataDir)
 		}
-		tail = fmt.Sprintf("%v: %s", err, complaint(string(out)))
+		failure = initdbFailure(err, string(out))
 		_ = os.RemoveAll(making)
 	}
-	if disk.SaysFull(tail) {
+	return failure
+}
+
+// initdbFailure tells why initdb ended with err, by all that it printed: what failed is often a Postgres that it started.
+func initdbFailure(err error, output string) error {
+	if disk.SaysFull(output) {
 		return fmt.Errorf("pgembed: initdb: %w", disk.ErrFull)
 	}
-	return fmt.Errorf("pgembed: initdb failed: %s", tail)
+	return fmt.Errorf("pgembed: initdb failed: %v: %s", err, complaint(output))
 }
 
 // complaint is the line of a program's output that says what went wrong, else the last one.
 func complaint(text string) string {
 	lines := strings.Split(strings.TrimSpace(text), "\n")
 	for _, line := range lines {
-		if strings.Contains(line, "error:") || strings.HasPrefix(line, "FATAL") {
+		if strings.Contains(line, "error:") || strings.Contains(line, "FATAL:") || strings.Contains(line, "PANIC:") {
 			return line
 		}
 	}
@@ -456,9 +466,27 @@ func (c *Cluster) Stop(ctx context.Context) error {
 	return fmt.Errorf("pgembed: postgres did not stop in time and was ended: %w", ctx.Err())
 }
 
+// giveUp ends the server of a start that failed, if it runs, and releases what the start took.
+func (c *Cluster) giveUp() {
+	c.mu.Lock()
+	cmd, exited := c.cmd, c.exited
+	c.mu.Unlock()
+	if cmd != nil {
+		_ = cmd.Process.Signal(syscall.SIGQUIT)
+		select {
+		case <-exited:
+		case <-time.After(killPatience):
+			_ = cmd.Process.Kill()
+			<-exited
+		}
+	}
+	c.release()
+}
+
 func (c *Cluster) release() {
 	if c.spawn != nil {
 		c.spawn.close()
+		c.spawn = nil
 	}
 	if c.lock != nil {
 		_ = c.lock.Close()

@@ -85,7 +85,7 @@ func problem(code string, status int, title, detail string, retryable bool) jobs
 
 // diskFull says whether a failure is for lack of room: by the error, or by looking, since an engine's library may not say.
 func (a *attempt) diskFull(err error) bool {
-	if errors.Is(err, blob.ErrDiskFull) || errors.Is(err, syscall.ENOSPC) {
+	if errors.Is(err, blob.ErrDiskFull) || errors.Is(err, syscall.ENOSPC) || store.DiskFull(err) {
 		return true
 	}
 	var said *sidecar.EngineError

@@ -35,6 +35,13 @@ func Unavailable(err error) bool {
 	}
 }
 
+// DiskFull says whether the database has no room for what it was to write.
+func DiskFull(err error) bool {
+	const diskFull = "53100" // SQLSTATE
+	var answer *pgconn.PgError
+	return errors.As(err, &answer) && answer.Code == diskFull
+}
+
 // Refused says whether the statement will never be taken, however often it is sent: Postgres refused it for its content, or its
 // values cannot even be written in Postgres's formats.
 func Refused(err error) bool {
