@@ -87,7 +87,7 @@ func newBenchOn(t *testing.T, store *store.Store, options ...func(*Config)) *ben
 	require.NoError(t, err)
 	signer, err := assets.NewSigner(filepath.Join(dir, "sign.key"))
 	require.NoError(t, err)
-	b.auth = auth.New(auth.Config{Pool: b.pool, Log: quiet})
+	b.auth = auth.New(auth.Config{Pool: b.pool, Log: quiet, Limits: auth.Limits{PerMinute: 1}})
 	// The engines' own manifests replace those of testdata, which stand in where a checkout lacks one.
 	catalogue, err := engine.Load("testdata/engines", "../../pyworkers")
 	require.NoError(t, err)
