@@ -22,8 +22,21 @@ func (p *Pool) policy(m *engine.Manifest, pr *process) (*sandbox.Policy, error) 
 	}
 	policy := *p.cfg.Sandbox
 	policy.Write = append(policy.Write[:len(policy.Write):len(policy.Write)], p.cfg.WorkDir)
-	policy.WriteOutside = len(p.cfg.Commands[m.ID]) > 0
+	if command := p.cfg.Commands[m.ID]; len(command) > 0 {
+		policy.WriteOutside = true
+		policy.Read = append(policy.Read[:len(policy.Read):len(policy.Read)], filesOf(command)...)
+	}
 	return &policy, nil
+}
+
+// filesOf are the files that a command names, its program among them: they may lie in the data directory. A folder is none.
+func filesOf(command []string) (files []string) {
+	for _, word := range command {
+		if info, err := os.Stat(word); err == nil && info.Mode().IsRegular() {
+			files = append(files, word)
+		}
+	}
+	return files
 }
 
 func (pr *process) removeTemp() {

@@ -47,6 +47,30 @@ func TestASidecarDoesNotReachTheStudiosSecrets(t *testing.T) {
 	require.Equal(t, strings.Join(want, " "), readFile(t, result.Outputs[0].Path), strings.Join(paths, "\n"))
 }
 
+// A program that replaces an engine may lie in the data directory itself; it gets nothing else of it.
+func TestAProgramInTheDataDirectoryStarts(t *testing.T) {
+	data := t.TempDir()
+	secret := filepath.Join(data, "cli.token")
+	require.NoError(t, os.WriteFile(secret, []byte("secret"), 0o600))
+	self, err := os.ReadFile(sidecartest.Command("")[0])
+	require.NoError(t, err)
+	program := filepath.Join(data, "engines", "mine")
+	require.NoError(t, os.MkdirAll(filepath.Dir(program), 0o700))
+	require.NoError(t, os.WriteFile(program, self, 0o700))
+	b := newBench(t, sidecartest.Peek, func(c *Config) {
+		command := sidecartest.Command(sidecartest.Peek)
+		c.Commands["fault"] = append([]string{program}, command[1:]...)
+		c.WorkDir, c.RuntimeDir = filepath.Join(data, "work"), filepath.Join(data, "run")
+		c.Sandbox = &sandbox.Policy{Hidden: []string{data}}
+	})
+	b.dir = filepath.Join(data, "work")
+	lease := b.acquire()
+	defer lease.Release()
+	result, err := lease.Run(b.ctx(), b.request("", map[string]any{"text": secret}), Events{})
+	require.NoError(t, err)
+	require.Equal(t, "no", readFile(t, result.Outputs[0].Path))
+}
+
 func TestTemporaryFilesGoWithTheProcess(t *testing.T) {
 	b := newBench(t, sidecartest.Echo, nil)
 	lease := b.acquire()
