@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -102,7 +101,7 @@ func (s *Service) receive(ctx context.Context, req IngestRequest, path string) (
 	}
 	dst, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
-		return "", diskError(fmt.Errorf("ingest: %w", err))
+		return "", blob.DiskError(fmt.Errorf("ingest: %w", err))
 	}
 	defer dst.Close()
 	sum := sha256.New()
@@ -110,13 +109,13 @@ func (s *Service) receive(ctx context.Context, req IngestRequest, path string) (
 	// The structs hide ReadFrom and WriteTo, so that the one buffer is all that is used.
 	n, err := io.CopyBuffer(struct{ io.Writer }{io.MultiWriter(dst, sum)}, struct{ io.Reader }{limited}, make([]byte, 256<<10))
 	if err != nil {
-		return "", diskError(fmt.Errorf("receive file: %w", err))
+		return "", blob.DiskError(fmt.Errorf("receive file: %w", err))
 	}
 	if n > s.cfg.MaxBytes {
 		return "", &media.LimitError{Name: "file size", Value: "more than " + megabytes(s.cfg.MaxBytes), Limit: megabytes(s.cfg.MaxBytes), ConfigKey: KeyMaxUpload}
 	}
 	if err := dst.Close(); err != nil {
-		return "", diskError(fmt.Errorf("receive file: %w", err))
+		return "", blob.DiskError(fmt.Errorf("receive file: %w", err))
 	}
 	return hex.EncodeToString(sum.Sum(nil)), nil
 }
@@ -166,13 +165,6 @@ func described(info media.Info) map[string]any {
 }
 
 func megabytes(n int64) string { return fmt.Sprintf("%.0f MB", float64(n)/1e6) }
-
-func diskError(err error) error {
-	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
-		return blob.ErrDiskFull
-	}
-	return err
-}
 
 type ctxReader struct {
 	ctx context.Context //nolint:containedctx // it is the transfer's own

@@ -13,6 +13,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/apibr/studio/internal/disk"
 )
 
 // copyBuffer is what one Put or Import holds in memory, whatever the size of the file.
@@ -33,7 +35,7 @@ func NewDisk(dir string) (*Disk, error) {
 		return nil, fmt.Errorf("blob directory: %w", err)
 	}
 	if err := os.MkdirAll(filepath.Join(dir, "tmp"), 0o700); err != nil {
-		return nil, fmt.Errorf("make blob directory: %w", diskError(err))
+		return nil, fmt.Errorf("make blob directory: %w", DiskError(err))
 	}
 	return &Disk{dir: dir}, nil
 }
@@ -46,16 +48,16 @@ func (d *Disk) TempDir() string { return filepath.Join(d.dir, "tmp") }
 func (d *Disk) Put(ctx context.Context, r io.Reader, limit int64) (Ref, error) {
 	f, err := os.CreateTemp(d.TempDir(), "put-*")
 	if err != nil {
-		return Ref{}, fmt.Errorf("store file: %w", diskError(err))
+		return Ref{}, fmt.Errorf("store file: %w", DiskError(err))
 	}
 	defer os.Remove(f.Name()) // after the rename there is nothing left to remove
 	defer f.Close()
 	ref, err := fill(ctx, f, r, limit)
 	if err != nil {
-		return Ref{}, fmt.Errorf("store file: %w", diskError(err))
+		return Ref{}, fmt.Errorf("store file: %w", DiskError(err))
 	}
 	if err := f.Sync(); err != nil {
-		return Ref{}, fmt.Errorf("store file: %w", diskError(err))
+		return Ref{}, fmt.Errorf("store file: %w", DiskError(err))
 	}
 	return ref, d.keep(ctx, f.Name(), ref)
 }
@@ -74,7 +76,7 @@ func fill(ctx context.Context, f *os.File, r io.Reader, limit int64) (Ref, error
 func (d *Disk) Import(ctx context.Context, path string) (Ref, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 	if err != nil {
-		return Ref{}, fmt.Errorf("import file: %w", diskError(err))
+		return Ref{}, fmt.Errorf("import file: %w", DiskError(err))
 	}
 	defer f.Close()
 	info, err := f.Stat()
@@ -93,7 +95,7 @@ func (d *Disk) Import(ctx context.Context, path string) (Ref, error) {
 		return Ref{}, fmt.Errorf("import file: %w", err)
 	}
 	if err := f.Sync(); err != nil {
-		return Ref{}, fmt.Errorf("import file: %w", diskError(err))
+		return Ref{}, fmt.Errorf("import file: %w", DiskError(err))
 	}
 	err = d.keep(ctx, path, ref)
 	if errors.Is(err, syscall.EXDEV) {
@@ -125,7 +127,7 @@ func (d *Disk) keep(ctx context.Context, path string, ref Ref) error {
 	defer unlock()
 	final := d.file(ref.SHA256)
 	if err := d.makeFan(final); err != nil {
-		return fmt.Errorf("store file: %w", diskError(err))
+		return fmt.Errorf("store file: %w", DiskError(err))
 	}
 	// Already kept: only its age is renewed, so that a sweep does not take it before its new row is there. A file that is
 	// not what its name says was damaged (a broken disk, another program) and is replaced by the good one.
@@ -146,10 +148,10 @@ func (d *Disk) keep(ctx context.Context, path string, ref Ref) error {
 		return fmt.Errorf("store file: %w", err)
 	}
 	if err := os.Rename(path, final); err != nil {
-		return fmt.Errorf("store file: %w", diskError(err))
+		return fmt.Errorf("store file: %w", DiskError(err))
 	}
 	if err := syncDir(filepath.Dir(final)); err != nil {
-		return fmt.Errorf("store file: %w", diskError(err))
+		return fmt.Errorf("store file: %w", DiskError(err))
 	}
 	return nil
 }
@@ -213,7 +215,7 @@ func stage(ctx context.Context, kept, path string) error {
 	defer from.Close()
 	to, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o400)
 	if err != nil {
-		return fmt.Errorf("stage file: %w", diskError(err))
+		return fmt.Errorf("stage file: %w", DiskError(err))
 	}
 	defer to.Close()
 	if clone(to, from) {
@@ -227,7 +229,7 @@ func stage(ctx context.Context, kept, path string) error {
 		}
 	}
 	if !errors.Is(err, io.EOF) {
-		return fmt.Errorf("stage file: %w", diskError(err))
+		return fmt.Errorf("stage file: %w", DiskError(err))
 	}
 	return nil
 }
@@ -283,7 +285,7 @@ func (d *Disk) lock(exclusive bool) (unlock func(), err error) {
 	f, err := os.OpenFile(filepath.Join(d.dir, "tmp", ".lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		release()
-		return nil, fmt.Errorf("lock blob store: %w", diskError(err))
+		return nil, fmt.Errorf("lock blob store: %w", DiskError(err))
 	}
 	for err = syscall.Flock(int(f.Fd()), how); errors.Is(err, syscall.EINTR); {
 		err = syscall.Flock(int(f.Fd()), how)
@@ -351,9 +353,9 @@ func (c *ctxReader) Read(p []byte) (int, error) {
 	return c.r.Read(p)
 }
 
-// diskError turns "no room" into the sentence for users.
-func diskError(err error) error {
-	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+// DiskError turns "no room" into the sentence for users.
+func DiskError(err error) error {
+	if disk.Full(err) {
 		return ErrDiskFull
 	}
 	return err

@@ -10,13 +10,13 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"syscall"
 	"unicode/utf16"
 	"unicode/utf8"
 
 	"github.com/google/uuid"
 
 	"github.com/apibr/studio/internal/blob"
+	"github.com/apibr/studio/internal/disk"
 )
 
 // spool reads a JSON body and keeps its long data: URIs out of memory: each goes to a file, and a name for it takes its place in the
@@ -210,7 +210,7 @@ func (s *spool) escape() ([]byte, error) {
 }
 
 func diskFull(err error) error {
-	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+	if disk.Full(err) {
 		return blob.ErrDiskFull
 	}
 	return fmt.Errorf("keep a data: URI: %w", err)

@@ -11,9 +11,9 @@ import (
 	stdpng "image/png"
 	"io/fs"
 	"os"
-	"syscall"
 
 	"github.com/apibr/studio/internal/blob"
+	"github.com/apibr/studio/internal/disk"
 )
 
 // jpegQuality of pictures that are turned into JPEG, 1..100.
@@ -238,7 +238,7 @@ var ownLimits = Limits{ImagePixels: 1 << 40, ImageSide: 1 << 20, VideoPixels: 1 
 
 // diskError turns "no room" into the sentence for users.
 func diskError(err error) error {
-	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+	if disk.Full(err) {
 		return blob.ErrDiskFull
 	}
 	if errors.Is(err, fs.ErrExist) {

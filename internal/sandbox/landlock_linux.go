@@ -81,7 +81,7 @@ func addRule(ruleset int, r rule, all uint64) error {
 	if err := unix.Fstat(fd, &stat); err != nil || stat.Mode&unix.S_IFMT == unix.S_IFLNK {
 		return nil
 	}
-	rights := map[access]uint64{list: listRights, read: readRights, write: all}[r.access]
+	rights := [...]uint64{list: listRights, read: readRights, write: all}[r.access]
 	// IOCTL_DEV counts for devices only, whose rights the files themselves keep: reading a card's file is using it.
 	rights |= all & unix.LANDLOCK_ACCESS_FS_IOCTL_DEV
 	if stat.Mode&unix.S_IFMT != unix.S_IFDIR {

@@ -1,0 +1,75 @@
+package httpapi
+
+import (
+	"context"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/apibr/studio/internal/auth"
+	"github.com/apibr/studio/internal/jobs"
+)
+
+// submit binds, resolves and queues one generation; the same Idempotency-Key gets the same job. What came with a request that makes
+// no job is thrown away.
+func (s *Server) submit(ctx context.Context, c echo.Context, p auth.Principal, g generation, b *binder, key string) (job *jobs.Job, replayed bool, err error) {
+	f, err := b.bind(c, p)
+	defer func() {
+		if err != nil || replayed {
+			s.discard(ctx, p, f)
+		}
+	}()
+	if err != nil {
+		if f.checked {
+			_, err = s.spec(ctx, p, g, f) // what else is wrong
+		}
+		return nil, false, err
+	}
+	once, replay, err := s.begin(ctx, p, string(g.kind), key, f)
+	if err != nil {
+		return nil, false, err
+	}
+	if replay != nil && replay.ResourceID != nil {
+		job, err := s.cfg.Jobs.Get(ctx, p.Owner, *replay.ResourceID)
+		return job, true, err
+	}
+	defer func() {
+		if job == nil { // a panic included
+			s.abandon(ctx, once)
+		}
+	}()
+	spec, err := s.spec(ctx, p, g, f)
+	if err != nil {
+		return nil, false, err
+	}
+	spec.Idempotency = once
+	job, err = s.cfg.Jobs.Submit(ctx, spec)
+	return job, false, err
+}
+
+// begin takes an Idempotency-Key; nil, nil, nil when there is none.
+func (s *Server) begin(ctx context.Context, p auth.Principal, route, key string, f *fields) (*jobs.IdempotencyKey, *jobs.Replay, error) {
+	if key == "" {
+		return nil, nil, nil
+	}
+	const longest = 255
+	if len(key) > longest || !storable(key) {
+		return nil, nil, newProblem(422, codeInvalid, "The request cannot be honoured", "Idempotency-Key must be 1 to 255 characters of UTF-8")
+	}
+	hash, err := jobs.RequestHash(f.values, f.hashes()...)
+	if err != nil {
+		return nil, nil, err
+	}
+	once := &jobs.IdempotencyKey{Scope: p.IdempotencyScope(), Route: route, Key: key}
+	replay, err := s.cfg.Jobs.BeginIdempotent(ctx, *once, hash)
+	return once, replay, err
+}
+
+// abandon frees the key of a request that was refused, whatever became of the request's own context.
+func (s *Server) abandon(ctx context.Context, once *jobs.IdempotencyKey) {
+	if once == nil {
+		return
+	}
+	if err := s.cfg.Jobs.AbandonIdempotent(context.WithoutCancel(ctx), *once); err != nil {
+		s.cfg.Log.WarnContext(ctx, "the row of an idempotency key was not removed; the key is free all the same", "err", err)
+	}
+}
