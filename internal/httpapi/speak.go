@@ -8,20 +8,35 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"golang.org/x/text/language"
+
+	"github.com/apibr/studio/internal/i18n"
 )
 
 // Sentences are written in English where they are made, in this package, in those that it serves and in the engines. The catalogue holds each of them, as
 // its format, with its Portuguese; a sentence that was made of a format is recognised by the words around what was filled in.
 
 var catalogue = sync.OnceValue(func() map[string]string {
-	all := maps.Clone(sentences)
-	maps.Copy(all, foreignSentences)
-	maps.Copy(all, modelSentences)
-	maps.Copy(all, limitSentences)
-	maps.Copy(all, requestSentences)
+	all := map[string]string{}
+	for key, translation := range i18n.Default().Translations(language.BrazilianPortuguese) {
+		all[key] = verb.ReplaceAllStringFunc(translation, textVerb)
+	}
 	maps.Copy(all, engineSentences())
 	return all
 })
+
+// textVerb makes %s of a verb, since what a pattern finds is text.
+func textVerb(found string) string {
+	if strings.HasSuffix(found, "%") {
+		return found
+	}
+	place := ""
+	if end := strings.IndexByte(found, ']'); end > 0 {
+		place = found[1 : end+1]
+	}
+	return "%" + place + "s"
+}
 
 var verb = regexp.MustCompile(`%(\[\d+\])?[-+#0]*[\d.]*[a-zA-Z]`)
 

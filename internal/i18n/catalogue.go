@@ -103,6 +103,11 @@ func (c *Catalogue) add(tag language.Tag, file string, keys map[string]string) e
 // Languages returns the languages of sentences, English first.
 func (c *Catalogue) Languages() []language.Tag { return slices.Clone(c.languages) }
 
+// Translations returns the translations into a language by key.
+func (c *Catalogue) Translations(tag language.Tag) map[string]string {
+	return maps.Clone(c.translations[tag])
+}
+
 // Knows says whether a key has a translation in each language. Keys from outside, such as a sidecar's, are taken only
 // if it does.
 func (c *Catalogue) Knows(key string) bool {
