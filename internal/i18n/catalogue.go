@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"os"
 	"path"
+	"path/filepath"
 	"slices"
+	"strings"
 	"sync/atomic"
 
 	"golang.org/x/text/language"
@@ -28,10 +31,11 @@ type Catalogue struct {
 }
 
 // Load reads translations from folders of languages: <language>/<area>.json, each an object from keys to translations.
-// Later sources add languages and keys to earlier ones; nil sources are left out.
+// A source that Beside made has them elsewhere. Later sources add languages and keys to earlier ones; nil sources are
+// left out.
 //
-// It fails on a folder that is not a language tag, on a file that does not hold such an object, and on a key that has
-// two different translations.
+// It fails with the name of the file when the file's language is not a language tag, when the file does not hold such
+// an object, when a translation has other verbs than its key, and when a key has two different translations.
 func Load(sources ...fs.FS) (*Catalogue, error) {
 	c := &Catalogue{
 		translations: map[language.Tag]map[string]string{},
@@ -60,29 +64,71 @@ func Load(sources ...fs.FS) (*Catalogue, error) {
 	return c, nil
 }
 
+// Beside is a source whose translations lie beside the code that says them: a tree in which any folder may have files
+// named sentences.<language>.json.
+func Beside(dir string) fs.FS { return beside{os.DirFS(dir), dir} }
+
+type beside struct {
+	fs.FS
+	dir string
+}
+
+func (b beside) files() (files []string, err error) {
+	err = fs.WalkDir(b, ".", func(file string, entry fs.DirEntry, err error) error {
+		if err == nil && !entry.IsDir() && besideLanguage(file) != "" {
+			files = append(files, file)
+		}
+		return err
+	})
+	return files, err
+}
+
+// besideLanguage is the language in the name of a file that Beside finds; "" for other files.
+func besideLanguage(file string) string {
+	name, ok := strings.CutPrefix(path.Base(file), "sentences.")
+	if !ok {
+		return ""
+	}
+	name, ok = strings.CutSuffix(name, ".json")
+	if !ok {
+		return ""
+	}
+	return name
+}
+
 func (c *Catalogue) read(source fs.FS) error {
-	files, err := fs.Glob(source, "*/*.json")
+	list := func() ([]string, error) { return fs.Glob(source, "*/*.json") }
+	tagOf, shown := path.Dir, func(file string) string { return file }
+	if tree, ok := source.(beside); ok {
+		list, tagOf = tree.files, besideLanguage
+		shown = func(file string) string { return filepath.Join(tree.dir, file) }
+	}
+	files, err := list()
 	if err != nil {
 		return fmt.Errorf("i18n: list the translations: %w", err)
 	}
 	for _, file := range files {
-		tag, err := language.Parse(path.Dir(file))
-		if err != nil {
-			return fmt.Errorf("i18n: the folder of %s is not a language: %w", file, err)
-		}
 		data, err := fs.ReadFile(source, file)
 		if err != nil {
 			return fmt.Errorf("i18n: %w", err)
 		}
-		var keys map[string]string
-		if err := json.Unmarshal(data, &keys); err != nil {
-			return fmt.Errorf("i18n: %s: %w", file, err)
-		}
-		if err := c.add(tag, file, keys); err != nil {
+		if err := c.readFile(tagOf(file), shown(file), data); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (c *Catalogue) readFile(tag, name string, data []byte) error {
+	parsed, err := language.Parse(tag)
+	if err != nil {
+		return fmt.Errorf("i18n: %s: %q is not a language: %w", name, tag, err)
+	}
+	var keys map[string]string
+	if err := json.Unmarshal(data, &keys); err != nil {
+		return fmt.Errorf("i18n: %s: %w", name, err)
+	}
+	return c.add(parsed, name, keys)
 }
 
 func (c *Catalogue) add(tag language.Tag, file string, keys map[string]string) error {
@@ -94,6 +140,9 @@ func (c *Catalogue) add(tag language.Tag, file string, keys map[string]string) e
 	for key, translation := range keys {
 		if earlier, ok := known[key]; ok && earlier != translation {
 			return fmt.Errorf("i18n: %s: %q has another translation elsewhere: %q", file, key, earlier)
+		}
+		if !slices.Equal(verbsOf(key), verbsOf(translation)) {
+			return fmt.Errorf("i18n: %s: %q has other verbs than its key %q", file, translation, key)
 		}
 		known[key] = translation
 	}
@@ -108,11 +157,40 @@ func (c *Catalogue) Translations(tag language.Tag) map[string]string {
 	return maps.Clone(c.translations[tag])
 }
 
-// Knows says whether a key has a translation in each language. Keys from outside, such as a sidecar's, are taken only
-// if it does.
+// Knows says whether a key has a translation in each language.
 func (c *Catalogue) Knows(key string) bool {
 	for _, keys := range c.translations {
 		if _, ok := keys[key]; !ok {
+			return false
+		}
+	}
+	return true
+}
+
+// Takes says whether a sentence from outside, such as a sidecar's, can be said: its key and those of the sentences in it
+// are known, and the arguments are those that the verbs ask for.
+func (c *Catalogue) Takes(s Sentence) bool {
+	if s.Empty() || !c.Knows(s.Key) {
+		return false
+	}
+	places := map[int]bool{}
+	for _, v := range verbsOf(s.Key) {
+		if v.argument >= len(s.Args) || !v.prints(s.Args[v.argument]) {
+			return false
+		}
+		places[v.argument] = true
+	}
+	if len(places) != len(s.Args) {
+		return false
+	}
+	for _, arg := range s.Args {
+		switch arg := arg.(type) {
+		case string, int64, float64:
+		case Sentence:
+			if !c.Takes(arg) {
+				return false
+			}
+		default:
 			return false
 		}
 	}

@@ -1,7 +1,6 @@
 package i18n_test
 
 import (
-	"cmp"
 	"encoding/json"
 	"io/fs"
 	"path"
@@ -102,7 +101,7 @@ func locales(t *testing.T) (list []locale) {
 }
 
 var (
-	verbs    = regexp.MustCompile(`%(\[\d+\])?([-+# 0]*[\d.]*[a-zA-Z%])`)
+	verbs    = i18n.Verbs
 	settings = regexp.MustCompile(`\b[a-z]+(?:[._][a-z]+)*[._][a-z_]+\b`)
 	commands = regexp.MustCompile("`[^`]*`")
 )
@@ -114,7 +113,7 @@ func hasWords(key string) bool {
 
 // misfits lists how a translation differs from its key where it must not.
 func misfits(key, translation string) (wrong []string) {
-	if !slices.Equal(verbsOf(key), verbsOf(translation)) {
+	if !i18n.SameVerbs(key, translation) {
 		wrong = append(wrong, "other verbs")
 	}
 	if strings.TrimSpace(translation) == "" {
@@ -135,35 +134,6 @@ func misfits(key, translation string) (wrong []string) {
 		}
 	}
 	return wrong
-}
-
-// verbsOf returns the verbs in the order of their arguments.
-func verbsOf(format string) (list []string) {
-	type verb struct {
-		argument int
-		text     string
-	}
-	var all []verb
-	next := 0
-	for _, match := range verbs.FindAllStringSubmatch(format, -1) {
-		if match[2] == "%" {
-			continue
-		}
-		if match[1] != "" {
-			next, _ = strconv.Atoi(strings.Trim(match[1], "[]"))
-			next--
-		}
-		all = append(all, verb{next, match[2]})
-		next++
-	}
-	slices.SortFunc(
-		all,
-		func(a, b verb) int { return cmp.Or(cmp.Compare(a.argument, b.argument), cmp.Compare(a.text, b.text)) },
-	)
-	for _, v := range slices.Compact(all) {
-		list = append(list, v.text)
-	}
-	return list
 }
 
 func ending(text string) string {
