@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/apibr/studio/internal/device"
 )
 
 func load(t *testing.T, installed ...ID) *Catalogue {
@@ -169,14 +171,14 @@ func TestPlans(t *testing.T) {
 	c := load(t)
 	draft, _ := c.Get("draft-image")
 	flux, _ := c.Get("flux")
-	require.Equal(t, MemoryPlan{RAMBytes: 400}, draft.Plan("cpu"), "the highest phase counts")
-	require.Equal(t, MemoryPlan{RAMBytes: 400}, draft.Plan(""))
+	require.Equal(t, device.Memory{RAM: 400}, draft.Plan("cpu"), "the highest phase counts")
+	require.Equal(t, device.Memory{RAM: 400}, draft.Plan(""))
 	require.Zero(t, draft.Plan("hip:0"))
-	require.Equal(t, int64(7000), flux.Plan("hip:0").VRAMBytes)
-	require.Equal(t, int64(7000), flux.PlanFor("cuda:1", 12000).VRAMBytes)
-	require.Equal(t, int64(14000), flux.PlanFor("hip:0", 16000).VRAMBytes)
+	require.Equal(t, int64(7000), flux.Plan("hip:0").VRAM)
+	require.Equal(t, int64(7000), flux.PlanFor("cuda:1", 12000).VRAM)
+	require.Equal(t, int64(14000), flux.PlanFor("hip:0", 16000).VRAM)
 	require.Equal(t, "Q8", flux.Variant("hip:0", 16000))
-	require.Equal(t, int64(7000), flux.PlanFor("hip:0", 4000).VRAMBytes, "too small a card is told what is needed")
+	require.Equal(t, int64(7000), flux.PlanFor("hip:0", 4000).VRAM, "too small a card is told what is needed")
 }
 
 // The engines that ship must load, and each must say all that its users are shown.
@@ -196,7 +198,7 @@ func TestTheRealManifests(t *testing.T) {
 				require.NotEmpty(t, text.En)
 				require.NotEmpty(t, text.PtBR)
 			}
-			require.NotZero(t, m.Plan("cpu").RAMBytes+m.Plan("gpu").VRAMBytes)
+			require.NotZero(t, m.Plan("cpu").RAM+m.Plan("gpu").VRAM)
 			for name, task := range m.Tasks {
 				require.Equal(t, false, task.Parameters["additionalProperties"], "no parameter of %s is taken and ignored", name)
 				total := 0.0

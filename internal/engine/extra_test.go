@@ -54,7 +54,7 @@ models:
 	require.Equal(t, "nc", model.Licence.ID, "it inherits the licence")
 	var plans []int64
 	for _, plan := range m.Plans("cpu", 0, "my-tune", nil) {
-		plans = append(plans, plan.RAMBytes)
+		plans = append(plans, plan.RAM)
 	}
 	require.ElementsMatch(t, []int64{7, 9}, plans, "and the plans")
 	require.Equal(t, "base", m.DefaultModel())

@@ -38,7 +38,7 @@ type Manifest struct {
 
 	// BlockSeconds is the longest time between two looks at the cancel flag. Default 1.
 	BlockSeconds float64         `yaml:"block_seconds"`
-	Memory       []Memory        `yaml:"memory"`
+	Memory       []MemoryPlan    `yaml:"memory"`
 	Tasks        map[string]Task `yaml:"tasks"`
 	Install      Text            `yaml:"install"` // Install says what to do when the engine is missing.
 

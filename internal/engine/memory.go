@@ -4,10 +4,12 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+
+	"github.com/apibr/studio/internal/device"
 )
 
-// Memory is what the engine needs on one kind of device, for one model in one variant.
-type Memory struct {
+// MemoryPlan is what the engine needs on one kind of device, for one model in one variant.
+type MemoryPlan struct {
 	Device  string `yaml:"device"`  // Device is cpu, gpu, hip or cuda; gpu stands for both kinds.
 	Model   string `yaml:"model"`   // Model that this is for. Default: every model of the engine.
 	Variant string `yaml:"variant"` // Variant that this is for. Default: every variant.
@@ -15,10 +17,9 @@ type Memory struct {
 	// MinVRAMBytes is the smallest card that the variant is meant for. Default 0: any.
 	MinVRAMBytes int64 `yaml:"min_vram_bytes"`
 
-	// RAMBytes and VRAMBytes hold for the whole run, Phases for one each; the highest counts.
-	RAMBytes  int64                `yaml:"ram_bytes"`
-	VRAMBytes int64                `yaml:"vram_bytes"`
-	Phases    map[string]PhasePlan `yaml:"phases"`
+	// Memory holds for the whole run, Phases for one each; the highest counts.
+	device.Memory `yaml:",inline"`
+	Phases        map[string]PhasePlan `yaml:"phases"`
 
 	// AttentionBytes bounds the score matrix of an attention in this plan. Default 0: the engine's own attention.
 	AttentionBytes int64 `yaml:"attention_bytes"`
@@ -37,63 +38,59 @@ type Blocks struct {
 const samplePhase = "sample"
 
 // LeastVRAM is the highest demand of the phases that streaming and smaller slices do not lower, in bytes.
-func (e *Memory) LeastVRAM(megapixels float64) (bytes int64) {
+func (e *MemoryPlan) LeastVRAM(megapixels float64) (bytes int64) {
 	for name, phase := range e.Phases {
 		if name != samplePhase {
-			bytes = max(bytes, phase.at(megapixels).VRAMBytes)
+			bytes = max(bytes, phase.at(megapixels).VRAM)
 		}
 	}
 	return bytes
 }
 
-// MemoryPlan is a peak, in bytes.
-type MemoryPlan struct {
-	RAMBytes  int64 `yaml:"ram_bytes" json:"ram_bytes"`
-	VRAMBytes int64 `yaml:"vram_bytes" json:"vram_bytes"`
-}
-
 // PhasePlan is the peak of a phase for one picture of one megapixel, and what each further megapixel adds.
 type PhasePlan struct {
-	MemoryPlan   `yaml:",inline"`
-	PerMegapixel MemoryPlan `yaml:"per_megapixel"`
+	device.Memory `yaml:",inline"`
+	PerMegapixel  device.Memory `yaml:"per_megapixel"`
 }
 
 // at is the phase's peak for so many megapixels.
-func (p PhasePlan) at(megapixels float64) MemoryPlan {
+func (p PhasePlan) at(megapixels float64) device.Memory {
 	further := max(0, megapixels-1)
-	return MemoryPlan{RAMBytes: p.RAMBytes + int64(further*float64(p.PerMegapixel.RAMBytes)), VRAMBytes: p.VRAMBytes + int64(further*float64(p.PerMegapixel.VRAMBytes))}
+	return device.Memory{
+		RAM:  p.RAM + int64(further*float64(p.PerMegapixel.RAM)),
+		VRAM: p.VRAM + int64(further*float64(p.PerMegapixel.VRAM)),
+	}
 }
 
 // Peak is the highest of the whole and of its phases for so many megapixels, all pictures of a batch together. Up to one megapixel
 // it is the plan itself: what a smaller picture saves is little beside the weights.
-func (e *Memory) Peak(megapixels float64) MemoryPlan {
-	peak := MemoryPlan{RAMBytes: e.RAMBytes, VRAMBytes: e.VRAMBytes}
+func (e *MemoryPlan) Peak(megapixels float64) device.Memory {
+	peak := e.Memory
 	for _, phase := range e.Phases {
-		at := phase.at(megapixels)
-		peak.RAMBytes, peak.VRAMBytes = max(peak.RAMBytes, at.RAMBytes), max(peak.VRAMBytes, at.VRAMBytes)
+		peak = peak.Most(phase.at(megapixels))
 	}
 	return peak
 }
 
 // Plan is the peak that the engine's default model needs on the device ("cpu", "hip:0", "cuda:1") at one megapixel. It is zero when the
 // manifest has no plan for that kind of device.
-func (m *Manifest) Plan(device string) MemoryPlan {
-	return m.PlanFor(device, 0)
+func (m *Manifest) Plan(name string) device.Memory {
+	return m.PlanFor(name, 0)
 }
 
 // PlanFor is Plan for a card of vramTotal bytes: of the variants whose smallest card fits, the one meant for the largest.
 // vramTotal 0 means that the size is not known, and takes the variant with the smallest demand.
-func (m *Manifest) PlanFor(device string, vramTotal int64) MemoryPlan {
-	entries := m.Plans(device, vramTotal, m.DefaultModel(), nil)
+func (m *Manifest) PlanFor(name string, vramTotal int64) device.Memory {
+	entries := m.Plans(name, vramTotal, m.DefaultModel(), nil)
 	if len(entries) == 0 {
-		return MemoryPlan{}
+		return device.Memory{}
 	}
 	return entries[0].Peak(1)
 }
 
 // Variant names the variant that PlanFor chose, as the load frame carries it. Default "default".
-func (m *Manifest) Variant(device string, vramTotal int64) string {
-	if entries := m.Plans(device, vramTotal, m.DefaultModel(), nil); len(entries) > 0 && entries[0].Variant != "" {
+func (m *Manifest) Variant(name string, vramTotal int64) string {
+	if entries := m.Plans(name, vramTotal, m.DefaultModel(), nil); len(entries) > 0 && entries[0].Variant != "" {
 		return entries[0].Variant
 	}
 	return "default"
@@ -102,12 +99,12 @@ func (m *Manifest) Variant(device string, vramTotal int64) string {
 // Plans are the manifest's plans for a model on a device, the best for a card of vramTotal bytes first: the variants meant for the
 // largest card that this one is, then those for smaller ones, and at last those that are meant for larger cards, which may fit when
 // blocks are streamed. Of equal ones the manifest's order counts. installed are the variants to choose from; nil stands for all.
-func (m *Manifest) Plans(device string, vramTotal int64, model string, installed []string) []*Memory {
-	kind, _, _ := strings.Cut(device, ":")
+func (m *Manifest) Plans(name string, vramTotal int64, model string, installed []string) []*MemoryPlan {
+	kind, _, _ := strings.Cut(name, ":")
 	if kind == "" {
 		kind = "cpu"
 	}
-	var plans []*Memory
+	var plans []*MemoryPlan
 	for i := range m.Memory {
 		entry := &m.Memory[i]
 		switch {
@@ -118,7 +115,7 @@ func (m *Manifest) Plans(device string, vramTotal int64, model string, installed
 			plans = append(plans, entry)
 		}
 	}
-	slices.SortStableFunc(plans, func(a, b *Memory) int {
+	slices.SortStableFunc(plans, func(a, b *MemoryPlan) int {
 		beyondA, beyondB := a.MinVRAMBytes > vramTotal, b.MinVRAMBytes > vramTotal
 		switch {
 		case beyondA && beyondB: // of an unknown card all are beyond it: the smallest demand first

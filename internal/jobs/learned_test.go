@@ -24,28 +24,28 @@ func TestPeaksForgetAnOutlierAndKeepARealPeak(t *testing.T) {
 		require.NoError(t, err)
 		return windows[key].Confirmed(time.Now())
 	}
-	require.Equal(t, Peak{90, 90}, run(Peak{90, 90}))
+	require.Equal(t, Peak{RAM: 90, VRAM: 90}, run(Peak{RAM: 90, VRAM: 90}))
 	require.Equal(t, Peak{}, confirmed(), "one run confirms nothing")
 	for n := range loneRuns - 1 {
-		require.Equal(t, Peak{90, 90}, run(Peak{10, 20}), "after %d small runs", n+1)
+		require.Equal(t, Peak{RAM: 90, VRAM: 90}, run(Peak{RAM: 10, VRAM: 20}), "after %d small runs", n+1)
 		require.LessOrEqual(t, confirmed().RAM, int64(10))
 	}
-	require.Equal(t, Peak{10, 20}, run(Peak{10, 20}), "one run among several is not believed")
+	require.Equal(t, Peak{RAM: 10, VRAM: 20}, run(Peak{RAM: 10, VRAM: 20}), "one run among several is not believed")
 
-	require.Equal(t, Peak{60, 20}, func() Peak { run(Peak{60, 20}); return run(Peak{60, 20}) }(), "two are")
-	require.Equal(t, Peak{60, 20}, confirmed())
+	require.Equal(t, Peak{RAM: 60, VRAM: 20}, func() Peak { run(Peak{RAM: 60, VRAM: 20}); return run(Peak{RAM: 60, VRAM: 20}) }(), "two are")
+	require.Equal(t, Peak{RAM: 60, VRAM: 20}, confirmed())
 	for range learnedRuns - 2 {
-		require.Equal(t, int64(60), run(Peak{10, 20}).RAM, "a small run does not erase it")
+		require.Equal(t, int64(60), run(Peak{RAM: 10, VRAM: 20}).RAM, "a small run does not erase it")
 	}
-	run(Peak{10, 20})
-	require.Equal(t, Peak{10, 20}, run(Peak{10, 20}), "as many runs as are remembered do")
+	run(Peak{RAM: 10, VRAM: 20})
+	require.Equal(t, Peak{RAM: 10, VRAM: 20}, run(Peak{RAM: 10, VRAM: 20}), "as many runs as are remembered do")
 	require.Equal(t, 1, b.count(`select count(*) from memory_peaks where cardinality(rams) = 20 and ram = 10 and vram = 20`))
 
 	b.exec(`update memory_peaks set rams = array[70, 70, 5]::bigint[], vrams = array[7, 7, 5]::bigint[],
 		times = array[now() - interval '31 days', now() - interval '32 days', now()]`)
 	peaks, err := b.Peaks(b.ctx)
 	require.NoError(t, err)
-	require.Equal(t, Peak{5, 5}, peaks[key], "what is too old does not count")
+	require.Equal(t, Peak{RAM: 5, VRAM: 5}, peaks[key], "what is too old does not count")
 }
 
 // A model's memory is counted in bytes, and two gigabytes of them are past a 32-bit number.

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/apibr/studio/internal/device"
 )
 
 const (
@@ -42,7 +44,7 @@ type PeakKey struct {
 }
 
 // Peak is the most that runs took, in bytes.
-type Peak struct{ RAM, VRAM int64 }
+type Peak = device.Memory
 
 // PeakRecord is the peak of one run.
 type PeakRecord struct {
@@ -127,7 +129,7 @@ func (s *Service) PeakWindows(ctx context.Context) (map[PeakKey]*PeakWindow, err
 	_, err = pgx.ForEachRow(rows, dests, func() error {
 		w := &PeakWindow{}
 		for i := range min(len(rams), len(vrams), len(times)) {
-			w.Add(Peak{rams[i], vrams[i]}, times[i])
+			w.Add(Peak{RAM: rams[i], VRAM: vrams[i]}, times[i])
 		}
 		if len(w.seen) == 0 {
 			w.Add(most, updated)

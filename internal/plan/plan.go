@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/apibr/studio/internal/device"
 	"github.com/apibr/studio/internal/engine"
 )
 
@@ -27,13 +28,13 @@ type Wish struct {
 	VRAMRequired int64
 
 	// Peaks of earlier runs on this machine. Default: none are known.
-	Peaks func(variant string, megapixels float64) (engine.MemoryPlan, bool)
+	Peaks func(variant string, megapixels float64) (device.Memory, bool)
 }
 
 // Plan is how a model is loaded.
 type Plan struct {
 	Variant string
-	engine.MemoryPlan
+	device.Memory
 
 	// AttentionBytes bounds a score matrix; 0 leaves the engine its own attention.
 	AttentionBytes int64
@@ -47,12 +48,9 @@ type Plan struct {
 	Lowered bool
 }
 
-// Room is what a load may take at most, in bytes.
-type Room struct{ RAM, VRAM int64 }
-
-// first is the index of the first step that fits, -1 when none does.
-func (r Room) first(steps []Plan) int {
-	return slices.IndexFunc(steps, func(p Plan) bool { return p.RAMBytes <= r.RAM && p.VRAMBytes <= r.VRAM })
+// first is the index of the first way that fits the budget, -1 when none does.
+func first(steps []Plan, budget device.Memory) int {
+	return slices.IndexFunc(steps, func(p Plan) bool { return p.Fits(budget) })
 }
 
 const (
@@ -66,17 +64,17 @@ const (
 	cardContext = 500_000_000
 )
 
-// Choose gives the first step of the ladder that fits the room. Fails with *TooLargeError.
-func Choose(w Wish, room Room) (Plan, error) {
-	steps := Ladder(w)
-	if i := room.first(steps); i >= 0 {
+// Choose returns the first of the Fallbacks that fits the budget. Fails with *TooLargeError.
+func Choose(w Wish, budget device.Memory) (Plan, error) {
+	steps := Fallbacks(w)
+	if i := first(steps, budget); i >= 0 {
 		return steps[i], nil
 	}
-	return Plan{}, tooLarge(w, steps, room)
+	return Plan{}, tooLarge(w, steps, budget)
 }
 
-// Ladder is every way to load the model, the best first. It always has one: an engine without a plan needs nothing special.
-func Ladder(w Wish) []Plan {
+// Fallbacks are all ways to load the model, the best first. There is always one: an engine without a plan needs nothing special.
+func Fallbacks(w Wish) []Plan {
 	entries := w.Engine.Plans(w.Device, w.VRAMTotal, w.Model, w.Variants)
 	var steps []Plan
 	for _, entry := range entries {
@@ -84,7 +82,7 @@ func Ladder(w Wish) []Plan {
 		if variant == "" {
 			variant = w.fallback()
 		}
-		steps = append(steps, w.rungs(entry, variant)...)
+		steps = append(steps, w.lowered(entry, variant)...)
 	}
 	if len(steps) == 0 {
 		steps = w.unplanned()
@@ -95,16 +93,16 @@ func Ladder(w Wish) []Plan {
 // unplanned is the way to load a variant that the manifest does not plan, as one that was imported under a name of its own: as if it were
 // the most demanding of those that it does. An engine without any plan needs nothing special.
 func (w Wish) unplanned() (steps []Plan) {
-	var most *engine.Memory
+	var most *engine.MemoryPlan
 	for _, entry := range w.Engine.Plans(w.Device, w.VRAMTotal, w.Model, nil) {
-		if most == nil || entry.Peak(1).VRAMBytes > most.Peak(1).VRAMBytes {
+		if most == nil || entry.Peak(1).VRAM > most.Peak(1).VRAM {
 			most = entry
 		}
 	}
 	if most == nil {
 		return []Plan{{Variant: w.fallback(), Batch: w.pictures()}}
 	}
-	return w.rungs(most, w.fallback())
+	return w.lowered(most, w.fallback())
 }
 
 // fallback is the variant of an entry that speaks of none: of those that are installed, the model's default first.
@@ -124,22 +122,22 @@ func (w Wish) fallback() string {
 	return "default"
 }
 
-// rungs of one variant: as planned, then with less and less on the card.
-func (w Wish) rungs(entry *engine.Memory, variant string) []Plan {
+// lowered are the ways to load one variant: as planned, then with less and less on the card.
+func (w Wish) lowered(entry *engine.MemoryPlan, variant string) []Plan {
 	var steps []Plan
 	for _, batch := range batches(w.pictures()) {
 		peak := w.peak(entry, variant, batch)
-		full := Plan{Variant: variant, MemoryPlan: peak, AttentionBytes: entry.AttentionBytes, Batch: batch}
+		full := Plan{Variant: variant, Memory: peak, AttentionBytes: entry.AttentionBytes, Batch: batch}
 		steps = append(steps, full)
-		if peak.VRAMBytes == 0 {
+		if peak.VRAM == 0 {
 			continue
 		}
 		// What the other phases need stays, and what a step needs is counted against the plan, not against what was seen of it.
-		least := w.sized(engine.MemoryPlan{VRAMBytes: entry.LeastVRAM(w.megapixels() * float64(batch))}, variant).VRAMBytes
+		least := w.sized(device.Memory{VRAM: entry.LeastVRAM(w.megapixels() * float64(batch))}, variant).VRAM
 		for _, attention := range smallerSlices(entry.AttentionBytes) {
 			step := full
 			step.AttentionBytes, step.Lowered = attention, true
-			step.VRAMBytes = max(step.VRAMBytes-(entry.AttentionBytes-attention), least)
+			step.VRAM = max(step.VRAM-(entry.AttentionBytes-attention), least)
 			steps = append(steps, step)
 		}
 		if batch == 1 {
@@ -172,29 +170,29 @@ func streamed(from Plan, blocks engine.Blocks, least int64) (steps []Plan) {
 		resident := max(blocks.Count*kept/quarters, leastResident)
 		step := from
 		step.ResidentBlocks, step.Lowered = &resident, true
-		step.VRAMBytes = max(step.VRAMBytes-int64(blocks.Count-resident)*blocks.Bytes, least)
+		step.VRAM = max(step.VRAM-int64(blocks.Count-resident)*blocks.Bytes, least)
 		steps = append(steps, step)
 	}
 	return steps
 }
 
 // peak is what the manifest plans, or what was seen here.
-func (w Wish) peak(entry *engine.Memory, variant string, batch int) engine.MemoryPlan {
+func (w Wish) peak(entry *engine.MemoryPlan, variant string, batch int) device.Memory {
 	megapixels := w.megapixels() * float64(batch)
 	peak := w.sized(entry.Peak(megapixels), variant)
-	if w.VRAMRequired > 0 && peak.VRAMBytes > 0 {
-		peak.VRAMBytes = w.VRAMRequired
+	if w.VRAMRequired > 0 && peak.VRAM > 0 {
+		peak.VRAM = w.VRAMRequired
 		return peak
 	}
 	if w.Peaks == nil {
 		return peak
 	}
 	if seen, ok := w.Peaks(variant, megapixels); ok {
-		if seen.RAMBytes > 0 {
-			peak.RAMBytes = int64(headroom * float64(seen.RAMBytes))
+		if seen.RAM > 0 {
+			peak.RAM = int64(headroom * float64(seen.RAM))
 		}
-		if seen.VRAMBytes > 0 && peak.VRAMBytes > 0 {
-			peak.VRAMBytes = int64(headroom*float64(seen.VRAMBytes)) + cardContext
+		if seen.VRAM > 0 && peak.VRAM > 0 {
+			peak.VRAM = int64(headroom*float64(seen.VRAM)) + cardContext
 		}
 	}
 	return peak
@@ -204,7 +202,7 @@ func (w Wish) peak(entry *engine.Memory, variant string, batch int) engine.Memor
 const leastRAM, leastVRAM = 1_200_000_000, 600_000_000
 
 // sized moves a plan by as much as the installed files differ from the released ones.
-func (w Wish) sized(peak engine.MemoryPlan, variant string) engine.MemoryPlan {
+func (w Wish) sized(peak device.Memory, variant string) device.Memory {
 	model, known := w.Engine.Model(w.Model)
 	if !known || w.Bytes == nil {
 		return peak
@@ -215,11 +213,11 @@ func (w Wish) sized(peak engine.MemoryPlan, variant string) engine.MemoryPlan {
 		return peak
 	}
 	differ := installed - released.DiskBytes
-	if peak.RAMBytes > 0 {
-		peak.RAMBytes = max(peak.RAMBytes+differ, min(peak.RAMBytes, leastRAM))
+	if peak.RAM > 0 {
+		peak.RAM = max(peak.RAM+differ, min(peak.RAM, leastRAM))
 	}
-	if peak.VRAMBytes > 0 {
-		peak.VRAMBytes = max(peak.VRAMBytes+differ, min(peak.VRAMBytes, leastVRAM))
+	if peak.VRAM > 0 {
+		peak.VRAM = max(peak.VRAM+differ, min(peak.VRAM, leastVRAM))
 	}
 	return peak
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/apibr/studio/internal/device"
 	"github.com/apibr/studio/internal/engine"
 )
 
@@ -12,15 +13,15 @@ const gb = 1_000_000_000
 
 // flux has two variants on cards, of which the larger is meant for those of 11 GB, and one for everything on the CPU.
 var flux = &engine.Manifest{ID: "flux", Models: []engine.Model{{ID: "flux-dev", DefaultVariant: "Q5", Variants: []engine.Variant{{ID: "Q5"}, {ID: "Q4"}}}},
-	Memory: []engine.Memory{
-		{Device: "cpu", RAMBytes: 11 * gb},
+	Memory: []engine.MemoryPlan{
+		{Device: "cpu", Memory: device.Memory{RAM: 11 * gb}},
 		{Device: "gpu", Variant: "Q5", MinVRAMBytes: 11 * gb, AttentionBytes: 256 << 20, Blocks: engine.Blocks{Count: 57, Bytes: gb / 10}, Phases: map[string]engine.PhasePlan{
-			"encode": {MemoryPlan: engine.MemoryPlan{RAMBytes: 11 * gb}},
-			"sample": {MemoryPlan: engine.MemoryPlan{RAMBytes: 9 * gb, VRAMBytes: 9 * gb}, PerMegapixel: engine.MemoryPlan{VRAMBytes: gb}},
+			"encode": {Memory: device.Memory{RAM: 11 * gb}},
+			"sample": {Memory: device.Memory{RAM: 9 * gb, VRAM: 9 * gb}, PerMegapixel: device.Memory{VRAM: gb}},
 		}},
 		{Device: "gpu", Variant: "Q4", Blocks: engine.Blocks{Count: 57, Bytes: gb / 12}, Phases: map[string]engine.PhasePlan{
-			"encode": {MemoryPlan: engine.MemoryPlan{RAMBytes: 11 * gb}},
-			"sample": {MemoryPlan: engine.MemoryPlan{RAMBytes: 8 * gb, VRAMBytes: 8 * gb}, PerMegapixel: engine.MemoryPlan{VRAMBytes: gb}},
+			"encode": {Memory: device.Memory{RAM: 11 * gb}},
+			"sample": {Memory: device.Memory{RAM: 8 * gb, VRAM: 8 * gb}, PerMegapixel: device.Memory{VRAM: gb}},
 		}},
 	}}
 
@@ -29,12 +30,12 @@ func wish() Wish {
 }
 
 func TestAPlanThatFitsIsTheManifests(t *testing.T) {
-	got, err := Choose(wish(), Room{RAM: 20 * gb, VRAM: 10 * gb})
+	got, err := Choose(wish(), device.Memory{RAM: 20 * gb, VRAM: 10 * gb})
 	require.NoError(t, err)
-	require.Equal(t, Plan{Variant: "Q5", MemoryPlan: engine.MemoryPlan{RAMBytes: 11 * gb, VRAMBytes: 9 * gb}, AttentionBytes: 256 << 20, Batch: 1}, got)
+	require.Equal(t, Plan{Variant: "Q5", Memory: device.Memory{RAM: 11 * gb, VRAM: 9 * gb}, AttentionBytes: 256 << 20, Batch: 1}, got)
 }
 
-func TestTheLadderGoesDownInItsOrder(t *testing.T) {
+func TestFallbacksComeInTheirOrder(t *testing.T) {
 	for _, c := range []struct {
 		name             string
 		vram             int64
@@ -57,11 +58,11 @@ func TestTheLadderGoesDownInItsOrder(t *testing.T) {
 			if c.variant == "Q4" {
 				w.Variants = []string{"Q4"}
 			}
-			got, err := Choose(w, Room{RAM: 20 * gb, VRAM: c.vram})
+			got, err := Choose(w, device.Memory{RAM: 20 * gb, VRAM: c.vram})
 			require.NoError(t, err)
 			require.Equal(t, c.variant, got.Variant)
 			require.Equal(t, c.attention, got.AttentionBytes)
-			require.LessOrEqual(t, got.VRAMBytes, c.vram)
+			require.LessOrEqual(t, got.VRAM, c.vram)
 			require.Equal(t, c.inOnce, got.Batch)
 			if c.resident < 0 {
 				require.Nil(t, got.ResidentBlocks)
@@ -74,7 +75,7 @@ func TestTheLadderGoesDownInItsOrder(t *testing.T) {
 
 func TestLowerQuantisationComesAfterStreaming(t *testing.T) {
 	variants := []string{}
-	for _, step := range Ladder(wish()) {
+	for _, step := range Fallbacks(wish()) {
 		if len(variants) == 0 || variants[len(variants)-1] != step.Variant {
 			variants = append(variants, step.Variant)
 		}
@@ -87,13 +88,13 @@ func TestWhatCannotFitIsRefusedWithTheNearestSize(t *testing.T) {
 	w.Width, w.Height = 2048, 1024
 	w.Variants = []string{"Q4"}
 	var refused *TooLargeError
-	_, err := Choose(w, Room{RAM: 20 * gb, VRAM: 4 * gb})
+	_, err := Choose(w, device.Memory{RAM: 20 * gb, VRAM: 4 * gb})
 	require.ErrorAs(t, err, &refused)
 	require.Equal(t, 1792, refused.Width, "3.4 GB for the first megapixel and 1 GB for each further one")
 	require.Equal(t, 896, refused.Height)
-	require.Equal(t, int64(4416666685), refused.Need.VRAMBytes)
+	require.Equal(t, int64(4416666685), refused.Need.VRAM)
 	require.ErrorContains(t, err, "needs 4.1 GiB of graphics memory and this computer can give 3.7 GiB: ask for 1792 x 896 pixels")
-	_, err = Choose(w, Room{RAM: 2 * gb, VRAM: 12 * gb})
+	_, err = Choose(w, device.Memory{RAM: 2 * gb, VRAM: 12 * gb})
 	require.ErrorAs(t, err, &refused)
 	require.Zero(t, refused.Width, "no size makes the text encoder smaller")
 	require.ErrorContains(t, err, "10.2 GiB of memory")
@@ -101,28 +102,28 @@ func TestWhatCannotFitIsRefusedWithTheNearestSize(t *testing.T) {
 
 func TestPeaksSeenHereCorrectThePlan(t *testing.T) {
 	w := wish()
-	w.Peaks = func(variant string, megapixels float64) (engine.MemoryPlan, bool) {
-		return engine.MemoryPlan{RAMBytes: 6 * gb, VRAMBytes: 10 * gb}, variant == "Q5" && megapixels == 1
+	w.Peaks = func(variant string, megapixels float64) (device.Memory, bool) {
+		return device.Memory{RAM: 6 * gb, VRAM: 10 * gb}, variant == "Q5" && megapixels == 1
 	}
-	got := Ladder(w)[0]
-	require.Equal(t, engine.MemoryPlan{RAMBytes: 6.3 * gb, VRAMBytes: 10.5*gb + cardContext}, got.MemoryPlan)
+	got := Fallbacks(w)[0]
+	require.Equal(t, device.Memory{RAM: 6.3 * gb, VRAM: 10.5*gb + cardContext}, got.Memory)
 	w.Width = 2048
-	require.Equal(t, int64(11*gb), Ladder(w)[0].RAMBytes, "another size has its own")
+	require.Equal(t, int64(11*gb), Fallbacks(w)[0].RAM, "another size has its own")
 }
 
 func TestTheUsersOwnFigureWins(t *testing.T) {
 	w := wish()
 	w.VRAMRequired = 5 * gb
-	require.Equal(t, int64(5*gb), Ladder(w)[0].VRAMBytes)
+	require.Equal(t, int64(5*gb), Fallbacks(w)[0].VRAM)
 }
 
 func TestTheCPUAndEnginesWithoutAPlan(t *testing.T) {
 	w := wish()
 	w.Device, w.VRAMTotal = "cpu", 0
-	require.Equal(t, []Plan{{Variant: "Q5", MemoryPlan: engine.MemoryPlan{RAMBytes: 11 * gb}, Batch: 1}}, Ladder(w))
+	require.Equal(t, []Plan{{Variant: "Q5", Memory: device.Memory{RAM: 11 * gb}, Batch: 1}}, Fallbacks(w))
 	w.Variants = []string{"Q4", "bf16"}
-	require.Equal(t, "Q4", Ladder(w)[0].Variant)
-	require.Equal(t, []Plan{{Variant: "default", Batch: 2}}, Ladder(Wish{Engine: &engine.Manifest{ID: "x"}, Model: "x", Device: "cpu", Pictures: 2}))
+	require.Equal(t, "Q4", Fallbacks(w)[0].Variant)
+	require.Equal(t, []Plan{{Variant: "default", Batch: 2}}, Fallbacks(Wish{Engine: &engine.Manifest{ID: "x"}, Model: "x", Device: "cpu", Pictures: 2}))
 }
 
 func TestSizesAreQuarters(t *testing.T) {
@@ -134,44 +135,44 @@ func TestInstalledFilesOfAnotherSizeMoveThePlan(t *testing.T) {
 	sized := *flux
 	sized.Models = []engine.Model{{ID: "flux-dev", Variants: []engine.Variant{{ID: "Q5", DiskBytes: 18 * gb}, {ID: "Q4"}}}}
 	w.Engine, w.Variants = &sized, []string{"Q5"}
-	for installed, want := range map[int64]engine.MemoryPlan{
-		0:       {RAMBytes: 11 * gb, VRAMBytes: 9 * gb}, // not known
-		18 * gb: {RAMBytes: 11 * gb, VRAMBytes: 9 * gb},
-		19 * gb: {RAMBytes: 12 * gb, VRAMBytes: 10 * gb},
-		gb / 50: {RAMBytes: leastRAM, VRAMBytes: leastVRAM}, // a tiny one
+	for installed, want := range map[int64]device.Memory{
+		0:       {RAM: 11 * gb, VRAM: 9 * gb}, // not known
+		18 * gb: {RAM: 11 * gb, VRAM: 9 * gb},
+		19 * gb: {RAM: 12 * gb, VRAM: 10 * gb},
+		gb / 50: {RAM: leastRAM, VRAM: leastVRAM}, // a tiny one
 	} {
 		w.Bytes = func(string) int64 { return installed }
-		require.Equal(t, want, Ladder(w)[0].MemoryPlan)
+		require.Equal(t, want, Fallbacks(w)[0].Memory)
 	}
 }
 
 // A variant that is meant for a larger card, or that the manifest does not know, is never taken for one that needs nothing.
 func TestAVariantBeyondTheCardIsStreamedOrRefused(t *testing.T) {
 	big := *flux
-	big.Memory = append([]engine.Memory{{Device: "gpu", Variant: "bf16", MinVRAMBytes: 30 * gb, Blocks: engine.Blocks{Count: 57, Bytes: gb / 2}, Phases: map[string]engine.PhasePlan{
-		"sample": {MemoryPlan: engine.MemoryPlan{RAMBytes: 27 * gb, VRAMBytes: 30 * gb}},
-		"decode": {MemoryPlan: engine.MemoryPlan{RAMBytes: 4 * gb, VRAMBytes: 4 * gb}},
+	big.Memory = append([]engine.MemoryPlan{{Device: "gpu", Variant: "bf16", MinVRAMBytes: 30 * gb, Blocks: engine.Blocks{Count: 57, Bytes: gb / 2}, Phases: map[string]engine.PhasePlan{
+		"sample": {Memory: device.Memory{RAM: 27 * gb, VRAM: 30 * gb}},
+		"decode": {Memory: device.Memory{RAM: 4 * gb, VRAM: 4 * gb}},
 	}}}, flux.Memory...)
 	w := wish()
 	w.Engine, w.Variants = &big, []string{"bf16"}
-	got, err := Choose(w, Room{RAM: 30 * gb, VRAM: 10 * gb})
+	got, err := Choose(w, device.Memory{RAM: 30 * gb, VRAM: 10 * gb})
 	require.NoError(t, err)
 	require.Equal(t, "bf16", got.Variant)
 	require.Equal(t, 14, *got.ResidentBlocks, "30 GB less 43 blocks of half a GB")
-	got, err = Choose(w, Room{RAM: 30 * gb, VRAM: 4 * gb})
+	got, err = Choose(w, device.Memory{RAM: 30 * gb, VRAM: 4 * gb})
 	require.NoError(t, err)
-	require.Equal(t, int64(4*gb), got.VRAMBytes, "decoding needs what it needs, however much is streamed")
-	_, err = Choose(w, Room{RAM: 20 * gb, VRAM: 10 * gb})
+	require.Equal(t, int64(4*gb), got.VRAM, "decoding needs what it needs, however much is streamed")
+	_, err = Choose(w, device.Memory{RAM: 20 * gb, VRAM: 10 * gb})
 	require.ErrorContains(t, err, "of memory")
 
 	w.Variants = []string{"my-own"}
-	got = Ladder(w)[0]
+	got = Fallbacks(w)[0]
 	require.Equal(t, "my-own", got.Variant)
-	require.Equal(t, int64(30*gb), got.VRAMBytes, "as if it were the most demanding")
+	require.Equal(t, int64(30*gb), got.VRAM, "as if it were the most demanding")
 }
 
 func TestLoweredStepsSaySo(t *testing.T) {
-	for i, step := range Ladder(wish()) {
+	for i, step := range Fallbacks(wish()) {
 		full := step.ResidentBlocks == nil && (step.AttentionBytes == 256<<20 || step.Variant == "Q4")
 		require.Equal(t, !full, step.Lowered, "step %d", i)
 	}

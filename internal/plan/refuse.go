@@ -3,23 +3,23 @@ package plan
 import (
 	"fmt"
 
-	"github.com/apibr/studio/internal/engine"
+	"github.com/apibr/studio/internal/device"
 )
 
 // TooLargeError says that nothing fits, and what would.
 type TooLargeError struct {
-	Need engine.MemoryPlan // Need of the step that needs least.
-	Have Room
+	Need device.Memory // Need of the step that needs least.
+	Have device.Memory
 
 	// Width and Height are the nearest size of a picture that fits; 0 when none does or the job makes none.
 	Width, Height int
 }
 
 func (e *TooLargeError) Error() string {
-	graphics := e.Need.VRAMBytes > e.Have.VRAM
-	need, have := gib(e.Need.RAMBytes), gib(e.Have.RAM)
+	graphics := e.Need.VRAM > e.Have.VRAM
+	need, have := gib(e.Need.RAM), gib(e.Have.RAM)
 	if graphics {
-		need, have = gib(e.Need.VRAMBytes), gib(e.Have.VRAM)
+		need, have = gib(e.Need.VRAM), gib(e.Have.VRAM)
 	}
 	switch {
 	case graphics && e.Width > 0:
@@ -36,20 +36,20 @@ func (e *TooLargeError) Error() string {
 func gib(bytes int64) string { return fmt.Sprintf("%.1f GiB", float64(max(bytes, 0))/(1<<30)) }
 
 // tooLarge names the least that was needed and looks for the largest size of the same shape that fits.
-func tooLarge(w Wish, steps []Plan, room Room) *TooLargeError {
-	e := &TooLargeError{Need: steps[0].MemoryPlan, Have: room}
+func tooLarge(w Wish, steps []Plan, budget device.Memory) *TooLargeError {
+	e := &TooLargeError{Need: steps[0].Memory, Have: budget}
 	for _, step := range steps {
-		if excess(step.MemoryPlan, room) < excess(e.Need, room) {
-			e.Need = step.MemoryPlan
+		if excess(step.Memory, budget) < excess(e.Need, budget) {
+			e.Need = step.Memory
 		}
 	}
-	e.Width, e.Height = nearest(w, room)
+	e.Width, e.Height = nearest(w, budget)
 	return e
 }
 
 // excess is by how much a plan does not fit.
-func excess(m engine.MemoryPlan, room Room) int64 {
-	return max(m.RAMBytes-room.RAM, 0) + max(m.VRAMBytes-room.VRAM, 0)
+func excess(m device.Memory, budget device.Memory) int64 {
+	return max(m.RAM-budget.RAM, 0) + max(m.VRAM-budget.VRAM, 0)
 }
 
 const (
@@ -60,7 +60,7 @@ const (
 )
 
 // nearest is the largest size of the same shape that fits; 0, 0 when there is none.
-func nearest(w Wish, room Room) (width, height int) {
+func nearest(w Wish, budget device.Memory) (width, height int) {
 	for longer := max(w.Width, w.Height) - grid; longer >= leastEdge; longer -= grid {
 		smaller := w
 		scale := float64(longer) / float64(max(w.Width, w.Height))
@@ -68,7 +68,7 @@ func nearest(w Wish, room Room) (width, height int) {
 		if min(smaller.Width, smaller.Height) < leastEdge {
 			break
 		}
-		if room.first(Ladder(smaller)) >= 0 {
+		if first(Fallbacks(smaller), budget) >= 0 {
 			return smaller.Width, smaller.Height
 		}
 	}

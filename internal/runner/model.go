@@ -14,7 +14,6 @@ import (
 	"github.com/apibr/studio/internal/jobs"
 	"github.com/apibr/studio/internal/models"
 	"github.com/apibr/studio/internal/plan"
-	"github.com/apibr/studio/internal/sched"
 	"github.com/apibr/studio/internal/sidecar"
 )
 
@@ -37,11 +36,11 @@ type load struct {
 	refused *plan.TooLargeError // why no plan fits this machine, nil when one does
 }
 
-func (l load) need() sched.Memory {
+func (l load) need() device.Memory {
 	if l.refused != nil {
-		return sched.Memory{RAM: l.refused.Need.RAMBytes, VRAM: l.refused.Need.VRAMBytes}
+		return l.refused.Need
 	}
-	return sched.Memory{RAM: l.plan.RAMBytes, VRAM: l.plan.VRAMBytes}
+	return l.plan.Memory
 }
 
 // Size is what the memory of a run depends on; zero fields are what the request does not say.
@@ -67,7 +66,7 @@ func (r *Runner) loadFor(m *engine.Manifest, task, model, name string, size Size
 
 // sameWay says whether two plans load a model alike, whatever memory they count on.
 func sameWay(a, b plan.Plan) bool {
-	a.MemoryPlan, b.MemoryPlan = engine.MemoryPlan{}, engine.MemoryPlan{}
+	a.Memory, b.Memory = device.Memory{}, device.Memory{}
 	return reflect.DeepEqual(a, b)
 }
 
@@ -75,7 +74,7 @@ func sameWay(a, b plan.Plan) bool {
 func (r *Runner) wish(m *engine.Manifest, model, name string, size Size, snapshot device.Snapshot, confirmed bool) plan.Wish {
 	wish := plan.Wish{Engine: m, Model: model, Device: name, VRAMTotal: vramOf(snapshot, name), Variants: r.cfg.Catalogue.VariantsOf(m, model),
 		Width: size.Width, Height: size.Height, Pictures: size.Pictures, VRAMRequired: r.cfg.VRAMRequired[model],
-		Peaks: func(variant string, megapixels float64) (engine.MemoryPlan, bool) {
+		Peaks: func(variant string, megapixels float64) (device.Memory, bool) {
 			class := plan.Size(megapixels)
 			if size.Width == 0 || size.Height == 0 {
 				class = 0 // as attempt.peak records it
@@ -89,8 +88,8 @@ func (r *Runner) wish(m *engine.Manifest, model, name string, size Size, snapsho
 }
 
 // room is what a load may take when nothing else of ours is loaded.
-func (r *Runner) room(name string, snapshot device.Snapshot) plan.Room {
-	room := plan.Room{RAM: snapshot.RAMTotal - r.keepFree(snapshot)}
+func (r *Runner) room(name string, snapshot device.Snapshot) device.Memory {
+	room := device.Memory{RAM: snapshot.RAMTotal - r.keepFree(snapshot)}
 	for _, gpu := range snapshot.GPUs {
 		if gpu.Device() == name {
 			room.VRAM = r.mayHold(gpu)
@@ -155,8 +154,8 @@ func filesMissing(ctx context.Context, model string, err error) error {
 // lower is the next step of the ladder after memory ran out although the plan promised that it would not; false when there is none.
 func (a *attempt) lower() bool {
 	snapshot := a.runner.cfg.Host.Snapshot()
-	for _, step := range plan.Ladder(a.runner.wish(a.manifest, a.load.model, a.device, a.size(), snapshot, false)) {
-		if step.VRAMBytes < a.load.plan.VRAMBytes || step.RAMBytes < a.load.plan.RAMBytes {
+	for _, step := range plan.Fallbacks(a.runner.wish(a.manifest, a.load.model, a.device, a.size(), snapshot, false)) {
+		if step.VRAM < a.load.plan.VRAM || step.RAM < a.load.plan.RAM {
 			a.load.plan = step
 			return true
 		}
@@ -189,7 +188,7 @@ func (a *attempt) peak() *jobs.PeakRecord {
 		size = plan.Size(float64(width) * float64(height) * float64(max(a.load.plan.Batch, 1)) / (1 << 20))
 	}
 	key := peakKey(a.manifest.ID, a.load.model, a.runner.files(a.load.model, a.load.plan.Variant), a.device, size)
-	return &jobs.PeakRecord{PeakKey: key, Peak: jobs.Peak{RAM: a.result.PeakRAM, VRAM: a.result.PeakVRAM}}
+	return &jobs.PeakRecord{PeakKey: key, Peak: device.Memory{RAM: a.result.PeakRAM, VRAM: a.result.PeakVRAM}}
 }
 
 // files names a variant with the size of its files: other files under the same name have other peaks.
@@ -215,18 +214,18 @@ type peaks struct {
 }
 
 // of a kind of run: the most that the last ones took, or only what more than one of them took.
-func (p *peaks) of(key jobs.PeakKey, confirmed bool) (engine.MemoryPlan, bool) {
+func (p *peaks) of(key jobs.PeakKey, confirmed bool) (device.Memory, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	window, ok := p.known[key]
 	if !ok {
-		return engine.MemoryPlan{}, false
+		return device.Memory{}, false
 	}
 	peak := window.Highest(time.Now())
 	if confirmed {
 		peak = window.Confirmed(time.Now())
 	}
-	return engine.MemoryPlan{RAMBytes: peak.RAM, VRAMBytes: peak.VRAM}, peak != (jobs.Peak{})
+	return peak, peak != device.Memory{}
 }
 
 func (r *Runner) preloadPeaks(ctx context.Context) {

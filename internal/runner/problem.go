@@ -9,12 +9,12 @@ import (
 	"syscall"
 
 	"github.com/apibr/studio/internal/blob"
+	"github.com/apibr/studio/internal/device"
 	"github.com/apibr/studio/internal/disk"
 	"github.com/apibr/studio/internal/engine"
 	"github.com/apibr/studio/internal/jobs"
 	"github.com/apibr/studio/internal/media"
 	"github.com/apibr/studio/internal/plan"
-	"github.com/apibr/studio/internal/sched"
 	"github.com/apibr/studio/internal/sidecar"
 	"github.com/apibr/studio/internal/store"
 )
@@ -107,13 +107,13 @@ func (r *Runner) unknownEngine(claimed *jobs.Claimed) jobs.Problem {
 }
 
 // tooLarge is the answer to a job that this machine can never run: the plan's own refusal, or the numbers of the scheduler.
-func (r *Runner) tooLarge(claimed *jobs.Claimed, most sched.Memory) jobs.Problem {
-	refused := &plan.TooLargeError{Have: plan.Room{RAM: most.RAM, VRAM: most.VRAM}}
+func (r *Runner) tooLarge(claimed *jobs.Claimed, most device.Memory) jobs.Problem {
+	refused := &plan.TooLargeError{Have: most}
 	if manifest, ok := r.cfg.Catalogue.Get(engine.ID(claimed.Engine)); ok {
 		snapshot := r.cfg.Host.Snapshot()
 		a := &attempt{runner: r, claimed: claimed}
 		l := r.loadFor(manifest, string(claimed.Type), claimed.Model, r.deviceFor(claimed.UsesGPU, snapshot), a.size(), snapshot)
-		if refused.Need = (engine.MemoryPlan{RAMBytes: l.need().RAM, VRAMBytes: l.need().VRAM}); l.refused != nil {
+		if refused.Need = l.need(); l.refused != nil {
 			refused = l.refused
 		}
 	}

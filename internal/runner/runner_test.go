@@ -261,7 +261,7 @@ func TestInvalidInputFailsAtOnceAndNamesTheField(t *testing.T) {
 // lowerToo gives the avatar's engine a second, smaller variant.
 func lowerToo(c *Config, s *sidecar.Config) {
 	m, _ := c.Catalogue.Get("draft-avatar")
-	m.Memory = []engine.Memory{{Device: "cpu", Variant: "high", RAMBytes: 60 << 20}, {Device: "cpu", Variant: "low", RAMBytes: 50 << 20}}
+	m.Memory = []engine.MemoryPlan{{Device: "cpu", Variant: "high", Memory: device.Memory{RAM: 60 << 20}}, {Device: "cpu", Variant: "low", Memory: device.Memory{RAM: 50 << 20}}}
 	s.Commands[m.ID] = sidecartest.Command(sidecartest.OOMIn)
 }
 

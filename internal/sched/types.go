@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/apibr/studio/internal/device"
 )
 
 // Lane is a class of jobs with a share of the starts.
@@ -35,10 +37,7 @@ type Short struct {
 }
 
 // Memory is an amount in bytes: of the host, and of one GPU.
-type Memory struct {
-	RAM  int64
-	VRAM int64
-}
+type Memory = device.Memory
 
 // Running is a job at work.
 type Running struct {

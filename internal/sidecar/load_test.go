@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/apibr/studio/internal/device"
 	"github.com/apibr/studio/internal/engine"
 	"github.com/apibr/studio/internal/plan"
 	"github.com/apibr/studio/internal/sidecar/sidecartest"
@@ -21,7 +22,7 @@ func TestALoadNamesTheModelAsItsEngineKnowsIt(t *testing.T) {
 		"style": `{"engine":"painter","model":"base","variant":"Q4","files":{},"plan":{"device":"cpu","vram_bytes":0,"ram_bytes":1,"lora_strength":0.5}}`,
 		"none":  `{"engine":"painter","model":"none","variant":"Q4","files":{},"plan":{"device":"cpu","vram_bytes":0,"ram_bytes":1}}`,
 	} {
-		sent, err := json.Marshal(loadSent(&Spec{Engine: m, Model: model, Variant: "Q4", Device: "cpu", Plan: plan.Plan{MemoryPlan: engine.MemoryPlan{RAMBytes: 1}}}))
+		sent, err := json.Marshal(loadSent(&Spec{Engine: m, Model: model, Variant: "Q4", Device: "cpu", Plan: plan.Plan{Memory: device.Memory{RAM: 1}}}))
 		require.NoError(t, err)
 		require.JSONEq(t, want, string(sent), model)
 	}

@@ -127,7 +127,7 @@ func TestSparesMakeRoomForALoad(t *testing.T) {
 	b.Warm(other)
 	require.Equal(t, int64(1<<30), b.SpareRAM())
 	acquire := func(ram int64) {
-		lease, err := b.Acquire(b.ctx(), Spec{Engine: b.manifest, Plan: plan.Plan{MemoryPlan: engine.MemoryPlan{RAMBytes: ram}, Batch: 1}})
+		lease, err := b.Acquire(b.ctx(), Spec{Engine: b.manifest, Plan: plan.Plan{Memory: device.Memory{RAM: ram}, Batch: 1}})
 		require.NoError(t, err)
 		require.NoError(t, b.evictAfter(lease))
 	}
@@ -162,10 +162,10 @@ func TestAProcessThatDoesNotDieIsReported(t *testing.T) {
 func TestMemoryOfAnEngineIsPlannedForItsCard(t *testing.T) {
 	var c card
 	p := New(Config{Host: c.host()})
-	m := &engine.Manifest{ID: "e", Memory: []engine.Memory{
-		{Device: "gpu", Variant: "small", VRAMBytes: 5}, {Device: "hip", Variant: "large", MinVRAMBytes: 10 << 30, VRAMBytes: 9},
+	m := &engine.Manifest{ID: "e", Memory: []engine.MemoryPlan{
+		{Device: "gpu", Variant: "small", Memory: device.Memory{VRAM: 5}}, {Device: "hip", Variant: "large", MinVRAMBytes: 10 << 30, Memory: device.Memory{VRAM: 9}},
 	}}
 	spec := p.complete(Spec{Engine: m, Device: "hip:0"})
 	require.Equal(t, "large", spec.Variant)
-	require.Equal(t, int64(9), spec.Plan.VRAMBytes)
+	require.Equal(t, int64(9), spec.Plan.VRAM)
 }

@@ -25,7 +25,7 @@ type loadPlan struct {
 }
 
 func planSent(device string, p plan.Plan) loadPlan {
-	return loadPlan{Device: device, VRAMBytes: p.VRAMBytes, RAMBytes: p.RAMBytes, AttentionBytes: p.AttentionBytes, ResidentBlocks: p.ResidentBlocks, Batch: p.Batch}
+	return loadPlan{Device: device, VRAMBytes: p.VRAM, RAMBytes: p.RAM, AttentionBytes: p.AttentionBytes, ResidentBlocks: p.ResidentBlocks, Batch: p.Batch}
 }
 
 // loadSent names the model as its engine knows it: a fine-tune or a LoRA of the user's is one of the engine's models with other files.

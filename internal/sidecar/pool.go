@@ -224,7 +224,7 @@ func (p *Pool) complete(spec Spec) Spec {
 	spec.Model = spec.Engine.ModelFor(spec.Model)
 	def(&spec.Variant, spec.Engine.Variant(spec.Device, total))
 	if spec.Plan == (plan.Plan{}) {
-		spec.Plan = plan.Plan{Variant: spec.Variant, MemoryPlan: spec.Engine.PlanFor(spec.Device, total), Batch: 1}
+		spec.Plan = plan.Plan{Variant: spec.Variant, Memory: spec.Engine.PlanFor(spec.Device, total), Batch: 1}
 	}
 	return spec
 }

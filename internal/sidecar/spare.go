@@ -106,7 +106,7 @@ func (p *Pool) SpareRAM() (bytes int64) {
 // makeRoom ends the spares, and waits for their memory, when the plan of a load would not fit beside them.
 func (p *Pool) makeRoom(ctx context.Context, spec Spec) {
 	total, available, err := p.cfg.Host.Memory()
-	if err != nil || available-spec.Plan.RAMBytes >= p.cfg.Guard.floor(total) {
+	if err != nil || available-spec.Plan.RAM >= p.cfg.Guard.floor(total) {
 		return
 	}
 	for _, s := range p.endSpares() {
@@ -118,7 +118,7 @@ func (p *Pool) makeRoom(ctx context.Context, spec Spec) {
 // plan should stay.
 func (p *Pool) memoryShort(m *engine.Manifest) bool {
 	total, available, err := p.cfg.Host.Memory()
-	return err != nil || available < 2*p.cfg.Guard.floor(total)+m.Plan(p.cfg.Device).RAMBytes
+	return err != nil || available < 2*p.cfg.Guard.floor(total)+m.Plan(p.cfg.Device).RAM
 }
 
 // endSpares gives their memory back; they are the first to go when it becomes short.

@@ -247,7 +247,7 @@ func (p Program) loadParams() map[string]any {
 		model, variant, files = p.Engine.DefaultModel(), p.Engine.Variant("cpu", 0), map[string]string{}
 	}
 	return map[string]any{
-		"engine": string(p.Engine.ID), "model": model, "variant": variant, "files": files, "plan": map[string]any{"device": "cpu", "ram_bytes": p.Engine.Plan("cpu").RAMBytes, "vram_bytes": 0},
+		"engine": string(p.Engine.ID), "model": model, "variant": variant, "files": files, "plan": map[string]any{"device": "cpu", "ram_bytes": p.Engine.Plan("cpu").RAM, "vram_bytes": 0},
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/apibr/studio/internal/device"
 	"github.com/apibr/studio/internal/engine"
 )
 
@@ -94,7 +95,7 @@ func Manifest(id string) *engine.Manifest {
 	return &engine.Manifest{
 		ID: engine.ID(id), Version: 1, Quality: engine.Draft, Venv: "draft", BlockSeconds: 0.05,
 		Models: []engine.Model{{ID: id, Default: true}, {ID: id + "-two"}},
-		Memory: []engine.Memory{{Device: "cpu", Variant: "default", RAMBytes: 10 << 20}, {Device: "gpu", VRAMBytes: 1 << 30}},
+		Memory: []engine.MemoryPlan{{Device: "cpu", Variant: "default", Memory: device.Memory{RAM: 10 << 20}}, {Device: "gpu", Memory: device.Memory{VRAM: 1 << 30}}},
 		Tasks: map[string]engine.Task{"test.run": {
 			Parameters: map[string]any{"type": "object"},
 			Phases:     []engine.Phase{{Name: "first", Weight: 0.1}, {Name: "second", Weight: 0.9}},
