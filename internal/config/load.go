@@ -16,7 +16,7 @@ import (
 	"github.com/knadh/koanf/providers/structs"
 	"github.com/knadh/koanf/v2"
 
-	"github.com/apibr/studio/internal/engine"
+	"github.com/apibr/studio/internal/names"
 )
 
 // Options say where Load looks.
@@ -218,7 +218,7 @@ func isSection(key string, value any, known []string) bool {
 }
 
 func unknown(what, name string, known []string) string {
-	if nearest := engine.Nearest(name, known); nearest != "" {
+	if nearest := names.Nearest(name, known); nearest != "" {
 		return fmt.Sprintf("%s is not known; did you mean %s?", what, nearest)
 	}
 	return what + " is not known"

@@ -10,6 +10,8 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6/kind"
 	"golang.org/x/text/language"
 	"golang.org/x/text/message"
+
+	"github.com/apibr/studio/internal/names"
 )
 
 // The kinds of FieldError.
@@ -88,7 +90,7 @@ func (m *Manifest) collect(task string, e *jsonschema.ValidationError, found *[]
 		known := m.names(task, e.InstanceLocation)
 		for _, name := range k.Properties {
 			detail := fmt.Sprintf("the engine %s has no parameter %q", m.ID, name)
-			if near := Nearest(name, known); near != "" {
+			if near := names.Nearest(name, known); near != "" {
 				detail += fmt.Sprintf("; did you mean %q?", near)
 			}
 			*found = append(*found, FieldError{Pointer: at + pointer([]string{name}), Detail: detail, Kind: Unsupported})

@@ -13,7 +13,6 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/google/uuid"
 
-	"github.com/apibr/studio/internal/engine"
 	"github.com/apibr/studio/internal/names"
 )
 
@@ -167,7 +166,7 @@ func (c *checker) unknown(schema *huma.Schema, name string, value any, at string
 			return
 		}
 	}
-	nearest := engine.Nearest(snake, propertyNames(schema))
+	nearest := names.Nearest(snake, propertyNames(schema))
 	switch {
 	case nearest == "" && c.listed[schema]:
 		c.say(pointer, codeUnknown, "%s is not a field of this request", clip(name))
@@ -391,23 +390,4 @@ func exampleOf(entry *huma.Schema) string {
 	default:
 		return `["...","..."]`
 	}
-}
-
-// clip a text of the caller's for a sentence.
-func clip(text string) string {
-	const most = 40
-	short := clipTo(text, most)
-	if utf8.RuneCountInString(text) > most {
-		short += "…"
-	}
-	return short
-}
-
-// clipTo so many characters of valid UTF-8.
-func clipTo(text string, most int) string {
-	if len(text) > most*utf8.UTFMax {
-		text = text[:most*utf8.UTFMax]
-	}
-	runes := []rune(strings.ToValidUTF8(text, "?"))
-	return string(runes[:min(len(runes), most)])
 }

@@ -11,7 +11,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"github.com/apibr/studio/internal/engine"
+	"github.com/apibr/studio/internal/names"
 )
 
 // address is one method of one route, its path cut at the slashes; a part that begins with : takes any text.
@@ -48,7 +48,7 @@ func (a address) far(parts []string) (cost int, near bool) {
 		case strings.HasPrefix(known, ":") && parts[i] != "":
 			cost += 2 // rather a name than an id
 		default:
-			differ := engine.Distance([]rune(known), []rune(clipTo(parts[i], mostFolded)))
+			differ := names.Distance([]rune(known), []rune(clipTo(parts[i], mostFolded)))
 			if differ > max(len(known)/3, 1) {
 				return 0, false
 			}

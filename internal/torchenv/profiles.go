@@ -10,7 +10,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/apibr/studio/internal/device"
-	"github.com/apibr/studio/internal/engine"
+	"github.com/apibr/studio/internal/names"
 )
 
 // The kinds of device that an environment is made for.
@@ -136,7 +136,7 @@ func single(want Request) ([]Profile, error) {
 	p, ok := byID(want.Profile)
 	if !ok {
 		hint := ""
-		if near := engine.Nearest(want.Profile, IDs()); near != "" {
+		if near := names.Nearest(want.Profile, IDs()); near != "" {
 			hint = near
 		} else {
 			hint = strings.Join(IDs(), ", ")
