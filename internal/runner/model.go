@@ -11,6 +11,7 @@ import (
 
 	"github.com/apibr/studio/internal/device"
 	"github.com/apibr/studio/internal/engine"
+	"github.com/apibr/studio/internal/i18n"
 	"github.com/apibr/studio/internal/jobs"
 	"github.com/apibr/studio/internal/models"
 	"github.com/apibr/studio/internal/plan"
@@ -148,7 +149,7 @@ func filesMissing(ctx context.Context, model string, err error) error {
 	case errors.Is(err, models.ErrNotInstalled):
 		message = "the files of the model " + model + " are not installed: run `apibr models install " + model + "`"
 	}
-	return &sidecar.EngineError{Code: sidecar.ModelMissing, Message: message}
+	return &sidecar.EngineError{Code: sidecar.ModelMissing, Message: i18n.Plain(message)}
 }
 
 // lower is the next step of the ladder after memory ran out although the plan promised that it would not; false when there is none.

@@ -23,7 +23,7 @@ func TestWhatIsWrongWithAModelsFilesIsTold(t *testing.T) {
 		var told *sidecar.EngineError
 		require.ErrorAs(t, filesMissing(t.Context(), "flux-dev", err), &told)
 		require.Equal(t, sidecar.ModelMissing, told.Code)
-		require.Equal(t, want, told.Message)
+		require.Equal(t, want, told.Message.String())
 	}
 	canceled, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -30,7 +30,8 @@ const (
 	longestVoice = 1 << 20
 	// longestSample bounds what an engine says of a sample's length, in seconds.
 	longestSample = 24 * 3600
-	// conversionTries is how often one run tries to convert an output, within about two seconds; the job's next run tries again.
+	// conversionTries is how often one run tries to convert an output, within about two seconds; the job's next run
+	// tries again.
 	conversionTries = 5
 )
 
@@ -55,8 +56,18 @@ func (a *attempt) keepSegment(ctx context.Context, segment sidecar.Segment) erro
 		return err
 	}
 	return a.persist(ctx, "keep segment", func(ctx context.Context) error {
-		return a.runner.cfg.Jobs.AddSegment(ctx, a.claimed.ID, a.claimed.Fence,
-			jobs.Segment{Index: segment.Index, SHA256: ref.SHA256, MIME: segment.File.MIME, Size: ref.Size, Fence: a.claimed.Fence})
+		return a.runner.cfg.Jobs.AddSegment(
+			ctx,
+			a.claimed.ID,
+			a.claimed.Fence,
+			jobs.Segment{
+				Index:  segment.Index,
+				SHA256: ref.SHA256,
+				MIME:   segment.File.MIME,
+				Size:   ref.Size,
+				Fence:  a.claimed.Fence,
+			},
+		)
 	})
 }
 
@@ -66,8 +77,13 @@ func (a *attempt) finishFiles(ctx context.Context) (jobs.Result, error) {
 	if len(a.result.Outputs) == 0 && len(a.manifest.Tasks[string(a.claimed.Type)].Outputs) > 0 {
 		return jobs.Result{}, sidecar.Broken("the run ended with no output")
 	}
-	result := jobs.Result{Metadata: a.result.Metadata, Warnings: warningsOf(a.result.Metadata), Metrics: a.metrics(), Peak: a.peak(), NoHistory: len(a.claimed.Segments) > 0}
-	delete(result.Metadata, "warnings")
+	result := jobs.Result{
+		Metadata:  a.result.Metadata,
+		Warnings:  warningsOf(a.result.Warnings),
+		Metrics:   a.metrics(),
+		Peak:      a.peak(),
+		NoHistory: len(a.claimed.Segments) > 0,
+	}
 	for i, file := range a.result.Outputs {
 		if a.claimed.Type == jobs.TypeCloneVoice && file.Name == voiceOutput {
 			voice, err := a.voiceResult(file)
@@ -90,7 +106,12 @@ func (a *attempt) finishFiles(ctx context.Context) (jobs.Result, error) {
 }
 
 func (a *attempt) finishFile(ctx context.Context, index int, file sidecar.File) (assets.Output, error) {
-	output := assets.Output{Name: file.Name, MIME: file.MIME, Kind: media.Kind(jobs.KindData), Metadata: a.outputMetadata(file)}
+	output := assets.Output{
+		Name:     file.Name,
+		MIME:     file.MIME,
+		Kind:     media.Kind(jobs.KindData),
+		Metadata: a.outputMetadata(file),
+	}
 	kind := kindOf(file.MIME)
 	if kind == jobs.KindData {
 		ref, err := a.keep(ctx, file)
@@ -119,7 +140,8 @@ func (a *attempt) finishFile(ctx context.Context, index int, file sidecar.File) 
 	return output, nil
 }
 
-// finishMedia converts and labels a file. The engine's work must not be lost to a busy computer, so it tries for some seconds.
+// finishMedia converts and labels a file. The engine's work must not be lost to a busy computer, so it tries for some
+// seconds.
 func (a *attempt) finishMedia(ctx context.Context, req media.FinishRequest) (media.Info, error) {
 	pause := firstPause
 	for tries := 1; ; tries++ {
@@ -145,12 +167,16 @@ func kindOf(mime string) jobs.Kind {
 	}
 }
 
-// outputMetadata is what the engine says of the file, and what everybody must be able to see: who made it, and that it is a draft.
+// outputMetadata is what the engine says of the file, and what everybody must be able to see: who made it, and that it
+// is a draft.
 func (a *attempt) outputMetadata(file sidecar.File) map[string]any {
 	metadata := map[string]any{"seed": a.result.Seed}
 	maps.Copy(metadata, file.Metadata)
 	// Last: an engine has no say in these.
-	maps.Copy(metadata, map[string]any{"quality": a.claimed.Quality, "engine": string(a.manifest.ID), "ai_generated": true})
+	maps.Copy(
+		metadata,
+		map[string]any{"quality": a.claimed.Quality, "engine": string(a.manifest.ID), "ai_generated": true},
+	)
 	return metadata
 }
 
@@ -183,16 +209,9 @@ func (a *attempt) read(path string, most int64) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, most))
 }
 
-func warningsOf(metadata map[string]any) []jobs.Warning {
-	list, _ := metadata["warnings"].([]any)
-	var warnings []jobs.Warning
-	for _, entry := range list {
-		fields, _ := entry.(map[string]any)
-		code, _ := fields["code"].(string)
-		message, _ := fields["message"].(string)
-		if code != "" && message != "" {
-			warnings = append(warnings, jobs.Warning{Code: code, Message: message})
-		}
+func warningsOf(said []sidecar.Warning) (warnings []jobs.Warning) {
+	for _, warning := range said {
+		warnings = append(warnings, jobs.Warning{Code: warning.Code, Message: warning.Message.String()})
 	}
 	return warnings
 }
@@ -203,8 +222,14 @@ func (a *attempt) metrics() jobs.Metrics {
 	if n := len(a.timeline); n > 0 {
 		a.timeline[n-1].End = &now
 	}
-	return jobs.Metrics{RunSeconds: now.Sub(a.begun).Seconds() - a.result.LoadSeconds, ModelLoadSeconds: a.result.LoadSeconds,
-		PeakRAMBytes: a.result.PeakRAM, PeakVRAMBytes: a.result.PeakVRAM, Device: a.device, Timeline: a.timeline}
+	return jobs.Metrics{
+		RunSeconds:       now.Sub(a.begun).Seconds() - a.result.LoadSeconds,
+		ModelLoadSeconds: a.result.LoadSeconds,
+		PeakRAMBytes:     a.result.PeakRAM,
+		PeakVRAMBytes:    a.result.PeakVRAM,
+		Device:           a.device,
+		Timeline:         a.timeline,
+	}
 }
 
 func sha256Hex(content []byte) string {

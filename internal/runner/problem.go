@@ -65,17 +65,17 @@ func (a *attempt) problemOf(err error) jobs.Problem {
 func (a *attempt) engineProblem(said *sidecar.EngineError) jobs.Problem {
 	switch said.Code {
 	case sidecar.InvalidInput:
-		p := problem(said.Code, http.StatusUnprocessableEntity, "The input cannot be used", said.Message, false)
+		p := problem(said.Code, http.StatusUnprocessableEntity, "The input cannot be used", said.Message.String(), false)
 		if said.Field != "" {
 			p.Pointer = "/" + said.Field
 		}
 		return p
 	case sidecar.OutOfMemory:
-		return problem(said.Code, http.StatusInsufficientStorage, "There is not enough memory", said.Message, true)
+		return problem(said.Code, http.StatusInsufficientStorage, "There is not enough memory", said.Message.String(), true)
 	case sidecar.ModelMissing, sidecar.LicenceRequired:
-		return problem(said.Code, http.StatusUnprocessableEntity, "The model is not ready", said.Message, false)
+		return problem(said.Code, http.StatusUnprocessableEntity, "The model is not ready", said.Message.String(), false)
 	default:
-		return problem(said.Code, http.StatusInternalServerError, "The engine failed", said.Message, true)
+		return problem(said.Code, http.StatusInternalServerError, "The engine failed", said.Message.String(), true)
 	}
 }
 

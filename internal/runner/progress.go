@@ -73,7 +73,7 @@ func (t *tracker) step(p sidecar.Progress) {
 		}
 	}
 	value = min(max(value, t.now.Value), 0.999) // 1 is said by the result alone
-	t.now = jobs.Progress{Value: value, Stage: p.Phase, Step: int(p.Step), TotalSteps: int(p.Total), Message: p.Message,
+	t.now = jobs.Progress{Value: value, Stage: p.Phase, Step: int(p.Step), TotalSteps: int(p.Total), Message: p.Message.String(),
 		Fence: t.attempt.claimed.Fence, ETASeconds: t.eta(p.Phase, value)}
 	t.changed = true
 	publish := newPhase || time.Since(t.published) >= publishInterval

@@ -18,6 +18,7 @@ import (
 	"github.com/apibr/studio/internal/assets"
 	"github.com/apibr/studio/internal/device"
 	"github.com/apibr/studio/internal/events"
+	"github.com/apibr/studio/internal/i18n"
 	"github.com/apibr/studio/internal/jobs"
 	"github.com/apibr/studio/internal/media"
 	"github.com/apibr/studio/internal/sidecar"
@@ -68,7 +69,9 @@ func TestWhatTheDatabaseRefusesEndsAsAFailure(t *testing.T) {
 	voice := func(text string) jobs.Result {
 		return jobs.Result{Voice: &jobs.VoiceResult{Conditionals: json.RawMessage(text)}}
 	}
-	said := func(message string) error { return &sidecar.EngineError{Code: sidecar.Internal, Message: message} }
+	said := func(message string) error {
+		return &sidecar.EngineError{Code: sidecar.Internal, Message: i18n.Plain(message)}
+	}
 	for name, end := range map[string]struct {
 		result jobs.Result
 		err    error
@@ -92,8 +95,8 @@ func TestWhatTheDatabaseRefusesEndsAsAFailure(t *testing.T) {
 		"NUL in the key of a peak":       {result: jobs.Result{Peak: &jobs.PeakRecord{PeakKey: jobs.PeakKey{Engine: "x", Variant: nul}}}},
 		"a variant larger than an index": {result: jobs.Result{Peak: &jobs.PeakRecord{PeakKey: jobs.PeakKey{Engine: "x", Variant: noise(1 << 16)}}}},
 		"NUL in an engine's message":     {err: said(nul)},
-		"NUL in a field's name":          {err: &sidecar.EngineError{Code: sidecar.InvalidInput, Message: "x", Field: nul}},
-		"NUL in the engine's code":       {err: &sidecar.EngineError{Code: nul, Message: "x"}},
+		"NUL in a field's name":          {err: &sidecar.EngineError{Code: sidecar.InvalidInput, Message: i18n.Plain("x"), Field: nul}},
+		"NUL in the engine's code":       {err: &sidecar.EngineError{Code: nul, Message: i18n.Plain("x")}},
 		"NUL in a segment's type":        {err: fmt.Errorf("keep segment: %w", n.refusedSegment())},
 		"1 MB in the metadata":           {result: jobs.Result{Metadata: map[string]any{"a": megabyte}}, stored: true},
 		"1 MB in a warning":              {result: jobs.Result{Warnings: []jobs.Warning{{Code: "x", Message: megabyte}}}, stored: true},

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/apibr/studio/internal/device"
+	"github.com/apibr/studio/internal/i18n"
 	"github.com/apibr/studio/internal/jobs"
 	"github.com/apibr/studio/internal/sidecar"
 	"github.com/apibr/studio/internal/sidecar/sidecartest"
@@ -136,7 +137,7 @@ func TestAKilledProgramOfAnEngineIsTriedAgain(t *testing.T) {
 // What the engine says is the engine's, and a missing file is no lack of files.
 func TestWhatIsNoLack(t *testing.T) {
 	for _, err := range []error{nil, io.EOF, os.ErrNotExist, syscall.EACCES, syscall.ENOSPC, context.Canceled,
-		&sidecar.EngineError{Code: sidecar.Internal, Message: "[Errno 24] Too many open files"}} {
+		&sidecar.EngineError{Code: sidecar.Internal, Message: i18n.Plain("[Errno 24] Too many open files")}} {
 		require.Zero(t, shortOf(err), "%v", err)
 	}
 	require.Equal(t, syscall.EMFILE, shortOf(fmt.Errorf("runner: %w", os.NewSyscallError("pipe2", syscall.EMFILE))))

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/apibr/studio/internal/engine"
+	"github.com/apibr/studio/internal/i18n"
 )
 
 var (
@@ -39,18 +40,20 @@ const (
 	Internal        = "internal"
 )
 
-// EngineError is an error that the engine answered, or ProtocolError where it did not keep to the protocol. Message is
-// scrubbed of paths and keys.
+// EngineError is an error that the engine answered, or ProtocolError where it did not keep to the protocol.
 type EngineError struct {
 	Code    string
-	Message string
+	Message i18n.Sentence // Message is for the user: it has no path and no key.
 	Phase   string
 	Field   string // Field is the parameter or input that an InvalidInput is about.
 }
 
+// Sentence is the Message.
+func (e *EngineError) Sentence() i18n.Sentence { return e.Message }
+
 func (e *EngineError) Error() string {
 	if e.Phase == "" {
-		return e.Code + ": " + e.Message
+		return e.Code + ": " + e.Message.String()
 	}
 	return fmt.Sprintf("%s in phase %s: %s", e.Code, e.Phase, e.Message)
 }
@@ -92,7 +95,12 @@ type HangError struct {
 func (e *HangError) Error() string {
 	limit := e.Limit.Round(time.Second / 10)
 	if e.Silent {
-		return fmt.Sprintf("the process of engine %s showed no sign of life for %s in phase %s", e.Engine, limit, e.Phase)
+		return fmt.Sprintf(
+			"the process of engine %s showed no sign of life for %s in phase %s",
+			e.Engine,
+			limit,
+			e.Phase,
+		)
 	}
 	why := "the limit of a phase without history"
 	if e.Learned {
@@ -120,9 +128,17 @@ func (e *GuardError) Error() string {
 	case e.PressureLimit > 0:
 		what = fmt.Sprintf("memory pressure reached %.1f %%, above the limit of %.1f %%", e.Pressure, e.PressureLimit)
 	case e.GTTLimit > 0:
-		what = fmt.Sprintf("memory mapped by the graphics card grew by %d MiB, above the limit of %d MiB", e.GTTGrowth/mib, e.GTTLimit/mib)
+		what = fmt.Sprintf(
+			"memory mapped by the graphics card grew by %d MiB, above the limit of %d MiB",
+			e.GTTGrowth/mib,
+			e.GTTLimit/mib,
+		)
 	}
-	return fmt.Sprintf("engine %s was stopped to protect the computer: %s: close other programs, or choose a smaller size", e.Engine, what)
+	return fmt.Sprintf(
+		"engine %s was stopped to protect the computer: %s: close other programs, or choose a smaller size",
+		e.Engine,
+		what,
+	)
 }
 
 // BreakerError says that the model crashed too often and is refused for a while.
@@ -133,11 +149,16 @@ type BreakerError struct {
 }
 
 func (e *BreakerError) Error() string {
-	return fmt.Sprintf("model %s of engine %s crashed too often and is refused until %s", e.Model, e.Engine, e.Until.UTC().Format(time.RFC3339))
+	return fmt.Sprintf(
+		"model %s of engine %s crashed too often and is refused until %s",
+		e.Model,
+		e.Engine,
+		e.Until.UTC().Format(time.RFC3339),
+	)
 }
 
-// Fault says whether the error counts against a job's limit of faults: crashes, hangs, lack of memory, a broken protocol
-// or device. Cancels, refusals, wrong input and an exception of the engine (it would come again) do not.
+// Fault says whether the error counts against a job's limit of faults: crashes, hangs, lack of memory, a broken
+// protocol or device. Cancels, refusals, wrong input and an exception of the engine (it would come again) do not.
 func Fault(err error) bool {
 	var crash *CrashError
 	var hang *HangError
@@ -155,8 +176,8 @@ func Fault(err error) bool {
 	return false
 }
 
-// Retryable says whether the same job may succeed when it is tried again unchanged. An open breaker is retryable without
-// being a fault: wait until BreakerError.Until.
+// Retryable says whether the same job may succeed when it is tried again unchanged. An open breaker is retryable
+// without being a fault: wait until BreakerError.Until.
 func Retryable(err error) bool {
 	var breaker *BreakerError
 	return Fault(err) || errors.As(err, &breaker) || errors.Is(err, ErrClosed)
@@ -166,8 +187,11 @@ func Retryable(err error) bool {
 func Broken(format string, args ...any) *EngineError { return protocolError(format, args...) }
 
 func protocolError(format string, args ...any) *EngineError {
-	return &EngineError{Code: ProtocolError, Message: fmt.Sprintf("the engine's program does not keep to its protocol (%s): try again, or install the engine again",
-		fmt.Sprintf(format, args...))}
+	message := i18n.Say(
+		"the engine's program does not keep to its protocol (%s): try again, or install the engine again",
+		fmt.Sprintf(format, args...),
+	)
+	return &EngineError{Code: ProtocolError, Message: message}
 }
 
 func lastLine(text string) string {

@@ -38,8 +38,8 @@ func TestBrokenProtocol(t *testing.T) {
 			var said *EngineError
 			require.ErrorAs(t, err, &said)
 			require.Equal(t, ProtocolError, said.Code)
-			require.Contains(t, said.Message, c.detail)
-			require.NotContains(t, said.Message, b.dir, "what the process sent as a path may be one of this machine")
+			require.Contains(t, said.Message.String(), c.detail)
+			require.NotContains(t, said.Message.String(), b.dir, "what the process sent as a path may be one of this machine")
 			require.True(t, Fault(err))
 			require.False(t, alive(lease.PID()), "the process is replaced")
 			lease.Release()
@@ -130,7 +130,7 @@ func TestBadStarts(t *testing.T) {
 			var said *EngineError
 			require.ErrorAs(t, err, &said)
 			require.Equal(t, ModelMissing, said.Code)
-			require.NotContains(t, said.Message, "/srv/secret")
+			require.NotContains(t, said.Message.String(), "/srv/secret")
 			require.False(t, Fault(err))
 		}},
 	} {
@@ -154,7 +154,7 @@ func TestEngineErrorsKeepTheProcess(t *testing.T) {
 		var said *EngineError
 		require.ErrorAs(t, err, &said)
 		require.Equal(t, fault, Fault(err), code)
-		require.NotContains(t, said.Message, "/srv/private")
+		require.NotContains(t, said.Message.String(), "/srv/private")
 		require.Equal(t, "first", said.Phase)
 	}
 	require.Len(t, b.Loaded(), 1)

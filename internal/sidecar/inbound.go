@@ -7,6 +7,8 @@ import (
 	"path"
 	"strconv"
 	"strings"
+
+	"github.com/apibr/studio/internal/i18n"
 )
 
 // The parameters of the frames that a process sends; sidecar-protocol.md is the authority. Each knows how it is
@@ -60,21 +62,27 @@ func (p *heartbeatParams) clean(*Limits) error {
 }
 
 type progressParams struct {
-	Job     string  `json:"job"`
-	Phase   string  `json:"phase"`
-	Step    int64   `json:"step"`
-	Total   *int64  `json:"total"`
-	Message *string `json:"message"`
-	Preview *string `json:"preview"`
+	Job     string          `json:"job"`
+	Phase   string          `json:"phase"`
+	Step    int64           `json:"step"`
+	Total   *int64          `json:"total"`
+	Message *string         `json:"message"`
+	Say     json.RawMessage `json:"say"`
+	Preview *string         `json:"preview"`
+
+	said i18n.Sentence // said is what Message and Say are after clean.
 }
 
 func (p *progressParams) clean(limits *Limits) error {
 	cleanName(&p.Phase)
 	cleanCount(&p.Step)
 	cleanCount(p.Total)
+	message := ""
 	if p.Message != nil {
-		*p.Message = userText(*p.Message, limits.Text)
+		message = *p.Message
 	}
+	p.said = limits.sentence(message, p.Say)
+	p.Message, p.Say = nil, nil
 	if p.Preview != nil {
 		if _, ok := cleanPath(*p.Preview); !ok {
 			p.Preview = nil // a preview that cannot be opened is only not shown
@@ -124,6 +132,8 @@ type runResult struct {
 	Seed     wholeNumber        `json:"seed"`
 	Timings  map[string]float64 `json:"timings"`
 	Metadata map[string]any     `json:"metadata"`
+
+	warnings []Warning // warnings are those of Metadata after clean.
 }
 
 func (r *runResult) clean(limits *Limits) error {
@@ -146,7 +156,7 @@ func (r *runResult) clean(limits *Limits) error {
 	if r.Metadata, err = budget.object(r.Metadata); err != nil {
 		return protocolError("the metadata of the result is %v; see supervisor.limits", err)
 	}
-	if err = cleanWarnings(r.Metadata, limits); err != nil {
+	if r.warnings, err = takeWarnings(r.Metadata, limits); err != nil {
 		return err
 	}
 	timings := make(map[string]float64, len(r.Timings))
@@ -160,22 +170,28 @@ func (r *runResult) clean(limits *Limits) error {
 	return nil
 }
 
-// cleanWarnings bounds the warnings that an engine's result carries in its metadata.
-func cleanWarnings(metadata map[string]any, limits *Limits) error {
-	warnings, _ := metadata["warnings"].([]any)
-	if n := len(warnings); n > limits.Warnings {
-		return protocolError("the result has %d warnings; the most is %d, see supervisor.limits.warnings", n, limits.Warnings)
+// takeWarnings takes the warnings that an engine's result carries in its metadata out of it.
+func takeWarnings(metadata map[string]any, limits *Limits) (warnings []Warning, err error) {
+	list, _ := metadata["warnings"].([]any)
+	if n := len(list); n > limits.Warnings {
+		return nil, protocolError("the result has %d warnings; the most is %d, see supervisor.limits.warnings",
+			n, limits.Warnings)
 	}
-	for _, warning := range warnings {
-		fields, _ := warning.(map[string]any)
-		if code, ok := fields["code"].(string); ok {
-			fields["code"] = cleanLine(code, longestName)
+	delete(metadata, "warnings")
+	for _, entry := range list {
+		fields, _ := entry.(map[string]any)
+		code, _ := fields["code"].(string)
+		message, _ := fields["message"].(string)
+		var say json.RawMessage
+		if fields["say"] != nil {
+			say, _ = json.Marshal(fields["say"]) // what was read from JSON can be written
 		}
-		if message, ok := fields["message"].(string); ok {
-			fields["message"] = userText(message, limits.Text)
+		warning := Warning{Code: cleanLine(code, longestName), Message: limits.sentence(message, say)}
+		if warning.Code != "" && !warning.Message.Empty() {
+			warnings = append(warnings, warning)
 		}
 	}
-	return nil
+	return warnings, nil
 }
 
 // fileSent is a file as frames carry it: in both directions, with an index where it is a segment to resume from.
@@ -212,14 +228,18 @@ type frameError struct {
 	Code    int    `json:"code"`
 	Message string `json:"message"`
 	Data    struct {
-		Code  string  `json:"code"`
-		Phase *string `json:"phase"`
-		Field *string `json:"field"`
+		Code  string          `json:"code"`
+		Phase *string         `json:"phase"`
+		Field *string         `json:"field"`
+		Say   json.RawMessage `json:"say"`
 	} `json:"data"`
+
+	said i18n.Sentence // said is what Message and Data.Say are after clean.
 }
 
 func (e *frameError) clean(limits *Limits) error {
-	e.Message = userText(e.Message, limits.Text)
+	e.said = limits.sentence(e.Message, e.Data.Say)
+	e.Message, e.Data.Say = "", nil
 	e.Data.Code = cleanLine(e.Data.Code, longestName)
 	cleanName(e.Data.Phase)
 	cleanName(e.Data.Field)

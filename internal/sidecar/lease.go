@@ -98,7 +98,7 @@ func readResult(ctx context.Context, dir string, raw []byte, limits *Limits) (*R
 	if err := decode(raw, "the result of the run", &sent, limits); err != nil {
 		return nil, err
 	}
-	result := &RunResult{Seed: int64(sent.Seed), Timings: sent.Timings, Metadata: sent.Metadata}
+	result := &RunResult{Seed: int64(sent.Seed), Timings: sent.Timings, Metadata: sent.Metadata, Warnings: sent.warnings}
 	left := limits.OutputBytes
 	for _, file := range sent.Outputs {
 		output, err := verify(ctx, dir, file, &left)
@@ -153,12 +153,9 @@ func (r *running) segment(ctx context.Context, sent segmentParams) {
 }
 
 func (r *running) progress(sent progressParams) Progress {
-	progress := Progress{Phase: sent.Phase, Step: sent.Step}
+	progress := Progress{Phase: sent.Phase, Step: sent.Step, Message: sent.said}
 	if sent.Total != nil {
 		progress.Total = *sent.Total
-	}
-	if sent.Message != nil {
-		progress.Message = *sent.Message
 	}
 	if sent.Preview != nil && *sent.Preview != "" {
 		// A preview that cannot be opened is only not shown: the engine may have replaced it already.

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/apibr/studio/internal/i18n"
 )
 
 // The phases that the supervisor itself names.
@@ -94,7 +96,7 @@ func (l *life) begin(c *call) {
 		c.reply <- outcome{err: l.cause}
 		return
 	case l.call != nil:
-		c.reply <- outcome{err: &EngineError{Code: Internal, Message: "the process is already at work"}}
+		c.reply <- outcome{err: &EngineError{Code: Internal, Message: i18n.Say("the engine is already at work: try again")}}
 		return
 	}
 	l.nextID++
@@ -102,7 +104,7 @@ func (l *life) begin(c *call) {
 	line, err := encodeFrame(c.id, c.method, c.params)
 	if err != nil {
 		if errors.Is(err, errFrameTooLong) {
-			err = &EngineError{Code: InvalidInput, Message: "the request is longer than 1 MiB"}
+			err = &EngineError{Code: InvalidInput, Message: i18n.Say("the request is longer than 1 MiB: send a shorter one")}
 		}
 		c.reply <- outcome{err: err}
 		return
@@ -317,5 +319,6 @@ func (l *life) crash(phase string) *CrashError {
 
 var (
 	errEvicted = errors.New("sidecar: evicted")
-	errStuck   = &EngineError{Code: DeviceLost, Message: "the process does not end; the graphics driver may need a restart of the computer"}
+	errStuck   = &EngineError{Code: DeviceLost, Message: i18n.Say(
+		"the engine's process does not end: restart the computer, since the graphics driver may need it")}
 )

@@ -47,7 +47,7 @@ func TestEachLimitEndsTheRunWithItsName(t *testing.T) {
 			var said *EngineError
 			require.ErrorAs(t, err, &said)
 			require.Equal(t, ProtocolError, said.Code)
-			require.Contains(t, said.Message, c.named)
+			require.Contains(t, said.Message.String(), c.named)
 
 			b = newBench(t, sidecartest.Echo, nil)
 			c.run.Then = "echo"
@@ -138,6 +138,10 @@ func TestEveryFieldIsCleaned(t *testing.T) {
 		{`{"metadata":{"a\u0000":%s}}`, func() inbound { return new(runResult) }},
 		{`{"metadata":{"warnings":%s}}`, func() inbound { return new(runResult) }},
 		{`{"metadata":{"warnings":[{"code":%[1]s,"message":%[1]s}]}}`, func() inbound { return new(runResult) }},
+		{`{"metadata":{"warnings":[{"code":"a","message":"b","say":%s}]}}`, func() inbound { return new(runResult) }},
+		{`{"say":%s}`, func() inbound { return new(progressParams) }},
+		{`{"data":{"say":%s}}`, func() inbound { return new(frameError) }},
+		{`{"data":{"say":{"key":"%%s: %%s","args":[%[1]s,%[1]s]}}}`, func() inbound { return new(frameError) }},
 		{`{"code":%s}`, func() inbound { return new(frameError) }},
 		{`{"message":%s}`, func() inbound { return new(frameError) }},
 		{`{"data":{"code":%[1]s,"phase":%[1]s,"field":%[1]s}}`, func() inbound { return new(frameError) }},

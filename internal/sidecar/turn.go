@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/apibr/studio/internal/i18n"
 )
 
 // receive takes one frame in its turn. Whatever the program may not send fails the call and replaces the process.
@@ -208,7 +210,7 @@ func (l *life) answer(f frame) {
 }
 
 func (e *frameError) engineError(phase string) *EngineError {
-	err := &EngineError{Code: e.Data.Code, Message: e.Message, Phase: phase}
+	err := &EngineError{Code: e.Data.Code, Message: e.said, Phase: phase}
 	if e.Data.Phase != nil && *e.Data.Phase != "" {
 		err.Phase = *e.Data.Phase
 	}
@@ -219,7 +221,7 @@ func (e *frameError) engineError(phase string) *EngineError {
 	case OutOfMemory, InvalidInput, ModelMissing, LicenceRequired, DeviceLost, ProtocolError, Interrupted, Internal:
 	case Canceled:
 		// Nobody asked for it, so it is the engine's own failure.
-		err.Code, err.Message = Internal, "the engine canceled by itself: "+err.Message
+		err.Code, err.Message = Internal, i18n.Say("the engine canceled the job by itself: %s", err.Message)
 	default:
 		err.Code = Internal
 	}

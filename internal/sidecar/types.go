@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/apibr/studio/internal/engine"
+	"github.com/apibr/studio/internal/i18n"
 	"github.com/apibr/studio/internal/plan"
 )
 
@@ -97,7 +98,7 @@ type Progress struct {
 	Phase   string
 	Step    int64
 	Total   int64 // Total is 0 when the engine does not know.
-	Message string
+	Message i18n.Sentence
 	Preview string // Preview is the absolute path of a JPEG inside OutDir, verified; "" when there is none.
 }
 
@@ -116,10 +117,17 @@ type RunResult struct {
 	Timings  map[string]float64
 	Phases   []PhaseTime
 	Metadata map[string]any
+	Warnings []Warning
 
 	// PeakRAM and PeakVRAM are bytes, the highest that heartbeats and the supervisor saw during the run.
 	PeakRAM, PeakVRAM int64
 	LoadSeconds       float64 // LoadSeconds is 0 when the model was loaded already.
+}
+
+// Warning is something that the user should know and that did not stop the run.
+type Warning struct {
+	Code    string // Code is a word for programs, such as noisy_sample.
+	Message i18n.Sentence
 }
 
 // PhaseTime is when a phase ran.
