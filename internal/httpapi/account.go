@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"reflect"
 	"slices"
@@ -13,6 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/apibr/studio/internal/auth"
+	"github.com/apibr/studio/internal/i18n"
 )
 
 // Me is who the caller is.
@@ -112,7 +112,7 @@ func (s *Server) registerKeys(tag []string) {
 		as(s, auth.Admin, func(ctx context.Context, p auth.Principal, in *CreateInput) (*keyAnswer, error) {
 			if in.IdempotencyKey != "" {
 				// The secret is shown once and kept nowhere, so there is nothing to answer a second time.
-				return nil, newProblem(422, codeInvalid, "The request cannot be honoured", "making a key takes no Idempotency-Key: its secret is shown only once")
+				return nil, newProblem(422, codeInvalid, cannotHonour, i18n.Say("making a key takes no Idempotency-Key: its secret is shown only once"))
 			}
 			f, err := b.bind(in.echo, p)
 			if err != nil {
@@ -162,12 +162,12 @@ func (s *Server) createKey(ctx context.Context, p auth.Principal, f *fields) (*k
 	return &keyAnswer{view}, nil
 }
 
-func noScope(name string, known []string) *Problem {
-	detail := fmt.Sprintf("there is no scope %q: the scopes are %s", clip(name), strings.Join(known, ", "))
+func noScope(name string, known []string) *problem {
+	detail := i18n.Say("there is no scope %q: the scopes are %s", clip(name), strings.Join(known, ", "))
 	if near := closest(name, known); near != "" {
-		detail = fmt.Sprintf("there is no scope %q; did you mean %s? The scopes are %s", clip(name), near, strings.Join(known, ", "))
+		detail = i18n.Say("there is no scope %q; did you mean %s? The scopes are %s", clip(name), near, strings.Join(known, ", "))
 	}
-	return newProblem(http.StatusUnprocessableEntity, "bad_scope", "The scopes are not valid", detail, FieldProblem{Pointer: "/scopes", Detail: detail})
+	return newProblem(http.StatusUnprocessableEntity, "bad_scope", i18n.Say("The scopes are not valid"), detail, fieldProblem{pointer: "/scopes", detail: detail})
 }
 
 func (s *Server) revokeKey(ctx context.Context, p auth.Principal, in *KeyPath) (*keyAnswer, error) {

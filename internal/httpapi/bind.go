@@ -21,6 +21,7 @@ import (
 
 	"github.com/apibr/studio/internal/assets"
 	"github.com/apibr/studio/internal/auth"
+	"github.com/apibr/studio/internal/i18n"
 	"github.com/apibr/studio/internal/media"
 	"github.com/apibr/studio/internal/netlimit"
 )
@@ -48,9 +49,9 @@ func newFields() *fields {
 }
 
 // missing refuses a request without the field, in the words of sentence unless the field came without a value.
-func (f *fields) missing(name, sentence string) *Problem {
+func (f *fields) missing(name string, sentence i18n.Sentence) *problem {
 	if f.empty[name] {
-		return invalid(name, fmt.Sprintf(cameEmpty, name))
+		return invalid(name, i18n.Say(cameEmpty, name))
 	}
 	return invalid(name, sentence)
 }
@@ -119,8 +120,8 @@ func (b *binder) bind(c echo.Context, p auth.Principal) (*fields, error) {
 	case kind == "application/json" || kind == "":
 		raw, err = b.readJSON(r.Context(), body, p, f, check)
 	case kind == "multipart/form-data":
-		return f, newProblem(http.StatusUnsupportedMediaType, "unsupported_media_type", "Unsupported media type",
-			"the header Content-Type names no boundary: leave that header to the client, which writes it for a form by itself")
+		return f, newProblem(http.StatusUnsupportedMediaType, "unsupported_media_type", i18n.Say("Unsupported media type"),
+			i18n.Say("the header Content-Type names no boundary: leave that header to the client, which writes it for a form by itself"))
 	default:
 		return f, ofStatus(http.StatusUnsupportedMediaType)
 	}
@@ -144,7 +145,7 @@ func (b *binder) check(f *fields, raw map[string]any, check *checker) error {
 			case check.isEmpty(b.schema.Properties[name], value, name):
 				delete(all, other)
 			default:
-				return invalid(name, fmt.Sprintf("%s was sent as a file and as a value: send one of them", name))
+				return invalid(name, i18n.Say("%s was sent as a file and as a value: send one of them", name))
 			}
 		}
 		all[name] = asset.ID.String()
@@ -180,26 +181,26 @@ func (r *arriving) Read(p []byte) (int, error) {
 	case err == nil || errors.Is(err, io.EOF):
 		return n, err
 	case errors.Is(err, netlimit.ErrSlow):
-		return n, newProblem(http.StatusRequestTimeout, "timeout", "It took too long", fmt.Sprintf(
+		return n, newProblem(http.StatusRequestTimeout, "timeout", i18n.Say("It took too long"), i18n.Say(
 			"too little of the request arrived within %.0f s: send it again, or change http.read_timeout and http.min_rate", r.pause.Seconds()))
 	default:
 		return n, brokenOff()
 	}
 }
 
-func brokenOff() *Problem {
-	return newProblem(422, "bad_body", "The request cannot be read", "the request ends early: send it again")
+func brokenOff() *problem {
+	return newProblem(422, "bad_body", i18n.Say("The request cannot be read"), i18n.Say("the request ends early: send it again"))
 }
 
-func jsonTrouble(err error) string {
+func jsonTrouble(err error) i18n.Sentence {
 	var syntax *json.SyntaxError
 	if errors.As(err, &syntax) {
-		return fmt.Sprintf("the body is not valid JSON at byte %d", syntax.Offset)
+		return i18n.Say("the body is not valid JSON at byte %d", syntax.Offset)
 	}
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return "the body is empty or ends early: send a JSON object"
+		return i18n.Say("the body is empty or ends early: send a JSON object")
 	}
-	return "the body must be a JSON object"
+	return i18n.Say("the body must be a JSON object")
 }
 
 // readForm returns the texts of a form; its files are in f. A file that was read and is refused is told with what else is wrong; one that
@@ -218,11 +219,11 @@ func (b *binder) readForm(ctx context.Context, form *multipart.Reader, p auth.Pr
 			return nil, formTrouble(err)
 		}
 		if parts >= mostParts {
-			return nil, newProblem(422, "bad_form", "The form cannot be read", fmt.Sprintf("the form has more than %d parts", mostParts))
+			return nil, newProblem(422, "bad_form", i18n.Say("The form cannot be read"), i18n.Say("the form has more than %d parts", mostParts))
 		}
 		switch {
 		case !utf8.ValidString(part.FormName()):
-			return nil, newProblem(422, "bad_form", "The form cannot be read", "the name of a field is not valid UTF-8: save or send it as UTF-8")
+			return nil, newProblem(422, "bad_form", i18n.Say("The form cannot be read"), i18n.Say("the name of a field is not valid UTF-8: save or send it as UTF-8"))
 		case !isFile(part):
 			texts, err = b.readText(part, raw, texts)
 		case len(check.found) > 0:
@@ -243,11 +244,11 @@ func isFile(part *multipart.Part) bool {
 }
 
 func formTrouble(err error) error {
-	var p *Problem
+	var p *problem
 	if errors.As(err, &p) {
 		return p
 	}
-	return newProblem(422, "bad_form", "The form cannot be read", "the multipart form is broken or ends early: send it again")
+	return newProblem(422, "bad_form", i18n.Say("The form cannot be read"), i18n.Say("the multipart form is broken or ends early: send it again"))
 }
 
 // readText takes a text in; texts are the bytes of those before it, and then of all.
@@ -261,10 +262,10 @@ func (b *binder) readText(part *multipart.Part, raw map[string]any, texts int64)
 		return texts, tooLarge("the texts of the form are longer than %d bytes: raise http.max_text_bytes, or send files with a filename", b.maxText)
 	}
 	if !utf8.Valid(content) {
-		return texts, invalid(clip(name), fmt.Sprintf(notUTF8, clip(name)))
+		return texts, invalid(clip(name), i18n.Say(notUTF8, clip(name)))
 	}
 	if _, twice := raw[name]; twice {
-		return texts, invalid(clip(name), fmt.Sprintf("%s was sent twice", clip(name)))
+		return texts, invalid(clip(name), i18n.Say("%s was sent twice", clip(name)))
 	}
 	raw[name] = string(content)
 	return texts, nil
@@ -295,7 +296,7 @@ func (b *binder) readFile(ctx context.Context, part *multipart.Part, p auth.Prin
 	}
 	if err != nil {
 		refused := problemOf(onField(err, name))
-		if refused.Status != http.StatusUnprocessableEntity {
+		if refused.status != http.StatusUnprocessableEntity {
 			return err
 		}
 		check.refuse(refused)
@@ -322,18 +323,18 @@ func (s *source) Read(p []byte) (int, error) {
 // onField names the field that a refusal is about.
 func onField(err error, name string) error {
 	p := problemOf(err)
-	if p.Status != http.StatusUnprocessableEntity || len(p.Errors) > 0 {
+	if p.status != http.StatusUnprocessableEntity || len(p.fields) > 0 {
 		return err
 	}
-	detail := p.Detail
+	detail := p.detail
 	var kind *assets.KindError
 	switch {
 	case errors.As(err, &kind) && kind.File != "":
-		detail = fmt.Sprintf("the field %s takes %s files; %s is of the kind %s", name, kind.Want, clip(kind.File), kind.Got)
+		detail = i18n.Say("the field %s takes %s files; %s is of the kind %s", name, kind.Want, clip(kind.File), kind.Got)
 	case errors.As(err, &kind):
-		detail = fmt.Sprintf("the field %s takes %s files; what it got is of the kind %s", name, kind.Want, kind.Got)
+		detail = i18n.Say("the field %s takes %s files; what it got is of the kind %s", name, kind.Want, kind.Got)
 	}
-	return newProblem(p.Status, p.Err.Code, p.Title, detail, FieldProblem{Pointer: "/" + name, Detail: detail})
+	return newProblem(p.status, p.code, p.title, detail, fieldProblem{pointer: "/" + name, detail: detail})
 }
 
 // discard throws away the files of a request that came to nothing. The request's own end must not keep them.

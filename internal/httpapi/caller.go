@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"golang.org/x/text/language"
+
+	"github.com/apibr/studio/internal/i18n"
 )
 
 // caller is what an answer needs to know of the request that it is for.
@@ -18,32 +20,32 @@ type caller struct {
 	method, path string
 	query        url.Values
 	// stray tells which parameters of the query mean nothing to the address.
-	stray func() []FieldProblem
+	stray func() []fieldProblem
 	// from is the address that failed sign-ins are counted by.
 	from netip.Prefix
-	// lang of sentences: English or portuguese.
-	lang string
+	// lang of sentences.
+	lang language.Tag
 }
-
-// The languages of sentences.
-const (
-	english    = "en"
-	portuguese = "pt-BR"
-)
 
 type callerKey struct{}
 
-func callerOf(ctx context.Context) caller { c, _ := ctx.Value(callerKey{}).(caller); return c }
+func callerOf(ctx context.Context) caller {
+	if c, ok := ctx.Value(callerKey{}).(caller); ok {
+		return c
+	}
+	return caller{lang: language.English}
+}
 
 func baseOf(ctx context.Context) string { return callerOf(ctx).base }
 
 // withCaller keeps what the request says of its caller.
 func (s *Server) withCaller(ctx context.Context, r *http.Request) context.Context {
-	c := caller{base: s.base(r), method: r.Method, path: r.URL.Path, query: r.URL.Query(), lang: preferred(r.Header.Get("Accept-Language"))}
+	c := caller{base: s.base(r), method: r.Method, path: r.URL.Path, query: r.URL.Query(),
+		lang: i18n.Accepted(r.Header.Get("Accept-Language"))}
 	if s.cfg.Auth != nil {
 		c.from = s.cfg.Auth.From(r)
 	}
-	c.stray = func() []FieldProblem { return s.strayParameters(c) }
+	c.stray = func() []fieldProblem { return s.strayParameters(c) }
 	return context.WithValue(ctx, callerKey{}, c)
 }
 
@@ -70,21 +72,4 @@ func (s *Server) base(r *http.Request) string {
 func firstOf(list string) string {
 	first, _, _ := strings.Cut(list, ",")
 	return strings.TrimSpace(first)
-}
-
-// preferred is the first language of Accept-Language that there are sentences in; English when there is none.
-func preferred(header string) string {
-	tags, _, err := language.ParseAcceptLanguage(header)
-	if err != nil {
-		return english
-	}
-	for _, tag := range tags {
-		switch base, _ := tag.Base(); base.String() {
-		case "en":
-			return english
-		case "pt":
-			return portuguese
-		}
-	}
-	return english
 }

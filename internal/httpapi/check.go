@@ -13,6 +13,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/google/uuid"
 
+	"github.com/apibr/studio/internal/i18n"
 	"github.com/apibr/studio/internal/names"
 )
 
@@ -31,9 +32,10 @@ type checker struct {
 
 // finding is one thing that is wrong. What is said first is what keeps the rest from being understood: names before values.
 type finding struct {
-	rank        int
-	code, title string
-	FieldProblem
+	rank  int
+	code  string
+	title i18n.Sentence
+	fieldProblem
 }
 
 const (
@@ -47,22 +49,22 @@ func newChecker(registry huma.Registry) *checker {
 }
 
 func (c *checker) say(pointer, code, format string, args ...any) {
-	rank, title := 2, "The request cannot be honoured"
+	rank, title := 2, cannotHonour
 	switch code {
 	case codeMissing:
-		rank, title = 0, "Not available yet"
+		rank, title = 0, i18n.Say("Not available yet")
 	case codeUnknown:
-		rank, title = 1, "Unknown field"
+		rank, title = 1, i18n.Say("Unknown field")
 	}
 	c.told[topOf(pointer)] = true
-	c.found = append(c.found, finding{rank, code, title, FieldProblem{Pointer: pointer, Detail: fmt.Sprintf(format, args...)}})
+	c.found = append(c.found, finding{rank, code, title, fieldProblem{pointer: pointer, detail: i18n.Say(format, args...)}})
 }
 
 // refuse adds what another part of the program says of a field.
-func (c *checker) refuse(p *Problem) {
-	for _, field := range p.Errors {
-		c.told[topOf(field.Pointer)] = true
-		c.found = append(c.found, finding{2, p.Err.Code, p.Title, field})
+func (c *checker) refuse(p *problem) {
+	for _, field := range p.fields {
+		c.told[topOf(field.pointer)] = true
+		c.found = append(c.found, finding{2, p.code, p.title, field})
 	}
 }
 
@@ -81,11 +83,11 @@ func (c *checker) problem() error {
 		if a.rank != b.rank {
 			return a.rank - b.rank
 		}
-		return strings.Compare(a.Pointer, b.Pointer)
+		return strings.Compare(a.pointer, b.pointer)
 	})
-	list := make([]FieldProblem, 0, len(c.found))
+	list := make([]fieldProblem, 0, len(c.found))
 	for _, f := range c.found {
-		list = append(list, f.FieldProblem)
+		list = append(list, f.fieldProblem)
 	}
 	return problemOfFields(c.found[0].code, c.found[0].title, list, 0)
 }

@@ -1,53 +1,45 @@
 package httpapi
 
 import (
-	"fmt"
 	"net/http"
-	"strings"
+
+	"github.com/apibr/studio/internal/i18n"
 )
 
 // mostTold bounds how many wrong fields an answer names. The rest is counted.
 const mostTold = 10
 
 // problemOfFields is a 422 about fields and more others. Its detail tells of all of them, since some clients show nothing else.
-func problemOfFields(code, title string, fields []FieldProblem, more int) *Problem {
+func problemOfFields(code string, title i18n.Sentence, fields []fieldProblem, more int) *problem {
 	if len(fields) > mostTold {
 		more += len(fields) - mostTold
 		fields = fields[:mostTold]
 	}
-	p := newProblem(http.StatusUnprocessableEntity, code, title, fields[0].Detail, fields...)
-	p.inPortuguese, p.more = fields[0].inPortuguese, more
-	if len(fields) > 1 {
-		p.Detail = together(fields, "%d things to change: ", " (and %d more)", more)
-		p.Err.Message = p.Detail
-	}
+	p := newProblem(http.StatusUnprocessableEntity, code, title, together(fields, more), fields...)
+	p.more = more
 	return p
 }
 
 // together is what is said of several fields as one sentence.
-func together(fields []FieldProblem, intro, outro string, more int) string {
-	var text strings.Builder
-	fmt.Fprintf(&text, intro, len(fields)+more)
-	for i, field := range fields {
-		if i > 0 {
-			text.WriteByte(' ')
-		}
-		fmt.Fprintf(&text, "(%d) %s", i+1, field.Detail)
-		if i < len(fields)-1 {
-			text.WriteByte(';')
-		}
+func together(fields []fieldProblem, more int) i18n.Sentence {
+	if len(fields) == 1 {
+		return fields[0].detail
+	}
+	list := i18n.Say("(%d) %s", 1, fields[0].detail)
+	for i, field := range fields[1:] {
+		list = i18n.Say("%s; (%d) %s", list, i+2, field.detail)
 	}
 	if more > 0 {
-		fmt.Fprintf(&text, outro, more)
+		return i18n.Say("%d things to change: %s (and %d more)", len(fields)+more, list, more)
 	}
-	return text.String()
+	return i18n.Say("%d things to change: %s", len(fields), list)
 }
 
 // complaints gathers what is wrong with a request over all steps that look at it, so that the caller is told of everything at once.
 // The zero value is a request without fault.
 type complaints struct {
-	first  *Problem
-	fields []FieldProblem
+	first  *problem
+	fields []fieldProblem
 	more   int
 	told   map[string]bool
 	// broken is a failure that is not the request's: there is no use in going on.
@@ -71,22 +63,22 @@ func (c *complaints) add(err error, told ...map[string]bool) {
 		return
 	}
 	p := problemOf(err)
-	if p.Status != http.StatusUnprocessableEntity {
+	if p.status != http.StatusUnprocessableEntity {
 		c.broken = err
 		return
 	}
-	fields := p.Errors
+	fields := p.fields
 	if len(fields) == 0 {
-		fields = []FieldProblem{{Detail: p.Detail, inPortuguese: p.inPortuguese}}
+		fields = []fieldProblem{{detail: p.detail}}
 	}
-	var fresh []FieldProblem
+	var fresh []fieldProblem
 	for _, field := range fields {
-		if field.Pointer == "" || !c.told[topOf(field.Pointer)] {
+		if field.pointer == "" || !c.told[topOf(field.pointer)] {
 			fresh = append(fresh, field)
 		}
 	}
 	for _, field := range fresh {
-		c.told[topOf(field.Pointer)] = true
+		c.told[topOf(field.pointer)] = true
 	}
 	c.more += p.more
 	if c.fields = append(c.fields, fresh...); c.first == nil && len(fresh) > 0 {
@@ -104,8 +96,8 @@ func (c *complaints) err() error {
 		return c.broken
 	case c.first == nil:
 		return nil
-	case len(c.fields) <= max(len(c.first.Errors), 1):
+	case len(c.fields) <= max(len(c.first.fields), 1):
 		return c.first
 	}
-	return problemOfFields(c.first.Err.Code, c.first.Title, c.fields, c.more)
+	return problemOfFields(c.first.code, c.first.title, c.fields, c.more)
 }

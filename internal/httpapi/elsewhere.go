@@ -3,7 +3,6 @@ package httpapi
 import (
 	"context"
 	"errors"
-	"fmt"
 	"regexp"
 	"strings"
 
@@ -11,6 +10,7 @@ import (
 
 	"github.com/apibr/studio/internal/assets"
 	"github.com/apibr/studio/internal/auth"
+	"github.com/apibr/studio/internal/i18n"
 	"github.com/apibr/studio/internal/jobs"
 	"github.com/apibr/studio/internal/models/tasks"
 	"github.com/apibr/studio/internal/studio"
@@ -46,7 +46,7 @@ func (s *Server) what(ctx context.Context, owner, id uuid.UUID) found {
 var listed = map[string]string{"voice_id": "GET /api/v1/audio/voices", "project_id": "GET /api/v1/studio/projects", "parent_id": "GET /api/v1/jobs"}
 
 // mistaken refuses an id in a body that was not found: in other words when it is the id of something else, else with sentence.
-func (s *Server) mistaken(ctx context.Context, owner uuid.UUID, text, field, member, sentence string) *Problem {
+func (s *Server) mistaken(ctx context.Context, owner uuid.UUID, text, field, member string, sentence i18n.Sentence) *problem {
 	id, err := uuid.Parse(text)
 	if err != nil {
 		return invalid(member, sentence)
@@ -57,15 +57,15 @@ func (s *Server) mistaken(ctx context.Context, owner uuid.UUID, text, field, mem
 	}
 	switch thing := s.what(ctx, owner, id); {
 	case thing.kind == "job" && field == "voice_id" && thing.job.VoiceID != nil:
-		return invalid(member, fmt.Sprintf("%s holds the id of the job that cloned a voice: send the voice_id that the job shows, %s", field, thing.job.VoiceID))
+		return invalid(member, i18n.Say("%s holds the id of the job that cloned a voice: send the voice_id that the job shows, %s", field, thing.job.VoiceID))
 	case thing.kind == "job":
-		return invalid(member, fmt.Sprintf("%s holds the id of a job; %s lists the ids that it takes", field, list))
+		return invalid(member, i18n.Say("%s holds the id of a job; %s lists the ids that it takes", field, list))
 	case thing.kind == "voice":
-		return invalid(member, fmt.Sprintf("%s holds the id of a voice; %s lists the ids that it takes", field, list))
+		return invalid(member, i18n.Say("%s holds the id of a voice; %s lists the ids that it takes", field, list))
 	case thing.kind == "file":
-		return invalid(member, fmt.Sprintf("%s holds the id of a file; %s lists the ids that it takes", field, list))
+		return invalid(member, i18n.Say("%s holds the id of a file; %s lists the ids that it takes", field, list))
 	case thing.kind == "project":
-		return invalid(member, fmt.Sprintf("%s holds the id of a project; %s lists the ids that it takes", field, list))
+		return invalid(member, i18n.Say("%s holds the id of a project; %s lists the ids that it takes", field, list))
 	}
 	return invalid(member, sentence)
 }
@@ -86,13 +86,13 @@ func (s *Server) elsewhere(ctx context.Context, p auth.Principal, err error) err
 	}
 	switch thing := s.what(ctx, p.Owner, id); thing.kind {
 	case "job":
-		return notFound(fmt.Sprintf("this is the id of a job: its address is /api/v1/jobs/%s", id))
+		return notFound(i18n.Say("this is the id of a job: its address is /api/v1/jobs/%s", id))
 	case "voice":
-		return notFound(fmt.Sprintf("this is the id of a voice: its address is /api/v1/audio/voices/%s", id))
+		return notFound(i18n.Say("this is the id of a voice: its address is /api/v1/audio/voices/%s", id))
 	case "file":
-		return notFound(fmt.Sprintf("this is the id of a file: its address is /api/v1/assets/%s", id))
+		return notFound(i18n.Say("this is the id of a file: its address is /api/v1/assets/%s", id))
 	case "project":
-		return notFound(fmt.Sprintf("this is the id of a project: its address is /api/v1/studio/projects/%s", id))
+		return notFound(i18n.Say("this is the id of a project: its address is /api/v1/studio/projects/%s", id))
 	}
 	return err
 }
@@ -108,7 +108,7 @@ func (s *Server) noModel(path string, err error) error {
 		}
 	}
 	if near := closest(id, known); near != "" {
-		return notFound(fmt.Sprintf("there is no model %q; did you mean %s?", clip(id), near))
+		return notFound(i18n.Say("there is no model %q; did you mean %s?", clip(id), near))
 	}
 	return err
 }

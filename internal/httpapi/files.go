@@ -3,7 +3,6 @@ package httpapi
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"reflect"
 	"strings"
@@ -15,6 +14,7 @@ import (
 	"github.com/apibr/studio/internal/assets"
 	"github.com/apibr/studio/internal/auth"
 	"github.com/apibr/studio/internal/fetch"
+	"github.com/apibr/studio/internal/i18n"
 	"github.com/apibr/studio/internal/media"
 )
 
@@ -107,7 +107,7 @@ func (s *Server) upload(ctx context.Context, p auth.Principal, in *uploadInput, 
 	if kind == "multipart/form-data" || kind == "application/json" {
 		for name, value := range map[string]string{"filename": in.Filename, "project_id": in.Project} {
 			if value != "" {
-				return nil, invalid(name, fmt.Sprintf("%s in the address is for a file that is sent as the raw body: send it as a field", name))
+				return nil, invalid(name, i18n.Say("%s in the address is for a file that is sent as the raw body: send it as a field", name))
 			}
 		}
 		f, err = b.bind(in.echo, p)
@@ -159,7 +159,7 @@ func (s *Server) uploaded(ctx context.Context, p auth.Principal, f *fields) (*as
 	}
 	value := f.str("file")
 	if !fetch.IsRef(value) {
-		return nil, invalid("file", "send the file as the form's part file, with a filename, as the raw body, or as an https URL or data: URI")
+		return nil, invalid("file", i18n.Say("send the file as the form's part file, with a filename, as the raw body, or as an https URL or data: URI"))
 	}
 	asset, err := s.cfg.Assets.IngestRef(ctx, value, assets.IngestRequest{Owner: p.Owner, Project: project})
 	if err != nil {
@@ -173,7 +173,7 @@ func (s *Server) listAssets(ctx context.Context, p auth.Principal, in *listAsset
 	if in.Project != "" {
 		id, err := uuid.Parse(in.Project)
 		if err != nil {
-			return nil, invalid("project", "project must be an id such as 01890a5d-ac96-774b-bcce-b302099a8057")
+			return nil, invalid("project", i18n.Say("project must be an id such as 01890a5d-ac96-774b-bcce-b302099a8057"))
 		}
 		filter.Project = &id
 	}

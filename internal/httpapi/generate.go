@@ -17,6 +17,7 @@ import (
 	"github.com/apibr/studio/internal/auth"
 	"github.com/apibr/studio/internal/engine"
 	"github.com/apibr/studio/internal/fetch"
+	"github.com/apibr/studio/internal/i18n"
 	"github.com/apibr/studio/internal/jobs"
 	"github.com/apibr/studio/internal/media"
 	"github.com/apibr/studio/internal/plan"
@@ -115,7 +116,7 @@ func (s *Server) checkProject(ctx context.Context, p auth.Principal, id *uuid.UU
 		return nil
 	}
 	if _, err := s.cfg.Projects.Get(ctx, p.Owner, *id); errors.Is(err, studio.ErrNotFound) {
-		return s.mistaken(ctx, p.Owner, id.String(), "project_id", "project_id", "there is no such project of yours")
+		return s.mistaken(ctx, p.Owner, id.String(), "project_id", "project_id", i18n.Say("there is no such project of yours"))
 	} else if err != nil {
 		return err
 	}
@@ -127,7 +128,7 @@ func (s *Server) checkParent(ctx context.Context, p auth.Principal, id *uuid.UUI
 		return nil
 	}
 	if _, err := s.cfg.Jobs.Get(ctx, p.Owner, *id); errors.Is(err, jobs.ErrNotFound) {
-		return s.mistaken(ctx, p.Owner, id.String(), "parent_id", "parent_id", "no job of yours has this id")
+		return s.mistaken(ctx, p.Owner, id.String(), "parent_id", "parent_id", i18n.Say("no job of yours has this id"))
 	} else if err != nil {
 		return err
 	}
@@ -189,7 +190,7 @@ func (s *Server) fit(selection engine.Selection, g generation, f *fields, spec *
 	}
 	spec.Params["width"], spec.Params["height"] = refused.Width, refused.Height
 	spec.Warnings = append(spec.Warnings, jobs.Warning{Code: "smaller_size",
-		Message: fmt.Sprintf("made with %d x %d pixels, the most that fits this computer's memory", refused.Width, refused.Height)})
+		Message: i18n.Say("made with %d x %d pixels, the most that fits this computer's memory", refused.Width, refused.Height).String()})
 	return nil
 }
 
@@ -233,22 +234,22 @@ func checkPorts(m *engine.Manifest, g generation, f *fields, wrong *complaints) 
 }
 
 // unsupported refuses a field that the engine does not honour.
-func unsupported(m *engine.Manifest, field string) *Problem {
-	detail := fmt.Sprintf("engine %s does not honour %s: leave it out or choose another model", m.ID, field)
-	return newProblem(422, "unsupported_field", "The engine does not honour a field", detail, FieldProblem{Pointer: "/" + field, Detail: detail})
+func unsupported(m *engine.Manifest, field string) *problem {
+	detail := i18n.Say("engine %s does not honour %s: leave it out or choose another model", m.ID, field)
+	return newProblem(422, "unsupported_field", i18n.Say("The engine does not honour a field"), detail, fieldProblem{pointer: "/" + field, detail: detail})
 }
 
-func paramProblem(problems []engine.FieldError) *Problem {
-	var list []FieldProblem
-	code, title := codeInvalid, "The request cannot be honoured"
+func paramProblem(problems []engine.FieldError) *problem {
+	var list []fieldProblem
+	code, title := codeInvalid, cannotHonour
 	for _, p := range problems {
-		detail := p.Detail
-		if name := strings.TrimPrefix(p.Pointer, "/"); !strings.Contains(detail, name) {
-			detail = name + ": " + detail
+		detail := recognised(p.Detail)
+		if name := strings.TrimPrefix(p.Pointer, "/"); !strings.Contains(p.Detail, name) {
+			detail = i18n.Say("%s: %s", name, detail)
 		}
-		list = append(list, FieldProblem{Pointer: p.Pointer, Detail: detail})
+		list = append(list, fieldProblem{pointer: p.Pointer, detail: detail})
 		if p.Kind == engine.Unsupported {
-			code, title = "unsupported_field", "The engine does not honour a field"
+			code, title = "unsupported_field", i18n.Say("The engine does not honour a field")
 		}
 	}
 	return problemOfFields(code, title, list, 0)
@@ -261,9 +262,9 @@ func checkFormat(g generation, f *fields) error {
 	case format == "":
 		return nil
 	case g.output == "":
-		return invalid("output_format", "this request makes no media file: leave output_format out")
+		return invalid("output_format", i18n.Say("this request makes no media file: leave output_format out"))
 	case media.FormatKind(format) != g.output:
-		return invalid("output_format", fmt.Sprintf("%s is no format for %s; choose one of %s", format, g.output, strings.Join(formatsOf(g.output), ", ")))
+		return invalid("output_format", i18n.Say("%s is no format for %s; choose one of %s", format, g.output, strings.Join(formatsOf(g.output), ", ")))
 	default:
 		return nil
 	}
@@ -285,15 +286,15 @@ var outputFormats = []string{"wav", "mp3", "flac", "ogg", "png", "jpg", "webp", 
 func (s *Server) resolveSpeech(ctx context.Context, p auth.Principal, f *fields, spec *jobs.Spec) {
 	switch {
 	case f.has("text") && f.has("lines"):
-		f.wrong.add(invalid("lines", "send text or lines, not both"))
+		f.wrong.add(invalid("lines", i18n.Say("send text or lines, not both")))
 	case !f.sent("text") && !f.sent("lines"):
-		f.wrong.add(f.missing("text", "text is missing: send what to say, or lines"))
+		f.wrong.add(f.missing("text", i18n.Say("text is missing: send what to say, or lines")))
 	}
 	f.wrong.add(speakable("text", f.str("text")))
 	if f.has("voice_id") {
 		s.addVoice(ctx, p, f, spec)
 	} else if f.sent("text") {
-		f.wrong.add(f.missing("voice_id", "voice_id is missing: GET /api/v1/audio/voices lists the voices"))
+		f.wrong.add(f.missing("voice_id", i18n.Say("voice_id is missing: GET /api/v1/audio/voices lists the voices")))
 	}
 	s.resolveLines(ctx, p, f, spec)
 }
@@ -329,7 +330,7 @@ func (s *Server) checkSide(spec *jobs.Spec, field, input string, asset *assets.A
 	}
 	for _, port := range manifest.Tasks[string(spec.Type)].Inputs {
 		if port.Name == input && min(*asset.Width, *asset.Height) < port.MinSide {
-			return invalid(field, fmt.Sprintf("the picture is %d x %d; the smallest side is %d pixels: send a larger one", *asset.Width, *asset.Height, port.MinSide))
+			return invalid(field, i18n.Say("the picture is %d x %d; the smallest side is %d pixels: send a larger one", *asset.Width, *asset.Height, port.MinSide))
 		}
 	}
 	return nil
@@ -339,23 +340,23 @@ func (s *Server) checkSide(spec *jobs.Spec, field, input string, asset *assets.A
 func (s *Server) resolveLines(ctx context.Context, p auth.Principal, f *fields, spec *jobs.Spec) {
 	list, _ := f.values["lines"].([]any)
 	var lines []any
-	var wrong []FieldProblem
+	var wrong []fieldProblem
 	for i, entry := range list {
 		line := maps.Clone(entry.(map[string]any)) // its shape has been checked
 		field := fmt.Sprintf("lines/%d/voice_id", i)
 		name, _ := line["voice_id"].(string)
 		text, _ := line["text"].(string)
 		if p := speakable(fmt.Sprintf("lines/%d/text", i), text); p != nil {
-			wrong = append(wrong, p.(*Problem).Errors...)
+			wrong = append(wrong, p.(*problem).fields...)
 		}
 		if name == "" && !f.has("voice_id") {
-			wrong = append(wrong, invalid(field, fmt.Sprintf("line %d has no voice: give it a voice_id, or send one for all lines", i+1)).Errors...)
+			wrong = append(wrong, invalid(field, i18n.Say("line %d has no voice: give it a voice_id, or send one for all lines", i+1)).fields...)
 		}
 		if name != "" {
 			ref, voice, err := s.voiceInput(ctx, p.Owner, f, name, field, fmt.Sprintf("voice_%d", i))
 			switch {
-			case err != nil && problemOf(err).Status == http.StatusUnprocessableEntity:
-				wrong = append(wrong, problemOf(err).Errors...)
+			case err != nil && problemOf(err).status == http.StatusUnprocessableEntity:
+				wrong = append(wrong, problemOf(err).fields...)
 			case err != nil:
 				f.wrong.add(err)
 				return
@@ -367,7 +368,7 @@ func (s *Server) resolveLines(ctx context.Context, p auth.Principal, f *fields, 
 		lines = append(lines, line)
 	}
 	if len(wrong) > 0 {
-		f.wrong.add(problemOfFields(codeInvalid, "The request cannot be honoured", wrong, 0))
+		f.wrong.add(problemOfFields(codeInvalid, cannotHonour, wrong, 0))
 	}
 	if lines != nil {
 		spec.Params["lines"] = lines
@@ -402,7 +403,7 @@ func (s *Server) resolveEdit(ctx context.Context, p auth.Principal, f *fields, s
 	picture := s.addMedia(ctx, p, f, spec, "image", "image")
 	mask := s.addMedia(ctx, p, f, spec, "mask", "mask")
 	if known(picture) && known(mask) && (*picture.Width != *mask.Width || *picture.Height != *mask.Height) {
-		f.wrong.add(invalid("mask", fmt.Sprintf("the mask is %d x %d pixels and the image %d x %d: send a mask of the image's size, white where it shall change",
+		f.wrong.add(invalid("mask", i18n.Say("the mask is %d x %d pixels and the image %d x %d: send a mask of the image's size, white where it shall change",
 			*mask.Width, *mask.Height, *picture.Width, *picture.Height)))
 	}
 }
@@ -420,7 +421,7 @@ func (s *Server) resolveUpscale(ctx context.Context, p auth.Principal, f *fields
 	scale := int64(f.number("scale"))
 	width, height := int64(*picture.Width)*scale, int64(*picture.Height)*scale
 	if width*height > s.cfg.MaxImagePixels || max(width, height) > s.cfg.MaxImageSide {
-		f.wrong.add(invalid("scale", fmt.Sprintf("the result would have %d x %d pixels; the most are %d pixels (media.max_image_pixels) and edges of %d (media.max_image_side): send a smaller image or scale 2",
+		f.wrong.add(invalid("scale", i18n.Say("the result would have %d x %d pixels; the most are %d pixels (media.max_image_pixels) and edges of %d (media.max_image_side): send a smaller image or scale 2",
 			width, height, s.cfg.MaxImagePixels, s.cfg.MaxImageSide)))
 	}
 }
@@ -428,15 +429,15 @@ func (s *Server) resolveUpscale(ctx context.Context, p auth.Principal, f *fields
 func (s *Server) resolveAvatar(ctx context.Context, p auth.Principal, f *fields, spec *jobs.Spec) {
 	switch {
 	case f.has("audio") && (f.has("script") || f.has("voice_id")):
-		f.wrong.add(invalid("audio", "send audio, or voice_id and script, not both"))
+		f.wrong.add(invalid("audio", i18n.Say("send audio, or voice_id and script, not both")))
 	case !f.sent("audio") && !f.sent("script"):
-		f.wrong.add(f.missing("script", "script is missing: send voice_id and script, or audio"))
+		f.wrong.add(f.missing("script", i18n.Say("script is missing: send voice_id and script, or audio")))
 	case !f.sent("audio") && !f.sent("voice_id"):
-		f.wrong.add(f.missing("voice_id", "voice_id is missing: GET /api/v1/audio/voices lists the voices"))
+		f.wrong.add(f.missing("voice_id", i18n.Say("voice_id is missing: GET /api/v1/audio/voices lists the voices")))
 	}
 	for _, name := range []string{"language", "speed"} {
 		if f.has("audio") && f.has(name) {
-			f.wrong.add(invalid(name, fmt.Sprintf("%s is for a script: leave it out when you send audio", name)))
+			f.wrong.add(invalid(name, i18n.Say("%s is for a script: leave it out when you send audio", name)))
 		}
 	}
 	f.wrong.add(speakable("script", f.str("script")))

@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
@@ -12,6 +11,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/apibr/studio/internal/auth"
+	"github.com/apibr/studio/internal/i18n"
 )
 
 // hosts are the names that the studio is reached by. A request for another name is refused before anything else is looked at: a page
@@ -132,8 +132,8 @@ func (s *Server) checkHost(next echo.HandlerFunc) echo.HandlerFunc {
 		local, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
 		for _, host := range asked {
 			if !s.hosts.allows(host, local) {
-				return newProblem(http.StatusMisdirectedRequest, "unknown_host", "Unknown host",
-					fmt.Sprintf("the studio is not known as %q: open it by its own address, or add the name to server.allowed_hosts", clip(host)))
+				return newProblem(http.StatusMisdirectedRequest, "unknown_host", i18n.Say("Unknown host"),
+					i18n.Say("the studio is not known as %q: open it by its own address, or add the name to server.allowed_hosts", clip(host)))
 			}
 		}
 		return next(c)

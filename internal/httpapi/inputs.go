@@ -3,7 +3,6 @@ package httpapi
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math"
 	"regexp"
 	"strings"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/apibr/studio/internal/assets"
 	"github.com/apibr/studio/internal/fetch"
+	"github.com/apibr/studio/internal/i18n"
 	"github.com/apibr/studio/internal/jobs"
 	"github.com/apibr/studio/internal/media"
 	"github.com/apibr/studio/internal/voices"
@@ -57,13 +57,13 @@ func (s *Server) mediaByID(ctx context.Context, owner, id uuid.UUID, ref jobs.In
 	}
 	job, err := s.cfg.Jobs.Get(ctx, owner, id)
 	if errors.Is(err, jobs.ErrNotFound) {
-		return ref, nil, s.mistaken(ctx, owner, id.String(), field, field, fmt.Sprintf("%s names no file and no job of yours", field))
+		return ref, nil, s.mistaken(ctx, owner, id.String(), field, field, i18n.Say("%s names no file and no job of yours", field))
 	}
 	if err != nil {
 		return ref, nil, err
 	}
 	if job.Status == jobs.Failed || job.Status == jobs.Canceled {
-		return ref, nil, invalid(field, fmt.Sprintf("the job that %s names has ended as %s and has no output: retry it first", field, job.Status))
+		return ref, nil, invalid(field, i18n.Say("the job that %s names has ended as %s and has no output: retry it first", field, job.Status))
 	}
 	if job.Status == jobs.Completed {
 		return s.outputOf(ctx, job, ref, field)
@@ -89,8 +89,8 @@ func kindOf(t jobs.Type) jobs.Kind {
 	}
 }
 
-func noOutput(field string, kind jobs.Kind) *Problem {
-	return invalid(field, fmt.Sprintf("the job that %s names has no %s output", field, kind))
+func noOutput(field string, kind jobs.Kind) *problem {
+	return invalid(field, i18n.Say("the job that %s names has no %s output", field, kind))
 }
 
 // outputOf is a finished job's first output of the kind.
@@ -109,17 +109,17 @@ func (s *Server) outputOf(ctx context.Context, job *jobs.Job, ref jobs.InputRef,
 }
 
 // notMedia says what a text that names no media may be.
-func notMedia(field, text string) *Problem {
+func notMedia(field, text string) *problem {
 	text = strings.TrimSpace(text)
 	switch {
 	case unfilled(text):
-		return invalid(field, fmt.Sprintf(expressionLeft, field, clip(text)))
+		return invalid(field, i18n.Say(expressionLeft, field, clip(text)))
 	case looksLikeBase64(text):
-		return invalid(field, fmt.Sprintf("%s looks like base64: put data: and the type before it, such as data:image/png;base64,", field))
+		return invalid(field, i18n.Say("%s looks like base64: put data: and the type before it, such as data:image/png;base64,", field))
 	case fileName.MatchString(text):
-		return invalid(field, fmt.Sprintf("%s is %q, the name of a file: send the file itself in a multipart form, or upload it with POST /api/v1/assets and send its id", field, clip(text)))
+		return invalid(field, i18n.Say("%s is %q, the name of a file: send the file itself in a multipart form, or upload it with POST /api/v1/assets and send its id", field, clip(text)))
 	default:
-		return invalid(field, fmt.Sprintf("%s must be a file, an asset id, a job id, an https URL or a data: URI", field))
+		return invalid(field, i18n.Say("%s must be a file, an asset id, a job id, an https URL or a data: URI", field))
 	}
 }
 
@@ -157,16 +157,16 @@ func (s *Server) voiceInput(ctx context.Context, owner uuid.UUID, f *fields, val
 		return ref, nil, err
 	}
 	if voice.Status == voices.Failed {
-		return ref, nil, invalid(field, fmt.Sprintf("cloning the voice %q failed: clone it again or choose another", voice.Name))
+		return ref, nil, invalid(field, i18n.Say("cloning the voice %q failed: clone it again or choose another", voice.Name))
 	}
 	ref.VoiceID = &voice.ID
 	return ref, voice, nil
 }
 
 // noVoice says which voice the caller may have meant.
-func (s *Server) noVoice(ctx context.Context, owner uuid.UUID, f *fields, value, field string) *Problem {
+func (s *Server) noVoice(ctx context.Context, owner uuid.UUID, f *fields, value, field string) *problem {
 	if unfilled(value) {
-		return invalid(field, fmt.Sprintf(expressionLeft, "voice_id", clip(value)))
+		return invalid(field, i18n.Say(expressionLeft, "voice_id", clip(value)))
 	}
 	if f.voices == nil {
 		list, err := s.cfg.Voices.List(ctx, owner, voices.Filter{})
@@ -178,9 +178,9 @@ func (s *Server) noVoice(ctx context.Context, owner uuid.UUID, f *fields, value,
 			f.voices = append(f.voices, voice.Name)
 		}
 	}
-	sentence := fmt.Sprintf("there is no voice %q: GET /api/v1/audio/voices lists the voices", clip(value))
+	sentence := i18n.Say("there is no voice %q: GET /api/v1/audio/voices lists the voices", clip(value))
 	if near := closest(value, f.voices); near != "" {
-		sentence = fmt.Sprintf("there is no voice %q; did you mean %q? GET /api/v1/audio/voices lists the voices", clip(value), near)
+		sentence = i18n.Say("there is no voice %q; did you mean %q? GET /api/v1/audio/voices lists the voices", clip(value), near)
 	}
 	return s.mistaken(ctx, owner, value, "voice_id", field, sentence)
 }
@@ -191,7 +191,7 @@ func (s *Server) checkSample(sample *assets.Asset) error {
 		return nil
 	}
 	if got := *sample.DurationSeconds; got < s.cfg.MinVoiceSeconds && asTold(got) < s.cfg.MinVoiceSeconds {
-		return invalid("audio", fmt.Sprintf("the sample is %.1f s long; the shortest is %g s (voices.min_seconds): record 15 s or more of clear speech", got, s.cfg.MinVoiceSeconds))
+		return invalid("audio", i18n.Say("the sample is %.1f s long; the shortest is %g s (voices.min_seconds): record 15 s or more of clear speech", got, s.cfg.MinVoiceSeconds))
 	}
 	return nil
 }

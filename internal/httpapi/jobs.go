@@ -17,6 +17,7 @@ import (
 
 	"github.com/apibr/studio/internal/assets"
 	"github.com/apibr/studio/internal/auth"
+	"github.com/apibr/studio/internal/i18n"
 	"github.com/apibr/studio/internal/jobs"
 )
 
@@ -122,25 +123,25 @@ func (i *listJobsInput) Resolve(huma.Context) (wrong []error) {
 		}
 		id, err := uuid.Parse(parameter.value)
 		if err != nil {
-			wrong = append(wrong, invalid(parameter.name, fmt.Sprintf("%s must be an id such as 01890a5d-ac96-774b-bcce-b302099a8057", parameter.name)))
+			wrong = append(wrong, invalid(parameter.name, i18n.Say("%s must be an id such as 01890a5d-ac96-774b-bcce-b302099a8057", parameter.name)))
 		}
 		*parameter.id = &id
 	}
 	return wrong
 }
 
-func notAStatus(word string) string {
+func notAStatus(word string) i18n.Sentence {
 	if near := closest(word, jobStatuses); near != "" {
-		return fmt.Sprintf("%q is not a status; did you mean %s? The statuses are %s", clip(word), near, strings.Join(jobStatuses, ", "))
+		return i18n.Say("%q is not a status; did you mean %s? The statuses are %s", clip(word), near, strings.Join(jobStatuses, ", "))
 	}
-	return fmt.Sprintf("%q is not a status; the statuses are %s", clip(word), strings.Join(jobStatuses, ", "))
+	return i18n.Say("%q is not a status; the statuses are %s", clip(word), strings.Join(jobStatuses, ", "))
 }
 
-func notAType(word string) string {
+func notAType(word string) i18n.Sentence {
 	if near := closest(word, jobTypes); near != "" {
-		return fmt.Sprintf("%q is not a type of job; did you mean %s? The types are %s", clip(word), near, strings.Join(jobTypes, ", "))
+		return i18n.Say("%q is not a type of job; did you mean %s? The types are %s", clip(word), near, strings.Join(jobTypes, ", "))
 	}
-	return fmt.Sprintf("%q is not a type of job; the types are %s", clip(word), strings.Join(jobTypes, ", "))
+	return i18n.Say("%q is not a type of job; the types are %s", clip(word), strings.Join(jobTypes, ", "))
 }
 
 func words(text string) []string {
@@ -308,15 +309,15 @@ func (s *Server) getJobContent(ctx context.Context, p auth.Principal, in *JobPat
 	return outputs[id][0], nil
 }
 
-func noContent(job *jobs.Job) *Problem {
+func noContent(job *jobs.Job) *problem {
 	switch {
 	case !job.Status.Terminal():
-		p := newProblem(409, "not_finished", "The job is not finished", "the job is "+string(job.Status)+": ask again later, or wait with ?wait= on the job")
+		p := newProblem(409, "not_finished", i18n.Say("The job is not finished"), i18n.Say("the job is %s: ask again later, or wait with ?wait= on the job", job.Status))
 		p.retryAfter = "2"
 		return p
 	case job.Status == jobs.Completed:
-		return notFound("the job has no file as its result")
+		return notFound(i18n.Say("the job has no file as its result"))
 	default:
-		return newProblem(409, "no_result", "The job has no result", "the job has ended as "+string(job.Status)+": retry it")
+		return newProblem(409, "no_result", i18n.Say("The job has no result"), i18n.Say("the job has ended as %s: retry it", job.Status))
 	}
 }

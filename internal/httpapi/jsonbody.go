@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/apibr/studio/internal/assets"
 	"github.com/apibr/studio/internal/auth"
+	"github.com/apibr/studio/internal/i18n"
 	"github.com/apibr/studio/internal/media"
 )
 
@@ -35,7 +35,7 @@ var errMoreJSON = errors.New("more than one JSON value")
 // text is wanted.
 func decodeJSON(text []byte) (any, error) {
 	if loneSurrogate(text) {
-		return nil, badJSON("the JSON holds half of a character (a lone surrogate): send the whole text as UTF-8")
+		return nil, badJSON(i18n.Say("the JSON holds half of a character (a lone surrogate): send the whole text as UTF-8"))
 	}
 	d := &jsonReader{decoder: json.NewDecoder(bytes.NewReader(text))}
 	d.decoder.UseNumber()
@@ -83,14 +83,14 @@ func (d *jsonReader) value(depth int) (any, error) {
 		return nil, err
 	}
 	if d.values++; d.values > mostValues {
-		return nil, badJSON(fmt.Sprintf("the JSON holds more than %d values: send less in one request", mostValues))
+		return nil, badJSON(i18n.Say("the JSON holds more than %d values: send less in one request", mostValues))
 	}
 	delim, nested := token.(json.Delim)
 	if !nested {
 		return token, nil
 	}
 	if depth >= deepest {
-		return nil, badJSON(fmt.Sprintf("the JSON is nested more than %d levels deep", deepest))
+		return nil, badJSON(i18n.Say("the JSON is nested more than %d levels deep", deepest))
 	}
 	if delim == '{' {
 		return d.object(depth + 1)
@@ -108,9 +108,9 @@ func (d *jsonReader) object(depth int) (any, error) {
 		name, _ := token.(string) // nothing else can be there
 		switch _, twice := object[name]; {
 		case twice:
-			return nil, invalid(escape(name), fmt.Sprintf("%s was sent twice", clip(name)))
+			return nil, invalid(escape(name), i18n.Say("%s was sent twice", clip(name)))
 		case len(object) >= mostFields:
-			return nil, badJSON(fmt.Sprintf("an object in the JSON has more than %d fields", mostFields))
+			return nil, badJSON(i18n.Say("an object in the JSON has more than %d fields", mostFields))
 		}
 		if object[name], err = d.value(depth); err != nil {
 			return nil, err
@@ -133,8 +133,8 @@ func (d *jsonReader) list(depth int) (any, error) {
 	return list, err
 }
 
-func badJSON(detail string) *Problem {
-	return newProblem(http.StatusUnprocessableEntity, "bad_json", "The body is no JSON object", detail)
+func badJSON(detail i18n.Sentence) *problem {
+	return newProblem(http.StatusUnprocessableEntity, "bad_json", i18n.Say("The body is no JSON object"), detail)
 }
 
 // readJSON reads a body that is one JSON object. Files that came as long data: URIs are in f.
@@ -146,7 +146,7 @@ func (b *binder) readJSON(ctx context.Context, body io.Reader, p auth.Principal,
 		return nil, bodyTrouble(err)
 	}
 	if !utf8.Valid(text) {
-		return nil, badJSON("the body is not valid UTF-8: save or send it as UTF-8")
+		return nil, badJSON(i18n.Say("the body is not valid UTF-8: save or send it as UTF-8"))
 	}
 	value, err := decodeJSON(bytes.TrimPrefix(text, []byte("\xef\xbb\xbf"))) // some editors begin a file so
 	if err != nil {
@@ -154,7 +154,7 @@ func (b *binder) readJSON(ctx context.Context, body io.Reader, p auth.Principal,
 	}
 	raw, ok := value.(map[string]any)
 	if !ok {
-		return nil, badJSON("the body must be a JSON object")
+		return nil, badJSON(i18n.Say("the body must be a JSON object"))
 	}
 	if len(s.files) > 0 {
 		err = b.takeData(ctx, p, f, raw, s, check)
@@ -166,10 +166,10 @@ func (b *binder) readJSON(ctx context.Context, body io.Reader, p auth.Principal,
 func bodyTrouble(err error) error {
 	var syntax *json.SyntaxError
 	switch p := problemOf(err); {
-	case p.Err.Code != "internal":
+	case p.code != "internal":
 		return err
 	case errors.Is(err, errMoreJSON):
-		return badJSON("there is something after the JSON object: send one object")
+		return badJSON(i18n.Say("there is something after the JSON object: send one object"))
 	case errors.As(err, &syntax), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return badJSON(jsonTrouble(err))
 	default:
@@ -218,7 +218,7 @@ func (b *binder) takeData(ctx context.Context, p auth.Principal, f *fields, raw 
 		switch refused := problemOf(err); {
 		case err == nil:
 			f.files[name] = asset
-		case refused.Status != http.StatusUnprocessableEntity:
+		case refused.status != http.StatusUnprocessableEntity:
 			return err
 		default:
 			check.refuse(refused)
@@ -254,7 +254,7 @@ func (b *binder) takeDeeper(ctx context.Context, p auth.Principal, f *fields, va
 				name = aliases[name]
 			}
 			if _, isMedia := mediaFields[name]; !isMedia {
-				return invalid(clip(spelt), fmt.Sprintf("%s takes no data: URI", clip(spelt)))
+				return invalid(clip(spelt), i18n.Say("%s takes no data: URI", clip(spelt)))
 			}
 			asset, err := b.ingestData(ctx, p, file, name)
 			if err != nil {

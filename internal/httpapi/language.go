@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"fmt"
 	"html"
 	"regexp"
 	"slices"
@@ -13,6 +12,7 @@ import (
 	"golang.org/x/text/language/display"
 
 	"github.com/apibr/studio/internal/engine"
+	"github.com/apibr/studio/internal/i18n"
 )
 
 // formatLanguage marks a field that holds a BCP 47 tag.
@@ -86,16 +86,16 @@ func checkLanguage(m *engine.Manifest, g generation, f *fields) error {
 			return nil
 		}
 	}
-	var detail string
+	var detail i18n.Sentence
 	switch near := nearLanguage(wanted, m.Languages); {
 	case near != "":
-		detail = fmt.Sprintf("engine %s does not speak %s; did you mean %s? GET /api/v1/engines lists what it speaks", m.ID, clip(wanted), near)
+		detail = i18n.Say("engine %s does not speak %s; did you mean %s? GET /api/v1/engines lists what it speaks", m.ID, clip(wanted), near)
 	case len(m.Languages) > mostLanguages:
-		detail = fmt.Sprintf("engine %s does not speak %s; GET /api/v1/engines lists the %d languages that it speaks", m.ID, clip(wanted), len(m.Languages))
+		detail = i18n.Say("engine %s does not speak %s; GET /api/v1/engines lists the %d languages that it speaks", m.ID, clip(wanted), len(m.Languages))
 	default:
-		detail = fmt.Sprintf("engine %s does not speak %s; it speaks %s", m.ID, clip(wanted), strings.Join(m.Languages, ", "))
+		detail = i18n.Say("engine %s does not speak %s; it speaks %s", m.ID, clip(wanted), strings.Join(m.Languages, ", "))
 	}
-	return newProblem(422, "unsupported_language", "The engine does not speak the language", detail, FieldProblem{Pointer: "/language", Detail: detail})
+	return newProblem(422, "unsupported_language", i18n.Say("The engine does not speak the language"), detail, fieldProblem{pointer: "/language", detail: detail})
 }
 
 // nearLanguage is one of the languages that is near to the wanted one: another tag of the same, or what was mistaken for it.
@@ -133,5 +133,5 @@ func speakable(field, text string) error {
 	if text == "" || words {
 		return nil
 	}
-	return invalid(field, "there is nothing in the text that can be spoken: write words")
+	return invalid(field, i18n.Say("there is nothing in the text that can be spoken: write words"))
 }

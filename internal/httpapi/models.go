@@ -13,6 +13,7 @@ import (
 
 	"github.com/apibr/studio/internal/auth"
 	"github.com/apibr/studio/internal/engine"
+	"github.com/apibr/studio/internal/i18n"
 	"github.com/apibr/studio/internal/models/tasks"
 	"github.com/apibr/studio/internal/telemetry"
 )
@@ -260,13 +261,11 @@ func taskView(ctx context.Context, t *tasks.Task) *ModelTask {
 		_ = json.Unmarshal(t.Faults, &view.Faults) // our own writing
 	}
 	if t.Error != nil {
-		view.Error = &ModelError{t.Error.Code, t.Error.En}
-		if callerOf(ctx).lang == portuguese {
-			view.Error.Detail = t.Error.PtBR
-			if t.Error.PtBR == "" {
-				view.Error.Detail = inPortuguese(t.Error.En)
-			}
+		detail := recognisedIn(ctx, t.Error.En)
+		if t.Error.PtBR != "" {
+			detail = i18n.Text{"en": t.Error.En, "pt-BR": t.Error.PtBR}.Sentence()
 		}
+		view.Error = &ModelError{t.Error.Code, detail.In(callerOf(ctx).lang)}
 	}
 	return view
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/apibr/studio/internal/auth"
+	"github.com/apibr/studio/internal/i18n"
 )
 
 // registerPlain adds what is no operation of the API: health, metrics, login, the socket, the page.
@@ -32,7 +33,7 @@ func (s *Server) registerPlain() {
 
 func (s *Server) readyz(c echo.Context) error {
 	if err := s.cfg.Ready(c.Request().Context()); err != nil {
-		p := newProblem(http.StatusServiceUnavailable, "not_ready", "Not ready", err.Error())
+		p := newProblem(http.StatusServiceUnavailable, "not_ready", i18n.Say("Not ready"), sentenceOf(err))
 		p.retryAfter = "1"
 		return p
 	}
@@ -53,12 +54,12 @@ func (s *Server) login(c echo.Context) error {
 
 // loginFailed tells a person in a browser; programs read the problem.
 func (s *Server) loginFailed(c echo.Context, err error) error {
-	p := s.answer(c.Request().Context(), err)
+	p := problemOf(err).in(c.Request().Context())
 	if p.Status >= http.StatusInternalServerError || !wantsPage(c.Request()) {
-		return p
+		return err
 	}
-	if p.retryAfter != "" {
-		c.Response().Header().Set("Retry-After", p.retryAfter)
+	if wait := p.headers.Get("Retry-After"); wait != "" {
+		c.Response().Header().Set("Retry-After", wait)
 	}
 	return c.HTML(p.Status, "<!doctype html><meta charset=utf-8><title>APIBR Studio</title><p>"+html.EscapeString(p.Detail))
 }

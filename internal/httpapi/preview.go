@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/apibr/studio/internal/auth"
+	"github.com/apibr/studio/internal/i18n"
 	"github.com/apibr/studio/internal/jobs"
 )
 
@@ -59,7 +60,7 @@ func (s *Server) getPreview(ctx context.Context, in *getPreviewInput) (*huma.Str
 func (s *Server) preview(id uuid.UUID, embeddedBy string) (*huma.StreamResponse, error) {
 	picture, ok := s.cfg.Hub.LatestPreview(id)
 	if !ok {
-		return nil, notFound("the job has no preview: there is one only while it runs, and only of engines that show what they make")
+		return nil, notFound(i18n.Say("the job has no preview: there is one only while it runs, and only of engines that show what they make"))
 	}
 	return &huma.StreamResponse{Body: func(ctx huma.Context) {
 		c := humaecho.UnwrapV4(ctx)

@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -11,6 +10,8 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/labstack/echo/v4"
+
+	"github.com/apibr/studio/internal/i18n"
 )
 
 // checkQuery refuses an address that cannot be read as it is meant, or holds text that Postgres could not take.
@@ -21,14 +22,14 @@ func checkQuery(next echo.HandlerFunc) echo.HandlerFunc {
 			for _, text := range append(values, name) {
 				switch {
 				case !utf8.ValidString(text):
-					return invalid(clip(name), "the address is not valid UTF-8: write it as UTF-8 with percent signs")
+					return invalid(clip(name), i18n.Say("the address is not valid UTF-8: write it as UTF-8 with percent signs"))
 				case !storable(text):
-					return invalid(clip(name), "the address holds a character that cannot be stored: send UTF-8 without NUL")
+					return invalid(clip(name), i18n.Say("the address holds a character that cannot be stored: send UTF-8 without NUL"))
 				}
 			}
 		}
 		if err != nil {
-			return newProblem(http.StatusUnprocessableEntity, codeInvalid, "The request cannot be honoured", "the query of the address cannot be read: write special characters with percent signs")
+			return newProblem(http.StatusUnprocessableEntity, codeInvalid, cannotHonour, i18n.Say("the query of the address cannot be read: write special characters with percent signs"))
 		}
 		return next(c)
 	}
@@ -75,7 +76,7 @@ func (s *Server) parametersAt(method, path string) (names []string, known bool) 
 
 // strayParameters of a request: those that its address does not take, with a value or without, and those that came twice. A parameter
 // without a value is as if it were not there.
-func (s *Server) strayParameters(c caller) (wrong []FieldProblem) {
+func (s *Server) strayParameters(c caller) (wrong []fieldProblem) {
 	known, ok := s.parametersAt(c.method, c.path)
 	if !ok {
 		return nil
@@ -86,21 +87,21 @@ func (s *Server) strayParameters(c caller) (wrong []FieldProblem) {
 	}
 	slices.Sort(names)
 	for _, name := range names {
-		var detail string
+		var detail i18n.Sentence
 		near := closest(name, known)
 		switch {
 		case slices.Contains(known, name) && len(c.query[name]) > 1:
-			detail = fmt.Sprintf("%s was sent twice", clip(name))
+			detail = i18n.Say("%s was sent twice", clip(name))
 		case slices.Contains(known, name):
 			continue
 		case near != "":
-			detail = fmt.Sprintf("%s is not a parameter of this address; did you mean %s?", clip(name), near)
+			detail = i18n.Say("%s is not a parameter of this address; did you mean %s?", clip(name), near)
 		case len(known) > 0:
-			detail = fmt.Sprintf("%s is not a parameter of this address; it takes %s", clip(name), strings.Join(known, ", "))
+			detail = i18n.Say("%s is not a parameter of this address; it takes %s", clip(name), strings.Join(known, ", "))
 		default:
-			detail = fmt.Sprintf("%s is not a parameter of this address; it takes none", clip(name))
+			detail = i18n.Say("%s is not a parameter of this address; it takes none", clip(name))
 		}
-		wrong = append(wrong, FieldProblem{Pointer: "/" + escape(name), Detail: detail})
+		wrong = append(wrong, fieldProblem{pointer: "/" + escape(name), detail: detail})
 	}
 	return wrong
 }
@@ -109,7 +110,7 @@ func (s *Server) strayParameters(c caller) (wrong []FieldProblem) {
 func checkParameters(ctx context.Context) error {
 	if c := callerOf(ctx); c.stray != nil {
 		if wrong := c.stray(); len(wrong) > 0 {
-			return problemOfFields(codeInvalid, "The request cannot be honoured", wrong, 0)
+			return problemOfFields(codeInvalid, cannotHonour, wrong, 0)
 		}
 	}
 	return nil

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/text/language"
+
 	"github.com/apibr/studio/internal/events"
 )
 
@@ -20,7 +22,7 @@ type rendered struct {
 type renderKey struct {
 	seq  int64
 	base string
-	lang string
+	lang language.Tag
 }
 
 type rendering struct {

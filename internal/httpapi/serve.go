@@ -8,6 +8,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/apibr/studio/internal/i18n"
 	"github.com/apibr/studio/internal/netlimit"
 )
 
@@ -45,8 +46,8 @@ func (s *Server) refuseCrowd(next echo.HandlerFunc) echo.HandlerFunc {
 			return next(c)
 		}
 		c.Response().Header().Set("Connection", "close")
-		p := newProblem(http.StatusServiceUnavailable, "too_many_connections", "Too many connections",
-			"the studio has as many connections as server.max_connections and server.max_connections_per_address allow: close some, or try again later")
+		p := newProblem(http.StatusServiceUnavailable, "too_many_connections", i18n.Say("Too many connections"),
+			i18n.Say("the studio has as many connections as server.max_connections and server.max_connections_per_address allow: close some, or try again later"))
 		p.retryAfter = "2"
 		return p
 	}

@@ -3,7 +3,6 @@ package httpapi
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"log/slog"
 	"net"
@@ -20,6 +19,7 @@ import (
 	"github.com/apibr/studio/internal/doctor"
 	"github.com/apibr/studio/internal/engine"
 	"github.com/apibr/studio/internal/events"
+	"github.com/apibr/studio/internal/i18n"
 	"github.com/apibr/studio/internal/jobs"
 	"github.com/apibr/studio/internal/models/tasks"
 	"github.com/apibr/studio/internal/netlimit"
@@ -204,7 +204,7 @@ func (s *Server) registerAll() {
 // huma keeps the maker of its own refusals in variables of its package; they are set once, before any server is made.
 func init() { //nolint:gochecknoinits // there is no other place for them
 	huma.NewError = func(status int, message string, errs ...error) huma.StatusError {
-		return refusal(status, message, errs)
+		return refusal(status, message, errs).in(context.Background())
 	}
 	huma.NewErrorWithContext = func(ctx huma.Context, status int, message string, errs ...error) huma.StatusError {
 		p := refusal(status, message, append(errs, checkParameters(ctx.Context()))).in(ctx.Context())
@@ -216,47 +216,51 @@ func init() { //nolint:gochecknoinits // there is no other place for them
 }
 
 // refusal makes huma's own refusals (of a path, query or header value) the problems that all others are.
-func refusal(status int, message string, errs []error) *Problem {
+func refusal(status int, message string, errs []error) *problem {
 	var wrong complaints
 	for _, err := range errs {
 		var detail *huma.ErrorDetail
-		var p *Problem
+		var p *problem
 		switch {
 		case errors.As(err, &p):
 			wrong.add(p)
 		case errors.As(err, &detail):
 			field := parameterProblem(detail)
-			wrong.add(newProblem(status, codeInvalid, "The request cannot be honoured", field.Detail, field))
+			wrong.add(newProblem(status, codeInvalid, cannotHonour, field.detail, field))
 		}
 	}
 	if !wrong.none() {
 		return problemOf(wrong.err())
 	}
-	if p := ofStatus(status); p.Err.Code != "http_error" {
+	if p := ofStatus(status); p.code != codeHTTP {
 		return p
 	}
-	return newProblem(status, codeInvalid, "The request cannot be honoured", message)
+	return newProblem(status, codeInvalid, cannotHonour, i18n.Plain(message))
 }
 
 // parameterProblem says in a sentence of ours what is wrong with a parameter of the address or a header.
-func parameterProblem(d *huma.ErrorDetail) FieldProblem {
+func parameterProblem(d *huma.ErrorDetail) fieldProblem {
 	_, name, _ := strings.Cut(d.Location, ".")
-	pointer := "/" + escape(name)
-	for _, known := range []struct{ prefix, say string }{
-		{"expected number >= ", "%s is out of range; the least is %s"},
-		{"expected number <= ", "%s is out of range; the most is %s"},
-		{"expected value to be one of ", "%s is not known; choose one of %s"},
-		{"expected length <= ", "%s is too long; the most is %s characters"},
-		{"invalid integer", "%s must be a whole number"},
-	} {
-		if rest, ok := strings.CutPrefix(d.Message, known.prefix); ok {
-			if strings.Count(known.say, "%s") == 1 {
-				return FieldProblem{Pointer: pointer, Detail: fmt.Sprintf(known.say, clip(name))}
-			}
-			return FieldProblem{Pointer: pointer, Detail: fmt.Sprintf(known.say, clip(name), strings.Trim(rest, `"`))}
-		}
+	shown := clip(name)
+	told := func(detail i18n.Sentence) fieldProblem {
+		return fieldProblem{pointer: "/" + escape(name), detail: detail}
 	}
-	return FieldProblem{Pointer: pointer, Detail: fmt.Sprintf("%s is not valid: %s", clip(name), d.Message)}
+	if least, ok := strings.CutPrefix(d.Message, "expected number >= "); ok {
+		return told(i18n.Say("%s is out of range; the least is %s", shown, least))
+	}
+	if most, ok := strings.CutPrefix(d.Message, "expected number <= "); ok {
+		return told(i18n.Say("%s is out of range; the most is %s", shown, most))
+	}
+	if words, ok := strings.CutPrefix(d.Message, "expected value to be one of "); ok {
+		return told(i18n.Say("%s is not known; choose one of %s", shown, strings.Trim(words, `"`)))
+	}
+	if most, ok := strings.CutPrefix(d.Message, "expected length <= "); ok {
+		return told(i18n.Say("%s is too long; the most is %s characters", shown, most))
+	}
+	if strings.HasPrefix(d.Message, "invalid integer") {
+		return told(i18n.Say("%s must be a whole number", shown))
+	}
+	return told(i18n.Say("%s is not valid: %s", shown, d.Message))
 }
 
 // Spec is the OpenAPI 3.1 document, made without any service.

@@ -6,17 +6,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"go/ast"
-	"go/parser"
-	"go/token"
 	"net"
 	"net/http"
 	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -48,15 +43,6 @@ func TestProblemsForN8n(t *testing.T) {
 		require.Equal(t, want, a.header.Get("Content-Type"))
 	}
 	require.Equal(t, "application/json", b.send("GET", "/api/v1/jobs", nil, "Accept", "text/html").header.Get("Content-Type"), "JSON is what there is")
-}
-
-func TestLanguages(t *testing.T) {
-	for header, want := range map[string]string{
-		"": english, "pt-BR": portuguese, "pt": portuguese, "pt-PT,en;q=0.5": portuguese, "en-US,pt;q=0.9": english, "pt;q=0.2,en;q=0.8": english,
-		"fr, pt;q=0.8": portuguese, "*": english, "nonsense;;q": english,
-	} {
-		require.Equal(t, want, preferred(header), header)
-	}
 }
 
 func TestAPanicIsA500WithAnID(t *testing.T) {
@@ -196,171 +182,12 @@ func TestTheDocument(t *testing.T) {
 	}
 }
 
-// TestEverySentenceHasItsPortuguese reads the source of this package and of those that it speaks for.
-func TestEverySentenceHasItsPortuguese(t *testing.T) {
-	sentencesOf := func(dir string, from func(ast.Node) []ast.Expr) (found []string) {
-		files, err := filepath.Glob(filepath.Join(dir, "*.go"))
-		require.NoError(t, err)
-		for _, path := range files {
-			if strings.HasSuffix(path, "_test.go") {
-				continue
-			}
-			parsed, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
-			require.NoError(t, err)
-			ast.Inspect(parsed, func(node ast.Node) bool {
-				for _, e := range from(node) {
-					if text := literal(e); text != "" {
-						found = append(found, text)
-					}
-				}
-				return true
-			})
-		}
-		return found
-	}
-	own := sentencesOf(".", func(node ast.Node) []ast.Expr {
-		call, ok := node.(*ast.CallExpr)
-		if !ok {
-			return nil
-		}
-		name, _ := call.Fun.(*ast.Ident)
-		selector, _ := call.Fun.(*ast.SelectorExpr)
-		switch {
-		case name != nil && name.Name == "newProblem":
-			return call.Args[2:4]
-		case name != nil && name.Name == "invalid":
-			return call.Args[1:2]
-		case name != nil && name.Name == "notFound":
-			return call.Args[:1]
-		case selector != nil && selector.Sel.Name == "say":
-			return call.Args[2:3]
-		}
-		return nil
-	})
-	for _, a := range answers {
-		own = append(own, a.title)
-		if a.text != "" {
-			own = append(own, a.text)
-		} else {
-			own = append(own, a.is.Error())
-		}
-	}
-	foreign := func(node ast.Node) []ast.Expr {
-		switch v := node.(type) {
-		case *ast.CompositeLit:
-			name, _ := v.Type.(*ast.Ident)
-			if of, ok := v.Type.(*ast.SelectorExpr); ok {
-				name = of.Sel
-			}
-			if name == nil || name.Name != "InputError" && name.Name != "Error" && name.Name != "FieldError" && name.Name != "StateError" {
-				return nil
-			}
-			var values []ast.Expr
-			for _, e := range v.Elts {
-				if pair, ok := e.(*ast.KeyValueExpr); ok {
-					if key, _ := pair.Key.(*ast.Ident); key.Name == "Detail" {
-						values = append(values, pair.Value)
-					}
-					continue
-				}
-				values = append(values, e)
-			}
-			return values
-		case *ast.CallExpr:
-			switch name, _ := v.Fun.(*ast.Ident); {
-			case name != nil && name.Name == "stateError":
-				return v.Args[1:2]
-			case name != nil && name.Name == "inputError":
-				return v.Args[:1]
-			}
-		}
-		return nil
-	}
-	problems := sentencesOf("../jobs", func(node ast.Node) (values []ast.Expr) {
-		if call, ok := node.(*ast.CallExpr); ok && strings.Contains(literal(call), "which this one needs") {
-			return []ast.Expr{call}
-		}
-		problem, ok := node.(*ast.CompositeLit)
-		if !ok {
-			return nil
-		}
-		if name, _ := problem.Type.(*ast.Ident); name == nil || name.Name != "Problem" {
-			return nil
-		}
-		for _, e := range problem.Elts {
-			if pair, ok := e.(*ast.KeyValueExpr); ok && slices.Contains([]string{"Title", "Detail"}, pair.Key.(*ast.Ident).Name) {
-				values = append(values, pair.Value)
-			}
-		}
-		return values
-	})
-	ended := sentencesOf("../runner", func(node ast.Node) []ast.Expr {
-		if call, ok := node.(*ast.CallExpr); ok {
-			if name, _ := call.Fun.(*ast.Ident); name != nil && name.Name == "problem" {
-				return call.Args[2:4]
-			}
-		}
-		return nil
-	})
-	require.NotEmpty(t, problems)
-	require.NotEmpty(t, ended)
-	own = append(append(own, problems...), ended...)
-	for _, dir := range []string{"../jobs", "../media", "../fetch", "../engine", "../models", "../models/tasks"} {
-		found := sentencesOf(dir, foreign)
-		require.NotEmpty(t, found, dir)
-		own = append(own, found...)
-	}
-	require.Greater(t, len(own), 150)
-	for _, sentence := range own {
-		if !strings.Contains(sentence, " ") || strings.HasPrefix(sentence, "jobs: ") || strings.HasPrefix(sentence, "assets: ") || insideOnly[sentence] {
-			continue
-		}
-		_, known := lookUp(sentence)
-		require.True(t, known, "no Portuguese for: %s", sentence)
-	}
-	for english, translated := range catalogue() {
-		require.Equal(t, len(verb.FindAllString(english, -1)), len(verb.FindAllString(translated, -1)), "what is filled in: %s", english)
-	}
-}
-
-// insideOnly are sentences for programmers and for the log.
-var insideOnly = map[string]bool{"the parameters are not JSON: %s": true}
-
-// literal text of an expression: a string, the format of a Sprintf, or strings and values added up.
-func literal(e ast.Expr) string {
-	switch v := e.(type) {
-	case *ast.BasicLit:
-		text, err := strconv.Unquote(v.Value)
-		if v.Kind != token.STRING || err != nil {
-			return ""
-		}
-		return text
-	case *ast.CallExpr:
-		if selector, ok := v.Fun.(*ast.SelectorExpr); ok && selector.Sel.Name == "Sprintf" {
-			return literal(v.Args[0])
-		}
-	case *ast.BinaryExpr:
-		left, right := literal(v.X), literal(v.Y)
-		if left == "" && right == "" {
-			return ""
-		}
-		if left == "" {
-			left = "%s"
-		}
-		if right == "" {
-			right = "%s"
-		}
-		return left + right
-	}
-	return ""
-}
-
 func TestADatabaseThatIsAwayIsNoFailure(t *testing.T) {
 	_, err := pgx.Connect(context.Background(), "host="+t.TempDir()+" user=nobody")
 	p := problemOf(fmt.Errorf("jobs: get: %w", err))
-	require.Equal(t, 503, p.Status)
-	require.Equal(t, "2", p.GetHeaders().Get("Retry-After"))
-	require.NotContains(t, p.Detail, "nobody")
+	require.Equal(t, 503, p.status)
+	require.Equal(t, "2", p.header().Get("Retry-After"))
+	require.NotContains(t, p.Error(), "nobody")
 }
 
 // The command line asks before it sends its key; who passes the question on gets an answer for another address than its own.
@@ -383,6 +210,6 @@ func TestServerProvesThatItHasTheLocalKey(t *testing.T) {
 // A database whose disk is full says so with a code of its own: the caller reads the sentence about free space, and not that something is wrong.
 func TestADatabaseWithoutRoomIsAFullDisk(t *testing.T) {
 	p := problemOf(fmt.Errorf("jobs: submit: %w", &pgconn.PgError{Code: "53100", Message: "could not extend file"}))
-	require.Equal(t, 507, p.Status)
-	require.Equal(t, "/problems/disk_full", p.Type)
+	require.Equal(t, 507, p.status)
+	require.Equal(t, "disk_full", p.code)
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/apibr/studio/internal/auth"
 	"github.com/apibr/studio/internal/events"
+	"github.com/apibr/studio/internal/i18n"
 	"github.com/apibr/studio/internal/jobs"
 )
 
@@ -96,7 +97,7 @@ func (so *socket) serve(parent context.Context) {
 		}
 		_ = alive("")
 		if kind != websocket.TextMessage {
-			so.problem(ctx, invalid("op", "send JSON text messages"))
+			so.problem(ctx, invalid("op", i18n.Say("send JSON text messages")))
 			continue
 		}
 		so.take(ctx, message)
@@ -126,7 +127,7 @@ func (so *socket) ping(ctx context.Context) {
 func (so *socket) take(ctx context.Context, message []byte) {
 	var request socketRequest
 	if err := json.Unmarshal(message, &request); err != nil {
-		so.problem(ctx, newProblem(422, "bad_json", "The message is no JSON object", jsonTrouble(err)))
+		so.problem(ctx, newProblem(422, "bad_json", i18n.Say("The message is no JSON object"), jsonTrouble(err)))
 		return
 	}
 	switch request.Op {
@@ -137,7 +138,7 @@ func (so *socket) take(ctx context.Context, message []byte) {
 	case "unsubscribe":
 		so.leave(ctx, request.Topics)
 	default:
-		so.problem(ctx, invalid("op", "op must be subscribe, unsubscribe or ping"))
+		so.problem(ctx, invalid("op", i18n.Say("op must be subscribe, unsubscribe or ping")))
 	}
 }
 
@@ -201,16 +202,16 @@ func (so *socket) check(ctx context.Context, topics []string) error {
 				return err
 			}
 		default:
-			return invalid("topics", "topics are jobs, system and job:{id}")
+			return invalid("topics", i18n.Say("topics are jobs, system and job:{id}"))
 		}
 	}
 	switch {
 	case len(topics) == 0:
-		return invalid("topics", "name at least one topic: jobs, system or job:{id}")
+		return invalid("topics", i18n.Say("name at least one topic: jobs, system or job:{id}"))
 	case jobTopics > 1:
-		return invalid("topics", "name one job in a message: subscribe again for the next")
+		return invalid("topics", i18n.Say("name one job in a message: subscribe again for the next"))
 	case len(so.topics)+len(topics) > mostTopics:
-		return invalid("topics", "this socket follows too many topics: unsubscribe from some, or follow jobs")
+		return invalid("topics", i18n.Say("this socket follows too many topics: unsubscribe from some, or follow jobs"))
 	}
 	return nil
 }
@@ -378,7 +379,7 @@ func (so *socket) problem(ctx context.Context, err error) {
 
 // refuse is problem when the client's message is wrong; when it is the studio that failed, the client has to come again.
 func (so *socket) refuse(ctx context.Context, err error) {
-	if p := problemOf(err); p.Status < http.StatusInternalServerError {
+	if p := problemOf(err); p.status < http.StatusInternalServerError {
 		so.problem(ctx, p)
 	} else if ctx.Err() == nil {
 		so.server.answer(ctx, err)

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"maps"
 	"regexp"
@@ -78,6 +79,27 @@ var patterns = sync.OnceValue(func() []pattern {
 
 // literally matches a part of a format that lies between verbs.
 func literally(part string) string { return regexp.QuoteMeta(strings.ReplaceAll(part, "%%", "%")) }
+
+// sentenceOf an error for the caller.
+func sentenceOf(err error) i18n.Sentence {
+	if s, ok := i18n.Of(err); ok {
+		return s
+	}
+	return recognised(err.Error())
+}
+
+// recognised makes a sentence of a text that another package wrote in English.
+func recognised(text string) i18n.Sentence {
+	return i18n.Text{language.English.String(): text, language.BrazilianPortuguese.String(): inPortuguese(text)}.Sentence()
+}
+
+// recognisedIn does the same for one caller: a text is looked up only for those who do not read English.
+func recognisedIn(ctx context.Context, text string) i18n.Sentence {
+	if callerOf(ctx).lang == language.English {
+		return i18n.Plain(text)
+	}
+	return recognised(text)
+}
 
 // InPortuguese is a sentence of the studio in Brazilian Portuguese, for the commands that make their own.
 func InPortuguese(text string) string { return inPortuguese(text) }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/apibr/studio/internal/blob"
 	"github.com/apibr/studio/internal/disk"
+	"github.com/apibr/studio/internal/i18n"
 )
 
 // spool reads a JSON body and keeps its long data: URIs out of memory: each goes to a file, and a name for it takes its place in the
@@ -62,8 +63,8 @@ func (s *spool) read(body io.Reader) ([]byte, error) {
 	}
 }
 
-func tooLarge(format string, most int64) *Problem {
-	return newProblem(http.StatusRequestEntityTooLarge, "too_large", "The request is too large", fmt.Sprintf(format, most))
+func tooLarge(format string, most int64) *problem {
+	return newProblem(http.StatusRequestEntityTooLarge, "too_large", i18n.Say("The request is too large"), i18n.Say(format, most))
 }
 
 // next takes in what comes before a string, and the string.
@@ -200,7 +201,7 @@ func (s *spool) escape() ([]byte, error) {
 	}
 	code, err := strconv.ParseUint(string(next[2:]), 16, 16)
 	if next[1] != 'u' || err != nil {
-		return nil, newProblem(http.StatusUnprocessableEntity, "bad_json", "The body is no JSON object", "a data: URI in the body holds an escape that JSON does not know")
+		return nil, newProblem(http.StatusUnprocessableEntity, "bad_json", i18n.Say("The body is no JSON object"), i18n.Say("a data: URI in the body holds an escape that JSON does not know"))
 	}
 	_, _ = s.in.Discard(long)
 	if utf16.IsSurrogate(rune(code)) {

@@ -13,6 +13,8 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humaecho"
 	"github.com/google/uuid"
 
+	"golang.org/x/text/language"
+
 	"github.com/apibr/studio/internal/auth"
 	"github.com/apibr/studio/internal/events"
 	"github.com/apibr/studio/internal/jobs"
@@ -201,10 +203,10 @@ func (s *Server) progressMessage(ctx context.Context, p *events.Progress) map[st
 func (s *Server) spokenDetail(ctx context.Context, detail json.RawMessage) json.RawMessage {
 	var fields map[string]json.RawMessage
 	var message string
-	if callerOf(ctx).lang != portuguese || json.Unmarshal(detail, &fields) != nil || json.Unmarshal(fields["message"], &message) != nil {
+	if callerOf(ctx).lang == language.English || json.Unmarshal(detail, &fields) != nil || json.Unmarshal(fields["message"], &message) != nil {
 		return detail
 	}
-	spoken := s.spoken(ctx, message)
+	spoken := recognisedIn(ctx, message).In(callerOf(ctx).lang)
 	if spoken == message {
 		return detail
 	}

@@ -6,6 +6,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/apibr/studio/internal/auth"
+	"github.com/apibr/studio/internal/i18n"
 	"github.com/apibr/studio/internal/jobs"
 )
 
@@ -53,7 +54,7 @@ func (s *Server) begin(ctx context.Context, p auth.Principal, route, key string,
 	}
 	const longest = 255
 	if len(key) > longest || !storable(key) {
-		return nil, nil, newProblem(422, codeInvalid, "The request cannot be honoured", "Idempotency-Key must be 1 to 255 characters of UTF-8")
+		return nil, nil, newProblem(422, codeInvalid, cannotHonour, i18n.Say("Idempotency-Key must be 1 to 255 characters of UTF-8"))
 	}
 	hash, err := jobs.RequestHash(f.values, f.hashes()...)
 	if err != nil {

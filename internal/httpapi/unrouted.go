@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"net/http"
 	"path"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/apibr/studio/internal/i18n"
 	"github.com/apibr/studio/internal/names"
 )
 
@@ -96,8 +96,8 @@ func (s *Server) unrouted(next echo.HandlerFunc) echo.HandlerFunc {
 		case r.Method == http.MethodHead && slices.Contains(methods, http.MethodHead):
 			return s.head(c)
 		}
-		p := newProblem(http.StatusMethodNotAllowed, "method_not_allowed", "Method not allowed",
-			fmt.Sprintf("this address does not take %s: use %s", clip(r.Method), strings.Join(useful(methods), " or ")))
+		p := newProblem(http.StatusMethodNotAllowed, "method_not_allowed", i18n.Say("Method not allowed"),
+			i18n.Say("this address does not take %s: use %s", clip(r.Method), strings.Join(useful(methods), " or ")))
 		p.allow = strings.Join(methods, ", ")
 		return p
 	}
@@ -148,30 +148,32 @@ func (s *Server) head(c echo.Context) error {
 }
 
 // later are addresses of the contract that come with later versions, each by the beginning of its path.
-var later = []struct{ prefix, sentence string }{
-	{"/api/v1/video/animate", "this version does not animate pictures and videos yet; POST /api/v1/video/create-avatar makes a portrait speak"},
-	{"/api/v1/audio/transcribe", "this version does not transcribe yet"},
-	{"/api/v1/studio/batch", "this version has no batches yet: send one request for each row"},
-	{"/api/v1/studio/generate-content", "this version has no chains of steps yet: send the steps one by one, each with the job id of the one before"},
-	{"/api/v1/studio/templates", "this version has no templates yet"},
-	{"/api/v1/templates", "this version has no templates yet"},
-	{"/api/v1/webhooks", "this version has no webhooks yet: wait with ?wait=60, or read the job until it has ended"},
-	{"/api/v1/media/export", "this version does not export projects yet: GET /api/v1/jobs/{id}/content downloads a result"},
-	{"/api/v1/auth/login", "this version has no passwords yet: POST /api/v1/auth/link makes a link that signs a browser in"},
-	{"/api/v1/auth/register", "this version has no passwords yet: POST /api/v1/auth/link makes a link that signs a browser in"},
-	{"/api/v1/auth/refresh", "this version has no passwords yet: POST /api/v1/auth/link makes a link that signs a browser in"},
-	{"/api/v1/scraper", "this version has no scraper yet"},
-	{"/api/scrape", "this version has no scraper yet"},
-	{"/api/jobs", "this version has no scraper yet; the jobs of the studio are at GET /api/v1/jobs"},
+var later = []struct {
+	prefix   string
+	sentence i18n.Sentence
+}{
+	{"/api/v1/video/animate", i18n.Say("this version does not animate pictures and videos yet; POST /api/v1/video/create-avatar makes a portrait speak")},
+	{"/api/v1/audio/transcribe", i18n.Say("this version does not transcribe yet")},
+	{"/api/v1/studio/batch", i18n.Say("this version has no batches yet: send one request for each row")},
+	{"/api/v1/studio/generate-content", i18n.Say("this version has no chains of steps yet: send the steps one by one, each with the job id of the one before")},
+	{"/api/v1/studio/templates", i18n.Say("this version has no templates yet")},
+	{"/api/v1/templates", i18n.Say("this version has no templates yet")},
+	{"/api/v1/webhooks", i18n.Say("this version has no webhooks yet: wait with ?wait=60, or read the job until it has ended")},
+	{"/api/v1/media/export", i18n.Say("this version does not export projects yet: GET /api/v1/jobs/{id}/content downloads a result")},
+	{"/api/v1/auth/login", i18n.Say("this version has no passwords yet: POST /api/v1/auth/link makes a link that signs a browser in")},
+	{"/api/v1/auth/register", i18n.Say("this version has no passwords yet: POST /api/v1/auth/link makes a link that signs a browser in")},
+	{"/api/v1/auth/refresh", i18n.Say("this version has no passwords yet: POST /api/v1/auth/link makes a link that signs a browser in")},
+	{"/api/v1/scraper", i18n.Say("this version has no scraper yet")},
+	{"/api/scrape", i18n.Say("this version has no scraper yet")},
+	{"/api/jobs", i18n.Say("this version has no scraper yet; the jobs of the studio are at GET /api/v1/jobs")},
 	{"/v1/models", noOpenAI}, {"/v1/audio/speech", noOpenAI}, {"/v1/audio/voices", noOpenAI}, {"/v1/audio/transcriptions", noOpenAI}, {"/v1/images", noOpenAI},
 	{"/v1/videos", noOpenAI}, {"/v1/chat", noOpenAI}, {"/v1/responses", noOpenAI}, {anyOpenAI, noOpenAI},
 }
 
 // anyOpenAI is the beginning of the addresses of the OpenAI API, and of those of the studio when /api was left out.
-const (
-	anyOpenAI = "/v1"
-	noOpenAI  = "this version has no addresses of the OpenAI API yet; those of the studio begin with /api/v1"
-)
+const anyOpenAI = "/v1"
+
+var noOpenAI = i18n.Say("this version has no addresses of the OpenAI API yet; those of the studio begin with /api/v1")
 
 // nowhere is the answer to a path that leads to nothing.
 func (s *Server) nowhere(r *http.Request) error {
@@ -186,10 +188,10 @@ func (s *Server) nowhere(r *http.Request) error {
 	switch {
 	case strings.Contains(at, "//") || strings.HasSuffix(at, "/") && at != "/":
 		if near != "" {
-			return notFound(fmt.Sprintf("a part of this address is empty, as when an expression of n8n finds no id; did you mean %s?", near))
+			return notFound(i18n.Say("a part of this address is empty, as when an expression of n8n finds no id; did you mean %s?", near))
 		}
 	case near != "":
-		return notFound(fmt.Sprintf("there is nothing at this address; did you mean %s?", near))
+		return notFound(i18n.Say("there is nothing at this address; did you mean %s?", near))
 	}
 	return echo.ErrNotFound
 }

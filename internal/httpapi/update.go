@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"net/http"
 	"reflect"
@@ -12,6 +11,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/apibr/studio/internal/auth"
+	"github.com/apibr/studio/internal/i18n"
 	"github.com/apibr/studio/internal/jobs"
 )
 
@@ -58,7 +58,7 @@ func (s *Server) updateJob(ctx context.Context, p auth.Principal, in *updateJobI
 	patch := jobs.Patch{Priority: f.integer("priority"), Position: f.integer("position")}
 	input, changesInput := f.values["input"].(map[string]any)
 	if patch.Priority == nil && patch.Position == nil && !changesInput {
-		return nil, invalid("priority", "send priority, position or input")
+		return nil, invalid("priority", i18n.Say("send priority, position or input"))
 	}
 	if changesInput {
 		took, err := s.patchInput(ctx, p, job, input, &patch)
@@ -101,10 +101,10 @@ func (s *Server) patchInput(ctx context.Context, p auth.Principal, job *jobs.Job
 	took = newFields()
 	m, known := s.makers[job.Type]
 	if !known || job.Type == jobs.TypeCloneVoice {
-		return took, invalid("input", fmt.Sprintf("the input of a job of type %s cannot be changed: cancel it and send a new request", job.Type))
+		return took, invalid("input", i18n.Say("the input of a job of type %s cannot be changed: cancel it and send a new request", job.Type))
 	}
 	if job.Status != jobs.Queued {
-		return took, newProblem(409, "conflict", "Not possible in this state", fmt.Sprintf("only a queued job can be changed; this one is %s", job.Status))
+		return took, newProblem(409, "conflict", i18n.Say("Not possible in this state"), i18n.Say("only a queued job can be changed; this one is %s", job.Status))
 	}
 	check := newChecker(m.registry)
 	values := requestOf(job, m.generation)
@@ -134,13 +134,9 @@ func (s *Server) patchInput(ctx context.Context, p auth.Principal, job *jobs.Job
 // inside puts the pointers of a refusal below the member that it is about.
 func inside(err error, at string) error {
 	p := *problemOf(err)
-	p.Errors = slices.Clone(p.Errors)
-	for i := range p.Errors {
-		p.Errors[i].Pointer = at + p.Errors[i].Pointer
-	}
-	if len(p.Errors) > 0 {
-		param := strings.TrimPrefix(p.Errors[0].Pointer, "/")
-		p.Err.Param = &param
+	p.fields = slices.Clone(p.fields)
+	for i := range p.fields {
+		p.fields[i].pointer = at + p.fields[i].pointer
 	}
 	return &p
 }

@@ -145,10 +145,10 @@ func TestAFileThatCouldNotBeReadNowIsAskedForAgain(t *testing.T) {
 	require.Zero(t, rows)
 	for _, cause := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.EAGAIN, media.ErrNoFFmpeg} {
 		p := problemOf(fmt.Errorf("ingest: %w", &os.PathError{Op: "open", Path: "/secret", Err: cause}))
-		require.Equal(t, http.StatusServiceUnavailable, p.Status, cause)
+		require.Equal(t, http.StatusServiceUnavailable, p.status, cause)
 		require.NotEmpty(t, p.retryAfter)
-		require.NotContains(t, p.Detail, "secret")
-		_, known := lookUp(p.Detail)
-		require.True(t, known, p.Detail)
+		require.NotContains(t, p.Error(), "secret")
+		_, known := lookUp(p.Error())
+		require.True(t, known, p.Error())
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/apibr/studio/internal/assets"
 	"github.com/apibr/studio/internal/events"
+	"github.com/apibr/studio/internal/i18n"
 	"github.com/apibr/studio/internal/jobs"
 )
 
@@ -77,14 +78,14 @@ type MemoryWait struct {
 const waitingStage = "waiting_for_memory"
 
 func (s *Server) memoryDetail(ctx context.Context, short *jobs.Shortage) *ProgressDetail {
-	text := fmt.Sprintf("waits for memory: it needs %s of RAM, and %s are free", inGB(short.NeededRAM), inGB(short.FreeRAM))
+	text := i18n.Say("waits for memory: it needs %s of RAM, and %s are free", inGB(short.NeededRAM), inGB(short.FreeRAM))
 	if short.NeededVRAM > 0 {
-		text = fmt.Sprintf("waits for memory: it needs %s of the card's memory and %s of RAM, and %s and %s are free",
+		text = i18n.Say("waits for memory: it needs %s of the card's memory and %s of RAM, and %s and %s are free",
 			inGB(short.NeededVRAM), inGB(short.NeededRAM), inGB(short.FreeVRAM), inGB(short.FreeRAM))
 	}
-	text = s.spoken(ctx, text)
+	message := text.In(callerOf(ctx).lang)
 	memory := MemoryWait(*short)
-	return &ProgressDetail{Stage: waitingStage, Message: &text, Memory: &memory}
+	return &ProgressDetail{Stage: waitingStage, Message: &message, Memory: &memory}
 }
 
 // inGB is a size for people.
@@ -182,7 +183,7 @@ func (s *Server) view(ctx context.Context, job *jobs.Job, outputs []*assets.Asse
 		Priority: job.Priority, Attempt: job.Attempt, CreatedAt: job.CreatedAt, StartedAt: job.StartedAt, CompletedAt: job.CompletedAt,
 		URLs: URLs{Get: self, Cancel: self + "/cancel", Events: self + "/events", Content: self + "/content", Web: base + "/#job=" + job.ID.String()}}
 	for _, w := range job.Warnings {
-		v.Warnings = append(v.Warnings, Warning{w.Code, s.spoken(ctx, w.Message)})
+		v.Warnings = append(v.Warnings, Warning{w.Code, recognisedIn(ctx, w.Message).In(callerOf(ctx).lang)})
 	}
 	for _, asset := range outputs {
 		v.Outputs = append(v.Outputs, s.output(base, asset))
@@ -230,25 +231,17 @@ func metricsOf(m jobs.Metrics) Metrics {
 }
 
 func (s *Server) jobProblem(ctx context.Context, p *jobs.Problem) *Problem {
-	var fields []FieldProblem
+	var fields []fieldProblem
 	if p.Pointer != "" {
-		fields = []FieldProblem{{Pointer: "/" + fieldOf(strings.TrimPrefix(p.Pointer, "/")), Detail: p.Detail}}
+		fields = []fieldProblem{{pointer: "/" + fieldOf(strings.TrimPrefix(p.Pointer, "/")), detail: recognisedIn(ctx, p.Detail)}}
 	}
-	v := newProblem(p.Status, p.Code, p.Title, p.Detail, fields...).in(ctx)
+	v := newProblem(p.Status, p.Code, recognisedIn(ctx, p.Title), recognisedIn(ctx, p.Detail), fields...).in(ctx)
 	if p.Type != "" {
 		v.Type = p.Type
 	}
 	v.Instance, v.RequestID = "", "" // it is the job's, not this request's
 	v.Retryable = &p.Retryable
 	return v
-}
-
-// spoken is a sentence of ours in the caller's language.
-func (s *Server) spoken(ctx context.Context, text string) string {
-	if callerOf(ctx).lang == portuguese {
-		return inPortuguese(text)
-	}
-	return text
 }
 
 func (s *Server) setProgress(ctx context.Context, v *Job, job *jobs.Job, outlook jobs.Outlook) {
@@ -268,7 +261,7 @@ func (s *Server) setProgress(ctx context.Context, v *Job, job *jobs.Job, outlook
 	}
 	if p := job.Progress; p != nil && job.Status == jobs.Processing {
 		v.Progress = p.Value
-		v.ProgressDetail = &ProgressDetail{Stage: p.Stage, Step: p.Step, TotalSteps: p.TotalSteps, Message: orNull(s.spoken(ctx, p.Message)), ETASeconds: millisOf(p.ETASeconds), PreviewURL: orNull(s.previewLink(ctx, job.ID))}
+		v.ProgressDetail = &ProgressDetail{Stage: p.Stage, Step: p.Step, TotalSteps: p.TotalSteps, Message: orNull(recognisedIn(ctx, p.Message).In(callerOf(ctx).lang)), ETASeconds: millisOf(p.ETASeconds), PreviewURL: orNull(s.previewLink(ctx, job.ID))}
 	}
 }
 

@@ -1,13 +1,14 @@
 package httpapi
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humaecho"
+
+	"github.com/apibr/studio/internal/i18n"
 )
 
 // longestWait that a caller may block for.
@@ -34,9 +35,9 @@ func (w *Waiting) Resolve(ctx huma.Context) []error {
 		wait, ok := seconds(text)
 		switch {
 		case !ok || wait > longestWait:
-			return []error{invalid("wait", fmt.Sprintf("wait is %q; send whole seconds from 1 to %.0f, such as 30 or 30s", clip(text), longestWait.Seconds()))}
+			return []error{invalid("wait", i18n.Say("wait is %q; send whole seconds from 1 to %.0f, such as 30 or 30s", clip(text), longestWait.Seconds()))}
 		case w.wait != wait && text == preferred && asked != "":
-			return []error{invalid("wait", "wait is one number in the address and another in the header Prefer: send one of them")}
+			return []error{invalid("wait", i18n.Say("wait is one number in the address and another in the header Prefer: send one of them"))}
 		}
 		w.wait = wait
 	}

@@ -1,0 +1,260 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/apibr/studio/internal/assets"
+	"github.com/apibr/studio/internal/auth"
+	"github.com/apibr/studio/internal/blob"
+	"github.com/apibr/studio/internal/engine"
+	"github.com/apibr/studio/internal/fetch"
+	"github.com/apibr/studio/internal/i18n"
+	"github.com/apibr/studio/internal/jobs"
+	"github.com/apibr/studio/internal/media"
+	"github.com/apibr/studio/internal/models"
+	"github.com/apibr/studio/internal/models/tasks"
+	"github.com/apibr/studio/internal/plan"
+	"github.com/apibr/studio/internal/store"
+	"github.com/apibr/studio/internal/studio"
+	"github.com/apibr/studio/internal/voices"
+)
+
+// busy is the code of answers that a computer gives without a free handle, process or page.
+const busy = "busy"
+
+var noHandles = i18n.Say(
+	"the computer is short of memory or open files at the moment: send the request again in a few seconds")
+
+// answers maps what the services return. An empty detail takes the error's own sentence.
+var answers = []struct {
+	is            error
+	status        int
+	code          string
+	title, detail i18n.Sentence
+}{
+	{jobs.ErrNotFound, 404, "not_found", i18n.Say("Not found"), i18n.Say("there is no such job")},
+	{voices.ErrNotFound, 404, "not_found", i18n.Say("Not found"), i18n.Say("there is no such voice")},
+	{assets.ErrNotFound, 404, "not_found", i18n.Say("Not found"), i18n.Say("there is no such file")},
+	{blob.ErrNotFound, 404, "not_found", i18n.Say("Not found"), i18n.Say("the file's content is gone")},
+	{tasks.ErrUnknown, 404, "not_found", i18n.Say("Not found"), i18n.Say("there is no such model")},
+	{tasks.ErrBusy, 409, "model_busy", i18n.Say("Not possible in this state"), i18n.Sentence{}},
+	{tasks.ErrInUse, 409, "in_use", i18n.Say("In use"), i18n.Sentence{}},
+	{tasks.ErrNoTask, 409, "conflict", i18n.Say("Not possible in this state"), i18n.Sentence{}},
+	{tasks.ErrInstalled, 409, "not_installed", i18n.Say("Not possible in this state"), i18n.Sentence{}},
+	{studio.ErrNotFound, 404, "not_found", i18n.Say("Not found"), i18n.Say("there is no such project")},
+	{auth.ErrNotFound, 404, "not_found", i18n.Say("Not found"), i18n.Say("there is no such key")},
+	{auth.ErrNoSession, 404, "not_found", i18n.Say("Not found"), i18n.Say("there is no such session")},
+	{auth.ErrNotASession, 409, "conflict", i18n.Say("Not possible in this state"), i18n.Sentence{}},
+	{assets.ErrBadLink, 403, "bad_link", i18n.Say("The link is not valid"), i18n.Sentence{}},
+	{jobs.ErrState, 409, "conflict", i18n.Say("Not possible in this state"), i18n.Sentence{}},
+	{jobs.ErrChanged, 412, "changed", i18n.Say("The job has changed"), i18n.Sentence{}},
+	{jobs.ErrQueueFull, 429, "queue_full", i18n.Say("The queue is full"), i18n.Sentence{}},
+	{jobs.ErrNameTaken, 422, "name_taken", i18n.Say("The name is taken"), i18n.Sentence{}},
+	{voices.ErrNameTaken, 422, "name_taken", i18n.Say("The name is taken"), i18n.Sentence{}},
+	{voices.ErrBuiltin, 409, "builtin", i18n.Say("A built-in voice"), i18n.Sentence{}},
+	{voices.ErrInUse, 409, "in_use", i18n.Say("In use"), i18n.Sentence{}},
+	{assets.ErrInUse, 409, "in_use", i18n.Say("In use"), i18n.Sentence{}},
+	{assets.ErrNoProject, 422, "invalid_request", cannotHonour, i18n.Sentence{}},
+	{assets.ErrWrongKind, 422, "wrong_kind", i18n.Say("The file is of another kind"), i18n.Sentence{}},
+	{jobs.ErrBadCursor, 422, "bad_cursor", i18n.Say("The cursor is not valid"), i18n.Sentence{}},
+	{assets.ErrBadCursor, 422, "bad_cursor", i18n.Say("The cursor is not valid"), i18n.Sentence{}},
+	{studio.ErrBadCursor, 422, "bad_cursor", i18n.Say("The cursor is not valid"), i18n.Sentence{}},
+	{jobs.ErrKeyReused, 422, "idempotency_key_reused", i18n.Say("The Idempotency-Key was used"), i18n.Sentence{}},
+	{jobs.ErrInFlight, 409, "idempotency_in_flight", i18n.Say("The first request is in flight"), i18n.Sentence{}},
+	{auth.ErrUnauthenticated, 401, "unauthenticated", i18n.Say("Not signed in"), i18n.Sentence{}},
+	{auth.ErrOrigin, 403, "bad_origin", i18n.Say("Another site's request"), i18n.Sentence{}},
+	{auth.ErrUsed, 401, "link_used", i18n.Say("The link was used"), i18n.Sentence{}},
+	{auth.ErrBadScope, 422, "bad_scope", i18n.Say("The scopes are not valid"), i18n.Sentence{}},
+	{auth.ErrKeyName, 422, "invalid_request", cannotHonour, i18n.Sentence{}},
+	{auth.ErrKeyOutlives, 422, "invalid_request", cannotHonour, i18n.Sentence{}},
+	{auth.ErrKeyExpiry, 422, "invalid_request", cannotHonour, i18n.Sentence{}},
+	{blob.ErrDiskFull, 507, "disk_full", i18n.Say("The disk is full"), i18n.Sentence{}},
+	{media.ErrNoFFmpeg, 503, "no_ffmpeg", i18n.Say("A program is missing"), i18n.Sentence{}},
+	{syscall.EMFILE, 503, busy, i18n.Say("The computer is busy"), noHandles},
+	{syscall.ENFILE, 503, busy, i18n.Say("The computer is busy"), noHandles},
+	{syscall.ENOMEM, 503, busy, i18n.Say("The computer is busy"), noHandles},
+	{syscall.EAGAIN, 503, busy, i18n.Say("The computer is busy"), noHandles},
+	{context.DeadlineExceeded, 503, "timeout", i18n.Say("It took too long"), i18n.Say("the studio did not answer in time: try again")},
+}
+
+// problemOf turns any error into what the caller reads. What it does not know becomes a 500 without a word of its cause.
+func problemOf(err error) *problem {
+	var p *problem
+	if errors.As(err, &p) {
+		return p
+	}
+	if p := typedProblem(err); p != nil {
+		return p
+	}
+	for _, a := range answers {
+		if errors.Is(err, a.is) {
+			detail := a.detail
+			if detail.Empty() {
+				detail = sentenceOf(innermost(err, a.is))
+			}
+			p := newProblem(a.status, a.code, a.title, detail)
+			if a.status == http.StatusTooManyRequests || a.status == http.StatusServiceUnavailable || a.code == "idempotency_in_flight" {
+				p.retryAfter = "2"
+			}
+			return p
+		}
+	}
+	var echoError *echo.HTTPError
+	if errors.As(err, &echoError) {
+		return ofStatus(echoError.Code)
+	}
+	if store.DiskFull(err) {
+		return problemOf(blob.ErrDiskFull)
+	}
+	if store.Unavailable(err) {
+		p := newProblem(http.StatusServiceUnavailable, "database_unavailable", i18n.Say("The database is away"), i18n.Say("the database does not answer at the moment: try again"))
+		p.retryAfter = "2"
+		return p
+	}
+	return newProblem(500, "internal", i18n.Say("Something went wrong"), i18n.Say("the studio failed to answer; its log holds the reason under this request's id"))
+}
+
+// typedProblem handles errors that carry a sentence and a field.
+func typedProblem(err error) *problem {
+	var input *jobs.InputError
+	var state *jobs.StateError
+	var kind *assets.KindError
+	var file *media.InputError
+	var limit *media.LimitError
+	var unavailable *media.UnavailableError
+	var fetching *fetch.Error
+	var scope *auth.ScopeError
+	var credential *auth.CredentialError
+	var slowed *auth.SlowedError
+	var missing *engine.NotInstalledError
+	var licence *models.LicenceError
+	var refused *models.InputError
+	var model *engine.UnknownModelError
+	var task *engine.UnknownTaskError
+	var needs *engine.NeedsInputError
+	var idle *engine.IdleParameterError
+	var language *engine.LanguageError
+	var large *plan.TooLargeError
+	switch {
+	case errors.As(err, &input):
+		return invalid(fieldOf(input.Name), recognised(input.Detail))
+	case errors.As(err, &state):
+		return newProblem(409, "conflict", i18n.Say("Not possible in this state"), recognised(state.Detail))
+	case errors.As(err, &limit):
+		return newProblem(422, "limit_exceeded", i18n.Say("A limit is exceeded"), sentenceOf(limit))
+	case errors.As(err, &kind):
+		return newProblem(422, "wrong_kind", i18n.Say("The file is of another kind"), sentenceOf(kind))
+	case errors.As(err, &file):
+		return newProblem(422, "bad_file", i18n.Say("The file cannot be used"), sentenceOf(file))
+	case errors.As(err, &unavailable):
+		p := newProblem(503, busy, i18n.Say("The computer is busy"), sentenceOf(unavailable))
+		p.retryAfter = "5"
+		return p
+	case errors.As(err, &fetching):
+		return newProblem(422, "fetch_failed", i18n.Say("The file could not be fetched"), recognised(fetching.Detail))
+	case errors.As(err, &slowed):
+		return tooManyFailed(slowed)
+	case errors.As(err, &credential):
+		return newProblem(http.StatusUnauthorized, "unauthenticated", i18n.Say("Not signed in"), sentenceOf(credential))
+	case errors.As(err, &scope):
+		return newProblem(403, "missing_scope", i18n.Say("Not allowed"), sentenceOf(scope))
+	case errors.As(err, &licence):
+		p := invalid("accept_licence", sentenceOf(licence))
+		p.code = "licence_not_accepted"
+		return p
+	case errors.As(err, &refused):
+		return newProblem(422, "model_refused", cannotHonour, recognised(refused.Detail))
+	case errors.As(err, &missing):
+		return notInstalled(missing)
+	case errors.As(err, &model):
+		return unknownModel(model)
+	case errors.As(err, &needs):
+		return newProblem(422, codeInvalid, cannotHonour, sentenceOf(needs), fieldProblem{pointer: "/" + fieldOf(needs.Inputs[0]), detail: sentenceOf(needs)})
+	case errors.As(err, &idle):
+		return newProblem(422, "unsupported_field", i18n.Say("The engine does not honour a field"), sentenceOf(idle), fieldProblem{pointer: "/" + idle.Parameter, detail: sentenceOf(idle)})
+	case errors.As(err, &language):
+		return newProblem(422, "unsupported_language", i18n.Say("The engine does not speak the language"), sentenceOf(language), fieldProblem{pointer: "/language", detail: sentenceOf(language)})
+	case errors.As(err, &large):
+		return newProblem(422, "no_memory", i18n.Say("The job does not fit this computer"), sentenceOf(large))
+	case errors.As(err, &task):
+		return newProblem(422, "unsupported", i18n.Say("Not supported"), sentenceOf(task))
+	default:
+		return nil
+	}
+}
+
+// unknownModel names the nearest.
+func unknownModel(e *engine.UnknownModelError) *problem {
+	detail := sentenceOf(e)
+	if near := closest(e.Model, e.Known); near != "" {
+		detail = i18n.Say("model %q is not known for %s; did you mean %s? Known: %s", clip(e.Model), e.Task, near, strings.Join(e.Known, ", "))
+	}
+	return newProblem(http.StatusUnprocessableEntity, "unknown_model", i18n.Say("Unknown model"), detail, fieldProblem{pointer: "/model", detail: detail})
+}
+
+// tooManyFailed says what is wrong with the credential, and that its address has to wait before it is told so again.
+func tooManyFailed(e *auth.SlowedError) *problem {
+	refused := problemOf(e.Refused).detail
+	p := newProblem(http.StatusTooManyRequests, "too_many_failed_signins", i18n.Say("Too many failed sign-ins"),
+		i18n.Say("%s (too many sign-ins from this address have failed: wait %d s)", refused, e.Seconds()))
+	p.retryAfter = strconv.Itoa(e.Seconds())
+	return p
+}
+
+// notInstalled says what to install, in the words of the engine's own manifest.
+func notInstalled(e *engine.NotInstalledError) *problem {
+	how := i18n.Text{"en": e.How.En, "pt-BR": e.How.PtBR}
+	detail := i18n.Say("the engine %s is not installed: %s", e.Engine, how)
+	if e.Model != "" {
+		detail = i18n.Say("the engine %s of model %s is not installed: %s", e.Engine, e.Model, how)
+	}
+	return newProblem(422, "engine_not_installed", i18n.Say("The engine is not installed"), detail,
+		fieldProblem{pointer: "/quality", detail: detail})
+}
+
+// fieldOf is the request's name for an engine's input.
+func fieldOf(input string) string {
+	switch {
+	case input == "sample":
+		return "audio"
+	case input == "voice":
+		return "voice_id"
+	case strings.HasPrefix(input, "voice_") && input != "voice_id":
+		return "lines/" + strings.TrimPrefix(input, "voice_") + "/voice_id"
+	default:
+		return input
+	}
+}
+
+// innermost is the sentinel itself, or the error of the chain that says more than it.
+func innermost(err, sentinel error) error {
+	if _, says := i18n.Of(err); says {
+		return err
+	}
+	return sentinel
+}
+
+// codeHTTP is the code of a status that has no problem of its own.
+const codeHTTP = "http_error"
+
+func ofStatus(status int) *problem {
+	switch status {
+	case http.StatusNotFound:
+		return notFound(i18n.Say("there is nothing at this address; the API is described at /api/openapi.json"))
+	case http.StatusMethodNotAllowed:
+		return newProblem(status, "method_not_allowed", i18n.Say("Method not allowed"), i18n.Say("this address does not take this method; the API is described at /api/openapi.json"))
+	case http.StatusRequestEntityTooLarge:
+		return newProblem(status, "too_large", i18n.Say("The request is too large"), i18n.Say("the request is larger than http.max_json_bytes allows: send files as multipart/form-data"))
+	case http.StatusUnsupportedMediaType:
+		return newProblem(status, "unsupported_media_type", i18n.Say("Unsupported media type"), i18n.Say("send application/json or multipart/form-data"))
+	default:
+		return newProblem(status, codeHTTP, i18n.Plain(http.StatusText(status)), i18n.Plain(http.StatusText(status)))
+	}
+}
