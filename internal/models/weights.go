@@ -49,7 +49,7 @@ var (
 	errShape   = errors.New("a tensor has an impossible shape")
 )
 
-// Bounds of what a header may claim, as the engines' own reader has them (pyworkers/apibr_worker/memory/gguf_file.py).
+// Bounds of what a header may claim, as the engines' own reader has them (pyworkers/apibr_worker/torchkit/gguf_file.py).
 const (
 	maxTensors    = 65_536
 	maxFields     = 65_536

@@ -1,4 +1,4 @@
-// Package tinytest gives tests the tiny checkpoints of `python -m apibr_worker.tiny`: random weights in the released formats.
+// Package tinytest gives tests the tiny checkpoints of `python -m tiny_checkpoints`: random weights in the released formats.
 package tinytest
 
 import (
@@ -26,7 +26,7 @@ func Dir(t testing.TB) string {
 	require.NoError(t, err)
 	defer lock.Close()
 	require.NoError(t, unix.Flock(int(lock.Fd()), unix.LOCK_EX))
-	dir := filepath.Join(cache, "tiny-"+digest(t, filepath.Join(root, "pyworkers", "apibr_worker", "tiny")))
+	dir := filepath.Join(cache, "tiny-"+digest(t, filepath.Join(root, "pyworkers", "tiny_checkpoints")))
 	if _, err := os.Stat(dir); err == nil {
 		return dir
 	}
@@ -36,7 +36,7 @@ func Dir(t testing.TB) string {
 		require.NoError(t, os.RemoveAll(stale))
 	}
 	staged := dir + ".part"
-	cmd := exec.Command(Python(t), "-m", "apibr_worker.tiny", staged)
+	cmd := exec.Command(Python(t), "-m", "tiny_checkpoints", staged)
 	cmd.Env = append(os.Environ(), "PYTHONPATH="+filepath.Join(root, "pyworkers"))
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, "%s", out)

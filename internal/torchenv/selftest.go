@@ -19,7 +19,7 @@ import (
 // maxLine bounds one line of the self-test.
 const maxLine = 64 << 10
 
-// SelfTest is a run of apibr_worker.selftest.
+// SelfTest is a run of apibr_worker.runtime.selftest.
 type SelfTest struct {
 	Venv      string
 	Workers   string    // Workers is the folder of apibr_worker.
@@ -43,7 +43,7 @@ func (s SelfTest) Run(ctx context.Context, report func(CheckResult)) ([]CheckRes
 	if s.Device == CPU {
 		target = "cpu"
 	}
-	args := []string{"-m", "apibr_worker.selftest", "--json", "--device", target}
+	args := []string{"-m", "apibr_worker.runtime.selftest", "--json", "--device", target}
 	for _, folder := range s.Manifests {
 		args = append(args, "--manifests", folder)
 	}

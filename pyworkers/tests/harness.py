@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from apibr_worker.api import Context, InputFile, Resume
+from apibr_worker.runtime.api import Context, InputFile, Resume
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "samples"

@@ -14,7 +14,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from apibr_worker.api import (
+from apibr_worker.engines.bfl import client
+from apibr_worker.engines.bfl.client import Patience, settings, takes_key, trusted
+from apibr_worker.engines.bfl.engine import Engine
+from apibr_worker.runtime.api import (
     Canceled,
     Context,
     EngineError,
@@ -24,9 +27,6 @@ from apibr_worker.api import (
     Resume,
     RunResult,
 )
-from apibr_worker.engines.bfl import client
-from apibr_worker.engines.bfl.client import Patience, settings, takes_key, trusted
-from apibr_worker.engines.bfl.engine import Engine
 from tests.fake_bfl import KEY, FakeBFL, Reply, png
 from tests.harness import Recorder, SidecarProcess, context
 
@@ -222,7 +222,7 @@ def test_the_time_to_wait_is_the_service_s_own(fake: FakeBFL, tmp_path: Path, mo
         Reply(429, {}, {"retry-after": "3"}), Reply(429, {}, {"retry-after": "999999"}),
         Reply(429, {}), Reply(429, {}, {"retry-after": "Wed, 21 Oct 2026 07:28:00 GMT"}), *fake.submits,
     ]  # fmt: skip
-    monkeypatch.setattr("apibr_worker.api.Context.wait", wait)
+    monkeypatch.setattr("apibr_worker.runtime.api.Context.wait", wait)
     made(tmp_path, engine=loaded(Patience(tries=5, gap=1)))
     assert waited[:4] == [3, 60, 4, 8]
     gaps = list(Patience().between_polls())

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from apibr_worker.api import Canceled
-from apibr_worker.child import ChildError
+from apibr_worker.runtime.api import Canceled
+from apibr_worker.runtime.child import ChildError
 from tests.harness import PATIENCE, context
 
 

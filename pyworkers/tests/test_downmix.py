@@ -11,9 +11,9 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
-from apibr_worker.api import InvalidInputError
-from apibr_worker.child import ChildError
-from apibr_worker.media import read_audio
+from apibr_worker.audio.files import read_audio
+from apibr_worker.runtime.api import InvalidInputError
+from apibr_worker.runtime.child import ChildError
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 RATE = 24_000
@@ -110,7 +110,7 @@ def test_a_killed_ffmpeg_does_not_blame_the_file(tmp_path: Path, monkeypatch: py
         program = tmp_path / "ffmpeg"
         program.write_text(f"#!/bin/sh\n{script}\n")
         program.chmod(0o700)
-        monkeypatch.setattr("apibr_worker.media.ffmpeg", lambda: os.fspath(program))
+        monkeypatch.setattr("apibr_worker.audio.files.ffmpeg", lambda: os.fspath(program))
 
     for script in ("kill -KILL $$", "exit 255", "exit 127"):
         stand_in(script)

@@ -14,8 +14,8 @@ import pytest
 import soundfile
 from PIL import Image
 
-from apibr_worker.api import Canceled, Context, InputFile, InvalidInputError, LoadRequest, Resume, RunResult
-from apibr_worker.child import run
+from apibr_worker.audio.files import ffmpeg, read_audio
+from apibr_worker.audio.synthesis import Phoneme, synthesize
 from apibr_worker.engines.draft_avatar.compose import read_picture
 from apibr_worker.engines.draft_avatar.drawn import DrawnFace
 from apibr_worker.engines.draft_avatar.drive import Motion, levels, motion
@@ -24,9 +24,9 @@ from apibr_worker.engines.draft_avatar.photo import PhotoFace
 from apibr_worker.engines.draft_avatar.sound import AUDIO_RATE
 from apibr_worker.engines.draft_avatar.turned import TurnedFace
 from apibr_worker.engines.draft_image.engine import draw
-from apibr_worker.face import FaceMesh
-from apibr_worker.media import ffmpeg, read_audio
-from apibr_worker.speech import Phoneme, synthesize
+from apibr_worker.image.face import FaceMesh
+from apibr_worker.runtime.api import Canceled, Context, InputFile, InvalidInputError, LoadRequest, Resume, RunResult
+from apibr_worker.runtime.child import run
 from tests.harness import SAMPLES, Recorder, context
 
 PORTRAIT = InputFile("image", SAMPLES / "portrait.png", "image/png")

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from apibr_worker import pictures
-from apibr_worker.api import Canceled, InputFile, InvalidInputError, RunResult
 from apibr_worker.engines.draft_image.engine import Engine
 from apibr_worker.engines.draft_image.instructions import read
+from apibr_worker.image import pictures
+from apibr_worker.runtime.api import Canceled, InputFile, InvalidInputError, RunResult
 from tests.harness import Recorder, context
 
 

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from apibr_worker.face import FaceMesh, roll
+from apibr_worker.image.face import FaceMesh, roll
 from tests.harness import SAMPLES
 
 

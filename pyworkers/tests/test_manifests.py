@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from apibr_worker.engines.draft_avatar.compose import SMALLEST_SIDE
-from apibr_worker.runtime import find_manifest
+from apibr_worker.runtime.sidecar import find_manifest
 from tests.harness import ROOT
 
 ENGINES = ROOT / "pyworkers/apibr_worker/engines"

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from apibr_worker import colour, pictures
-from apibr_worker.api import InputFile, InvalidInputError
 from apibr_worker.engines.draft_avatar.compose import read_picture
 from apibr_worker.engines.draft_image.engine import Engine
+from apibr_worker.image import colour, pictures
+from apibr_worker.runtime.api import InputFile, InvalidInputError
 
 from .harness import context
 

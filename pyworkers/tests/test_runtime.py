@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from apibr_worker.speech.measure import VoiceMeasures
+from apibr_worker.audio.measure import VoiceMeasures
 from tests.harness import PATIENCE, ROOT, SAMPLES, SidecarProcess
 
 
@@ -49,11 +49,11 @@ def test_hello_load_run_shutdown(tmp_path: Path) -> None:
 def test_a_printing_library_breaks_no_frame(tmp_path: Path) -> None:
     program = (
         "import os, sys, runpy\n"
-        "from apibr_worker.frames import take_over_standard_streams\n"
+        "from apibr_worker.runtime.frames import take_over_standard_streams\n"
         "streams = take_over_standard_streams()\n"
         "print('noise from a library', flush=True); os.system('echo noise from a subprocess')\n"
         "sys.argv = ['apibr_worker', '--engine', 'draft-speech']\n"
-        "from apibr_worker.runtime import main\nmain(streams)\n"
+        "from apibr_worker.runtime.sidecar import main\nmain(streams)\n"
     )
     with SidecarProcess(argv=[sys.executable, "-c", program]) as sidecar:
         assert sidecar.frames.get(timeout=PATIENCE)["method"] == "hello"  # type: ignore[index]
@@ -125,11 +125,11 @@ def with_engine(body: str) -> SidecarProcess:
     """A sidecar whose engine's run is the given lines; `context` is at hand."""
     lines = "\n".join(f"        {line}" for line in body.splitlines())
     program = (
-        "from apibr_worker.frames import take_over_standard_streams\n"
+        "from apibr_worker.runtime.frames import take_over_standard_streams\n"
         "streams = take_over_standard_streams()\n"
         "import os, time\n"
-        "from apibr_worker.api import *\n"
-        "from apibr_worker.runtime import Sidecar\n"
+        "from apibr_worker.runtime.api import *\n"
+        "from apibr_worker.runtime.sidecar import Sidecar\n"
         "class Engine:\n"
         "    def load(self, request): pass\n"
         "    def unload(self): pass\n"

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.harness import ROOT
-from tests.spoken_sentences import PHRASES, SENTENCES, Spoken, read, read_text
+from tests.sentences_in_source import PHRASES, SENTENCES, Spoken, read, read_text
 
 WORKER = ROOT / "pyworkers/apibr_worker"
 FILE = WORKER / "sentences.pt-BR.json"
@@ -47,7 +47,7 @@ def test_all_sentences_are_found(spoken: Spoken) -> None:
     """A message that only running the code tells cannot be translated: write it where it is said."""
     assert spoken.unknown == []
     said_by = {place.partition(":")[0] for where in spoken.sentences.values() for place in where}
-    assert {"machine.py", "runtime.py", "pictures.py", "media.py"} <= said_by
+    assert {"runtime/machine.py", "runtime/sidecar.py", "image/pictures.py", "audio/files.py"} <= said_by
     assert len(said_by) > 20
 
 

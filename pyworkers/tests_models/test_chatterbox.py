@@ -21,17 +21,7 @@ from chatterbox.mtl_tts import ChatterboxMultilingualTTS
 from safetensors.torch import load_file, save_file
 from scipy.signal import resample_poly
 
-from apibr_worker.api import (
-    Canceled,
-    Context,
-    EngineError,
-    InputFile,
-    InvalidInputError,
-    LoadRequest,
-    Resume,
-    RunResult,
-)
-from apibr_worker.chatterbox_tts import (
+from apibr_worker.engines.chatterbox import (
     conditionals,
     dims,
     files,
@@ -43,9 +33,19 @@ from apibr_worker.chatterbox_tts import (
     takes,
     voices,
 )
-from apibr_worker.chatterbox_tts.join import Piece, joined
 from apibr_worker.engines.chatterbox.engine import Engine
-from apibr_worker.runtime import find_manifest
+from apibr_worker.engines.chatterbox.join import Piece, joined
+from apibr_worker.runtime.api import (
+    Canceled,
+    Context,
+    EngineError,
+    InputFile,
+    InvalidInputError,
+    LoadRequest,
+    Resume,
+    RunResult,
+)
+from apibr_worker.runtime.sidecar import find_manifest
 
 Tiny = Callable[..., Path]
 SAMPLE = Path(__file__).parents[2] / "samples/voice.wav"

@@ -13,12 +13,12 @@ from gguf import GGMLQuantizationType as Kind
 
 from apibr_worker.diffusion import components
 from apibr_worker.engines.sd35.engine import Engine as SD35
-from apibr_worker.memory import names
-from apibr_worker.memory.conv import StoredConv2d
-from apibr_worker.memory.weights import GGUFWeights
-from apibr_worker.tiny.gguf_writer import write as write_gguf
-from apibr_worker.tiny.sd35 import original
+from apibr_worker.torchkit import names
+from apibr_worker.torchkit.conv import StoredConv2d
+from apibr_worker.torchkit.weights import GGUFWeights
 from tests_models.test_diffusion import files
+from tiny_checkpoints.gguf_writer import write as write_gguf
+from tiny_checkpoints.sd35 import original
 
 Tiny = Callable[..., Path]
 

@@ -18,14 +18,22 @@ from diffusers import FluxKontextPipeline, FluxPipeline, SD3Transformer2DModel, 
 from diffusers.loaders import single_file_utils
 from PIL import Image
 
-from apibr_worker.api import Canceled, Context, EngineError, InputFile, InvalidInputError, LoadRequest, RunResult
 from apibr_worker.diffusion import sampling
 from apibr_worker.engines.flux.engine import Engine as Flux
 from apibr_worker.engines.sd35.engine import Engine as SD35
-from apibr_worker.memory import names
-from apibr_worker.memory.weights import GGUFWeights
-from apibr_worker.tiny.flux import original as flux_original
-from apibr_worker.tiny.sd35 import original as sd3_original
+from apibr_worker.runtime.api import (
+    Canceled,
+    Context,
+    EngineError,
+    InputFile,
+    InvalidInputError,
+    LoadRequest,
+    RunResult,
+)
+from apibr_worker.torchkit import names
+from apibr_worker.torchkit.weights import GGUFWeights
+from tiny_checkpoints.flux import original as flux_original
+from tiny_checkpoints.sd35 import original as sd3_original
 
 Tiny = Callable[..., Path]
 FLUX = {"writer": "flux", "id": "flux-dev"}

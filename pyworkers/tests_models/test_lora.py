@@ -13,15 +13,15 @@ import torch
 from diffusers import FluxPipeline, FluxTransformer2DModel, SD3Transformer2DModel, StableDiffusion3Pipeline
 from safetensors.torch import load_file, save_file
 
-from apibr_worker.api import EngineError, InvalidInputError, LoadRequest
 from apibr_worker.diffusion import components
 from apibr_worker.engines.flux.engine import Engine as Flux
 from apibr_worker.engines.sd35.engine import Engine as SD35
-from apibr_worker.memory import lora, names
-from apibr_worker.memory.linear import LowRank, StoredLinear
-from apibr_worker.memory.stream import BlockStreamer
-from apibr_worker.tiny import lora as tiny_lora
+from apibr_worker.runtime.api import EngineError, InvalidInputError, LoadRequest
+from apibr_worker.torchkit import lora, names
+from apibr_worker.torchkit.linear import LowRank, StoredLinear
+from apibr_worker.torchkit.stream import BlockStreamer
 from tests_models.test_diffusion import SIZE, close, files, generator, plain, run
+from tiny_checkpoints import lora as tiny_lora
 
 Tiny = Callable[..., Path]
 FAMILIES: dict[str, Any] = {

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 import torch
 
-from apibr_worker import selftest
-from apibr_worker.selftest import Check, perform, root_cause
+from apibr_worker.runtime import selftest
+from apibr_worker.runtime.selftest import Check, perform, root_cause
 
-WORKERS = Path(selftest.__file__).parents[1]
+WORKERS = Path(selftest.__file__).parents[2]
 BASE = ["device", "matmul", "conv2d", "conv3d", "attention", "memory"]
 
 
@@ -24,7 +24,7 @@ def run(*arguments: str, path: Path | None = None) -> tuple[subprocess.Completed
     """The self-test as the studio runs it: its process and its lines."""
     folders = os.pathsep.join(str(folder) for folder in (WORKERS, path) if folder)
     process = subprocess.run(
-        [sys.executable, "-m", "apibr_worker.selftest", "--json", *arguments],
+        [sys.executable, "-m", "apibr_worker.runtime.selftest", "--json", *arguments],
         env={**os.environ, "PYTHONPATH": folders},
         capture_output=True,
         text=True,

@@ -10,10 +10,10 @@ import torch
 from gguf import GGMLQuantizationType as Kind
 from torch import nn
 
-from apibr_worker.memory.embeddings import EmbeddingCache
-from apibr_worker.memory.linear import StoredLinear
-from apibr_worker.memory.stream import BlockStreamer, tensors_of
-from apibr_worker.tiny.gguf_writer import encode
+from apibr_worker.torchkit.embeddings import EmbeddingCache
+from apibr_worker.torchkit.linear import StoredLinear
+from apibr_worker.torchkit.stream import BlockStreamer, tensors_of
+from tiny_checkpoints.gguf_writer import encode
 
 CPU = torch.device("cpu")
 

@@ -15,12 +15,20 @@ import yaml
 from PIL import Image
 from safetensors.torch import save_file
 
-from apibr_worker.api import Canceled, Context, EngineError, InputFile, InvalidInputError, LoadRequest, RunResult
 from apibr_worker.engines.upscale import engine as upscale_engine
 from apibr_worker.engines.upscale import tiles, weights
 from apibr_worker.engines.upscale.engine import Engine, Pass, passes
 from apibr_worker.engines.upscale.tiles import Tiling
-from apibr_worker.tiny.upscale import network
+from apibr_worker.runtime.api import (
+    Canceled,
+    Context,
+    EngineError,
+    InputFile,
+    InvalidInputError,
+    LoadRequest,
+    RunResult,
+)
+from tiny_checkpoints.upscale import network
 
 Tiny = Callable[..., Path]
 SEES = {2: 44, 4: 24}

@@ -16,15 +16,15 @@ from PIL import Image
 from torch import nn
 from transformers import T5Tokenizer
 
-from apibr_worker.api import Context, EngineError, InvalidInputError, LoadRequest, RunResult, Warning
 from apibr_worker.diffusion import components
 from apibr_worker.diffusion.latents import ApartVAE, StepWatch, to_image
-from apibr_worker.diffusion.pictures import save
-from apibr_worker.diffusion.placement import Placement, placement
-from apibr_worker.diffusion.sampling import batches, free, generators, sample
-from apibr_worker.memory import lora
-from apibr_worker.memory.embeddings import EmbeddingCache
-from apibr_worker.memory.names import Shapes
+from apibr_worker.diffusion.sampling import batches, generators, sample
+from apibr_worker.image.pictures import save
+from apibr_worker.runtime.api import Context, EngineError, InvalidInputError, LoadRequest, RunResult, Warning
+from apibr_worker.torchkit import lora
+from apibr_worker.torchkit.embeddings import EmbeddingCache
+from apibr_worker.torchkit.names import Shapes
+from apibr_worker.torchkit.placement import Placement, free, placement
 
 Embeddings = dict[str, torch.Tensor]
 
@@ -166,7 +166,7 @@ class DiffusionEngine(ABC):
             for index, one in enumerate(latents.split(1)):
                 pictures.append(to_image(self.vae.decode(one)[0]))
                 context.progress(index + 1, request.num_images)
-            outputs = save(context, pictures, context.seed)
+            outputs = [save(context, picture, index) for index, picture in enumerate(pictures)]
         metadata = {
             "model": self.model_id,
             "width": request.width,

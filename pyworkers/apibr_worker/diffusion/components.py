@@ -13,10 +13,10 @@ from diffusers import AutoencoderKL, FlowMatchEulerDiscreteScheduler
 from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from apibr_worker.api import EngineError
-from apibr_worker.memory.conv import keep_convolutions
-from apibr_worker.memory.names import Piece, Shapes, plain
-from apibr_worker.memory.weights import GGUFWeights, SafetensorsWeights, Weights, fill, folder_files, read_config
+from apibr_worker.runtime.api import EngineError
+from apibr_worker.torchkit.conv import keep_convolutions
+from apibr_worker.torchkit.names import Piece, Shapes, plain
+from apibr_worker.torchkit.weights import GGUFWeights, SafetensorsWeights, Weights, fill, folder_files, read_config
 
 T = TypeVar("T")
 Names = Callable[[Shapes], dict[str, Piece]]

@@ -13,10 +13,10 @@ from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
 from diffusers.models.modeling_outputs import AutoencoderKLOutput
 from PIL import Image
 
-from apibr_worker.api import Context
-from apibr_worker.diffusion.placement import Placement
-from apibr_worker.memory.attention import bounded_attention
-from apibr_worker.memory.stream import tensors_of
+from apibr_worker.runtime.api import Context
+from apibr_worker.torchkit.attention import bounded_attention
+from apibr_worker.torchkit.placement import Placement
+from apibr_worker.torchkit.stream import tensors_of
 
 OVERLAP = 0.25
 """Part of a tile that it shares with the next, diffusers' default."""

@@ -4,7 +4,6 @@ memory runs out.
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -12,10 +11,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from apibr_worker.api import Context, EngineError
-from apibr_worker.diffusion.placement import Placement
-from apibr_worker.memory.attention import bounded_attention
-from apibr_worker.memory.stream import BlockStreamer
+from apibr_worker.runtime.api import Context, EngineError
+from apibr_worker.torchkit.attention import bounded_attention
+from apibr_worker.torchkit.placement import Placement, free
+from apibr_worker.torchkit.stream import BlockStreamer
 
 
 def at_device(cls: Any, device: torch.device) -> Any:
@@ -85,13 +84,6 @@ def _once(
     )
     with when_used(model, streamer), bounded_attention(place.attention_bytes), torch.no_grad():
         return run(place)
-
-
-def free(device: torch.device) -> None:
-    """Gives unused memory of the device back."""
-    gc.collect()
-    if device.type == "cuda":
-        torch.cuda.empty_cache()
 
 
 def generators(seed: int, count: int) -> list[torch.Generator]:

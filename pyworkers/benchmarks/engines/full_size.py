@@ -31,7 +31,7 @@ from transformers import (
     T5Tokenizer,
 )
 
-from apibr_worker.tiny import flux, parts, sd35
+from tiny_checkpoints import flux, parts, sd35
 
 POOL = 32 << 20
 _NORMAL = 0.02

@@ -64,7 +64,7 @@ def measure(work: Path, models: list[str]) -> list[Table]:
 
 def one(work: str, model: str, resident: float | None, device: str = "cuda") -> dict[str, float]:
     """Steps with a share of the blocks resident (None: all). device: cpu runs the same code, for trying it."""
-    from apibr_worker.memory.stream import places  # heavy, and the parent needs it not
+    from apibr_worker.torchkit.stream import places  # heavy, and the parent needs it not
 
     engine = _engine(work, model, device)
     blocks = engine.blocks(engine.transformer)

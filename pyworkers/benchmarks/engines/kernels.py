@@ -10,8 +10,8 @@ from gguf import GGMLQuantizationType as Kind
 from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from apibr_worker.memory.attention import chunked_attention
-from apibr_worker.memory.dequantise import dequantise
+from apibr_worker.torchkit.attention import chunked_attention
+from apibr_worker.torchkit.dequantise import dequantise
 from benchmarks.engines.full_size import quantised
 from benchmarks.engines.memory import phase
 from benchmarks.engines.report import GB, MB, Table, fastest

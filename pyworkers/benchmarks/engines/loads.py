@@ -110,7 +110,7 @@ def _swaps(title: str, found: list[dict[str, Any]]) -> Table:
 
 def swap(work: str, full: bool, repeats: int) -> list[dict[str, Any]]:
     """Two models in turns."""
-    from apibr_worker.api import LoadRequest  # heavy, and the parent needs it not
+    from apibr_worker.runtime.api import LoadRequest  # heavy, and the parent needs it not
 
     found: list[dict[str, Any]] = []
     engines = {name: ram.engine_class(name)() for name in ORDER}
@@ -174,7 +174,7 @@ def _passes(found: list[dict[str, Any]]) -> Table:
 
 def passes(work: str) -> list[dict[str, Any]]:
     """Each model's blocks streamed once from the disk and once from the page cache."""
-    from apibr_worker.memory.stream import BlockStreamer, places
+    from apibr_worker.torchkit.stream import BlockStreamer, places
 
     source = torch.ones(64 << 20)
     memcpy = source.nbytes / min(seconds(source.clone) for _ in range(3))

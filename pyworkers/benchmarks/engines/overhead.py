@@ -61,7 +61,7 @@ def tiny(work: Path, name: str) -> Path:
     folder = work / name
     if not folder.exists():
         folder.mkdir(parents=True)
-        importlib.import_module(f"apibr_worker.tiny.{name}").write(folder)
+        importlib.import_module(f"tiny_checkpoints.{name}").write(folder)
     return folder
 
 
@@ -122,7 +122,7 @@ def _parameters(prompt: str) -> dict[str, Any]:
 
 
 def _engine(name: str, model: str, given: dict[str, str], scratch: Path) -> Callable[[str], None]:
-    from apibr_worker.api import LoadRequest  # the plain script of another child needs none of it
+    from apibr_worker.runtime.api import LoadRequest  # the plain script of another child needs none of it
     from benchmarks.engines.ram import context, engine_class
 
     engine = engine_class(name)()

@@ -95,7 +95,7 @@ def one(work: str, model: str, name: str) -> dict[str, Any]:
 
 def loaded(model: str, files: dict[str, str], plan: dict[str, Any]) -> Any:
     """The engine with its files opened, as the sidecar does it."""
-    from apibr_worker.api import LoadRequest  # imports are part of what a child measures
+    from apibr_worker.runtime.api import LoadRequest  # imports are part of what a child measures
 
     full = full_size.MODELS[model]
     engine = engine_class(model)()
@@ -112,7 +112,7 @@ def engine_class(model: str) -> Any:
 
 def context(folder: Path, **params: Any) -> Any:
     """A run whose reports go nowhere."""
-    from apibr_worker.api import Context
+    from apibr_worker.runtime.api import Context
 
     class Silent:
         def progress(
@@ -182,7 +182,7 @@ def _short(model: str, engine: Any) -> Phase:
 def _long(model: str, engine: Any, name: str = "long") -> Phase:
     """One block of each kind with the tokens of 1024 x 1024: 4,096 of the picture and 512 of text."""
     from apibr_worker.diffusion import components
-    from apibr_worker.memory.attention import bounded_attention
+    from apibr_worker.torchkit.attention import bounded_attention
 
     own, half = type(engine), torch.bfloat16
     transformer: Any

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import SplitResult, urljoin, urlsplit
 
-from apibr_worker.api import Context, EngineError, InvalidInputError
 from apibr_worker.engines.bfl.transport import Answer, Transport
+from apibr_worker.runtime.api import Context, EngineError, InvalidInputError
 
 DEFAULT_URL = "https://api.bfl.ai"
 MODELS = ("flux-kontext-pro", "flux-kontext-max")

@@ -11,10 +11,10 @@ from typing import Any
 
 from PIL import Image, ImageOps
 
-from apibr_worker.api import Context, EngineError, InvalidInputError, LoadRequest, Output, RunResult, Warning
 from apibr_worker.engines.bfl.client import Client, Patience, Settings, Submitted, settings, takes_key
 from apibr_worker.engines.bfl.journal import Journal
-from apibr_worker.pictures import MAX_PIXELS, needed, preview, read, save
+from apibr_worker.image.pictures import MAX_PIXELS, needed, preview, read, save
+from apibr_worker.runtime.api import Context, EngineError, InvalidInputError, LoadRequest, Output, RunResult, Warning
 
 _SENT_PIXELS = 4 << 20
 """Pixels of a picture that is sent; the model looks at one megapixel."""
@@ -75,8 +75,7 @@ class Engine:
         outputs: list[Output] = []
         with context.phase("encode"):
             for index, picture in enumerate(made):
-                output = save(context, picture, index)
-                outputs.append(Output(output.name, output.path, output.mime, {"seed": context.seed + index}))
+                outputs.append(save(context, picture, index))
                 context.progress(index + 1, count)
         cost = {} if journal.cost is None else {"cost": journal.cost}
         return RunResult(outputs, {"model": known.model, "remote": True, **cost}, warnings)

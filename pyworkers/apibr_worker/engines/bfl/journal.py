@@ -13,8 +13,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from apibr_worker.api import Context
 from apibr_worker.engines.bfl.client import Submitted
+from apibr_worker.runtime.api import Context
 
 _LONGEST = 1 << 16
 """Bytes of a JSON segment."""

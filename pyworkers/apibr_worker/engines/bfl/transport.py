@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from apibr_worker.api import Context
+from apibr_worker.runtime.api import Context
 
 _CHUNK = 1 << 16
 _LOOK_SECONDS = 0.25

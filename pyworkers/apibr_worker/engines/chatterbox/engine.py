@@ -8,7 +8,14 @@ from typing import Any
 
 import torch
 
-from apibr_worker.api import (
+from apibr_worker.audio.files import LABEL, Samples, write_wav
+from apibr_worker.engines.chatterbox import script, subtitles, takes
+from apibr_worker.engines.chatterbox.conditionals import Conditionals
+from apibr_worker.engines.chatterbox.join import Piece, joined
+from apibr_worker.engines.chatterbox.loader import SAMPLE_RATE, Model, load
+from apibr_worker.engines.chatterbox.sampling import SAMPLES_PER_TOKEN, Manner
+from apibr_worker.engines.chatterbox.voices import Voices, listen, to_json
+from apibr_worker.runtime.api import (
     Context,
     EngineError,
     InputFile,
@@ -18,15 +25,7 @@ from apibr_worker.api import (
     RunResult,
     Warning,
 )
-from apibr_worker.chatterbox_tts import script, subtitles, takes
-from apibr_worker.chatterbox_tts.conditionals import Conditionals
-from apibr_worker.chatterbox_tts.join import Piece, joined
-from apibr_worker.chatterbox_tts.loader import SAMPLE_RATE, Model, load
-from apibr_worker.chatterbox_tts.sampling import SAMPLES_PER_TOKEN, Manner
-from apibr_worker.chatterbox_tts.voices import Voices, listen, to_json
-from apibr_worker.diffusion.placement import placement
-from apibr_worker.diffusion.sampling import free
-from apibr_worker.media import LABEL, Samples, write_wav
+from apibr_worker.torchkit.placement import free, placement
 
 _MIN_SECONDS, _RECOMMENDED_SECONDS = 3.0, 15.0
 _SHOWN = 60

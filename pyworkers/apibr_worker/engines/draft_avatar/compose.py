@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from apibr_worker.api import InvalidInputError
-from apibr_worker.pictures import grounded, read_file
+from apibr_worker.image.pictures import grounded, read_file
+from apibr_worker.runtime.api import InvalidInputError
 
 Picture = NDArray[np.uint8]
 Box = tuple[float, float, float, float]

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from apibr_worker.media import Samples
-from apibr_worker.speech import Phoneme
+from apibr_worker.audio.files import Samples
+from apibr_worker.audio.synthesis import Phoneme
 
 Curve = NDArray[np.float32]
 

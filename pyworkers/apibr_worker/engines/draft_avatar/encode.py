@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from apibr_worker.api import Context
-from apibr_worker.child import Child
-from apibr_worker.media import ffmpeg
+from apibr_worker.audio.files import ffmpeg
+from apibr_worker.runtime.api import Context
+from apibr_worker.runtime.child import Child
 
 SEGMENT_SECONDS = 2
 LABEL = "APIBR Studio draft, AI-made media"

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from apibr_worker.api import Context, InvalidInputError, LoadRequest, Output, RunResult, Warning
+from apibr_worker.audio.files import Samples, write_wav
 from apibr_worker.engines.draft_avatar import encode
 from apibr_worker.engines.draft_avatar.compose import frame_picture, read_picture, without_title
 from apibr_worker.engines.draft_avatar.drawn import DrawnFace, head_box, is_drawn
@@ -20,8 +20,8 @@ from apibr_worker.engines.draft_avatar.drive import Motion, motion
 from apibr_worker.engines.draft_avatar.photo import PhotoFace
 from apibr_worker.engines.draft_avatar.sound import AUDIO_RATE, read_sound
 from apibr_worker.engines.draft_avatar.turned import LEAST, TurnedFace
-from apibr_worker.face import FaceMesh, Faces, Landmarks, roll
-from apibr_worker.media import Samples, write_wav
+from apibr_worker.image.face import FaceMesh, Faces, Landmarks, roll
+from apibr_worker.runtime.api import Context, InvalidInputError, LoadRequest, Output, RunResult, Warning
 
 _PREVIEW_SECONDS = 0.5
 _PREVIEW_SIDE = 320

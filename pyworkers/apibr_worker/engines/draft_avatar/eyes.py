@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from apibr_worker.engines.draft_avatar.fields import contour, smoothstep
-from apibr_worker.face import Landmarks
+from apibr_worker.image.face import Landmarks
 
 _UPPER = {"right": [33, 246, 161, 160, 159, 158, 157, 173, 133], "left": [362, 398, 384, 385, 386, 387, 388, 466, 263]}
 _LOWER = {"right": [33, 7, 163, 144, 145, 153, 154, 155, 133], "left": [362, 382, 381, 380, 374, 373, 390, 249, 263]}

@@ -18,7 +18,7 @@ from apibr_worker.engines.draft_avatar.drive import Motion
 from apibr_worker.engines.draft_avatar.eyes import Eye
 from apibr_worker.engines.draft_avatar.fields import Field, Points, contour, fill, smoothstep, spread
 from apibr_worker.engines.draft_avatar.sway import Sway
-from apibr_worker.face import Landmarks
+from apibr_worker.image.face import Landmarks
 
 Picture = NDArray[Any]
 """BGR picture, uint8, shape (height, width, 3). OpenCV's stubs do not say what they return."""

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from apibr_worker.api import Context, InputFile, InvalidInputError, Warning
-from apibr_worker.engines.draft_speech.engine import read_voice
-from apibr_worker.media import Samples, read_audio
-from apibr_worker.speech import Phoneme, synthesize
-from apibr_worker.speech.voice import is_known
+from apibr_worker.audio.files import Samples, read_audio
+from apibr_worker.audio.synthesis import Phoneme, synthesize
+from apibr_worker.audio.voice import read_voice, stranger_hints
+from apibr_worker.runtime.api import Context, InputFile, InvalidInputError, Warning
 
 AUDIO_RATE = 22050
 LONGEST_AUDIO = 1800.0
@@ -40,7 +39,7 @@ def read_sound(context: Context) -> Sound:
     speed = float(context.params.get("speed", 1.0))
     speech = synthesize(script, language=language, voice=own, speed=speed, context=context, field="script")
     samples = _resampled(speech.samples, speech.sample_rate)
-    return Sound(samples, speech.phonemes, _stranger(voice) if voice and own is not None and not is_known(own) else [])
+    return Sound(samples, speech.phonemes, stranger_hints(voice) if voice else [])
 
 
 def _given(context: Context, audio: InputFile) -> Sound:
@@ -52,12 +51,6 @@ def _given(context: Context, audio: InputFile) -> Sound:
             f"the audio is longer than {LONGEST_AUDIO / 60:.0f} minutes: divide it into several requests", field="audio"
         )
     return Sound(samples, None, [])
-
-
-def _stranger(voice: InputFile) -> list[Warning]:
-    name = voice.metadata.get("name", voice.name)
-    text = f"{name} has no draft measures: the default draft voice speaks in its place"
-    return [Warning("voice_not_measured", text)]
 
 
 def _resampled(samples: Samples, rate: int) -> Samples:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from apibr_worker.engines.draft_avatar.drive import Motion
 from apibr_worker.engines.draft_avatar.fields import smoothstep
 from apibr_worker.engines.draft_avatar.photo import PhotoFace
-from apibr_worker.face import Landmarks, roll
+from apibr_worker.image.face import Landmarks, roll
 
 Picture = NDArray[Any]
 """BGR picture, uint8, shape (height, width, 3). OpenCV's stubs do not say what they return."""

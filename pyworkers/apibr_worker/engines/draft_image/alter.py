@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from PIL import Image, ImageFilter
 
-from apibr_worker.api import Context, RunResult, Warning
 from apibr_worker.engines.draft_image import effects, instructions
-from apibr_worker.pictures import enlarged, needed, preview, read_mask, save
+from apibr_worker.image.pictures import enlarged, needed, preview, read_mask, save
+from apibr_worker.runtime.api import Context, RunResult, Warning
 
 
 def edit(context: Context) -> RunResult:

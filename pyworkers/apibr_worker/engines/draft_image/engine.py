@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from apibr_worker.api import Context, LoadRequest, Output, RunResult
 from apibr_worker.engines.draft_image import alter, card, person, scene
 from apibr_worker.engines.draft_image.words import read, title
-
-_PREVIEW_SIDE = 320
+from apibr_worker.image.pictures import preview, save
+from apibr_worker.runtime.api import Context, LoadRequest, Output, RunResult
 
 
 class Engine:
@@ -39,18 +38,12 @@ class Engine:
         with context.phase("draw"):
             for index in range(count):
                 pictures.append(draw(str(params["prompt"]), *size, context.seed + index, context.check_cancel))
-                preview = context.out_dir / f"preview-{index}.jpg"
-                small = pictures[-1][0].copy()
-                small.thumbnail((_PREVIEW_SIDE, _PREVIEW_SIDE))
-                small.save(preview, quality=80)
-                context.progress(index + 1, count, preview=preview)
+                shown = preview(context, pictures[-1][0], f"preview-{index}.jpg")
+                context.progress(index + 1, count, preview=shown)
         outputs: list[Output] = []
         with context.phase("encode"):
             for index, (picture, metadata) in enumerate(pictures):
-                name = f"image-{index}.png"
-                picture.save(context.out_dir / name, compress_level=3)
-                described = {**metadata, "seed": context.seed + index}
-                outputs.append(Output(f"image_{index}", name, "image/png", described))
+                outputs.append(save(context, picture, index, **metadata))
                 context.progress(index + 1, count)
         return RunResult(outputs)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from apibr_worker.api import Context, InputFile, InvalidInputError, LoadRequest, Output, RunResult, Warning
-from apibr_worker.media import write_wav
-from apibr_worker.speech import Line, Speech, speak
-from apibr_worker.speech.voice import is_known
+from apibr_worker.audio.files import write_wav
+from apibr_worker.audio.synthesis import Line, Speech, speak
+from apibr_worker.audio.voice import read_voice, stranger_hints
+from apibr_worker.runtime.api import Context, InputFile, InvalidInputError, LoadRequest, Output, RunResult
 
 
 class Engine:
@@ -33,7 +33,7 @@ class Engine:
                 Output("timings", "timings.json", "application/json"),
             ],
             metadata={"duration_seconds": round(speech.seconds, 3)},
-            warnings=[warning for item in context.inputs if (warning := _stranger(item))],
+            warnings=[hint for item in context.inputs for hint in stranger_hints(item)],
         )
 
 
@@ -60,25 +60,6 @@ def lines_of(context: Context) -> list[Line]:
 def _line(context: Context, text: str, voice: InputFile | None, pause: float, field: str) -> Line:
     language = context.params.get("language") or (voice.metadata.get("language") if voice else None)
     return Line(text, language, read_voice(voice) if voice else None, pause, field)
-
-
-def read_voice(file: InputFile) -> dict[str, Any]:
-    """Reads a voice file. Raises InvalidInputError when it is none."""
-    try:
-        content = json.loads(file.path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError):
-        content = None
-    if not isinstance(content, dict):
-        raise InvalidInputError("the voice's measures cannot be read: clone it again", field="voice_id")
-    return content
-
-
-def _stranger(file: InputFile) -> Warning | None:
-    """A warning about a voice that only another engine knows."""
-    if is_known(read_voice(file)):
-        return None
-    name = file.metadata.get("name", file.name)
-    return Warning("voice_not_measured", f"{name} has no draft measures: the default draft voice speaks in its place")
 
 
 def timings_of(speech: Speech) -> dict[str, Any]:

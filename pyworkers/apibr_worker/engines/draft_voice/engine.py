@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import json
 
-from apibr_worker.api import Context, InputFile, InvalidInputError, LoadRequest, Output, RunResult, Warning
-from apibr_worker.media import Samples, read_audio
-from apibr_worker.speech.measure import RATE, RecordingQuality, clipped_fraction, measure_recording, measure_voice
+from apibr_worker.audio import recording
+from apibr_worker.audio.files import Samples, read_audio
+from apibr_worker.audio.measure import RATE, RecordingQuality, measure_recording, measure_voice
+from apibr_worker.runtime.api import Context, InputFile, InvalidInputError, LoadRequest, Output, RunResult, Warning
 
-_CLIPPED = 0.001
-"""Share of samples at the peak above which clipping is heard."""
-_NOISY_DB = 25.0
-_SILENT_LUFS, _QUIET_LUFS = -55.0, -36.0
-"""Below them nobody is heard; and so little that the noise of the recording is heard with the voice."""
+_SILENT_LUFS = -55.0
+"""Below it nobody is heard."""
 _LITTLE_SPEECH = 0.4
 """Share of the sample below which it is mostly pauses."""
-_LONGEST_SECONDS = 600.0
-"""What is listened to; the measures are steady long before that."""
-_CLIPPING_SECONDS = 60.0
 
 
 class Engine:
@@ -34,9 +29,9 @@ class Engine:
         if sample is None:
             raise InvalidInputError("a sample of the voice is needed: send audio", field="audio")
         with context.phase("read"):
-            samples = _read(context, sample, RATE, _LONGEST_SECONDS)
+            samples = _read(context, sample, RATE, recording.LONGEST_SECONDS)
             context.progress(1, 2)
-            clipped = clipped_fraction(_read(context, sample, None, _CLIPPING_SECONDS))
+            clipped = recording.clipped_fraction(_read(context, sample, None, recording.CLIPPING_SECONDS))
             context.progress(2, 2)
         recommended = float(context.params.get("recommended_seconds", 15.0))
         least = float(context.params.get("min_seconds", 3.0))
@@ -53,9 +48,7 @@ class Engine:
             measures = measure_voice(samples)
             context.progress(2, 2)
         if measures is None or measures.loudness_lufs < _SILENT_LUFS:
-            raise InvalidInputError(
-                "nobody is heard speaking in the sample: check the microphone and record again", field="audio"
-            )
+            raise recording.nobody_heard()
         voice = {
             **measures.to_json(),
             "sample_seconds": round(quality.seconds, 3),
@@ -76,16 +69,7 @@ def _read(context: Context, sample: InputFile, rate: int | None, longest: float)
 
 def _hints(quality: RecordingQuality, clipped: float, recommended: float, lufs: float) -> list[Warning]:
     """What would make the sample better."""
-    hints: list[Warning] = []
-    if quality.seconds < recommended:
-        hints.append(
-            Warning(
-                "short_sample",
-                f"the sample is {quality.seconds:.1f} s long; {recommended:g} s or more make a better voice",
-            )
-        )
-    if quality.seconds >= _LONGEST_SECONDS:
-        hints.append(Warning("long_sample", f"only the first {_LONGEST_SECONDS / 60:g} minutes were listened to"))
+    hints = recording.length_hints(quality.seconds, recommended)
     if quality.speech_seconds < _LITTLE_SPEECH * quality.seconds:
         hints.append(
             Warning(
@@ -93,16 +77,8 @@ def _hints(quality: RecordingQuality, clipped: float, recommended: float, lufs: 
                 f"only {quality.speech_seconds:.1f} s of the {quality.seconds:.1f} s are speech: cut the pauses out",
             )
         )
-    if lufs < _QUIET_LUFS:
-        hints.append(
-            Warning(
-                "quiet_sample",
-                f"the sample is quiet ({lufs:.0f} LUFS): speak nearer to the microphone or raise its gain; the voice "
-                "is as loud as any other",
-            )
-        )
-    if clipped > _CLIPPED:
-        hints.append(Warning("clipped_sample", "the recording is too loud and clips: lower the microphone's gain"))
-    if quality.signal_to_noise_db < _NOISY_DB:
-        hints.append(Warning("noisy_sample", "there is much noise behind the voice: record in a quieter room"))
-    return hints
+    return [
+        *hints,
+        *recording.quiet_hints(lufs),
+        *recording.level_hints(clipped, quality.signal_to_noise_db),
+    ]

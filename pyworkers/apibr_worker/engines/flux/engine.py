@@ -16,15 +16,14 @@ from diffusers import (
 from torch import nn
 from transformers import CLIPTextModel, CLIPTokenizer, T5EncoderModel, T5Tokenizer
 
-from apibr_worker.api import Context, InvalidInputError
 from apibr_worker.diffusion import components
 from apibr_worker.diffusion.base import DiffusionEngine, Embeddings, Request
 from apibr_worker.diffusion.latents import PipelineVAE
-from apibr_worker.diffusion.pictures import fit, read
-from apibr_worker.diffusion.placement import Placement
 from apibr_worker.diffusion.sampling import at_device
-from apibr_worker.memory import names
-from apibr_worker.pictures import read_mask
+from apibr_worker.image.pictures import fit, read_mask, read_opaque
+from apibr_worker.runtime.api import Context, InvalidInputError
+from apibr_worker.torchkit import names
+from apibr_worker.torchkit.placement import Placement
 
 KONTEXT = "flux-kontext"
 MULTIPLE = 16
@@ -53,7 +52,7 @@ class Engine(DiffusionEngine):
     def request(self, context: Context) -> Request:
         """Sizes default to the picture's when there is one, else 1024 x 1024."""
         params, edit = context.params, context.task == "image.edit"
-        image = read(context, "image")
+        image = read_opaque(context, "image")
         mask = read_mask(context, image.size) if image else None
         if edit and self.model_id != KONTEXT and mask is None:
             raise InvalidInputError(

@@ -12,12 +12,12 @@ import numpy as np
 import torch
 from PIL import Image, ImageFilter
 
-from apibr_worker.api import Context, EngineError, LoadRequest, RunResult
-from apibr_worker.diffusion.placement import Placement, placement
 from apibr_worker.engines.upscale import tiles
 from apibr_worker.engines.upscale.tiles import Pixels, Tiling
 from apibr_worker.engines.upscale.weights import Upscaler, load_upscaler
-from apibr_worker.pictures import enlarged, needed, save
+from apibr_worker.image.pictures import enlarged, needed, save
+from apibr_worker.runtime.api import Context, EngineError, LoadRequest, RunResult
+from apibr_worker.torchkit.placement import Placement, placement
 
 _GPU_TILE, _CPU_TILE = 512, 192
 """Edges whose activations take under 2 GB: the last layers hold 64 channels of the enlarged tile."""

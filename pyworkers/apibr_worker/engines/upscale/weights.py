@@ -20,7 +20,7 @@ from spandrel import (
 from spandrel.architectures.Compact import CompactArch
 from spandrel.architectures.ESRGAN import ESRGANArch
 
-from apibr_worker.api import EngineError
+from apibr_worker.runtime.api import EngineError
 
 MAX_BYTES = 512 << 20
 """The released files hold 67 MB."""

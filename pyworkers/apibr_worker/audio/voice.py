@@ -1,0 +1,77 @@
+"""A voice as its file tells it: what draft-voice measured, or a voice that the synthesiser has by nature."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from apibr_worker.audio.espeak import FASTEST, SLOWEST, Manner
+from apibr_worker.audio.measure import VoiceMeasures
+from apibr_worker.runtime.api import InputFile, InvalidInputError, Warning
+
+_HIGH_VOICE_HZ = 165.0
+"""Above it espeak-ng's second female variant is nearer to begin with."""
+_VARIANT = re.compile(r"[A-Za-z0-9_-]{0,24}")
+_DEFAULT = Manner(variant="f2", rate=160, pitch=50, span=75)
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """How to speak. target is what the result is brought to; a built-in voice needs no bringing."""
+
+    manner: Manner
+    target: VoiceMeasures | None
+
+    @staticmethod
+    def from_json(data: dict[str, Any]) -> Voice:
+        """Reads a voice file; an empty one is the default voice.
+
+        Raises InvalidInputError naming voice_id when the numbers in it are none that a voice can have.
+        """
+        try:
+            measures = VoiceMeasures.from_json(data) if "f0_median_hz" in data else None
+            if "variant" in data or measures is None:
+                return Voice(_native(data), None)
+            variant = "f2" if measures.f0_median_hz > _HIGH_VOICE_HZ else ""
+            return Voice(Manner(variant, 165, 50, 50), measures)
+        except (TypeError, ValueError):
+            raise InvalidInputError("the voice's measures cannot be read: clone it again", field="voice_id") from None
+
+
+def _native(data: dict[str, Any]) -> Manner:
+    """espeak-ng's own settings, which only the built-in voices have."""
+    variant = str(data.get("variant", _DEFAULT.variant))
+    if not _VARIANT.fullmatch(variant):
+        raise ValueError("variant")
+    return Manner(
+        variant=variant,
+        rate=min(max(float(data.get("rate", _DEFAULT.rate)), SLOWEST), FASTEST),
+        pitch=int(data.get("pitch", _DEFAULT.pitch)),
+        span=int(data.get("range", _DEFAULT.span)),
+    )
+
+
+def is_known(data: dict[str, Any]) -> bool:
+    """Whether a voice file says anything that draft speech understands; another engine's does not."""
+    return "f0_median_hz" in data or "variant" in data
+
+
+def read_voice(file: InputFile) -> dict[str, Any]:
+    """Reads a voice file. Raises InvalidInputError when it is none."""
+    try:
+        content = json.loads(file.path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError):
+        content = None
+    if not isinstance(content, dict):
+        raise InvalidInputError("the voice's measures cannot be read: clone it again", field="voice_id")
+    return content
+
+
+def stranger_hints(file: InputFile) -> list[Warning]:
+    """The hint about a voice that only another engine knows: the default voice speaks in its place."""
+    if is_known(read_voice(file)):
+        return []
+    name = file.metadata.get("name", file.name)
+    return [Warning("voice_not_measured", f"{name} has no draft measures: the default draft voice speaks in its place")]

@@ -1,0 +1,266 @@
+"""Text as it is spoken: tables of hard examples, and what must hold for any text."""
+
+from __future__ import annotations
+
+import random
+import unicodedata
+from pathlib import Path
+
+import pytest
+
+from apibr_worker.textnorm import Sentence, sentences, speak, split
+
+_HERE = Path(__file__).parent
+
+
+def _table(name: str) -> list[tuple[str, str]]:
+    lines = (_HERE / name).read_text(encoding="utf-8").splitlines()[1:]
+    return [(source, spoken) for source, spoken in (line.split("\t") for line in lines)]
+
+
+_EXAMPLES = [("pt-BR", *row) for row in _table("textnorm_pt_br.tsv")] + [
+    ("en", *row) for row in _table("textnorm_en.tsv")
+]
+
+
+@pytest.mark.parametrize(("language", "source", "spoken"), _EXAMPLES, ids=[f"{row[0]}: {row[1]}" for row in _EXAMPLES])
+def test_an_example_is_spoken_as_a_native_would(language: str, source: str, spoken: str) -> None:
+    assert speak(source, language) == spoken
+
+
+@pytest.mark.parametrize(("language", "source", "spoken"), _EXAMPLES, ids=[f"{row[0]}: {row[1]}" for row in _EXAMPLES])
+def test_what_is_spoken_is_not_changed_again(language: str, source: str, spoken: str) -> None:
+    assert speak(spoken, language) == spoken
+
+
+def test_the_tables_hold_a_hundred_different_examples_each() -> None:
+    for language in ("pt-BR", "en"):
+        assert len({source for known, source, _ in _EXAMPLES if known == language}) >= 100
+
+
+@pytest.mark.parametrize(
+    ("tag", "source", "spoken"),
+    [
+        ("pt", "2 horas", "duas horas"),
+        ("pt_BR", "2 horas", "duas horas"),
+        ("PT-br", "2 horas", "duas horas"),
+        ("en-US", "3/4/2026", "March fourth, twenty twenty-six"),
+        ("en-GB", "3/4/2026", "April third, twenty twenty-six"),
+        ("en-IN", "13/4/2026", "April thirteenth, twenty twenty-six"),
+        ("es", "Son  2 horas\u200b 😀", "Son 2 horas"),
+        ("zh", "你好，世界\u0007。", "你好，世界。"),
+        ("fa", "می‌خواهم", "می‌خواهم"),
+        ("", "7 \n\n x", "7 x"),
+    ],
+)
+def test_languages(tag: str, source: str, spoken: str) -> None:
+    assert speak(source, tag) == spoken
+
+
+# --- What must hold for any text -----------------------------------------------------------------------------------
+
+_PIECES = [source for _, source, _ in _EXAMPLES]
+_MARKS = list(
+    " .,;:!?-–—()[]{}\"'“”«»…/\\%#@&+=*<>|~^_°ºª²³½¾①Ⅷ٣५８€$£R§©™→•\n\t\u00a0\u200b\u200d\ufeff\x00😀👩‍👩‍👧🇧🇷1️⃣"
+)
+_WORDS = """o a de São Paulo 1 2 21 100 1.000 1.000,50 3,14 3.14 12/5 1/2 14h30 14:30 R$ US$ 10% km kg °C IBGE FBI
+Sr. Dr. etc. XIV século Chapter III COVID-19 2º 3rd 1990s pm h m s no. nº 5' x 4x4 a@b.co http://a.b/c?d=1 -7 − 0
+00 007 mil mi milhões Á É ção été Привет 世界 مرحبا naïve D'Ávila O'Brien guarda-chuva I II V X 12-34
+(11) 98765-4321 2026-12-31 31/12/2026""".split()
+
+
+def _texts(seed: int, count: int, *, joints: tuple[str, ...] = ("", " ", " ")) -> list[str]:
+    """Mixtures of examples, words and marks, glued or with spaces between; the same for the same seed."""
+    draw = random.Random(seed)  # noqa: S311
+    texts: list[str] = []
+    for _ in range(count):
+        parts = [draw.choice(draw.choice((_PIECES, _WORDS, _WORDS, _MARKS))) for _ in range(draw.randint(1, 12))]
+        texts.append(draw.choice(joints).join(parts))
+    return texts
+
+
+def _digits(text: str) -> list[str]:
+    return [char for char in text if unicodedata.category(char) in ("Nd", "No", "Nl")]
+
+
+@pytest.mark.parametrize("language", ["pt-BR", "en", "en-GB"])
+def test_no_digit_is_left(language: str) -> None:
+    for text in _texts(1, 700):
+        assert not _digits(speak(text, language)), text
+
+
+@pytest.mark.parametrize("language", ["pt-BR", "en", "fr"])
+def test_speaking_twice_is_speaking_once(language: str) -> None:
+    # With spaces between: "PauloVkm" cannot mean anything, and is read anew when its parts have come apart.
+    for text in _texts(2, 700, joints=(" ",)):
+        once = speak(text, language)
+        assert speak(once, language) == once, text
+
+
+@pytest.mark.parametrize("language", ["pt-BR", "en"])
+def test_unknown_words_stay(language: str) -> None:
+    draw = random.Random(3)  # noqa: S311
+    letters = "abcdefghijlmnoprstuvzáéíóúâêôãõçñüßøžλж世"
+    for _ in range(300):
+        words = ["".join(draw.choices(letters, k=draw.randint(4, 12))) for _ in range(8)]
+        mixed = " ".join(word + draw.choice(("", ",", " 12", " R$ 5,00", " 😀", " 10%", " (x)")) for word in words)
+        spoken = speak(mixed, language)
+        assert [word for word in words if word not in spoken] == []
+
+
+@pytest.mark.parametrize("language", ["pt-BR", "en"])
+@pytest.mark.parametrize(
+    "text", ["Ela saiu cedo, mas voltou.", "Who is there? It's me!", "guarda-chuva", "D'Ávila", "a", "É"]
+)
+def test_plain_words_are_left_alone(language: str, text: str) -> None:
+    assert speak(text, language) == text
+
+
+@pytest.mark.parametrize("text", ["", " ", "😀", "👩‍👩‍👧 🇧🇷", "...", "—", "\x00\u200b", "!?", "()", "\ud800"])
+@pytest.mark.parametrize("language", ["pt-BR", "en", "ja"])
+def test_what_says_nothing_is_empty(text: str, language: str) -> None:
+    assert speak(text, language) == ""
+    assert sentences(text, language=language) == []
+
+
+# Each repeats what a careless pattern would try again from every place.
+_HOSTILE = [
+    "a", "A", "1", " ", ".", ",", "-", "1.", "1,", "1-", "1/", "1:", "a.", "A.", "a@", "@", "(", "\"", "'", "I", "XIV ",
+    "1 ",
+    "R$", "R$ 1 ", "http://", "<a", "<", "*", "#", "😀", "e\u0301",
+    "a-", "a1", "A1-", "é", "1h", "+1 ", "0", "世", "_",
+    "....a ", "a, ", "1.234.", "Sr. ", "p. ", "de ",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("unit", _HOSTILE)
+@pytest.mark.parametrize("language", ["pt-BR", "en"])
+def test_a_long_monotonous_text_comes_back(unit: str, language: str) -> None:
+    """20,000 characters; a pattern that backtracks would take hours, and the suite would not end."""
+    text = (unit * 20_000)[:20_000]
+    assert not _digits(speak(text, language))
+
+
+# --- Sentences -----------------------------------------------------------------------------------------------------
+
+
+def _check(text: str, found: list[Sentence], limit: int) -> None:
+    """What holds for any split: sources in order that leave only spaces out, texts that say something and fit."""
+    place = 0
+    for piece in found:
+        assert piece.source == text[piece.start : piece.end]
+        assert not text[place : piece.start].strip()
+        assert piece.start < piece.end
+        assert piece.text.strip()
+        assert len(piece.text) <= limit
+        place = piece.end
+    if found:
+        assert not text[place:].strip()
+        assert found[-1].paragraph_end
+
+
+@pytest.mark.parametrize("language", ["pt-BR", "en", "", "zh"])
+@pytest.mark.parametrize("limit", [40, 90, 280])
+def test_splitting_loses_nothing(language: str, limit: int) -> None:
+    for text in _texts(4, 60):
+        long = text + "\n\n" + text * 3
+        _check(long, sentences(long, limit, language), limit)
+
+
+@pytest.mark.parametrize("unit", _HOSTILE)
+def test_splitting_a_monster_loses_nothing(unit: str) -> None:
+    text = (unit * 20_000)[:20_000]
+    _check(text, sentences(text, 280, "pt-BR"), 280)
+
+
+_LONGER = " e assim foi até o fim do dia"
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("O Sr. Silva chegou à Av. Brasil. Depois saiu.", ["O Sr. Silva chegou à Av. Brasil.", "Depois saiu."]),
+        ("Custa 3.5 ou R$ 1.234,56. Caro!", ["Custa 3.5 ou R$ 1.234,56.", "Caro!"]),
+        ("Ele disse... não sei. Foi… Voltou.", ["Ele disse... não sei.", "Foi…", "Voltou."]),
+        ("— Quem é? perguntou ela. — Eu.", ["— Quem é? perguntou ela.", "— Eu."]),
+        ("“Saia!” Ele saiu. (Fim.) Nada.", ["“Saia!”", "Ele saiu.", "(Fim.)", "Nada."]),
+        ("Leia J. R. R. Tolkien e a R. Augusta. Bom.", ["Leia J. R. R. Tolkien e a R. Augusta.", "Bom."]),
+        ("Era o plano B. Deu certo.", ["Era o plano B.", "Deu certo."]),
+        ("Pão, leite etc. Depois saiu.", ["Pão, leite etc.", "Depois saiu."]),
+        ("Pão, leite etc. e mais nada.", ["Pão, leite etc. e mais nada."]),
+        ("Ver pág. 12 e art. 5. Certo.", ["Ver pág. 12 e art. 5.", "Certo."]),
+        ("Mr. Smith left at 5 p.m. He ran.", ["Mr. Smith left at 5 p.m.", "He ran."]),
+        ("See No. 5. No. I won't.", ["See No. 5.", "No.", "I won't."]),
+        ("Dr. No. 5 e.g. this vs. that.", ["Dr. No. 5 e.g. this vs. that."]),
+        ("你好。世界！好吗？", ["你好。", "世界！", "好吗？"]),
+        ("Site exemplo.com.br caiu. Voltou.", ["Site exemplo.com.br caiu.", "Voltou."]),
+    ],
+)
+def test_where_sentences_end(text: str, parts: list[str]) -> None:
+    assert _spans(text) == parts
+
+
+def _spans(text: str) -> list[str]:
+    return [text[start:end] for start, end in split._sentence_spans(text, 0, len(text))]
+
+
+def test_short_sentences_go_together_and_long_ones_do_not() -> None:
+    long = "Esta é uma frase com bem mais de quarenta letras" + _LONGER + "."
+    assert [piece.source for piece in sentences(f"{long} {long}", 280, "pt-BR")] == [long, long]
+    assert [piece.source for piece in sentences(f"{long} Sim. Não.", 280, "pt-BR")] == [f"{long} Sim. Não."]
+    assert [piece.source for piece in sentences("Sim. Não. Talvez.", 280, "pt-BR")] == ["Sim. Não. Talvez."]
+
+
+def test_paragraphs_are_marked_and_never_joined() -> None:
+    text = "Capítulo 1\nEra uma vez um rei\nque morava longe.\n\nFim.\r\n\r\nOutro."
+    found = sentences(text, 280, "pt-BR")
+    assert [(piece.source, piece.paragraph_end) for piece in found] == [
+        ("Capítulo 1", True),
+        ("Era uma vez um rei\nque morava longe.", True),
+        ("Fim.", True),
+        ("Outro.", True),
+    ]
+    assert found[1].text == "Era uma vez um rei que morava longe."
+
+
+def test_subtitles_keep_the_original_and_the_model_gets_the_words() -> None:
+    found = sentences("😀 A reunião é às 14h30 de 31/12/2026, na sala 2! 👍", 280, "pt-BR")
+    assert [piece.source for piece in found] == ["😀 A reunião é às 14h30 de 31/12/2026, na sala 2! 👍"]
+    assert found[0].text == (
+        "A reunião é às quatorze horas e trinta minutos de trinta e um de dezembro de dois mil e vinte e seis,"
+        " na sala dois!"
+    )
+
+
+def test_what_outgrows_the_limit_is_cut_at_the_best_place() -> None:
+    text = "Em 2026 foram R$ 1.234.567,89 em obras; em 2027 foram R$ 9.876.543,21 em escolas, e nada mais houve."
+    found = sentences(text, 170, "pt-BR")
+    assert [piece.source for piece in found] == [
+        "Em 2026 foram R$ 1.234.567,89 em obras;",
+        "em 2027 foram R$ 9.876.543,21 em escolas, e nada mais houve.",
+    ]
+    assert all(len(piece.text) <= 170 for piece in found)
+
+
+def test_a_word_that_says_more_than_the_limit_is_shared_out() -> None:
+    text = "Ligue " + "7" * 200 + " já."
+    found = sentences(text, 280, "pt-BR")
+    assert len(found) > 4
+    assert " ".join(piece.text for piece in found).count("sete") == 200
+    _check(text, found, 280)
+
+
+def test_what_says_nothing_goes_with_a_neighbour() -> None:
+    for text in ("😀" * 300 + " Oi.", "Oi " + "😀 " * 300, "😀\n\nOi.\n\n" + "😀" * 300, "Oi. 😀 Tchau."):
+        found = sentences(text, 90, "pt-BR")
+        _check(text, found, 90)
+        assert " ".join(piece.text for piece in found) in ("Oi.", "Oi", "Oi. Tchau.")
+
+
+def test_chinese_sentences_are_joined_without_a_space() -> None:
+    assert [piece.text for piece in sentences("你好。世界！", 90, "zh")] == ["你好。世界！"]
+
+
+def test_a_limit_that_no_sentence_fits_is_refused() -> None:
+    with pytest.raises(ValueError, match="at least 40"):
+        sentences("Olá.", 10)
