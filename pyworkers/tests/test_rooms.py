@@ -62,7 +62,7 @@ def trespasses(root: Path) -> list[str]:
             continue
         for line, name in imports(ast.parse(path.read_text(encoding="utf-8")), module, folder):
             target = room_of(name)
-            if target not in {room, "__version__", *ALLOWED[room.split(".")[0]]}:
+            if target not in {room, "", "__version__", *ALLOWED[room.split(".")[0]]}:
                 found.append(f"{relative}:{line}: {room} may not import {name}")
     return found
 
