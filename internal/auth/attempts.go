@@ -4,7 +4,6 @@ import (
 	"container/list"
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"math"
 	"net/http"
@@ -12,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/apibr/studio/internal/i18n"
 )
 
 // Secrets here cannot be guessed, so failed sign-ins are no danger by their number; but somebody who tries should be seen, and should
@@ -58,8 +59,11 @@ type SlowedError struct {
 	Wait time.Duration
 }
 
-func (e *SlowedError) Error() string {
-	return fmt.Sprintf("%v (too many sign-ins from this address have failed: wait %d s)", e.Refused, e.Seconds())
+func (e *SlowedError) Error() string { return e.Sentence().String() }
+
+// Sentence says what is wrong with the credential, and how long its address has to wait.
+func (e *SlowedError) Sentence() i18n.Sentence {
+	return i18n.Say("%s (too many sign-ins from this address have failed: wait %d s)", e.Refused, e.Seconds())
 }
 
 // Seconds to wait, at least 1.

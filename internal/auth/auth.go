@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/apibr/studio/internal/i18n"
 )
 
 // LocalAdmin owns what the CLI and the one-time link make.
@@ -15,26 +17,30 @@ var LocalAdmin = uuid.MustParse("00000000-0000-7000-8000-000000000001")
 
 var (
 	// ErrUnauthenticated is what every *CredentialError is, and the sentence for a request without a credential.
-	ErrUnauthenticated = errors.New("send an API key as `Authorization: Bearer apibr_...` or `X-API-Key`, or open the studio with the link that `apibr open` prints")
+	ErrUnauthenticated = i18n.NewError("send an API key as `Authorization: Bearer apibr_...` or `X-API-Key`, or open the studio with the link that `apibr open` prints")
 	// ErrOrigin: a cookie came with a request of another site.
-	ErrOrigin = errors.New("this request comes from another site than the studio's own page; programs use an API key instead of the cookie")
+	ErrOrigin = i18n.NewError("this request comes from another site than the studio's own page; programs use an API key instead of the cookie")
 	// ErrUsed: a one-time link or ticket that was used, expired or never given out.
-	ErrUsed = errors.New("this link was used already or has expired: `apibr open` prints a new one")
+	ErrUsed = i18n.NewError("this link was used already or has expired: `apibr open` prints a new one")
 	// ErrNotFound: no such key, or another owner's.
 	ErrNotFound = errors.New("auth: no such key")
 	// ErrNoSession: no such session, or another owner's.
 	ErrNoSession = errors.New("auth: no such session")
 	// ErrNotASession refuses to sign out a request that came with a key.
-	ErrNotASession = errors.New("only a browser's session can be signed out: a key is ended by revoking it")
+	ErrNotASession = i18n.NewError("only a browser's session can be signed out: a key is ended by revoking it")
 	// ErrBadScope: a scope that does not exist, or that the caller may not give away.
-	ErrBadScope = errors.New("scopes are read, generate, admin and scrape_script, and a key can give away only those that it has")
+	ErrBadScope = i18n.NewError("scopes are read, generate, admin and scrape_script, and a key can give away only those that it has")
 )
 
 // ScopeError says which scope a caller lacks.
 type ScopeError struct{ Missing Scope }
 
-func (e *ScopeError) Error() string {
-	return "this key lacks the scope " + string(e.Missing) + ": use a key that has it; one with the scope admin makes others by POST /api/v1/keys"
+func (e *ScopeError) Error() string { return e.Sentence().String() }
+
+// Sentence says which scope, and how to get a key that has it.
+func (e *ScopeError) Sentence() i18n.Sentence {
+	return i18n.Say("this key lacks the scope %s: use a key that has it; one with the scope admin makes others: %s",
+		e.Missing, i18n.See{Route: "POST /api/v1/keys", Command: "apibr keys create"})
 }
 
 // Scope is a right.

@@ -1,10 +1,11 @@
 package auth
 
 import (
-	"fmt"
 	"net/http"
 	"slices"
 	"strings"
+
+	"github.com/apibr/studio/internal/i18n"
 )
 
 // What is wrong with how a credential was sent. No sentence repeats a part of it: it may be a secret.
@@ -17,22 +18,22 @@ const sendIt = ": send `Authorization: Bearer apibr_...` or `X-API-Key: apibr_..
 // otherHeaders are where clients put keys that are looked for elsewhere.
 var otherHeaders = []string{"Api-Key", "Apikey", "X-Apikey", "X-Auth-Token", "X-Access-Token", "Token", "Auth", "Key", "Bearer"}
 
-// missingDetail says why there is no credential in a request that may mean to have one; "" when there is no sign of one.
-func missingDetail(r *http.Request) string {
+// missingDetail says why there is no credential in a request that may mean to have one; empty when there is no sign of one.
+func missingDetail(r *http.Request) i18n.Sentence {
 	for _, header := range []string{"Authorization", "X-Api-Key"} {
 		if values, sent := r.Header[header]; sent && strings.TrimSpace(strings.Join(values, "")) == "" {
-			return fmt.Sprintf("the header %s is empty: if an expression fills it, look at what that gives", header)
+			return i18n.Say("the header %s is empty: if an expression fills it, look at what that gives", header)
 		}
 	}
 	for _, header := range otherHeaders {
 		if r.Header.Get(header) != "" {
-			return fmt.Sprintf("no key is read from the header %s", header) + sendIt
+			return i18n.Say("no key is read from the header %s"+sendIt, header)
 		}
 	}
 	if keyInURL(r) {
-		return "a key in the address is not taken, since addresses are written to logs" + sendIt + ", and revoke this one"
+		return i18n.Say("a key in the address is not taken, since addresses are written to logs" + sendIt + ", and revoke this one")
 	}
-	return ""
+	return i18n.Sentence{}
 }
 
 // keyInURL: by its name or by how it looks.
@@ -52,7 +53,7 @@ func keyInURL(r *http.Request) bool {
 }
 
 // malformedDetail says what is wrong with a header that holds no key of ours.
-func malformedDetail(r *http.Request) string {
+func malformedDetail(r *http.Request) i18n.Sentence {
 	h, fromAuthorization := strings.TrimSpace(r.Header.Get("Authorization")), true
 	if h == "" {
 		h, fromAuthorization = strings.TrimSpace(r.Header.Get("X-API-Key")), false
@@ -61,21 +62,21 @@ func malformedDetail(r *http.Request) string {
 	bearer := len(words) > 0 && strings.EqualFold(strings.TrimSuffix(words[0], ":"), "Bearer")
 	switch {
 	case !fromAuthorization && bearer:
-		return "the header X-API-Key takes the key alone, without the word Bearer"
+		return i18n.Say("the header X-API-Key takes the key alone, without the word Bearer")
 	case fromAuthorization && !bearer && looksLikeKey(unwrap(words[0])):
-		return "the Authorization header lacks the word Bearer before the key: send `Authorization: Bearer apibr_...`"
+		return i18n.Say("the Authorization header lacks the word Bearer before the key: send `Authorization: Bearer apibr_...`")
 	case fromAuthorization && !bearer:
 		switch scheme := strings.ToLower(words[0]); scheme {
 		case "basic", "digest", "token", "apikey", "negotiate", "ntlm":
-			return fmt.Sprintf("the Authorization header has the scheme %s, and keys are sent with Bearer: send `Authorization: Bearer apibr_...`", scheme)
+			return i18n.Say("the Authorization header has the scheme %s, and keys are sent with Bearer: send `Authorization: Bearer apibr_...`", scheme)
 		}
-		return "the Authorization header does not begin with the word Bearer: send `Authorization: Bearer apibr_...`"
+		return i18n.Say("the Authorization header does not begin with the word Bearer: send `Authorization: Bearer apibr_...`")
 	case fromAuthorization && len(words) == 1:
-		return "the Authorization header has the word Bearer and no key after it: if an expression fills it, look at what that gives"
+		return i18n.Say("the Authorization header has the word Bearer and no key after it: if an expression fills it, look at what that gives")
 	case fromAuthorization && strings.HasSuffix(words[0], ":"):
-		return "the Authorization header has a colon after Bearer: send `Authorization: Bearer apibr_...`"
+		return i18n.Say("the Authorization header has a colon after Bearer: send `Authorization: Bearer apibr_...`")
 	case fromAuthorization && strings.EqualFold(words[1], "Bearer"):
-		return "the Authorization header has the word Bearer twice: leave one out; some clients write it by themselves"
+		return i18n.Say("the Authorization header has the word Bearer twice: leave one out; some clients write it by themselves")
 	}
 	if fromAuthorization {
 		words = words[1:]
@@ -83,36 +84,36 @@ func malformedDetail(r *http.Request) string {
 	key := strings.Join(words, " ")
 	switch {
 	case looksLikeKey(unwrap(key)) && unwrap(key) != key:
-		return "the key stands in quotes or brackets: send it alone"
+		return i18n.Say("the key stands in quotes or brackets: send it alone")
 	case strings.Contains(key, "{{"):
-		return "the header holds an expression that was not evaluated: in n8n, switch the field to Expression"
+		return i18n.Say("the header holds an expression that was not evaluated: in n8n, switch the field to Expression")
 	case slices.Contains([]string{"undefined", "null", "NaN", "None", "[object Object]"}, key):
-		return "the header holds what an expression leaves that found no value: look at what it gives"
+		return i18n.Say("the header holds what an expression leaves that found no value: look at what it gives")
 	case strings.HasPrefix(key, "eyJ"):
-		return "this version takes API keys only, and this is a JWT" + sendIt
+		return i18n.Say("this version takes API keys only, and this is a JWT" + sendIt)
 	case len(words) > 1:
-		return "there is a blank inside the key: copy it again"
+		return i18n.Say("there is a blank inside the key: copy it again")
 	}
-	return ""
+	return i18n.Sentence{}
 }
 
 // unwrap a key that stands in quotes or brackets.
 func unwrap(text string) string { return strings.Trim(text, "\"'`<>{}[]()“”") }
 
-// faultOf a key that has our prefix: what shows that no key can be like it; "" when one could.
-func faultOf(key string) string {
+// faultOf a key that has our prefix: what shows that no key can be like it; empty when one could.
+func faultOf(key string) i18n.Sentence {
 	rest := strings.TrimPrefix(key, KeyPrefix)
 	switch {
 	case strings.ContainsAny(rest, " \t\r\n"):
-		return "there is a blank inside the key: copy it again"
+		return i18n.Say("there is a blank inside the key: copy it again")
 	case strings.Contains(rest, "…") || strings.Contains(rest, "..."):
-		return "this is a shortened key, as lists show it: the whole one was shown once, when it was made; make another"
+		return i18n.Say("this is a shortened key, as lists show it: the whole one was shown once, when it was made; make another")
 	case strings.IndexFunc(rest, func(c rune) bool { return !strings.ContainsRune(alphabet, c) }) >= 0:
-		return "the key holds a character that no key has: copy it again, without quotes or commas"
+		return i18n.Say("the key holds a character that no key has: copy it again, without quotes or commas")
 	case len(key) < keyLength:
-		return fmt.Sprintf("the key has %d characters and should have %d: it was cut when it was copied", len(key), keyLength)
+		return i18n.Say("the key has %d characters and should have %d: it was cut when it was copied", len(key), keyLength)
 	case len(key) > keyLength:
-		return fmt.Sprintf("the key has %d characters and should have %d: there is something after it", len(key), keyLength)
+		return i18n.Say("the key has %d characters and should have %d: there is something after it", len(key), keyLength)
 	}
-	return ""
+	return i18n.Sentence{}
 }

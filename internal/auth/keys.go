@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/apibr/studio/internal/i18n"
 	"github.com/apibr/studio/internal/names"
 )
 
@@ -29,10 +30,10 @@ const revokeKeySQL = `
 
 // ErrKeyName and ErrKeyExpiry refuse a key that cannot be made.
 var (
-	ErrKeyName   = errors.New("a key needs a name of 1 to 100 characters")
-	ErrKeyExpiry = errors.New("a key cannot expire in the past")
+	ErrKeyName   = i18n.NewError("a key needs a name of 1 to 100 characters")
+	ErrKeyExpiry = i18n.NewError("a key cannot expire in the past")
 	// ErrKeyOutlives refuses a key that would be there after the one that makes it has expired.
-	ErrKeyOutlives = errors.New("a key cannot expire later than the key that makes it: choose an earlier expires_at")
+	ErrKeyOutlives = i18n.NewError("a key cannot expire later than the key that makes it: choose an earlier expires_at")
 )
 
 // CreateKey makes a key and returns its secret, which is shown once and cannot be read again. ErrBadScope, ErrKeyName,

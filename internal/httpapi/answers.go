@@ -162,9 +162,9 @@ func typedProblem(err error) *problem {
 	case errors.As(err, &slowed):
 		return tooManyFailed(slowed)
 	case errors.As(err, &credential):
-		return newProblem(http.StatusUnauthorized, "unauthenticated", i18n.Say("Not signed in"), sentenceOf(credential))
+		return newProblem(http.StatusUnauthorized, "unauthenticated", i18n.Say("Not signed in"), credential.Sentence())
 	case errors.As(err, &scope):
-		return newProblem(403, "missing_scope", i18n.Say("Not allowed"), sentenceOf(scope))
+		return newProblem(403, "missing_scope", i18n.Say("Not allowed"), scope.Sentence())
 	case errors.As(err, &licence):
 		p := invalid("accept_licence", sentenceOf(licence))
 		p.code = "licence_not_accepted"
@@ -201,9 +201,8 @@ func unknownModel(e *engine.UnknownModelError) *problem {
 
 // tooManyFailed says what is wrong with the credential, and that its address has to wait before it is told so again.
 func tooManyFailed(e *auth.SlowedError) *problem {
-	refused := problemOf(e.Refused).detail
 	p := newProblem(http.StatusTooManyRequests, "too_many_failed_signins", i18n.Say("Too many failed sign-ins"),
-		i18n.Say("%s (too many sign-ins from this address have failed: wait %d s)", refused, e.Seconds()))
+		e.Sentence())
 	p.retryAfter = strconv.Itoa(e.Seconds())
 	return p
 }

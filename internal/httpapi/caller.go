@@ -23,8 +23,8 @@ type caller struct {
 	stray func() []fieldProblem
 	// from is the address that failed sign-ins are counted by.
 	from netip.Prefix
-	// lang of sentences.
-	lang language.Tag
+	// reader of the answer's sentences.
+	reader i18n.Reader
 }
 
 type callerKey struct{}
@@ -33,15 +33,28 @@ func callerOf(ctx context.Context) caller {
 	if c, ok := ctx.Value(callerKey{}).(caller); ok {
 		return c
 	}
-	return caller{lang: language.English}
+	return caller{reader: i18n.Reader{Language: language.English}}
 }
+
+// told is a sentence as the caller reads it.
+func told(ctx context.Context, s i18n.Sentence) string { return s.For(callerOf(ctx).reader) }
+
+// readerOf a request: its language and its door. An answer that holds sentences varies with varyByReader.
+func readerOf(r *http.Request) i18n.Reader {
+	return i18n.Reader{
+		Language: i18n.Accepted(r.Header.Get("Accept-Language")),
+		Door:     i18n.Door(r.Header.Get(i18n.DoorHeader)),
+	}
+}
+
+const varyByReader = "Accept-Language, " + i18n.DoorHeader
 
 func baseOf(ctx context.Context) string { return callerOf(ctx).base }
 
 // withCaller keeps what the request says of its caller.
 func (s *Server) withCaller(ctx context.Context, r *http.Request) context.Context {
 	c := caller{base: s.base(r), method: r.Method, path: r.URL.Path, query: r.URL.Query(),
-		lang: i18n.Accepted(r.Header.Get("Accept-Language"))}
+		reader: readerOf(r)}
 	if s.cfg.Auth != nil {
 		c.from = s.cfg.Auth.From(r)
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/apibr/studio/internal/auth"
+	"github.com/apibr/studio/internal/i18n"
 )
 
 // Each way of not being let in has a sentence of its own, in both languages, and none of them repeats what may be a secret.
@@ -74,12 +75,19 @@ func TestEachCauseOfA401SaysWhatToChange(t *testing.T) {
 	require.Equal(t, 200, b.send("GET", "/api/v1/jobs", nil, "Authorization", "bearer  "+key+" ").status, "blanks around a key mean nothing")
 }
 
-// The API speaks of itself and not of the command line.
-func TestA403NamesTheScopeThatIsMissing(t *testing.T) {
+// The API names routes, and the command line's users read of commands: one sentence serves both.
+func TestASentenceNamesWhatItsReaderCanUse(t *testing.T) {
 	b := newBench(t)
-	reader := b.newKey(auth.LocalAdmin, auth.Read)
-	detail := b.send("POST", imagePath, object{"prompt": "a"}, "Authorization", "Bearer "+reader).json(t)["detail"]
+	reader := []string{"Authorization", "Bearer " + b.newKey(auth.LocalAdmin, auth.Read)}
+	api := b.send("POST", imagePath, object{"prompt": "a"}, reader...)
+	detail := api.json(t)["detail"]
 	require.Contains(t, detail, "lacks the scope generate")
 	require.Contains(t, detail, "POST /api/v1/keys")
-	require.NotContains(t, detail, "--scope")
+	require.NotContains(t, detail, "apibr keys")
+
+	cli := b.send("POST", imagePath, object{"prompt": "a"}, append(reader, i18n.DoorHeader, string(i18n.CLI))...)
+	require.Equal(t, strings.Replace(detail.(string), "POST /api/v1/keys", "`apibr keys create`", 1), cli.json(t)["detail"])
+	for _, a := range []answer{api, cli} {
+		require.Contains(t, a.header.Get("Vary"), i18n.DoorHeader, "a cache keeps both")
+	}
 }

@@ -236,15 +236,15 @@ func (u *unchanged) GetStatus() int { return http.StatusNotModified }
 
 // GetHeaders implements huma.HeadersError.
 func (u *unchanged) GetHeaders() http.Header {
-	return http.Header{"Etag": {u.etag}, "Cache-Control": {jobCaching}, "Vary": {"Accept-Language"}}
+	return http.Header{"Etag": {u.etag}, "Cache-Control": {jobCaching}, "Vary": {varyByReader}}
 }
 
 // jobCaching: a client may keep a job and must ask whether it is still so.
 const jobCaching = "private, no-cache"
 
-// etag changes with the row, with the day of the signed links, with the host that links name and with the language of its sentences.
+// etag changes with the row, with the day of the signed links, with the host that links name and with the reader of its sentences.
 func (s *Server) etag(ctx context.Context, job *jobs.Job) string {
-	sum := sha256.Sum256(fmt.Append(nil, job.ID, job.RowVersion, job.Reason, assets.GridDay(s.now()), baseOf(ctx), callerOf(ctx).lang))
+	sum := sha256.Sum256(fmt.Append(nil, job.ID, job.RowVersion, job.Reason, assets.GridDay(s.now()), baseOf(ctx), callerOf(ctx).reader))
 	return `"` + hex.EncodeToString(sum[:12]) + `"`
 }
 
@@ -271,7 +271,7 @@ func (s *Server) answerJob(ctx context.Context, job *jobs.Job) (*jobAnswer, erro
 	if err != nil {
 		return nil, err
 	}
-	out := &jobAnswer{ETag: s.etag(ctx, job), CacheControl: jobCaching, Vary: "Accept-Language", Body: view}
+	out := &jobAnswer{ETag: s.etag(ctx, job), CacheControl: jobCaching, Vary: varyByReader, Body: view}
 	if !job.Status.Terminal() {
 		out.RetryAfter = "2"
 	}

@@ -265,7 +265,7 @@ func taskView(ctx context.Context, t *tasks.Task) *ModelTask {
 		if t.Error.PtBR != "" {
 			detail = i18n.Text{"en": t.Error.En, "pt-BR": t.Error.PtBR}.Sentence()
 		}
-		view.Error = &ModelError{t.Error.Code, detail.In(callerOf(ctx).lang)}
+		view.Error = &ModelError{t.Error.Code, told(ctx, detail)}
 	}
 	return view
 }

@@ -86,12 +86,12 @@ func (p *problem) Sentence() i18n.Sentence { return p.detail }
 // in renders the problem for the caller of a request.
 func (p *problem) in(ctx context.Context) *Problem {
 	c := callerOf(ctx)
-	detail := p.detail.In(c.lang)
-	sent := &Problem{Type: "/problems/" + p.code, Title: p.title.In(c.lang), Status: p.status, Detail: detail,
+	detail := p.detail.For(c.reader)
+	sent := &Problem{Type: "/problems/" + p.code, Title: p.title.For(c.reader), Status: p.status, Detail: detail,
 		Instance: c.path, RequestID: telemetry.RequestID(ctx),
 		Err: ErrorObject{Message: detail, Type: p.code, Code: p.code}, headers: p.header()}
 	for _, field := range p.fields {
-		sent.Errors = append(sent.Errors, FieldProblem{field.pointer, field.detail.In(c.lang)})
+		sent.Errors = append(sent.Errors, FieldProblem{field.pointer, field.detail.For(c.reader)})
 	}
 	if len(p.fields) > 0 {
 		param := strings.TrimPrefix(p.fields[0].pointer, "/")
@@ -102,7 +102,7 @@ func (p *problem) in(ctx context.Context) *Problem {
 
 func (p *problem) header() http.Header {
 	h := http.Header{"Cache-Control": {"no-store"}}
-	h.Set("Vary", "Accept, Accept-Language")
+	h.Set("Vary", "Accept, "+varyByReader)
 	if p.retryAfter != "" {
 		h.Set("Retry-After", p.retryAfter)
 	}

@@ -6,9 +6,8 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/text/language"
-
 	"github.com/apibr/studio/internal/events"
+	"github.com/apibr/studio/internal/i18n"
 )
 
 // rendered keeps the jobs of recent events as the JSON that listeners get, so that a thousand sockets cost one look at the database for
@@ -18,11 +17,11 @@ type rendered struct {
 	jobs map[renderKey]*rendering
 }
 
-// renderKey: what a listener reads depends on the event, on the host that links name and on the language of sentences.
+// renderKey: what a listener reads depends on the event, on the host that links name and on who reads its sentences.
 type renderKey struct {
-	seq  int64
-	base string
-	lang language.Tag
+	seq    int64
+	base   string
+	reader i18n.Reader
 }
 
 type rendering struct {
@@ -42,7 +41,7 @@ const (
 // event renders the job of a state event once for all who listen in the same way.
 func (s *Server) renderEvent(ctx context.Context, e events.Event) (job json.RawMessage, terminal bool, err error) {
 	c := callerOf(ctx)
-	key := renderKey{e.Seq, c.base, c.lang}
+	key := renderKey{e.Seq, c.base, c.reader}
 	r := s.rendered.get(key, s.now())
 	r.once.Do(func() {
 		// It is for all who listen: that one of them leaves must not spoil it.

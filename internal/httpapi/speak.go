@@ -95,7 +95,7 @@ func recognised(text string) i18n.Sentence {
 
 // recognisedIn does the same for one caller: a text is looked up only for those who do not read English.
 func recognisedIn(ctx context.Context, text string) i18n.Sentence {
-	if callerOf(ctx).lang == language.English {
+	if callerOf(ctx).reader.Language == language.English {
 		return i18n.Plain(text)
 	}
 	return recognised(text)

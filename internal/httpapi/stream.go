@@ -203,10 +203,10 @@ func (s *Server) progressMessage(ctx context.Context, p *events.Progress) map[st
 func (s *Server) spokenDetail(ctx context.Context, detail json.RawMessage) json.RawMessage {
 	var fields map[string]json.RawMessage
 	var message string
-	if callerOf(ctx).lang == language.English || json.Unmarshal(detail, &fields) != nil || json.Unmarshal(fields["message"], &message) != nil {
+	if callerOf(ctx).reader.Language == language.English || json.Unmarshal(detail, &fields) != nil || json.Unmarshal(fields["message"], &message) != nil {
 		return detail
 	}
-	spoken := recognisedIn(ctx, message).In(callerOf(ctx).lang)
+	spoken := told(ctx, recognisedIn(ctx, message))
 	if spoken == message {
 		return detail
 	}

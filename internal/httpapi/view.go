@@ -83,7 +83,7 @@ func (s *Server) memoryDetail(ctx context.Context, short *jobs.Shortage) *Progre
 		text = i18n.Say("waits for memory: it needs %s of the card's memory and %s of RAM, and %s and %s are free",
 			inGB(short.NeededVRAM), inGB(short.NeededRAM), inGB(short.FreeVRAM), inGB(short.FreeRAM))
 	}
-	message := text.In(callerOf(ctx).lang)
+	message := told(ctx, text)
 	memory := MemoryWait(*short)
 	return &ProgressDetail{Stage: waitingStage, Message: &message, Memory: &memory}
 }
@@ -183,7 +183,7 @@ func (s *Server) view(ctx context.Context, job *jobs.Job, outputs []*assets.Asse
 		Priority: job.Priority, Attempt: job.Attempt, CreatedAt: job.CreatedAt, StartedAt: job.StartedAt, CompletedAt: job.CompletedAt,
 		URLs: URLs{Get: self, Cancel: self + "/cancel", Events: self + "/events", Content: self + "/content", Web: base + "/#job=" + job.ID.String()}}
 	for _, w := range job.Warnings {
-		v.Warnings = append(v.Warnings, Warning{w.Code, recognisedIn(ctx, w.Message).In(callerOf(ctx).lang)})
+		v.Warnings = append(v.Warnings, Warning{w.Code, told(ctx, recognisedIn(ctx, w.Message))})
 	}
 	for _, asset := range outputs {
 		v.Outputs = append(v.Outputs, s.output(base, asset))
@@ -261,7 +261,7 @@ func (s *Server) setProgress(ctx context.Context, v *Job, job *jobs.Job, outlook
 	}
 	if p := job.Progress; p != nil && job.Status == jobs.Processing {
 		v.Progress = p.Value
-		v.ProgressDetail = &ProgressDetail{Stage: p.Stage, Step: p.Step, TotalSteps: p.TotalSteps, Message: orNull(recognisedIn(ctx, p.Message).In(callerOf(ctx).lang)), ETASeconds: millisOf(p.ETASeconds), PreviewURL: orNull(s.previewLink(ctx, job.ID))}
+		v.ProgressDetail = &ProgressDetail{Stage: p.Stage, Step: p.Step, TotalSteps: p.TotalSteps, Message: orNull(told(ctx, recognisedIn(ctx, p.Message))), ETASeconds: millisOf(p.ETASeconds), PreviewURL: orNull(s.previewLink(ctx, job.ID))}
 	}
 }
 

@@ -59,7 +59,7 @@ func argument(value any) any {
 	switch v := value.(type) {
 	case nil:
 		return ""
-	case string, int64, float64, Sentence, Text, List:
+	case string, int64, float64, Sentence, Text, List, See:
 		return v
 	case Sayer:
 		return v.Sentence()
@@ -118,7 +118,7 @@ func readNumber(text string) (any, error) {
 	return value, nil
 }
 
-// readObject tells a sentence by its key and a list by its items; what is left is a text by languages.
+// readObject tells a sentence by its key, a list by its items and a See by its route; what is left is a text by languages.
 func readObject(raw json.RawMessage) (any, error) {
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal(raw, &members); err != nil {
@@ -131,6 +131,9 @@ func readObject(raw json.RawMessage) (any, error) {
 	}
 	if members["list"] != nil {
 		return readList(members)
+	}
+	if members["route"] != nil {
+		return readSee(raw)
 	}
 	var text Text
 	if err := json.Unmarshal(raw, &text); err != nil {
@@ -161,25 +164,27 @@ func readList(members map[string]json.RawMessage) (any, error) {
 }
 
 // rendered is an argument as package fmt gets it: numbers with the language's decimal sign, all else as text.
-func (c *Catalogue) rendered(tag language.Tag, arg any) any {
+func (c *Catalogue) rendered(r Reader, arg any) any {
 	switch v := arg.(type) {
 	case int64, float64:
-		return numeral{v, decimalSign(tag)}
+		return numeral{v, decimalSign(r.Language)}
 	case Sentence:
-		return c.Render(tag, v)
+		return c.render(r, v)
 	case Text:
-		return v.In(tag)
+		return v.In(r.Language)
 	case List:
-		return c.renderList(tag, v)
+		return c.renderList(r, v)
+	case See:
+		return v.at(r.Door)
 	default:
 		return v
 	}
 }
 
-func (c *Catalogue) renderList(tag language.Tag, l List) string {
+func (c *Catalogue) renderList(r Reader, l List) string {
 	items := make([]string, len(l.Items))
 	for i, item := range l.Items {
-		items[i] = fmt.Sprint(c.rendered(tag, item))
+		items[i] = fmt.Sprint(c.rendered(r, item))
 	}
 	last := len(items) - 1
 	if last < 1 || l.Last == "" {
@@ -187,9 +192,9 @@ func (c *Catalogue) renderList(tag language.Tag, l List) string {
 	}
 	first := strings.Join(items[:last], ", ")
 	if l.Last == "or" {
-		return c.Render(tag, Say("%s or %s", first, items[last]))
+		return c.render(r, Say("%s or %s", first, items[last]))
 	}
-	return c.Render(tag, Say("%s and %s", first, items[last]))
+	return c.render(r, Say("%s and %s", first, items[last]))
 }
 
 // numeral prints a number by any verb, without groups of digits: 1024 x 768 stays so in each language. A number that

@@ -197,16 +197,20 @@ func (c *Catalogue) Takes(s Sentence) bool {
 	return true
 }
 
-// Render makes the text of a sentence in a language; English where there is no translation.
+// Render makes the text of a sentence in a language, for a reader of the API; English where there is no translation.
 func (c *Catalogue) Render(tag language.Tag, s Sentence) string {
+	return c.render(Reader{Language: tag}, s)
+}
+
+func (c *Catalogue) render(r Reader, s Sentence) string {
 	if s.Empty() {
 		return ""
 	}
 	args := make([]any, len(s.Args))
 	for i, arg := range s.Args {
-		args[i] = c.rendered(tag, arg)
+		args[i] = c.rendered(r, arg)
 	}
-	return message.NewPrinter(tag, message.Catalog(c.built)).Sprintf(s.Key, args...)
+	return message.NewPrinter(r.Language, message.Catalog(c.built)).Sprintf(s.Key, args...)
 }
 
 // Embedded returns the translations that are compiled in, one folder a language.

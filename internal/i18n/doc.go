@@ -8,6 +8,9 @@
 //
 //	sentence.In(language.BrazilianPortuguese)
 //
+// An argument that is a See names a route of the API or a command of the command line, as its Reader came through the
+// one or the other.
+//
 // Between the two it may be wrapped in an error (NewError, Of), put into another sentence as an argument, or stored as
 // JSON and read back. No sentence is ever recognised by its words.
 //

@@ -88,6 +88,22 @@ func TestArgumentsAreRenderedInTheLanguage(t *testing.T) {
 	}
 }
 
+// What a sentence points at is named as the reader's door names it, also after the sentence was stored.
+func TestASentenceNamesWhatItsReaderCanUse(t *testing.T) {
+	inner := say("the sample is in %s", i18n.See{Route: "GET /voices", Command: "apibr voices"})
+	s := say("cannot: %s", i18n.And[any](inner, i18n.See{Route: "GET /readyz"}))
+	stored, err := json.Marshal(s)
+	require.NoError(t, err)
+	var read i18n.Sentence
+	require.NoError(t, json.Unmarshal(stored, &read), string(stored))
+	for _, s := range []i18n.Sentence{s, read} {
+		require.Equal(t, "cannot: the sample is in GET /voices and GET /readyz", s.String())
+		require.Equal(t, "cannot: the sample is in `apibr voices` and GET /readyz",
+			s.For(i18n.Reader{Language: language.English, Door: i18n.CLI}))
+		require.Equal(t, s.String(), s.For(i18n.Reader{Language: language.English, Door: "unknown"}))
+	}
+}
+
 func TestAWholeNumberKeepsItsVerbWhenStored(t *testing.T) {
 	stored, err := json.Marshal(say("the sample is %.1f s long", 3.0))
 	require.NoError(t, err)

@@ -1,7 +1,6 @@
 package i18n
 
 import (
-	"context"
 	"strings"
 
 	"golang.org/x/text/language"
@@ -63,19 +62,4 @@ func (c *Catalogue) match(tags ...language.Tag) language.Tag {
 		return language.English
 	}
 	return c.languages[index]
-}
-
-type languageKey struct{}
-
-// WithLanguage notes the language of the person whom a request serves.
-func WithLanguage(ctx context.Context, tag language.Tag) context.Context {
-	return context.WithValue(ctx, languageKey{}, tag)
-}
-
-// LanguageOf returns the language of WithLanguage; English without one.
-func LanguageOf(ctx context.Context) language.Tag {
-	if tag, ok := ctx.Value(languageKey{}).(language.Tag); ok {
-		return tag
-	}
-	return language.English
 }

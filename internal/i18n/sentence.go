@@ -14,7 +14,7 @@ import (
 type Sentence struct {
 	// Key is the English text, a format of package fmt.
 	Key string
-	// Args are strings, int64s, float64s, Sentences, Texts and Lists. Say turns other values into these.
+	// Args are strings, int64s, float64s, Sentences, Texts, Lists and Sees. Say turns other values into these.
 	Args []any
 }
 
@@ -47,6 +47,9 @@ func (s Sentence) Empty() bool { return s.Key == "" }
 
 // In renders the sentence in a language, with the translations that SetDefault has set; English where there is none.
 func (s Sentence) In(tag language.Tag) string { return Default().Render(tag, s) }
+
+// For renders the sentence for a reader, as In does for a reader of the API.
+func (s Sentence) For(r Reader) string { return Default().render(r, s) }
 
 // String is the sentence in English.
 func (s Sentence) String() string { return s.In(language.English) }

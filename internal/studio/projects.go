@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/apibr/studio/internal/i18n"
 	"github.com/apibr/studio/internal/names"
 )
 
@@ -20,7 +21,7 @@ var (
 	// ErrNotFound says that there is no such project of this owner.
 	ErrNotFound = errors.New("studio: no such project")
 	// ErrBadCursor says that a cursor is none that List gave out.
-	ErrBadCursor = errors.New("the cursor is not one that this list gave out")
+	ErrBadCursor = i18n.NewError("the cursor is not one that this list gave out")
 )
 
 // Project is a row of projects.
