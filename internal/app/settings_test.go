@@ -26,6 +26,7 @@ import (
 	"github.com/apibr/studio/internal/fetch"
 	"github.com/apibr/studio/internal/httpapi"
 	"github.com/apibr/studio/internal/hub"
+	"github.com/apibr/studio/internal/i18n"
 	"github.com/apibr/studio/internal/jobs"
 	"github.com/apibr/studio/internal/lifecycle"
 	"github.com/apibr/studio/internal/media"
@@ -397,7 +398,7 @@ func runsAgainAfterAFault(t *testing.T, a *App) any {
 	job := submit(t, a)
 	claimed, err := a.jobs.Claim(t.Context(), job.ID, "cpu")
 	require.NoError(t, err)
-	again, err := a.jobs.Fault(t.Context(), job.ID, claimed.Fence, jobs.Problem{Type: "internal", Title: "x", Status: 500, Code: "internal"})
+	again, err := a.jobs.Fault(t.Context(), job.ID, claimed.Fence, jobs.Problem{Type: "internal", Title: i18n.Plain("x"), Status: 500, Code: "internal"})
 	require.NoError(t, err)
 	return again
 }

@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/apibr/studio/internal/i18n"
+	"github.com/apibr/studio/internal/report"
 )
 
 // Choice is what a caller asked for. All but Task may be empty.
@@ -16,19 +19,13 @@ type Choice struct {
 	Params   map[string]any // Params that may speak for one model or another, as `scale`.
 }
 
-// Warning is told to the caller on the job; codes are stable, messages are sentences.
-type Warning struct {
-	Code    string `json:"code"`
-	Message string `json:"message"`
-}
-
 // Selection is the engine that answers a Choice.
 type Selection struct {
 	Manifest *Manifest
 
 	// Model is what the engine loads. It differs from Choice.Model when a draft engine stands in.
 	Model    string
-	Warnings []Warning
+	Warnings []report.Warning
 }
 
 // NotInstalledError says that final quality was asked for and its engine is not there.
@@ -159,8 +156,8 @@ func (c *Catalogue) final(req Choice) (Selection, error) {
 	}
 	if m, ok := c.byID["flux"]; ok && req.Model == kontext && req.Task == "image.generate" && !slices.Contains(req.Inputs, "image") && c.installed(m) {
 		if dev, ok := m.Model("flux-dev"); ok && c.HasFiles(m, dev) {
-			return Selection{Manifest: m, Model: dev.ID, Warnings: []Warning{{Code: "model_substituted",
-				Message: "flux-kontext is not installed and no key of its maker's API is set: made with flux-dev, which does the same without an image"}}}, c.refuse(m, dev.ID, req)
+			return Selection{Manifest: m, Model: dev.ID, Warnings: []report.Warning{{Code: "model_substituted",
+				Message: i18n.Plain("flux-kontext is not installed and no key of its maker's API is set: made with flux-dev, which does the same without an image")}}}, c.refuse(m, dev.ID, req)
 		}
 	}
 	return Selection{}, nil
@@ -329,10 +326,10 @@ func (c *Catalogue) notInstalled(req Choice) error {
 	return &NotInstalledError{Engine: id, Model: req.Model, How: how}
 }
 
-func draftWarning(why error) Warning {
+func draftWarning(why error) report.Warning {
 	detail := "no final engine exists for it"
 	if missing, ok := why.(*NotInstalledError); ok {
 		detail = fmt.Sprintf("the engine %s is not installed", missing.Engine)
 	}
-	return Warning{Code: "draft_quality", Message: "made in draft quality: " + detail}
+	return report.Warning{Code: "draft_quality", Message: i18n.Plain("made in draft quality: " + detail)}
 }

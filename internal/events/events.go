@@ -10,6 +10,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+
+	"github.com/apibr/studio/internal/report"
 )
 
 // ErrSlow says that a subscriber could not keep up with state events and was closed; it resumes by number.
@@ -25,14 +27,11 @@ type Event struct {
 	At    time.Time       `db:"at"`
 }
 
-// Progress is how far a running job is.
-type Progress struct {
-	Job   uuid.UUID `json:"j"`
-	Owner uuid.UUID `json:"o"`
-	// Fraction 0..1.
-	Fraction float64 `json:"f"`
-	// Detail is the progress_detail of the Job as it is sent to clients.
-	Detail json.RawMessage `json:"d"`
+// JobProgress is how far a running job is.
+type JobProgress struct {
+	Job      uuid.UUID       `json:"j"`
+	Owner    uuid.UUID       `json:"o"`
+	Progress report.Progress `json:"p"`
 }
 
 // Preview is a picture of what is being made.

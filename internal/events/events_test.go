@@ -12,6 +12,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
+	"github.com/apibr/studio/internal/i18n"
+	"github.com/apibr/studio/internal/report"
 	"github.com/apibr/studio/internal/store"
 	"github.com/apibr/studio/internal/store/storetest"
 )
@@ -136,12 +138,12 @@ func TestAnotherNodeHears(t *testing.T) {
 		}
 	}, patience, time.Millisecond)
 	job := uuid.New()
-	here.Progress(Progress{Job: job, Owner: localAdmin, Fraction: 0.5, Detail: json.RawMessage(`{"stage":"render"}`)})
+	sent := report.Progress{Fraction: 0.5, Stage: "render", Message: i18n.Plain("draws the picture")}
+	here.Progress(JobProgress{Job: job, Owner: localAdmin, Progress: sent})
 	for {
 		if m := next(t, sub); m.Progress != nil {
 			require.Equal(t, job, m.Progress.Job)
-			require.InDelta(t, 0.5, m.Progress.Fraction, 1e-9)
-			require.JSONEq(t, `{"stage":"render"}`, string(m.Progress.Detail))
+			require.Equal(t, sent, m.Progress.Progress)
 			return
 		}
 	}
@@ -195,17 +197,17 @@ func TestSlowSubscriber(t *testing.T) {
 	defer sub.Close()
 	job := uuid.New()
 	for i := range 5000 {
-		h.Progress(Progress{Job: job, Owner: localAdmin, Fraction: float64(i) / 5000})
+		h.Progress(JobProgress{Job: job, Owner: localAdmin, Progress: report.Progress{Fraction: float64(i) / 5000}})
 	}
-	for seq := int64(1); seq <= stateRoom; seq++ {
+	for seq := int64(1); seq <= mostStates; seq++ {
 		h.publish(Event{Seq: seq, Type: "queue.paused"})
 	}
-	for seq := int64(1); seq <= stateRoom; seq++ {
+	for seq := int64(1); seq <= mostStates; seq++ {
 		require.Equal(t, seq, next(t, sub).State.Seq)
 	}
-	require.InDelta(t, 4999.0/5000, next(t, sub).Progress.Fraction, 1e-9, "the newest progress")
+	require.InDelta(t, 4999.0/5000, next(t, sub).Progress.Progress.Fraction, 1e-9, "the newest progress")
 
-	for seq := int64(1); seq <= stateRoom+1; seq++ {
+	for seq := int64(1); seq <= mostStates+1; seq++ {
 		h.publish(Event{Seq: seq, Type: "queue.paused"})
 	}
 	_, _, err := sub.Next(nil)
@@ -218,7 +220,7 @@ func TestNoProgressAfterTheEnd(t *testing.T) {
 	sub := h.Subscribe(Filter{})
 	defer sub.Close()
 	job := uuid.New()
-	h.Progress(Progress{Job: job, Owner: localAdmin, Fraction: 0.9})
+	h.Progress(JobProgress{Job: job, Owner: localAdmin, Progress: report.Progress{Fraction: 0.9}})
 	h.publish(jobEvent(localAdmin, job, "job.completed"))
 	require.Equal(t, "job.completed", next(t, sub).State.Type)
 	closed := make(chan struct{})

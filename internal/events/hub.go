@@ -12,6 +12,8 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/apibr/studio/internal/i18n"
 )
 
 const (
@@ -53,7 +55,7 @@ type Hub struct {
 	cfg    Config
 	origin string // marks our own progress notifications
 	kick   chan struct{}
-	remote chan Progress
+	remote chan JobProgress
 	ready  chan struct{}
 
 	mu          sync.Mutex
@@ -74,7 +76,7 @@ func NewHub(cfg Config) *Hub {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Hub{cfg: cfg, origin: uuid.NewString(), kick: make(chan struct{}, 1), remote: make(chan Progress, 64), ready: make(chan struct{}),
+	return &Hub{cfg: cfg, origin: uuid.NewString(), kick: make(chan struct{}, 1), remote: make(chan JobProgress, 64), ready: make(chan struct{}),
 		subscribers: map[*Subscription]struct{}{}, sent: map[uuid.UUID]time.Time{}, previews: map[uuid.UUID][]byte{}}
 }
 
@@ -235,7 +237,7 @@ func (h *Hub) received(channel, payload string) {
 	case progressChannel:
 		var message remoteProgress
 		if json.Unmarshal([]byte(payload), &message) == nil && message.Origin != h.origin {
-			h.spread(message.Progress)
+			h.spread(message.JobProgress)
 		}
 	default:
 		if handle := h.cfg.Notifications[channel]; handle != nil {
@@ -246,11 +248,11 @@ func (h *Hub) received(channel, payload string) {
 
 type remoteProgress struct {
 	Origin string `json:"s"`
-	Progress
+	JobProgress
 }
 
 // Progress hands a running job's progress to the subscribers here and, twice a second at most, to the other nodes. It never blocks.
-func (h *Hub) Progress(p Progress) {
+func (h *Hub) Progress(p JobProgress) {
 	h.spread(p)
 	if !h.cfg.Shared {
 		return
@@ -284,6 +286,10 @@ func (h *Hub) passOn(ctx context.Context) {
 			return
 		case p := <-h.remote:
 			payload, err := json.Marshal(remoteProgress{h.origin, p})
+			if err == nil && len(payload) > longestNotification {
+				p.Progress.Message = i18n.Sentence{} // the fraction is worth more than the words
+				payload, err = json.Marshal(remoteProgress{h.origin, p})
+			}
 			if err != nil || len(payload) > longestNotification {
 				continue
 			}
@@ -294,7 +300,7 @@ func (h *Hub) passOn(ctx context.Context) {
 	}
 }
 
-func (h *Hub) spread(p Progress) {
+func (h *Hub) spread(p JobProgress) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for s := range h.subscribers {

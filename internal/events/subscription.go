@@ -8,8 +8,8 @@ import (
 )
 
 const (
-	// stateRoom is how many state events may wait for a subscriber before it is taken for too slow.
-	stateRoom = 1024
+	// mostStates is how many state events may wait for a subscriber before it is closed as too slow.
+	mostStates = 1024
 	// The least time between two messages of one job.
 	progressInterval = 100 * time.Millisecond
 	previewInterval  = 500 * time.Millisecond
@@ -18,7 +18,7 @@ const (
 // Message is one thing to tell a subscriber: exactly one field is set.
 type Message struct {
 	State    *Event
-	Progress *Progress
+	Progress *JobProgress
 	Preview  *Preview
 }
 
@@ -29,14 +29,14 @@ type Subscription struct {
 
 	mu       sync.Mutex
 	states   []Event
-	progress map[uuid.UUID]*lane[Progress]
-	previews map[uuid.UUID]*lane[Preview]
+	progress map[uuid.UUID]*buffer[JobProgress]
+	previews map[uuid.UUID]*buffer[Preview]
 	err      error
-	signal   chan struct{} // has room for one: something may be there
+	signal   chan struct{} // of one: something may be there
 }
 
-// lane holds the newest value of one job until its time has come.
-type lane[T any] struct {
+// buffer holds the newest value of one job until its time has come.
+type buffer[T any] struct {
 	value   T
 	waiting bool
 	last    time.Time
@@ -44,7 +44,8 @@ type lane[T any] struct {
 
 // Subscribe begins to collect. Events committed before the call may come too; compare numbers.
 func (h *Hub) Subscribe(filter Filter) *Subscription {
-	s := &Subscription{hub: h, filter: filter, progress: map[uuid.UUID]*lane[Progress]{}, previews: map[uuid.UUID]*lane[Preview]{}, signal: make(chan struct{}, 1)}
+	s := &Subscription{hub: h, filter: filter, progress: map[uuid.UUID]*buffer[JobProgress]{},
+		previews: map[uuid.UUID]*buffer[Preview]{}, signal: make(chan struct{}, 1)}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.subscribers[s] = struct{}{}
@@ -83,14 +84,14 @@ func (s *Subscription) poke() {
 
 func (s *Subscription) pushState(event Event) {
 	s.mu.Lock()
-	if len(s.states) >= stateRoom {
+	if len(s.states) >= mostStates {
 		s.states, s.err = nil, ErrSlow
 	} else if s.err == nil {
 		s.states = append(s.states, event)
 		if event.Job != nil {
 			// What was measured before the change of state is older than it.
-			if l := s.progress[*event.Job]; l != nil {
-				l.waiting = false
+			if b := s.progress[*event.Job]; b != nil {
+				b.waiting = false
 			}
 		}
 	}
@@ -98,7 +99,7 @@ func (s *Subscription) pushState(event Event) {
 	s.poke()
 }
 
-func (s *Subscription) pushProgress(p Progress) {
+func (s *Subscription) pushProgress(p JobProgress) {
 	s.mu.Lock()
 	put(s.progress, p.Job, p)
 	s.mu.Unlock()
@@ -112,13 +113,13 @@ func (s *Subscription) pushPreview(p Preview) {
 	s.poke()
 }
 
-func put[T any](lanes map[uuid.UUID]*lane[T], job uuid.UUID, value T) {
-	l := lanes[job]
-	if l == nil {
-		l = &lane[T]{}
-		lanes[job] = l
+func put[T any](buffers map[uuid.UUID]*buffer[T], job uuid.UUID, value T) {
+	b := buffers[job]
+	if b == nil {
+		b = &buffer[T]{}
+		buffers[job] = b
 	}
-	l.value, l.waiting = value, true
+	b.value, b.waiting = value, true
 }
 
 // Next waits for something to tell, state first. It fails with ErrSlow when the subscriber has fallen too far behind, and when the
@@ -177,18 +178,18 @@ func sooner(a, b time.Duration) time.Duration {
 }
 
 // due gives a waiting value whose time has come, or how long until the first one's comes.
-func due[T any](lanes map[uuid.UUID]*lane[T], now time.Time, interval time.Duration) (*T, time.Duration) {
+func due[T any](buffers map[uuid.UUID]*buffer[T], now time.Time, interval time.Duration) (*T, time.Duration) {
 	var wait time.Duration
-	for _, l := range lanes {
-		if !l.waiting {
+	for _, b := range buffers {
+		if !b.waiting {
 			continue
 		}
-		if left := interval - now.Sub(l.last); left > 0 {
+		if left := interval - now.Sub(b.last); left > 0 {
 			wait = sooner(wait, left)
 			continue
 		}
-		l.waiting, l.last = false, now
-		value := l.value
+		b.waiting, b.last = false, now
+		value := b.value
 		return &value, 0
 	}
 	return nil, wait

@@ -144,9 +144,9 @@ func typedProblem(err error) *problem {
 	var large *plan.TooLargeError
 	switch {
 	case errors.As(err, &input):
-		return invalid(fieldOf(input.Name), recognised(input.Detail))
+		return invalid(fieldOf(input.Name), input.Detail)
 	case errors.As(err, &state):
-		return newProblem(409, "conflict", i18n.Say("Not possible in this state"), recognised(state.Detail))
+		return newProblem(409, "conflict", i18n.Say("Not possible in this state"), state.Detail)
 	case errors.As(err, &limit):
 		return newProblem(422, "limit_exceeded", i18n.Say("A limit is exceeded"), sentenceOf(limit))
 	case errors.As(err, &kind):

@@ -21,6 +21,7 @@ import (
 	"github.com/apibr/studio/internal/jobs"
 	"github.com/apibr/studio/internal/media"
 	"github.com/apibr/studio/internal/plan"
+	"github.com/apibr/studio/internal/report"
 	"github.com/apibr/studio/internal/studio"
 )
 
@@ -151,9 +152,7 @@ func (s *Server) choose(ctx context.Context, p auth.Principal, g generation, f *
 	if spec.Model == "" {
 		spec.Model = selection.Model
 	}
-	for _, warning := range selection.Warnings {
-		spec.Warnings = append(spec.Warnings, jobs.Warning{Code: warning.Code, Message: warning.Message})
-	}
+	spec.Warnings = append(spec.Warnings, selection.Warnings...)
 	return selection, nil
 }
 
@@ -189,8 +188,8 @@ func (s *Server) fit(selection engine.Selection, g generation, f *fields, spec *
 		return err
 	}
 	spec.Params["width"], spec.Params["height"] = refused.Width, refused.Height
-	spec.Warnings = append(spec.Warnings, jobs.Warning{Code: "smaller_size",
-		Message: i18n.Say("made with %d x %d pixels, the most that fits this computer's memory", refused.Width, refused.Height).String()})
+	spec.Warnings = append(spec.Warnings, report.Warning{Code: "smaller_size",
+		Message: i18n.Say("made with %d x %d pixels, the most that fits this computer's memory", refused.Width, refused.Height)})
 	return nil
 }
 

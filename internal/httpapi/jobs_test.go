@@ -9,7 +9,9 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
+	"github.com/apibr/studio/internal/i18n"
 	"github.com/apibr/studio/internal/jobs"
+	"github.com/apibr/studio/internal/report"
 )
 
 func TestAJobHasEveryFieldOfTheContract(t *testing.T) {
@@ -259,7 +261,7 @@ func TestAFailedJobSpeaksTheCallersLanguage(t *testing.T) {
 	b := newBench(t)
 	clone := b.submit(clonePath, object{"name": "V", "audio": b.upload("v.wav", wav(4))})
 	c := b.claim(idIn(t, clone))
-	err := b.jobs.Fail(b.ctx, c.ID, c.Fence, jobs.Problem{Title: "The input cannot be used", Status: 422, Code: "invalid_input", Detail: "sample is empty", Pointer: "/sample"}, false)
+	err := b.jobs.Fail(b.ctx, c.ID, c.Fence, jobs.Problem{Title: i18n.Plain("The input cannot be used"), Status: 422, Code: "invalid_input", Detail: i18n.Plain("sample is empty"), Pointer: "/sample"}, false)
 	require.NoError(t, err)
 	path := "/api/v1/jobs/" + clone["id"].(string)
 	require.Equal(t, "/audio", member(b.get(path), "error.errors.0.pointer"), "by the request's name for it")
@@ -272,7 +274,7 @@ func TestWhatAnEngineSaysIsInTheCallersLanguage(t *testing.T) {
 	failed := b.submit(clonePath, object{"name": "V", "audio": b.upload("v.wav", wav(4))})
 	c := b.claim(idIn(t, failed))
 	detail := "the sample is 1.2 s long; the shortest is 3 s: record 15 s or more of clear speech"
-	require.NoError(t, b.jobs.Fail(b.ctx, c.ID, c.Fence, jobs.Problem{Title: "The input cannot be used", Status: 422, Code: "invalid_input", Detail: detail, Pointer: "/sample"}, false))
+	require.NoError(t, b.jobs.Fail(b.ctx, c.ID, c.Fence, jobs.Problem{Title: i18n.Plain("The input cannot be used"), Status: 422, Code: "invalid_input", Detail: i18n.Plain(detail), Pointer: "/sample"}, false))
 	path := "/api/v1/jobs/" + failed["id"].(string)
 	english, spoken := b.get(path), b.send("GET", path, nil, "Accept-Language", "pt-BR").json(t)
 	translated := "a amostra tem 1.2 s; o mínimo é 3 s: grave 15 s ou mais de fala clara"
@@ -283,19 +285,19 @@ func TestWhatAnEngineSaysIsInTheCallersLanguage(t *testing.T) {
 
 	warned := b.speech()
 	c = b.claim(idIn(t, warned))
-	progress := jobs.Progress{Value: 0.5, Stage: "sample", Message: "no model is loaded: try again", Fence: c.Fence}
+	progress := report.Progress{Fraction: 0.5, Stage: "sample", Message: i18n.Plain("no model is loaded: try again")}
 	require.NoError(t, b.jobs.SetProgress(b.ctx, c.ID, c.Fence, progress))
 	path = "/api/v1/jobs/" + warned["id"].(string)
-	require.Equal(t, progress.Message, member(b.get(path), "progress_detail.message"))
+	require.Equal(t, progress.Message.String(), member(b.get(path), "progress_detail.message"))
 	require.Equal(t, "nenhum modelo está carregado: tente de novo", member(b.send("GET", path, nil, "Accept-Language", "pt").json(t), "progress_detail.message"))
-	warning := jobs.Warning{Code: "voice_language", Message: "the voice was recorded in en: its accent is heard; cfg_weight 0 makes it weaker"}
-	_, err := b.jobs.Finish(b.ctx, c.ID, c.Fence, jobs.Result{Warnings: []jobs.Warning{warning}})
+	warning := report.Warning{Code: "voice_language", Message: i18n.Plain("the voice was recorded in en: its accent is heard; cfg_weight 0 makes it weaker")}
+	_, err := b.jobs.Finish(b.ctx, c.ID, c.Fence, jobs.Result{Warnings: []report.Warning{warning}})
 	require.NoError(t, err)
 	last := func(job object) any {
 		warnings := job["warnings"].([]any)
 		return warnings[len(warnings)-1].(object)["message"]
 	}
-	require.Equal(t, warning.Message, last(b.get(path)))
+	require.Equal(t, warning.Message.String(), last(b.get(path)))
 	require.Equal(t, "a voz foi gravada em en: ouve-se o sotaque; cfg_weight 0 o deixa mais fraco", last(b.send("GET", path, nil, "Accept-Language", "pt-BR").json(t)),
 		"an engine's own words in a sentence too")
 }

@@ -15,7 +15,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/apibr/studio/internal/events"
+	"github.com/apibr/studio/internal/i18n"
 	"github.com/apibr/studio/internal/jobs"
+	"github.com/apibr/studio/internal/report"
 )
 
 // client is one WebSocket.
@@ -86,7 +88,7 @@ func TestSocketSnapshotThenLive(t *testing.T) {
 	require.EqualValues(t, 2, c.event("job.queued", second)["seq"])
 	claimed := b.claim(idIn(t, first))
 	require.Equal(t, "processing", member(c.event("job.started", first), "job.status"))
-	b.hub.Progress(events.Progress{Job: claimed.ID, Owner: claimed.OwnerID, Fraction: 0.5, Detail: json.RawMessage(`{"stage":"sample"}`)})
+	b.hub.Progress(events.JobProgress{Job: claimed.ID, Owner: claimed.OwnerID, Progress: report.Progress{Fraction: 0.5, Stage: "sample"}})
 	progress := c.hear()
 	require.Equal(t, "progress", progress["type"])
 	require.Equal(t, first["id"], progress["job_id"])
@@ -124,12 +126,10 @@ func TestListenersHearEnginesInTheirLanguage(t *testing.T) {
 	}
 	stream := b.listen(job, "Accept-Language", "pt-BR")
 	require.Equal(t, "job.snapshot", stream.next().event)
-	told := object{"stage": "read", "step": 1, "message": "the engine wav2lip does not do audio.speech", "eta_seconds": nil}
-	detail, err := json.Marshal(told)
-	require.NoError(t, err)
-	b.hub.Progress(events.Progress{Job: claimed.ID, Owner: claimed.OwnerID, Fraction: 0.5, Detail: detail})
+	told := report.Progress{Fraction: 0.5, Stage: "read", Step: 1, Message: i18n.Plain("the engine wav2lip does not do audio.speech")}
+	b.hub.Progress(events.JobProgress{Job: claimed.ID, Owner: claimed.OwnerID, Progress: told})
 	portuguese := "o motor wav2lip não faz audio.speech"
-	require.Equal(t, told["message"], member(listeners["en"].hear(), "progress_detail.message"))
+	require.Equal(t, told.Message.String(), member(listeners["en"].hear(), "progress_detail.message"))
 	heard := listeners["pt-BR"].hear()
 	require.Equal(t, portuguese, member(heard, "progress_detail.message"))
 	require.Equal(t, "read", member(heard, "progress_detail.stage"))
@@ -137,10 +137,10 @@ func TestListenersHearEnginesInTheirLanguage(t *testing.T) {
 	require.Equal(t, "progress", streamed.event)
 	require.Contains(t, streamed.data, portuguese)
 
-	problem := jobs.Problem{Title: "The model is not ready", Status: 422, Code: "model_missing", Detail: "the model's part voice encoder is missing: install the model again"}
+	problem := jobs.Problem{Title: i18n.Plain("The model is not ready"), Status: 422, Code: "model_missing", Detail: i18n.Plain("the model's part voice encoder is missing: install the model again")}
 	require.NoError(t, b.jobs.Fail(b.ctx, claimed.ID, claimed.Fence, problem, false))
 	translated := "falta a parte codificador de voz do modelo: instale o modelo de novo"
-	require.Equal(t, problem.Detail, member(listeners["en"].event("job.failed", job), "job.error.detail"))
+	require.Equal(t, problem.Detail.String(), member(listeners["en"].event("job.failed", job), "job.error.detail"))
 	require.Equal(t, translated, member(listeners["pt-BR"].event("job.failed", job), "job.error.detail"))
 	require.Contains(t, stream.next().data, translated)
 }
@@ -347,7 +347,7 @@ func TestEventStream(t *testing.T) {
 	started := s.next()
 	require.Equal(t, "job.started", started.event)
 	require.Contains(t, started.data, `"status":"processing"`)
-	b.hub.Progress(events.Progress{Job: c.ID, Owner: c.OwnerID, Fraction: 0.25, Detail: json.RawMessage(`{}`)})
+	b.hub.Progress(events.JobProgress{Job: c.ID, Owner: c.OwnerID, Progress: report.Progress{Fraction: 0.25}})
 	progress := s.next()
 	require.Equal(t, "progress", progress.event)
 	require.Empty(t, progress.id)

@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
 	"strconv"
 
@@ -84,19 +83,4 @@ func (s *Server) previewLink(ctx context.Context, job uuid.UUID) string {
 	}
 	link, _ := s.cfg.Signer.PreviewLink(job, s.now())
 	return baseOf(ctx) + link
-}
-
-// withPreview adds the preview's address to a progress_detail.
-func (s *Server) withPreview(ctx context.Context, job uuid.UUID, detail json.RawMessage) json.RawMessage {
-	link := s.previewLink(ctx, job)
-	var fields map[string]json.RawMessage
-	if link == "" || json.Unmarshal(detail, &fields) != nil || fields == nil {
-		return detail
-	}
-	fields["preview_url"], _ = json.Marshal(link) // a string
-	rendered, err := json.Marshal(fields)
-	if err != nil {
-		return detail
-	}
-	return rendered
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/apibr/studio/internal/events"
-	"github.com/apibr/studio/internal/jobs"
+	"github.com/apibr/studio/internal/report"
 )
 
 // A running job with a preview names it wherever it is shown; the link needs no header, serves the newest picture and ends with the run.
@@ -24,7 +24,7 @@ func TestPreviewURL(t *testing.T) {
 	c := b.claim(idIn(t, j))
 	stream := b.listen(j)
 	require.Equal(t, "job.snapshot", stream.next().event)
-	require.NoError(t, b.jobs.SetProgress(b.ctx, c.ID, c.Fence, jobs.Progress{Value: 0.1, Stage: "sample", Fence: c.Fence}))
+	require.NoError(t, b.jobs.SetProgress(b.ctx, c.ID, c.Fence, report.Progress{Fraction: 0.1, Stage: "sample"}))
 	require.Nil(t, member(b.get(path), "progress_detail.preview_url"), "before the first picture")
 
 	first, second := []byte{0xFF, 0xD8, 0xFF, 1}, []byte{0xFF, 0xD8, 0xFF, 2}
@@ -32,7 +32,7 @@ func TestPreviewURL(t *testing.T) {
 	link, ok := member(b.get(path), "progress_detail.preview_url").(string)
 	require.True(t, ok)
 	require.True(t, strings.HasPrefix(link, b.http.URL+path+"/preview?"), link)
-	b.hub.Progress(events.Progress{Job: c.ID, Owner: c.OwnerID, Fraction: 0.5, Detail: json.RawMessage(`{"stage":"sample"}`)})
+	b.hub.Progress(events.JobProgress{Job: c.ID, Owner: c.OwnerID, Progress: report.Progress{Fraction: 0.5, Stage: "sample"}})
 	told := stream.next()
 	require.Equal(t, "progress", told.event)
 	var message object

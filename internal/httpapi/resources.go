@@ -266,7 +266,7 @@ func (s *Server) registerQueue() {
 				return nil, err
 			}
 			pause, _ := f.values["paused"].(bool)
-			if _, err := s.cfg.Jobs.SetPaused(ctx, pause, "user", ""); err != nil {
+			if _, err := s.cfg.Jobs.SetPaused(ctx, pause, "user"); err != nil {
 				return nil, err
 			}
 			s.audit(ctx, p, "queue.update", map[bool]string{true: "paused", false: "resumed"}[pause])
@@ -290,7 +290,7 @@ func (s *Server) queue(ctx context.Context, p auth.Principal) (*queueAnswer, err
 	for i, j := range info.NoMemory {
 		short[i] = ShortJob{j.JobID, MemoryWait(j.Shortage)}
 	}
-	return &queueAnswer{Queue{Paused: info.Paused, Cause: orNull(info.Cause), Message: orNull(info.Message), Queued: info.Queued,
+	return &queueAnswer{Queue{Paused: info.Paused, Cause: orNull(info.Cause), Message: orNull(told(ctx, stored(ctx, info.Message))), Queued: info.Queued,
 		Processing: info.Processing, Waiting: waiting, NoMemory: short}}, nil
 }
 

@@ -333,7 +333,9 @@ func (f *follower) tell(ctx context.Context, message events.Message) bool {
 	f.last = e.Seq
 	out := map[string]any{"type": "event", "seq": e.Seq, "event": e.Type}
 	if e.Job == nil {
-		out["data"] = e.Data
+		if out["data"] = e.Data; e.Type == jobs.EventQueuePaused || e.Type == jobs.EventQueueResumed {
+			out["data"] = f.socket.server.queueEvent(ctx, e.Data)
+		}
 		return f.socket.send(out)
 	}
 	view, _, err := f.socket.server.renderEvent(ctx, *e)

@@ -13,10 +13,9 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humaecho"
 	"github.com/google/uuid"
 
-	"golang.org/x/text/language"
-
 	"github.com/apibr/studio/internal/auth"
 	"github.com/apibr/studio/internal/events"
+	"github.com/apibr/studio/internal/i18n"
 	"github.com/apibr/studio/internal/jobs"
 )
 
@@ -167,7 +166,7 @@ func (e *eventStream) state(ctx context.Context, event events.Event) bool {
 	return true
 }
 
-func (e *eventStream) progress(ctx context.Context, p *events.Progress) {
+func (e *eventStream) progress(ctx context.Context, p *events.JobProgress) {
 	e.send(0, "progress", e.server.progressMessage(ctx, p))
 }
 
@@ -195,25 +194,26 @@ func (e *eventStream) write(text []byte) {
 }
 
 // progressMessage is the same on sockets and streams.
-func (s *Server) progressMessage(ctx context.Context, p *events.Progress) map[string]any {
-	return map[string]any{"type": "progress", "job_id": p.Job, "progress": p.Fraction, "progress_detail": s.withPreview(ctx, p.Job, s.spokenDetail(ctx, p.Detail))}
+func (s *Server) progressMessage(ctx context.Context, p *events.JobProgress) map[string]any {
+	return map[string]any{"type": "progress", "job_id": p.Job, "progress": p.Progress.Fraction,
+		"progress_detail": s.progressDetail(ctx, p.Job, p.Progress)}
 }
 
-// spokenDetail is a progress_detail with its message in the caller's language.
-func (s *Server) spokenDetail(ctx context.Context, detail json.RawMessage) json.RawMessage {
-	var fields map[string]json.RawMessage
-	var message string
-	if callerOf(ctx).reader.Language == language.English || json.Unmarshal(detail, &fields) != nil || json.Unmarshal(fields["message"], &message) != nil {
-		return detail
+// queueEvent is the data of an event about the queue with its message in the caller's language.
+func (s *Server) queueEvent(ctx context.Context, data json.RawMessage) json.RawMessage {
+	var state struct {
+		Paused   bool            `json:"paused"`
+		Cause    *string         `json:"cause"`
+		Message  string          `json:"message"`
+		Sentence json.RawMessage `json:"sentence"`
 	}
-	spoken := told(ctx, recognisedIn(ctx, message))
-	if spoken == message {
-		return detail
+	if json.Unmarshal(data, &state) != nil {
+		return data
 	}
-	fields["message"], _ = json.Marshal(spoken) // a string
-	rendered, err := json.Marshal(fields)
+	message := told(ctx, stored(ctx, i18n.Restore(state.Message, state.Sentence)))
+	rendered, err := json.Marshal(map[string]any{"paused": state.Paused, "cause": state.Cause, "message": orNull(message)})
 	if err != nil {
-		return detail
+		return data
 	}
 	return rendered
 }

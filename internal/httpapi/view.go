@@ -9,11 +9,13 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"golang.org/x/text/language"
 
 	"github.com/apibr/studio/internal/assets"
 	"github.com/apibr/studio/internal/events"
 	"github.com/apibr/studio/internal/i18n"
 	"github.com/apibr/studio/internal/jobs"
+	"github.com/apibr/studio/internal/report"
 )
 
 // Job is the one object for everything that is made.
@@ -183,7 +185,7 @@ func (s *Server) view(ctx context.Context, job *jobs.Job, outputs []*assets.Asse
 		Priority: job.Priority, Attempt: job.Attempt, CreatedAt: job.CreatedAt, StartedAt: job.StartedAt, CompletedAt: job.CompletedAt,
 		URLs: URLs{Get: self, Cancel: self + "/cancel", Events: self + "/events", Content: self + "/content", Web: base + "/#job=" + job.ID.String()}}
 	for _, w := range job.Warnings {
-		v.Warnings = append(v.Warnings, Warning{w.Code, told(ctx, recognisedIn(ctx, w.Message))})
+		v.Warnings = append(v.Warnings, Warning{w.Code, told(ctx, stored(ctx, w.Message))})
 	}
 	for _, asset := range outputs {
 		v.Outputs = append(v.Outputs, s.output(base, asset))
@@ -233,9 +235,9 @@ func metricsOf(m jobs.Metrics) Metrics {
 func (s *Server) jobProblem(ctx context.Context, p *jobs.Problem) *Problem {
 	var fields []fieldProblem
 	if p.Pointer != "" {
-		fields = []fieldProblem{{pointer: "/" + fieldOf(strings.TrimPrefix(p.Pointer, "/")), detail: recognisedIn(ctx, p.Detail)}}
+		fields = []fieldProblem{{pointer: "/" + fieldOf(strings.TrimPrefix(p.Pointer, "/")), detail: stored(ctx, p.Detail)}}
 	}
-	v := newProblem(p.Status, p.Code, recognisedIn(ctx, p.Title), recognisedIn(ctx, p.Detail), fields...).in(ctx)
+	v := newProblem(p.Status, p.Code, stored(ctx, p.Title), stored(ctx, p.Detail), fields...).in(ctx)
 	if p.Type != "" {
 		v.Type = p.Type
 	}
@@ -260,9 +262,25 @@ func (s *Server) setProgress(ctx context.Context, v *Job, job *jobs.Job, outlook
 		v.ETASeconds, v.ETAIsGuess = millisOf(outlook.ETASeconds), outlook.Guess
 	}
 	if p := job.Progress; p != nil && job.Status == jobs.Processing {
-		v.Progress = p.Value
-		v.ProgressDetail = &ProgressDetail{Stage: p.Stage, Step: p.Step, TotalSteps: p.TotalSteps, Message: orNull(told(ctx, recognisedIn(ctx, p.Message))), ETASeconds: millisOf(p.ETASeconds), PreviewURL: orNull(s.previewLink(ctx, job.ID))}
+		v.Progress = p.Fraction
+		v.ProgressDetail = s.progressDetail(ctx, job.ID, *p)
 	}
+}
+
+// progressDetail is the same of a job that is read and of one that is listened to.
+func (s *Server) progressDetail(ctx context.Context, job uuid.UUID, p report.Progress) *ProgressDetail {
+	return &ProgressDetail{Stage: p.Stage, Step: p.Step, TotalSteps: p.TotalSteps,
+		Message:    orNull(told(ctx, stored(ctx, p.Message))),
+		ETASeconds: millisOf(p.ETASeconds), PreviewURL: orNull(s.previewLink(ctx, job))}
+}
+
+// stored is a job's sentence for the caller. One that was stored as its English text alone is recognised by its words.
+func stored(ctx context.Context, sentence i18n.Sentence) i18n.Sentence {
+	lang, english := callerOf(ctx).reader.Language, sentence.String()
+	if lang == language.English || sentence.In(lang) != english {
+		return sentence
+	}
+	return recognised(english)
 }
 
 func (s *Server) output(base string, asset *assets.Asset) Output {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/apibr/studio/internal/assets"
 	"github.com/apibr/studio/internal/events"
+	"github.com/apibr/studio/internal/i18n"
 	"github.com/apibr/studio/internal/media"
 	"github.com/apibr/studio/internal/store/storetest"
 )
@@ -117,7 +118,7 @@ func (b *bench) blob(n int) {
 	require.NoError(b.t, err)
 }
 
-var boom = Problem{Type: "internal", Title: "It broke", Status: 500, Detail: "the engine stopped", Code: "internal", Retryable: true}
+var boom = Problem{Type: "internal", Title: i18n.Plain("It broke"), Status: 500, Detail: i18n.Plain("the engine stopped"), Code: "internal", Retryable: true}
 
 // kinds are the events of a job in order ("" = all), after checking that the numbers of all events have no hole.
 func (b *bench) kinds(id uuid.UUID) []string {

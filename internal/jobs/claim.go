@@ -8,6 +8,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+
+	"github.com/apibr/studio/internal/i18n"
 )
 
 const claimSQL = `
@@ -81,9 +83,10 @@ func (s *Service) Claim(ctx context.Context, id uuid.UUID, device string) (*Clai
 
 func inputProblem(err error) Problem {
 	var in *InputError
-	p := Problem{Type: "input_gone", Title: "An input is gone", Status: 422, Code: "invalid_input", Retryable: false, Detail: err.Error()}
+	p := Problem{Type: "input_gone", Title: i18n.Say("An input is gone"), Status: 422, Code: "invalid_input",
+		Detail: i18n.For(err)}
 	if errors.As(err, &in) {
-		p.Detail, p.Pointer = in.Detail, "/"+in.Name
+		p.Pointer = "/" + in.Name
 	}
 	return p
 }
@@ -102,16 +105,16 @@ func resolve(ctx context.Context, tx pgx.Tx, j *Job) ([]ResolvedInput, error) {
 		case in.VoiceID != nil:
 			v, ok := voices[*in.VoiceID]
 			if !ok || v.Status != "ready" {
-				return nil, &InputError{Name: in.Name, Detail: "the voice is gone: choose another"}
+				return nil, &InputError{Name: in.Name, Detail: i18n.Say("the voice is gone: choose another")}
 			}
 			voice := v.ResolvedVoice
 			out.Voice = &voice
 			out.Metadata = map[string]any{"name": v.Name, "language": v.Language}
 		case in.JobID != nil:
-			b.Queue(inputJobSQL, *in.JobID, j.OwnerID, in.Kind).QueryRow(fileScanner(out, fmt.Sprintf(
+			b.Queue(inputJobSQL, *in.JobID, j.OwnerID, in.Kind).QueryRow(fileScanner(out, i18n.Say(
 				"the job named as %s has no %s among its outputs, or is gone", in.Name, in.Kind)))
 		case in.AssetID != nil:
-			b.Queue(inputAssetSQL, *in.AssetID, j.OwnerID).QueryRow(fileScanner(out, fmt.Sprintf(
+			b.Queue(inputAssetSQL, *in.AssetID, j.OwnerID).QueryRow(fileScanner(out, i18n.Say(
 				"the file given as %s is gone: upload it again", in.Name)))
 		}
 	}
@@ -121,7 +124,7 @@ func resolve(ctx context.Context, tx pgx.Tx, j *Job) ([]ResolvedInput, error) {
 	return resolved, tx.SendBatch(ctx, &b).Close()
 }
 
-func fileScanner(out *ResolvedInput, gone string) func(pgx.Row) error {
+func fileScanner(out *ResolvedInput, gone i18n.Sentence) func(pgx.Row) error {
 	return func(row pgx.Row) error {
 		err := row.Scan(&out.AssetID, &out.Filename, &out.SHA256, &out.MIME, &out.Size, &out.Metadata)
 		if errors.Is(err, pgx.ErrNoRows) {

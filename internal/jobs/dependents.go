@@ -7,6 +7,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+
+	"github.com/apibr/studio/internal/i18n"
 )
 
 // Rows are always locked from a job to its dependents, and within one step in the order of their ids.
@@ -100,13 +102,15 @@ func (s *Service) cascade(ctx context.Context, t *txn, ended *Job) error {
 }
 
 func dependencyProblem(up *Job) Problem {
-	detail := fmt.Sprintf("the %s job %s, which this one needs, failed: retry that one, and this one goes on by itself", up.Type, up.ID)
+	detail := i18n.Say("the %s job %s, which this one needs, failed: retry that one, and this one goes on by itself",
+		up.Type, up.ID)
 	if up.Status == Canceled {
-		detail = fmt.Sprintf("the %s job %s, which this one needs, was canceled: retry that one, and this one goes on by itself", up.Type, up.ID)
+		detail = i18n.Say("the %s job %s, which this one needs, was canceled: retry that one, and this one goes on by itself",
+			up.Type, up.ID)
 	}
 	return Problem{
-		Type: "dependency_failed", Title: "An input could not be made", Status: 424, Code: "dependency_failed", Retryable: true,
-		Detail: detail,
+		Type: "dependency_failed", Title: i18n.Say("An input could not be made"), Status: 424, Code: "dependency_failed",
+		Retryable: true, Detail: detail,
 	}
 }
 

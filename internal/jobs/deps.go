@@ -7,6 +7,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+
+	"github.com/apibr/studio/internal/i18n"
 )
 
 const parentSQL = `select version + 1 from generation_jobs where id = $1 and owner_id = $2`
@@ -42,7 +44,7 @@ func parentVersion(ctx context.Context, tx pgx.Tx, spec *Spec) (int, error) {
 	var version int
 	err := tx.QueryRow(ctx, parentSQL, *spec.ParentID, spec.Owner).Scan(&version)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return 0, &InputError{Name: "parent_id", Detail: "no job of yours has this id"}
+		return 0, &InputError{Name: "parent_id", Detail: i18n.Say("no job of yours has this id")}
 	}
 	return version, err
 }
@@ -103,9 +105,9 @@ func lockDeps(ctx context.Context, tx pgx.Tx, owner uuid.UUID, inputs []InputRef
 		v, ok := voices[*in.VoiceID]
 		switch {
 		case !ok:
-			return nil, &InputError{Name: in.Name, Detail: "no voice of yours has this id"}
+			return nil, &InputError{Name: in.Name, Detail: i18n.Say("no voice of yours has this id")}
 		case v.Status != "ready" && v.JobID == nil:
-			return nil, &InputError{Name: in.Name, Detail: "the job that made this voice is gone: clone the voice again"}
+			return nil, &InputError{Name: in.Name, Detail: i18n.Say("the job that made this voice is gone: clone the voice again")}
 		case v.Status != "ready":
 			wanted = append(wanted, *v.JobID)
 		}
@@ -162,25 +164,27 @@ func lockJobs(ctx context.Context, tx pgx.Tx, owner uuid.UUID, ids []uuid.UUID) 
 }
 
 func waitsFor(in InputRef, status Status, isVoice bool) (bool, error) {
-	what := "the job named as " + in.Name
-	if isVoice {
-		what = "the making of this voice"
-	}
 	switch status {
 	case Queued, Processing:
 		return true, nil
 	case Completed:
 		return false, nil
 	case Failed, Canceled:
-		return false, &InputError{Name: in.Name, Detail: fmt.Sprintf("%s was %s: retry it first", what, pastOf(status))}
+		return false, &InputError{Name: in.Name, Detail: endedInput(in, status, isVoice)}
 	default:
-		return false, &InputError{Name: in.Name, Detail: "no job of yours has this id"}
+		return false, &InputError{Name: in.Name, Detail: i18n.Say("no job of yours has this id")}
 	}
 }
 
-func pastOf(s Status) string {
-	if s == Failed {
-		return "a failure"
+func endedInput(in InputRef, status Status, isVoice bool) i18n.Sentence {
+	switch {
+	case isVoice && status == Failed:
+		return i18n.Say("the job that makes this voice failed: retry it first")
+	case isVoice:
+		return i18n.Say("the job that makes this voice was canceled: retry it first")
+	case status == Failed:
+		return i18n.Say("the job named as %s failed: retry it first", in.Name)
+	default:
+		return i18n.Say("the job named as %s was canceled: retry it first", in.Name)
 	}
-	return string(s)
 }

@@ -2,9 +2,10 @@ package jobs
 
 import (
 	"errors"
-	"fmt"
 
 	"github.com/google/uuid"
+
+	"github.com/apibr/studio/internal/i18n"
 )
 
 var (
@@ -19,41 +20,43 @@ var (
 	// ErrState is wrapped by *StateError: the job's state does not allow it.
 	ErrState = errors.New("jobs: not possible in this state")
 	// ErrChanged: the row version asked for is no longer the current one.
-	ErrChanged = errors.New("the job has changed since you read it: read it again")
+	ErrChanged = i18n.NewError("the job has changed since you read it: read it again")
 	// ErrQueueFull: the owner has as many unfinished jobs as the limit allows.
-	ErrQueueFull = errors.New("your queue is full: wait for a job to end, or cancel one")
+	ErrQueueFull = i18n.NewError("your queue is full: wait for a job to end, or cancel one")
 	// ErrInput is wrapped by *InputError: a job, voice or parent that a Spec names cannot be used.
 	ErrInput = errors.New("jobs: unusable input")
 	// ErrNameTaken: the owner has a voice of that name.
-	ErrNameTaken = errors.New("you already have a voice of this name: choose another, or delete that one")
+	ErrNameTaken = i18n.NewError("you already have a voice of this name: choose another, or delete that one")
 	// ErrBadCursor: not a cursor that List gave out.
-	ErrBadCursor = errors.New("the cursor is not one that this list gave out")
+	ErrBadCursor = i18n.NewError("the cursor is not one that this list gave out")
 	// ErrKeyReused: the Idempotency-Key was used for another request.
-	ErrKeyReused = errors.New("this Idempotency-Key was used for a different request: use a new key")
+	ErrKeyReused = i18n.NewError("this Idempotency-Key was used for a different request: use a new key")
 	// ErrInFlight: the first request with this Idempotency-Key has not been answered yet.
-	ErrInFlight = errors.New("the first request with this Idempotency-Key is still in flight: try again in a moment")
+	ErrInFlight = i18n.NewError("the first request with this Idempotency-Key is still in flight: try again in a moment")
 )
 
 // StateError says what state forbids what. It wraps ErrState; its text is for users.
 type StateError struct {
 	Job    uuid.UUID
 	Status Status
-	Detail string
+	Detail i18n.Sentence
 }
 
-func (e *StateError) Error() string { return e.Detail }
-func (e *StateError) Unwrap() error { return ErrState }
+func (e *StateError) Error() string           { return e.Detail.String() }
+func (e *StateError) Unwrap() error           { return ErrState }
+func (e *StateError) Sentence() i18n.Sentence { return e.Detail }
 
 func stateError(j *Job, format string, args ...any) error {
-	return &StateError{Job: j.ID, Status: j.Status, Detail: fmt.Sprintf(format, args...)}
+	return &StateError{Job: j.ID, Status: j.Status, Detail: i18n.Say(format, args...)}
 }
 
 // InputError names the input that a Spec cannot have. It wraps ErrInput; its text is for users.
 type InputError struct {
 	// Name of the input; "parent_id" and "project_id" for those.
 	Name   string
-	Detail string
+	Detail i18n.Sentence
 }
 
-func (e *InputError) Error() string { return e.Detail }
-func (e *InputError) Unwrap() error { return ErrInput }
+func (e *InputError) Error() string           { return e.Detail.String() }
+func (e *InputError) Unwrap() error           { return ErrInput }
+func (e *InputError) Sentence() i18n.Sentence { return e.Detail }

@@ -9,6 +9,9 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+
+	"github.com/apibr/studio/internal/i18n"
+	"github.com/apibr/studio/internal/report"
 )
 
 const finishSQL = `
@@ -62,7 +65,7 @@ func (s *Service) Finish(ctx context.Context, id uuid.UUID, fence int64, r Resul
 		return nil, fmt.Errorf("jobs: finish: %w", err)
 	}
 	if r.Warnings == nil {
-		r.Warnings = []Warning{}
+		r.Warnings = []report.Warning{}
 	}
 	info := ResultInfo{Outputs: make([]uuid.UUID, len(r.Outputs)), Metadata: r.Metadata}
 	for i := range r.Outputs {
@@ -184,8 +187,10 @@ func (s *Service) Fail(ctx context.Context, id uuid.UUID, fence int64, p Problem
 // Unstorable is how a job fails whose own result, failure or segment the database refused: nothing of it is of the run, so that it
 // cannot be refused as well.
 var Unstorable = Problem{
-	Type: "/problems/result_refused", Title: "The result could not be stored", Status: 500, Code: "result_refused", Retryable: true,
-	Detail: "the engine answered something that the database cannot store, so the result was thrown away: try again, or choose another engine",
+	Type: "/problems/result_refused", Status: 500, Code: "result_refused", Retryable: true,
+	Title: i18n.Say("The result could not be stored"),
+	Detail: i18n.Say("the engine answered something that the database cannot store, so the result was thrown away: " +
+		"try again, or choose another engine"),
 }
 
 // FinishCanceled ends a run that was canceled. Dependents fail with it. Fails with ErrFenced.

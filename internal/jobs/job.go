@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/apibr/studio/internal/report"
 )
 
 // Type is what a job makes.
@@ -118,24 +120,6 @@ type InputRef struct {
 	VoiceID *uuid.UUID `json:"voice_id,omitempty"`
 }
 
-// Warning tells the user something that did not stop the job.
-type Warning struct {
-	Code    string `json:"code"`
-	Message string `json:"message"`
-}
-
-// Problem is generation_jobs.error: why a job failed, in words that hold no path and no key.
-type Problem struct {
-	Type      string `json:"type"`
-	Title     string `json:"title"`
-	Status    int    `json:"status"`
-	Detail    string `json:"detail"`
-	Code      string `json:"code"`
-	Retryable bool   `json:"retryable"`
-	// Pointer names the request field that is to blame, as a JSON pointer; "" when none is.
-	Pointer string `json:"pointer,omitempty"`
-}
-
 // TimelineEntry is one phase of a run.
 type TimelineEntry struct {
 	Phase string     `json:"phase"`
@@ -186,7 +170,7 @@ type Job struct {
 
 	Result   *ResultInfo
 	Error    *Problem
-	Warnings []Warning
+	Warnings []report.Warning
 	Metrics  Metrics
 
 	ContentID *uuid.UUID
@@ -220,7 +204,7 @@ type Job struct {
 	// VoiceID is the voice that an audio.clone_voice makes.
 	VoiceID *uuid.UUID
 	// Progress of a running job, the last one written; nil when none.
-	Progress *Progress
+	Progress *report.Progress
 }
 
 // Seed is the seed really used, nil when the job has none.
@@ -237,18 +221,4 @@ func (j *Job) Seed() *int64 {
 	default:
 		return nil
 	}
-}
-
-// Progress of a running job.
-type Progress struct {
-	// Value 0..1 over the whole job.
-	Value      float64  `json:"-"`
-	Stage      string   `json:"stage"`
-	Step       int      `json:"step"`
-	TotalSteps int      `json:"total_steps"`
-	Message    string   `json:"message"`
-	ETASeconds *float64 `json:"eta_seconds"`
-	// Fence of the attempt that it belongs to.
-	Fence     int64     `json:"-"`
-	UpdatedAt time.Time `json:"-"`
 }

@@ -11,7 +11,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/apibr/studio/internal/assets"
+	"github.com/apibr/studio/internal/i18n"
 	"github.com/apibr/studio/internal/media"
+	"github.com/apibr/studio/internal/report"
 )
 
 func TestAJobFromSubmitToResult(t *testing.T) {
@@ -33,14 +35,14 @@ func TestAJobFromSubmitToResult(t *testing.T) {
 	require.EqualValues(t, 1, c.Fence)
 	require.Equal(t, 1, c.Attempt)
 	require.NotNil(t, c.StartedAt)
-	require.NoError(t, b.SetProgress(b.ctx, j.ID, c.Fence, Progress{Value: 0.5, Stage: "sample", Step: 2, TotalSteps: 4}))
-	require.Equal(t, 0.5, b.job(j.ID).Progress.Value)
+	require.NoError(t, b.SetProgress(b.ctx, j.ID, c.Fence, report.Progress{Fraction: 0.5, Stage: "sample", Step: 2, TotalSteps: 4}))
+	require.Equal(t, 0.5, b.job(j.ID).Progress.Fraction)
 	require.Equal(t, "sample", b.job(j.ID).Progress.Stage)
 
 	done, err := b.Finish(b.ctx, j.ID, c.Fence, Result{
 		Outputs:  []assets.Output{output(media.Audio, 1)},
 		Metadata: map[string]any{"sample_rate": 22050},
-		Warnings: []Warning{{Code: "short", Message: "short"}},
+		Warnings: []report.Warning{{Code: "short", Message: i18n.Plain("short")}},
 		Metrics:  Metrics{RunSeconds: 1.5, ModelLoadSeconds: 0.5},
 	})
 	require.NoError(t, err)
@@ -48,7 +50,7 @@ func TestAJobFromSubmitToResult(t *testing.T) {
 	require.Equal(t, Completed, got.Status)
 	require.Equal(t, done.RowVersion, got.RowVersion)
 	require.Nil(t, got.Progress)
-	require.Equal(t, []Warning{{Code: "short", Message: "short"}}, got.Warnings)
+	require.Equal(t, []report.Warning{{Code: "short", Message: i18n.Plain("short")}}, got.Warnings)
 	require.Equal(t, 1.5, got.Metrics.RunSeconds)
 	require.Equal(t, "cpu", got.Metrics.Device)
 	require.Len(t, got.Result.Outputs, 1)
@@ -121,7 +123,7 @@ func TestAZombieChangesNothing(t *testing.T) {
 	_, err = b.Fault(b.ctx, j.ID, first.Fence, boom)
 	require.ErrorIs(t, err, ErrFenced)
 	require.ErrorIs(t, b.AddSegment(b.ctx, j.ID, first.Fence, Segment{Index: 0, SHA256: hash(3), MIME: "video/mp4", Size: 10}), ErrFenced)
-	require.ErrorIs(t, b.SetProgress(b.ctx, j.ID, first.Fence, Progress{Value: 1}), ErrFenced)
+	require.ErrorIs(t, b.SetProgress(b.ctx, j.ID, first.Fence, report.Progress{Fraction: 1}), ErrFenced)
 	_, err = b.CancelRequested(b.ctx, j.ID, first.Fence)
 	require.ErrorIs(t, err, ErrFenced)
 

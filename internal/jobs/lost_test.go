@@ -9,6 +9,7 @@ import (
 
 	"github.com/apibr/studio/internal/assets"
 	"github.com/apibr/studio/internal/media"
+	"github.com/apibr/studio/internal/report"
 	"github.com/apibr/studio/internal/store"
 	"github.com/apibr/studio/internal/store/storetest"
 )
@@ -104,7 +105,7 @@ func TestALostAnswerChangesNoEnd(t *testing.T) {
 	}
 	lose("segment", segment, segment)
 	require.Equal(t, 1, b.count(`select count(*) from job_segments where job_id = $1`, c.ID))
-	progress := func() error { return b.SetProgress(b.ctx, c.ID, c.Fence, Progress{Value: 0.5}) }
+	progress := func() error { return b.SetProgress(b.ctx, c.ID, c.Fence, report.Progress{Fraction: 0.5}) }
 	lose("progress", progress, progress)
 	finish := func() error {
 		_, err := b.Finish(b.ctx, c.ID, c.Fence, Result{Outputs: []assets.Output{output(media.Audio, 1)}})
@@ -160,7 +161,7 @@ func TestALostAnswerChangesNoEnd(t *testing.T) {
 	})
 
 	pause := func(paused bool) func() error {
-		return func() error { _, err := b.SetPaused(b.ctx, paused, "user", ""); return err }
+		return func() error { _, err := b.SetPaused(b.ctx, paused, "user"); return err }
 	}
 	lose("pause", pause(true), pause(true))
 	lose("resume", pause(false), pause(false))

@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/apibr/studio/internal/i18n"
 	"github.com/apibr/studio/internal/queue"
 )
 
@@ -148,16 +149,18 @@ func (s *Service) takeBack(ctx context.Context, t *txn, j *Job, rebooted bool) e
 	}
 	if restarts >= 2 {
 		return s.end(ctx, t, j.ID, j.Fence, Failed, &Problem{
-			Type: "host_restarted", Title: "The machine went down twice", Status: 500, Code: "host_restarted", Retryable: true,
-			Detail: "the machine restarted twice while this job was on the GPU, and the job did not get any further in between: " +
-				"choose a smaller size or draft quality, or check power supply and driver before you retry it",
+			Type: "host_restarted", Title: i18n.Say("The machine went down twice"), Status: 500, Code: "host_restarted",
+			Retryable: true,
+			Detail: i18n.Say("the machine restarted twice while this job was on the GPU, and the job did not get any " +
+				"further in between: choose a smaller size or draft quality, or check power supply and driver before " +
+				"you retry it"),
 		}, false)
 	}
 	if err := s.takeBackAs(ctx, t, j, ReasonHostRestarted, restarts, 0); err != nil {
 		return err
 	}
-	message := fmt.Sprintf("The machine restarted while the %s job %s was on the GPU, so the queue waits: resume it to try that job "+
-		"once more, or cancel the job first.", j.Type, j.ID)
+	message := i18n.Say("The machine restarted while the %s job %s was on the GPU, so the queue waits: resume it to try "+
+		"that job once more, or cancel the job first.", j.Type, j.ID)
 	return setPausedTx(ctx, t, true, "host_restarted", message)
 }
 

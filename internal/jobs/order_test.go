@@ -7,6 +7,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
+
+	"github.com/apibr/studio/internal/report"
 )
 
 func ptr[T any](v T) *T { return &v }
@@ -83,9 +85,9 @@ func TestReorderNeverRunsOutOfRoom(t *testing.T) {
 func TestPauseAndResume(t *testing.T) {
 	b := newBench(t)
 	j := b.submit(speech())
-	_, err := b.SetPaused(b.ctx, true, "user", "")
+	_, err := b.SetPaused(b.ctx, true, "user")
 	require.NoError(t, err)
-	_, err = b.SetPaused(b.ctx, true, "user", "")
+	_, err = b.SetPaused(b.ctx, true, "user")
 	require.NoError(t, err)
 	require.Equal(t, ReasonPaused, b.job(j.ID).Reason)
 	_, err = b.Claim(b.ctx, j.ID, "cpu")
@@ -97,7 +99,7 @@ func TestPauseAndResume(t *testing.T) {
 
 	woken := make(chan struct{}, 1)
 	b.SetWake(func() { woken <- struct{}{} })
-	state, err := b.SetPaused(b.ctx, false, "", "")
+	state, err := b.SetPaused(b.ctx, false, "")
 	require.NoError(t, err)
 	require.False(t, state.Paused)
 	<-woken
@@ -203,11 +205,11 @@ func TestETAsComeFromThisMachinesRuns(t *testing.T) {
 	require.InDelta(t, 40, *o[j.ID].ETASeconds, 0.1)
 
 	c := b.claim(j.ID)
-	require.NoError(t, b.SetProgress(b.ctx, j.ID, c.Fence, Progress{Value: 0.75}))
+	require.NoError(t, b.SetProgress(b.ctx, j.ID, c.Fence, report.Progress{Fraction: 0.75}))
 	o, err = b.Outlooks(b.ctx, b.job(j.ID))
 	require.NoError(t, err)
 	require.InDelta(t, 10, *o[j.ID].ETASeconds, 0.1)
-	require.NoError(t, b.SetProgress(b.ctx, j.ID, c.Fence, Progress{Value: 0.75, ETASeconds: ptr(3.0)}))
+	require.NoError(t, b.SetProgress(b.ctx, j.ID, c.Fence, report.Progress{Fraction: 0.75, ETASeconds: ptr(3.0)}))
 	o, err = b.Outlooks(b.ctx, b.job(j.ID))
 	require.NoError(t, err)
 	require.InDelta(t, 3, *o[j.ID].ETASeconds, 0.1)

@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/apibr/studio/internal/events"
+	"github.com/apibr/studio/internal/i18n"
 )
 
 // wideQueue is how many waiting jobs a scheduler is shown before the queue counts as long.
@@ -47,10 +48,11 @@ const headsSQL = `
 	                 and j.priority = p.priority and j.cancel_requested_at is null and not (select paused from queue_state)
 	               order by j.rank limit 50) h`
 
-const queueStateSQL = `select paused, coalesce(cause, ''), coalesce(message, ''), updated_at from queue_state`
+const queueStateSQL = `
+	select paused, coalesce(cause, ''), coalesce(message, ''), sentence, updated_at from queue_state`
 
 const setPausedSQL = `
-	update queue_state set paused = $1, cause = $2, message = $3, updated_at = now()
+	update queue_state set paused = $1, cause = $2, message = $3, sentence = $4, updated_at = now()
 	 where paused is distinct from $1 or $1 and cause is distinct from $2
 	returning updated_at`
 
@@ -110,31 +112,41 @@ func orderByRank(_ context.Context, waiting []Waiting) []uuid.UUID {
 
 // QueueState returns whether the queue is paused, and why.
 func (s *Service) QueueState(ctx context.Context) (QueueState, error) {
-	var q QueueState
-	if err := s.cfg.Pool.QueryRow(ctx, queueStateSQL).Scan(&q.Paused, &q.Cause, &q.Message, &q.UpdatedAt); err != nil {
+	var (
+		q        QueueState
+		message  string
+		sentence json.RawMessage
+	)
+	err := s.cfg.Pool.QueryRow(ctx, queueStateSQL).Scan(&q.Paused, &q.Cause, &message, &sentence, &q.UpdatedAt)
+	if err != nil {
 		return q, fmt.Errorf("jobs: queue state: %w", err)
 	}
+	q.Message = i18n.Restore(message, sentence)
 	return q, nil
 }
 
 // SetPaused pauses or resumes claiming on all nodes; what runs goes on. Doing it twice changes nothing.
-func (s *Service) SetPaused(ctx context.Context, paused bool, cause, message string) (QueueState, error) {
-	err := s.inTx(ctx, "pause or resume", func(t *txn) error { return setPausedTx(ctx, t, paused, cause, message) })
+func (s *Service) SetPaused(ctx context.Context, paused bool, cause string) (QueueState, error) {
+	err := s.inTx(ctx, "pause or resume", func(t *txn) error {
+		return setPausedTx(ctx, t, paused, cause, i18n.Sentence{})
+	})
 	if err != nil {
 		return QueueState{}, err
 	}
 	return s.QueueState(ctx)
 }
 
-func setPausedTx(ctx context.Context, t *txn, paused bool, cause, message string) error {
+func setPausedTx(ctx context.Context, t *txn, paused bool, cause string, message i18n.Sentence) error {
 	if !paused {
-		cause, message = "", ""
+		cause, message = "", i18n.Sentence{}
 	}
-	tag, err := t.Exec(ctx, setPausedSQL, paused, nullable(cause), nullable(message))
+	english, sentence := message.Store()
+	tag, err := t.Exec(ctx, setPausedSQL, paused, nullable(cause), nullable(english), sentence)
 	if err != nil || tag.RowsAffected() == 0 {
 		return err
 	}
-	data, err := json.Marshal(map[string]any{"paused": paused, "cause": nullable(cause), "message": nullable(message)})
+	data, err := json.Marshal(map[string]any{"paused": paused, "cause": nullable(cause), "message": nullable(english),
+		"sentence": sentence})
 	if err != nil {
 		return err
 	}

@@ -137,7 +137,7 @@ func TestAMachineThatWentDownUnderAGPUJobIsNotMadeToAgain(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, state.Paused)
 	require.Equal(t, "host_restarted", state.Cause)
-	require.Contains(t, state.Message, gpu.ID.String())
+	require.Contains(t, state.Message.String(), gpu.ID.String())
 	require.Contains(t, b.kinds(uuid.Nil), EventQueuePaused)
 	_, err = b.Claim(b.ctx, gpu.ID, "cpu")
 	require.ErrorIs(t, err, ErrNotClaimable, "not by itself")
@@ -146,7 +146,7 @@ func TestAMachineThatWentDownUnderAGPUJobIsNotMadeToAgain(t *testing.T) {
 	require.Empty(t, due)
 
 	// The user says go. This time it finishes a segment before the machine goes down: it may go on from there.
-	_, err = b.SetPaused(b.ctx, false, "", "")
+	_, err = b.SetPaused(b.ctx, false, "")
 	require.NoError(t, err)
 	c := b.claim(gpu.ID)
 	b.blob(1)
@@ -155,7 +155,7 @@ func TestAMachineThatWentDownUnderAGPUJobIsNotMadeToAgain(t *testing.T) {
 	require.Equal(t, Queued, b.job(gpu.ID).Status)
 
 	// No new segment since: it fails.
-	_, err = b.SetPaused(b.ctx, false, "", "")
+	_, err = b.SetPaused(b.ctx, false, "")
 	require.NoError(t, err)
 	b.claim(gpu.ID)
 	b.boot("kernel-4")

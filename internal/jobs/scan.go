@@ -2,10 +2,11 @@ package jobs
 
 import (
 	"context"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
+
+	"github.com/apibr/studio/internal/report"
 )
 
 // jobCols are the columns of a job under the alias j, in the order of scanJob; good for select and returning alike.
@@ -18,7 +19,8 @@ const jobCols = `j.id, j.owner_id, j.project_id, j.type, coalesce(j.lane, ''), j
 // viewCols and viewFrom add what a reader sees beyond the row.
 const (
 	viewCols = jobCols + `,
-	case when j.type = 'audio.clone_voice' then (select v.id from voices v where v.job_id = j.id limit 1) end, p.progress, p.detail, p.updated_at, (select paused from queue_state),
+	case when j.type = 'audio.clone_voice' then (select v.id from voices v where v.job_id = j.id limit 1) end, p.progress, p.detail,
+	(select paused from queue_state),
 	exists (select from generation_jobs r where r.status = 'processing' and r.uses_gpu and r.device <> 'cpu')`
 	viewFrom = ` from generation_jobs j ` + viewJoins
 
@@ -76,17 +78,16 @@ func scanView(row pgx.CollectableRow) (*Job, error) {
 		p         stored
 		notBefore pgtype.Timestamptz
 		value     *float64
-		detail    *Progress
-		at        *time.Time
+		detail    *report.Progress
 		paused    bool
 		busy      bool // a card runs a job
 	)
-	if err := row.Scan(append(jobDests(&j, &p, &notBefore), &j.VoiceID, &value, &detail, &at, &paused, &busy)...); err != nil {
+	if err := row.Scan(append(jobDests(&j, &p, &notBefore), &j.VoiceID, &value, &detail, &paused, &busy)...); err != nil {
 		return nil, err
 	}
 	j.settle(p, notBefore)
 	if value != nil && detail != nil {
-		detail.Value, detail.Fence, detail.UpdatedAt = *value, j.Fence, *at
+		detail.Fraction = *value
 		j.Progress = detail
 	}
 	if paused && j.Status == Queued && j.Reason == ReasonNone && j.Lane != LaneNone {

@@ -7,6 +7,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+
+	"github.com/apibr/studio/internal/report"
 )
 
 const segmentBlobSQL = `
@@ -75,9 +77,9 @@ func collectSegments(rows pgx.Rows) ([]Segment, error) {
 }
 
 // SetProgress stores the last progress of a run; call it at most once a second. Fails with ErrFenced.
-func (s *Service) SetProgress(ctx context.Context, id uuid.UUID, fence int64, p Progress) error {
+func (s *Service) SetProgress(ctx context.Context, id uuid.UUID, fence int64, p report.Progress) error {
 	var ok int
-	err := s.cfg.Pool.QueryRow(ctx, progressSQL, id, fence, min(max(p.Value, 0), 1), p).Scan(&ok)
+	err := s.cfg.Pool.QueryRow(ctx, progressSQL, id, fence, min(max(p.Fraction, 0), 1), p).Scan(&ok)
 	if err != nil {
 		return fencedIfNone("set progress", id, fence, err)
 	}

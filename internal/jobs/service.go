@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/apibr/studio/internal/assets"
+	"github.com/apibr/studio/internal/i18n"
 )
 
 // Notifier tells who listens that the events up to seq are committed; *events.Hub is one.
@@ -178,7 +179,7 @@ type QueueState struct {
 	Paused bool
 	// Cause is "user" or "host_restarted" while paused.
 	Cause     string
-	Message   string
+	Message   i18n.Sentence
 	UpdatedAt time.Time
 }
 

@@ -6,6 +6,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/apibr/studio/internal/assets"
+	"github.com/apibr/studio/internal/report"
 )
 
 // Spec is a validated request for a job.
@@ -28,7 +29,7 @@ type Spec struct {
 	ParentID        *uuid.UUID
 	Priority        int // -10..10
 	ClientReference string
-	Warnings        []Warning
+	Warnings        []report.Warning
 	// NewVoice makes the voices row of an audio.clone_voice in the same transaction.
 	NewVoice *NewVoice
 	// UsesGPU is what the engine's manifest says.
@@ -110,7 +111,7 @@ type Result struct {
 	// Voice is set by an audio.clone_voice.
 	Voice    *VoiceResult
 	Metadata map[string]any
-	Warnings []Warning
+	Warnings []report.Warning
 	Metrics  Metrics
 	// PeakRAM and PeakVRAM of Metrics, Metrics.RunSeconds and ModelLoadSeconds go into the run history, from which
 	// ETAs come. NoHistory keeps a run out of it (one that resumed from segments, say).

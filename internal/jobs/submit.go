@@ -9,6 +9,9 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/apibr/studio/internal/i18n"
+	"github.com/apibr/studio/internal/report"
 )
 
 // Another owner's project becomes an id that no project has, which the foreign key refuses together with the whole batch.
@@ -168,7 +171,7 @@ func newJob(spec *Spec, version, blockedBy int) (*Job, error) {
 		j.Inputs = []InputRef{}
 	}
 	if j.Warnings == nil {
-		j.Warnings = []Warning{}
+		j.Warnings = []report.Warning{}
 	}
 	if blockedBy > 0 {
 		j.Reason = ReasonWaitingForInput
@@ -223,9 +226,9 @@ func submitError(err error) error {
 	case "voices_owner_name":
 		return fmt.Errorf("%w (%w)", ErrNameTaken, err)
 	case "generation_jobs_project_id_fkey":
-		return &InputError{Name: "project_id", Detail: "no project of yours has this id"}
+		return &InputError{Name: "project_id", Detail: i18n.Say("no project of yours has this id")}
 	case "voices_sample_asset_id_fkey":
-		return &InputError{Name: "sample", Detail: "the sample is gone: upload it again"}
+		return &InputError{Name: "sample", Detail: i18n.Say("the sample is gone: upload it again")}
 	default:
 		return err
 	}

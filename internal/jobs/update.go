@@ -7,6 +7,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+
+	"github.com/apibr/studio/internal/i18n"
 )
 
 const setPrioritySQL = `
@@ -42,13 +44,13 @@ const renumberSQL = `
 // Update applies a Patch to a queued job. Fails with *StateError, *InputError, ErrChanged.
 func (s *Service) Update(ctx context.Context, owner, id uuid.UUID, p Patch) (*Job, error) {
 	if p.Priority != nil && p.Position != nil {
-		return nil, &InputError{Name: "position", Detail: "give priority or position, not both: a position takes the priority of its place"}
+		return nil, &InputError{Name: "position", Detail: i18n.Say("give priority or position, not both: a position takes the priority of its place")}
 	}
 	if p.Priority != nil && (*p.Priority < -10 || *p.Priority > 10) {
-		return nil, &InputError{Name: "priority", Detail: "priority is -10 to 10"}
+		return nil, &InputError{Name: "priority", Detail: i18n.Say("priority is -10 to 10")}
 	}
 	if p.Position != nil && *p.Position < 1 {
-		return nil, &InputError{Name: "position", Detail: "position is 1 or more: 1 is the first of its lane"}
+		return nil, &InputError{Name: "position", Detail: i18n.Say("position is 1 or more: 1 is the first of its lane")}
 	}
 	err := s.inTx(ctx, "update", func(t *txn) error { return s.updateTx(ctx, t, owner, id, p) })
 	if err != nil {
@@ -120,7 +122,7 @@ func (s *Service) setInput(ctx context.Context, t *txn, j *Job, p Patch, deps []
 	}
 	for _, d := range deps {
 		if d.job == j.ID {
-			return nil, &InputError{Name: d.input, Detail: "a job cannot wait for itself"}
+			return nil, &InputError{Name: d.input, Detail: i18n.Say("a job cannot wait for itself")}
 		}
 	}
 	if err := noCycle(ctx, t, j.ID, deps); err != nil {
@@ -158,7 +160,7 @@ func noCycle(ctx context.Context, t *txn, id uuid.UUID, deps []dep) error {
 		return fmt.Errorf("look for a cycle: %w", err)
 	}
 	if cycle {
-		return &InputError{Name: deps[0].input, Detail: "that job waits for this one: they would wait for each other"}
+		return &InputError{Name: deps[0].input, Detail: i18n.Say("that job waits for this one: they would wait for each other")}
 	}
 	return nil
 }

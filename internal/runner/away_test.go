@@ -76,8 +76,8 @@ func TestAnUnknownEngineStopsNobody(t *testing.T) {
 	require.NoError(t, err)
 	failed := n.await(unknown.ID, jobs.Failed)
 	require.Equal(t, "engine_gone", failed.Error.Code)
-	require.Contains(t, failed.Error.Detail, "of-yesterday")
-	require.Contains(t, failed.Error.Detail, "draft-speech", "what to choose instead")
+	require.Contains(t, failed.Error.Detail.String(), "of-yesterday")
+	require.Contains(t, failed.Error.Detail.String(), "draft-speech", "what to choose instead")
 	n.await(n.submit(jobs.TypeAvatar, map[string]any{"text": "x"}).ID, jobs.Completed)
 }
 
@@ -85,13 +85,13 @@ func TestAnUnknownEngineStopsNobody(t *testing.T) {
 func TestAJobThatCannotBeClaimedStopsNobody(t *testing.T) {
 	ctx := context.Background()
 	n := startNode(t, storetest.New(t), func(c *Config, _ *sidecar.Config) { c.Slots = 1 })
-	_, err := n.jobs.SetPaused(ctx, true, "user", "")
+	_, err := n.jobs.SetPaused(ctx, true, "user")
 	require.NoError(t, err)
 	bad := n.submit(jobs.TypeSpeech, map[string]any{"text": "x"})
 	_, err = n.store.Pool().Exec(ctx, `update generation_jobs set priority = 10, parameters = jsonb_set(parameters, '{params,x}', '1e400') where id = $1`, bad.ID)
 	require.NoError(t, err)
 	good := n.submit(jobs.TypeSpeech, map[string]any{"text": "x"})
-	_, err = n.jobs.SetPaused(ctx, false, "user", "")
+	_, err = n.jobs.SetPaused(ctx, false, "user")
 	require.NoError(t, err)
 	n.await(good.ID, jobs.Completed)
 	require.Equal(t, 1, n.count("select count(*) from generation_jobs where id = $1 and status = 'queued'", bad.ID))

@@ -95,7 +95,7 @@ func TestNothingThatAProcessSaysKeepsAJobFromEnding(t *testing.T) {
 		s.Log = slog.New(slog.NewJSONHandler(logged, nil))
 	})
 	ctx := context.Background()
-	_, err := n.jobs.SetPaused(ctx, true, "user", "")
+	_, err := n.jobs.SetPaused(ctx, true, "user")
 	require.NoError(t, err)
 	ids := map[uuid.UUID]string{}
 	for frame, run := range hostileFrames {
@@ -113,7 +113,7 @@ func TestNothingThatAProcessSaysKeepsAJobFromEnding(t *testing.T) {
 	// The last fault that a job may have, so that each runs once.
 	_, err = n.store.Pool().Exec(ctx, "update generation_jobs set faults = 2")
 	require.NoError(t, err)
-	_, err = n.jobs.SetPaused(ctx, false, "user", "")
+	_, err = n.jobs.SetPaused(ctx, false, "user")
 	require.NoError(t, err)
 
 	outcomes := map[string]int{}
@@ -124,7 +124,7 @@ func TestNothingThatAProcessSaysKeepsAJobFromEnding(t *testing.T) {
 		if job.Error != nil {
 			outcomes[job.Error.Code]++
 			require.Contains(t, []string{"protocol_error", "invalid_input", "internal", "engine_crashed"}, job.Error.Code, what)
-			require.NotContains(t, job.Error.Detail, n.work, what)
+			require.NotContains(t, job.Error.Detail.String(), n.work, what)
 		} else {
 			outcomes["completed"]++
 		}
@@ -206,7 +206,7 @@ func TestWhatAProcessSendsWithoutEndIsBounded(t *testing.T) {
 		require.NoError(t, err)
 		failed := n.await(job.ID, jobs.Failed)
 		require.Equal(t, "protocol_error", failed.Error.Code, c.name)
-		require.Contains(t, fmt.Sprintf("%q", failed.Error.Detail), c.named, c.name)
+		require.Contains(t, fmt.Sprintf("%q", failed.Error.Detail.String()), c.named, c.name)
 		n.requireCleanRow(job.ID, c.name)
 	}
 	require.LessOrEqual(t, n.count("select count(*) from phase_history"), 8)

@@ -79,7 +79,7 @@ func (a *attempt) finishFiles(ctx context.Context) (jobs.Result, error) {
 	}
 	result := jobs.Result{
 		Metadata:  a.result.Metadata,
-		Warnings:  warningsOf(a.result.Warnings),
+		Warnings:  a.result.Warnings,
 		Metrics:   a.metrics(),
 		Peak:      a.peak(),
 		NoHistory: len(a.claimed.Segments) > 0,
@@ -207,13 +207,6 @@ func (a *attempt) read(path string, most int64) ([]byte, error) {
 	}
 	defer f.Close()
 	return io.ReadAll(io.LimitReader(f, most))
-}
-
-func warningsOf(said []sidecar.Warning) (warnings []jobs.Warning) {
-	for _, warning := range said {
-		warnings = append(warnings, jobs.Warning{Code: warning.Code, Message: warning.Message.String()})
-	}
-	return warnings
 }
 
 // metrics so far; the jobs service adds what only it knows.

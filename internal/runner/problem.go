@@ -12,6 +12,7 @@ import (
 	"github.com/apibr/studio/internal/device"
 	"github.com/apibr/studio/internal/disk"
 	"github.com/apibr/studio/internal/engine"
+	"github.com/apibr/studio/internal/i18n"
 	"github.com/apibr/studio/internal/jobs"
 	"github.com/apibr/studio/internal/media"
 	"github.com/apibr/studio/internal/plan"
@@ -25,7 +26,7 @@ const diskFullBelow = 1 << 20
 // problemOf puts an error of a run into words for the user: no path, no key, and what to do.
 func (a *attempt) problemOf(err error) jobs.Problem {
 	if a.diskFull(err) {
-		return problem("disk_full", http.StatusInsufficientStorage, "The disk is full", blob.ErrDiskFull.Error(), true)
+		return problem("disk_full", http.StatusInsufficientStorage, "The disk is full", i18n.For(blob.ErrDiskFull), true)
 	}
 	var said *sidecar.EngineError
 	var crash *sidecar.CrashError
@@ -36,51 +37,52 @@ func (a *attempt) problemOf(err error) jobs.Problem {
 	var card *CardError
 	switch {
 	case errors.As(err, &card):
-		return problem("gpu_not_ready", http.StatusUnprocessableEntity, "The graphics card is not ready", card.Detail, true)
+		return problem("gpu_not_ready", http.StatusUnprocessableEntity, "The graphics card is not ready", i18n.Plain(card.Detail), true)
 	case errors.As(err, &said):
 		return a.engineProblem(said)
 	case errors.As(err, &crash):
-		return problem("engine_crashed", http.StatusInternalServerError, "The engine crashed", crash.Error(), true)
+		return problem("engine_crashed", http.StatusInternalServerError, "The engine crashed", i18n.For(crash), true)
 	case errors.As(err, &hang):
-		return problem("engine_hung", http.StatusInternalServerError, "The engine hung", hang.Error(), true)
+		return problem("engine_hung", http.StatusInternalServerError, "The engine hung", i18n.For(hang), true)
 	case errors.As(err, &guard):
-		return problem("out_of_memory", http.StatusInsufficientStorage, "There is not enough memory", guard.Error(), true)
+		return problem("out_of_memory", http.StatusInsufficientStorage, "There is not enough memory", i18n.For(guard), true)
 	case errors.As(err, &unavailable):
-		return problem("busy", http.StatusServiceUnavailable, "The computer is busy", unavailable.Error(), true)
+		return problem("busy", http.StatusServiceUnavailable, "The computer is busy", i18n.For(unavailable), true)
 	case errors.As(err, &input):
-		return problem("bad_result", http.StatusInternalServerError, "The engine's result cannot be used", input.Error(), true)
+		return problem("bad_result", http.StatusInternalServerError, "The engine's result cannot be used", i18n.For(input), true)
 	case errors.Is(err, media.ErrNoFFmpeg):
-		return problem("no_ffmpeg", http.StatusServiceUnavailable, "A program is missing", media.ErrNoFFmpeg.Error(), true)
+		return problem("no_ffmpeg", http.StatusServiceUnavailable, "A program is missing", i18n.For(media.ErrNoFFmpeg), true)
 	case errors.Is(err, sidecar.ErrNoEngine):
-		return problem("engine_not_installed", http.StatusUnprocessableEntity, "The engine is not installed", fmt.Sprintf("engine %s is not installed: %s", a.manifest.ID, a.manifest.Install.En), false)
+		return problem("engine_not_installed", http.StatusUnprocessableEntity, "The engine is not installed", i18n.Plain(fmt.Sprintf("engine %s is not installed: %s", a.manifest.ID, a.manifest.Install.En)), false)
 	case errors.Is(err, sidecar.ErrProtocol):
-		return problem("protocol_error", http.StatusInternalServerError, "The engine's program is not a sidecar", fmt.Sprintf("the program of engine %s does not speak protocol version 1", a.manifest.ID), false)
+		return problem("protocol_error", http.StatusInternalServerError, "The engine's program is not a sidecar", i18n.Plain(fmt.Sprintf("the program of engine %s does not speak protocol version 1", a.manifest.ID)), false)
 	case store.Refused(err):
 		return jobs.Unstorable
 	default:
-		return problem("internal", http.StatusInternalServerError, "Something went wrong", "the job failed for an internal reason; the studio's log holds it under the job's id", true)
+		return problem("internal", http.StatusInternalServerError, "Something went wrong", i18n.Plain("the job failed for an internal reason; the studio's log holds it under the job's id"), true)
 	}
 }
 
 func (a *attempt) engineProblem(said *sidecar.EngineError) jobs.Problem {
 	switch said.Code {
 	case sidecar.InvalidInput:
-		p := problem(said.Code, http.StatusUnprocessableEntity, "The input cannot be used", said.Message.String(), false)
+		p := problem(said.Code, http.StatusUnprocessableEntity, "The input cannot be used", said.Message, false)
 		if said.Field != "" {
 			p.Pointer = "/" + said.Field
 		}
 		return p
 	case sidecar.OutOfMemory:
-		return problem(said.Code, http.StatusInsufficientStorage, "There is not enough memory", said.Message.String(), true)
+		return problem(said.Code, http.StatusInsufficientStorage, "There is not enough memory", said.Message, true)
 	case sidecar.ModelMissing, sidecar.LicenceRequired:
-		return problem(said.Code, http.StatusUnprocessableEntity, "The model is not ready", said.Message.String(), false)
+		return problem(said.Code, http.StatusUnprocessableEntity, "The model is not ready", said.Message, false)
 	default:
-		return problem(said.Code, http.StatusInternalServerError, "The engine failed", said.Message.String(), true)
+		return problem(said.Code, http.StatusInternalServerError, "The engine failed", said.Message, true)
 	}
 }
 
-func problem(code string, status int, title, detail string, retryable bool) jobs.Problem {
-	return jobs.Problem{Type: "/problems/" + code, Title: title, Status: status, Detail: detail, Code: code, Retryable: retryable}
+func problem(code string, status int, title string, detail i18n.Sentence, retryable bool) jobs.Problem {
+	return jobs.Problem{Type: "/problems/" + code, Title: i18n.Plain(title), Status: status, Detail: detail, Code: code,
+		Retryable: retryable}
 }
 
 // diskFull says whether a failure is for lack of room: by the error, or by looking, since an engine's library may not say.
@@ -103,7 +105,7 @@ func (r *Runner) unknownEngine(claimed *jobs.Claimed) jobs.Problem {
 		detail = fmt.Sprintf("the engine %s is not part of this studio any more: ask again with one of the models %s", claimed.Engine,
 			strings.Join(others, ", "))
 	}
-	return problem("engine_gone", http.StatusUnprocessableEntity, "The engine is gone", detail, false)
+	return problem("engine_gone", http.StatusUnprocessableEntity, "The engine is gone", i18n.Plain(detail), false)
 }
 
 // tooLarge is the answer to a job that this machine can never run: the plan's own refusal, or the numbers of the scheduler.
@@ -117,5 +119,5 @@ func (r *Runner) tooLarge(claimed *jobs.Claimed, most device.Memory) jobs.Proble
 			refused = l.refused
 		}
 	}
-	return problem("no_memory", http.StatusUnprocessableEntity, "The job does not fit this computer", refused.Error(), false)
+	return problem("no_memory", http.StatusUnprocessableEntity, "The job does not fit this computer", i18n.For(refused), false)
 }

@@ -3,13 +3,11 @@ package runner
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"sync"
 	"time"
 
 	"github.com/apibr/studio/internal/events"
-	"github.com/apibr/studio/internal/jobs"
-	"github.com/apibr/studio/internal/sidecar"
+	"github.com/apibr/studio/internal/report"
 )
 
 const (
@@ -33,7 +31,7 @@ type tracker struct {
 	offsets map[string]float64 // where a phase begins
 
 	mu          sync.Mutex
-	now         jobs.Progress
+	now         report.Progress
 	changed     bool
 	published   time.Time
 	lastPreview time.Time
@@ -58,23 +56,24 @@ func newTracker(a *attempt) *tracker {
 }
 
 // phase notes that a phase began.
-func (t *tracker) phase(name string) { t.step(sidecar.Progress{Phase: name}) }
+func (t *tracker) phase(name string) { t.step(report.Progress{Stage: name}) }
 
 // step takes a report of the engine.
-func (t *tracker) step(p sidecar.Progress) {
+func (t *tracker) step(p report.Progress) {
 	t.mu.Lock()
-	newPhase := t.now.Stage != p.Phase
-	offset, known := t.offsets[p.Phase]
-	value := t.now.Value
+	newPhase := t.now.Stage != p.Stage
+	offset, known := t.offsets[p.Stage]
+	value := t.now.Fraction
 	if known {
 		value = offset
-		if p.Total > 0 {
-			value += t.weights[p.Phase] * min(1, float64(p.Step)/float64(p.Total))
+		if p.TotalSteps > 0 {
+			value += t.weights[p.Stage] * min(1, float64(p.Step)/float64(p.TotalSteps))
 		}
 	}
-	value = min(max(value, t.now.Value), 0.999) // 1 is said by the result alone
-	t.now = jobs.Progress{Value: value, Stage: p.Phase, Step: int(p.Step), TotalSteps: int(p.Total), Message: p.Message.String(),
-		Fence: t.attempt.claimed.Fence, ETASeconds: t.eta(p.Phase, value)}
+	value = min(max(value, t.now.Fraction), 0.999) // 1 is said by the result alone
+	preview := p.Preview
+	p.Fraction, p.ETASeconds, p.Preview = value, t.eta(p.Stage, value), ""
+	t.now = p
 	t.changed = true
 	publish := newPhase || time.Since(t.published) >= publishInterval
 	if publish {
@@ -85,7 +84,7 @@ func (t *tracker) step(p sidecar.Progress) {
 	if publish {
 		t.publish(now)
 	}
-	t.preview(p.Preview)
+	t.preview(preview)
 }
 
 // eta goes by this run's own pace once it has gone far enough to have one.
@@ -104,13 +103,9 @@ func (t *tracker) eta(phase string, value float64) *float64 {
 	return &left
 }
 
-func (t *tracker) publish(p jobs.Progress) {
-	detail, err := json.Marshal(p)
-	if err != nil {
-		return
-	}
+func (t *tracker) publish(p report.Progress) {
 	job := t.attempt.claimed
-	t.attempt.runner.cfg.Hub.Progress(events.Progress{Job: job.ID, Owner: job.OwnerID, Fraction: p.Value, Detail: detail})
+	t.attempt.runner.cfg.Hub.Progress(events.JobProgress{Job: job.ID, Owner: job.OwnerID, Progress: p})
 }
 
 // preview reads a picture, at most twice a second, and hands it on.

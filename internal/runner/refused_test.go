@@ -21,6 +21,7 @@ import (
 	"github.com/apibr/studio/internal/i18n"
 	"github.com/apibr/studio/internal/jobs"
 	"github.com/apibr/studio/internal/media"
+	"github.com/apibr/studio/internal/report"
 	"github.com/apibr/studio/internal/sidecar"
 	"github.com/apibr/studio/internal/store"
 	"github.com/apibr/studio/internal/store/storetest"
@@ -84,7 +85,7 @@ func TestWhatTheDatabaseRefusesEndsAsAFailure(t *testing.T) {
 		"1e400 in an output's metadata":  {result: speechOutput(func(o *assets.Output) { o.Metadata = map[string]any{"x": json.Number("-1e400")} })},
 		"a lone surrogate":               {result: jobs.Result{Metadata: map[string]any{"n": json.RawMessage(`"\ud800"`)}}},
 		"no number in the metadata":      {result: jobs.Result{Metadata: map[string]any{"n": math.NaN()}}},
-		"NUL in a warning":               {result: jobs.Result{Warnings: []jobs.Warning{{Code: "x", Message: nul}}}},
+		"NUL in a warning":               {result: jobs.Result{Warnings: []report.Warning{{Code: "x", Message: i18n.Plain(nul)}}}},
 		"NUL in a phase":                 {result: jobs.Result{Metrics: jobs.Metrics{Timeline: []jobs.TimelineEntry{{Phase: nul}}}}},
 		"no number in the metrics":       {result: jobs.Result{Metrics: jobs.Metrics{RunSeconds: math.Inf(1)}}},
 		"NUL in an output's name":        {result: speechOutput(func(o *assets.Output) { o.Name = nul })},
@@ -99,7 +100,7 @@ func TestWhatTheDatabaseRefusesEndsAsAFailure(t *testing.T) {
 		"NUL in the engine's code":       {err: &sidecar.EngineError{Code: nul, Message: i18n.Plain("x")}},
 		"NUL in a segment's type":        {err: fmt.Errorf("keep segment: %w", n.refusedSegment())},
 		"1 MB in the metadata":           {result: jobs.Result{Metadata: map[string]any{"a": megabyte}}, stored: true},
-		"1 MB in a warning":              {result: jobs.Result{Warnings: []jobs.Warning{{Code: "x", Message: megabyte}}}, stored: true},
+		"1 MB in a warning":              {result: jobs.Result{Warnings: []report.Warning{{Code: "x", Message: i18n.Plain(megabyte)}}}, stored: true},
 		"1 MB in an engine's message":    {err: said(megabyte), stored: true},
 		"a broken character":             {err: said("\xff\xfe"), stored: true},
 		"NUL in the voice":               {result: voice(`{"a":"\u0000"}`)},

@@ -244,7 +244,7 @@ func TestAKillerJobFailsAndOthersGoOn(t *testing.T) {
 	require.Equal(t, 3, failed.Faults)
 	require.Equal(t, 3, failed.Attempt)
 	require.Equal(t, "engine_crashed", failed.Error.Code)
-	require.Contains(t, failed.Error.Detail, "SIGKILL")
+	require.Contains(t, failed.Error.Detail.String(), "SIGKILL")
 	n.requireNoWorkFiles()
 }
 
@@ -360,13 +360,13 @@ func TestTwoNodesShareAQueue(t *testing.T) {
 // 50 audio jobs that came first do not keep a video from its share.
 func TestAVideoIsNotStarvedByAudio(t *testing.T) {
 	n := startNode(t, storetest.New(t), func(c *Config, _ *sidecar.Config) { c.Slots = 1; c.Policy = sched.Policy{} })
-	_, err := n.jobs.SetPaused(context.Background(), true, "user", "")
+	_, err := n.jobs.SetPaused(context.Background(), true, "user")
 	require.NoError(t, err)
 	for range 50 {
 		n.submit(jobs.TypeSpeech, map[string]any{"text": "x"})
 	}
 	video := n.submit(jobs.TypeAvatar, map[string]any{"text": "x"})
-	_, err = n.jobs.SetPaused(context.Background(), false, "user", "")
+	_, err = n.jobs.SetPaused(context.Background(), false, "user")
 	require.NoError(t, err)
 	n.await(video.ID, jobs.Completed)
 	before := n.count(`select count(*) from events e where e.type = 'job.started'

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/apibr/studio/internal/i18n"
 	"github.com/apibr/studio/internal/jobs"
 	"github.com/apibr/studio/internal/sidecar"
 )
@@ -54,7 +55,7 @@ func exhausted(short syscall.Errno, tries int) jobs.Problem {
 	case syscall.ENOMEM, syscall.ENOBUFS:
 		detail = fmt.Sprintf("this computer had no memory left for the studio itself, %d times in a row: close other programs, then retry", tries)
 	}
-	return problem("computer_exhausted", http.StatusServiceUnavailable, "The computer has nothing left to give", detail, true)
+	return problem("computer_exhausted", http.StatusServiceUnavailable, "The computer has nothing left to give", i18n.Plain(detail), true)
 }
 
 // countShortage counts the tries of a job that failed for lack of something, one after the other.

@@ -106,8 +106,8 @@ func TestALackThatDoesNotEndFailsTheJob(t *testing.T) {
 			if try == n.runner.cfg.MaxShortages {
 				require.Equal(t, jobs.Failed, job.Status)
 				require.Equal(t, "computer_exhausted", job.Error.Code)
-				require.Contains(t, job.Error.Detail, says)
-				require.NotContains(t, job.Error.Detail, "secret")
+				require.Contains(t, job.Error.Detail.String(), says)
+				require.NotContains(t, job.Error.Detail.String(), "secret")
 				require.True(t, job.Error.Retryable)
 				break
 			}

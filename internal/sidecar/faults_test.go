@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/apibr/studio/internal/engine"
+	"github.com/apibr/studio/internal/report"
 	"github.com/apibr/studio/internal/sidecar/sidecartest"
 )
 
@@ -258,9 +259,9 @@ func TestMemoryGuard(t *testing.T) {
 	})
 	lease := b.acquire()
 	_, err := lease.Run(b.ctx(), b.request(sidecartest.Alloc, map[string]any{"mib": 2048}), Events{
-		Progress: func(p Progress) {
+		Progress: func(p report.Progress) {
 			// What the program has taken is missing from what the machine has: 4 GiB, falling eight times as fast.
-			writeMeminfo(t, root, 8<<20, max(4<<20-8*p.Step*4<<10, 0))
+			writeMeminfo(t, root, 8<<20, max(4<<20-8*int64(p.Step)*4<<10, 0))
 		},
 	})
 	var guard *GuardError

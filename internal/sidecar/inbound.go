@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/apibr/studio/internal/i18n"
+	"github.com/apibr/studio/internal/report"
 )
 
 // The parameters of the frames that a process sends; sidecar-protocol.md is the authority. Each knows how it is
@@ -133,7 +134,7 @@ type runResult struct {
 	Timings  map[string]float64 `json:"timings"`
 	Metadata map[string]any     `json:"metadata"`
 
-	warnings []Warning // warnings are those of Metadata after clean.
+	warnings []report.Warning // warnings are those of Metadata after clean.
 }
 
 func (r *runResult) clean(limits *Limits) error {
@@ -171,7 +172,7 @@ func (r *runResult) clean(limits *Limits) error {
 }
 
 // takeWarnings takes the warnings that an engine's result carries in its metadata out of it.
-func takeWarnings(metadata map[string]any, limits *Limits) (warnings []Warning, err error) {
+func takeWarnings(metadata map[string]any, limits *Limits) (warnings []report.Warning, err error) {
 	list, _ := metadata["warnings"].([]any)
 	if n := len(list); n > limits.Warnings {
 		return nil, protocolError("the result has %d warnings; the most is %d, see supervisor.limits.warnings",
@@ -186,7 +187,7 @@ func takeWarnings(metadata map[string]any, limits *Limits) (warnings []Warning, 
 		if fields["say"] != nil {
 			say, _ = json.Marshal(fields["say"]) // what was read from JSON can be written
 		}
-		warning := Warning{Code: cleanLine(code, longestName), Message: limits.sentence(message, say)}
+		warning := report.Warning{Code: cleanLine(code, longestName), Message: limits.sentence(message, say)}
 		if warning.Code != "" && !warning.Message.Empty() {
 			warnings = append(warnings, warning)
 		}

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"sync"
 	"time"
+
+	"github.com/apibr/studio/internal/report"
 )
 
 // Lease is the exclusive use of one process that has loaded a model. Its methods are safe to call from any goroutine,
@@ -152,10 +154,10 @@ func (r *running) segment(ctx context.Context, sent segmentParams) {
 	}
 }
 
-func (r *running) progress(sent progressParams) Progress {
-	progress := Progress{Phase: sent.Phase, Step: sent.Step, Message: sent.said}
+func (r *running) progress(sent progressParams) report.Progress {
+	progress := report.Progress{Stage: sent.Phase, Step: int(sent.Step), Message: sent.said}
 	if sent.Total != nil {
-		progress.Total = *sent.Total
+		progress.TotalSteps = int(*sent.Total)
 	}
 	if sent.Preview != nil && *sent.Preview != "" {
 		// A preview that cannot be opened is only not shown: the engine may have replaced it already.

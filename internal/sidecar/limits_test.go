@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/apibr/studio/internal/report"
 	"github.com/apibr/studio/internal/sidecar/sidecartest"
 )
 
@@ -78,7 +79,7 @@ func TestUndeclaredPhasesAreOnePhase(t *testing.T) {
 	defer lease.Release()
 	var phases []string
 	result, err := lease.Run(b.ctx(), b.request(sidecartest.Raw, sidecartest.RawRun{Repeat: 10, Lines: []string{line}, Then: "echo"}.Params()),
-		Events{Progress: func(p Progress) { phases = append(phases, p.Phase) }})
+		Events{Progress: func(p report.Progress) { phases = append(phases, p.Stage) }})
 	require.NoError(t, err)
 	require.NotContains(t, phases, "p0")
 	names := []string{}

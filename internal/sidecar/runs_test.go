@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/apibr/studio/internal/engine"
+	"github.com/apibr/studio/internal/report"
 	"github.com/apibr/studio/internal/sidecar/sidecartest"
 )
 
@@ -19,15 +20,15 @@ func TestARunGivesVerifiedFiles(t *testing.T) {
 	b := newBench(t, sidecartest.Echo, nil)
 	lease := b.acquire()
 	var phases []string
-	var last Progress
+	var last report.Progress
 	request := b.request("", nil)
 	result, err := lease.Run(b.ctx(), request, Events{
-		Progress: func(p Progress) { last = p },
+		Progress: func(p report.Progress) { last = p },
 		Phase:    func(name string, _ time.Time) { phases = append(phases, name) },
 	})
 	require.NoError(t, err)
 	require.Equal(t, []string{"first", "second"}, phases)
-	require.Equal(t, Progress{Phase: "second", Step: 2, Total: 2}, last)
+	require.Equal(t, report.Progress{Stage: "second", Step: 2, TotalSteps: 2}, last)
 	require.Equal(t, int64(7), result.Seed)
 	require.Len(t, result.Outputs, 1)
 	require.Equal(t, filepath.Join(request.OutDir, "out.txt"), result.Outputs[0].Path)

@@ -7,8 +7,8 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/apibr/studio/internal/engine"
-	"github.com/apibr/studio/internal/i18n"
 	"github.com/apibr/studio/internal/plan"
+	"github.com/apibr/studio/internal/report"
 )
 
 // Spec is what to load.
@@ -84,22 +84,13 @@ type Resume struct {
 // Events are the caller's handlers during Run. All are called from the goroutine that called Run, one at a time, and any
 // may be nil. While one works the sidecar computes on: progress is then skipped (newest wins), segments never are.
 type Events struct {
-	Progress func(Progress)
+	Progress func(report.Progress)
 
 	// Segment takes a verified segment. Its error cancels the run and becomes Run's.
 	Segment func(ctx context.Context, segment Segment) error
 
 	// Phase tells that a phase began.
 	Phase func(name string, start time.Time)
-}
-
-// Progress is the state of a run.
-type Progress struct {
-	Phase   string
-	Step    int64
-	Total   int64 // Total is 0 when the engine does not know.
-	Message i18n.Sentence
-	Preview string // Preview is the absolute path of a JPEG inside OutDir, verified; "" when there is none.
 }
 
 // Segment is a piece of the result that outlives a crash.
@@ -117,17 +108,11 @@ type RunResult struct {
 	Timings  map[string]float64
 	Phases   []PhaseTime
 	Metadata map[string]any
-	Warnings []Warning
+	Warnings []report.Warning
 
 	// PeakRAM and PeakVRAM are bytes, the highest that heartbeats and the supervisor saw during the run.
 	PeakRAM, PeakVRAM int64
 	LoadSeconds       float64 // LoadSeconds is 0 when the model was loaded already.
-}
-
-// Warning is something that the user should know and that did not stop the run.
-type Warning struct {
-	Code    string // Code is a word for programs, such as noisy_sample.
-	Message i18n.Sentence
 }
 
 // PhaseTime is when a phase ran.
