@@ -67,9 +67,9 @@ func TestTheNameOfTheResultIsCheckedBeforeAnythingIsSubmitted(t *testing.T) {
 func TestAResultIsNotWrittenUnderAnotherFormatsName(t *testing.T) {
 	dir := t.TempDir()
 	for name, fine := range map[string]bool{"a.wav": true, "a.WAV": true, "a": true, "a.opus": false, "a.mp3": false, "a.txt": false} {
-		require.Equal(t, fine, checkName(language(0), filepath.Join(dir, name), "speech-1234.wav") == nil, name)
+		require.Equal(t, fine, checkName(filepath.Join(dir, name), "speech-1234.wav") == nil, name)
 	}
-	require.NoError(t, checkName(language(0), filepath.Join(dir, "a.opus"), "speech-1234.ogg"))
-	require.NoError(t, checkName(language(0), "-", "speech-1234.ogg"))
-	require.Error(t, checkName(language(0), dir, "speech-1234.ogg"))
+	require.NoError(t, checkName(filepath.Join(dir, "a.opus"), "speech-1234.ogg"))
+	require.NoError(t, checkName("-", "speech-1234.ogg"))
+	require.Error(t, checkName(dir, "speech-1234.ogg"))
 }

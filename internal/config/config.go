@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/apibr/studio/internal/i18n"
 )
 
 // Config holds every setting. The yaml names are the keys of the file, of --field and, in capitals with APIBR_ in front and
@@ -44,8 +46,8 @@ type Config struct {
 	SecretFiles []string `koanf:"-"`
 	// Sources are the places that were read, for `config check`.
 	Sources []string `koanf:"-"`
-	// Warnings are things that are probably mistakes but harmless, such as an unknown APIBR_ variable.
-	Warnings []string `koanf:"-"`
+	// Warnings are harmless mistakes, such as an unknown APIBR_ variable.
+	Warnings []i18n.Sentence `koanf:"-"`
 }
 
 // Server says where the API listens.

@@ -57,7 +57,7 @@ func TestUnknownKeysAreNamedWithASuggestion(t *testing.T) {
 	c, err := load(t, "", nil, "APIBR_SERVER_PROT=1", "APIBR_TOKEN=x", "APIBR_SYSFS_ROOT=/x")
 	require.NoError(t, err)
 	require.Len(t, c.Warnings, 1)
-	require.Contains(t, c.Warnings[0], "APIBR_SERVER_PORT")
+	require.Contains(t, c.Warnings[0].String(), "APIBR_SERVER_PORT")
 }
 
 func TestWrongValuesAreNamedTogether(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"github.com/knadh/koanf/v2"
 
 	"github.com/apibr/studio/internal/engine"
+	"github.com/apibr/studio/internal/i18n"
 	"github.com/apibr/studio/internal/pgembed"
 	"github.com/apibr/studio/internal/torchenv"
 )
@@ -55,7 +56,7 @@ func (c *Config) Field(key string) (string, error) {
 		return "", err
 	}
 	if !k.Exists(key) {
-		return "", fmt.Errorf("%s", unknown("key "+key, key, k.Keys()))
+		return "", &InvalidError{[]i18n.Sentence{unknown(i18n.Say("key %s", key), key, k.Keys())}}
 	}
 	if key == "models.hub_token" && k.String(key) != "" {
 		return mask, nil
@@ -89,7 +90,7 @@ func masked(value string) string {
 	return strings.ReplaceAll(address.String(), url.QueryEscape(mask), mask)
 }
 
-// Keys are all settings that there are, sorted.
+// Keys are all settings, sorted.
 func Keys() []string {
 	k := koanf.New(".")
 	_ = k.Load(structs.Provider(Default(), "koanf"), nil) // our own struct: cannot fail

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/text/language"
 )
 
 // What is wrong with a folder of models is said in the user's language too when no studio runs.
@@ -35,7 +36,7 @@ func TestAFolderThatIsRefusedIsToldInBothLanguages(t *testing.T) {
 
 // A job that waits for memory shows its numbers where a watched job's state is told.
 func TestWaitingForMemoryIsToldWithItsNumbers(t *testing.T) {
-	s := &studio{}
+	s := &studio{locale: locale{language.English}}
 	j := job{Status: "queued"}
 	require.NoError(t, json.Unmarshal([]byte(`{"status": "queued", "reason": "no_memory", "queue_position": 1,
 		"progress_detail": {"stage": "waiting_for_memory", "message": "waits for memory: it needs 9.1 GB"}}`), &j))
