@@ -30,7 +30,12 @@ func arguments(least, most int) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		switch {
 		case len(args) < least:
-			return exitWith(ExitUsage, "arguments are missing: `%s`; see `%s --help`", commandLine(cmd), cmd.CommandPath())
+			return exitWith(
+				ExitUsage,
+				"arguments are missing: `%s`; see `%s --help`",
+				commandLine(cmd),
+				cmd.CommandPath(),
+			)
 		case most > 0 && len(args) > most:
 			return exitWith(ExitUsage, "%q is one argument too many; see `%s --help`", args[most], cmd.CommandPath())
 		default:

@@ -38,9 +38,12 @@ func completionCommand(e *environment) *cobra.Command {
 	} {
 		bare := false
 		child := &cobra.Command{
-			Use:     shell.name,
-			Short:   e.text("Print the script for %s", shell.name),
-			Long:    e.text("Prints a script that completes commands in %s. To load it, put this line in the shell's start file:", shell.name) + "\n\n  " + shell.load,
+			Use:   shell.name,
+			Short: e.text("Print the script for %s", shell.name),
+			Long: e.text(
+				"Prints a script that completes commands in %s. To load it, put this line in the shell's start file:",
+				shell.name,
+			) + "\n\n  " + shell.load,
 			Args:    noArguments,
 			Example: "  " + shell.load,
 			RunE: func(cmd *cobra.Command, _ []string) error {

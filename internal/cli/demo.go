@@ -38,7 +38,8 @@ func demoCommand(e *environment) *cobra.Command {
 			return d.run(cmd)
 		},
 	}
-	cmd.Flags().StringVar(&samples, "samples", "", e.text("folder with voice.wav and portrait.png (default: samples next to the folder of the program)"))
+	cmd.Flags().StringVar(&samples, "samples", "",
+		e.text("folder with voice.wav and portrait.png (default: samples next to the folder of the program)"))
 	cmd.Flags().StringVar(&output, "output-dir", ".", e.text("folder that the two videos are written to"))
 	return cmd
 }
@@ -123,7 +124,7 @@ func (d *demo) ensureStudio(ctx context.Context) error {
 		return err
 	}
 	defer log.Close()
-	args := []string{"serve", "--data-dir", d.dataDir, "--" + languageFlag, d.e.Tag.String()}
+	args := []string{"serve", "--data-dir", d.dataDir, "--" + languageFlag, d.e.Language.String()}
 	if d.e.configFile != "" {
 		args = append(args, "--config", d.e.configFile)
 	}
@@ -216,7 +217,12 @@ func (d *demo) cloneVoice(ctx context.Context) (string, error) {
 	r.set("language", "pt-BR")
 	r.set("consent_note", "LibriVox, public domain")
 	r.files["audio"] = filepath.Join(d.samples, "voice.wav")
-	j, err := d.make(ctx, d.e.text("2/5 cloning the voice %q", demoVoice), submitting((*apiclient.Client).CloneVoiceWithBody), r)
+	j, err := d.make(
+		ctx,
+		d.e.text("2/5 cloning the voice %q", demoVoice),
+		submitting((*apiclient.Client).CloneVoiceWithBody),
+		r,
+	)
 	if err != nil {
 		return "", err
 	}
@@ -231,7 +237,12 @@ func (d *demo) makePicture(ctx context.Context) (string, error) {
 	r.set("height", 768)
 	seed := int64(1)
 	r.set("seed", &seed)
-	j, err := d.make(ctx, d.e.text("3/5 picture from %q", demoPrompt), submitting((*apiclient.Client).GenerateImageWithBody), r)
+	j, err := d.make(
+		ctx,
+		d.e.text("3/5 picture from %q", demoPrompt),
+		submitting((*apiclient.Client).GenerateImageWithBody),
+		r,
+	)
 	if err != nil {
 		return "", err
 	}
@@ -287,7 +298,8 @@ func (d *demo) farewell(cmd *cobra.Command, videos []string) error {
 	}
 	fmt.Fprintf(d.e.stderr, "\n%s\n%s\n\n", d.e.text(openLink), link)
 	fmt.Fprintln(d.e.stderr, d.e.text(
-		"The photograph is a NASA portrait and the sample voice a LibriVox reader: demonstration only, no endorsement."))
+		"The photograph is a NASA portrait and the sample voice a LibriVox reader: demonstration only, no endorsement.",
+	))
 	if d.pid > 0 {
 		fmt.Fprintln(d.e.stderr, d.e.text("The studio goes on running. Stop it with: kill %d", d.pid))
 	}

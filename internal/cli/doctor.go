@@ -56,7 +56,7 @@ func (e *environment) showCheck(check device.Check) {
 	}
 }
 
-func (l locale) pick(text device.Text) string { return textSentence(text).In(l.Tag) }
+func (l locale) pick(text device.Text) string { return textSentence(text).For(l.Reader) }
 
 func textSentence(text device.Text) i18n.Sentence {
 	return i18n.Text{"en": text.En, "pt-BR": text.PtBR}.Sentence()

@@ -25,16 +25,19 @@ var valueNames = map[string]i18n.Sentence{
 	"config":     i18n.Say("FILE"),
 	"data-dir":   i18n.Say("FOLDER"),
 	"file":       i18n.Say("FILE"),
+	"format":     i18n.Say("FORMAT"),
 	"image":      i18n.Say("FILE"),
 	"lang":       i18n.Say("LANGUAGE"),
 	"language":   i18n.Say("LANGUAGE"),
 	"mask":       i18n.Say("FILE"),
+	"model":      i18n.Say("MODEL"),
 	"output":     i18n.Say("FILE"),
 	"output-dir": i18n.Say("FOLDER"),
 	"samples":    i18n.Say("FOLDER"),
 	"server":     i18n.Say("URL"),
 	"size":       i18n.Say("WIDTHxHEIGHT"),
 	"token":      i18n.Say("KEY"),
+	"voice":      i18n.Say("VOICE"),
 }
 
 // addHelp gives every command its --help, and the root the command and the functions that write help.
@@ -157,7 +160,7 @@ func (e *environment) flagRows(flags *pflag.FlagSet) (rows [][2]string) {
 
 func (e *environment) valueName(flag *pflag.Flag) string {
 	if name, ok := valueNames[flag.Name]; ok {
-		return name.In(e.Tag)
+		return name.For(e.Reader)
 	}
 	switch flag.Value.Type() {
 	case "bool":

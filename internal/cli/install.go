@@ -58,7 +58,8 @@ func installCommand(e *environment) *cobra.Command {
 		RunE: withStudio(e, func(cmd *cobra.Command, s *studio, args []string) error {
 			return e.install(cmd.Context(), s, args[0], variant, accept)
 		})}
-	cmd.Flags().StringVar(&variant, "variant", "", e.text("precision of the weights, such as Q5_K_S (default: the model's own default)"))
+	cmd.Flags().StringVar(&variant, "variant", "",
+		e.text("precision of the weights, such as Q5_K_S (default: the model's own default)"))
 	cmd.Flags().BoolVar(&accept, "accept-licence", false, e.text("you have read the model's licence and accept it"))
 	return cmd
 }
@@ -94,7 +95,11 @@ func (e *environment) install(ctx context.Context, s *studio, id, variant string
 	ended, err := s.watchModel(watching, id, task.ID, newDisplay(e.stderr, id, e.quiet))
 	switch {
 	case watching.Err() != nil && ctx.Err() == nil:
-		return exitWith(ExitInterrupted, "the installation goes on in the studio; end it with `apibr models cancel %s`", id)
+		return exitWith(
+			ExitInterrupted,
+			"the installation goes on in the studio; end it with `apibr models cancel %s`",
+			id,
+		)
 	case err != nil:
 		return err
 	case ended.Status == "failed" && ended.Error != nil:
@@ -132,7 +137,7 @@ func (e *environment) acceptsLicence(ctx context.Context, s *studio, model *remo
 	fmt.Fprint(e.stderr, s.text("Have you read it, and do you accept it? [y/N]")+" ")
 	line, _ := bufio.NewReader(e.stdin).ReadString('\n')
 	agreed := i18n.Say("y, yes")
-	for _, answers := range []string{agreed.In(s.Tag), agreed.String()} {
+	for _, answers := range []string{agreed.For(s.Reader), agreed.String()} {
 		if slices.Contains(strings.Split(answers, ", "), strings.ToLower(strings.TrimSpace(line))) {
 			return true, nil
 		}
@@ -140,7 +145,10 @@ func (e *environment) acceptsLicence(ctx context.Context, s *studio, model *remo
 	return false, errNotAccepted
 }
 
-var errNotAccepted = exitWith(ExitUsage, "the licence was not accepted: read it, then repeat the command with --accept-licence")
+var errNotAccepted = exitWith(
+	ExitUsage,
+	"the licence was not accepted: read it, then repeat the command with --accept-licence",
+)
 
 // licenceText is the text itself; "" where the hub does not give it.
 func (s *studio) licenceText(ctx context.Context, id string) string {

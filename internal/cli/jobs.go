@@ -13,7 +13,13 @@ import (
 
 func jobsCommand(e *environment) *cobra.Command {
 	cmd := &cobra.Command{Use: "jobs", Short: e.text("List, watch, cancel and retry jobs")}
-	cmd.AddCommand(jobsListCommand(e), jobsShowCommand(e), jobsWatchCommand(e), jobsCancelCommand(e), jobsRetryCommand(e))
+	cmd.AddCommand(
+		jobsListCommand(e),
+		jobsShowCommand(e),
+		jobsWatchCommand(e),
+		jobsCancelCommand(e),
+		jobsRetryCommand(e),
+	)
 	return cmd
 }
 
@@ -69,16 +75,21 @@ func oneJob(
 }
 
 func jobsShowCommand(e *environment) *cobra.Command {
-	return oneJob(e, "show", e.text("Show everything about a job"), func(cmd *cobra.Command, s *studio, id string) error {
-		j, err := s.getJob(cmd.Context(), id)
-		if err != nil {
-			return err
-		}
-		if e.json {
-			return e.printJSON(j.raw)
-		}
-		return e.printIndented(j.raw)
-	})
+	return oneJob(
+		e,
+		"show",
+		e.text("Show everything about a job"),
+		func(cmd *cobra.Command, s *studio, id string) error {
+			j, err := s.getJob(cmd.Context(), id)
+			if err != nil {
+				return err
+			}
+			if e.json {
+				return e.printJSON(j.raw)
+			}
+			return e.printIndented(j.raw)
+		},
+	)
 }
 
 func jobsWatchCommand(e *environment) *cobra.Command {
@@ -102,10 +113,15 @@ func jobsCancelCommand(e *environment) *cobra.Command {
 }
 
 func jobsRetryCommand(e *environment) *cobra.Command {
-	return oneJob(e, "retry", e.text("Run a failed or canceled job again"), func(cmd *cobra.Command, s *studio, id string) error {
-		response, err := s.client.RetryJob(cmd.Context(), id)
-		return e.printJob(s, s.answer(response, err))
-	})
+	return oneJob(
+		e,
+		"retry",
+		e.text("Run a failed or canceled job again"),
+		func(cmd *cobra.Command, s *studio, id string) error {
+			response, err := s.client.RetryJob(cmd.Context(), id)
+			return e.printJob(s, s.answer(response, err))
+		},
+	)
 }
 
 // printJob decodes a job and prints its state.

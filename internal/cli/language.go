@@ -8,11 +8,16 @@ import (
 	"github.com/apibr/studio/internal/i18n"
 )
 
-// locale renders sentences in the user's language. Errors carry their sentence and are rendered once, by Main.
-type locale struct{ language.Tag }
+// locale renders sentences for the user of the command line. Errors carry their sentence and are rendered once, by
+// Main.
+type locale struct{ i18n.Reader }
+
+func inLanguage(tag language.Tag) locale { return locale{i18n.Reader{Language: tag, Door: i18n.CLI}} }
 
 // text says a sentence; the format must be a constant.
-func (l locale) text(format string, args ...any) string { return i18n.Say(format, args...).In(l.Tag) }
+func (l locale) text(format string, args ...any) string {
+	return i18n.Say(format, args...).For(l.Reader)
+}
 
 // languageFlag is the name of --lang.
 const languageFlag = "lang"
@@ -56,7 +61,12 @@ func languageOf(name string) (language.Tag, error) {
 			return languages[index], nil
 		}
 	}
-	return language.Und, exitWith(ExitUsage, "there is no language %q: choose one of %s", name, i18n.Commas(languages...))
+	return language.Und, exitWith(
+		ExitUsage,
+		"there is no language %q: choose one of %s",
+		name,
+		i18n.Commas(languages...),
+	)
 }
 
 // languageValue is the value of --lang. Set only checks it: chooseLanguage has read it.

@@ -23,7 +23,10 @@ func jsonBody(fields map[string]any) io.Reader {
 const applicationJSON = "application/json"
 
 // withStudio runs a command's work against the studio.
-func withStudio(e *environment, run func(cmd *cobra.Command, s *studio, args []string) error) func(*cobra.Command, []string) error {
+func withStudio(
+	e *environment,
+	run func(cmd *cobra.Command, s *studio, args []string) error,
+) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
 		s, err := e.connect()
 		if err != nil {
@@ -55,11 +58,29 @@ func voicesCommand(e *environment) *cobra.Command {
 	}
 	listing := withStudio(e, func(cmd *cobra.Command, s *studio, _ []string) error {
 		response, err := s.client.ListVoices(cmd.Context(), nil)
-		return list(e, s.answer(response, err), e.text("ID\tNAME\tSTATUS\tLANGUAGE\tBUILT-IN"), func(w io.Writer, v voice) {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", v.ID, v.Name, s.word(states, v.Status), v.Language, s.yesNo(v.Builtin))
-		})
+		return list(
+			e,
+			s.answer(response, err),
+			e.text("ID\tNAME\tSTATUS\tLANGUAGE\tBUILT-IN"),
+			func(w io.Writer, v voice) {
+				fmt.Fprintf(
+					w,
+					"%s\t%s\t%s\t%s\t%s\n",
+					v.ID,
+					v.Name,
+					s.word(states, v.Status),
+					v.Language,
+					s.yesNo(v.Builtin),
+				)
+			},
+		)
 	})
-	cmd := &cobra.Command{Use: "voices", Short: e.text("List, rename and delete voices"), Args: noArguments, RunE: listing}
+	cmd := &cobra.Command{
+		Use:   "voices",
+		Short: e.text("List, rename and delete voices"),
+		Args:  noArguments,
+		RunE:  listing,
+	}
 	cmd.AddCommand(
 		&cobra.Command{Use: "list", Short: e.text("List voices"), Args: noArguments, RunE: listing},
 		&cobra.Command{Use: "rename " + e.text("ID NAME"), Short: e.text("Rename a voice"), Args: arguments(2, 2),
@@ -68,7 +89,12 @@ func voicesCommand(e *environment) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				response, err := s.client.UpdateVoiceWithBody(cmd.Context(), args[0], applicationJSON, jsonBody(map[string]any{"name": name}))
+				response, err := s.client.UpdateVoiceWithBody(
+					cmd.Context(),
+					args[0],
+					applicationJSON,
+					jsonBody(map[string]any{"name": name}),
+				)
 				return e.done(s, response, err)
 			})},
 		&cobra.Command{Use: "delete ID", Short: e.text("Delete a voice"), Args: arguments(1, 1),
@@ -90,9 +116,22 @@ func projectsCommand(e *environment) *cobra.Command {
 	}
 	listing := withStudio(e, func(cmd *cobra.Command, s *studio, _ []string) error {
 		response, err := s.client.ListProjects(cmd.Context(), nil)
-		return list(e, s.answer(response, err), e.text("ID\tNAME\tTYPE\tSTATUS\tCREATED"), func(w io.Writer, p project) {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", p.ID, p.Name, p.Type, s.word(states, p.Status), localTime(p.CreatedAt))
-		})
+		return list(
+			e,
+			s.answer(response, err),
+			e.text("ID\tNAME\tTYPE\tSTATUS\tCREATED"),
+			func(w io.Writer, p project) {
+				fmt.Fprintf(
+					w,
+					"%s\t%s\t%s\t%s\t%s\n",
+					p.ID,
+					p.Name,
+					p.Type,
+					s.word(states, p.Status),
+					localTime(p.CreatedAt),
+				)
+			},
+		)
 	})
 	var kind string
 	create := &cobra.Command{Use: "create " + e.text("NAME"), Short: e.text("Create a project"), Args: arguments(1, 1),
@@ -104,7 +143,12 @@ func projectsCommand(e *environment) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			response, err := s.client.CreateProjectWithBody(cmd.Context(), nil, applicationJSON, jsonBody(map[string]any{"name": name, "type": kind}))
+			response, err := s.client.CreateProjectWithBody(
+				cmd.Context(),
+				nil,
+				applicationJSON,
+				jsonBody(map[string]any{"name": name, "type": kind}),
+			)
 			if err := s.do(response, err, &made); err != nil {
 				return err
 			}
@@ -113,7 +157,10 @@ func projectsCommand(e *environment) *cobra.Command {
 		})}
 	create.Flags().StringVar(&kind, "type", "mixed", e.text("audio, image, video or mixed"))
 	cmd := &cobra.Command{Use: "projects", Short: e.text("List and create projects"), Args: noArguments, RunE: listing}
-	cmd.AddCommand(&cobra.Command{Use: "list", Short: e.text("List projects"), Args: noArguments, RunE: listing}, create)
+	cmd.AddCommand(
+		&cobra.Command{Use: "list", Short: e.text("List projects"), Args: noArguments, RunE: listing},
+		create,
+	)
 	return cmd
 }
 
@@ -163,8 +210,18 @@ func assetsCommand(e *environment) *cobra.Command {
 			response, err := s.client.DeleteAsset(cmd.Context(), args[0])
 			return e.done(s, response, err)
 		})}
-	cmd := &cobra.Command{Use: "assets", Short: e.text("List, upload, download and delete files"), Args: noArguments, RunE: listing}
-	cmd.AddCommand(&cobra.Command{Use: "list", Short: e.text("List files"), Args: noArguments, RunE: listing}, upload, download, remove)
+	cmd := &cobra.Command{
+		Use:   "assets",
+		Short: e.text("List, upload, download and delete files"),
+		Args:  noArguments,
+		RunE:  listing,
+	}
+	cmd.AddCommand(
+		&cobra.Command{Use: "list", Short: e.text("List files"), Args: noArguments, RunE: listing},
+		upload,
+		download,
+		remove,
+	)
 	return cmd
 }
 
@@ -179,38 +236,61 @@ func keysCommand(e *environment) *cobra.Command {
 	}
 	listing := withStudio(e, func(cmd *cobra.Command, s *studio, _ []string) error {
 		response, err := s.client.ListKeys(cmd.Context())
-		return list(e, s.answer(response, err), e.text("ID\tNAME\tSTARTS WITH\tSCOPES\tEXPIRES"), func(w io.Writer, k key) {
-			expires := "-"
-			if k.ExpiresAt != nil {
-				expires = localTime(*k.ExpiresAt)
-			}
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", k.ID, k.Name, k.Prefix, strings.Join(k.Scopes, ","), expires)
-		})
+		return list(
+			e,
+			s.answer(response, err),
+			e.text("ID\tNAME\tSTARTS WITH\tSCOPES\tEXPIRES"),
+			func(w io.Writer, k key) {
+				expires := "-"
+				if k.ExpiresAt != nil {
+					expires = localTime(*k.ExpiresAt)
+				}
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", k.ID, k.Name, k.Prefix, strings.Join(k.Scopes, ","), expires)
+			},
+		)
 	})
 	var scopes []string
-	create := &cobra.Command{Use: "create " + e.text("NAME"), Short: e.text("Create an API key and print it"), Args: arguments(1, 1),
+	create := &cobra.Command{
+		Use:   "create " + e.text("NAME"),
+		Short: e.text("Create an API key and print it"),
+		Args:  arguments(1, 1),
 		RunE: withStudio(e, func(cmd *cobra.Command, s *studio, args []string) error {
 			var made key
 			name, err := inUTF8(e.text("NAME"), args[0])
 			if err != nil {
 				return err
 			}
-			response, err := s.client.CreateKeyWithBody(cmd.Context(), nil, applicationJSON, jsonBody(map[string]any{"name": name, "scopes": scopes}))
+			response, err := s.client.CreateKeyWithBody(
+				cmd.Context(),
+				nil,
+				applicationJSON,
+				jsonBody(map[string]any{"name": name, "scopes": scopes}),
+			)
 			if err := s.do(response, err, &made); err != nil {
 				return err
 			}
 			fmt.Fprintln(e.stderr, s.text("keep this key: it is shown only now"))
 			_, err = fmt.Fprintln(e.stdout, made.Key)
 			return err
-		})}
+		}),
+	}
 	create.Flags().StringSliceVar(&scopes, "scopes", []string{"read", "generate"}, e.text("read, generate, admin"))
 	revoke := &cobra.Command{Use: "revoke ID", Short: e.text("Revoke an API key"), Args: arguments(1, 1),
 		RunE: withStudio(e, func(cmd *cobra.Command, s *studio, args []string) error {
 			response, err := s.client.RevokeKey(cmd.Context(), args[0])
 			return e.done(s, response, err)
 		})}
-	cmd := &cobra.Command{Use: "keys", Short: e.text("List, create and revoke API keys"), Args: noArguments, RunE: listing}
-	cmd.AddCommand(&cobra.Command{Use: "list", Short: e.text("List API keys"), Args: noArguments, RunE: listing}, create, revoke)
+	cmd := &cobra.Command{
+		Use:   "keys",
+		Short: e.text("List, create and revoke API keys"),
+		Args:  noArguments,
+		RunE:  listing,
+	}
+	cmd.AddCommand(
+		&cobra.Command{Use: "list", Short: e.text("List API keys"), Args: noArguments, RunE: listing},
+		create,
+		revoke,
+	)
 	return cmd
 }
 
@@ -223,26 +303,47 @@ func sessionsCommand(e *environment) *cobra.Command {
 	}
 	listing := withStudio(e, func(cmd *cobra.Command, s *studio, _ []string) error {
 		response, err := s.client.ListSessions(cmd.Context())
-		return list(e, s.answer(response, err), e.text("ID\tSIGNED IN\tEXPIRES\tBROWSER"), func(w io.Writer, o session) {
-			browser := "-"
-			if o.UserAgent != nil {
-				browser = *o.UserAgent
-			}
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", o.ID, localTime(o.CreatedAt), localTime(o.ExpiresAt), browser)
-		})
+		return list(
+			e,
+			s.answer(response, err),
+			e.text("ID\tSIGNED IN\tEXPIRES\tBROWSER"),
+			func(w io.Writer, o session) {
+				browser := "-"
+				if o.UserAgent != nil {
+					browser = *o.UserAgent
+				}
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", o.ID, localTime(o.CreatedAt), localTime(o.ExpiresAt), browser)
+			},
+		)
 	})
 	end := &cobra.Command{Use: "end ID", Short: e.text("Sign a browser out"), Args: arguments(1, 1),
 		RunE: withStudio(e, func(cmd *cobra.Command, s *studio, args []string) error {
 			response, err := s.client.EndSession(cmd.Context(), args[0])
 			return e.done(s, response, err)
 		})}
-	cmd := &cobra.Command{Use: "sessions", Short: e.text("List the browsers that are signed in, and sign them out"), Args: noArguments, RunE: listing}
-	cmd.AddCommand(&cobra.Command{Use: "list", Short: e.text("List the browsers that are signed in"), Args: noArguments, RunE: listing}, end)
+	cmd := &cobra.Command{
+		Use:   "sessions",
+		Short: e.text("List the browsers that are signed in, and sign them out"),
+		Args:  noArguments,
+		RunE:  listing,
+	}
+	cmd.AddCommand(
+		&cobra.Command{
+			Use:   "list",
+			Short: e.text("List the browsers that are signed in"),
+			Args:  noArguments,
+			RunE:  listing,
+		},
+		end,
+	)
 	return cmd
 }
 
 func openCommand(e *environment) *cobra.Command {
-	return &cobra.Command{Use: "open", Short: e.text("Print a one-time link that signs a browser in"), Args: noArguments,
+	return &cobra.Command{
+		Use:   "open",
+		Short: e.text("Print a one-time link that signs a browser in"),
+		Args:  noArguments,
 		RunE: withStudio(e, func(cmd *cobra.Command, s *studio, _ []string) error {
 			link, err := s.oneTimeLink(cmd)
 			if err != nil {
@@ -253,7 +354,8 @@ func openCommand(e *environment) *cobra.Command {
 			}
 			_, err = fmt.Fprintln(e.stdout, link)
 			return err
-		})}
+		}),
+	}
 }
 
 func (s *studio) oneTimeLink(cmd *cobra.Command) (string, error) {

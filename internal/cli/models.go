@@ -53,7 +53,8 @@ func modelsCommand(e *environment) *cobra.Command {
 	return cmd
 }
 
-// openModels gives the models directory and the catalogue: those of the studio that runs here, else of the configuration.
+// openModels gives the models directory and the catalogue: those of the studio that runs here, else of the
+// configuration.
 func (e *environment) openModels() (*models.Store, *engine.Catalogue, error) {
 	c, err := e.loadStudioConfig()
 	if err != nil {
@@ -223,7 +224,13 @@ func (e *environment) importModels(cmd *cobra.Command, args []string) error {
 		return e.encode(map[string]any{"data": taken})
 	}
 	for _, record := range taken {
-		fmt.Fprintf(e.stdout, "%s  %s  %s\n", record.Model, strings.Join(record.VariantIDs(), ", "), e.sizeText(record.Bytes()))
+		fmt.Fprintf(
+			e.stdout,
+			"%s  %s  %s\n",
+			record.Model,
+			strings.Join(record.VariantIDs(), ", "),
+			e.sizeText(record.Bytes()),
+		)
 	}
 	return nil
 }

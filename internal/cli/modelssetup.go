@@ -34,10 +34,12 @@ The command tries which torch works on the card: it keeps the first profile whos
 			}
 			return e.setupModels(cmd, c, c.TorchRequest(kind, profile), force)
 		}}
-	cmd.Flags().StringVar(&kind, "device", "", e.text("auto, rocm, cuda or cpu (default: gpu.device of the configuration)"))
+	cmd.Flags().StringVar(&kind, "device", "",
+		e.text("auto, rocm, cuda or cpu (default: gpu.device of the configuration)"))
 	cmd.Flags().StringVar(&profile, "profile", "", e.text("try only this profile, such as rocm-torch25"))
 	cmd.Flags().BoolVar(&force, "force", false, e.text("install again even if nothing has changed"))
-	cmd.Flags().BoolVar(&test, "test", false, e.text("install nothing: only test the present environment, and keep the verdict"))
+	cmd.Flags().BoolVar(&test, "test", false,
+		e.text("install nothing: only test the present environment, and keep the verdict"))
 	return cmd
 }
 
@@ -88,10 +90,19 @@ func (e *environment) setupModels(cmd *cobra.Command, c *config.Config, want tor
 	}
 	return e.showVerdict(result, func(profile, torch, card string) i18n.Sentence {
 		if result.Changed {
-			return i18n.Say("the models' environment is ready: profile %s, torch %s on %s; restart a running studio to use it",
-				profile, torch, card)
+			return i18n.Say(
+				"the models' environment is ready: profile %s, torch %s on %s; restart a running studio to use it",
+				profile,
+				torch,
+				card,
+			)
 		}
-		return i18n.Say("nothing has changed: profile %s, torch %s on %s; --force installs it again", profile, torch, card)
+		return i18n.Say(
+			"nothing has changed: profile %s, torch %s on %s; --force installs it again",
+			profile,
+			torch,
+			card,
+		)
 	})
 }
 
@@ -113,7 +124,7 @@ func (e *environment) showVerdict(
 	if runsOn == "" {
 		runsOn = e.text("the processor")
 	}
-	_, err := fmt.Fprintln(e.stdout, passed(v.Profile.ID, v.Torch, runsOn).In(e.Tag))
+	_, err := fmt.Fprintln(e.stdout, passed(v.Profile.ID, v.Torch, runsOn).For(e.Reader))
 	return err
 }
 
@@ -139,11 +150,11 @@ func (e *environment) showSetup(p torchenv.Progress) {
 		}
 		fmt.Fprintf(e.stderr, "  %s %s: %s\n", sign, p.Check.Check, p.Check.Detail)
 	case "failed":
-		fmt.Fprintln(e.stderr, fmt.Sprintf("✗ %s: %s", p.Profile, e.pick(p.Reason)))
+		fmt.Fprintf(e.stderr, "✗ %s: %s\n", p.Profile, e.pick(p.Reason))
 	case "kept":
 	default:
 		if step, ok := setupSteps[p.Step]; ok {
-			fmt.Fprintln(e.stderr, step(p.Profile).In(e.Tag))
+			fmt.Fprintln(e.stderr, step(p.Profile).For(e.Reader))
 		}
 	}
 }

@@ -184,7 +184,7 @@ func TestProofHoldsForOneConnection(t *testing.T) {
 			proves(w, r)
 		}
 	})
-	studio, err := connect(connection{Server: s.URL, DataDir: dir}, locale{language.English})
+	studio, err := connect(connection{Server: s.URL, DataDir: dir}, inLanguage(language.English))
 	require.NoError(t, err)
 	response, err := studio.client.ListVoices(context.Background(), nil)
 	require.NoError(t, studio.do(response, err, nil))

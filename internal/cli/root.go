@@ -14,16 +14,19 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/text/language"
 
 	"github.com/apibr/studio/internal/config"
 	"github.com/apibr/studio/internal/datadir"
+	"github.com/apibr/studio/internal/httpapi"
 	"github.com/apibr/studio/internal/i18n"
+	"github.com/apibr/studio/internal/models"
 	"github.com/apibr/studio/internal/version"
 )
 
 // Main runs the program and returns its exit code.
 func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	e := &environment{stdin: stdin, stdout: stdout, stderr: stderr, locale: locale{chooseLanguage(args, os.Getenv)}}
+	e := &environment{stdin: stdin, stdout: stdout, stderr: stderr, locale: inLanguage(chooseLanguage(args, os.Getenv))}
 	root := newRoot(e)
 	root.SetArgs(args)
 	root.SetIn(stdin)
@@ -31,13 +34,22 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root.SetErr(stderr)
 	err := root.ExecuteContext(context.Background())
 	if err != nil && !errors.Is(err, context.Canceled) {
-		e.warn(i18n.For(err))
+		e.warn(e.sentenceOf(err))
 	}
 	return exitCode(err)
 }
 
+// sentenceOf an error. Those about the files of models still have their translation in the studio's own table.
+func (e *environment) sentenceOf(err error) i18n.Sentence {
+	var file *models.InputError
+	if errors.As(err, &file) && e.Language != language.English {
+		return i18n.Plain(httpapi.InPortuguese(file.Error()))
+	}
+	return i18n.For(err)
+}
+
 // warn writes a sentence about the command itself.
-func (e *environment) warn(s i18n.Sentence) { fmt.Fprintln(e.stderr, "apibr: "+s.In(e.Tag)) }
+func (e *environment) warn(s i18n.Sentence) { fmt.Fprintln(e.stderr, "apibr: "+s.For(e.Reader)) }
 
 func newRoot(e *environment) *cobra.Command {
 	root := &cobra.Command{
@@ -45,9 +57,18 @@ func newRoot(e *environment) *cobra.Command {
 		Short: "APIBR Studio",
 		Long: e.text(`APIBR Studio: voices, pictures and talking avatars, made on your own PC.
 
-Start the studio with "apibr serve". Then use the other commands, or the page that "apibr open" links to.
+Start the studio with "apibr serve". Then use the other commands, or the page of the link that "apibr open" prints.
 
-Exit codes: 0 done, 1 error, 2 wrong usage, 3 the job failed, 4 the job was canceled, 5 no studio answers, 6 the studio refused the request, 7 the disk is full, 130 interrupted (the job goes on).`),
+Exit codes:
+    0  done
+    1  error
+    2  wrong usage
+    3  the job failed
+    4  the job was canceled
+    5  no studio answers
+    6  the studio refused the request
+    7  the disk is full
+  130  interrupted (the job goes on)`),
 		Version:       version.Version,
 		SilenceErrors: true,
 		SilenceUsage:  true,

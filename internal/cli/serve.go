@@ -83,13 +83,18 @@ func (e *environment) startPatiently(
 		}
 		log.Debug("no start, since the disk is full", "err", err)
 		left := c.Server.StartPatience - time.Since(begun)
-		full := i18n.Say("the disk of the data directory is full (%d MB are free, and the studio needs about 100 MB to "+
-			"start): free some space, or choose another folder with --data-dir.", freeMegabytes(c.DataDir))
+		full := i18n.Say(
+			"the disk of the data directory is full (%d MB are free, and the studio needs about 100 MB to "+
+				"start): free some space, or choose another folder with --data-dir.",
+			freeMegabytes(c.DataDir),
+		)
 		if left <= 0 {
 			return &exitError{code: ExitDiskFull, sentence: full, cause: err}
 		}
 		if pause == first {
-			e.warn(i18n.Say("%s Trying again for %g min (server.start_patience).", full, c.Server.StartPatience.Minutes()))
+			e.warn(
+				i18n.Say("%s Trying again for %g min (server.start_patience).", full, c.Server.StartPatience.Minutes()),
+			)
 		}
 		select {
 		case <-ctx.Done():

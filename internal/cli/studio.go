@@ -39,10 +39,16 @@ const cliTokenFile = "cli.token"
 // connect does not speak to the server yet; it fails when there is no key to speak with.
 func connect(c connection, l locale) (*studio, error) {
 	address := strings.TrimSuffix(c.Server, "/")
-	// A key that was named is the user's own choice. The data directory's key goes to the studio of that directory only.
+	// A key that was named is the user's own choice. The data directory's key goes to the studio of that directory
+	// only.
 	client := &http.Client{CheckRedirect: func(next *http.Request, _ []*http.Request) error {
-		return exitWith(ExitUsage, "%s sends on to %s, and a key goes to no other address than the one that you named: "+
-			"if that is the studio, name it with --server", address, next.URL.Scheme+"://"+next.URL.Host)
+		return exitWith(
+			ExitUsage,
+			"%s sends on to %s, and a key goes to no other address than the one that you named: "+
+				"if that is the studio, name it with --server",
+			address,
+			next.URL.Scheme+"://"+next.URL.Host,
+		)
 	}}
 	token := c.Token
 	if token == "" {
@@ -64,7 +70,8 @@ func connect(c connection, l locale) (*studio, error) {
 	authorise := func(_ context.Context, request *http.Request) error {
 		request.Header.Set("Authorization", "Bearer "+token)
 		request.Header.Set("Accept", "application/json")
-		request.Header.Set("Accept-Language", l.Tag.String())
+		request.Header.Set("Accept-Language", l.Language.String())
+		request.Header.Set(i18n.DoorHeader, string(l.Door))
 		return nil
 	}
 	api, err := apiclient.NewClient(address, apiclient.WithRequestEditorFn(authorise), apiclient.WithHTTPClient(client))
@@ -145,7 +152,8 @@ func (s *studio) unreachable(err error) error {
 	case errors.As(err, &coded):
 		return coded
 	}
-	if errors.Is(err, context.Canceled) || !isNetwork(err) && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+	if errors.Is(err, context.Canceled) ||
+		!isNetwork(err) && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return err
 	}
 	return unreachable(s.address)

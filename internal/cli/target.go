@@ -24,8 +24,8 @@ func formatOf(name string) string {
 	return name
 }
 
-// chooseFormat decides the file format by --format and the name of the output, before anything is submitted: a result of
-// minutes must not end under a name that lies.
+// chooseFormat decides the file format by --format and the name of the output, before anything is submitted: a result
+// of minutes must not end under a name that lies.
 func (f *submission) chooseFormat() (string, error) {
 	given, list := formatOf(f.format), i18n.Commas(f.formats...)
 	if f.format != "" && !slices.Contains(f.formats, given) {

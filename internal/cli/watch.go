@@ -228,7 +228,13 @@ func (s *studio) asksToCancel(e *environment) bool {
 	interrupt := make(chan os.Signal, 1)
 	signal.Notify(interrupt, os.Interrupt)
 	defer signal.Stop(interrupt)
-	fmt.Fprint(e.stderr, "\n"+s.text("Cancel the job, or leave it running? [%s = cancel, Enter = leave it running]", s.text(cancelKey))+" ")
+	fmt.Fprint(
+		e.stderr,
+		"\n"+s.text(
+			"Cancel the job, or leave it running? [%s = cancel, Enter = leave it running]",
+			s.text(cancelKey),
+		)+" ",
+	)
 	answered := make(chan string, 1)
 	go func() {
 		line, _ := bufio.NewReader(e.stdin).ReadString('\n')

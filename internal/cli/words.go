@@ -15,7 +15,7 @@ type words map[string]i18n.Sentence
 // more of them.
 func (l locale) word(list words, word string) string {
 	if sentence, ok := list[word]; ok {
-		return sentence.In(l.Tag)
+		return sentence.For(l.Reader)
 	}
 	return strings.ReplaceAll(word, "_", " ")
 }

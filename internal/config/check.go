@@ -59,10 +59,18 @@ func (c *Config) check() error {
 	p.oneOf("gpu.device", c.GPU.Device, "auto", "rocm", "cuda", "cpu")
 	if c.GPU.MemoryFraction != "auto" {
 		share, err := strconv.ParseFloat(c.GPU.MemoryFraction, 64)
-		p.require(err == nil && share > 0 && share <= 1, "gpu.memory_fraction is %q; it must be auto or a number above 0 and up to 1", c.GPU.MemoryFraction)
+		p.require(
+			err == nil && share > 0 && share <= 1,
+			"gpu.memory_fraction is %q; it must be auto or a number above 0 and up to 1",
+			c.GPU.MemoryFraction,
+		)
 	}
 	p.require(c.Server.Workers >= 1, "server.workers is %d; it must be 1 or more", c.Server.Workers)
-	p.require(c.Queue.MaxConcurrentJobs >= 1, "queue.max_concurrent_jobs is %d; it must be 1 or more", c.Queue.MaxConcurrentJobs)
+	p.require(
+		c.Queue.MaxConcurrentJobs >= 1,
+		"queue.max_concurrent_jobs is %d; it must be 1 or more",
+		c.Queue.MaxConcurrentJobs,
+	)
 	weights := c.Queue.PriorityWeights
 	for lane, weight := range map[string]int{"audio": weights.Audio, "image": weights.Image, "video": weights.Video} {
 		p.require(weight >= 1 && weight <= 100, "queue.priority_weights.%s is %d; it must be 1 to 100", lane, weight)
@@ -70,7 +78,11 @@ func (c *Config) check() error {
 	p.require(c.Queue.MaxWait > 0, "queue.max_wait must be above 0, such as 10m")
 	p.require(c.Queue.MaxQueued >= 0, "queue.max_queued is %d; it must be 0 (no limit) or more", c.Queue.MaxQueued)
 	p.require(c.Queue.EventRetention > 0, "queue.event_retention must be above 0, such as 168h")
-	p.require(c.Supervisor.MaxSpares >= 0, "supervisor.max_spares is %d; it must be 0 (none) or more", c.Supervisor.MaxSpares)
+	p.require(
+		c.Supervisor.MaxSpares >= 0,
+		"supervisor.max_spares is %d; it must be 0 (none) or more",
+		c.Supervisor.MaxSpares,
+	)
 	for _, path := range c.Supervisor.SandboxPaths {
 		p.require(filepath.IsAbs(path), "supervisor.sandbox_paths holds %q; it must be a full path", path)
 	}
@@ -80,30 +92,57 @@ func (c *Config) check() error {
 	p.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	p.oneOf("log.format", c.Log.Format, "text", "json")
 	for id, sidecar := range c.Sidecars {
-		p.require(len(sidecar.Command) > 0 && sidecar.Command[0] != "", "sidecars.%s.command must be a list of strings: the program and its arguments", id)
+		p.require(
+			len(sidecar.Command) > 0 && sidecar.Command[0] != "",
+			"sidecars.%s.command must be a list of strings: the program and its arguments",
+			id,
+		)
 	}
 	if c.PublicBaseURL != "" {
 		address, err := url.Parse(c.PublicBaseURL)
-		p.require(err == nil && (address.Scheme == "http" || address.Scheme == "https") && address.Host != "", "public_base_url must be an http or https URL")
+		p.require(
+			err == nil && (address.Scheme == "http" || address.Scheme == "https") && address.Host != "",
+			"public_base_url must be an http or https URL",
+		)
 	}
 	for id, index := range c.Models.TorchIndexes {
-		p.require(slices.Contains(torchenv.IDs(), id), "models.torch_indexes.%s: there is no such profile; it must be one of: %s", id, i18n.Commas(torchenv.IDs()...))
+		p.require(
+			slices.Contains(torchenv.IDs(), id),
+			"models.torch_indexes.%s: there is no such profile; it must be one of: %s",
+			id,
+			i18n.Commas(torchenv.IDs()...),
+		)
 		address, err := url.Parse(index)
-		p.require(err == nil && (filepath.IsAbs(index) || (address.Scheme == "http" || address.Scheme == "https") && address.Host != ""),
-			"models.torch_indexes.%s must be an http or https URL, or the full path of a folder", id)
+		p.require(
+			err == nil &&
+				(filepath.IsAbs(index) || (address.Scheme == "http" || address.Scheme == "https") && address.Host != ""),
+			"models.torch_indexes.%s must be an http or https URL, or the full path of a folder",
+			id,
+		)
 	}
-	if hub, err := url.Parse(c.Models.HubURL); err != nil || hub.Host == "" || (hub.Scheme != "https" && hub.Scheme != "http") {
+	if hub, err := url.Parse(c.Models.HubURL); err != nil || hub.Host == "" ||
+		(hub.Scheme != "https" && hub.Scheme != "http") {
 		p.require(false, "models.hub_url must be an https address, or an http one of your own network")
 	}
-	p.require(slices.Contains([]string{"flux-kontext-pro", "flux-kontext-max"}, c.Engines.BFL.Model), "engines.bfl.model must be flux-kontext-pro or flux-kontext-max")
+	p.require(
+		slices.Contains([]string{"flux-kontext-pro", "flux-kontext-max"}, c.Engines.BFL.Model),
+		"engines.bfl.model must be flux-kontext-pro or flux-kontext-max",
+	)
 	p.require(c.Auth.Recheck > 0, "auth.recheck must be above 0, such as 1m")
 	for key, value := range map[string]int{"failed_burst": c.Auth.FailedBurst, "failed_per_minute": c.Auth.FailedPerMinute,
 		"loopback_factor": c.Auth.LoopbackFactor, "failed_addresses": c.Auth.FailedAddresses} {
 		p.require(value >= 1, "auth.%s is %d; it must be 1 or more", key, value)
 	}
-	p.require(c.Media.MaxProcesses >= 0, "media.max_processes is %d; it must be 1 or more, or 0 for the number of cores", c.Media.MaxProcesses)
+	p.require(
+		c.Media.MaxProcesses >= 0,
+		"media.max_processes is %d; it must be 1 or more, or 0 for the number of cores",
+		c.Media.MaxProcesses,
+	)
 	p.require(c.Voices.MinSeconds > 0, "voices.min_seconds must be above 0")
-	p.require(c.Guard.MinAvailableFraction >= 0 && c.Guard.MinAvailableFraction < 1, "guard.min_available_fraction must be 0 or more and below 1")
+	p.require(
+		c.Guard.MinAvailableFraction >= 0 && c.Guard.MinAvailableFraction < 1,
+		"guard.min_available_fraction must be 0 or more and below 1",
+	)
 	return p.err()
 }
 
@@ -151,7 +190,10 @@ func (c *Config) unused() (warnings []i18n.Sentence) {
 	}{{"fps", set.FPS != none.FPS}, {"sampling_steps", set.SamplingSteps != none.SamplingSteps},
 		{"low_vram_mode", set.LowVRAMMode != none.LowVRAMMode}, {"preset", set.Preset != none.Preset}} {
 		if setting.set {
-			warnings = append(warnings, i18n.Say("engines.multitalk.%s is set, and this version has no engine that uses it yet", setting.key))
+			warnings = append(
+				warnings,
+				i18n.Say("engines.multitalk.%s is set, and this version has no engine that uses it yet", setting.key),
+			)
 		}
 	}
 	return warnings

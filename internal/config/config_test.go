@@ -18,7 +18,13 @@ func load(t *testing.T, yaml string, flags map[string]any, environment ...string
 }
 
 func TestFlagsWinOverEnvironmentOverFileOverDefaults(t *testing.T) {
-	c, err := load(t, "server: {port: 9001, workers: 7}\nqueue: {max_wait: 3m}\n", map[string]any{"server.port": 9003}, "APIBR_SERVER_PORT=9002", "APIBR_QUEUE_MAX_WAIT=5m")
+	c, err := load(
+		t,
+		"server: {port: 9001, workers: 7}\nqueue: {max_wait: 3m}\n",
+		map[string]any{"server.port": 9003},
+		"APIBR_SERVER_PORT=9002",
+		"APIBR_QUEUE_MAX_WAIT=5m",
+	)
 	require.NoError(t, err)
 	require.Equal(t, 9003, c.Server.Port)
 	require.Equal(t, 5*time.Minute, c.Queue.MaxWait)
@@ -73,18 +79,30 @@ func TestWrongValuesAreNamedTogether(t *testing.T) {
 
 // A zero that a part would take for "not set" is refused, or means what it says.
 func TestZerosAreRefusedOrMeanSomething(t *testing.T) {
-	_, err := load(t, "supervisor: {max_faults: 0, soft_stop: 0, stop_writes: 0, max_shortages: 0}\nmedia: {max_streams: 0}\nqueue: {event_retention: 0, max_queued: -1}\n", nil)
+	_, err := load(
+		t,
+		"supervisor: {max_faults: 0, soft_stop: 0, stop_writes: 0, max_shortages: 0}\nmedia: {max_streams: 0}\nqueue: {event_retention: 0, max_queued: -1}\n",
+		nil,
+	)
 	for _, key := range []string{"supervisor.max_faults", "supervisor.soft_stop", "supervisor.stop_writes", "supervisor.max_shortages", "media.max_streams", "queue.event_retention", "queue.max_queued"} {
 		require.ErrorContains(t, err, key)
 	}
-	_, err = load(t, "guard: {min_available: 0, pressure_full: 0}\nmodels: {keep_alive: 0}\nqueue: {max_queued: 0}\n", nil)
+	_, err = load(
+		t,
+		"guard: {min_available: 0, pressure_full: 0}\nmodels: {keep_alive: 0}\nqueue: {max_queued: 0}\n",
+		nil,
+	)
 	require.NoError(t, err)
 }
 
 func TestTorchIndexesByProfile(t *testing.T) {
 	c, err := load(t, "models: {torch_indexes: {rocm-amd: https://mirror.example/amd/, cpu-pytorch: /srv/wheels}}", nil)
 	require.NoError(t, err)
-	require.Equal(t, map[string]string{"rocm-amd": "https://mirror.example/amd/", "cpu-pytorch": "/srv/wheels"}, c.Models.TorchIndexes)
+	require.Equal(
+		t,
+		map[string]string{"rocm-amd": "https://mirror.example/amd/", "cpu-pytorch": "/srv/wheels"},
+		c.Models.TorchIndexes,
+	)
 	_, err = load(t, "models: {torch_indexes: {rocm-amdd: https://mirror.example, pypi: mirror}}", nil)
 	require.ErrorContains(t, err, "models.torch_indexes.rocm-amdd")
 	require.ErrorContains(t, err, "models.torch_indexes.pypi must be")
@@ -177,7 +195,11 @@ func TestSizes(t *testing.T) {
 }
 
 func TestLimitsOfConnectionsMustBeAboveZero(t *testing.T) {
-	_, err := load(t, "server: {max_connections: 0, max_connections_per_address: -1}\nhttp: {read_timeout: 0s, write_timeout: 0s, idle_timeout: 0s, min_rate: 0, drain_bytes: 0, drain_timeout: 0s}\n", nil)
+	_, err := load(
+		t,
+		"server: {max_connections: 0, max_connections_per_address: -1}\nhttp: {read_timeout: 0s, write_timeout: 0s, idle_timeout: 0s, min_rate: 0, drain_bytes: 0, drain_timeout: 0s}\n",
+		nil,
+	)
 	for _, key := range []string{"server.max_connections must", "server.max_connections_per_address", "http.read_timeout", "http.write_timeout", "http.idle_timeout", "http.min_rate", "http.drain_bytes", "http.drain_timeout"} {
 		require.ErrorContains(t, err, key)
 	}

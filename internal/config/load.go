@@ -38,10 +38,25 @@ var openKey = regexp.MustCompile(`^(sidecars\.[a-z0-9-]+\.command` +
 	`|models\.torch_indexes\.[a-z0-9-]+|models\.vram_required\.[a-z0-9.-]+)$`)
 
 // other names of settings in the environment, kept for what others write.
-var aliases = map[string]string{"DATABASE_URL": "database.dsn", "DATABASE_LISTEN_URL": "database.listen_dsn", "BFL_API_KEY": "engines.bfl.key", "HF_TOKEN": "models.hub_token"}
+var aliases = map[string]string{
+	"DATABASE_URL":        "database.dsn",
+	"DATABASE_LISTEN_URL": "database.listen_dsn",
+	"BFL_API_KEY":         "engines.bfl.key",
+	"HF_TOKEN":            "models.hub_token",
+}
 
 // variables that are ours without being settings.
-var notSettings = []string{"APIBR_SERVER", "APIBR_TOKEN", "APIBR_LANG", "APIBR_CONFIG", "APIBR_SYSFS_ROOT", "APIBR_FFMPEG", "APIBR_CONFORMANCE_", "APIBR_E2E_", "APIBR_TEST_"}
+var notSettings = []string{
+	"APIBR_SERVER",
+	"APIBR_TOKEN",
+	"APIBR_LANG",
+	"APIBR_CONFIG",
+	"APIBR_SYSFS_ROOT",
+	"APIBR_FFMPEG",
+	"APIBR_CONFORMANCE_",
+	"APIBR_E2E_",
+	"APIBR_TEST_",
+}
 
 // Load reads and checks the configuration. Its error names every wrong key and value at once.
 func Load(options Options) (*Config, error) {
@@ -103,7 +118,11 @@ func fromEnvironment(
 	for _, entry := range environment {
 		name, value, _ := strings.Cut(entry, "=")
 		if key, ok := keys[name]; ok {
-			if _, isAlias := aliases[name]; isAlias && slices.ContainsFunc(environment, func(e string) bool { return strings.HasPrefix(e, envName(key)+"=") }) {
+			if _, isAlias := aliases[name]; isAlias &&
+				slices.ContainsFunc(
+					environment,
+					func(e string) bool { return strings.HasPrefix(e, envName(key)+"=") },
+				) {
 				continue // the setting's own name wins
 			}
 			values[key] = listOrText(key, value)
@@ -117,9 +136,15 @@ func fromEnvironment(
 			values[keys[base]] = strings.TrimSpace(string(content))
 			continue
 		}
-		ours := slices.ContainsFunc(notSettings, func(p string) bool { return name == p || strings.HasSuffix(p, "_") && strings.HasPrefix(name, p) })
+		ours := slices.ContainsFunc(
+			notSettings,
+			func(p string) bool { return name == p || strings.HasSuffix(p, "_") && strings.HasPrefix(name, p) },
+		)
 		if strings.HasPrefix(name, "APIBR_") && !ours {
-			warnings = append(warnings, unknown(i18n.Say("environment variable %s", name), name, slices.Sorted(maps.Keys(keys))))
+			warnings = append(
+				warnings,
+				unknown(i18n.Say("environment variable %s", name), name, slices.Sorted(maps.Keys(keys))),
+			)
 		}
 	}
 	return values, warnings, nil
@@ -216,7 +241,8 @@ func isSection(key string, value any, known []string) bool {
 			return false
 		}
 	}
-	return key == "sidecars" || key == "models.torch_indexes" || slices.ContainsFunc(known, func(k string) bool { return strings.HasPrefix(k, key+".") })
+	return key == "sidecars" || key == "models.torch_indexes" ||
+		slices.ContainsFunc(known, func(k string) bool { return strings.HasPrefix(k, key+".") })
 }
 
 // unknown says that a name is not one of those known, with the nearest of them.
@@ -229,7 +255,11 @@ func unknown(what i18n.Sentence, name string, known []string) i18n.Sentence {
 
 func decode(k *koanf.Koanf) (*Config, error) {
 	var config Config
-	hooks := mapstructure.ComposeDecodeHookFunc(mapstructure.StringToTimeDurationHookFunc(), mapstructure.TextUnmarshallerHookFunc(), mapstructure.StringToSliceHookFunc(","))
+	hooks := mapstructure.ComposeDecodeHookFunc(
+		mapstructure.StringToTimeDurationHookFunc(),
+		mapstructure.TextUnmarshallerHookFunc(),
+		mapstructure.StringToSliceHookFunc(","),
+	)
 	err := k.UnmarshalWithConf("", &config, koanf.UnmarshalConf{DecoderConfig: &mapstructure.DecoderConfig{
 		DecodeHook: hooks, WeaklyTypedInput: true, Result: &config, TagName: "koanf"}})
 	if err != nil {
@@ -280,7 +310,7 @@ func kindProblem(field *mapstructure.DecodeError) i18n.Sentence {
 	case []string:
 		return i18n.Say("%s must be a list of texts", field.Name())
 	case int, int64, Size:
-		return i18n.Say("%s must be a whole number", field.Name())
+		return i18n.Say("%s must be a whole number, such as 4", field.Name())
 	default:
 		return i18n.Say("%s cannot be read: %s", field.Name(), field.Unwrap())
 	}

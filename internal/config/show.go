@@ -45,8 +45,8 @@ func (c *Config) flat() (*koanf.Koanf, error) {
 	return k, nil
 }
 
-// Field is one setting in words. Secrets are shown, but the hub's token: scripts ask for database.dsn to connect with it, on the machine
-// that has it anyway; nothing but the studio needs the token.
+// Field is one setting in words. Secrets are shown, but the hub's token: scripts ask for database.dsn to connect with
+// it, on the machine that has it anyway; nothing but the studio needs the token.
 func (c *Config) Field(key string) (string, error) {
 	if key == "database.dsn" {
 		return c.DatabaseDSN()
@@ -108,7 +108,8 @@ func (c *Config) Catalogue() (*engine.Catalogue, error) {
 	return catalogue, catalogue.AddExtra(c.Models.Extra)
 }
 
-// TorchRequest asks for the models' environment, with the package indexes of models.torch_indexes. device "" is gpu.device.
+// TorchRequest asks for the models' environment, with the package indexes of models.torch_indexes. device "" is
+// gpu.device.
 func (c *Config) TorchRequest(device, profile string) torchenv.Request {
 	if device == "" {
 		device = c.GPU.Device

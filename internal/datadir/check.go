@@ -17,8 +17,21 @@ const (
 	configFile  = "config.yaml"
 )
 
-var own = []string{"address", "blobs", "cache", "cli.token", configFile, "lock", modelsDir, "node_id", postgresDir, "serve.log", "sidecars",
-	"signing.key", "work"}
+var own = []string{
+	"address",
+	"blobs",
+	"cache",
+	"cli.token",
+	configFile,
+	"lock",
+	modelsDir,
+	"node_id",
+	postgresDir,
+	"serve.log",
+	"sidecars",
+	"signing.key",
+	"work",
+}
 
 // deep are the folders whose entries the studio makes and opens by name.
 var deep = []string{"blobs", "work"}
@@ -26,9 +39,10 @@ var deep = []string{"blobs", "work"}
 // othersEnter is the right to go through a folder.
 const othersEnter = 0o011
 
-// Check says whether the folder can be trusted as a data directory. The folder may be reached through a link of this user. It fails with
-// *Error when others can write in it, when it or something of the studio's in it belongs to another user, when something of the
-// studio's is a symbolic link, and when others could put another folder in its place.
+// Check says whether the folder can be trusted as a data directory. The folder may be reached through a link of this
+// user. It fails with *Error when others can write in it, when it or something of the studio's in it belongs to
+// another user, when something of the studio's is a symbolic link, and when others could put another folder in its
+// place.
 func Check(dir string) error {
 	if err := checkWay(dir); err != nil {
 		return err
@@ -43,7 +57,10 @@ func Check(dir string) error {
 	case !trusted(info.Uid):
 		return foreign(dir, info.Uid)
 	case info.Mode&othersWrite != 0:
-		return refusal("other users can write in the data directory, so they could sign links and start programs: type `chmod go-w %s`", dir)
+		return refusal(
+			"other users can write in the data directory, so they could sign links and start programs: type `chmod go-w %s`",
+			dir,
+		)
 	}
 	entered := info.Mode&othersEnter != 0
 	for _, name := range own {
@@ -64,7 +81,11 @@ func Check(dir string) error {
 func checkWay(dir string) error {
 	var link unix.Stat_t
 	if err := unix.Lstat(dir, &link); err == nil && link.Mode&unix.S_IFMT == unix.S_IFLNK && !trusted(link.Uid) {
-		return refusal("the data directory %s is a symbolic link of user %d: name the folder itself with --data-dir", dir, link.Uid)
+		return refusal(
+			"the data directory %s is a symbolic link of user %d: name the folder itself with --data-dir",
+			dir,
+			link.Uid,
+		)
 	}
 	real, err := filepath.EvalSymlinks(dir)
 	if err != nil {
@@ -73,8 +94,12 @@ func checkWay(dir string) error {
 	for _, start := range []string{dir, real} {
 		for above := filepath.Dir(start); ; above = filepath.Dir(above) {
 			var info unix.Stat_t
-			if err := unix.Stat(above, &info); err == nil && info.Mode&unix.S_IWOTH != 0 && info.Mode&unix.S_ISVTX == 0 {
-				return refusal("any user can write in %[1]s and could replace the data directory: type `chmod o-w %[1]s`, or choose another with --data-dir", above)
+			if err := unix.Stat(above, &info); err == nil && info.Mode&unix.S_IWOTH != 0 &&
+				info.Mode&unix.S_ISVTX == 0 {
+				return refusal(
+					"any user can write in %[1]s and could replace the data directory: type `chmod o-w %[1]s`, or choose another with --data-dir",
+					above,
+				)
 			}
 			if above == filepath.Dir(above) {
 				break
@@ -102,17 +127,28 @@ func checkOwn(path, name string, entered bool) error {
 	case isLink && name == configFile:
 		return checkLinkedConfig(path)
 	case isLink && name == modelsDir:
-		return refusal("models is a symbolic link: remove it with `rm %s`, and name the folder that it leads to in models.cache_dir", path)
+		return refusal(
+			"models is a symbolic link: remove it with `rm %s`, and name the folder that it leads to in models.cache_dir",
+			path,
+		)
 	case isLink:
 		return linked(path)
 	case entered && info.Mode&othersWrite != 0:
-		return refusal("%s can be written by other users: if you trust what is in it, type `chmod -R go-w %s`", name, path)
+		return refusal(
+			"%s can be written by other users: if you trust what is in it, type `chmod -R go-w %s`",
+			name,
+			path,
+		)
 	}
 	return nil
 }
 
 func linked(path string) error {
-	return refusal("%s is a symbolic link, and what the studio writes would go elsewhere: remove it with `rm %s`", filepath.Base(path), path)
+	return refusal(
+		"%s is a symbolic link, and what the studio writes would go elsewhere: remove it with `rm %s`",
+		filepath.Base(path),
+		path,
+	)
 }
 
 // checkLinkedConfig allows a link to a configuration that only this user or root can change.

@@ -11,7 +11,8 @@ import (
 	"golang.org/x/text/language"
 )
 
-// foreignTo gives a path to another user. Where the test may not do that, it runs as another user from here on: then everything is foreign.
+// foreignTo gives a path to another user. Where the test may not do that, it runs as another user from here on: then
+// everything is foreign.
 func foreignTo(t *testing.T, path string) {
 	t.Helper()
 	if os.Geteuid() == 0 {
