@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"strings"
@@ -134,6 +135,8 @@ type Server struct {
 	now  func() time.Time
 	// makers of jobs by type; filled while routes are registered.
 	makers map[jobs.Type]maker
+	// rules say who may use which route.
+	rules map[string]rule
 	// known are the addresses of the API.
 	known []address
 	// parameters that they take in the query, by method and path.
@@ -152,7 +155,8 @@ type Server struct {
 // New builds the routes.
 func New(cfg Config) *Server {
 	cfg.setDefaults()
-	s := &Server{cfg: cfg, echo: echo.New(), now: time.Now, makers: map[jobs.Type]maker{}}
+	s := &Server{cfg: cfg, echo: echo.New(), now: time.Now, makers: map[jobs.Type]maker{},
+		rules: maps.Clone(access)}
 	s.hosts = newHosts(cfg.PublicBaseURL, cfg.ListenHost, cfg.AllowedHosts)
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	s.echo.HideBanner, s.echo.HidePort = true, true
@@ -165,6 +169,9 @@ func New(cfg Config) *Server {
 	s.api = humaecho.NewV4(s.echo, humaConfig(cfg.Version))
 	s.registerAll()
 	s.registerPlain()
+	if err := checkAccess(s.echo.Routes(), s.rules); err != nil {
+		panic(err) // a route was added without saying who may use it
+	}
 	s.known, s.parameters = s.addresses(), parametersOf(s.api.OpenAPI())
 	return s
 }
