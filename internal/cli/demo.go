@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -22,7 +23,7 @@ const (
 	demoProject = "Meu Avatar AI"
 	demoPrompt  = "Professional headshot"
 	demoSeconds = 5.0
-	// startPatience bounds the wait for a studio that says nothing: after a crash a start replays the database's log.
+	// startPatience bounds the wait for a studio that says nothing; a start after a crash replays the database's log first.
 	startPatience = 10 * time.Minute
 )
 
@@ -31,16 +32,15 @@ func demoCommand(e *environment) *cobra.Command {
 	var samples, output string
 	cmd := &cobra.Command{
 		Use:   "demo",
-		Short: e.text("Start the studio if none runs, and make two talking portraits in draft quality"),
-		Args:  noArguments,
+		Short: "Start the studio if it does not run and make two talking portraits in draft quality",
+		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			d := &demo{e: e, samples: samples, output: output}
 			return d.run(cmd)
 		},
 	}
-	cmd.Flags().StringVar(&samples, "samples", "",
-		e.text("folder with voice.wav and portrait.png (default: samples next to the folder of the program)"))
-	cmd.Flags().StringVar(&output, "output-dir", ".", e.text("folder that the two videos are written to"))
+	cmd.Flags().StringVar(&samples, "samples", "", "folder with voice.wav and portrait.png (default: samples beside the binary's folder)")
+	cmd.Flags().StringVar(&output, "output-dir", ".", "folder that the two videos are written to")
 	return cmd
 }
 
@@ -70,7 +70,7 @@ func (d *demo) run(cmd *cobra.Command) error {
 	}
 	d.dataDir, d.address = c.DataDir, "http://"+reachable(c.Address())
 	if err := os.MkdirAll(d.output, 0o755); err != nil {
-		return exitWith(ExitError, "--output-dir %s: %s", d.output, datadir.FileProblem(err))
+		return exitWith(ExitError, "--output-dir: %v", err)
 	}
 	if err := d.ensureStudio(cmd.Context()); err != nil {
 		return err
@@ -88,9 +88,8 @@ func (d *demo) run(cmd *cobra.Command) error {
 	}
 	var videos []string
 	for _, step := range []struct{ text, name, image string }{
-		{d.e.text("4/5 talking avatar of the picture"), "avatar.mp4", picture},
-		{d.e.text("5/5 the same speech with the sample photograph"), "avatar-photo.mp4",
-			filepath.Join(d.samples, "portrait.png")},
+		{"demo_avatar", "avatar.mp4", picture},
+		{"demo_photo", "avatar-photo.mp4", filepath.Join(d.samples, "portrait.png")},
 	} {
 		path, err := d.makeAvatar(cmd.Context(), step.text, step.name, step.image, voice)
 		if err != nil {
@@ -104,10 +103,10 @@ func (d *demo) run(cmd *cobra.Command) error {
 // ensureStudio starts `apibr serve` in a session of its own, so that it goes on running when the demo has ended.
 func (d *demo) ensureStudio(ctx context.Context) error {
 	if d.reachable(ctx) {
-		fmt.Fprintln(d.e.stderr, d.e.text("the studio is already running"))
+		fmt.Fprintln(d.e.stderr, d.e.lang.text("demo_running"))
 		return nil
 	}
-	fmt.Fprintln(d.e.stderr, d.e.text("starting the studio"))
+	fmt.Fprintln(d.e.stderr, d.e.lang.text("demo_studio"))
 	self, err := os.Executable()
 	if err != nil {
 		return err
@@ -118,13 +117,12 @@ func (d *demo) ensureStudio(ctx context.Context) error {
 	if err := datadir.Check(d.dataDir); err != nil {
 		return err
 	}
-	const create = os.O_CREATE | os.O_WRONLY | os.O_TRUNC | syscall.O_NOFOLLOW
-	log, err := os.OpenFile(filepath.Join(d.dataDir, "serve.log"), create, 0o600)
+	log, err := os.OpenFile(filepath.Join(d.dataDir, "serve.log"), os.O_CREATE|os.O_WRONLY|os.O_TRUNC|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return err
 	}
 	defer log.Close()
-	args := []string{"serve", "--data-dir", d.dataDir, "--" + languageFlag, d.e.Language.String()}
+	args := []string{"serve", "--data-dir", d.dataDir}
 	if d.e.configFile != "" {
 		args = append(args, "--config", d.e.configFile)
 	}
@@ -151,18 +149,18 @@ func (d *demo) awaitStudio(ctx context.Context, ended <-chan struct{}, log strin
 				return nil
 			}
 		case <-ended:
-			fmt.Fprintln(d.e.stderr, d.e.text("the studio did not start; its last lines:"))
+			fmt.Fprintln(d.e.stderr, d.e.lang.text("demo_start_failed"))
 			printTail(d.e.stderr, log)
-			return exitWith(ExitError, "`apibr serve` ended")
+			return exitWith(ExitError, "apibr serve ended")
 		case <-deadline:
-			return unreachable(d.address)
+			return exitWith(ExitUnreachable, "%s", d.e.lang.text("unreachable", d.address))
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
 }
 
-// reachable says whether a studio answers and accepts this user's key.
+// reachable says whether a studio answers that takes this user's key.
 func (d *demo) reachable(ctx context.Context) bool {
 	s, err := d.e.connect()
 	if err != nil {
@@ -183,12 +181,11 @@ func printTail(to io.Writer, path string) {
 }
 
 func (d *demo) makeProject(ctx context.Context) error {
-	fmt.Fprintln(d.e.stderr, d.e.text("1/5 project %q", demoProject))
+	fmt.Fprintln(d.e.stderr, d.e.lang.text("demo_project"))
 	var made struct {
 		ID string `json:"id"`
 	}
-	body := jsonBody(map[string]any{"name": demoProject, "type": "mixed"})
-	response, err := d.s.client.CreateProjectWithBody(ctx, nil, applicationJSON, body)
+	response, err := d.s.client.CreateProjectWithBody(ctx, nil, applicationJSON, jsonBody(map[string]any{"name": demoProject, "type": "mixed"}))
 	if err := d.s.do(response, err, &made); err != nil {
 		return err
 	}
@@ -217,12 +214,9 @@ func (d *demo) cloneVoice(ctx context.Context) (string, error) {
 	r.set("language", "pt-BR")
 	r.set("consent_note", "LibriVox, public domain")
 	r.files["audio"] = filepath.Join(d.samples, "voice.wav")
-	j, err := d.make(
-		ctx,
-		d.e.text("2/5 cloning the voice %q", demoVoice),
-		submitting((*apiclient.Client).CloneVoiceWithBody),
-		r,
-	)
+	j, err := d.make(ctx, "demo_voice", func(ctx context.Context, contentType string, body io.Reader, ed ...apiclient.RequestEditorFn) (*http.Response, error) {
+		return d.s.client.CloneVoiceWithBody(ctx, nil, contentType, body, ed...)
+	}, r)
 	if err != nil {
 		return "", err
 	}
@@ -237,12 +231,9 @@ func (d *demo) makePicture(ctx context.Context) (string, error) {
 	r.set("height", 768)
 	seed := int64(1)
 	r.set("seed", &seed)
-	j, err := d.make(
-		ctx,
-		d.e.text("3/5 picture from %q", demoPrompt),
-		submitting((*apiclient.Client).GenerateImageWithBody),
-		r,
-	)
+	j, err := d.make(ctx, "demo_image", func(ctx context.Context, contentType string, body io.Reader, ed ...apiclient.RequestEditorFn) (*http.Response, error) {
+		return d.s.client.GenerateImageWithBody(ctx, nil, contentType, body, ed...)
+	}, r)
 	if err != nil {
 		return "", err
 	}
@@ -258,7 +249,9 @@ func (d *demo) makeAvatar(ctx context.Context, text, name, image, voice string) 
 	r.set("script", demoSpeech)
 	r.set("language", "pt-BR")
 	r.set("duration", demoSeconds)
-	j, err := d.make(ctx, text, submitting((*apiclient.Client).CreateAvatarWithBody), r)
+	j, err := d.make(ctx, text, func(ctx context.Context, contentType string, body io.Reader, ed ...apiclient.RequestEditorFn) (*http.Response, error) {
+		return d.s.client.CreateAvatarWithBody(ctx, nil, contentType, body, ed...)
+	}, r)
 	if err != nil {
 		return "", err
 	}
@@ -277,12 +270,12 @@ func (d *demo) make(ctx context.Context, text string, call submitCall, r *reques
 	if err != nil {
 		return nil, err
 	}
-	ended, err := d.s.waitAsking(ctx, made.ID, text, d.e)
+	ended, err := d.s.waitAsking(ctx, made.ID, d.e.lang.text(text), d.e)
 	if err != nil {
 		return nil, err
 	}
 	if ended.Status != "completed" {
-		return nil, d.e.finish(ctx, d.s, ended, "")
+		return nil, d.e.conclude(ctx, d.s, ended, "")
 	}
 	return ended, nil
 }
@@ -292,16 +285,14 @@ func (d *demo) farewell(cmd *cobra.Command, videos []string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(d.e.stderr, "\n%s\n", d.e.text("Your videos:"))
+	fmt.Fprintf(d.e.stderr, "\n%s\n", d.e.lang.text("demo_done"))
 	for _, path := range videos {
 		fmt.Fprintln(d.e.stdout, path)
 	}
-	fmt.Fprintf(d.e.stderr, "\n%s\n%s\n\n", d.e.text(openLink), link)
-	fmt.Fprintln(d.e.stderr, d.e.text(
-		"The photograph is a NASA portrait and the sample voice a LibriVox reader: demonstration only, no endorsement.",
-	))
+	fmt.Fprintf(d.e.stderr, "\n%s\n%s\n\n", d.e.lang.text("link"), link)
+	fmt.Fprintln(d.e.stderr, d.e.lang.text("demo_credit"))
 	if d.pid > 0 {
-		fmt.Fprintln(d.e.stderr, d.e.text("The studio goes on running. Stop it with: kill %d", d.pid))
+		fmt.Fprintln(d.e.stderr, d.e.lang.text("demo_stop", d.pid))
 	}
 	return nil
 }

@@ -15,7 +15,6 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	"golang.org/x/text/language"
 
 	"github.com/apibr/studio/internal/auth"
 	"github.com/apibr/studio/internal/datadir"
@@ -184,7 +183,7 @@ func TestProofHoldsForOneConnection(t *testing.T) {
 			proves(w, r)
 		}
 	})
-	studio, err := connect(connection{Server: s.URL, DataDir: dir}, inLanguage(language.English))
+	studio, err := connect(connection{Server: s.URL, DataDir: dir}, 0)
 	require.NoError(t, err)
 	response, err := studio.client.ListVoices(context.Background(), nil)
 	require.NoError(t, studio.do(response, err, nil))

@@ -51,9 +51,12 @@ type socket struct {
 const mostTopics = 64
 
 func (s *Server) socket(c echo.Context) error {
-	p, ok := auth.FromContext(c.Request().Context())
-	if !ok {
-		return auth.ErrUnauthenticated
+	p, err := s.cfg.Auth.AuthenticateSocket(c.Request().Context(), c.Request())
+	if err != nil {
+		return err
+	}
+	if err := p.Require(auth.Read); err != nil {
+		return err
 	}
 	release, err := s.streams.take(p, s.cfg.MaxStreams)
 	if err != nil {
