@@ -15,7 +15,6 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
-	"github.com/labstack/echo/v4"
 	"github.com/stretchr/testify/require"
 
 	"github.com/apibr/studio/internal/store/storetest"
@@ -376,40 +375,43 @@ func TestTicketOpensOneSocket(t *testing.T) {
 	require.EqualValues(t, 2, n)
 }
 
-func TestMiddleware(t *testing.T) {
+func TestARequestIsAdmittedWithItsPrincipal(t *testing.T) {
 	t.Parallel()
 	s, c, _ := setup(t)
 	secret, _, err := s.CreateKey(context.Background(), NewKey{Owner: LocalAdmin, Name: "k", Scopes: []Scope{Read}})
 	require.NoError(t, err)
-	e := echo.New()
-	e.Use(s.Middleware(func(c echo.Context) bool { return c.Path() == "/healthz" }, func(c echo.Context, err error) error {
-		return c.String(http.StatusUnauthorized, err.Error())
-	}))
-	who := func(c echo.Context) error {
-		p, ok := FromContext(c.Request().Context())
-		if !ok {
-			return c.String(http.StatusOK, "nobody")
-		}
-		return c.String(http.StatusOK, p.Owner.String())
-	}
-	e.GET("/healthz", who)
-	e.GET("/me", who)
-	call := func(path string, change func(*http.Request)) *httptest.ResponseRecorder {
-		r := httptest.NewRequest(http.MethodGet, path, nil)
+	admit := func(change func(*http.Request)) (*http.Request, *httptest.ResponseRecorder, error) {
+		r := httptest.NewRequest(http.MethodGet, "/me", nil)
 		change(r)
 		w := httptest.NewRecorder()
-		e.ServeHTTP(w, r)
-		return w
+		admitted, done, err := s.Admit(w, r)
+		if err == nil {
+			t.Cleanup(done)
+		}
+		return admitted, w, err
 	}
-	require.Equal(t, "nobody", call("/healthz", func(*http.Request) {}).Body.String())
-	require.Equal(t, 401, call("/me", func(*http.Request) {}).Code)
-	require.Equal(t, LocalAdmin.String(), call("/me", func(r *http.Request) { r.Header.Set("X-API-Key", secret) }).Body.String())
+	_, _, err = admit(func(*http.Request) {})
+	require.ErrorIs(t, err, ErrUnauthenticated)
+	admitted, _, err := admit(func(r *http.Request) { r.Header.Set("X-API-Key", secret) })
+	require.NoError(t, err)
+	p, ok := FromContext(admitted.Context())
+	require.True(t, ok)
+	require.Equal(t, LocalAdmin, p.Owner)
+
 	cookie := session(t, s)
-	require.Empty(t, call("/me", func(r *http.Request) { r.AddCookie(cookie) }).Result().Cookies())
+	_, w, err := admit(func(r *http.Request) { r.AddCookie(cookie) })
+	require.NoError(t, err)
+	require.Empty(t, w.Result().Cookies())
 	c.pass(48 * time.Hour)
-	again := call("/me", func(r *http.Request) { r.AddCookie(cookie) }).Result().Cookies()
+	_, w, err = admit(func(r *http.Request) { r.AddCookie(cookie) })
+	require.NoError(t, err)
+	again := w.Result().Cookies()
 	require.Len(t, again, 1, "the browser's copy slides too")
 	require.Equal(t, cookie.Value, again[0].Value)
+
+	_, w, err = admit(func(r *http.Request) { r.AddCookie(&http.Cookie{Name: SessionCookie, Value: "ended"}) })
+	require.ErrorIs(t, err, ErrUnauthenticated)
+	require.Negative(t, w.Result().Cookies()[0].MaxAge, "the browser forgets an ended session")
 }
 
 func TestCLIToken(t *testing.T) {

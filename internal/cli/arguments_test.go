@@ -12,7 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A terminal in another encoding hands over its bytes: they are read as a file's are, and never sent with signs of replacement.
+// A terminal in another encoding hands over its bytes: they are read as a file's are, and never sent with signs of
+// replacement.
 func TestArgumentsOfATerminalInAnotherEncodingAreReadOrRefused(t *testing.T) {
 	var sent bytes.Buffer
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -31,7 +32,13 @@ func TestArgumentsOfATerminalInAnotherEncodingAreReadOrRefused(t *testing.T) {
 		run := func(text string) (code int, said string) {
 			sent.Reset()
 			var stdout, stderr bytes.Buffer
-			args := append(strings.Split(strings.ReplaceAll(strings.Join(command, "\x00"), "TEXT", text), "\x00"), "--server", server.URL, "--token", "apibr_x")
+			args := append(
+				strings.Split(strings.ReplaceAll(strings.Join(command, "\x00"), "TEXT", text), "\x00"),
+				"--server",
+				server.URL,
+				"--token",
+				"apibr_x",
+			)
 			return Main(args, strings.NewReader(""), &stdout, &stderr), stderr.String()
 		}
 		code, said := run(western)

@@ -76,9 +76,14 @@ func newBar(out io.Writer, title string) *bar {
 	b := &bar{}
 	b.text.Store("")
 	b.container = mpb.New(mpb.WithOutput(out), mpb.WithWidth(36), mpb.WithRefreshRate(100*time.Millisecond))
-	b.bar = b.container.New(barSteps, mpb.BarStyle().Lbound(" ").Filler("━").Tip("━").Padding("─").Rbound(" "),
+	b.bar = b.container.New(
+		barSteps,
+		mpb.BarStyle().Lbound(" ").Filler("━").Tip("━").Padding("─").Rbound(" "),
 		mpb.PrependDecorators(decor.Name(title, decor.WCSyncSpaceR)),
-		mpb.AppendDecorators(decor.Percentage(decor.WC{W: 5}), decor.Any(func(decor.Statistics) string { return "  " + b.text.Load().(string) })),
+		mpb.AppendDecorators(
+			decor.Percentage(decor.WC{W: 5}),
+			decor.Any(func(decor.Statistics) string { return "  " + b.text.Load().(string) }),
+		),
 	)
 	return b
 }

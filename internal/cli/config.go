@@ -9,13 +9,18 @@ import (
 )
 
 func configCommand(e *environment) *cobra.Command {
-	cmd := &cobra.Command{Use: "config", Short: "Print and check the configuration"}
+	cmd := &cobra.Command{Use: "config", Short: e.text("Print and check the configuration")}
 	var field string
-	show := &cobra.Command{Use: "print", Short: "Print the configuration that holds, secrets masked", Args: cobra.NoArgs, RunE: func(*cobra.Command, []string) error {
-		return e.printConfig(field)
-	}}
-	show.Flags().StringVar(&field, "field", "", "print one setting, such as database.dsn (in full: scripts connect with it)")
-	check := &cobra.Command{Use: "check", Short: "Say what is wrong with the configuration", Args: cobra.NoArgs, RunE: func(*cobra.Command, []string) error {
+	show := &cobra.Command{
+		Use:   "print",
+		Short: e.text("Print the configuration in force, with its secrets masked"),
+		Args:  noArguments,
+		RunE:  func(*cobra.Command, []string) error { return e.printConfig(field) },
+	}
+	show.Flags().StringVar(&field, "field", "",
+		e.text("print one setting, such as database.dsn (in full: scripts connect with it)"))
+	check := &cobra.Command{Use: "check", Short: e.text("Say what is wrong with the configuration"), Args: noArguments}
+	check.RunE = func(*cobra.Command, []string) error {
 		c, err := e.loadConfig(nil)
 		if err != nil {
 			return err
@@ -25,7 +30,7 @@ func configCommand(e *environment) *cobra.Command {
 		}
 		fmt.Fprintln(e.stdout, "ok")
 		return nil
-	}}
+	}
 	cmd.AddCommand(show, check)
 	return cmd
 }
@@ -38,7 +43,7 @@ func (e *environment) printConfig(field string) error {
 	if field != "" {
 		value, err := c.Field(field)
 		if err != nil {
-			return &exitError{ExitUsage, err}
+			return withCode(ExitUsage, err)
 		}
 		_, err = fmt.Fprintln(e.stdout, value)
 		return err

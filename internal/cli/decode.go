@@ -15,12 +15,20 @@ import (
 const maxText = 16 << 20
 
 var (
-	errEncoding = errors.New("not_utf8")
-	errTooLong  = errors.New("text_too_long")
+	errEncoding = errors.New("the encoding is unknown")
+	errTooLong  = errors.New("the text is too long")
 )
 
-// decodeText reads a text as people's editors save it: UTF-8, UTF-16, and Windows-1252 where nothing else can be meant. What is left is
-// refused with errEncoding, since a wrong guess would be spoken.
+// textProblem says why decodeText refused a text; name says which.
+func textProblem(name string, err error) error {
+	if errors.Is(err, errTooLong) {
+		return exitWith(ExitUsage, "%s: the text is longer than %d MiB", name, maxText>>20)
+	}
+	return exitWith(ExitUsage, "%s: the text's encoding cannot be told; save it as UTF-8 and try again", name)
+}
+
+// decodeText reads a text as people's editors save it: UTF-8, UTF-16, and Windows-1252 where nothing else can be
+// meant. Anything else is refused with errEncoding, since a wrong guess would be spoken.
 func decodeText(content []byte) (string, error) {
 	switch {
 	case len(content) > maxText:
@@ -41,19 +49,21 @@ func decodeText(content []byte) (string, error) {
 	return fromWindows1252(content)
 }
 
-// inUTF8 is an argument of the command line as it is sent: a terminal may write in another encoding than UTF-8. name says which argument it is.
-func (l language) inUTF8(name, argument string) (string, error) {
+// inUTF8 converts an argument of the command line, since a terminal may write in another encoding. name says which
+// argument it is.
+func inUTF8(name, argument string) (string, error) {
 	if utf8.ValidString(argument) {
 		return argument, nil
 	}
 	text, err := decodeText([]byte(argument))
 	if err != nil {
-		return "", exitWith(ExitUsage, "%s", l.text(err.Error(), name, maxText>>20))
+		return "", textProblem(name, err)
 	}
 	return text, nil
 }
 
-// looksLikeUTF16 without a mark: of western text every second byte, from that one on, is nearly always zero and the others never are.
+// looksLikeUTF16 recognises UTF-16 without a byte order mark: in western text every second byte, beginning with byte
+// number zeros, is nearly always zero, and the others never are.
 func looksLikeUTF16(content []byte, zeros int) bool {
 	if len(content) < 4 || len(content)%2 != 0 {
 		return false
@@ -82,9 +92,10 @@ func fromUTF16(content []byte, order textunicode.Endianness) (string, error) {
 	return string(text), nil
 }
 
-// western are the characters beyond ASCII that texts in the languages of Windows-1252 hold, their punctuation included. A byte that stands
-// for another one there comes from another encoding.
-const western = "áàâãäåæçéèêëíìîïñóòôõöøœúùûüÿßÁÀÂÃÄÅÇÉÈÊËÍÌÎÏÑÓÒÔÕÖØÚÙÛÜ" + "ªº°§€£¿¡«»“”‘’„–—…•·´©®™½¼¾²³±×\u00a0"
+// western are the characters beyond ASCII of texts in the languages of Windows-1252, with their punctuation. A byte
+// that stands for any other character comes from another encoding.
+const western = "áàâãäåæçéèêëíìîïñóòôõöøœúùûüÿßÁÀÂÃÄÅÇÉÈÊËÍÌÎÏÑÓÒÔÕÖØÚÙÛÜ" +
+	"ªº°§€£¿¡«»“”‘’„–—…•·´©®™½¼¾²³±×\u00a0"
 
 func fromWindows1252(content []byte) (string, error) {
 	text, err := charmap.Windows1252.NewDecoder().Bytes(content)
@@ -119,7 +130,7 @@ func fromWindows1252(content []byte) (string, error) {
 	return string(text), nil
 }
 
-// hasUTF8Pairs says that a part of the text is UTF-8: a file that two programs wrote in two encodings.
+// hasUTF8Pairs says whether a part of the text is UTF-8, as in a file that two programs wrote in two encodings.
 func hasUTF8Pairs(content []byte) bool {
 	for len(content) > 0 {
 		r, size := utf8.DecodeRune(content)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -23,7 +22,7 @@ const (
 	demoProject = "Meu Avatar AI"
 	demoPrompt  = "Professional headshot"
 	demoSeconds = 5.0
-	// startPatience bounds the wait for a studio that says nothing; a start after a crash replays the database's log first.
+	// startPatience bounds the wait for a studio that says nothing: after a crash a start replays the database's log.
 	startPatience = 10 * time.Minute
 )
 
@@ -32,15 +31,16 @@ func demoCommand(e *environment) *cobra.Command {
 	var samples, output string
 	cmd := &cobra.Command{
 		Use:   "demo",
-		Short: "Start the studio if it does not run and make two talking portraits in draft quality",
-		Args:  cobra.NoArgs,
+		Short: e.text("Start the studio if none runs, and make two talking portraits in draft quality"),
+		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			d := &demo{e: e, samples: samples, output: output}
 			return d.run(cmd)
 		},
 	}
-	cmd.Flags().StringVar(&samples, "samples", "", "folder with voice.wav and portrait.png (default: samples beside the binary's folder)")
-	cmd.Flags().StringVar(&output, "output-dir", ".", "folder that the two videos are written to")
+	cmd.Flags().StringVar(&samples, "samples", "",
+		e.text("folder with voice.wav and portrait.png (default: samples next to the folder of the program)"))
+	cmd.Flags().StringVar(&output, "output-dir", ".", e.text("folder that the two videos are written to"))
 	return cmd
 }
 
@@ -70,7 +70,7 @@ func (d *demo) run(cmd *cobra.Command) error {
 	}
 	d.dataDir, d.address = c.DataDir, "http://"+reachable(c.Address())
 	if err := os.MkdirAll(d.output, 0o755); err != nil {
-		return exitWith(ExitError, "--output-dir: %v", err)
+		return exitWith(ExitError, "--output-dir %s: %s", d.output, datadir.FileProblem(err))
 	}
 	if err := d.ensureStudio(cmd.Context()); err != nil {
 		return err
@@ -88,8 +88,9 @@ func (d *demo) run(cmd *cobra.Command) error {
 	}
 	var videos []string
 	for _, step := range []struct{ text, name, image string }{
-		{"demo_avatar", "avatar.mp4", picture},
-		{"demo_photo", "avatar-photo.mp4", filepath.Join(d.samples, "portrait.png")},
+		{d.e.text("4/5 talking avatar of the picture"), "avatar.mp4", picture},
+		{d.e.text("5/5 the same speech with the sample photograph"), "avatar-photo.mp4",
+			filepath.Join(d.samples, "portrait.png")},
 	} {
 		path, err := d.makeAvatar(cmd.Context(), step.text, step.name, step.image, voice)
 		if err != nil {
@@ -103,10 +104,10 @@ func (d *demo) run(cmd *cobra.Command) error {
 // ensureStudio starts `apibr serve` in a session of its own, so that it goes on running when the demo has ended.
 func (d *demo) ensureStudio(ctx context.Context) error {
 	if d.reachable(ctx) {
-		fmt.Fprintln(d.e.stderr, d.e.lang.text("demo_running"))
+		fmt.Fprintln(d.e.stderr, d.e.text("the studio is already running"))
 		return nil
 	}
-	fmt.Fprintln(d.e.stderr, d.e.lang.text("demo_studio"))
+	fmt.Fprintln(d.e.stderr, d.e.text("starting the studio"))
 	self, err := os.Executable()
 	if err != nil {
 		return err
@@ -117,12 +118,13 @@ func (d *demo) ensureStudio(ctx context.Context) error {
 	if err := datadir.Check(d.dataDir); err != nil {
 		return err
 	}
-	log, err := os.OpenFile(filepath.Join(d.dataDir, "serve.log"), os.O_CREATE|os.O_WRONLY|os.O_TRUNC|syscall.O_NOFOLLOW, 0o600)
+	const create = os.O_CREATE | os.O_WRONLY | os.O_TRUNC | syscall.O_NOFOLLOW
+	log, err := os.OpenFile(filepath.Join(d.dataDir, "serve.log"), create, 0o600)
 	if err != nil {
 		return err
 	}
 	defer log.Close()
-	args := []string{"serve", "--data-dir", d.dataDir}
+	args := []string{"serve", "--data-dir", d.dataDir, "--" + languageFlag, d.e.Language.String()}
 	if d.e.configFile != "" {
 		args = append(args, "--config", d.e.configFile)
 	}
@@ -149,18 +151,18 @@ func (d *demo) awaitStudio(ctx context.Context, ended <-chan struct{}, log strin
 				return nil
 			}
 		case <-ended:
-			fmt.Fprintln(d.e.stderr, d.e.lang.text("demo_start_failed"))
+			fmt.Fprintln(d.e.stderr, d.e.text("the studio did not start; its last lines:"))
 			printTail(d.e.stderr, log)
-			return exitWith(ExitError, "apibr serve ended")
+			return exitWith(ExitError, "`apibr serve` ended")
 		case <-deadline:
-			return exitWith(ExitUnreachable, "%s", d.e.lang.text("unreachable", d.address))
+			return unreachable(d.address)
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
 }
 
-// reachable says whether a studio answers that takes this user's key.
+// reachable says whether a studio answers and accepts this user's key.
 func (d *demo) reachable(ctx context.Context) bool {
 	s, err := d.e.connect()
 	if err != nil {
@@ -181,11 +183,12 @@ func printTail(to io.Writer, path string) {
 }
 
 func (d *demo) makeProject(ctx context.Context) error {
-	fmt.Fprintln(d.e.stderr, d.e.lang.text("demo_project"))
+	fmt.Fprintln(d.e.stderr, d.e.text("1/5 project %q", demoProject))
 	var made struct {
 		ID string `json:"id"`
 	}
-	response, err := d.s.client.CreateProjectWithBody(ctx, nil, applicationJSON, jsonBody(map[string]any{"name": demoProject, "type": "mixed"}))
+	body := jsonBody(map[string]any{"name": demoProject, "type": "mixed"})
+	response, err := d.s.client.CreateProjectWithBody(ctx, nil, applicationJSON, body)
 	if err := d.s.do(response, err, &made); err != nil {
 		return err
 	}
@@ -214,9 +217,12 @@ func (d *demo) cloneVoice(ctx context.Context) (string, error) {
 	r.set("language", "pt-BR")
 	r.set("consent_note", "LibriVox, public domain")
 	r.files["audio"] = filepath.Join(d.samples, "voice.wav")
-	j, err := d.make(ctx, "demo_voice", func(ctx context.Context, contentType string, body io.Reader, ed ...apiclient.RequestEditorFn) (*http.Response, error) {
-		return d.s.client.CloneVoiceWithBody(ctx, nil, contentType, body, ed...)
-	}, r)
+	j, err := d.make(
+		ctx,
+		d.e.text("2/5 cloning the voice %q", demoVoice),
+		submitting((*apiclient.Client).CloneVoiceWithBody),
+		r,
+	)
 	if err != nil {
 		return "", err
 	}
@@ -231,9 +237,12 @@ func (d *demo) makePicture(ctx context.Context) (string, error) {
 	r.set("height", 768)
 	seed := int64(1)
 	r.set("seed", &seed)
-	j, err := d.make(ctx, "demo_image", func(ctx context.Context, contentType string, body io.Reader, ed ...apiclient.RequestEditorFn) (*http.Response, error) {
-		return d.s.client.GenerateImageWithBody(ctx, nil, contentType, body, ed...)
-	}, r)
+	j, err := d.make(
+		ctx,
+		d.e.text("3/5 picture from %q", demoPrompt),
+		submitting((*apiclient.Client).GenerateImageWithBody),
+		r,
+	)
 	if err != nil {
 		return "", err
 	}
@@ -249,9 +258,7 @@ func (d *demo) makeAvatar(ctx context.Context, text, name, image, voice string) 
 	r.set("script", demoSpeech)
 	r.set("language", "pt-BR")
 	r.set("duration", demoSeconds)
-	j, err := d.make(ctx, text, func(ctx context.Context, contentType string, body io.Reader, ed ...apiclient.RequestEditorFn) (*http.Response, error) {
-		return d.s.client.CreateAvatarWithBody(ctx, nil, contentType, body, ed...)
-	}, r)
+	j, err := d.make(ctx, text, submitting((*apiclient.Client).CreateAvatarWithBody), r)
 	if err != nil {
 		return "", err
 	}
@@ -270,12 +277,12 @@ func (d *demo) make(ctx context.Context, text string, call submitCall, r *reques
 	if err != nil {
 		return nil, err
 	}
-	ended, err := d.s.waitAsking(ctx, made.ID, d.e.lang.text(text), d.e)
+	ended, err := d.s.waitAsking(ctx, made.ID, text, d.e)
 	if err != nil {
 		return nil, err
 	}
 	if ended.Status != "completed" {
-		return nil, d.e.conclude(ctx, d.s, ended, "")
+		return nil, d.e.finish(ctx, d.s, ended, "")
 	}
 	return ended, nil
 }
@@ -285,14 +292,16 @@ func (d *demo) farewell(cmd *cobra.Command, videos []string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(d.e.stderr, "\n%s\n", d.e.lang.text("demo_done"))
+	fmt.Fprintf(d.e.stderr, "\n%s\n", d.e.text("Your videos:"))
 	for _, path := range videos {
 		fmt.Fprintln(d.e.stdout, path)
 	}
-	fmt.Fprintf(d.e.stderr, "\n%s\n%s\n\n", d.e.lang.text("link"), link)
-	fmt.Fprintln(d.e.stderr, d.e.lang.text("demo_credit"))
+	fmt.Fprintf(d.e.stderr, "\n%s\n%s\n\n", d.e.text(openLink), link)
+	fmt.Fprintln(d.e.stderr, d.e.text(
+		"The photograph is a NASA portrait and the sample voice a LibriVox reader: demonstration only, no endorsement.",
+	))
 	if d.pid > 0 {
-		fmt.Fprintln(d.e.stderr, d.e.lang.text("demo_stop", d.pid))
+		fmt.Fprintln(d.e.stderr, d.e.text("The studio goes on running. Stop it with: kill %d", d.pid))
 	}
 	return nil
 }

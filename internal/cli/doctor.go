@@ -8,16 +8,19 @@ import (
 
 	"github.com/apibr/studio/internal/device"
 	"github.com/apibr/studio/internal/doctor"
+	"github.com/apibr/studio/internal/i18n"
 )
 
 func doctorCommand(e *environment) *cobra.Command {
-	return &cobra.Command{Use: "doctor", Short: "Check this computer and say what to do", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
+	cmd := &cobra.Command{Use: "doctor", Short: e.text("Check this computer and say what to do"), Args: noArguments}
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		c, err := e.loadStudioConfig()
 		if err != nil {
 			return err
 		}
 		return e.showReport(doctor.Examine(cmd.Context(), c, device.NewHost("")))
-	}}
+	}
+	return cmd
 }
 
 // showReport prints the findings; one that stops the studio from working is a failure of the command.
@@ -34,7 +37,7 @@ func (e *environment) showReport(report doctor.Report) error {
 		}
 	}
 	if !report.OK {
-		return exitWith(ExitError, "%s", e.lang.text("doctor_broken"))
+		return exitWith(ExitError, "something must be repaired before the studio can work")
 	}
 	return nil
 }
@@ -47,15 +50,14 @@ func (e *environment) showCheck(check device.Check) {
 			sign = "·"
 		}
 	}
-	fmt.Fprintf(e.stdout, "%s %s\n", sign, e.lang.pick(check.Message))
-	if fix := e.lang.pick(check.Fix); fix != "" {
+	fmt.Fprintf(e.stdout, "%s %s\n", sign, e.pick(check.Message))
+	if fix := e.pick(check.Fix); fix != "" {
 		fmt.Fprintf(e.stdout, "  → %s\n", fix)
 	}
 }
 
-func (l language) pick(text device.Text) string {
-	if l == 1 {
-		return text.PtBR
-	}
-	return text.En
+func (l locale) pick(text device.Text) string { return textSentence(text).For(l.Reader) }
+
+func textSentence(text device.Text) i18n.Sentence {
+	return i18n.Text{"en": text.En, "pt-BR": text.PtBR}.Sentence()
 }

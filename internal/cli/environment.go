@@ -16,10 +16,11 @@ type environment struct {
 	json  bool // --json: results as JSON on standard output
 	quiet bool // --quiet: no progress
 
+	locale
+
 	configFile string
 	dataDir    string
 	connection connection
-	lang       language
 }
 
 // interactive says whether a question can be asked: both ends are a terminal.

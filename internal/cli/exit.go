@@ -3,7 +3,8 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
+
+	"github.com/apibr/studio/internal/i18n"
 )
 
 // Exit codes of apibr. They are listed in `apibr --help` and never change their meaning.
@@ -19,17 +20,29 @@ const (
 	ExitInterrupted = 130 // Ctrl-C; the job was left running
 )
 
-// exitError carries the exit code that a failure ends the program with.
+// exitError is a failure with its sentence and the exit code that it ends the program with.
 type exitError struct {
-	code int
-	err  error
+	code     int
+	sentence i18n.Sentence
+	cause    error // nil when the sentence says it all
 }
 
-func (e *exitError) Error() string { return e.err.Error() }
-func (e *exitError) Unwrap() error { return e.err }
+// Error is the sentence in English.
+func (e *exitError) Error() string { return e.sentence.String() }
 
+// Sentence is what the user reads.
+func (e *exitError) Sentence() i18n.Sentence { return e.sentence }
+
+func (e *exitError) Unwrap() error { return e.cause }
+
+// exitWith makes an error of a sentence; the format must be a constant.
 func exitWith(code int, format string, args ...any) error {
-	return &exitError{code: code, err: fmt.Errorf(format, args...)}
+	return &exitError{code: code, sentence: i18n.Say(format, args...)}
+}
+
+// withCode gives an error an exit code and keeps its sentence.
+func withCode(code int, err error) error {
+	return &exitError{code: code, sentence: i18n.For(err), cause: err}
 }
 
 // exitCode is the code that err ends the program with.

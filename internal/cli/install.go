@@ -7,12 +7,14 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/apibr/studio/internal/apiclient"
+	"github.com/apibr/studio/internal/i18n"
 )
 
 // The commands that install models go through the studio, which downloads also after the terminal has been closed.
@@ -51,17 +53,20 @@ type remoteTask struct {
 func installCommand(e *environment) *cobra.Command {
 	var variant string
 	var accept bool
-	cmd := &cobra.Command{Use: "install MODEL", Short: "Download a model, go on with a download, or repair a model", Args: cobra.ExactArgs(1),
+	cmd := &cobra.Command{Use: "install " + e.text("MODEL"),
+		Short: e.text("Download a model, resume a download, or repair a model"), Args: arguments(1, 1),
 		RunE: withStudio(e, func(cmd *cobra.Command, s *studio, args []string) error {
 			return e.install(cmd.Context(), s, args[0], variant, accept)
 		})}
-	cmd.Flags().StringVar(&variant, "variant", "", "precision of the weights, such as Q5_K_S (default: the model's own default)")
-	cmd.Flags().BoolVar(&accept, "accept-licence", false, "you have read the model's licence and accept it")
+	cmd.Flags().StringVar(&variant, "variant", "",
+		e.text("precision of the weights, such as Q5_K_S (default: the model's own default)"))
+	cmd.Flags().BoolVar(&accept, "accept-licence", false, e.text("you have read the model's licence and accept it"))
 	return cmd
 }
 
 func cancelInstallCommand(e *environment) *cobra.Command {
-	return &cobra.Command{Use: "cancel MODEL", Short: "Cancel the installation of a model", Args: cobra.ExactArgs(1),
+	return &cobra.Command{Use: "cancel " + e.text("MODEL"), Short: e.text("Cancel the installation of a model"),
+		Args: arguments(1, 1),
 		RunE: withStudio(e, func(cmd *cobra.Command, s *studio, args []string) error {
 			response, err := s.client.CancelModelTask(cmd.Context(), args[0])
 			return e.done(s, response, err)
@@ -90,49 +95,62 @@ func (e *environment) install(ctx context.Context, s *studio, id, variant string
 	ended, err := s.watchModel(watching, id, task.ID, newDisplay(e.stderr, id, e.quiet))
 	switch {
 	case watching.Err() != nil && ctx.Err() == nil:
-		return exitWith(ExitInterrupted, "%s", s.lang.text("install_goes_on", id))
+		return exitWith(
+			ExitInterrupted,
+			"the installation goes on in the studio; end it with `apibr models cancel %s`",
+			id,
+		)
 	case err != nil:
 		return err
 	case ended.Status == "failed" && ended.Error != nil:
-		return exitWith(ExitJobFailed, "%s", ended.Error.Detail)
+		return withCode(ExitJobFailed, &refusal{Detail: ended.Error.Detail})
 	case ended.Status == "canceled":
-		return exitWith(ExitJobCanceled, "%s", s.lang.text("canceled"))
+		return &exitError{code: ExitJobCanceled, sentence: states["canceled"]}
 	}
 	if e.json {
 		return e.encode(map[string]any{"model": id, "status": ended.Status, "bytes": ended.TotalBytes})
 	}
-	_, err = fmt.Fprintf(e.stdout, "✓ %s  %s\n", id, sizeText(ended.TotalBytes))
+	_, err = fmt.Fprintf(e.stdout, "✓ %s  %s\n", id, e.sizeText(ended.TotalBytes))
 	return err
 }
 
-// acceptsLicence shows what the model comes under and asks once, where somebody can be asked.
+// acceptsLicence shows the model's licence and asks once, if somebody is at the terminal.
 func (e *environment) acceptsLicence(ctx context.Context, s *studio, model *remoteModel, accept bool) (bool, error) {
 	l := model.Licence
 	if !l.Accept || l.AcceptedAt != nil {
 		return accept, nil
 	}
-	commercial := s.lang.text(map[bool]string{true: "licence_commercial", false: "licence_not_commercial"}[l.Commercial])
+	commercial := s.text("Commercial use needs the maker's permission.")
+	if l.Commercial {
+		commercial = s.text("What it makes may be used commercially, within that licence.")
+	}
 	if text := s.licenceText(ctx, model.ID); text != "" && !accept && e.interactive() {
 		fmt.Fprintf(e.stderr, "\n%s\n\n", strings.TrimSpace(text))
 	}
-	fmt.Fprintln(e.stderr, s.lang.text("licence_shown", model.Name, l.Name, l.URL, commercial))
+	fmt.Fprintln(e.stderr, s.text("%s comes under the %s: %s", model.Name, l.Name, l.URL)+"\n"+commercial)
 	if accept {
 		return true, nil
 	}
 	if !e.interactive() {
-		return false, exitWith(ExitUsage, "%s", s.lang.text("licence_flag"))
+		return false, errNotAccepted
 	}
-	fmt.Fprint(e.stderr, s.lang.text("licence_ask"))
+	fmt.Fprint(e.stderr, s.text("Have you read it, and do you accept it? [y/N]")+" ")
 	line, _ := bufio.NewReader(e.stdin).ReadString('\n')
-	switch strings.ToLower(strings.TrimSpace(line)) {
-	case "y", "yes", "s", "sim":
-		return true, nil
-	default:
-		return false, exitWith(ExitUsage, "%s", s.lang.text("licence_flag"))
+	agreed := i18n.Say("y, yes")
+	for _, answers := range []string{agreed.For(s.Reader), agreed.String()} {
+		if slices.Contains(strings.Split(answers, ", "), strings.ToLower(strings.TrimSpace(line))) {
+			return true, nil
+		}
 	}
+	return false, errNotAccepted
 }
 
-// licenceText is the text itself; "" where the hub does not give it: the address of it is shown then.
+var errNotAccepted = exitWith(
+	ExitUsage,
+	"the licence was not accepted: read it, then repeat the command with --accept-licence",
+)
+
+// licenceText is the text itself; "" where the hub does not give it.
 func (s *studio) licenceText(ctx context.Context, id string) string {
 	var licence struct {
 		Text string `json:"text"`
@@ -154,10 +172,10 @@ func (s *studio) getModel(ctx context.Context, id string) (*remoteModel, error) 
 	return &model, nil
 }
 
-// look is how often an installation is looked at: there is no stream of a model, and a bar need not be smoother.
-const look = 500 * time.Millisecond
+// pollEvery is how often an installation's state is asked for: models have no event stream.
+const pollEvery = 500 * time.Millisecond
 
-// watchModel shows a task until it has ended. A studio that goes away is waited for: what it downloads outlives it.
+// watchModel shows a task until it has ended. It waits for a studio that goes away, since downloads outlive it.
 func (s *studio) watchModel(ctx context.Context, id, task string, show display) (*remoteTask, error) {
 	defer show.close()
 	away := false
@@ -168,25 +186,25 @@ func (s *studio) watchModel(ctx context.Context, id, task string, show display) 
 			return nil, ctx.Err()
 		case errors.Is(err, errUnreachable):
 			if !away {
-				show.note(s.lang.text("waiting_studio"))
+				show.note(s.text(waitingForStudio))
 			}
 			away = true
 		case err != nil:
 			return nil, err
 		case model.Task == nil || model.Task.ID != task:
-			return nil, errors.New(s.lang.text("install_replaced"))
+			return nil, exitWith(ExitError, "another installation of this model has begun meanwhile")
 		default:
 			if away {
-				show.note(s.lang.text("back"))
+				show.note(s.text("the studio is back"))
 			}
 			away = false
 			t := model.Task
-			text := s.lang.text(map[string]string{"queued": "queued", "running": "processing"}[t.Status])
+			text := s.word(states, t.Status)
 			if t.TotalBytes > 0 {
-				text = sizeText(t.DoneBytes) + " / " + sizeText(t.TotalBytes)
+				text = s.sizeText(t.DoneBytes) + " / " + s.sizeText(t.TotalBytes)
 			}
 			if t.Status != "queued" && t.Status != "running" {
-				show.update(progressState{status: t.Status, text: s.lang.text(t.Status), fraction: t.Progress})
+				show.update(progressState{status: t.Status, text: s.word(states, t.Status), fraction: t.Progress})
 				return t, nil
 			}
 			show.update(progressState{status: "processing", text: text, fraction: t.Progress})
@@ -194,7 +212,7 @@ func (s *studio) watchModel(ctx context.Context, id, task string, show display) 
 		select {
 		case <-ctx.Done():
 			return nil, ctx.Err()
-		case <-time.After(look):
+		case <-time.After(pollEvery):
 		}
 	}
 }

@@ -12,8 +12,14 @@ import (
 )
 
 func jobsCommand(e *environment) *cobra.Command {
-	cmd := &cobra.Command{Use: "jobs", Short: "List, watch, cancel and retry jobs"}
-	cmd.AddCommand(jobsListCommand(e), jobsShowCommand(e), jobsWatchCommand(e), jobsCancelCommand(e), jobsRetryCommand(e))
+	cmd := &cobra.Command{Use: "jobs", Short: e.text("List, watch, cancel and retry jobs")}
+	cmd.AddCommand(
+		jobsListCommand(e),
+		jobsShowCommand(e),
+		jobsWatchCommand(e),
+		jobsCancelCommand(e),
+		jobsRetryCommand(e),
+	)
 	return cmd
 }
 
@@ -21,7 +27,7 @@ func jobsListCommand(e *environment) *cobra.Command {
 	var status, kind string
 	var limit int64
 	cmd := &cobra.Command{
-		Use: "list", Short: "List jobs, newest first", Args: cobra.NoArgs,
+		Use: "list", Short: e.text("List jobs, newest first"), Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := e.connect()
 			if err != nil {
@@ -35,25 +41,29 @@ func jobsListCommand(e *environment) *cobra.Command {
 				parameters.Type = &kind
 			}
 			response, err := s.client.ListJobs(cmd.Context(), parameters)
-			return list(e, func(out any) error { return s.do(response, err, out) }, "ID\tTYPE\tSTATUS\tQUALITY\tPROGRESS\tCREATED", func(w io.Writer, j job) {
-				state := s.lang.text(j.Status)
+			heading := e.text("ID\tTYPE\tSTATUS\tQUALITY\tPROGRESS\tCREATED")
+			return list(e, s.answer(response, err), heading, func(w io.Writer, j job) {
+				state := s.word(states, j.Status)
 				if why := s.why(&j); why != "" && j.Status == "queued" {
 					state += ", " + why
 				}
-				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%.0f %%\t%s\n", j.ID, j.Type, state, j.Quality, j.Progress*100, localTime(j.CreatedAt))
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%.0f %%\t%s\n", j.ID, j.Type, state, s.word(qualities, j.Quality),
+					j.Progress*100, localTime(j.CreatedAt))
 			})
 		},
 	}
-	cmd.Flags().StringVar(&status, "status", "", "queued, processing, completed, failed or canceled")
-	cmd.Flags().StringVar(&kind, "type", "", "such as audio.speech or video.avatar")
-	cmd.Flags().Int64Var(&limit, "limit", 20, "how many")
+	cmd.Flags().StringVar(&status, "status", "", e.text("queued, processing, completed, failed or canceled"))
+	cmd.Flags().StringVar(&kind, "type", "", e.text("such as audio.speech or video.avatar"))
+	cmd.Flags().Int64Var(&limit, "limit", 20, e.text("how many"))
 	return cmd
 }
 
 // oneJob makes a command that takes a job's id.
-func oneJob(e *environment, use, short string, run func(cmd *cobra.Command, s *studio, id string) error) *cobra.Command {
+func oneJob(
+	e *environment, use, short string, run func(cmd *cobra.Command, s *studio, id string) error,
+) *cobra.Command {
 	return &cobra.Command{
-		Use: use + " ID", Short: short, Args: cobra.ExactArgs(1),
+		Use: use + " ID", Short: short, Args: arguments(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s, err := e.connect()
 			if err != nil {
@@ -65,43 +75,53 @@ func oneJob(e *environment, use, short string, run func(cmd *cobra.Command, s *s
 }
 
 func jobsShowCommand(e *environment) *cobra.Command {
-	return oneJob(e, "show", "Show everything about a job", func(cmd *cobra.Command, s *studio, id string) error {
-		j, err := s.getJob(cmd.Context(), id)
-		if err != nil {
-			return err
-		}
-		if e.json {
-			return e.printJSON(j.raw)
-		}
-		return e.printIndented(j.raw)
-	})
+	return oneJob(
+		e,
+		"show",
+		e.text("Show everything about a job"),
+		func(cmd *cobra.Command, s *studio, id string) error {
+			j, err := s.getJob(cmd.Context(), id)
+			if err != nil {
+				return err
+			}
+			if e.json {
+				return e.printJSON(j.raw)
+			}
+			return e.printIndented(j.raw)
+		},
+	)
 }
 
 func jobsWatchCommand(e *environment) *cobra.Command {
 	var output string
-	cmd := oneJob(e, "watch", "Follow a job to its end", func(cmd *cobra.Command, s *studio, id string) error {
-		ended, err := s.waitAsking(cmd.Context(), id, "job", e)
+	cmd := oneJob(e, "watch", e.text("Follow a job to its end"), func(cmd *cobra.Command, s *studio, id string) error {
+		ended, err := s.waitAsking(cmd.Context(), id, s.text("job"), e)
 		if err != nil {
 			return err
 		}
-		return e.conclude(cmd.Context(), s, ended, output)
+		return e.finish(cmd.Context(), s, ended, output)
 	})
-	cmd.Flags().StringVarP(&output, "output", "o", "", "write the result to FILE, or to standard output with -")
+	registerOutput(e, cmd, &output)
 	return cmd
 }
 
 func jobsCancelCommand(e *environment) *cobra.Command {
-	return oneJob(e, "cancel", "Cancel a job", func(cmd *cobra.Command, s *studio, id string) error {
+	return oneJob(e, "cancel", e.text("Cancel a job"), func(cmd *cobra.Command, s *studio, id string) error {
 		response, err := s.client.CancelJob(cmd.Context(), id)
-		return e.printJob(s, func(out any) error { return s.do(response, err, out) })
+		return e.printJob(s, s.answer(response, err))
 	})
 }
 
 func jobsRetryCommand(e *environment) *cobra.Command {
-	return oneJob(e, "retry", "Run a failed or canceled job again", func(cmd *cobra.Command, s *studio, id string) error {
-		response, err := s.client.RetryJob(cmd.Context(), id)
-		return e.printJob(s, func(out any) error { return s.do(response, err, out) })
-	})
+	return oneJob(
+		e,
+		"retry",
+		e.text("Run a failed or canceled job again"),
+		func(cmd *cobra.Command, s *studio, id string) error {
+			response, err := s.client.RetryJob(cmd.Context(), id)
+			return e.printJob(s, s.answer(response, err))
+		},
+	)
 }
 
 // printJob decodes a job and prints its state.
@@ -133,7 +153,7 @@ func list[T any](e *environment, decode func(out any) error, heading string, row
 		return fmt.Errorf("read the studio's answer: %w", err)
 	}
 	if len(page.Data) == 0 {
-		fmt.Fprintln(e.stderr, e.lang.text("nothing"))
+		fmt.Fprintln(e.stderr, e.text("nothing here yet"))
 		return nil
 	}
 	return e.table(func(w io.Writer) {
@@ -162,4 +182,9 @@ func localTime(text string) string {
 		return text
 	}
 	return at.Local().Format("2006-01-02 15:04:05")
+}
+
+func (e *environment) printJSON(raw []byte) error {
+	_, err := fmt.Fprintf(e.stdout, "%s\n", raw)
+	return err
 }

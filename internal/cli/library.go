@@ -23,7 +23,10 @@ func jsonBody(fields map[string]any) io.Reader {
 const applicationJSON = "application/json"
 
 // withStudio runs a command's work against the studio.
-func withStudio(e *environment, run func(cmd *cobra.Command, s *studio, args []string) error) func(*cobra.Command, []string) error {
+func withStudio(
+	e *environment,
+	run func(cmd *cobra.Command, s *studio, args []string) error,
+) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
 		s, err := e.connect()
 		if err != nil {
@@ -39,7 +42,7 @@ func (e *environment) done(s *studio, response *http.Response, err error) error 
 		return err
 	}
 	if !e.json {
-		fmt.Fprintln(e.stderr, s.lang.text("completed"))
+		fmt.Fprintln(e.stderr, s.word(states, "completed"))
 	}
 	return nil
 }
@@ -55,23 +58,46 @@ func voicesCommand(e *environment) *cobra.Command {
 	}
 	listing := withStudio(e, func(cmd *cobra.Command, s *studio, _ []string) error {
 		response, err := s.client.ListVoices(cmd.Context(), nil)
-		return list(e, func(out any) error { return s.do(response, err, out) }, "ID\tNAME\tSTATUS\tLANGUAGE\tBUILT-IN", func(w io.Writer, v voice) {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%t\n", v.ID, v.Name, v.Status, v.Language, v.Builtin)
-		})
+		return list(
+			e,
+			s.answer(response, err),
+			e.text("ID\tNAME\tSTATUS\tLANGUAGE\tBUILT-IN"),
+			func(w io.Writer, v voice) {
+				fmt.Fprintf(
+					w,
+					"%s\t%s\t%s\t%s\t%s\n",
+					v.ID,
+					v.Name,
+					s.word(states, v.Status),
+					v.Language,
+					s.yesNo(v.Builtin),
+				)
+			},
+		)
 	})
-	cmd := &cobra.Command{Use: "voices", Short: "List, rename and delete voices", Args: cobra.NoArgs, RunE: listing}
+	cmd := &cobra.Command{
+		Use:   "voices",
+		Short: e.text("List, rename and delete voices"),
+		Args:  noArguments,
+		RunE:  listing,
+	}
 	cmd.AddCommand(
-		&cobra.Command{Use: "list", Short: "List voices", Args: cobra.NoArgs, RunE: listing},
-		&cobra.Command{Use: "rename ID NAME", Short: "Rename a voice", Args: cobra.ExactArgs(2),
+		&cobra.Command{Use: "list", Short: e.text("List voices"), Args: noArguments, RunE: listing},
+		&cobra.Command{Use: "rename " + e.text("ID NAME"), Short: e.text("Rename a voice"), Args: arguments(2, 2),
 			RunE: withStudio(e, func(cmd *cobra.Command, s *studio, args []string) error {
-				name, err := s.lang.inUTF8("NAME", args[1])
+				name, err := inUTF8(e.text("NAME"), args[1])
 				if err != nil {
 					return err
 				}
-				response, err := s.client.UpdateVoiceWithBody(cmd.Context(), args[0], applicationJSON, jsonBody(map[string]any{"name": name}))
+				response, err := s.client.UpdateVoiceWithBody(
+					cmd.Context(),
+					args[0],
+					applicationJSON,
+					jsonBody(map[string]any{"name": name}),
+				)
 				return e.done(s, response, err)
 			})},
-		&cobra.Command{Use: "delete ID", Short: "Delete a voice", Args: cobra.ExactArgs(1),
+		&cobra.Command{Use: "delete ID", Short: e.text("Delete a voice"), Args: arguments(1, 1),
 			RunE: withStudio(e, func(cmd *cobra.Command, s *studio, args []string) error {
 				response, err := s.client.DeleteVoice(cmd.Context(), args[0])
 				return e.done(s, response, err)
@@ -90,30 +116,51 @@ func projectsCommand(e *environment) *cobra.Command {
 	}
 	listing := withStudio(e, func(cmd *cobra.Command, s *studio, _ []string) error {
 		response, err := s.client.ListProjects(cmd.Context(), nil)
-		return list(e, func(out any) error { return s.do(response, err, out) }, "ID\tNAME\tTYPE\tSTATUS\tCREATED", func(w io.Writer, p project) {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", p.ID, p.Name, p.Type, p.Status, localTime(p.CreatedAt))
-		})
+		return list(
+			e,
+			s.answer(response, err),
+			e.text("ID\tNAME\tTYPE\tSTATUS\tCREATED"),
+			func(w io.Writer, p project) {
+				fmt.Fprintf(
+					w,
+					"%s\t%s\t%s\t%s\t%s\n",
+					p.ID,
+					p.Name,
+					p.Type,
+					s.word(states, p.Status),
+					localTime(p.CreatedAt),
+				)
+			},
+		)
 	})
 	var kind string
-	create := &cobra.Command{Use: "create NAME", Short: "Create a project", Args: cobra.ExactArgs(1),
+	create := &cobra.Command{Use: "create " + e.text("NAME"), Short: e.text("Create a project"), Args: arguments(1, 1),
 		RunE: withStudio(e, func(cmd *cobra.Command, s *studio, args []string) error {
 			var made struct {
 				ID string `json:"id"`
 			}
-			name, err := s.lang.inUTF8("NAME", args[0])
+			name, err := inUTF8(e.text("NAME"), args[0])
 			if err != nil {
 				return err
 			}
-			response, err := s.client.CreateProjectWithBody(cmd.Context(), nil, applicationJSON, jsonBody(map[string]any{"name": name, "type": kind}))
+			response, err := s.client.CreateProjectWithBody(
+				cmd.Context(),
+				nil,
+				applicationJSON,
+				jsonBody(map[string]any{"name": name, "type": kind}),
+			)
 			if err := s.do(response, err, &made); err != nil {
 				return err
 			}
 			_, err = fmt.Fprintln(e.stdout, made.ID)
 			return err
 		})}
-	create.Flags().StringVar(&kind, "type", "mixed", "audio, image, video or mixed")
-	cmd := &cobra.Command{Use: "projects", Short: "List and create projects", Args: cobra.NoArgs, RunE: listing}
-	cmd.AddCommand(&cobra.Command{Use: "list", Short: "List projects", Args: cobra.NoArgs, RunE: listing}, create)
+	create.Flags().StringVar(&kind, "type", "mixed", e.text("audio, image, video or mixed"))
+	cmd := &cobra.Command{Use: "projects", Short: e.text("List and create projects"), Args: noArguments, RunE: listing}
+	cmd.AddCommand(
+		&cobra.Command{Use: "list", Short: e.text("List projects"), Args: noArguments, RunE: listing},
+		create,
+	)
 	return cmd
 }
 
@@ -127,15 +174,15 @@ func assetsCommand(e *environment) *cobra.Command {
 	}
 	listing := withStudio(e, func(cmd *cobra.Command, s *studio, _ []string) error {
 		response, err := s.client.ListAssets(cmd.Context(), nil)
-		return list(e, func(out any) error { return s.do(response, err, out) }, "ID\tTYPE\tNAME\tBYTES\tCREATED", func(w io.Writer, a asset) {
+		return list(e, s.answer(response, err), e.text("ID\tTYPE\tNAME\tBYTES\tCREATED"), func(w io.Writer, a asset) {
 			fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\n", a.ID, a.Type, a.Name, a.Size, localTime(a.CreatedAt))
 		})
 	})
-	upload := &cobra.Command{Use: "upload FILE", Short: "Upload a file", Args: cobra.ExactArgs(1),
+	upload := &cobra.Command{Use: "upload " + e.text("FILE"), Short: e.text("Upload a file"), Args: arguments(1, 1),
 		RunE: withStudio(e, func(cmd *cobra.Command, s *studio, args []string) error {
 			r := newRequest()
 			r.files["file"] = args[0]
-			contentType, body, err := r.body(s.lang)
+			contentType, body, err := r.body()
 			if err != nil {
 				return err
 			}
@@ -149,22 +196,32 @@ func assetsCommand(e *environment) *cobra.Command {
 			return err
 		})}
 	var output string
-	download := &cobra.Command{Use: "download ID", Short: "Download a file", Args: cobra.ExactArgs(1),
+	download := &cobra.Command{Use: "download ID", Short: e.text("Download a file"), Args: arguments(1, 1),
 		RunE: withStudio(e, func(cmd *cobra.Command, s *studio, args []string) error {
 			if output == "-" {
 				return s.download(cmd.Context(), args[0], e.stdout)
 			}
 			return s.downloadFile(cmd.Context(), args[0], output)
 		})}
-	download.Flags().StringVarP(&output, "output", "o", "", "FILE, or - for standard output (required)")
+	download.Flags().StringVarP(&output, "output", "o", "", e.text("the file, or - for standard output (required)"))
 	_ = download.MarkFlagRequired("output")
-	remove := &cobra.Command{Use: "delete ID", Short: "Delete a file", Args: cobra.ExactArgs(1),
+	remove := &cobra.Command{Use: "delete ID", Short: e.text("Delete a file"), Args: arguments(1, 1),
 		RunE: withStudio(e, func(cmd *cobra.Command, s *studio, args []string) error {
 			response, err := s.client.DeleteAsset(cmd.Context(), args[0])
 			return e.done(s, response, err)
 		})}
-	cmd := &cobra.Command{Use: "assets", Short: "List, upload, download and delete files", Args: cobra.NoArgs, RunE: listing}
-	cmd.AddCommand(&cobra.Command{Use: "list", Short: "List files", Args: cobra.NoArgs, RunE: listing}, upload, download, remove)
+	cmd := &cobra.Command{
+		Use:   "assets",
+		Short: e.text("List, upload, download and delete files"),
+		Args:  noArguments,
+		RunE:  listing,
+	}
+	cmd.AddCommand(
+		&cobra.Command{Use: "list", Short: e.text("List files"), Args: noArguments, RunE: listing},
+		upload,
+		download,
+		remove,
+	)
 	return cmd
 }
 
@@ -179,38 +236,61 @@ func keysCommand(e *environment) *cobra.Command {
 	}
 	listing := withStudio(e, func(cmd *cobra.Command, s *studio, _ []string) error {
 		response, err := s.client.ListKeys(cmd.Context())
-		return list(e, func(out any) error { return s.do(response, err, out) }, "ID\tNAME\tSTARTS WITH\tSCOPES\tEXPIRES", func(w io.Writer, k key) {
-			expires := "-"
-			if k.ExpiresAt != nil {
-				expires = localTime(*k.ExpiresAt)
-			}
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", k.ID, k.Name, k.Prefix, strings.Join(k.Scopes, ","), expires)
-		})
+		return list(
+			e,
+			s.answer(response, err),
+			e.text("ID\tNAME\tSTARTS WITH\tSCOPES\tEXPIRES"),
+			func(w io.Writer, k key) {
+				expires := "-"
+				if k.ExpiresAt != nil {
+					expires = localTime(*k.ExpiresAt)
+				}
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", k.ID, k.Name, k.Prefix, strings.Join(k.Scopes, ","), expires)
+			},
+		)
 	})
 	var scopes []string
-	create := &cobra.Command{Use: "create NAME", Short: "Create an API key and print it", Args: cobra.ExactArgs(1),
+	create := &cobra.Command{
+		Use:   "create " + e.text("NAME"),
+		Short: e.text("Create an API key and print it"),
+		Args:  arguments(1, 1),
 		RunE: withStudio(e, func(cmd *cobra.Command, s *studio, args []string) error {
 			var made key
-			name, err := s.lang.inUTF8("NAME", args[0])
+			name, err := inUTF8(e.text("NAME"), args[0])
 			if err != nil {
 				return err
 			}
-			response, err := s.client.CreateKeyWithBody(cmd.Context(), nil, applicationJSON, jsonBody(map[string]any{"name": name, "scopes": scopes}))
+			response, err := s.client.CreateKeyWithBody(
+				cmd.Context(),
+				nil,
+				applicationJSON,
+				jsonBody(map[string]any{"name": name, "scopes": scopes}),
+			)
 			if err := s.do(response, err, &made); err != nil {
 				return err
 			}
-			fmt.Fprintln(e.stderr, s.lang.text("key_once"))
+			fmt.Fprintln(e.stderr, s.text("keep this key: it is shown only now"))
 			_, err = fmt.Fprintln(e.stdout, made.Key)
 			return err
-		})}
-	create.Flags().StringSliceVar(&scopes, "scopes", []string{"read", "generate"}, "read, generate, admin")
-	revoke := &cobra.Command{Use: "revoke ID", Short: "Revoke an API key", Args: cobra.ExactArgs(1),
+		}),
+	}
+	create.Flags().StringSliceVar(&scopes, "scopes", []string{"read", "generate"}, e.text("read, generate, admin"))
+	revoke := &cobra.Command{Use: "revoke ID", Short: e.text("Revoke an API key"), Args: arguments(1, 1),
 		RunE: withStudio(e, func(cmd *cobra.Command, s *studio, args []string) error {
 			response, err := s.client.RevokeKey(cmd.Context(), args[0])
 			return e.done(s, response, err)
 		})}
-	cmd := &cobra.Command{Use: "keys", Short: "List, create and revoke API keys", Args: cobra.NoArgs, RunE: listing}
-	cmd.AddCommand(&cobra.Command{Use: "list", Short: "List API keys", Args: cobra.NoArgs, RunE: listing}, create, revoke)
+	cmd := &cobra.Command{
+		Use:   "keys",
+		Short: e.text("List, create and revoke API keys"),
+		Args:  noArguments,
+		RunE:  listing,
+	}
+	cmd.AddCommand(
+		&cobra.Command{Use: "list", Short: e.text("List API keys"), Args: noArguments, RunE: listing},
+		create,
+		revoke,
+	)
 	return cmd
 }
 
@@ -223,37 +303,59 @@ func sessionsCommand(e *environment) *cobra.Command {
 	}
 	listing := withStudio(e, func(cmd *cobra.Command, s *studio, _ []string) error {
 		response, err := s.client.ListSessions(cmd.Context())
-		return list(e, func(out any) error { return s.do(response, err, out) }, "ID\tSIGNED IN\tEXPIRES\tBROWSER", func(w io.Writer, o session) {
-			browser := "-"
-			if o.UserAgent != nil {
-				browser = *o.UserAgent
-			}
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", o.ID, localTime(o.CreatedAt), localTime(o.ExpiresAt), browser)
-		})
+		return list(
+			e,
+			s.answer(response, err),
+			e.text("ID\tSIGNED IN\tEXPIRES\tBROWSER"),
+			func(w io.Writer, o session) {
+				browser := "-"
+				if o.UserAgent != nil {
+					browser = *o.UserAgent
+				}
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", o.ID, localTime(o.CreatedAt), localTime(o.ExpiresAt), browser)
+			},
+		)
 	})
-	end := &cobra.Command{Use: "end ID", Short: "Sign a browser out", Args: cobra.ExactArgs(1),
+	end := &cobra.Command{Use: "end ID", Short: e.text("Sign a browser out"), Args: arguments(1, 1),
 		RunE: withStudio(e, func(cmd *cobra.Command, s *studio, args []string) error {
 			response, err := s.client.EndSession(cmd.Context(), args[0])
 			return e.done(s, response, err)
 		})}
-	cmd := &cobra.Command{Use: "sessions", Short: "List the browsers that are signed in, and sign them out", Args: cobra.NoArgs, RunE: listing}
-	cmd.AddCommand(&cobra.Command{Use: "list", Short: "List the browsers that are signed in", Args: cobra.NoArgs, RunE: listing}, end)
+	cmd := &cobra.Command{
+		Use:   "sessions",
+		Short: e.text("List the browsers that are signed in, and sign them out"),
+		Args:  noArguments,
+		RunE:  listing,
+	}
+	cmd.AddCommand(
+		&cobra.Command{
+			Use:   "list",
+			Short: e.text("List the browsers that are signed in"),
+			Args:  noArguments,
+			RunE:  listing,
+		},
+		end,
+	)
 	return cmd
 }
 
 func openCommand(e *environment) *cobra.Command {
-	return &cobra.Command{Use: "open", Short: "Print a one-time link that signs a browser in", Args: cobra.NoArgs,
+	return &cobra.Command{
+		Use:   "open",
+		Short: e.text("Print a one-time link that signs a browser in"),
+		Args:  noArguments,
 		RunE: withStudio(e, func(cmd *cobra.Command, s *studio, _ []string) error {
 			link, err := s.oneTimeLink(cmd)
 			if err != nil {
 				return err
 			}
 			if !e.quiet {
-				fmt.Fprintln(e.stderr, s.lang.text("link"))
+				fmt.Fprintln(e.stderr, s.text(openLink))
 			}
 			_, err = fmt.Fprintln(e.stdout, link)
 			return err
-		})}
+		}),
+	}
 }
 
 func (s *studio) oneTimeLink(cmd *cobra.Command) (string, error) {

@@ -18,26 +18,43 @@ import (
 	"github.com/apibr/studio/internal/models"
 )
 
-// The commands that look after models: those of the studio that --server names, else those on this computer's disk. They need no running
-// studio; of one that runs they take the settings, and it sees what they change.
-// Those that install are in install.go.
+// The commands that look after models: those of the studio that --server names, else those on this computer's disk.
+// They need no running studio; if one runs, they take its settings, and it sees what they change. The commands that
+// install are in install.go.
 
 func modelsCommand(e *environment) *cobra.Command {
-	cmd := &cobra.Command{Use: "models", Short: "List, install, import, check and remove models", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error { return e.listModels(cmd.Context()) }}
-	cmd.AddCommand(installCommand(e), cancelInstallCommand(e),
-		&cobra.Command{Use: "list", Short: "List the models of the catalogue and what is installed of them", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error { return e.listModels(cmd.Context()) }},
-		&cobra.Command{Use: "show MODEL", Short: "Show a model: its variants, licence, files and memory", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error { return e.showModel(cmd.Context(), args[0]) }},
-		&cobra.Command{Use: "import FOLDER", Short: "Take in models from a folder, without a network", Args: cobra.ExactArgs(1), RunE: e.importModels},
-		&cobra.Command{Use: "verify [MODEL...]", Short: "Read installed models again and compare them with what came", RunE: e.verifyModels},
-		&cobra.Command{Use: "remove MODEL...", Short: "Remove models from the disk", Args: cobra.MinimumNArgs(1), RunE: e.eachModel(removing, removeModel)},
-		&cobra.Command{Use: "pin MODEL...", Short: "Keep models when others need room", Args: cobra.MinimumNArgs(1), RunE: e.eachModel(pinning, func(s *models.Store, id string) error { return s.Pin(id, true) })},
-		&cobra.Command{Use: "unpin MODEL...", Short: "Let models go when others need room", Args: cobra.MinimumNArgs(1), RunE: e.eachModel(unpinning, func(s *models.Store, id string) error { return s.Pin(id, false) })},
+	listing := func(cmd *cobra.Command, _ []string) error { return e.listModels(cmd.Context()) }
+	showing := func(cmd *cobra.Command, args []string) error { return e.showModel(cmd.Context(), args[0]) }
+	pin := func(s *models.Store, id string) error { return s.Pin(id, true) }
+	unpin := func(s *models.Store, id string) error { return s.Pin(id, false) }
+	one, some := " "+e.text("MODEL"), " "+e.text("MODEL...")
+	cmd := &cobra.Command{
+		Use: "models", Short: e.text("List, install, import, check and remove models"), Args: noArguments, RunE: listing,
+	}
+	cmd.AddCommand(
+		installCommand(e),
+		cancelInstallCommand(e),
+		&cobra.Command{Use: "list", Args: noArguments, RunE: listing,
+			Short: e.text("List the models of the catalogue and their installed variants")},
+		&cobra.Command{Use: "show" + one, Args: arguments(1, 1), RunE: showing,
+			Short: e.text("Show a model: its variants, licence, files and memory")},
+		&cobra.Command{Use: "import " + e.text("FOLDER"), Args: arguments(1, 1), RunE: e.importModels,
+			Short: e.text("Take in models from a folder, without a network")},
+		&cobra.Command{Use: "verify " + e.text("[MODEL...]"), RunE: e.verifyModels,
+			Short: e.text("Read installed models again and find files that have changed")},
+		&cobra.Command{Use: "remove" + some, Args: arguments(1, 0), RunE: e.eachModel(removing, removeModel),
+			Short: e.text("Remove models from the disk")},
+		&cobra.Command{Use: "pin" + some, Args: arguments(1, 0), RunE: e.eachModel(pinning, pin),
+			Short: e.text("Keep models when others need disk space")},
+		&cobra.Command{Use: "unpin" + some, Args: arguments(1, 0), RunE: e.eachModel(unpinning, unpin),
+			Short: e.text("Let models go when others need disk space")},
 		modelsSetupCommand(e),
 	)
 	return cmd
 }
 
-// openModels gives the models directory and the catalogue: those of the studio that runs here, else of the configuration.
+// openModels gives the models directory and the catalogue: those of the studio that runs here, else of the
+// configuration.
 func (e *environment) openModels() (*models.Store, *engine.Catalogue, error) {
 	c, err := e.loadStudioConfig()
 	if err != nil {
@@ -70,8 +87,11 @@ type modelView struct {
 }
 
 func viewModel(store *models.Store, m *engine.Manifest, model *engine.Model) modelView {
-	v := modelView{ID: model.ID, Name: model.Title(), Engine: string(m.ID), Licence: model.Licence, Gated: model.Gated, Variants: []string{}, Installed: []string{}, Languages: model.Languages,
-		Repository: model.Repositories(), description: device.Text{En: model.Description["en"], PtBR: model.Description["pt-BR"]}}
+	v := modelView{
+		ID: model.ID, Name: model.Title(), Engine: string(m.ID), Licence: model.Licence, Gated: model.Gated,
+		Variants: []string{}, Installed: []string{}, Languages: model.Languages, Repository: model.Repositories(),
+		description: device.Text(model.Description),
+	}
 	if model.Adapter != nil {
 		v.Installed, v.Variants = store.Variants(model.ID), store.Variants(model.ID)
 	}
@@ -113,7 +133,7 @@ func (e *environment) listModels(ctx context.Context) error {
 		return e.encode(map[string]any{"data": views})
 	}
 	table := tabwriter.NewWriter(e.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "MODEL\tENGINE\tINSTALLED\tSIZE\tLICENCE")
+	fmt.Fprintln(table, e.text("MODEL\tENGINE\tINSTALLED\tSIZE\tLICENCE"))
 	for _, v := range views {
 		installed := "-"
 		if len(v.Installed) > 0 {
@@ -122,19 +142,19 @@ func (e *environment) listModels(ctx context.Context) error {
 		if v.Pinned {
 			installed += " *"
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", v.ID, v.Engine, installed, sizeText(v.SizeBytes), v.Licence.ID)
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", v.ID, v.Engine, installed, e.sizeText(v.SizeBytes), v.Licence.ID)
 	}
 	return table.Flush()
 }
 
-func sizeText(bytes int64) string {
+func (l locale) sizeText(bytes int64) string {
 	switch {
 	case bytes == 0:
 		return "-"
 	case bytes < 1e9:
-		return fmt.Sprintf("%.1f MB", float64(bytes)/1e6)
+		return l.text("%.1f MB", float64(bytes)/1e6)
 	default:
-		return fmt.Sprintf("%.1f GB", float64(bytes)/1e9)
+		return l.text("%.1f GB", float64(bytes)/1e9)
 	}
 }
 
@@ -152,30 +172,29 @@ func (e *environment) showModel(ctx context.Context, id string) error {
 	}
 	found := slices.IndexFunc(views, func(v modelView) bool { return v.ID == id })
 	if found < 0 {
-		return exitWith(ExitUsage, "there is no model %q; `apibr models list` shows them", id)
+		return exitWith(ExitUsage, "there is no model %q; see `apibr models list`", id)
 	}
 	v := views[found]
 	if e.json {
 		return e.encode(v)
 	}
-	yes := map[bool]string{true: e.lang.text("yes"), false: e.lang.text("no")}
 	table := tabwriter.NewWriter(e.stdout, 0, 0, 2, ' ', 0)
 	row := func(key, value string) {
 		if value != "" {
-			fmt.Fprintf(table, "%s\t%s\n", e.lang.text(key), value)
+			fmt.Fprintf(table, "%s\t%s\n", key, value)
 		}
 	}
-	row("model.name", v.Name)
-	row("model.engine", v.Engine)
-	row("model.about", e.lang.pick(v.description))
-	row("model.languages", strings.Join(v.Languages, ", "))
-	row("model.variants", strings.Join(v.Variants, ", "))
-	row("model.installed", strings.Join(v.Installed, ", "))
-	row("model.size", sizeText(v.SizeBytes))
-	row("model.licence", strings.TrimSpace(v.Licence.Name+"  "+v.Licence.URL))
-	row("model.commercial", yes[v.Licence.Commercial])
-	row("model.gated", yes[v.Gated])
-	row("model.repositories", strings.Join(v.Repository, ", "))
+	row(e.text("name"), v.Name)
+	row(e.text("engine"), v.Engine)
+	row(e.text("about"), e.pick(v.description))
+	row(e.text("languages"), strings.Join(v.Languages, ", "))
+	row(e.text("variants"), strings.Join(v.Variants, ", "))
+	row(e.text("installed"), strings.Join(v.Installed, ", "))
+	row(e.text("size on disk"), e.sizeText(v.SizeBytes))
+	row(e.text("licence"), strings.TrimSpace(v.Licence.Name+"  "+v.Licence.URL))
+	row(e.text("commercial use"), e.yesNo(v.Licence.Commercial))
+	row(e.text("needs a hub account"), e.yesNo(v.Gated))
+	row(e.text("from"), strings.Join(v.Repository, ", "))
 	return table.Flush()
 }
 
@@ -191,7 +210,9 @@ func (e *environment) importModels(cmd *cobra.Command, args []string) error {
 		if shown[model] == nil {
 			shown[model] = newDisplay(e.stderr, model, e.quiet)
 		}
-		shown[model].update(progressState{status: "processing", text: sizeText(done), fraction: float64(done) / float64(max(total, 1))})
+		shown[model].update(progressState{
+			status: "processing", text: e.sizeText(done), fraction: float64(done) / float64(max(total, 1)),
+		})
 	})
 	for _, one := range shown {
 		one.close()
@@ -203,12 +224,18 @@ func (e *environment) importModels(cmd *cobra.Command, args []string) error {
 		return e.encode(map[string]any{"data": taken})
 	}
 	for _, record := range taken {
-		fmt.Fprintf(e.stdout, "%s  %s  %s\n", record.Model, strings.Join(record.VariantIDs(), ", "), sizeText(record.Bytes()))
+		fmt.Fprintf(
+			e.stdout,
+			"%s  %s  %s\n",
+			record.Model,
+			strings.Join(record.VariantIDs(), ", "),
+			e.sizeText(record.Bytes()),
+		)
 	}
 	return nil
 }
 
-// verifyModels reads every file of the named models, or of all, and says which are not what they were.
+// verifyModels reads every file of the named models, or of all, and says which have changed.
 func (e *environment) verifyModels(cmd *cobra.Command, args []string) error {
 	if e.asksServer() {
 		return e.verifyOnServer(cmd.Context(), args)
@@ -234,17 +261,19 @@ func (e *environment) verifyModels(cmd *cobra.Command, args []string) error {
 		}
 		for _, fault := range faults {
 			broken++
-			fmt.Fprintf(e.stdout, "✗ %s  %s: %s\n", id, fault.Path, e.lang.text("fault."+fault.Why))
+			fmt.Fprintf(e.stdout, "✗ %s  %s: %s\n", id, fault.Path, e.word(fileFaults, string(fault.Why)))
 		}
 		if len(faults) == 0 && !e.quiet {
 			fmt.Fprintf(e.stdout, "✓ %s\n", id)
 		}
 	}
 	if broken > 0 {
-		return exitWith(ExitError, "%s", e.lang.text("models_broken"))
+		return errBroken
 	}
 	return nil
 }
+
+var errBroken = exitWith(ExitError, "files have changed since they came: install or import the model again")
 
 // removeModel also takes away what an unfinished installation left.
 func removeModel(s *models.Store, id string) error {
@@ -258,7 +287,9 @@ func removeModel(s *models.Store, id string) error {
 	return nil
 }
 
-func (e *environment) eachModel(what string, work func(store *models.Store, id string) error) func(*cobra.Command, []string) error {
+func (e *environment) eachModel(
+	what string, work func(store *models.Store, id string) error,
+) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
 		if e.asksServer() {
 			return e.onServer(cmd.Context(), what, args)
@@ -279,11 +310,11 @@ func (e *environment) eachModel(what string, work func(store *models.Store, id s
 	}
 }
 
-// modelError gives what the user can change the exit code of wrong usage.
+// modelError gives failures that the user can repair the exit code of wrong usage.
 func modelError(err error) error {
 	var input *models.InputError
 	if errors.As(err, &input) || errors.Is(err, models.ErrNotInstalled) {
-		return &exitError{ExitUsage, err}
+		return withCode(ExitUsage, err)
 	}
 	return err
 }

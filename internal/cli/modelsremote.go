@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"strings"
 
 	"github.com/apibr/studio/internal/device"
 	"github.com/apibr/studio/internal/engine"
@@ -36,8 +35,11 @@ type fullModel struct {
 }
 
 func (m *fullModel) view() modelView {
-	v := modelView{ID: m.ID, Name: m.Name, Engine: m.Engine, Licence: m.Licence, Gated: m.Gated, Variants: []string{}, Installed: []string{},
-		SizeBytes: m.SizeBytes, Pinned: m.Pinned, Languages: m.Languages, description: m.Description}
+	v := modelView{
+		ID: m.ID, Name: m.Name, Engine: m.Engine, Licence: m.Licence, Gated: m.Gated, Variants: []string{},
+		Installed: []string{}, SizeBytes: m.SizeBytes, Pinned: m.Pinned, Languages: m.Languages,
+		description: m.Description,
+	}
 	for _, variant := range m.Variants {
 		v.Variants = append(v.Variants, variant.ID)
 		if variant.Installed {
@@ -100,18 +102,18 @@ func (e *environment) verifyOnServer(ctx context.Context, ids []string) error {
 		case err != nil:
 			return err
 		case ended.Error != nil:
-			return exitWith(ExitError, "%s", ended.Error.Detail)
+			return withCode(ExitError, &refusal{Detail: ended.Error.Detail})
 		}
 		for _, fault := range ended.Faults {
 			broken++
-			fmt.Fprintf(e.stdout, "✗ %s  %s: %s\n", id, fault.Path, e.lang.text("fault."+fault.Why))
+			fmt.Fprintf(e.stdout, "✗ %s  %s: %s\n", id, fault.Path, e.word(fileFaults, fault.Why))
 		}
 		if len(ended.Faults) == 0 && !e.quiet {
 			fmt.Fprintf(e.stdout, "✓ %s\n", id)
 		}
 	}
 	if broken > 0 {
-		return exitWith(ExitError, "%s", e.lang.text("models_broken"))
+		return errBroken
 	}
 	return nil
 }
@@ -137,7 +139,8 @@ func (e *environment) onServer(ctx context.Context, what string, ids []string) e
 				return err
 			}
 		} else {
-			response, err := s.client.UpdateModelWithBody(ctx, id, applicationJSON, strings.NewReader(fmt.Sprintf(`{"pinned": %t}`, what == pinning)))
+			pinned := jsonBody(map[string]any{"pinned": what == pinning})
+			response, err := s.client.UpdateModelWithBody(ctx, id, applicationJSON, pinned)
 			if err := s.do(response, err, nil); err != nil {
 				return err
 			}

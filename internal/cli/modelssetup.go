@@ -6,24 +6,24 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
 
 	"github.com/apibr/studio/internal/config"
 	"github.com/apibr/studio/internal/device"
+	"github.com/apibr/studio/internal/i18n"
 	"github.com/apibr/studio/internal/torchenv"
 )
 
 func modelsSetupCommand(e *environment) *cobra.Command {
 	var kind, profile string
 	var force, test bool
-	cmd := &cobra.Command{Use: "setup", Short: "Install what the models run on (torch for this computer's card) and test it", Args: cobra.NoArgs,
-		Long: `Makes the Python environment of the final models: several gigabytes, once.
+	cmd := &cobra.Command{Use: "setup", Args: noArguments,
+		Short: e.text("Install and test the models' environment (torch for this computer's card)"),
+		Long: e.text(`Makes the Python environment of the final models: several gigabytes, once.
 
-Which torch works on a card is found by trying: the first profile whose self-test passes is kept, and the environment that was there
-before stays until then. A second run with nothing changed does nothing.`,
+The command tries which torch works on the card: it keeps the first profile whose self-test passes, and the earlier environment stays until then. A second run with nothing changed does nothing.`),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := e.loadStudioConfig()
 			if err != nil {
@@ -34,14 +34,16 @@ before stays until then. A second run with nothing changed does nothing.`,
 			}
 			return e.setupModels(cmd, c, c.TorchRequest(kind, profile), force)
 		}}
-	cmd.Flags().StringVar(&kind, "device", "", "auto, rocm, cuda or cpu (default: gpu.device of the configuration)")
-	cmd.Flags().StringVar(&profile, "profile", "", "try only this profile, such as rocm-torch25")
-	cmd.Flags().BoolVar(&force, "force", false, "install again even if nothing has changed")
-	cmd.Flags().BoolVar(&test, "test", false, "install nothing: only test what is there, and keep the verdict")
+	cmd.Flags().StringVar(&kind, "device", "",
+		e.text("auto, rocm, cuda or cpu (default: gpu.device of the configuration)"))
+	cmd.Flags().StringVar(&profile, "profile", "", e.text("try only this profile, such as rocm-torch25"))
+	cmd.Flags().BoolVar(&force, "force", false, e.text("install again even if nothing has changed"))
+	cmd.Flags().BoolVar(&test, "test", false,
+		e.text("install nothing: only test the present environment, and keep the verdict"))
 	return cmd
 }
 
-// testModels tests the environment that is there.
+// testModels tests the present environment.
 func (e *environment) testModels(cmd *cobra.Command, c *config.Config) error {
 	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -50,17 +52,22 @@ func (e *environment) testModels(cmd *cobra.Command, c *config.Config) error {
 	if err != nil {
 		return e.setupFailed(err, ExitError)
 	}
-	if err := e.showVerdict(&torchenv.Result{Verdict: verdict}, "setup_passed"); err != nil {
+	if err := e.showVerdict(&torchenv.Result{Verdict: verdict}, func(profile, torch, card string) i18n.Sentence {
+		return i18n.Say("the self-test passed: profile %s, torch %s on %s", profile, torch, card)
+	}); err != nil {
 		return err
 	}
 	if failed := verdict.Failed(); len(failed) > 0 {
-		return exitWith(ExitError, "%s", e.lang.text("setup_broken", strings.Join(failed, ", ")))
+		return exitWith(ExitError, "the self-test failed: %s; run `apibr models setup`", i18n.Commas(failed...))
 	}
 	return nil
 }
 
 func (e *environment) setupOptions(c *config.Config, cards []device.GPU) torchenv.Options {
-	options := torchenv.Options{Venv: c.Python.ModelsVenv, Workers: c.Python.Workers, Manifests: c.Python.Manifests, DataDir: c.DataDir, GPUs: cards}
+	options := torchenv.Options{
+		Venv: c.Python.ModelsVenv, Workers: c.Python.Workers, Manifests: c.Python.Manifests, DataDir: c.DataDir,
+		GPUs: cards,
+	}
 	if !e.quiet {
 		options.Report, options.Log = e.showSetup, e.stderr
 	}
@@ -81,15 +88,28 @@ func (e *environment) setupModels(cmd *cobra.Command, c *config.Config, want tor
 	if err != nil {
 		return e.setupFailed(err, ExitError)
 	}
-	key := "setup_unchanged"
-	if result.Changed {
-		key = "setup_done"
-	}
-	return e.showVerdict(result, key)
+	return e.showVerdict(result, func(profile, torch, card string) i18n.Sentence {
+		if result.Changed {
+			return i18n.Say(
+				"the models' environment is ready: profile %s, torch %s on %s; restart a running studio to use it",
+				profile,
+				torch,
+				card,
+			)
+		}
+		return i18n.Say(
+			"nothing has changed: profile %s, torch %s on %s; --force installs it again",
+			profile,
+			torch,
+			card,
+		)
+	})
 }
 
-// showVerdict prints what was kept: the text of that key when the self-test has passed.
-func (e *environment) showVerdict(result *torchenv.Result, key string) error {
+// showVerdict prints which environment was kept: as JSON, or as a sentence when its self-test has passed.
+func (e *environment) showVerdict(
+	result *torchenv.Result, passed func(profile, torch, card string) i18n.Sentence,
+) error {
 	if e.json {
 		encoder := json.NewEncoder(e.stdout)
 		encoder.SetEscapeHTML(false)
@@ -102,13 +122,25 @@ func (e *environment) showVerdict(result *torchenv.Result, key string) error {
 	}
 	runsOn := v.DeviceName
 	if runsOn == "" {
-		runsOn = e.lang.text("setup_processor")
+		runsOn = e.text("the processor")
 	}
-	_, err := fmt.Fprintln(e.stdout, e.lang.text(key, v.Profile.ID, v.Torch, runsOn))
+	_, err := fmt.Fprintln(e.stdout, passed(v.Profile.ID, v.Torch, runsOn).For(e.Reader))
 	return err
 }
 
-// showSetup tells of a step on the error stream, as all progress.
+// setupSteps are the steps of an installation, said with the profile's name.
+var setupSteps = map[string]func(profile string) i18n.Sentence{
+	"venv": func(p string) i18n.Sentence { return i18n.Say("%s: making the environment", p) },
+	"packages": func(p string) i18n.Sentence {
+		return i18n.Say("%s: installing the libraries (hundreds of megabytes)", p)
+	},
+	"torch": func(p string) i18n.Sentence { return i18n.Say("%s: installing torch (gigabytes)", p) },
+	"selftest": func(p string) i18n.Sentence {
+		return i18n.Say("%s: testing; on a new card this may take minutes", p)
+	},
+}
+
+// showSetup writes a step to the error stream, like all progress.
 func (e *environment) showSetup(p torchenv.Progress) {
 	switch p.Step {
 	case "check":
@@ -118,26 +150,28 @@ func (e *environment) showSetup(p torchenv.Progress) {
 		}
 		fmt.Fprintf(e.stderr, "  %s %s: %s\n", sign, p.Check.Check, p.Check.Detail)
 	case "failed":
-		fmt.Fprintln(e.stderr, e.lang.text("setup_failed", p.Profile, e.lang.pick(p.Reason)))
+		fmt.Fprintf(e.stderr, "✗ %s: %s\n", p.Profile, e.pick(p.Reason))
 	case "kept":
 	default:
-		fmt.Fprintln(e.stderr, e.lang.text("setup_"+p.Step, p.Profile))
+		if step, ok := setupSteps[p.Step]; ok {
+			fmt.Fprintln(e.stderr, step(p.Profile).For(e.Reader))
+		}
 	}
 }
 
-// setupFailed puts a failure of the environment into the user's language.
+// setupFailed gives a failure of the environment its sentence and its exit code.
 func (e *environment) setupFailed(err error, code int) error {
 	var known *torchenv.Error
 	var ladder *torchenv.LadderError
 	switch {
 	case errors.As(err, &known):
-		return exitWith(code, "%s", e.lang.pick(known.Text()))
+		return &exitError{code: code, sentence: textSentence(known.Text()), cause: err}
 	case errors.As(err, &ladder):
-		text := e.lang.text("setup_none")
+		sentence := i18n.Say("no environment passed; the earlier one stays")
 		for _, attempt := range ladder.Tried {
-			text += "\n  " + attempt.Profile + ": " + e.lang.pick(attempt.Reason)
+			sentence = i18n.Say("%s\n  %s: %s", sentence, attempt.Profile, textSentence(attempt.Reason))
 		}
-		return exitWith(code, "%s", text)
+		return &exitError{code: code, sentence: sentence, cause: err}
 	default:
 		return err
 	}

@@ -20,8 +20,9 @@ const proofPatience = 10 * time.Second
 // errNotOurs says that whoever answers does not have the key of the data directory, which is therefore not sent.
 var errNotOurs = errors.New("this is not the studio of the data directory")
 
-// ownTransport lets a request with the data directory's own key onto no connection on which the studio of that data directory has
-// not just proved who it is: neither another address, nor another process at this one, nor a redirection gets the key.
+// ownTransport lets a request with the data directory's own key onto no connection on which the studio of that data
+// directory has not just proved who it is: neither another address, nor another process at this one, nor a redirection
+// gets the key.
 func ownTransport(token string) *http.Transport {
 	transport := http.DefaultTransport.(*http.Transport).Clone() //nolint:errcheck,forcetypeassert // it is one
 	transport.Proxy = nil                                        // the studio of this computer is not behind one
@@ -69,7 +70,8 @@ func askProof(conn net.Conn, host, token string) error {
 		return io.ErrUnexpectedEOF // it is not ready to say who it is
 	}
 	address, ok := auth.AddressOf(conn.RemoteAddr())
-	if response.StatusCode != http.StatusOK || response.Close || reader.Buffered() > 0 || !ok || !auth.ProofHolds(string(proof), token, nonce, address) {
+	if response.StatusCode != http.StatusOK || response.Close || reader.Buffered() > 0 || !ok ||
+		!auth.ProofHolds(string(proof), token, nonce, address) {
 		return errNotOurs
 	}
 	return conn.SetDeadline(time.Time{})

@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/text/language"
 
 	"github.com/apibr/studio/internal/auth"
 	"github.com/apibr/studio/internal/datadir"
@@ -183,7 +184,7 @@ func TestProofHoldsForOneConnection(t *testing.T) {
 			proves(w, r)
 		}
 	})
-	studio, err := connect(connection{Server: s.URL, DataDir: dir}, 0)
+	studio, err := connect(connection{Server: s.URL, DataDir: dir}, inLanguage(language.English))
 	require.NoError(t, err)
 	response, err := studio.client.ListVoices(context.Background(), nil)
 	require.NoError(t, studio.do(response, err, nil))

@@ -44,7 +44,8 @@ func (r *request) set(name string, value any) {
 	r.fields[name] = value
 }
 
-// media adds a media input: a file of this machine is sent along, anything else (asset or job id, https or data URL) is passed on.
+// media adds a media input: a file of this machine is sent along; an asset or job id, an https or a data URL is passed
+// on.
 func (r *request) media(name, value string) error {
 	if value == "" {
 		return nil
@@ -60,21 +61,25 @@ func (r *request) media(name, value string) error {
 		r.fields[name] = value
 		return nil
 	default:
-		return exitWith(ExitUsage, "--%s: there is no file %s, and it is neither an id nor a URL", name, value)
+		return exitWith(ExitUsage, "--%s: there is no file %s, and this is neither an id nor a URL", name, value)
 	}
 }
 
 func looksLikeReference(value string) bool {
 	const uuidLength = 36
-	return strings.HasPrefix(value, "https://") || strings.HasPrefix(value, "http://") || strings.HasPrefix(value, "data:") ||
-		(len(value) == uuidLength && strings.Count(value, "-") == 4)
+	for _, scheme := range []string{"https://", "http://", "data:"} {
+		if strings.HasPrefix(value, scheme) {
+			return true
+		}
+	}
+	return len(value) == uuidLength && strings.Count(value, "-") == 4
 }
 
 // body gives the content type and a stream of the body. Files are read while they are sent, never held in memory.
-func (r *request) body(lang language) (contentType string, body io.ReadCloser, err error) {
+func (r *request) body() (contentType string, body io.ReadCloser, err error) {
 	for name, value := range r.fields {
 		if text, ok := value.(string); ok {
-			if r.fields[name], err = lang.inUTF8(name, text); err != nil {
+			if r.fields[name], err = inUTF8(name, text); err != nil {
 				return "", nil, err
 			}
 		}
@@ -128,7 +133,8 @@ func writeFile(form *multipart.Writer, name, path string) error {
 	}
 	defer file.Close()
 	header := textproto.MIMEHeader{}
-	header.Set("Content-Disposition", multipart.FileContentDisposition(name, strings.ToValidUTF8(filepath.Base(path), "_")))
+	filename := strings.ToValidUTF8(filepath.Base(path), "_")
+	header.Set("Content-Disposition", multipart.FileContentDisposition(name, filename))
 	header.Set("Content-Type", "application/octet-stream")
 	part, err := form.CreatePart(header)
 	if err != nil {

@@ -1,4 +1,7 @@
 // Package cli is the apibr command: it starts the studio and, as a client of it, makes and looks after things.
+//
+// Its help and messages exist in each language of internal/i18n: --lang, APIBR_LANG or the locale choose. What is read
+// by programs (--json, ids, exit codes) is the same in each.
 package cli
 
 import (
@@ -11,22 +14,19 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/text/language"
 
 	"github.com/apibr/studio/internal/config"
 	"github.com/apibr/studio/internal/datadir"
+	"github.com/apibr/studio/internal/httpapi"
+	"github.com/apibr/studio/internal/i18n"
+	"github.com/apibr/studio/internal/models"
 	"github.com/apibr/studio/internal/version"
 )
 
-const help = `APIBR Studio: voices, pictures and talking avatars, made on your own PC.
-
-Start the studio with "apibr serve", then use the other commands or the page that "apibr open" links to.
-
-Exit codes: 0 done, 1 error, 2 wrong usage, 3 the job failed, 4 the job was canceled, 5 no studio answers,
-6 the studio refused the request, 7 the disk is full, 130 interrupted (the job goes on).`
-
 // Main runs the program and returns its exit code.
 func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	e := &environment{stdin: stdin, stdout: stdout, stderr: stderr, lang: languageFromEnvironment()}
+	e := &environment{stdin: stdin, stdout: stdout, stderr: stderr, locale: inLanguage(chooseLanguage(args, os.Getenv))}
 	root := newRoot(e)
 	root.SetArgs(args)
 	root.SetIn(stdin)
@@ -34,58 +34,76 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root.SetErr(stderr)
 	err := root.ExecuteContext(context.Background())
 	if err != nil && !errors.Is(err, context.Canceled) {
-		fmt.Fprintln(stderr, "apibr: "+e.lang.problem(err))
+		e.warn(e.sentenceOf(err))
 	}
 	return exitCode(err)
 }
 
+// sentenceOf an error. Those about the files of models still have their translation in the studio's own table.
+func (e *environment) sentenceOf(err error) i18n.Sentence {
+	var file *models.InputError
+	if errors.As(err, &file) && e.Language != language.English {
+		return i18n.Plain(httpapi.InPortuguese(file.Error()))
+	}
+	return i18n.For(err)
+}
+
+// warn writes a sentence about the command itself.
+func (e *environment) warn(s i18n.Sentence) { fmt.Fprintln(e.stderr, "apibr: "+s.For(e.Reader)) }
+
 func newRoot(e *environment) *cobra.Command {
-	root := &cobra.Command{Use: "apibr", Short: "APIBR Studio", Long: help, SilenceErrors: true, SilenceUsage: true, Version: version.Version}
-	flags := root.PersistentFlags()
-	flags.StringVar(&e.configFile, "config", "", "configuration file (default: config.yaml in the data directory)")
-	flags.StringVar(&e.dataDir, "data-dir", "", "where the studio keeps everything (default $XDG_DATA_HOME/apibr)")
-	flags.StringVar(&e.connection.Server, "server", os.Getenv("APIBR_SERVER"), "address of the studio to talk to (default: the one of this computer)")
-	flags.StringVar(&e.connection.Token, "token", "", "API key (default: $APIBR_TOKEN, else the studio's own key on this computer)")
-	flags.BoolVar(&e.json, "json", false, "print results as JSON")
-	flags.BoolVarP(&e.quiet, "quiet", "q", false, "show no progress")
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &exitError{ExitUsage, err} })
-	root.AddCommand(serveCommand(e), workerCommand(e), demoCommand(e), openCommand(e), cloneCommand(e), speechCommand(e), imageCommand(e), editCommand(e), upscaleCommand(e), avatarCommand(e),
-		voicesCommand(e), projectsCommand(e), jobsCommand(e), assetsCommand(e), keysCommand(e), sessionsCommand(e), modelsCommand(e), configCommand(e), doctorCommand(e), versionCommand(e))
-	wrapUsage(root)
+	root := &cobra.Command{
+		Use:   "apibr",
+		Short: "APIBR Studio",
+		Long: e.text(`APIBR Studio: voices, pictures and talking avatars, made on your own PC.
+
+Start the studio with "apibr serve". Then use the other commands, or the page of the link that "apibr open" prints.
+
+Exit codes:
+    0  done
+    1  error
+    2  wrong usage
+    3  the job failed
+    4  the job was canceled
+    5  no studio answers
+    6  the studio refused the request
+    7  the disk is full
+  130  interrupted (the job goes on)`),
+		Version:       version.Version,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.CompletionOptions.DisableDefaultCmd = true // its texts are English only
+	e.addGlobalFlags(root)
+	root.SetFlagErrorFunc(flagProblem)
+	root.AddCommand(
+		serveCommand(e), workerCommand(e), demoCommand(e), openCommand(e),
+		cloneCommand(e), speechCommand(e), imageCommand(e), editCommand(e), upscaleCommand(e), avatarCommand(e),
+		voicesCommand(e), projectsCommand(e), jobsCommand(e), assetsCommand(e), keysCommand(e), sessionsCommand(e),
+		modelsCommand(e), configCommand(e), doctorCommand(e), completionCommand(e), versionCommand(e),
+	)
+	root.SetVersionTemplate(e.text("apibr version %s", version.Version) + "\n")
+	checkArguments(root)
+	e.addHelp(root)
 	return root
 }
 
-// wrapUsage gives wrong arguments and unknown commands the exit code of wrong usage.
-func wrapUsage(cmd *cobra.Command) {
-	if check := cmd.Args; check != nil {
-		cmd.Args = func(c *cobra.Command, args []string) error {
-			if err := check(c, args); err != nil {
-				return exitWith(ExitUsage, "%w; see %s --help", err, c.CommandPath())
-			}
-			return nil
-		}
-	}
-	if cmd.RunE == nil && cmd.HasSubCommands() {
-		cmd.Args = cobra.ArbitraryArgs
-		cmd.RunE = func(c *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return c.Help()
-			}
-			return exitWith(ExitUsage, "unknown command %q%s; see %s --help", args[0], suggestion(c, args[0]), c.CommandPath())
-		}
-	}
-	for _, child := range cmd.Commands() {
-		wrapUsage(child)
-	}
-}
-
-func suggestion(cmd *cobra.Command, name string) string {
-	const typos = 2
-	cmd.SuggestionsMinimumDistance = typos
-	if near := cmd.SuggestionsFor(name); len(near) > 0 {
-		return fmt.Sprintf(" (did you mean %s?)", strings.Join(near, " or "))
-	}
-	return ""
+func (e *environment) addGlobalFlags(root *cobra.Command) {
+	flags := root.PersistentFlags()
+	flags.StringVar(&e.configFile, "config", "",
+		e.text("configuration file (default: config.yaml in the data directory)"))
+	flags.StringVar(&e.dataDir, "data-dir", "",
+		e.text("where the studio keeps everything (default: $XDG_DATA_HOME/apibr)"))
+	flags.StringVar(&e.connection.Server, "server", os.Getenv("APIBR_SERVER"),
+		e.text("address of the studio to talk to (default: the one of this computer)"))
+	flags.StringVar(&e.connection.Token, "token", "",
+		e.text("API key (default: $APIBR_TOKEN, else the studio's own key on this computer)"))
+	flags.BoolVar(&e.json, "json", false, e.text("print results as JSON"))
+	flags.BoolVarP(&e.quiet, "quiet", "q", false, e.text("show no progress"))
+	flags.Var(new(languageValue), languageFlag,
+		e.text("language of help and messages: %s (default: $APIBR_LANG, else that of the system)",
+			i18n.Commas(i18n.Default().Languages()...)))
+	root.Flags().BoolP("version", "v", false, e.text("print the version"))
 }
 
 // loadConfig reads the configuration with the global flags on top.
@@ -98,16 +116,16 @@ func (e *environment) loadConfig(flags map[string]any) (*config.Config, error) {
 	}
 	c, err := config.Load(config.Options{File: e.configFile, Flags: flags})
 	if err != nil {
-		return nil, &exitError{ExitUsage, err}
+		return nil, withCode(ExitUsage, err)
 	}
 	for _, warning := range c.Warnings {
-		fmt.Fprintln(e.stderr, "apibr: "+warning)
+		e.warn(warning)
 	}
 	return c, nil
 }
 
-// loadStudioConfig is loadConfig with the settings of the studio that runs on the data directory, if one does: what its models are is asked
-// of it and not of this command's own configuration.
+// loadStudioConfig is loadConfig with the settings of the studio that runs on the data directory, if one does: which
+// models it has is asked of it and not of this command's own configuration.
 func (e *environment) loadStudioConfig() (*config.Config, error) {
 	c, err := e.loadConfig(nil)
 	if err != nil {
@@ -115,10 +133,10 @@ func (e *environment) loadStudioConfig() (*config.Config, error) {
 	}
 	if running := config.Running(c.DataDir); running != nil {
 		running["data_dir"] = c.DataDir
-		c, err = config.Load(config.Options{File: e.configFile, Flags: running}) // its warnings have been told
+		c, err = config.Load(config.Options{File: e.configFile, Flags: running}) // its warnings have been shown
 	}
 	if err != nil {
-		return nil, &exitError{ExitUsage, err}
+		return nil, withCode(ExitUsage, err)
 	}
 	return c, nil
 }
@@ -139,7 +157,7 @@ func (e *environment) connect() (*studio, error) {
 			target.Server = "http://" + reachable(runningAt(c))
 		}
 	}
-	return connect(target, e.lang)
+	return connect(target, e.locale)
 }
 
 // runningAt is where the studio of the data directory listens; when none runs, where it would.
@@ -162,8 +180,9 @@ func reachable(address string) string {
 }
 
 func versionCommand(e *environment) *cobra.Command {
-	return &cobra.Command{Use: "version", Short: "Print the version", Args: cobra.NoArgs, RunE: func(*cobra.Command, []string) error {
-		_, err := fmt.Fprintln(e.stdout, version.Version)
-		return err
-	}}
+	return &cobra.Command{Use: "version", Short: e.text("Print the version"), Args: noArguments,
+		RunE: func(*cobra.Command, []string) error {
+			_, err := fmt.Fprintln(e.stdout, version.Version)
+			return err
+		}}
 }

@@ -15,21 +15,28 @@ import (
 	"github.com/apibr/studio/internal/app"
 	"github.com/apibr/studio/internal/config"
 	"github.com/apibr/studio/internal/disk"
+	"github.com/apibr/studio/internal/i18n"
 )
 
 func serveCommand(e *environment) *cobra.Command {
 	var listen string
-	cmd := &cobra.Command{Use: "serve", Short: "Start the studio", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
-		return e.runNode(cmd, listen, true)
-	}}
-	cmd.Flags().StringVar(&listen, "listen", "", "HOST:PORT (default 127.0.0.1:8000)")
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: e.text("Start the studio"),
+		Args:  noArguments,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return e.runNode(cmd, listen, true) },
+	}
+	cmd.Flags().StringVar(&listen, "listen", "", e.text("HOST:PORT (default: 127.0.0.1:8000)"))
 	return cmd
 }
 
 func workerCommand(e *environment) *cobra.Command {
-	return &cobra.Command{Use: "worker", Short: "Run jobs of a shared database, without the API", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
-		return e.runNode(cmd, "", false)
-	}}
+	return &cobra.Command{
+		Use:   "worker",
+		Short: e.text("Run jobs of a shared database, without the API"),
+		Args:  noArguments,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return e.runNode(cmd, "", false) },
+	}
 }
 
 // runNode runs a node until SIGTERM or Ctrl-C; a second signal ends the process at once.
@@ -47,13 +54,13 @@ func (e *environment) runNode(cmd *cobra.Command, listen string, serveAPI bool) 
 	}
 	log, err := app.NewLogger(e.stderr, c)
 	if err != nil {
-		return exitWith(ExitUsage, "%w", err)
+		return withCode(ExitUsage, err)
 	}
-	// What this process and those that it starts write is for its user only, whatever the shell says.
+	// Files of this process and of those that it starts are for its user only, whatever umask the shell has set.
 	syscall.Umask(0o077)
 	ctx, stop := untilSignal(cmd.Context())
 	defer stop()
-	return e.whileDiskIsFull(ctx, c, log, func(started func()) error {
+	return e.startPatiently(ctx, c, log, func(started func()) error {
 		node, err := app.New(ctx, c, log)
 		if err != nil {
 			return err
@@ -62,9 +69,11 @@ func (e *environment) runNode(cmd *cobra.Command, listen string, serveAPI bool) 
 	})
 }
 
-// whileDiskIsFull runs a node and, when it cannot start for want of free space, says so once and tries again with growing pauses. After
-// server.start_patience it gives up with ExitDiskFull. Once a node has started, how it ends is its own.
-func (e *environment) whileDiskIsFull(ctx context.Context, c *config.Config, log *slog.Logger, run func(started func()) error) error {
+// startPatiently runs a node. When the disk is too full for a start, it says so once and tries again with growing
+// pauses; after server.start_patience it gives up with ExitDiskFull. A node that has started is never started again.
+func (e *environment) startPatiently(
+	ctx context.Context, c *config.Config, log *slog.Logger, run func(started func()) error,
+) error {
 	const first, longest = time.Second, 30 * time.Second
 	begun, running := time.Now(), false
 	for pause := first; ; pause = min(2*pause, longest) {
@@ -74,12 +83,18 @@ func (e *environment) whileDiskIsFull(ctx context.Context, c *config.Config, log
 		}
 		log.Debug("no start, since the disk is full", "err", err)
 		left := c.Server.StartPatience - time.Since(begun)
-		sentence := e.lang.text("disk_full", freeMegabytes(c.DataDir))
+		full := i18n.Say(
+			"the disk of the data directory is full (%d MB are free, and the studio needs about 100 MB to "+
+				"start): free some space, or choose another folder with --data-dir.",
+			freeMegabytes(c.DataDir),
+		)
 		if left <= 0 {
-			return exitWith(ExitDiskFull, "%s", sentence)
+			return &exitError{code: ExitDiskFull, sentence: full, cause: err}
 		}
 		if pause == first {
-			fmt.Fprintln(e.stderr, "apibr: "+sentence+" "+e.lang.text("disk_full_wait", c.Server.StartPatience))
+			e.warn(
+				i18n.Say("%s Trying again for %g min (server.start_patience).", full, c.Server.StartPatience.Minutes()),
+			)
 		}
 		select {
 		case <-ctx.Done():
@@ -89,7 +104,7 @@ func (e *environment) whileDiskIsFull(ctx context.Context, c *config.Config, log
 	}
 }
 
-// freeMegabytes of the disk of a folder that may not be there yet.
+// freeMegabytes returns what is free on the disk of a folder, which need not exist yet.
 func freeMegabytes(dir string) int64 {
 	for {
 		free, err := disk.Free(dir)
@@ -100,7 +115,7 @@ func freeMegabytes(dir string) int64 {
 	}
 }
 
-// untilSignal is a context that the first signal ends; the second ends the process.
+// untilSignal returns a context that the first signal ends; the second ends the process.
 func untilSignal(parent context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(parent)
 	signals := make(chan os.Signal, 2)
@@ -114,10 +129,13 @@ func untilSignal(parent context.Context) (context.Context, context.CancelFunc) {
 	return ctx, func() { signal.Stop(signals); cancel() }
 }
 
+// openLink introduces a one-time link.
+const openLink = "open this link in your browser (good for a few minutes, once):"
+
 // greet tells where the studio is and how to get in.
 func (e *environment) greet(s app.Started) {
 	if s.Link == "" {
 		return
 	}
-	fmt.Fprintf(e.stdout, "APIBR Studio: http://%s\n%s\n%s\n", reachable(s.Address), e.lang.text("link"), s.Link)
+	fmt.Fprintf(e.stdout, "APIBR Studio: http://%s\n%s\n%s\n", reachable(s.Address), e.text(openLink), s.Link)
 }

@@ -16,13 +16,14 @@ import (
 
 	"github.com/apibr/studio/internal/apiclient"
 	"github.com/apibr/studio/internal/datadir"
+	"github.com/apibr/studio/internal/i18n"
 )
 
-// studio is a running server as the commands talk to it, through the client that our own OpenAPI document generates.
+// studio is a running server. The commands talk to it through the client that our own OpenAPI document generates.
 type studio struct {
 	client  *apiclient.Client
 	address string
-	lang    language
+	locale
 }
 
 // connection says which studio a command talks to.
@@ -36,39 +37,53 @@ type connection struct {
 const cliTokenFile = "cli.token"
 
 // connect does not speak to the server yet; it fails when there is no key to speak with.
-func connect(c connection, lang language) (*studio, error) {
+func connect(c connection, l locale) (*studio, error) {
 	address := strings.TrimSuffix(c.Server, "/")
-	// A key that was named is the user's own choice; the data directory's goes to the studio of that directory only.
+	// A key that was named is the user's own choice. The data directory's key goes to the studio of that directory
+	// only.
 	client := &http.Client{CheckRedirect: func(next *http.Request, _ []*http.Request) error {
-		return exitWith(ExitUsage, "%s", lang.text("redirected", address, next.URL.Scheme+"://"+next.URL.Host))
+		return exitWith(
+			ExitUsage,
+			"%s sends on to %s, and a key goes to no other address than the one that you named: "+
+				"if that is the studio, name it with --server",
+			address,
+			next.URL.Scheme+"://"+next.URL.Host,
+		)
 	}}
 	token := c.Token
 	if token == "" {
 		content, err := datadir.ReadSecret(filepath.Join(c.DataDir, cliTokenFile))
 		var unsafe *datadir.Error
 		if errors.As(err, &unsafe) {
-			return nil, &exitError{ExitUsage, unsafe}
+			return nil, withCode(ExitUsage, unsafe)
 		}
 		if err != nil {
-			return nil, exitWith(ExitUnreachable, "%s", lang.text("no_token"))
+			return nil, exitWith(ExitUnreachable,
+				"no API key: run this on the studio's computer as the user who runs it, or pass --token")
 		}
 		token = strings.TrimSpace(string(content))
 		if named, err := url.Parse(address); err == nil && named.Scheme == "https" {
-			return nil, exitWith(ExitUsage, "%s", lang.text("not_ours", address)) // a studio itself speaks http
+			return nil, notOurs(address) // a studio itself speaks http
 		}
 		client.Transport = ownTransport(token)
 	}
 	authorise := func(_ context.Context, request *http.Request) error {
 		request.Header.Set("Authorization", "Bearer "+token)
 		request.Header.Set("Accept", "application/json")
-		request.Header.Set("Accept-Language", [2]string{"en", "pt-BR"}[lang])
+		request.Header.Set("Accept-Language", l.Language.String())
+		request.Header.Set(i18n.DoorHeader, string(l.Door))
 		return nil
 	}
 	api, err := apiclient.NewClient(address, apiclient.WithRequestEditorFn(authorise), apiclient.WithHTTPClient(client))
 	if err != nil {
-		return nil, exitWith(ExitUsage, "--server: %v", err)
+		return nil, exitWith(ExitUsage, "--server %s is not an address: name it as http://HOST:PORT", address)
 	}
-	return &studio{client: api, address: address, lang: lang}, nil
+	return &studio{client: api, address: address, locale: l}, nil
+}
+
+func notOurs(address string) error {
+	return exitWith(ExitUsage, "%s is not the studio of this data directory, so the key of this computer is not sent "+
+		"there: name a key of that studio with --token or APIBR_TOKEN", address)
 }
 
 // refusal is a problem that the server answered with.
@@ -96,10 +111,18 @@ func (r *refusal) Error() string {
 	return text
 }
 
-// errUnreachable is the cause of every failure to speak with the server at all.
+// Sentence is the studio's own, in the language that it was asked for.
+func (r *refusal) Sentence() i18n.Sentence { return i18n.Plain(r.Error()) }
+
+// errUnreachable is the cause of every failure to reach the server at all.
 var errUnreachable = errors.New("the studio does not answer")
 
-// do sends one call and decodes its answer into out, unless out is nil.
+// answer decodes what a call brought.
+func (s *studio) answer(response *http.Response, err error) func(out any) error {
+	return func(out any) error { return s.do(response, err, out) }
+}
+
+// do decodes the answer of a call into out, unless out is nil.
 func (s *studio) do(response *http.Response, err error, out any) error {
 	if err != nil {
 		return s.unreachable(err)
@@ -125,14 +148,20 @@ func (s *studio) unreachable(err error) error {
 	var coded *exitError
 	switch {
 	case errors.Is(err, errNotOurs):
-		return exitWith(ExitUsage, "%s", s.lang.text("not_ours", s.address))
+		return notOurs(s.address)
 	case errors.As(err, &coded):
 		return coded
 	}
-	if errors.Is(err, context.Canceled) || !isNetwork(err) && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+	if errors.Is(err, context.Canceled) ||
+		!isNetwork(err) && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return err
 	}
-	return &exitError{code: ExitUnreachable, err: fmt.Errorf("%s: %w", s.lang.text("unreachable", s.address), errUnreachable)}
+	return unreachable(s.address)
+}
+
+func unreachable(address string) error {
+	return &exitError{code: ExitUnreachable, cause: errUnreachable, sentence: i18n.Say(
+		"no studio answers at %s: start it with `apibr serve`, or name another with --server", address)}
 }
 
 func isNetwork(err error) bool {
@@ -146,20 +175,17 @@ func (s *studio) refused(response *http.Response) error {
 	const most = 1 << 20
 	body, _ := io.ReadAll(io.LimitReader(response.Body, most))
 	if json.Unmarshal(body, problem) != nil || problem.Error() == "" {
-		problem.Detail = fmt.Sprintf("the studio answered %s", response.Status)
+		problem.Detail = s.text("the studio answered %s", response.Status)
 	}
 	if response.StatusCode == http.StatusServiceUnavailable || response.StatusCode == http.StatusBadGateway {
-		return &exitError{code: ExitUnreachable, err: fmt.Errorf("%w: %w", problem, errUnreachable)}
+		return withCode(ExitUnreachable, fmt.Errorf("%w: %w", problem, errUnreachable))
 	}
-	return &exitError{code: ExitRefused, err: problem}
+	return withCode(ExitRefused, problem)
 }
-
-// submitCall is one of the generated client's operations that take a body.
-type submitCall func(ctx context.Context, contentType string, body io.Reader, editors ...apiclient.RequestEditorFn) (*http.Response, error)
 
 // submit sends a request that makes a job. One key names it, so that sending it again makes no second job.
 func (s *studio) submit(ctx context.Context, call submitCall, r *request) (*job, error) {
-	contentType, body, err := r.body(s.lang)
+	contentType, body, err := r.body()
 	if err != nil {
 		return nil, err
 	}
@@ -169,7 +195,7 @@ func (s *studio) submit(ctx context.Context, call submitCall, r *request) (*job,
 		request.Header.Set("Idempotency-Key", key)
 		return nil
 	}
-	response, err := call(ctx, contentType, body, once)
+	response, err := call(s.client, ctx, contentType, body, once)
 	var made job
 	if err := s.do(response, err, &made); err != nil {
 		return nil, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,6 +12,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/apibr/studio/internal/apiclient"
+	"github.com/apibr/studio/internal/datadir"
+	"github.com/apibr/studio/internal/i18n"
 )
 
 // submission holds the flags that every command that makes a job has.
@@ -22,34 +25,59 @@ type submission struct {
 	project  string
 	seed     int64
 	format   string
-	formats  []string // of what the command makes; none when it makes no file
+	formats  []string // that the command can write; none when it makes no file
 	priority int
 }
 
-func (f *submission) register(cmd *cobra.Command, formats ...string) {
-	flags := cmd.Flags()
-	f.formats = formats
-	flags.StringVarP(&f.output, "output", "o", "", "write the result to FILE, or to standard output with -")
-	flags.BoolVar(&f.noWait, "no-wait", false, "print the job's id and return at once")
-	flags.Bool("wait", true, "wait until the job has ended")
-	flags.StringVar(&f.quality, "quality", "", "draft or final (default: final if the engine is installed, else draft)")
-	flags.StringVar(&f.model, "model", "", "which model to use")
-	flags.StringVar(&f.project, "project", "", "id of the project that the result belongs to")
-	flags.Int64Var(&f.seed, "seed", 0, "the same seed gives the same result (default: random)")
-	if len(formats) > 0 {
-		flags.StringVar(&f.format, "format", "", "file format: "+strings.Join(formats, ", "))
+// submitCall is one of the client's operations that make a job.
+type submitCall func(
+	client *apiclient.Client, ctx context.Context, contentType string, body io.Reader,
+	editors ...apiclient.RequestEditorFn,
+) (*http.Response, error)
+
+// submitting calls an operation without its optional parameters.
+func submitting[P any](operation func(
+	*apiclient.Client, context.Context, *P, string, io.Reader, ...apiclient.RequestEditorFn,
+) (*http.Response, error)) submitCall {
+	return func(
+		client *apiclient.Client, ctx context.Context, contentType string, body io.Reader,
+		editors ...apiclient.RequestEditorFn,
+	) (*http.Response, error) {
+		return operation(client, ctx, nil, contentType, body, editors...)
 	}
-	flags.IntVar(&f.priority, "priority", 0, "-10 to 10, higher runs earlier")
 }
 
-func (f *submission) fill(cmd *cobra.Command, lang language, r *request) error {
+func (f *submission) register(e *environment, cmd *cobra.Command, formats ...string) {
+	flags := cmd.Flags()
+	f.formats = formats
+	registerOutput(e, cmd, &f.output)
+	flags.BoolVar(&f.noWait, "no-wait", false, e.text("print the job's id and return at once"))
+	flags.Bool("wait", true, e.text("wait until the job has ended"))
+	flags.StringVar(&f.quality, "quality", "",
+		e.text("draft or final (default: final if the engine is installed, else draft)"))
+	flags.StringVar(&f.model, "model", "", e.text("which model to use"))
+	flags.StringVar(&f.project, "project", "", e.text("id of the project that the result belongs to"))
+	flags.Int64Var(&f.seed, "seed", 0, e.text("the same seed gives the same result (default: random)"))
+	if len(formats) > 0 {
+		flags.StringVar(&f.format, "format", "", e.text("file format: %s", i18n.Commas(formats...)))
+	}
+	flags.IntVar(&f.priority, "priority", 0, e.text("-10 to 10; higher runs earlier"))
+}
+
+// registerOutput adds -o to a command that has a result.
+func registerOutput(e *environment, cmd *cobra.Command, output *string) {
+	cmd.Flags().StringVarP(output, "output", "o", "",
+		e.text("write the result to this file, or to standard output with -"))
+}
+
+func (f *submission) fill(cmd *cobra.Command, r *request) error {
 	if wait, _ := cmd.Flags().GetBool("wait"); !wait {
 		f.noWait = true
 	}
 	if f.noWait && f.output != "" {
 		return exitWith(ExitUsage, "-o needs the result: leave out --no-wait")
 	}
-	format, err := f.chooseFormat(lang)
+	format, err := f.chooseFormat()
 	if err != nil {
 		return err
 	}
@@ -65,8 +93,8 @@ func (f *submission) fill(cmd *cobra.Command, lang language, r *request) error {
 }
 
 // run submits, waits, saves: what all submit commands do once their request is filled.
-func (f *submission) run(cmd *cobra.Command, e *environment, title string, call func(*apiclient.Client) submitCall, r *request) error {
-	if err := f.fill(cmd, e.lang, r); err != nil {
+func (f *submission) run(cmd *cobra.Command, e *environment, call submitCall, r *request) error {
+	if err := f.fill(cmd, r); err != nil {
 		return err
 	}
 	s, err := e.connect()
@@ -74,7 +102,7 @@ func (f *submission) run(cmd *cobra.Command, e *environment, title string, call 
 		return err
 	}
 	ctx := cmd.Context()
-	made, err := s.submit(ctx, call(s.client), r)
+	made, err := s.submit(ctx, call, r)
 	if err != nil {
 		return err
 	}
@@ -83,20 +111,20 @@ func (f *submission) run(cmd *cobra.Command, e *environment, title string, call 
 			return e.printJSON(made.raw)
 		}
 		fmt.Fprintln(e.stdout, made.ID)
-		fmt.Fprintln(e.stderr, s.lang.text("submitted", made.ID, made.ID))
+		fmt.Fprintln(e.stderr, s.text("job %s is queued; follow it with: apibr jobs watch %s", made.ID, made.ID))
 		return nil
 	}
-	ended, err := s.waitAsking(ctx, made.ID, title, e)
+	ended, err := s.waitAsking(ctx, made.ID, cmd.Name(), e)
 	if err != nil {
 		return err
 	}
-	return e.conclude(ctx, s, ended, f.output)
+	return e.finish(ctx, s, ended, f.output)
 }
 
-// conclude reports an ended job and saves its outputs; the exit code tells how it ended.
-func (e *environment) conclude(ctx context.Context, s *studio, j *job, output string) error {
+// finish reports an ended job and saves its outputs; the exit code tells how it ended.
+func (e *environment) finish(ctx context.Context, s *studio, j *job, output string) error {
 	for _, w := range j.Warnings {
-		fmt.Fprintln(e.stderr, s.lang.text("warning", w.Message))
+		fmt.Fprintln(e.stderr, s.text("note: %s", w.Message))
 	}
 	if e.json && output != "-" {
 		if err := e.printJSON(j.raw); err != nil {
@@ -109,9 +137,9 @@ func (e *environment) conclude(ctx context.Context, s *studio, j *job, output st
 		if j.Error != nil {
 			reason = j.Error.Error()
 		}
-		return exitWith(ExitJobFailed, "%s", s.lang.text("job_failed", reason))
+		return exitWith(ExitJobFailed, "the job failed: %s", reason)
 	case "canceled":
-		return exitWith(ExitJobCanceled, "%s", s.lang.text("job_canceled"))
+		return exitWith(ExitJobCanceled, "the job was canceled")
 	}
 	if output != "" {
 		return e.save(ctx, s, j, output)
@@ -137,7 +165,7 @@ func (e *environment) save(ctx context.Context, s *studio, j *job, output string
 		if output == "-" {
 			return s.download(ctx, out.ID, e.stdout)
 		}
-		if err := checkName(s.lang, output, out.Filename); err != nil {
+		if err := checkName(output, out.Filename); err != nil {
 			return err
 		}
 		path := output
@@ -148,7 +176,7 @@ func (e *environment) save(ctx context.Context, s *studio, j *job, output string
 		if err := s.downloadFile(ctx, out.ID, path); err != nil {
 			return err
 		}
-		fmt.Fprintln(e.stderr, s.lang.text("saved", path))
+		fmt.Fprintln(e.stderr, s.text("saved %s", path))
 	}
 	return nil
 }
@@ -169,7 +197,7 @@ func (s *studio) download(ctx context.Context, asset string, to io.Writer) error
 func (s *studio) downloadInto(ctx context.Context, asset, path string) error {
 	target, err := os.OpenFile(path, os.O_WRONLY, 0)
 	if err != nil {
-		return exitWith(ExitError, "cannot write %s: %v", path, err)
+		return exitWith(ExitError, "%s cannot be written: %s", path, datadir.FileProblem(err))
 	}
 	defer target.Close()
 	return s.download(ctx, asset, target)
@@ -182,7 +210,7 @@ func (s *studio) downloadFile(ctx context.Context, asset, path string) error {
 	}
 	temporary, err := os.CreateTemp(filepath.Dir(path), ".apibr-*")
 	if err != nil {
-		return exitWith(ExitError, "cannot write %s: %v", path, err)
+		return exitWith(ExitError, "%s cannot be written: %s", path, datadir.FileProblem(err))
 	}
 	defer os.Remove(temporary.Name())
 	defer temporary.Close()

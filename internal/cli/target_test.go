@@ -27,7 +27,19 @@ func TestTheNameOfTheResultIsCheckedBeforeAnythingIsSubmitted(t *testing.T) {
 	require.NoError(t, os.WriteFile(picture, []byte("\x89PNG"), 0o600))
 	for _, language := range []string{"en", "pt-BR"} {
 		t.Setenv("APIBR_LANG", language)
-		speech, image, avatar := []string{"speech", "Oi"}, []string{"image", "x"}, []string{"avatar", "--image", picture, "--script", "Oi"}
+		speech, image, avatar := []string{
+			"speech",
+			"Oi",
+		}, []string{
+			"image",
+			"x",
+		}, []string{
+			"avatar",
+			"--image",
+			picture,
+			"--script",
+			"Oi",
+		}
 		for _, c := range []struct {
 			command []string
 			flags   string
@@ -50,7 +62,12 @@ func TestTheNameOfTheResultIsCheckedBeforeAnythingIsSubmitted(t *testing.T) {
 			sent.Reset()
 			var stdout, stderr bytes.Buffer
 			args := append(append([]string{}, c.command...), strings.Fields(strings.ReplaceAll(c.flags, "DIR", dir))...)
-			code := Main(append(args, "--server", server.URL, "--token", "apibr_x"), strings.NewReader(""), &stdout, &stderr)
+			code := Main(
+				append(args, "--server", server.URL, "--token", "apibr_x"),
+				strings.NewReader(""),
+				&stdout,
+				&stderr,
+			)
 			if c.format == "" {
 				require.Equal(t, ExitUsage, code, "%v: %s", args, stderr.String())
 				require.Contains(t, stderr.String(), c.says, args)
@@ -67,9 +84,9 @@ func TestTheNameOfTheResultIsCheckedBeforeAnythingIsSubmitted(t *testing.T) {
 func TestAResultIsNotWrittenUnderAnotherFormatsName(t *testing.T) {
 	dir := t.TempDir()
 	for name, fine := range map[string]bool{"a.wav": true, "a.WAV": true, "a": true, "a.opus": false, "a.mp3": false, "a.txt": false} {
-		require.Equal(t, fine, checkName(language(0), filepath.Join(dir, name), "speech-1234.wav") == nil, name)
+		require.Equal(t, fine, checkName(filepath.Join(dir, name), "speech-1234.wav") == nil, name)
 	}
-	require.NoError(t, checkName(language(0), filepath.Join(dir, "a.opus"), "speech-1234.ogg"))
-	require.NoError(t, checkName(language(0), "-", "speech-1234.ogg"))
-	require.Error(t, checkName(language(0), dir, "speech-1234.ogg"))
+	require.NoError(t, checkName(filepath.Join(dir, "a.opus"), "speech-1234.ogg"))
+	require.NoError(t, checkName("-", "speech-1234.ogg"))
+	require.Error(t, checkName(dir, "speech-1234.ogg"))
 }

@@ -18,6 +18,9 @@ import (
 // longestPause is how long watch waits at most between two tries to reach a studio that does not answer.
 const longestPause = 2 * time.Second
 
+// waitingForStudio is shown while a studio that was there does not answer.
+const waitingForStudio = "the studio does not answer; waiting for it to come back"
+
 // watch shows how a job goes on until it has ended. A studio that goes away (killed, restarted) is waited for: its jobs
 // outlive it. It returns the ended job; ctx ends the watching, never the job.
 func (s *studio) watch(ctx context.Context, id string, show display) (*job, error) {
@@ -28,7 +31,7 @@ func (s *studio) watch(ctx context.Context, id string, show display) (*job, erro
 		current, err := s.getJob(ctx, id)
 		if err == nil {
 			if away {
-				show.note(s.lang.text("back"))
+				show.note(s.text("the studio is back"))
 			}
 			pause, away = 100*time.Millisecond, false
 			show.update(s.stateOf(current))
@@ -38,7 +41,7 @@ func (s *studio) watch(ctx context.Context, id string, show display) (*job, erro
 			before := lastSeq
 			err = s.follow(ctx, id, &lastSeq, show)
 			if err == nil && lastSeq != before && ctx.Err() == nil {
-				continue // the stream told something and ended: see how the job stands
+				continue // the stream brought events and ended: see how the job stands
 			}
 		}
 		if ctx.Err() != nil {
@@ -48,7 +51,7 @@ func (s *studio) watch(ctx context.Context, id string, show display) (*job, erro
 			return nil, err
 		}
 		if err != nil && !away {
-			show.note(s.lang.text("waiting_studio"))
+			show.note(s.text(waitingForStudio))
 			away = true
 		}
 		select {
@@ -116,7 +119,7 @@ func (s *studio) apply(e event, show display) bool {
 	return !j.ended()
 }
 
-// why a job waits or ended, in words: with the numbers when it waits for memory.
+// why says in words why a job waits or ended; with the numbers when it waits for memory.
 func (s *studio) why(j *job) string {
 	switch {
 	case j.Reason == nil || *j.Reason == "":
@@ -124,30 +127,30 @@ func (s *studio) why(j *job) string {
 	case *j.Reason == "no_memory" && j.Detail != nil && j.Detail.Message != nil:
 		return *j.Detail.Message
 	default:
-		return s.lang.word("reason", *j.Reason)
+		return s.word(reasons, *j.Reason)
 	}
 }
 
 // stateOf puts a job's state into words.
 func (s *studio) stateOf(j *job) progressState {
-	parts := []string{s.lang.text(j.Status)}
+	parts := []string{s.word(states, j.Status)}
 	if why := s.why(j); why != "" {
 		parts = append(parts, why)
 	}
 	if j.Status == "queued" && j.QueuePosition != nil && *j.QueuePosition > 0 {
-		parts = append(parts, s.lang.text("position", *j.QueuePosition))
+		parts = append(parts, s.text("number %d in line", *j.QueuePosition))
 	}
 	eta := j.ETASeconds
 	if j.Status == "processing" && j.Detail != nil {
 		if j.Detail.Stage != "" {
-			parts[0] = s.lang.word("stage", j.Detail.Stage)
+			parts[0] = s.word(stages, j.Detail.Stage)
 		}
 		if j.Detail.ETASeconds != nil {
 			eta = j.Detail.ETASeconds
 		}
 	}
 	if !j.ended() && eta != nil && *eta >= 1 {
-		parts = append(parts, s.lang.text("eta", (time.Duration(*eta)*time.Second).String()))
+		parts = append(parts, s.text("about %s left", time.Duration(*eta)*time.Second))
 	}
 	fraction := j.Progress
 	if j.Status == "completed" {
@@ -207,9 +210,9 @@ func (s *studio) waitAsking(ctx context.Context, id string, title string, e *env
 			return ended, err
 		}
 		if !e.interactive() || !s.asksToCancel(e) {
-			return nil, exitWith(ExitInterrupted, "%s", s.lang.text("left_running", id, id))
+			return nil, exitWith(ExitInterrupted, "job %s goes on; follow it with: apibr jobs watch %s", id, id)
 		}
-		fmt.Fprintln(e.stderr, s.lang.text("canceling"))
+		fmt.Fprintln(e.stderr, s.text("canceling…"))
 		response, err := s.client.CancelJob(ctx, id)
 		if err := s.do(response, err, nil); err != nil {
 			return nil, err
@@ -217,12 +220,21 @@ func (s *studio) waitAsking(ctx context.Context, id string, title string, e *env
 	}
 }
 
+// cancelKey is the answer that cancels a job.
+const cancelKey = "c"
+
 // asksToCancel puts the question on the terminal; a second Ctrl-C means: leave it running.
 func (s *studio) asksToCancel(e *environment) bool {
 	interrupt := make(chan os.Signal, 1)
 	signal.Notify(interrupt, os.Interrupt)
 	defer signal.Stop(interrupt)
-	fmt.Fprint(e.stderr, s.lang.text("interrupt"))
+	fmt.Fprint(
+		e.stderr,
+		"\n"+s.text(
+			"Cancel the job, or leave it running? [%s = cancel, Enter = leave it running]",
+			s.text(cancelKey),
+		)+" ",
+	)
 	answered := make(chan string, 1)
 	go func() {
 		line, _ := bufio.NewReader(e.stdin).ReadString('\n')
@@ -230,7 +242,7 @@ func (s *studio) asksToCancel(e *environment) bool {
 	}()
 	select {
 	case answer := <-answered:
-		return strings.HasPrefix(answer, "c")
+		return strings.HasPrefix(answer, s.text(cancelKey))
 	case <-interrupt:
 		return false
 	}

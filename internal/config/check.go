@@ -1,86 +1,153 @@
 package config
 
 import (
-	"errors"
-	"fmt"
 	"net"
 	"net/url"
 	"path/filepath"
 	"slices"
 	"strconv"
 
+	"github.com/apibr/studio/internal/i18n"
 	"github.com/apibr/studio/internal/torchenv"
 )
 
-// check finds values that cannot be, all at once.
+// InvalidError is a configuration with wrong keys or values; it names all of them.
+type InvalidError struct{ Problems []i18n.Sentence }
+
+// Error is the sentence in English.
+func (e *InvalidError) Error() string { return e.Sentence().String() }
+
+// Sentence is a line for each problem.
+func (e *InvalidError) Sentence() i18n.Sentence {
+	all := e.Problems[0]
+	for _, problem := range e.Problems[1:] {
+		all = i18n.Say("%s\n%s", all, problem)
+	}
+	return all
+}
+
+// problems gathers what is wrong with the values.
+type problems []i18n.Sentence
+
+func (p *problems) require(ok bool, format string, args ...any) {
+	if !ok {
+		*p = append(*p, i18n.Say(format, args...))
+	}
+}
+
+func (p *problems) oneOf(key, value string, allowed ...string) {
+	p.require(slices.Contains(allowed, value), "%s is %q; it must be one of: %s", key, value, i18n.Commas(allowed...))
+}
+
+// err is nil when nothing is wrong.
+func (p *problems) err() error {
+	if len(*p) == 0 {
+		return nil
+	}
+	return &InvalidError{*p}
+}
+
+// check finds all wrong values at once.
 func (c *Config) check() error {
-	var problems []error
-	require := func(ok bool, format string, args ...any) {
-		if !ok {
-			problems = append(problems, fmt.Errorf(format, args...))
-		}
-	}
-	oneOf := func(key, value string, allowed ...string) {
-		require(slices.Contains(allowed, value), "%s is %q; it must be one of %v", key, value, allowed)
-	}
+	p := &problems{}
 	if host, port, err := net.SplitHostPort(c.Address()); err != nil || port == "" {
-		require(false, "listen is %q; it must be HOST:PORT, such as 127.0.0.1:8000", c.Address())
+		p.require(false, "listen is %q; it must be HOST:PORT, such as 127.0.0.1:8000", c.Address())
 	} else {
 		number, err := strconv.Atoi(port)
-		require(err == nil && number >= 0 && number <= 65535, "the port of %s:%s must be 0 to 65535", host, port)
+		p.require(err == nil && number >= 0 && number <= 65535, "the port of %s:%s must be 0 to 65535", host, port)
 	}
-	oneOf("gpu.device", c.GPU.Device, "auto", "rocm", "cuda", "cpu")
+	p.oneOf("gpu.device", c.GPU.Device, "auto", "rocm", "cuda", "cpu")
 	if c.GPU.MemoryFraction != "auto" {
 		share, err := strconv.ParseFloat(c.GPU.MemoryFraction, 64)
-		require(err == nil && share > 0 && share <= 1, "gpu.memory_fraction is %q; it must be auto or a number above 0 and up to 1", c.GPU.MemoryFraction)
+		p.require(
+			err == nil && share > 0 && share <= 1,
+			"gpu.memory_fraction is %q; it must be auto or a number above 0 and up to 1",
+			c.GPU.MemoryFraction,
+		)
 	}
-	require(c.Server.Workers >= 1, "server.workers is %d; it must be 1 or more", c.Server.Workers)
-	require(c.Queue.MaxConcurrentJobs >= 1, "queue.max_concurrent_jobs is %d; it must be 1 or more", c.Queue.MaxConcurrentJobs)
+	p.require(c.Server.Workers >= 1, "server.workers is %d; it must be 1 or more", c.Server.Workers)
+	p.require(
+		c.Queue.MaxConcurrentJobs >= 1,
+		"queue.max_concurrent_jobs is %d; it must be 1 or more",
+		c.Queue.MaxConcurrentJobs,
+	)
 	weights := c.Queue.PriorityWeights
 	for lane, weight := range map[string]int{"audio": weights.Audio, "image": weights.Image, "video": weights.Video} {
-		require(weight >= 1 && weight <= 100, "queue.priority_weights.%s is %d; it must be 1 to 100", lane, weight)
+		p.require(weight >= 1 && weight <= 100, "queue.priority_weights.%s is %d; it must be 1 to 100", lane, weight)
 	}
-	require(c.Queue.MaxWait > 0, "queue.max_wait must be above 0, such as 10m")
-	require(c.Queue.MaxQueued >= 0, "queue.max_queued is %d; it must be 0 (no limit) or more", c.Queue.MaxQueued)
-	require(c.Queue.EventRetention > 0, "queue.event_retention must be above 0, such as 168h")
-	require(c.Supervisor.MaxSpares >= 0, "supervisor.max_spares is %d; it must be 0 (none) or more", c.Supervisor.MaxSpares)
+	p.require(c.Queue.MaxWait > 0, "queue.max_wait must be above 0, such as 10m")
+	p.require(c.Queue.MaxQueued >= 0, "queue.max_queued is %d; it must be 0 (no limit) or more", c.Queue.MaxQueued)
+	p.require(c.Queue.EventRetention > 0, "queue.event_retention must be above 0, such as 168h")
+	p.require(
+		c.Supervisor.MaxSpares >= 0,
+		"supervisor.max_spares is %d; it must be 0 (none) or more",
+		c.Supervisor.MaxSpares,
+	)
 	for _, path := range c.Supervisor.SandboxPaths {
-		require(filepath.IsAbs(path), "supervisor.sandbox_paths holds %q; it must be a full path", path)
+		p.require(filepath.IsAbs(path), "supervisor.sandbox_paths holds %q; it must be a full path", path)
 	}
-	c.checkPositive(require)
-	oneOf("database.pool_mode", c.Database.PoolMode, "auto", "session", "transaction")
-	oneOf("database.root_mode", c.Database.RootMode, "auto", "userns", "setuid")
-	oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
-	oneOf("log.format", c.Log.Format, "text", "json")
+	c.checkPositive(p)
+	p.oneOf("database.pool_mode", c.Database.PoolMode, "auto", "session", "transaction")
+	p.oneOf("database.root_mode", c.Database.RootMode, "auto", "userns", "setuid")
+	p.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
+	p.oneOf("log.format", c.Log.Format, "text", "json")
 	for id, sidecar := range c.Sidecars {
-		require(len(sidecar.Command) > 0 && sidecar.Command[0] != "", "sidecars.%s.command must be a list of strings: the program and its arguments", id)
+		p.require(
+			len(sidecar.Command) > 0 && sidecar.Command[0] != "",
+			"sidecars.%s.command must be a list of strings: the program and its arguments",
+			id,
+		)
 	}
 	if c.PublicBaseURL != "" {
 		address, err := url.Parse(c.PublicBaseURL)
-		require(err == nil && (address.Scheme == "http" || address.Scheme == "https") && address.Host != "", "public_base_url must be an http or https URL")
+		p.require(
+			err == nil && (address.Scheme == "http" || address.Scheme == "https") && address.Host != "",
+			"public_base_url must be an http or https URL",
+		)
 	}
 	for id, index := range c.Models.TorchIndexes {
-		require(slices.Contains(torchenv.IDs(), id), "models.torch_indexes.%s: there is no such profile; it must be one of %v", id, torchenv.IDs())
+		p.require(
+			slices.Contains(torchenv.IDs(), id),
+			"models.torch_indexes.%s: there is no such profile; it must be one of: %s",
+			id,
+			i18n.Commas(torchenv.IDs()...),
+		)
 		address, err := url.Parse(index)
-		require(err == nil && (filepath.IsAbs(index) || (address.Scheme == "http" || address.Scheme == "https") && address.Host != ""),
-			"models.torch_indexes.%s must be an http or https URL, or the full path of a folder", id)
+		p.require(
+			err == nil &&
+				(filepath.IsAbs(index) || (address.Scheme == "http" || address.Scheme == "https") && address.Host != ""),
+			"models.torch_indexes.%s must be an http or https URL, or the full path of a folder",
+			id,
+		)
 	}
-	if hub, err := url.Parse(c.Models.HubURL); err != nil || hub.Host == "" || (hub.Scheme != "https" && hub.Scheme != "http") {
-		require(false, "models.hub_url must be an https address, or an http one of your own network")
+	if hub, err := url.Parse(c.Models.HubURL); err != nil || hub.Host == "" ||
+		(hub.Scheme != "https" && hub.Scheme != "http") {
+		p.require(false, "models.hub_url must be an https address, or an http one of your own network")
 	}
-	require(c.Auth.Recheck > 0, "auth.recheck must be above 0, such as 1m")
+	p.require(
+		slices.Contains([]string{"flux-kontext-pro", "flux-kontext-max"}, c.Engines.BFL.Model),
+		"engines.bfl.model must be flux-kontext-pro or flux-kontext-max",
+	)
+	p.require(c.Auth.Recheck > 0, "auth.recheck must be above 0, such as 1m")
 	for key, value := range map[string]int{"failed_burst": c.Auth.FailedBurst, "failed_per_minute": c.Auth.FailedPerMinute,
 		"loopback_factor": c.Auth.LoopbackFactor, "failed_addresses": c.Auth.FailedAddresses} {
-		require(value >= 1, "auth.%s is %d; it must be 1 or more", key, value)
+		p.require(value >= 1, "auth.%s is %d; it must be 1 or more", key, value)
 	}
-	require(c.Media.MaxProcesses >= 0, "media.max_processes is %d; it must be 1 or more, or 0 for the number of cores", c.Media.MaxProcesses)
-	require(c.Voices.MinSeconds > 0, "voices.min_seconds must be above 0")
-	require(c.Guard.MinAvailableFraction >= 0 && c.Guard.MinAvailableFraction < 1, "guard.min_available_fraction must be 0 or more and below 1")
-	return errors.Join(problems...)
+	p.require(
+		c.Media.MaxProcesses >= 0,
+		"media.max_processes is %d; it must be 1 or more, or 0 for the number of cores",
+		c.Media.MaxProcesses,
+	)
+	p.require(c.Voices.MinSeconds > 0, "voices.min_seconds must be above 0")
+	p.require(
+		c.Guard.MinAvailableFraction >= 0 && c.Guard.MinAvailableFraction < 1,
+		"guard.min_available_fraction must be 0 or more and below 1",
+	)
+	return p.err()
 }
 
-// checkPositive refuses zeros where the parts would quietly take their defaults instead.
-func (c *Config) checkPositive(require func(ok bool, format string, args ...any)) {
+// checkPositive refuses zeros that would silently mean a default.
+func (c *Config) checkPositive(p *problems) {
 	s, m := c.Supervisor, c.Media
 	for key, value := range map[string]float64{
 		"supervisor.hang_grace": float64(s.HangGrace), "supervisor.cancel_grace": float64(s.CancelGrace),
@@ -98,7 +165,7 @@ func (c *Config) checkPositive(require func(ok bool, format string, args ...any)
 		"http.drain_timeout": float64(c.HTTP.DrainTimeout), "server.max_connections": float64(c.Server.MaxConnections),
 		"server.max_connections_per_address": float64(c.Server.MaxConnectionsPerAddress),
 	} {
-		require(value > 0, "%s must be above 0", key)
+		p.require(value > 0, "%s must be above 0", key)
 	}
 	l := s.Limits
 	for key, value := range map[string]int{
@@ -106,9 +173,28 @@ func (c *Config) checkPositive(require func(ok bool, format string, args ...any)
 		"log_messages": l.LogMessages, "log_lines": l.LogLines, "text": l.Text, "metadata": int(l.Metadata), "values": l.Values, "depth": l.Depth,
 		"warnings": l.Warnings,
 	} {
-		require(value > 0, "supervisor.limits.%s must be above 0", key)
+		p.require(value > 0, "supervisor.limits.%s must be above 0", key)
 	}
-	for key, value := range map[string]float64{"models.keep_alive": float64(c.Models.KeepAlive), "guard.pressure_full": c.Guard.PressureFull} {
-		require(value >= 0, "%s must be 0 or more", key)
+	for key, value := range map[string]float64{"models.keep_alive": float64(c.Models.KeepAlive), "guard.pressure_full": c.Guard.PressureFull,
+		"engines.chatterbox.min_sample_duration": c.Engines.Chatterbox.MinSampleDuration} {
+		p.require(value >= 0, "%s must be 0 or more", key)
 	}
+}
+
+// unused warns of settings that change nothing yet: they are read for engines of later versions.
+func (c *Config) unused() (warnings []i18n.Sentence) {
+	set, none := c.Engines.MultiTalk, Default().Engines.MultiTalk
+	for _, setting := range []struct {
+		key string
+		set bool
+	}{{"fps", set.FPS != none.FPS}, {"sampling_steps", set.SamplingSteps != none.SamplingSteps},
+		{"low_vram_mode", set.LowVRAMMode != none.LowVRAMMode}, {"preset", set.Preset != none.Preset}} {
+		if setting.set {
+			warnings = append(
+				warnings,
+				i18n.Say("engines.multitalk.%s is set, and this version has no engine that uses it yet", setting.key),
+			)
+		}
+	}
+	return warnings
 }

@@ -1,8 +1,8 @@
 // Package config is what can be set, where it is read from and what it means.
 //
-// Flags win over the environment, that over the file, that over the defaults. A key that nobody knows is an error that names the
-// nearest known one: a setting that is silently ignored is worse than none. Nothing here is global; the one Config that Load
-// returns is handed down by internal/app.
+// Flags win over the environment, that over the file, that over the defaults. A key that nobody knows is an error that
+// names the nearest known one: a setting that is silently ignored is worse than none. Nothing here is global; the one
+// Config that Load returns is handed down by internal/app.
 package config
 
 import (
@@ -12,23 +12,26 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/apibr/studio/internal/i18n"
 )
 
-// Config holds every setting. The yaml names are the keys of the file, of --field and, in capitals with APIBR_ in front and
-// _ for each dot, of the environment.
+// Config holds every setting. The yaml names are the keys of the file, of --field and, in capitals with APIBR_ in
+// front and _ for each dot, of the environment.
 type Config struct {
 	// DataDir holds everything the studio keeps. Default $XDG_DATA_HOME/apibr.
 	DataDir string `koanf:"data_dir"`
 	// Listen is HOST:PORT and wins over server.host and server.port.
 	Listen string `koanf:"listen"`
-	// PublicBaseURL is how users reach the studio, when that is not what they send as Host. Default: the request's Host.
+	// PublicBaseURL is how users reach the studio, when that is not what they send as Host. Default: the request's
+	// Host.
 	PublicBaseURL string `koanf:"public_base_url"`
 
 	Server     Server             `koanf:"server"`
 	GPU        GPU                `koanf:"gpu"`
 	Models     Models             `koanf:"models"`
 	Queue      Queue              `koanf:"queue"`
-	Engines    map[string]any     `koanf:"engines"` // by engine: the settings that its manifest declares
+	Engines    Engines            `koanf:"engines"`
 	Database   Database           `koanf:"database"`
 	Python     Python             `koanf:"python"`
 	Sidecars   map[string]Sidecar `koanf:"sidecars"`
@@ -44,10 +47,8 @@ type Config struct {
 	SecretFiles []string `koanf:"-"`
 	// Sources are the places that were read, for `config check`.
 	Sources []string `koanf:"-"`
-	// Warnings are things that are probably mistakes but harmless, such as an unknown APIBR_ variable.
-	Warnings []string `koanf:"-"`
-
-	of settingsOf
+	// Warnings are harmless mistakes, such as an unknown APIBR_ variable.
+	Warnings []i18n.Sentence `koanf:"-"`
 }
 
 // Server says where the API listens.
@@ -56,24 +57,26 @@ type Server struct {
 	Port int    `koanf:"port"` // default 8000
 	// Workers is the width of the queue for everything but generation. Default 4.
 	Workers int `koanf:"workers"`
-	// StartPatience is how long a start waits for free space on a full disk before it gives up. Default 5m; 0 gives up at once.
+	// StartPatience is how long a start waits for free space on a full disk before it gives up. Default 5m; 0 gives up
+	// at once.
 	StartPatience time.Duration `koanf:"start_patience"`
-	// MaxConnections to the API in all, and of one remote address; this computer's own count only for the first. Never more than
-	// the limit of open files allows. Defaults 512 and 256.
+	// MaxConnections to the API in all, and of one remote address; this computer's own count only for the first. Never
+	// more than the limit of open files allows. Defaults 512 and 256.
 	MaxConnections           int `koanf:"max_connections"`
 	MaxConnectionsPerAddress int `koanf:"max_connections_per_address"`
-	// AllowedHosts are names that the studio is reached by, besides this computer's own and that of public_base_url: *.example.org is
-	// each name below example.org, * is any. Default none.
+	// AllowedHosts are names that the studio is reached by, besides this computer's own and that of public_base_url:
+	// *.example.org is each name below example.org, * is any. Default none.
 	AllowedHosts []string `koanf:"allowed_hosts"`
-	// MemoryLimit is what the server's own process should stay below; engines have theirs. GOMEMLIMIT wins. 0, the default, is an
-	// eighth of the computer's memory, 1 to 4 GiB.
+	// MemoryLimit is what the server's own process should stay below; engines have theirs. GOMEMLIMIT wins. 0, the
+	// default, is an eighth of the computer's memory, 1 to 4 GiB.
 	MemoryLimit Size `koanf:"memory_limit"`
 }
 
 // GPU says what the studio may use of the graphics card.
 type GPU struct {
 	Device string `koanf:"device"` // auto, rocm, cuda or cpu; default auto
-	// MemoryFraction is the share of the card that the studio may hold, 0..1, or auto: all but the desktop's part and 1 GiB.
+	// MemoryFraction is the share of the card that the studio may hold, 0..1, or auto: all but the desktop's part and
+	// 1 GiB.
 	MemoryFraction string `koanf:"memory_fraction"`
 }
 
@@ -89,7 +92,8 @@ type Models struct {
 	HubToken string `koanf:"hub_token"`
 	// Extra is a file, or a folder of files, with models and LoRAs of one's own. Default none.
 	Extra string `koanf:"extra"`
-	// TorchIndexes replace the package indexes from which `apibr models setup` takes torch, by profile. Default: the profiles' own.
+	// TorchIndexes replace the package indexes from which `apibr models setup` takes torch, by profile. Default: the
+	// profiles' own.
 	TorchIndexes map[string]string `koanf:"torch_indexes"`
 	// VRAMRequired overrides, by a model's id, how much of a card its plan asks for.
 	VRAMRequired map[string]Size `koanf:"vram_required"`
@@ -111,6 +115,38 @@ type Weights struct {
 	Audio int `koanf:"audio"`
 	Image int `koanf:"image"`
 	Video int `koanf:"video"`
+}
+
+// Engines are the defaults of the engines' own settings. They take effect with the engines that have them.
+type Engines struct {
+	Chatterbox Chatterbox `koanf:"chatterbox"`
+	MultiTalk  MultiTalk  `koanf:"multitalk"`
+	BFL        BFL        `koanf:"bfl"`
+}
+
+// Chatterbox is the speech engine.
+type Chatterbox struct {
+	CFG          float64 `koanf:"cfg"`
+	Temperature  float64 `koanf:"temperature"`
+	Exaggeration float64 `koanf:"exaggeration"`
+	// MinSampleDuration in seconds: a shorter sample of a voice is a warning. Default 15; it holds for draft voices
+	// too.
+	MinSampleDuration float64 `koanf:"min_sample_duration"`
+}
+
+// MultiTalk is the avatar engine.
+type MultiTalk struct {
+	FPS           int    `koanf:"fps"`
+	SamplingSteps int    `koanf:"sampling_steps"`
+	LowVRAMMode   bool   `koanf:"low_vram_mode"`
+	Preset        string `koanf:"preset"`
+}
+
+// BFL is the remote image API.
+type BFL struct {
+	URL   string `koanf:"url"`
+	Key   string `koanf:"key"`
+	Model string `koanf:"model"` // flux-kontext-pro or flux-kontext-max; default flux-kontext-pro
 }
 
 // Database says which Postgres to use. With DSN empty the studio runs its own.
@@ -144,7 +180,8 @@ type Supervisor struct {
 	Spare       bool          `koanf:"spare"`        // default true
 	// MaxSpares is how many processes may wait ready at once; each holds up to 1 GB. Default 2; 0 is none.
 	MaxSpares int `koanf:"max_spares"`
-	// Sandbox hides the studio's secrets from engines' processes and ffmpeg where the kernel has Landlock. Default true.
+	// Sandbox hides the studio's secrets from engines' processes and ffmpeg where the kernel has Landlock. Default
+	// true.
 	Sandbox bool `koanf:"sandbox"`
 	// SandboxPaths are further files and folders that those processes may read and write. Default none.
 	SandboxPaths []string      `koanf:"sandbox_paths"`
@@ -213,7 +250,8 @@ type HTTP struct {
 	MaxStreams   int           `koanf:"max_streams"`    // sockets and event streams of one owner; default 64
 	IdleTimeout  time.Duration `koanf:"idle_timeout"`   // of a connection without a request; default 2m
 	MinRate      Size          `koanf:"min_rate"`       // a second, of an upload and of an answer that waits for its reader; default 1KiB
-	// DrainBytes and DrainTimeout bound what is read of a body that was refused, so that its sender reads the refusal. Defaults 1GiB and 1m.
+	// DrainBytes and DrainTimeout bound what is read of a body that was refused, so that its sender reads the refusal.
+	// Defaults 1GiB and 1m.
 	DrainBytes     Size          `koanf:"drain_bytes"`
 	DrainTimeout   time.Duration `koanf:"drain_timeout"`
 	TrustForwarded bool          `koanf:"trust_forwarded"`
@@ -221,10 +259,11 @@ type HTTP struct {
 
 // Auth says how keys are watched.
 type Auth struct {
-	// Recheck is how often the keys and sessions of open sockets, streams and requests are checked again. Default 1m. What this
-	// studio ends itself ends at once.
+	// Recheck is how often the keys and sessions of open sockets, streams and requests are checked again. Default 1m.
+	// What this studio ends itself ends at once.
 	Recheck time.Duration `koanf:"recheck"`
-	// FailedBurst is how many sign-ins of one address (of one /64 of IPv6) may fail before the next wrong ones get a 429. Default 20.
+	// FailedBurst is how many sign-ins of one address (of one /64 of IPv6) may fail before the next wrong ones get a
+	// 429. Default 20.
 	FailedBurst int `koanf:"failed_burst"`
 	// FailedPerMinute is how many more may fail each minute after that. Default 20.
 	FailedPerMinute int `koanf:"failed_per_minute"`
@@ -243,26 +282,100 @@ type Log struct {
 // Default is the configuration of a machine where nothing is set.
 func Default() *Config {
 	return &Config{
-		DataDir:  defaultDataDir(),
-		Server:   Server{Host: "127.0.0.1", Port: 8000, Workers: 4, StartPatience: 5 * time.Minute, MaxConnections: 512, MaxConnectionsPerAddress: 256, AllowedHosts: []string{}},
-		GPU:      GPU{Device: "auto", MemoryFraction: "auto"},
-		Models:   Models{MaxCacheSize: 100e9, KeepAlive: 10 * time.Minute, HubURL: "https://huggingface.co", TorchIndexes: map[string]string{}, VRAMRequired: map[string]Size{}},
-		Queue:    Queue{MaxConcurrentJobs: 2, PriorityWeights: Weights{3, 2, 1}, MaxWait: 10 * time.Minute, MaxQueued: 10000, EventRetention: 7 * 24 * time.Hour},
-		Engines:  map[string]any{},
+		DataDir: defaultDataDir(),
+		Server: Server{
+			Host:                     "127.0.0.1",
+			Port:                     8000,
+			Workers:                  4,
+			StartPatience:            5 * time.Minute,
+			MaxConnections:           512,
+			MaxConnectionsPerAddress: 256,
+			AllowedHosts:             []string{},
+		},
+		GPU: GPU{Device: "auto", MemoryFraction: "auto"},
+		Models: Models{
+			MaxCacheSize: 100e9,
+			KeepAlive:    10 * time.Minute,
+			HubURL:       "https://huggingface.co",
+			TorchIndexes: map[string]string{},
+			VRAMRequired: map[string]Size{},
+		},
+		Queue: Queue{
+			MaxConcurrentJobs: 2,
+			PriorityWeights:   Weights{3, 2, 1},
+			MaxWait:           10 * time.Minute,
+			MaxQueued:         10000,
+			EventRetention:    7 * 24 * time.Hour,
+		},
+		Engines: Engines{
+			Chatterbox: Chatterbox{CFG: 0.65, Temperature: 1, Exaggeration: 1, MinSampleDuration: 15},
+			MultiTalk:  MultiTalk{FPS: 25, SamplingSteps: 100, Preset: "auto"},
+			BFL:        BFL{URL: "https://api.bfl.ai", Model: "flux-kontext-pro"},
+		},
 		Python:   Python{Manifests: []string{}},
 		Database: Database{PoolMode: "auto", MaxConnections: 20, RootMode: "auto"},
-		Supervisor: Supervisor{HangGrace: 10 * time.Minute, CancelGrace: 2 * time.Second, TermGrace: 2 * time.Second, Spare: true, MaxSpares: 2, Sandbox: true, SandboxPaths: []string{}, MaxFaults: 3,
-			SoftStop: 20 * time.Second, StopWrites: 10 * time.Second, MaxShortages: 10,
-			Limits: SidecarLimits{Outputs: 64, OutputBytes: 16 << 30, Segments: 10_000, PhaseChanges: 500, UndeclaredPhases: 16, LogMessages: 10_000, LogLines: 200, Text: 2000,
-				Metadata: 256 << 10, Values: 10_000, Depth: 32, Warnings: 32}},
+		Supervisor: Supervisor{
+			HangGrace:    10 * time.Minute,
+			CancelGrace:  2 * time.Second,
+			TermGrace:    2 * time.Second,
+			Spare:        true,
+			MaxSpares:    2,
+			Sandbox:      true,
+			SandboxPaths: []string{},
+			MaxFaults:    3,
+			SoftStop:     20 * time.Second,
+			StopWrites:   10 * time.Second,
+			MaxShortages: 10,
+			Limits: SidecarLimits{
+				Outputs:          64,
+				OutputBytes:      16 << 30,
+				Segments:         10_000,
+				PhaseChanges:     500,
+				UndeclaredPhases: 16,
+				LogMessages:      10_000,
+				LogLines:         200,
+				Text:             2000,
+				Metadata:         256 << 10,
+				Values:           10_000,
+				Depth:            32,
+				Warnings:         32,
+			},
+		},
 		Guard: Guard{MinAvailable: 2 << 30, MinAvailableFraction: 0.06, PressureFull: 15, GTTGrowth: 2 << 30},
-		Media: Media{MaxUploadBytes: 500 << 20, MaxImagePixels: 50e6, MaxImageSide: 16384, MaxVideoPixels: 3840 * 2160, MaxAudioSeconds: 3600, MaxVideoSeconds: 600,
-			MaxStreams: 8, AllowedHosts: []string{}, FetchTimeout: time.Minute, ProbeTimeout: time.Minute, WorkTimeout: 15 * time.Minute, MaxWait: time.Minute},
+		Media: Media{
+			MaxUploadBytes:  500 << 20,
+			MaxImagePixels:  50e6,
+			MaxImageSide:    16384,
+			MaxVideoPixels:  3840 * 2160,
+			MaxAudioSeconds: 3600,
+			MaxVideoSeconds: 600,
+			MaxStreams:      8,
+			AllowedHosts:    []string{},
+			FetchTimeout:    time.Minute,
+			ProbeTimeout:    time.Minute,
+			WorkTimeout:     15 * time.Minute,
+			MaxWait:         time.Minute,
+		},
 		Voices: Voices{MinSeconds: 3},
-		HTTP: HTTP{MaxJSONBytes: 64 << 20, MaxTextBytes: 1 << 20, ReadTimeout: 30 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MinRate: 1 << 10, MaxStreams: 64,
-			DrainBytes: 1 << 30, DrainTimeout: time.Minute},
-		Auth: Auth{Recheck: time.Minute, FailedBurst: 20, FailedPerMinute: 20, LoopbackFactor: 10, FailedAddresses: 4096},
-		Log:  Log{Level: "info", Format: "text"},
+		HTTP: HTTP{
+			MaxJSONBytes: 64 << 20,
+			MaxTextBytes: 1 << 20,
+			ReadTimeout:  30 * time.Second,
+			WriteTimeout: 30 * time.Second,
+			IdleTimeout:  2 * time.Minute,
+			MinRate:      1 << 10,
+			MaxStreams:   64,
+			DrainBytes:   1 << 30,
+			DrainTimeout: time.Minute,
+		},
+		Auth: Auth{
+			Recheck:         time.Minute,
+			FailedBurst:     20,
+			FailedPerMinute: 20,
+			LoopbackFactor:  10,
+			FailedAddresses: 4096,
+		},
+		Log: Log{Level: "info", Format: "text"},
 	}
 }
 
@@ -337,9 +450,9 @@ func findWorkers() string {
 	return filepath.Clean(candidates[0])
 }
 
-// secret keys are masked when the configuration is shown; engines' manifests declare further ones.
-var secrets = []string{"database.dsn", "database.listen_dsn", "models.hub_token"}
+// secret keys are masked when the configuration is shown.
+var secrets = []string{"database.dsn", "database.listen_dsn", "engines.bfl.key", "models.hub_token"}
 
 func envName(key string) string {
-	return "APIBR_" + strings.ToUpper(strings.NewReplacer(".", "_", "-", "_").Replace(key))
+	return "APIBR_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/apibr/studio/internal/device"
 )
 
-// A studio that runs leaves the settings by which its models are found in its data directory: commands on the same computer then work on
-// the same models, however the studio was configured.
+// A studio that runs leaves the settings by which its models are found in its data directory: commands on the same
+// computer then work on the same models, however the studio was configured.
 
 const runningFile = "running.json"
 
@@ -51,7 +51,8 @@ func Running(dataDir string) map[string]any {
 	if json.Unmarshal(content, &left) != nil {
 		return nil
 	}
-	if process, err := device.ProcessStat(left.PID); err != nil || process.Started != left.Started || process.State == 'Z' {
+	if process, err := device.ProcessStat(left.PID); err != nil || process.Started != left.Started ||
+		process.State == 'Z' {
 		return nil
 	}
 	return left.Settings

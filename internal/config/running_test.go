@@ -14,7 +14,11 @@ import (
 func TestTheSettingsOfARunningStudioAreItsOwn(t *testing.T) {
 	dir := t.TempDir()
 	require.Nil(t, Running(dir), "nothing has run yet")
-	c, err := load(t, "models: {cache_dir: /elsewhere, extra: /more.yaml}\npython: {manifests: [/engines]}\ngpu: {device: cpu}\n", map[string]any{"data_dir": dir})
+	c, err := load(
+		t,
+		"models: {cache_dir: /elsewhere, extra: /more.yaml}\npython: {manifests: [/engines]}\ngpu: {device: cpu}\n",
+		map[string]any{"data_dir": dir},
+	)
 	require.NoError(t, err)
 	require.NoError(t, c.WriteRunning())
 
@@ -34,6 +38,9 @@ func TestTheSettingsOfARunningStudioAreItsOwn(t *testing.T) {
 	require.Nil(t, Running(dir))
 	ended := exec.Command("true")
 	require.NoError(t, ended.Run())
-	require.NoError(t, os.WriteFile(path, []byte(`{"pid": `+strconv.Itoa(ended.Process.Pid)+`, "started": 0, "settings": {}}`), 0o600))
+	require.NoError(
+		t,
+		os.WriteFile(path, []byte(`{"pid": `+strconv.Itoa(ended.Process.Pid)+`, "started": 0, "settings": {}}`), 0o600),
+	)
 	require.Nil(t, Running(dir))
 }

@@ -2,7 +2,6 @@ package config
 
 import (
 	"fmt"
-	"maps"
 	"net/url"
 	"path/filepath"
 	"slices"
@@ -13,6 +12,7 @@ import (
 	"github.com/knadh/koanf/v2"
 
 	"github.com/apibr/studio/internal/engine"
+	"github.com/apibr/studio/internal/i18n"
 	"github.com/apibr/studio/internal/pgembed"
 	"github.com/apibr/studio/internal/torchenv"
 )
@@ -30,12 +30,7 @@ func (c *Config) DatabaseDSN() (string, error) {
 // flat is the configuration by key, in words.
 func (c *Config) flat() (*koanf.Koanf, error) {
 	k := koanf.New(".")
-	shown := *c
-	shown.Engines = map[string]any{} // copied, since secrets are masked in what is shown
-	for id, values := range c.EngineSettings() {
-		shown.Engines[string(id)] = maps.Clone(values)
-	}
-	if err := k.Load(structs.Provider(&shown, "koanf"), nil); err != nil {
+	if err := k.Load(structs.Provider(c, "koanf"), nil); err != nil {
 		return nil, fmt.Errorf("config: %w", err)
 	}
 	for key, size := range map[string]Size{"models.max_cache_size": c.Models.MaxCacheSize, "guard.min_available": c.Guard.MinAvailable, "guard.gtt_growth": c.Guard.GTTGrowth,
@@ -50,8 +45,8 @@ func (c *Config) flat() (*koanf.Koanf, error) {
 	return k, nil
 }
 
-// Field is one setting in words. Secrets are shown, but the hub's token: scripts ask for database.dsn to connect with it, on the machine
-// that has it anyway; nothing but the studio needs the token.
+// Field is one setting in words. Secrets are shown, but the hub's token: scripts ask for database.dsn to connect with
+// it, on the machine that has it anyway; nothing but the studio needs the token.
 func (c *Config) Field(key string) (string, error) {
 	if key == "database.dsn" {
 		return c.DatabaseDSN()
@@ -61,7 +56,7 @@ func (c *Config) Field(key string) (string, error) {
 		return "", err
 	}
 	if !k.Exists(key) {
-		return "", fmt.Errorf("%s", unknown("key "+key, key, k.Keys()))
+		return "", &InvalidError{[]i18n.Sentence{unknown(i18n.Say("key %s", key), key, k.Keys())}}
 	}
 	if key == "models.hub_token" && k.String(key) != "" {
 		return mask, nil
@@ -75,7 +70,7 @@ func (c *Config) YAML() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, key := range c.of.secrets {
+	for _, key := range secrets {
 		if value := k.String(key); value != "" {
 			_ = k.Set(key, masked(value))
 		}
@@ -95,18 +90,11 @@ func masked(value string) string {
 	return strings.ReplaceAll(address.String(), url.QueryEscape(mask), mask)
 }
 
-// Keys are all settings, sorted: those of Config and those that the engines' manifests declare.
-func (c *Config) Keys() []string {
-	keys := append(Keys(), slices.Collect(maps.Keys(c.of.presets()))...)
-	slices.Sort(keys)
-	return keys
-}
-
-// Keys are the settings that do not belong to an engine, sorted.
+// Keys are all settings, sorted.
 func Keys() []string {
 	k := koanf.New(".")
 	_ = k.Load(structs.Provider(Default(), "koanf"), nil) // our own struct: cannot fail
-	keys := slices.DeleteFunc(k.Keys(), func(key string) bool { return key == enginesSection })
+	keys := k.Keys()
 	slices.Sort(keys)
 	return keys
 }
@@ -117,12 +105,11 @@ func (c *Config) Catalogue() (*engine.Catalogue, error) {
 	if err != nil {
 		return nil, err
 	}
-	catalogue.Settings = c.EngineSettings()
-	catalogue.Replaced = func(id engine.ID) bool { return len(c.EngineCommands()[id]) > 0 }
 	return catalogue, catalogue.AddExtra(c.Models.Extra)
 }
 
-// TorchRequest asks for the models' environment, with the package indexes of models.torch_indexes. device "" is gpu.device.
+// TorchRequest asks for the models' environment, with the package indexes of models.torch_indexes. device "" is
+// gpu.device.
 func (c *Config) TorchRequest(device, profile string) torchenv.Request {
 	if device == "" {
 		device = c.GPU.Device

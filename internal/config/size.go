@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/apibr/studio/internal/i18n"
 )
 
 // Size is a number of bytes. It is written as a number or with a unit: 500MB, 2GiB.
@@ -28,10 +30,20 @@ func (s *Size) UnmarshalText(text []byte) error {
 	}
 	number, err := strconv.ParseFloat(value, 64)
 	if err != nil || number < 0 {
-		return fmt.Errorf("%q is no size: write it as 500MB or 2GiB", text)
+		return &sizeError{string(text)}
 	}
 	*s = Size(number * factor)
 	return nil
+}
+
+// sizeError is a text that is not a Size.
+type sizeError struct{ text string }
+
+func (e *sizeError) Error() string { return e.Sentence().String() }
+
+// Sentence is what the user reads.
+func (e *sizeError) Sentence() i18n.Sentence {
+	return i18n.Say("%q is not a size: write it as 500MB or 2GiB", e.text)
 }
 
 func cutSuffixFold(text, suffix string) (string, bool) {

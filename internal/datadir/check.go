@@ -2,49 +2,65 @@ package datadir
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/apibr/studio/internal/i18n"
 )
 
-// The studio's own folders and files in the data directory. A file of another name is nobody's concern: nothing reads it.
+// The studio's own folders and files in the data directory. Files of other names are not checked: nothing reads them.
 const (
 	postgresDir = "pg"
 	modelsDir   = "models"
 	configFile  = "config.yaml"
 )
 
-var own = []string{"address", "blobs", "cache", "cli.token", configFile, "lock", modelsDir, "node_id", postgresDir, "serve.log", "sidecars",
-	"signing.key", "work"}
+var own = []string{
+	"address",
+	"blobs",
+	"cache",
+	"cli.token",
+	configFile,
+	"lock",
+	modelsDir,
+	"node_id",
+	postgresDir,
+	"serve.log",
+	"sidecars",
+	"signing.key",
+	"work",
+}
 
-// deep are the folders whose entries the studio makes by itself and follows by name.
+// deep are the folders whose entries the studio makes and opens by name.
 var deep = []string{"blobs", "work"}
 
 // othersEnter is the right to go through a folder.
 const othersEnter = 0o011
 
-// Check says whether the folder can be trusted as a data directory. The folder may be reached through a link of this user. It fails with
-// *Error when others can write in it, when it or something of the studio's in it belongs to another user, when something of the
-// studio's is a symbolic link, and when others could put another folder in its place.
+// Check says whether the folder can be trusted as a data directory. The folder may be reached through a link of this
+// user. It fails with *Error when others can write in it, when it or something of the studio's in it belongs to
+// another user, when something of the studio's is a symbolic link, and when others could put another folder in its
+// place.
 func Check(dir string) error {
 	if err := checkWay(dir); err != nil {
 		return err
 	}
 	var info unix.Stat_t
 	if err := unix.Stat(dir, &info); err != nil {
-		return fmt.Errorf("the data directory cannot be read: %w", err)
+		return &unreadable{i18n.Say("the data directory cannot be read: %s", FileProblem(err)), err}
 	}
 	switch {
 	case info.Mode&unix.S_IFMT != unix.S_IFDIR:
-		return refusal("the data directory %[1]s is not a folder: choose another with --data-dir",
-			"o diretório de dados %[1]s não é uma pasta: escolha outro com --data-dir", dir)
+		return refusal("the data directory %s is not a folder: choose another with --data-dir", dir)
 	case !trusted(info.Uid):
 		return foreign(dir, info.Uid)
 	case info.Mode&othersWrite != 0:
-		return refusal("other users can write in the data directory, and so have links signed and programs started: type `chmod go-w %[1]s`",
-			"outros usuários podem escrever no diretório de dados, e assim assinar links e iniciar programas: digite `chmod go-w %[1]s`", dir)
+		return refusal(
+			"other users can write in the data directory, so they could sign links and start programs: type `chmod go-w %s`",
+			dir,
+		)
 	}
 	entered := info.Mode&othersEnter != 0
 	for _, name := range own {
@@ -60,24 +76,30 @@ func Check(dir string) error {
 	return nil
 }
 
-// checkWay looks at the folders above: who can write in one of them can put another data directory in the place of this one, unless its
-// sticky bit keeps what belongs to others, as that of /tmp does.
+// checkWay checks the folders above. A user who can write in one of them can replace the data directory, unless the
+// folder's sticky bit protects the files of others, as that of /tmp does.
 func checkWay(dir string) error {
 	var link unix.Stat_t
 	if err := unix.Lstat(dir, &link); err == nil && link.Mode&unix.S_IFMT == unix.S_IFLNK && !trusted(link.Uid) {
-		return refusal("the data directory %[1]s is a symbolic link of user %[2]d: name the folder itself with --data-dir",
-			"o diretório de dados %[1]s é um link simbólico do usuário %[2]d: informe a própria pasta com --data-dir", dir, link.Uid)
+		return refusal(
+			"the data directory %s is a symbolic link of user %d: name the folder itself with --data-dir",
+			dir,
+			link.Uid,
+		)
 	}
 	real, err := filepath.EvalSymlinks(dir)
 	if err != nil {
-		return fmt.Errorf("the data directory cannot be read: %w", err)
+		return &unreadable{i18n.Say("the data directory cannot be read: %s", FileProblem(err)), err}
 	}
 	for _, start := range []string{dir, real} {
 		for above := filepath.Dir(start); ; above = filepath.Dir(above) {
 			var info unix.Stat_t
-			if err := unix.Stat(above, &info); err == nil && info.Mode&unix.S_IWOTH != 0 && info.Mode&unix.S_ISVTX == 0 {
-				return refusal("every user can write in %[1]s, and so put another folder in the data directory's place: type `chmod o-w %[1]s`, or choose another with --data-dir",
-					"qualquer usuário pode escrever em %[1]s, e assim trocar o diretório de dados: digite `chmod o-w %[1]s`, ou escolha outro com --data-dir", above)
+			if err := unix.Stat(above, &info); err == nil && info.Mode&unix.S_IWOTH != 0 &&
+				info.Mode&unix.S_ISVTX == 0 {
+				return refusal(
+					"any user can write in %[1]s and could replace the data directory: type `chmod o-w %[1]s`, or choose another with --data-dir",
+					above,
+				)
 			}
 			if above == filepath.Dir(above) {
 				break
@@ -87,7 +109,8 @@ func checkWay(dir string) error {
 	return nil
 }
 
-// checkOwn looks at one folder or file of the studio's. Where others cannot enter the data directory, the rights inside do not matter.
+// checkOwn checks one of the studio's folders or files. If others cannot enter the data directory, the rights inside do
+// not matter.
 func checkOwn(path, name string, entered bool) error {
 	var info unix.Stat_t
 	err := unix.Lstat(path, &info)
@@ -95,7 +118,7 @@ func checkOwn(path, name string, entered bool) error {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("%s cannot be looked at: %w", name, err)
+		return cannotRead(name, err)
 	}
 	isLink := info.Mode&unix.S_IFMT == unix.S_IFLNK
 	switch {
@@ -104,46 +127,53 @@ func checkOwn(path, name string, entered bool) error {
 	case isLink && name == configFile:
 		return checkLinkedConfig(path)
 	case isLink && name == modelsDir:
-		return refusal("models is a symbolic link: remove it with `rm %[1]s`, and name the folder that it leads to in models.cache_dir",
-			"models é um link simbólico: remova com `rm %[1]s`, e informe em models.cache_dir a pasta a que ele leva", path)
+		return refusal(
+			"models is a symbolic link: remove it with `rm %s`, and name the folder that it leads to in models.cache_dir",
+			path,
+		)
 	case isLink:
 		return linked(path)
 	case entered && info.Mode&othersWrite != 0:
-		return refusal("%[1]s can be written by other users: if you trust what is in it, type `chmod -R go-w %[2]s`",
-			"%[1]s pode ser alterado por outros usuários: se o conteúdo é confiável, digite `chmod -R go-w %[2]s`", name, path)
+		return refusal(
+			"%s can be written by other users: if you trust what is in it, type `chmod -R go-w %s`",
+			name,
+			path,
+		)
 	}
 	return nil
 }
 
 func linked(path string) error {
-	return refusal("%[1]s is a symbolic link, and what the studio writes would go elsewhere: remove it with `rm %[2]s`",
-		"%[1]s é um link simbólico, e o que o estúdio grava iria para outro lugar: remova com `rm %[2]s`", filepath.Base(path), path)
+	return refusal(
+		"%s is a symbolic link, and what the studio writes would go elsewhere: remove it with `rm %s`",
+		filepath.Base(path),
+		path,
+	)
 }
 
-// checkLinkedConfig allows a configuration that is kept elsewhere, if only this user or root can change it there.
+// checkLinkedConfig allows a link to a configuration that only this user or root can change.
 func checkLinkedConfig(path string) error {
 	var info unix.Stat_t
 	if err := unix.Stat(path, &info); err != nil {
-		return fmt.Errorf("%s cannot be read: %w", configFile, err)
+		return cannotRead(configFile, err)
 	}
 	if !trusted(info.Uid) {
 		return foreign(path, info.Uid)
 	}
 	if info.Mode&unix.S_IWOTH != 0 {
-		return refusal("%[1]s can be written by other users: type `chmod go-w %[2]s`", "%[1]s pode ser alterado por outros usuários: digite `chmod go-w %[2]s`",
-			configFile, path)
+		return refusal("%s can be written by other users: type `chmod go-w %s`", configFile, path)
 	}
 	return nil
 }
 
-// checkEntries refuses links and what belongs to others among the entries of a folder.
+// checkEntries refuses a folder with links or files of other users in it.
 func checkEntries(dir string) error {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("%s cannot be read: %w", filepath.Base(dir), err)
+		return cannotRead(filepath.Base(dir), err)
 	}
 	for _, entry := range entries {
 		path := filepath.Join(dir, entry.Name())

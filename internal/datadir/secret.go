@@ -2,13 +2,14 @@ package datadir
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/apibr/studio/internal/i18n"
 )
 
 // longestSecret is far above the length of any key.
@@ -20,34 +21,41 @@ const (
 	secretMode  = 0o600
 )
 
-// ReadSecret reads a file that only its owner may know. It fails with *Error when the file is a link or no plain file, when it
-// belongs to neither this user nor root, or when others can write it. One that others could only read is closed to them.
+// ReadSecret reads a file that only its owner may know. It fails with *Error when the file is a link or not a plain
+// file, when it belongs to neither this user nor root, or when others can write it. One that others could only read is
+// closed to them.
 func ReadSecret(path string) ([]byte, error) {
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if errors.Is(err, unix.ELOOP) {
-		return nil, refusal("%[1]s is a symbolic link: remove it with `rm %[2]s`, and a new one is made",
-			"%[1]s é um link simbólico: remova com `rm %[2]s`, e um novo é criado", filepath.Base(path), path)
+		return nil, refusal(
+			"%s is a symbolic link: remove it with `rm %s`, and a new one is made",
+			filepath.Base(path),
+			path,
+		)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s cannot be read: %w", filepath.Base(path), err)
+		return nil, cannotRead(filepath.Base(path), err)
 	}
 	file := os.NewFile(uintptr(fd), filepath.Base(path))
 	defer file.Close()
 	var info unix.Stat_t
 	if err := unix.Fstat(fd, &info); err != nil {
-		return nil, fmt.Errorf("%s cannot be read: %w", filepath.Base(path), err)
+		return nil, cannotRead(filepath.Base(path), err)
 	}
 	if err := checkSecret(path, info); err != nil {
 		return nil, err
 	}
 	if info.Mode&othersAny != 0 && info.Uid == uint32(os.Geteuid()) {
 		if err := file.Chmod(secretMode); err != nil {
-			return nil, fmt.Errorf("%s cannot be closed to others: %w", filepath.Base(path), err)
+			return nil, &unreadable{
+				i18n.Say("%s cannot be closed to others: %s", filepath.Base(path), FileProblem(err)),
+				err,
+			}
 		}
 	}
 	content, err := io.ReadAll(io.LimitReader(file, longestSecret))
 	if err != nil {
-		return nil, fmt.Errorf("%s cannot be read: %w", filepath.Base(path), err)
+		return nil, cannotRead(filepath.Base(path), err)
 	}
 	return content, nil
 }
@@ -55,18 +63,25 @@ func ReadSecret(path string) ([]byte, error) {
 func checkSecret(path string, info unix.Stat_t) error {
 	switch {
 	case info.Mode&unix.S_IFMT != unix.S_IFREG:
-		return refusal("%[1]s is not a plain file: remove it with `rm -r %[2]s`, and a new one is made",
-			"%[1]s não é um arquivo comum: remova com `rm -r %[2]s`, e um novo é criado", filepath.Base(path), path)
+		return refusal(
+			"%s is not a plain file: remove it with `rm -r %s`, and a new one is made",
+			filepath.Base(path),
+			path,
+		)
 	case !trusted(info.Uid):
 		return foreign(path, info.Uid)
 	case info.Mode&othersWrite != 0:
-		return refusal("%[1]s can be written by other users, so its content cannot be trusted: remove it with `rm %[2]s`, and a new one is made",
-			"%[1]s pode ser alterado por outros usuários, e o conteúdo não é confiável: remova com `rm %[2]s`, e um novo é criado", filepath.Base(path), path)
+		return refusal(
+			"%s can be written by other users, so its content cannot be trusted: remove it with `rm %s`, and a new one is made",
+			filepath.Base(path),
+			path,
+		)
 	}
 	return nil
 }
 
-// WriteSecret replaces the file whole, with mode 0600 whatever the umask: who reads at this moment gets the old secret or the new.
+// WriteSecret replaces the file whole, with mode 0600 whatever the umask: who reads at this moment gets the old secret
+// or the new.
 func WriteSecret(path string, content []byte) error {
 	return write(path, content, os.Rename)
 }
@@ -110,7 +125,11 @@ var effectiveUser = os.Geteuid
 
 func foreign(path string, uid uint32) *Error {
 	me := effectiveUser()
-	return refusal("%[1]s belongs to user %[2]d, and the studio runs as user %[3]d: if you trust what is in it, type `chown -R %[3]d %[4]s`",
-		"%[1]s pertence ao usuário %[2]d, e o estúdio roda como o usuário %[3]d: se o conteúdo é confiável, digite `chown -R %[3]d %[4]s`",
-		filepath.Base(path), uid, me, path)
+	return refusal(
+		"%[1]s belongs to user %[2]d, and the studio runs as user %[3]d: if you trust what is in it, type `chown -R %[3]d %[4]s`",
+		filepath.Base(path),
+		uid,
+		me,
+		path,
+	)
 }

@@ -76,11 +76,11 @@ type KeyPath struct {
 func (s *Server) registerAuth() {
 	tag := []string{"account"}
 	huma.Register(s.api, huma.Operation{OperationID: "get-me", Method: http.MethodGet, Path: "/api/v1/auth/me", Summary: "Say who the caller is", Tags: tag, Errors: []int{401}},
-		as(s, auth.Read, func(_ context.Context, p auth.Principal, _ *struct{}) (*struct{ Body Me }, error) {
+		as(s, func(_ context.Context, p auth.Principal, _ *struct{}) (*struct{ Body Me }, error) {
 			return &struct{ Body Me }{Me{OwnerID: p.Owner, Scopes: scopeNames(p.Scopes), Via: string(p.Via), KeyID: p.KeyID, SessionID: p.SessionID, Admin: p.Admin, ExpiresAt: p.ExpiresAt}}, nil
 		}))
-	huma.Register(s.api, huma.Operation{OperationID: "create-ticket", Method: http.MethodPost, Path: "/api/v1/auth/ticket", Summary: "Make a one-time ticket for the WebSocket", Tags: tag, DefaultStatus: http.StatusCreated, Errors: []int{401}}, as(s, auth.Read, s.createTicket))
-	huma.Register(s.api, huma.Operation{OperationID: "create-login-link", Method: http.MethodPost, Path: "/api/v1/auth/link", Summary: "Make a one-time link that signs a browser in", Tags: tag, DefaultStatus: http.StatusCreated, Errors: []int{401, 403}}, as(s, auth.Admin, s.createLink))
+	huma.Register(s.api, huma.Operation{OperationID: "create-ticket", Method: http.MethodPost, Path: "/api/v1/auth/ticket", Summary: "Make a one-time ticket for the WebSocket", Tags: tag, DefaultStatus: http.StatusCreated, Errors: []int{401}}, as(s, s.createTicket))
+	huma.Register(s.api, huma.Operation{OperationID: "create-login-link", Method: http.MethodPost, Path: "/api/v1/auth/link", Summary: "Make a one-time link that signs a browser in", Tags: tag, DefaultStatus: http.StatusCreated, Errors: []int{401, 403}}, as(s, s.createLink))
 	s.registerSessions(tag)
 	s.registerKeys(tag)
 }
@@ -106,10 +106,10 @@ type keyAnswer struct{ Body Key }
 
 func (s *Server) registerKeys(tag []string) {
 	const path = "/api/v1/keys"
-	huma.Register(s.api, huma.Operation{OperationID: "list-keys", Method: http.MethodGet, Path: path, Summary: "List API keys", Tags: tag, Errors: []int{401, 403}}, as(s, auth.Admin, s.listKeys))
+	huma.Register(s.api, huma.Operation{OperationID: "list-keys", Method: http.MethodGet, Path: path, Summary: "List API keys", Tags: tag, Errors: []int{401, 403}}, as(s, s.listKeys))
 	b := s.binderFor(reflect.TypeFor[KeyRequest]())
 	huma.Register(s.api, huma.Operation{OperationID: "create-key", Method: http.MethodPost, Path: path, Summary: "Make an API key", Tags: tag, DefaultStatus: http.StatusCreated, MaxBodyBytes: -1, BodyReadTimeout: -1, Errors: []int{401, 403, 422}},
-		as(s, auth.Admin, func(ctx context.Context, p auth.Principal, in *CreateInput) (*keyAnswer, error) {
+		as(s, func(ctx context.Context, p auth.Principal, in *CreateInput) (*keyAnswer, error) {
 			if in.IdempotencyKey != "" {
 				// The secret is shown once and kept nowhere, so there is nothing to answer a second time.
 				return nil, newProblem(422, codeInvalid, cannotHonour, i18n.Say("making a key takes no Idempotency-Key: its secret is shown only once"))
@@ -121,7 +121,7 @@ func (s *Server) registerKeys(tag []string) {
 			return s.createKey(ctx, p, f)
 		}))
 	s.setBody(s.api.OpenAPI().Paths[path].Post, b)
-	huma.Register(s.api, huma.Operation{OperationID: "revoke-key", Method: http.MethodDelete, Path: path + "/{id}", Summary: "Revoke an API key", Tags: tag, Errors: []int{401, 403, 404}}, as(s, auth.Admin, s.revokeKey))
+	huma.Register(s.api, huma.Operation{OperationID: "revoke-key", Method: http.MethodDelete, Path: path + "/{id}", Summary: "Revoke an API key", Tags: tag, Errors: []int{401, 403, 404}}, as(s, s.revokeKey))
 }
 
 func (s *Server) listKeys(ctx context.Context, p auth.Principal, _ *struct{}) (*struct{ Body KeyList }, error) {

@@ -21,7 +21,7 @@ func (s *Server) registerDownload(operation huma.Operation, find func(ctx contex
 	for _, method := range []string{http.MethodGet, http.MethodHead} {
 		op := operation
 		op.Method, op.Hidden = method, method == http.MethodHead
-		huma.Register(s.api, op, as(s, auth.Read, func(ctx context.Context, p auth.Principal, in *JobPath) (*huma.StreamResponse, error) {
+		huma.Register(s.api, op, as(s, func(ctx context.Context, p auth.Principal, in *JobPath) (*huma.StreamResponse, error) {
 			asset, err := find(ctx, p, in)
 			if err != nil {
 				return nil, err
@@ -46,7 +46,7 @@ func (s *Server) registerFiles(tag []string) {
 // getFile sends a file to its owner, or to whoever has a signed link.
 func (s *Server) getFile(ctx context.Context, in *getFileInput) (*huma.StreamResponse, error) {
 	if in.Signature == "" {
-		return as(s, auth.Read, func(ctx context.Context, p auth.Principal, in *getFileInput) (*huma.StreamResponse, error) {
+		return as(s, func(ctx context.Context, p auth.Principal, in *getFileInput) (*huma.StreamResponse, error) {
 			asset, err := s.ownAsset(ctx, p, in.ID)
 			if err != nil {
 				return nil, err

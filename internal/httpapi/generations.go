@@ -65,7 +65,7 @@ func (s *Server) registerGeneration(id, path, summary string, g generation, body
 	s.makers[g.kind] = maker{g, b}
 	operation := huma.Operation{OperationID: id, Method: http.MethodPost, Path: path, Summary: summary, DefaultStatus: http.StatusAccepted, Tags: []string{"make"},
 		MaxBodyBytes: -1, BodyReadTimeout: -1, Errors: []int{401, 403, 408, 409, 413, 415, 422, 429, 507}}
-	huma.Register(s.api, operation, as(s, auth.Generate, func(ctx context.Context, p auth.Principal, in *MakeInput) (*createdJob, error) {
+	huma.Register(s.api, operation, as(s, func(ctx context.Context, p auth.Principal, in *MakeInput) (*createdJob, error) {
 		job, replayed, err := s.submit(ctx, in.echo, p, g, b, in.IdempotencyKey)
 		if err != nil {
 			return nil, err
@@ -81,15 +81,13 @@ type maker struct {
 	*binder
 }
 
-// as wraps a handler: who is the caller, may they do this, and how is an error said.
-func as[I, O any](s *Server, scope auth.Scope, handle func(ctx context.Context, p auth.Principal, in *I) (*O, error)) func(context.Context, *I) (*O, error) {
+// as wraps a handler: it takes the caller from the context, and turns errors into problems. The table in access.go says
+// who may call it.
+func as[I, O any](s *Server, handle func(ctx context.Context, p auth.Principal, in *I) (*O, error)) func(context.Context, *I) (*O, error) {
 	return func(ctx context.Context, in *I) (*O, error) {
 		p, ok := auth.FromContext(ctx)
 		if !ok {
 			return nil, s.answer(ctx, auth.ErrUnauthenticated)
-		}
-		if err := p.Require(scope); err != nil {
-			return nil, s.answer(ctx, err)
 		}
 		if err := checkParameters(ctx); err != nil {
 			return nil, s.answer(ctx, err)

@@ -10,7 +10,6 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"github.com/apibr/studio/internal/auth"
 	"github.com/apibr/studio/internal/i18n"
 )
 
@@ -156,22 +155,4 @@ func onThisComputer(r *http.Request) bool {
 	}
 	remote, err := netip.ParseAddrPort(r.RemoteAddr)
 	return err == nil && remote.Addr().Unmap().IsLoopback()
-}
-
-// describes says whether a path tells of the studio itself: what it counts, and its whole API. Other computers need a key for it.
-func describes(path string) bool {
-	return path == "/metrics" || path == "/api/docs" || strings.HasPrefix(path, "/api/openapi")
-}
-
-// readersOnly lets those see what describes the studio who may read.
-func readersOnly(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		r := c.Request()
-		if p, ok := auth.FromContext(r.Context()); ok && describes(r.URL.Path) {
-			if err := p.Require(auth.Read); err != nil {
-				return err
-			}
-		}
-		return next(c)
-	}
 }

@@ -19,8 +19,8 @@ import (
 )
 
 func (s *Server) useMiddleware() {
-	s.echo.Use(s.identify, s.access, s.recover, s.adaptProblems, s.refuseCrowd, s.checkHost, checkQuery)
-	s.echo.Use(s.authenticate, readersOnly, s.unrouted)
+	s.echo.Use(s.identify, s.logRequest, s.recover, s.adaptProblems, s.refuseCrowd, s.checkHost, checkQuery)
+	s.echo.Use(s.admit, s.unrouted)
 }
 
 // identify gives the request an id and remembers how it reached us. An id that a proxy gave is kept if it looks like one.
@@ -60,8 +60,8 @@ func looksLikeID(id string) bool {
 	}) < 0
 }
 
-// access logs each request once it has been answered.
-func (s *Server) access(next echo.HandlerFunc) echo.HandlerFunc {
+// logRequest logs each request once it has been answered.
+func (s *Server) logRequest(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		begin := time.Now()
 		err := next(c)
@@ -106,30 +106,6 @@ func (s *Server) recover(next echo.HandlerFunc) echo.HandlerFunc {
 }
 
 func asError(p any) error { err, _ := p.(error); return err }
-
-// open routes need no sign-in: they say nothing of anybody, or check for themselves.
-func open(c echo.Context) bool {
-	path := c.Request().URL.Path
-	switch {
-	case c.Request().Method == http.MethodOptions:
-		return true // it tells what the document tells
-	case describes(path):
-		return onThisComputer(c.Request())
-	case path == "/healthz", path == "/readyz", path == "/login", path == "/api/v1/ws", path == auth.ProofPath:
-		return true
-	case c.QueryParam("sig") != "" && (strings.HasPrefix(path, "/api/v1/files/") || strings.HasPrefix(path, "/api/v1/jobs/") && strings.HasSuffix(path, "/preview")):
-		return true
-	default:
-		return !strings.HasPrefix(path, "/api/")
-	}
-}
-
-func (s *Server) authenticate(next echo.HandlerFunc) echo.HandlerFunc {
-	if s.cfg.Auth == nil {
-		return next // only the document is made from this server
-	}
-	return s.cfg.Auth.Middleware(open, func(_ echo.Context, err error) error { return err })(next)
-}
 
 // adaptProblems sends problems as application/json to callers that accept that and do not name application/problem+json: the
 // n8n HTTP Request node hands problem+json to its user as an unparsed string.

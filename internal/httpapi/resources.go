@@ -9,11 +9,9 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/google/uuid"
-	"golang.org/x/text/language"
 
 	"github.com/apibr/studio/internal/auth"
 	"github.com/apibr/studio/internal/engine"
-	"github.com/apibr/studio/internal/i18n"
 	"github.com/apibr/studio/internal/studio"
 	"github.com/apibr/studio/internal/voices"
 )
@@ -65,15 +63,15 @@ type listVoicesInput struct {
 func (s *Server) registerVoices() {
 	tag := []string{"voices"}
 	const path, one = "/api/v1/audio/voices", "/api/v1/audio/voices/{id}"
-	huma.Register(s.api, huma.Operation{OperationID: "list-voices", Method: http.MethodGet, Path: path, Summary: "List your voices and the built-in ones", Tags: tag, Errors: []int{401, 422}}, as(s, auth.Read, s.listVoices))
-	huma.Register(s.api, huma.Operation{OperationID: "get-voice", Method: http.MethodGet, Path: one, Summary: "Read a voice", Tags: tag, Errors: []int{401, 404}}, as(s, auth.Read, s.getVoice))
+	huma.Register(s.api, huma.Operation{OperationID: "list-voices", Method: http.MethodGet, Path: path, Summary: "List your voices and the built-in ones", Tags: tag, Errors: []int{401, 422}}, as(s, s.listVoices))
+	huma.Register(s.api, huma.Operation{OperationID: "get-voice", Method: http.MethodGet, Path: one, Summary: "Read a voice", Tags: tag, Errors: []int{401, 404}}, as(s, s.getVoice))
 	b := s.binderFor(reflect.TypeFor[VoicePatch]())
 	huma.Register(s.api, huma.Operation{OperationID: "update-voice", Method: http.MethodPatch, Path: one, Summary: "Rename a voice", Tags: tag, Errors: []int{401, 404, 409, 422}},
-		as(s, auth.Generate, func(ctx context.Context, p auth.Principal, in *updateVoiceInput) (*struct{ Body Voice }, error) {
+		as(s, func(ctx context.Context, p auth.Principal, in *updateVoiceInput) (*struct{ Body Voice }, error) {
 			return s.updateVoice(ctx, p, in, b)
 		}))
 	s.setBody(s.api.OpenAPI().Paths[one].Patch, b)
-	huma.Register(s.api, huma.Operation{OperationID: "delete-voice", Method: http.MethodDelete, Path: one, Summary: "Delete a voice", Tags: tag, DefaultStatus: http.StatusNoContent, Errors: []int{401, 404, 409}}, as(s, auth.Generate, s.deleteVoice))
+	huma.Register(s.api, huma.Operation{OperationID: "delete-voice", Method: http.MethodDelete, Path: one, Summary: "Delete a voice", Tags: tag, DefaultStatus: http.StatusNoContent, Errors: []int{401, 404, 409}}, as(s, s.deleteVoice))
 }
 
 func (s *Server) listVoices(ctx context.Context, p auth.Principal, in *listVoicesInput) (*struct{ Body VoiceList }, error) {
@@ -177,7 +175,7 @@ func (s *Server) registerProjects() {
 	const path = "/api/v1/studio/create-project"
 	b := s.binderFor(reflect.TypeFor[ProjectRequest]())
 	huma.Register(s.api, huma.Operation{OperationID: "create-project", Method: http.MethodPost, Path: path, Summary: "Create a project", Tags: tag, DefaultStatus: http.StatusCreated,
-		MaxBodyBytes: -1, BodyReadTimeout: -1, Errors: []int{401, 409, 422}}, as(s, auth.Generate, func(ctx context.Context, p auth.Principal, in *CreateInput) (*createdOther, error) {
+		MaxBodyBytes: -1, BodyReadTimeout: -1, Errors: []int{401, 409, 422}}, as(s, func(ctx context.Context, p auth.Principal, in *CreateInput) (*createdOther, error) {
 		f, err := b.bind(in.echo, p)
 		if err != nil {
 			return nil, err
@@ -192,8 +190,8 @@ func (s *Server) registerProjects() {
 	}))
 	s.setBody(s.api.OpenAPI().Paths[path].Post, b)
 	s.setAnswer(path, "201", reflect.TypeFor[Project]())
-	huma.Register(s.api, huma.Operation{OperationID: "list-projects", Method: http.MethodGet, Path: "/api/v1/studio/projects", Summary: "List projects, newest first", Tags: tag, Errors: []int{401, 422}}, as(s, auth.Read, s.listProjects))
-	huma.Register(s.api, huma.Operation{OperationID: "get-project", Method: http.MethodGet, Path: "/api/v1/studio/projects/{id}", Summary: "Read a project", Tags: tag, Errors: []int{401, 404}}, as(s, auth.Read, s.getProject))
+	huma.Register(s.api, huma.Operation{OperationID: "list-projects", Method: http.MethodGet, Path: "/api/v1/studio/projects", Summary: "List projects, newest first", Tags: tag, Errors: []int{401, 422}}, as(s, s.listProjects))
+	huma.Register(s.api, huma.Operation{OperationID: "get-project", Method: http.MethodGet, Path: "/api/v1/studio/projects/{id}", Summary: "Read a project", Tags: tag, Errors: []int{401, 404}}, as(s, s.getProject))
 }
 
 func (s *Server) listProjects(ctx context.Context, p auth.Principal, in *PageInput) (*struct{ Body ProjectList }, error) {
@@ -259,10 +257,10 @@ func (s *Server) registerQueue() {
 	tag := []string{"queue"}
 	const path = "/api/v1/queue"
 	huma.Register(s.api, huma.Operation{OperationID: "get-queue", Method: http.MethodGet, Path: path, Summary: "Read the queue", Tags: tag, Errors: []int{401}},
-		as(s, auth.Read, func(ctx context.Context, p auth.Principal, _ *struct{}) (*queueAnswer, error) { return s.queue(ctx, p) }))
+		as(s, func(ctx context.Context, p auth.Principal, _ *struct{}) (*queueAnswer, error) { return s.queue(ctx, p) }))
 	b := s.binderFor(reflect.TypeFor[QueueUpdate]())
 	huma.Register(s.api, huma.Operation{OperationID: "update-queue", Method: http.MethodPut, Path: path, Summary: "Pause or resume the queue; pausing gives the GPU back", Tags: tag, Errors: []int{401, 403, 422}},
-		as(s, auth.Admin, func(ctx context.Context, p auth.Principal, in *StreamedBody) (*queueAnswer, error) {
+		as(s, func(ctx context.Context, p auth.Principal, in *StreamedBody) (*queueAnswer, error) {
 			f, err := b.bind(in.echo, p)
 			if err != nil {
 				return nil, err
@@ -317,10 +315,6 @@ type Texts struct {
 	PtBR string `json:"pt-BR"`
 }
 
-func texts(t i18n.Text) Texts {
-	return Texts{En: t.In(language.English), PtBR: t.In(language.BrazilianPortuguese)}
-}
-
 // EngineList lists all engines of the catalogue.
 type EngineList struct {
 	Data []Engine `json:"data"`
@@ -328,7 +322,7 @@ type EngineList struct {
 
 func (s *Server) registerEngines() {
 	huma.Register(s.api, huma.Operation{OperationID: "list-engines", Method: http.MethodGet, Path: "/api/v1/engines", Summary: "List the engines and what they can do", Tags: []string{"engines"}, Errors: []int{401}},
-		as(s, auth.Read, func(context.Context, auth.Principal, *struct{}) (*struct{ Body EngineList }, error) {
+		as(s, func(context.Context, auth.Principal, *struct{}) (*struct{ Body EngineList }, error) {
 			out := &struct{ Body EngineList }{EngineList{Data: []Engine{}}}
 			for _, m := range s.cfg.Catalogue.All() {
 				out.Body.Data = append(out.Body.Data, engineView(m, s.cfg.Catalogue.IsInstalled(m.ID)))
@@ -339,7 +333,7 @@ func (s *Server) registerEngines() {
 
 func engineView(m *engine.Manifest, installed bool) Engine {
 	e := Engine{ID: string(m.ID), Quality: m.Quality, Installed: installed, Version: m.Version, Tasks: map[string]any{}, Models: []string{}, Languages: []string{},
-		UsesGPU: m.UsesGPU, Licence: m.Licence, Description: texts(m.Description), Install: texts(m.Install)}
+		UsesGPU: m.UsesGPU, Licence: m.Licence, Description: Texts(m.Description), Install: Texts(m.Install)}
 	e.Languages = append(e.Languages, m.Languages...)
 	for _, model := range m.Models {
 		e.Models = append(e.Models, model.ID)

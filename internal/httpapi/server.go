@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"strings"
@@ -74,8 +75,9 @@ type Config struct {
 	IdleTimeout time.Duration
 	// Limits of connections and bodies; ReadTimeout is their ReadPause.
 	Limits netlimit.Limits
-	// MinVoiceSeconds of a sample; shorter is refused. Default 3.
-	MinVoiceSeconds float64
+	// MinVoiceSeconds of a sample; shorter is refused. Default 3. RecommendedVoiceSeconds: shorter is a warning. Default 15; below 0 none is.
+	MinVoiceSeconds         float64
+	RecommendedVoiceSeconds float64
 	// MaxImagePixels and MaxImageSide (pixels) of a picture that is made larger. Defaults 50 million, 16384.
 	MaxImagePixels, MaxImageSide int64
 	// EngineDefaults are configured parameters of engines, by the engine's id: they come after the request's and before the manifest's.
@@ -113,6 +115,9 @@ func (c *Config) setDefaults() {
 	if c.MinVoiceSeconds == 0 {
 		c.MinVoiceSeconds = 3
 	}
+	if c.RecommendedVoiceSeconds == 0 {
+		c.RecommendedVoiceSeconds = 15
+	}
 	if c.Ready == nil {
 		c.Ready = func(context.Context) error { return nil }
 	}
@@ -130,6 +135,8 @@ type Server struct {
 	now  func() time.Time
 	// makers of jobs by type; filled while routes are registered.
 	makers map[jobs.Type]maker
+	// rules say who may use which route.
+	rules map[string]rule
 	// known are the addresses of the API.
 	known []address
 	// parameters that they take in the query, by method and path.
@@ -148,7 +155,8 @@ type Server struct {
 // New builds the routes.
 func New(cfg Config) *Server {
 	cfg.setDefaults()
-	s := &Server{cfg: cfg, echo: echo.New(), now: time.Now, makers: map[jobs.Type]maker{}}
+	s := &Server{cfg: cfg, echo: echo.New(), now: time.Now, makers: map[jobs.Type]maker{},
+		rules: maps.Clone(access)}
 	s.hosts = newHosts(cfg.PublicBaseURL, cfg.ListenHost, cfg.AllowedHosts)
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	s.echo.HideBanner, s.echo.HidePort = true, true
@@ -161,6 +169,9 @@ func New(cfg Config) *Server {
 	s.api = humaecho.NewV4(s.echo, humaConfig(cfg.Version))
 	s.registerAll()
 	s.registerPlain()
+	if err := checkAccess(s.echo.Routes(), s.rules); err != nil {
+		panic(err) // a route was added without saying who may use it
+	}
 	s.known, s.parameters = s.addresses(), parametersOf(s.api.OpenAPI())
 	return s
 }

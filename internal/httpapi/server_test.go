@@ -50,6 +50,7 @@ func TestAPanicIsA500WithAnID(t *testing.T) {
 	b.api.echo.GET("/api/v1/panic", func(echo.Context) error { panic("secret /etc/passwd") })
 	b.api.echo.GET("/api/v1/broken", func(echo.Context) error { return errors.New("dial /run/pg.sock: secret") })
 	for _, path := range []string{"/api/v1/panic", "/api/v1/broken"} {
+		b.api.rules["GET "+path] = needs(auth.Read)
 		a := b.send("GET", path, nil, "X-Request-ID", "my-id_1")
 		require.Equal(t, 500, a.status)
 		require.Equal(t, "my-id_1", a.json(t)["request_id"])

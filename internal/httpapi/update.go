@@ -31,7 +31,7 @@ func (s *Server) registerUpdateJob() {
 	const path = "/api/v1/jobs/{id}"
 	b := s.binderFor(reflect.TypeFor[JobPatch]())
 	huma.Register(s.api, huma.Operation{OperationID: "update-job", Method: http.MethodPatch, Path: path, Summary: "Change priority, position or input of a queued job", Tags: []string{"jobs"},
-		MaxBodyBytes: -1, BodyReadTimeout: -1, Errors: []int{401, 404, 409, 412, 422}}, as(s, auth.Generate, func(ctx context.Context, p auth.Principal, in *updateJobInput) (*jobAnswer, error) {
+		MaxBodyBytes: -1, BodyReadTimeout: -1, Errors: []int{401, 404, 409, 412, 422}}, as(s, func(ctx context.Context, p auth.Principal, in *updateJobInput) (*jobAnswer, error) {
 		return s.updateJob(ctx, p, in, b)
 	}))
 	s.setBody(s.api.OpenAPI().Paths[path].Patch, b)

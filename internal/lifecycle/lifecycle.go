@@ -1,8 +1,8 @@
 // Package lifecycle starts services in order and stops them in reverse.
 //
-// Each service has a context of its own, because the order of stopping matters: the cluster must outlive the last fenced write, and
-// the hub the last subscriber. When one service fails, or the caller's context ends, all are stopped, last started first, and each
-// is waited for before the next is told.
+// Each service has a context of its own, because the order of stopping matters: the cluster must outlive the last
+// fenced write, and the hub the last subscriber. When one service fails, or the caller's context ends, all are
+// stopped, last started first, and each is waited for before the next is told.
 package lifecycle
 
 import (
@@ -28,7 +28,8 @@ type service struct {
 // New makes an empty stack.
 func New(log *slog.Logger) *Stack { return &Stack{log: log, failed: make(chan error, 1)} }
 
-// Start runs a service. run returns when its context has ended; returning earlier, with or without an error, stops the stack.
+// Start runs a service. run returns when its context has ended; returning earlier, with or without an error, stops the
+// stack.
 func (s *Stack) Start(name string, run func(ctx context.Context) error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	entry := &service{name: name, stop: cancel, ended: make(chan struct{})}
@@ -49,7 +50,8 @@ func (s *Stack) Start(name string, run func(ctx context.Context) error) {
 	}()
 }
 
-// Wait returns when ctx has ended (with nil) or a service has failed (with its error), after everything has been stopped.
+// Wait returns when ctx has ended (with nil) or a service has failed (with its error), after everything has been
+// stopped.
 func (s *Stack) Wait(ctx context.Context) error {
 	var cause error
 	select {
