@@ -86,7 +86,7 @@ type IngestRequest struct {
 	Metadata map[string]any
 }
 
-// Output is a generated file, already in the blob store, on its way to a row (InsertTx).
+// Output is a generated file, already in the blob store, on its way to a row (InsertBatch).
 type Output struct {
 	ID        uuid.UUID // zero: a new UUIDv7
 	Owner     uuid.UUID

@@ -315,12 +315,21 @@ func TestDeleteSparesWhatAJobNeeds(t *testing.T) {
 
 	first := addJob(t, w, "completed", `{}`)
 	out := output(t, w, first, 0)
-	require.NoError(t, pgx.BeginFunc(ctx, w.pool, func(tx pgx.Tx) (err error) { a, err = InsertTx(ctx, tx, out); return err }))
+	require.NoError(t, pgx.BeginFunc(ctx, w.pool, func(tx pgx.Tx) (err error) { a, err = insertOutput(ctx, tx, out); return err }))
 	waiting := addJob(t, w, "queued", fmt.Sprintf(`{"inputs":[{"name":"image","job_id":%q}]}`, first))
 	require.ErrorIs(t, w.Delete(ctx, localAdmin, a.ID), ErrInUse, "the output of a job that a queued one names")
 	_, err = w.pool.Exec(ctx, `delete from generation_jobs where id = $1`, waiting)
 	require.NoError(t, err)
 	require.NoError(t, w.Delete(ctx, localAdmin, a.ID))
+}
+
+func insertOutput(ctx context.Context, tx pgx.Tx, o Output) (*Asset, error) {
+	var b pgx.Batch
+	a, err := InsertBatch(&b, o)
+	if err != nil {
+		return nil, err
+	}
+	return a, tx.SendBatch(ctx, &b).Close()
 }
 
 func output(t *testing.T, w *world, job uuid.UUID, index int) Output {
@@ -336,7 +345,7 @@ func TestGeneratedOutputsComeWithTheirTransaction(t *testing.T) {
 	w, ctx := setup(t), context.Background()
 	job := addJob(t, w, "completed", `{}`)
 	require.ErrorIs(t, pgx.BeginFunc(ctx, w.pool, func(tx pgx.Tx) error {
-		_, err := InsertTx(ctx, tx, output(t, w, job, 0))
+		_, err := insertOutput(ctx, tx, output(t, w, job, 0))
 		require.NoError(t, err)
 		return context.Canceled
 	}), context.Canceled)
@@ -346,7 +355,7 @@ func TestGeneratedOutputsComeWithTheirTransaction(t *testing.T) {
 
 	require.NoError(t, pgx.BeginFunc(ctx, w.pool, func(tx pgx.Tx) error {
 		for _, i := range []int{1, 0} {
-			if _, err := InsertTx(ctx, tx, output(t, w, job, i)); err != nil {
+			if _, err := insertOutput(ctx, tx, output(t, w, job, i)); err != nil {
 				return err
 			}
 		}
@@ -364,7 +373,7 @@ func TestGeneratedOutputsComeWithTheirTransaction(t *testing.T) {
 	require.JSONEq(t, `{"face":{"x":1}}`, string(a.Metadata))
 	require.Nil(t, a.OriginalSHA256)
 	require.Error(t, pgx.BeginFunc(ctx, w.pool, func(tx pgx.Tx) error {
-		_, err := InsertTx(ctx, tx, output(t, w, job, 1))
+		_, err := insertOutput(ctx, tx, output(t, w, job, 1))
 		return err
 	}), "an output index is taken once")
 }

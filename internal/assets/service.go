@@ -267,8 +267,9 @@ func (s *Service) Open(ctx context.Context, a *Asset) (io.ReadSeekCloser, int64,
 // URL is the stable address of an asset, which needs authorisation: the column media_assets.url.
 func URL(id uuid.UUID) string { return "/api/v1/files/" + id.String() }
 
-// InsertTx writes the rows (blobs, media_assets) of one generated output inside the caller's transaction.
-func InsertTx(ctx context.Context, tx pgx.Tx, o Output) (*Asset, error) {
+// InsertBatch queues the rows (blobs, media_assets) of one generated output into a batch of the caller's transaction. The asset is as
+// the database has it once the batch has been read.
+func InsertBatch(b *pgx.Batch, o Output) (*Asset, error) {
 	id := o.ID
 	if id == uuid.Nil {
 		var err error
@@ -298,35 +299,40 @@ func InsertTx(ctx context.Context, tx pgx.Tx, o Output) (*Asset, error) {
 		sec := float64(o.Duration.Round(time.Millisecond).Milliseconds()) / 1000
 		a.DurationSeconds = &sec
 	}
-	return insert(ctx, tx, a, o.Metadata)
+	return a, queueInsert(b, a, o.Metadata)
 }
 
-// insert writes the rows of an asset and returns it as the database has it.
+// insert writes the rows of an asset, which then is as the database has it.
 func insert(ctx context.Context, tx pgx.Tx, a *Asset, metadata map[string]any) (*Asset, error) {
-	if err := blob.Record(ctx, tx, blob.Ref{SHA256: a.SHA256, Size: a.Size}, a.MIME); err != nil {
+	var b pgx.Batch
+	if err := queueInsert(&b, a, metadata); err != nil {
 		return nil, err
 	}
+	if err := tx.SendBatch(ctx, &b).Close(); err != nil {
+		return nil, fmt.Errorf("insert asset: %w", err)
+	}
+	return a, nil
+}
+
+func queueInsert(b *pgx.Batch, a *Asset, metadata map[string]any) error {
+	blob.Record(b, blob.Ref{SHA256: a.SHA256, Size: a.Size}, a.MIME)
 	meta := []byte("{}")
 	if len(metadata) > 0 {
 		var err error
 		if meta, err = json.Marshal(metadata); err != nil {
-			return nil, fmt.Errorf("insert asset: %w", err)
+			return fmt.Errorf("insert asset: %w", err)
 		}
 	}
 	var created *time.Time
 	if !a.CreatedAt.IsZero() {
 		created = &a.CreatedAt
 	}
-	rows, err := tx.Query(ctx, insertSQL, a.ID, a.OwnerID, a.ProjectID, a.JobID, a.OutputIndex, a.Kind, a.Origin, URL(a.ID), a.Name,
-		a.Filename, a.MIME, a.SHA256, a.OriginalSHA256, a.Size, a.Width, a.Height, a.DurationSeconds, meta, created)
-	if err != nil {
-		return nil, fmt.Errorf("insert asset: %w", err)
-	}
-	out, err := pgx.CollectExactlyOneRow(rows, pgx.RowToAddrOfStructByName[Asset])
-	if err != nil {
-		return nil, fmt.Errorf("insert asset: %w", err)
-	}
-	return out, nil
+	b.Queue(insertSQL, a.ID, a.OwnerID, a.ProjectID, a.JobID, a.OutputIndex, a.Kind, a.Origin, URL(a.ID), a.Name,
+		a.Filename, a.MIME, a.SHA256, a.OriginalSHA256, a.Size, a.Width, a.Height, a.DurationSeconds, meta, created).Query(func(rows pgx.Rows) (err error) {
+		*a, err = pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Asset])
+		return err
+	})
+	return nil
 }
 
 func kindOf(mime string) media.Kind {

@@ -17,13 +17,10 @@ import (
 // sweepBatch is how many hashes one statement of a sweep handles.
 const sweepBatch = 500
 
-// Record writes the blobs row of a stored file inside the caller's transaction, before the row that refers to it. For
+// Record queues the blobs row of a stored file into a batch of the caller's transaction, before the row that refers to it. For
 // one that is there already it renews the age, which keeps a sweep away until the transaction ends.
-func Record(ctx context.Context, tx pgx.Tx, ref Ref, mime string) error {
-	if _, err := tx.Exec(ctx, recordSQL, ref.SHA256, ref.Size, mime); err != nil {
-		return fmt.Errorf("record blob: %w", err)
-	}
-	return nil
+func Record(b *pgx.Batch, ref Ref, mime string) {
+	b.Queue(recordSQL, ref.SHA256, ref.Size, mime)
 }
 
 const recordSQL = `

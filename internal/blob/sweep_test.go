@@ -37,7 +37,7 @@ func put(t *testing.T, pool *pgxpool.Pool, d *Disk, text string, age time.Durati
 	require.NoError(t, err)
 	makeOld(t, d, ref, age)
 	if row {
-		require.NoError(t, pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error { return Record(ctx, tx, ref, "text/plain") }))
+		require.NoError(t, pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error { return record(ctx, tx, ref) }))
 		_, err := pool.Exec(ctx, `update blobs set created_at = now() - $2::interval where sha256 = $1`, ref.SHA256, age)
 		require.NoError(t, err)
 	}
@@ -86,7 +86,7 @@ func TestSweepRemovesOnlyWhatNothingRefersTo(t *testing.T) {
 	tx, err := pool.Begin(ctx)
 	require.NoError(t, err)
 	defer tx.Rollback(ctx)
-	require.NoError(t, Record(ctx, tx, recorded, "text/plain"))
+	require.NoError(t, record(ctx, tx, recorded))
 
 	stale := filepath.Join(d.TempDir(), "upload-x")
 	fresh := filepath.Join(d.TempDir(), "upload-y")
@@ -117,4 +117,10 @@ func TestSweepRemovesOnlyWhatNothingRefersTo(t *testing.T) {
 	swept, err := sweeper.Sweep(ctx)
 	require.NoError(t, err)
 	require.Equal(t, 1, swept.Files, "the asset's file goes with its last row")
+}
+
+func record(ctx context.Context, tx pgx.Tx, ref Ref) error {
+	var b pgx.Batch
+	Record(&b, ref, "text/plain")
+	return tx.SendBatch(ctx, &b).Close()
 }

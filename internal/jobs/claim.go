@@ -23,15 +23,41 @@ const claimSQL = `
 const segmentsSQL = `
 	select idx, sha256, mime_type, size_bytes, fence from job_segments where job_id = $1 order by idx`
 
-const inputAssetSQL = `
-	select id, filename, sha256, mime_type, size_bytes, metadata from media_assets where id = $1 and owner_id = $2`
+// The inputs of a job in their order, each with the voice or the file that it is now. Of another job it is the first output of the
+// kind, once that job has completed; of a voice the file is the sample that it was cloned from.
+const inputsSQL = `
+	select v.id, coalesce(v.name, ''), coalesce(v.status, ''), coalesce(v.language, ''), coalesce(v.builtin, false), v.conditionals,
+	       f.id, coalesce(f.filename, ''), coalesce(f.sha256, ''), coalesce(f.mime_type, ''), coalesce(f.size_bytes, 0), f.metadata
+	  from generation_jobs j
+	 cross join jsonb_array_elements(coalesce(j.parameters -> 'inputs', '[]')) with ordinality i (ref, ord)
+	  left join voices v on v.id = (i.ref ->> 'voice_id')::uuid and (v.owner_id = j.owner_id or v.builtin)
+	  left join lateral (
+	       select a.* from media_assets a where a.id = (i.ref ->> 'asset_id')::uuid and a.owner_id = j.owner_id
+	       union all
+	       select a.* from media_assets a where a.id = v.sample_asset_id
+	       union all
+	       (select a.* from generation_jobs d join media_assets a on a.job_id = d.id
+	         where d.id = (i.ref ->> 'job_id')::uuid and d.status = 'completed' and a.owner_id = j.owner_id and a.type = i.ref ->> 'kind'
+	         order by a.output_index limit 1)) f on true
+	 where j.id = $1
+	 order by i.ord`
 
-// The first output of that kind of a finished job.
-const inputJobSQL = `
-	select a.id, a.filename, a.sha256, a.mime_type, a.size_bytes, a.metadata
-	  from media_assets a join generation_jobs j on j.id = a.job_id
-	 where a.job_id = $1 and a.owner_id = $2 and a.type = $3 and j.status = 'completed'
-	 order by a.output_index limit 1`
+// inputRow is a row of inputsSQL.
+type inputRow struct {
+	VoiceID      *uuid.UUID
+	Voice        string
+	Status       string
+	Language     string
+	Builtin      bool
+	Conditionals map[string]json.RawMessage
+
+	FileID   *uuid.UUID
+	Filename string
+	SHA256   string
+	MIME     string
+	Size     int64
+	Metadata map[string]any
+}
 
 // Claim takes a job for this node and resolves its inputs. Fails with ErrNotClaimable when another was faster or the queue is
 // paused, and with ErrInput when an input is gone, in which case the job has failed.
@@ -42,9 +68,10 @@ func (s *Service) Claim(ctx context.Context, id uuid.UUID, device string) (*Clai
 	)
 	err := s.inTx(ctx, "claim", func(t *txn) error {
 		claimed, gone = nil, nil
-		// One round trip for both: what is read of a job that was not claimed is thrown away.
+		// One round trip for all: what is read of a job that was not claimed is thrown away.
 		var b pgx.Batch
 		var job *Job
+		var inputs []inputRow
 		var segments []Segment
 		b.Queue(claimSQL, id, device, s.cfg.NodeID, s.cfg.BootID).Query(func(rows pgx.Rows) (err error) {
 			job, err = pgx.CollectExactlyOneRow(rows, scanJob)
@@ -54,13 +81,17 @@ func (s *Service) Claim(ctx context.Context, id uuid.UUID, device string) (*Clai
 			segments, err = collectSegments(rows)
 			return err
 		})
+		b.Queue(inputsSQL, id).Query(func(rows pgx.Rows) (err error) {
+			inputs, err = pgx.CollectRows(rows, pgx.RowToStructByPos[inputRow])
+			return err
+		})
 		if err := t.SendBatch(ctx, &b).Close(); err != nil {
 			if errors.Is(err, pgx.ErrNoRows) {
 				return ErrNotClaimable
 			}
 			return err
 		}
-		resolved, err := resolve(ctx, t, job)
+		resolved, err := resolve(job, inputs)
 		if errors.Is(err, ErrInput) {
 			gone = err
 			return s.failTx(ctx, t, job, inputProblem(err))
@@ -91,47 +122,34 @@ func inputProblem(err error) Problem {
 	return p
 }
 
-func resolve(ctx context.Context, tx pgx.Tx, j *Job) ([]ResolvedInput, error) {
-	voices, err := readVoices(ctx, tx, j.OwnerID, voiceIDs(j.Inputs))
-	if err != nil {
-		return nil, err
+// resolve puts a job's inputs together with what was found of them. Fails with *InputError for the first that is gone.
+func resolve(j *Job, rows []inputRow) ([]ResolvedInput, error) {
+	if len(rows) != len(j.Inputs) {
+		return nil, fmt.Errorf("%d inputs were read where the job has %d", len(rows), len(j.Inputs))
 	}
 	resolved := make([]ResolvedInput, len(j.Inputs))
-	var b pgx.Batch
 	for i, in := range j.Inputs {
-		out := &resolved[i]
+		row, out := &rows[i], &resolved[i]
 		out.Name, out.Kind = in.Name, in.Kind
 		switch {
 		case in.VoiceID != nil:
-			v, ok := voices[*in.VoiceID]
-			if !ok || v.Status != "ready" {
+			if row.VoiceID == nil || row.Status != "ready" {
 				return nil, &InputError{Name: in.Name, Detail: i18n.Say("the voice is gone: choose another")}
 			}
-			voice := v.ResolvedVoice
-			out.Voice = &voice
-			out.Metadata = map[string]any{"name": v.Name, "language": v.Language}
+			out.Voice = &ResolvedVoice{ID: *row.VoiceID, Name: row.Voice, Language: row.Language, Builtin: row.Builtin,
+				Conditionals: row.Conditionals, Sample: SampleFile{row.SHA256, row.MIME, row.Size}}
+			out.Metadata = map[string]any{"name": row.Voice, "language": row.Language}
+		case row.FileID != nil:
+			out.AssetID, out.Filename, out.SHA256, out.MIME = *row.FileID, row.Filename, row.SHA256, row.MIME
+			out.Size, out.Metadata = row.Size, row.Metadata
 		case in.JobID != nil:
-			b.Queue(inputJobSQL, *in.JobID, j.OwnerID, in.Kind).QueryRow(fileScanner(out, i18n.Say(
-				"the job named as %s has no %s among its outputs, or is gone", in.Name, in.Kind)))
+			return nil, &InputError{Name: in.Name, Detail: i18n.Say(
+				"the job named as %s has no %s among its outputs, or is gone", in.Name, in.Kind)}
 		case in.AssetID != nil:
-			b.Queue(inputAssetSQL, *in.AssetID, j.OwnerID).QueryRow(fileScanner(out, i18n.Say(
-				"the file given as %s is gone: upload it again", in.Name)))
+			return nil, &InputError{Name: in.Name, Detail: i18n.Say("the file given as %s is gone: upload it again", in.Name)}
 		}
 	}
-	if b.Len() == 0 {
-		return resolved, nil
-	}
-	return resolved, tx.SendBatch(ctx, &b).Close()
-}
-
-func fileScanner(out *ResolvedInput, gone i18n.Sentence) func(pgx.Row) error {
-	return func(row pgx.Row) error {
-		err := row.Scan(&out.AssetID, &out.Filename, &out.SHA256, &out.MIME, &out.Size, &out.Metadata)
-		if errors.Is(err, pgx.ErrNoRows) {
-			return &InputError{Name: out.Name, Detail: gone}
-		}
-		return err
-	}
+	return resolved, nil
 }
 
 // For returns what an engine needs of a voice: its own conditionals, else those of another engine of the same quality

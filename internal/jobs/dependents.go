@@ -50,12 +50,8 @@ const lockDepsOfSQL = `
 	select j.id, j.type, j.status from generation_jobs j
 	 where j.id in (select depends_on from job_deps where job_id = $1) order by j.id for share`
 
-// release frees the jobs that waited for one that has completed.
-func (s *Service) release(ctx context.Context, t *txn, done uuid.UUID) error {
-	waiting, err := many(ctx, t, lockDependentsSQL, done, Queued)
-	if err != nil {
-		return fmt.Errorf("lock dependents: %w", err)
-	}
+// release frees the locked jobs that waited for one that has completed.
+func (s *Service) release(ctx context.Context, t *txn, waiting []*Job) error {
 	if len(waiting) == 0 {
 		return nil
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -56,10 +57,11 @@ type voiceRow struct {
 	JobID  *uuid.UUID
 }
 
+// voiceIDs are the voices among the inputs, each once.
 func voiceIDs(inputs []InputRef) []uuid.UUID {
-	var ids []uuid.UUID
+	ids := []uuid.UUID{}
 	for _, in := range inputs {
-		if in.VoiceID != nil {
+		if in.VoiceID != nil && !slices.Contains(ids, *in.VoiceID) {
 			ids = append(ids, *in.VoiceID)
 		}
 	}

@@ -3,6 +3,7 @@ package jobs
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"sync"
@@ -11,8 +12,12 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// historyFor is how long run times read from the table are good for; a run that ends on this node refreshes them at once.
-const historyFor = 10 * time.Second
+const (
+	// historyFor is how long run times read from the table are good for; a run that ends on this node is added at once.
+	historyFor = 10 * time.Second
+	// recentRuns is how many runs of a kind an estimate is made of.
+	recentRuns = 40
+)
 
 // The last 40 runs of each kind of job on this machine. The kinds are found by going from one to the next along the index.
 const runsSQL = `
@@ -60,10 +65,22 @@ type history struct {
 	runs map[runKey][]run
 }
 
-func (h *history) invalidate() {
+// ran takes in a run that has just ended here, so that the next forecast counts it without reading the table again.
+func (h *history) ran(kind runKey, last run) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.at = time.Time{}
+	if h.runs == nil {
+		return // the first forecast reads the table
+	}
+	runs := slices.Insert(slices.Clone(h.runs[kind]), 0, last)
+	next := maps.Clone(h.runs)
+	next[kind] = runs[:min(len(runs), recentRuns)]
+	h.runs = next
+}
+
+// runOf is a finished job as the history keeps it.
+func runOf(j *Job) (runKey, run) {
+	return runKey{j.Type, j.Engine, j.Model}, run{Units(j.Type, j.Params), j.Metrics.RunSeconds, j.Metrics.ModelLoadSeconds}
 }
 
 func (s *Service) runs(ctx context.Context) (map[runKey][]run, error) {

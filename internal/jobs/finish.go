@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/apibr/studio/internal/assets"
 	"github.com/apibr/studio/internal/i18n"
 	"github.com/apibr/studio/internal/report"
 )
@@ -77,32 +78,41 @@ func (s *Service) Finish(ctx context.Context, id uuid.UUID, fence int64, r Resul
 	}
 	var job *Job
 	err := s.inTx(ctx, "finish", func(t *txn) error {
-		var err error
-		if job, err = one(ctx, t, finishSQL, id, fence, info, r.Warnings, r.Metrics); err != nil {
+		var waiting []*Job
+		var b pgx.Batch
+		b.Queue(finishSQL, id, fence, info, r.Warnings, r.Metrics).Query(func(rows pgx.Rows) (err error) {
+			job, err = pgx.CollectExactlyOneRow(rows, scanJob)
+			return err
+		})
+		b.Queue(lockDependentsSQL, id, Queued).Query(func(rows pgx.Rows) (err error) {
+			waiting, err = pgx.CollectRows(rows, scanJob)
+			return err
+		})
+		if err := t.SendBatch(ctx, &b).Close(); err != nil {
 			return err
 		}
 		for i, out := range r.Outputs {
 			out.ID, out.Owner, out.Project, out.Job, out.Index = info.Outputs[i], job.OwnerID, job.ProjectID, job.ID, i
-			if _, err := s.cfg.InsertAsset(ctx, t.Tx, out); err != nil {
+			if _, err := assets.InsertBatch(&t.last, out); err != nil {
 				return fmt.Errorf("output %d: %w", i, err)
 			}
 		}
-		if err := s.release(ctx, t, id); err != nil {
+		if err := s.release(ctx, t, waiting); err != nil {
 			return err
 		}
-		if job.VoiceID, err = finishVoice(ctx, t, job, r.Voice); err != nil {
-			return err
+		if r.Voice != nil {
+			finishVoice(t, job, r.Voice)
 		}
-		if err := s.record(ctx, t, job, r); err != nil {
-			return err
-		}
+		s.record(t, job, r)
 		t.emit(EventCompleted, job)
 		return nil
 	})
 	if err != nil {
 		return s.alreadyEnded(ctx, "finish", id, fence, err, Completed)
 	}
-	s.history.invalidate()
+	if s.remembers(job, r) {
+		s.history.ran(runOf(job))
+	}
 	return job, nil
 }
 
@@ -137,37 +147,32 @@ func (s *Service) alreadyEnded(ctx context.Context, op string, id uuid.UUID, fen
 	return job, nil
 }
 
-func finishVoice(ctx context.Context, t *txn, j *Job, v *VoiceResult) (*uuid.UUID, error) {
-	if v == nil {
-		return nil, nil
-	}
-	var id uuid.UUID
-	err := t.QueryRow(ctx, readyVoiceSQL, j.ID, j.Engine, v.Conditionals, v.SampleSeconds, nullable(v.Language)).Scan(&id)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return nil, nil // the user deleted the voice while it was made
-	}
-	if err != nil {
-		return nil, fmt.Errorf("voice: %w", err)
-	}
-	return &id, nil
+func finishVoice(t *txn, j *Job, v *VoiceResult) {
+	t.last.Queue(readyVoiceSQL, j.ID, j.Engine, v.Conditionals, v.SampleSeconds, nullable(v.Language)).QueryRow(func(row pgx.Row) error {
+		var id uuid.UUID
+		err := row.Scan(&id)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return nil // the user deleted the voice while it was made
+		}
+		j.VoiceID = &id
+		return err
+	})
 }
 
-func (s *Service) record(ctx context.Context, t *txn, j *Job, r Result) error {
-	if !r.NoHistory && j.Lane != LaneNone {
-		m := j.Metrics
-		_, err := t.Exec(ctx, historySQL, s.cfg.NodeID, j.Type, j.Engine, j.Model, Units(j.Type, j.Params),
-			m.RunSeconds, m.ModelLoadSeconds, m.PeakRAMBytes, m.PeakVRAMBytes)
-		if err != nil {
-			return fmt.Errorf("history: %w", err)
-		}
+// remembers says whether a run goes into the history of its kind.
+func (s *Service) remembers(j *Job, r Result) bool { return !r.NoHistory && j.Lane != LaneNone }
+
+// record queues what a run leaves behind beside its result.
+func (s *Service) record(t *txn, j *Job, r Result) {
+	if s.remembers(j, r) {
+		kind, ran := runOf(j)
+		t.last.Queue(historySQL, s.cfg.NodeID, kind.kind, kind.engine, kind.model, ran.Units, ran.Seconds, ran.Load,
+			j.Metrics.PeakRAMBytes, j.Metrics.PeakVRAMBytes)
 	}
-	if err := s.recordPeak(ctx, t, r.Peak); err != nil {
-		return err
+	if p := r.Peak; p != nil {
+		t.last.Queue(recordPeakSQL, s.cfg.NodeID, p.Engine, p.Model, p.Variant, p.Device, p.Size, p.RAM, p.VRAM)
 	}
-	if _, err := t.Exec(ctx, dropProgressSQL, j.ID); err != nil {
-		return fmt.Errorf("progress: %w", err)
-	}
-	return nil
+	t.last.Queue(dropProgressSQL, j.ID)
 }
 
 // Fail ends a run for good. fault says that it counts as one. Dependents fail with it. Fails with ErrFenced.
@@ -222,9 +227,7 @@ func (s *Service) end(ctx context.Context, t *txn, id uuid.UUID, fence int64, st
 		kind = EventCanceled
 	}
 	t.emit(kind, job)
-	if _, err := t.Exec(ctx, dropProgressSQL, id); err != nil {
-		return fmt.Errorf("progress: %w", err)
-	}
+	t.last.Queue(dropProgressSQL, id)
 	return s.cascade(ctx, t, job)
 }
 
@@ -301,9 +304,7 @@ func (s *Service) requeueTx(ctx context.Context, t *txn, id uuid.UUID, fence int
 	if err != nil {
 		return err
 	}
-	if _, err := t.Exec(ctx, dropProgressSQL, id); err != nil {
-		return fmt.Errorf("progress: %w", err)
-	}
+	t.last.Queue(dropProgressSQL, id)
 	t.ticket(job, notBefore)
 	t.emit(EventRequeued, job)
 	return nil

@@ -157,13 +157,3 @@ func (s *Service) Peaks(ctx context.Context) (map[PeakKey]Peak, error) {
 	}
 	return peaks, nil
 }
-
-func (s *Service) recordPeak(ctx context.Context, t *txn, r *PeakRecord) error {
-	if r == nil {
-		return nil
-	}
-	if _, err := t.Exec(ctx, recordPeakSQL, s.cfg.NodeID, r.Engine, r.Model, r.Variant, r.Device, r.Size, r.RAM, r.VRAM); err != nil {
-		return fmt.Errorf("peak: %w", err)
-	}
-	return nil
-}

@@ -7,10 +7,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/apibr/studio/internal/assets"
 	"github.com/apibr/studio/internal/i18n"
 )
 
@@ -43,8 +41,6 @@ type Config struct {
 	// Order is sched's: the ids of the waiting jobs in the order in which they would run now. Default: priority, rank. May be
 	// set later with SetOrder.
 	Order func(ctx context.Context, waiting []Waiting) []uuid.UUID
-	// InsertAsset writes the rows of one output. Default assets.InsertTx.
-	InsertAsset func(ctx context.Context, tx pgx.Tx, o assets.Output) (*assets.Asset, error)
 
 	// Slots is how many jobs a node runs at once, for ETAs. Default 2.
 	Slots int
@@ -63,9 +59,6 @@ type Config struct {
 func (c *Config) setDefaults() {
 	if c.Order == nil {
 		c.Order = orderByRank
-	}
-	if c.InsertAsset == nil {
-		c.InsertAsset = assets.InsertTx
 	}
 	if c.Slots == 0 {
 		c.Slots = 2
@@ -101,6 +94,7 @@ type Service struct {
 	loaded   func() []string
 	atWork   Runs
 	held     held
+	ready    readyVoices
 }
 
 // New makes a Service.

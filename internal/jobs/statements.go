@@ -26,8 +26,7 @@ func Statements() map[string]string {
 var statements = map[string]string{
 	"claimSQL":            claimSQL,
 	"segmentsSQL":         segmentsSQL,
-	"inputAssetSQL":       inputAssetSQL,
-	"inputJobSQL":         inputJobSQL,
+	"inputsSQL":           inputsSQL,
 	"lockOwnSQL":          lockOwnSQL,
 	"cancelQueuedSQL":     cancelQueuedSQL,
 	"requestCancelSQL":    requestCancelSQL,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -14,12 +15,15 @@ import (
 	"github.com/apibr/studio/internal/report"
 )
 
-// Another owner's project becomes an id that no project has, which the foreign key refuses together with the whole batch.
+// Another owner's project becomes an id that no project has, which the foreign key refuses together with the whole batch. A voice
+// among $24 that is not ready any more makes the job's id null, which is refused as well.
 const insertJobSQL = `
 	insert into generation_jobs as j (id, owner_id, project_id, type, lane, reason, quality, model, engine, priority, parameters,
 	       warnings, content_id, step, blocked_by, uses_gpu, parent_id, version, client_reference,
 	       units, width, height, pictures)
-	values ($1, $2, case when $3::uuid is not null then coalesce((select p.id from projects p where p.id = $3 and p.owner_id = $2),
+	values (case when cardinality($24::uuid[]) = (select count(*) from voices v
+	                                               where v.id = any($24) and v.status = 'ready' and (v.owner_id = $2 or v.builtin)) then $1::uuid end,
+	       $2, case when $3::uuid is not null then coalesce((select p.id from projects p where p.id = $3 and p.owner_id = $2),
 	                                                           '00000000-0000-0000-0000-000000000000') end, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
 	       $20, $21, $22, $23)
 	returning j.rank, j.created_at, j.queued_at`
@@ -52,7 +56,9 @@ func (s *Service) submit(ctx context.Context, spec Spec) (job *Job, err error) {
 		return nil, err
 	}
 	if free {
-		return s.submitAlone(ctx, spec)
+		if job, err = s.submitAlone(ctx, spec); !errors.Is(err, errNotAlone) {
+			return job, err
+		}
 	}
 	err = s.inTx(ctx, "submit", func(t *txn) error {
 		job, err = s.submitTx(ctx, t, &spec)
@@ -76,10 +82,8 @@ func (s *Service) SubmitTx(ctx context.Context, tx pgx.Tx, specs ...Spec) ([]*Jo
 		}
 		jobs = append(jobs, job)
 	}
-	var b pgx.Batch
-	t.tail(&b)
-	if err := tx.SendBatch(ctx, &b).Close(); err != nil {
-		return nil, nil, fmt.Errorf("jobs: submit: %w", err)
+	if err := tx.SendBatch(ctx, t.tail()).Close(); err != nil {
+		return nil, nil, submitError(fmt.Errorf("jobs: submit: %w", err))
 	}
 	return jobs, func(ctx context.Context) { s.committed(ctx, t) }, nil
 }
@@ -90,7 +94,7 @@ func (s *Service) standsAlone(ctx context.Context, spec *Spec) (bool, error) {
 	if spec.ParentID != nil || spec.Idempotency != nil {
 		return false, nil
 	}
-	named := voiceIDs(spec.Inputs)
+	named := s.ready.unknown(spec.Owner, voiceIDs(spec.Inputs))
 	for _, in := range spec.Inputs {
 		if in.JobID != nil {
 			return false, nil
@@ -108,8 +112,12 @@ func (s *Service) standsAlone(ctx context.Context, spec *Spec) (bool, error) {
 			return false, nil // submitTx looks again, under a lock, and says what is wrong
 		}
 	}
+	s.ready.add(spec.Owner, named)
 	return true, nil
 }
+
+// errNotAlone says that a voice is not ready although it was.
+var errNotAlone = errors.New("jobs: a voice of the request is not ready")
 
 func (s *Service) submitAlone(ctx context.Context, spec Spec) (*Job, error) {
 	t := &txn{}
@@ -117,10 +125,13 @@ func (s *Service) submitAlone(ctx context.Context, spec Spec) (*Job, error) {
 	if err != nil {
 		return nil, err
 	}
-	var b pgx.Batch
-	s.queueSubmit(&b, t, &spec, job, nil)
-	t.tail(&b)
-	if err := s.cfg.Pool.SendBatch(ctx, &b).Close(); err != nil {
+	s.queueSubmit(t, &spec, job, nil, voiceIDs(spec.Inputs))
+	if err := s.cfg.Pool.SendBatch(ctx, t.tail()).Close(); err != nil {
+		var pg *pgconn.PgError
+		if errors.As(err, &pg) && pg.Code == notNullViolation && pg.ColumnName == "id" {
+			s.ready.clear()
+			return nil, errNotAlone
+		}
 		return nil, submitError(fmt.Errorf("jobs: submit: %w", err))
 	}
 	s.committed(ctx, t)
@@ -140,9 +151,8 @@ func (s *Service) submitTx(ctx context.Context, t *txn, spec *Spec) (*Job, error
 	if err != nil {
 		return nil, err
 	}
-	var b pgx.Batch
-	s.queueSubmit(&b, t, spec, job, deps)
-	return job, t.SendBatch(ctx, &b).Close()
+	s.queueSubmit(t, spec, job, deps, []uuid.UUID{}) // lockDeps has looked at the voices
+	return job, t.flush(ctx) // before the commit goes out: the key may be in other hands, and the next Spec may name this job
 }
 
 // newJob is the row as the insert will make it; rank and times come back from it.
@@ -189,12 +199,14 @@ func newJob(spec *Spec, version, blockedBy int) (*Job, error) {
 	return j, nil
 }
 
-func (s *Service) queueSubmit(b *pgx.Batch, t *txn, spec *Spec, j *Job, deps []dep) {
+// queueSubmit queues the rows of a job. The insert is refused when one of the voices is not ready.
+func (s *Service) queueSubmit(t *txn, spec *Spec, j *Job, deps []dep, voices []uuid.UUID) {
+	b := &t.last
 	size := sizeOf(j.Type, j.Params)
 	b.Queue(insertJobSQL, j.ID, j.OwnerID, j.ProjectID, j.Type, nullable(j.Lane), nullable(j.Reason), j.Quality,
 		nullable(j.Model), j.Engine, j.Priority, stored{j.Params, j.Inputs}, j.Warnings, j.ContentID, nullable(j.Step),
 		j.BlockedBy, j.UsesGPU, j.ParentID, j.Version, nullable(j.ClientReference),
-		size.units, size.width, size.height, size.pictures,
+		size.units, size.width, size.height, size.pictures, voices,
 	).QueryRow(func(row pgx.Row) error { return row.Scan(&j.Rank, &j.CreatedAt, &j.QueuedAt) })
 	if v := spec.NewVoice; v != nil {
 		b.Queue(insertVoiceSQL, v.ID, j.OwnerID, v.Name, v.Language, v.SampleAssetID, j.ID, nullable(v.ConsentNote))
@@ -214,6 +226,48 @@ func (s *Service) queueSubmit(b *pgx.Batch, t *txn, spec *Spec, j *Job, deps []d
 		t.ticket(j, time.Time{})
 	}
 	t.emit(EventQueued, j)
+}
+
+const notNullViolation = "23502"
+
+// readyVoices are voices that were found ready: one stays so until it is deleted, which the insert notices. The zero value works.
+type readyVoices struct {
+	mu    sync.Mutex
+	known map[ownedVoice]struct{}
+}
+
+type ownedVoice struct{ owner, voice uuid.UUID }
+
+// mostReady is how many voices are remembered.
+const mostReady = 10_000
+
+// unknown are the voices that were not found ready yet.
+func (r *readyVoices) unknown(owner uuid.UUID, voices []uuid.UUID) (rest []uuid.UUID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, id := range voices {
+		if _, ok := r.known[ownedVoice{owner, id}]; !ok {
+			rest = append(rest, id)
+		}
+	}
+	return rest
+}
+
+func (r *readyVoices) add(owner uuid.UUID, voices []uuid.UUID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.known == nil || len(r.known)+len(voices) > mostReady {
+		r.known = map[ownedVoice]struct{}{}
+	}
+	for _, id := range voices {
+		r.known[ownedVoice{owner, id}] = struct{}{}
+	}
+}
+
+func (r *readyVoices) clear() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.known = nil
 }
 
 // submitError turns what the schema refuses into what a user can act on.

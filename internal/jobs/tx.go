@@ -5,11 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/apibr/studio/internal/events"
 	"github.com/apibr/studio/internal/queue"
@@ -24,6 +26,8 @@ func jobEvent(kind string, j *Job) events.Event {
 // txn is one transition on its way: what it must still write at the end, and whom it wakes after.
 type txn struct {
 	pgx.Tx
+	// last are statements whose results nothing waits for: they go out together with the tail and the commit.
+	last    pgx.Batch
 	events  []events.Event
 	tickets map[time.Time]int
 	touched []uuid.UUID
@@ -49,14 +53,23 @@ func (t *txn) ticket(j *Job, at time.Time) {
 	t.tickets[at]++
 }
 
-// tail queues what closes a transition: tickets, then the events.
-func (t *txn) tail(b *pgx.Batch) {
+// flush writes what was put off until now.
+func (t *txn) flush(ctx context.Context) error {
+	b := t.last
+	t.last = pgx.Batch{}
+	return t.SendBatch(ctx, &b).Close()
+}
+
+// tail is the last batch of a transition: what it put off, tickets, then the events.
+func (t *txn) tail() *pgx.Batch {
+	b := &t.last
 	for at, n := range t.tickets {
 		queue.AddTickets(b, n, at)
 	}
 	if len(t.events) > 0 {
 		events.AppendBatch(b, &t.seq, t.events...)
 	}
+	return b
 }
 
 // graphSQL makes the transitions that lock along dependencies, up or down, follow one another: retries, cancels, failures. Submits,
@@ -88,32 +101,95 @@ func (s *Service) inTx(ctx context.Context, op string, fn func(t *txn) error) er
 
 const deadlockDetected = "40P01"
 
-// tryTx runs a transition once. The tail and the commit go out together, so that the counter row is locked for one round trip.
+// tryTx runs a transition once. The tail and the commit go out together, so that the counter row is locked for one round trip, and so
+// do the begin and a first batch: a transition whose function sends one batch is two round trips.
 func (s *Service) tryTx(ctx context.Context, op string, fn func(t *txn) error) error {
 	conn, err := s.cfg.Pool.Acquire(ctx)
 	if err != nil {
 		return fmt.Errorf("jobs: %s: %w", op, err)
 	}
 	defer conn.Release()
-	tx, err := conn.Begin(ctx)
-	if err != nil {
-		return fmt.Errorf("jobs: %s: %w", op, err)
-	}
+	tx := &lateTx{conn: conn}
 	t := &txn{Tx: tx}
 	if err := fn(t); err != nil {
 		rollback(ctx, tx)
 		return fmt.Errorf("jobs: %s: %w", op, err)
 	}
-	var b pgx.Batch
-	t.tail(&b)
+	b := t.tail()
 	b.Queue("commit")
-	if err := conn.SendBatch(ctx, &b).Close(); err != nil {
+	if err := t.SendBatch(ctx, b).Close(); err != nil {
 		rollback(ctx, tx)
 		return fmt.Errorf("jobs: %s: commit: %w", op, err)
 	}
 	conn.Release() // before others are woken: they may want this very connection
 	s.committed(ctx, t)
 	return nil
+}
+
+// lateTx is a transaction that begins with its first statement, in the same round trip when that is a batch. Of pgx.Tx it has what
+// transitions use.
+type lateTx struct {
+	pgx.Tx // nil
+	conn   *pgxpool.Conn
+	begun  bool
+}
+
+func (t *lateTx) begin(ctx context.Context) error {
+	if t.begun {
+		return nil
+	}
+	t.begun = true
+	_, err := t.conn.Exec(ctx, "begin")
+	return err
+}
+
+// SendBatch implements pgx.Tx for batches whose results are read by their own functions.
+func (t *lateTx) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
+	if !t.begun {
+		t.begun = true
+		b.QueuedQueries = slices.Insert(b.QueuedQueries, 0, &pgx.QueuedQuery{SQL: "begin"})
+	}
+	return t.conn.SendBatch(ctx, b)
+}
+
+// Exec implements pgx.Tx.
+func (t *lateTx) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
+	if err := t.begin(ctx); err != nil {
+		return pgconn.CommandTag{}, err
+	}
+	return t.conn.Exec(ctx, sql, args...)
+}
+
+// Query implements pgx.Tx.
+func (t *lateTx) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	if err := t.begin(ctx); err != nil {
+		return nil, err
+	}
+	return t.conn.Query(ctx, sql, args...)
+}
+
+// QueryRow implements pgx.Tx.
+func (t *lateTx) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
+	if err := t.begin(ctx); err != nil {
+		return failedRow{err}
+	}
+	return t.conn.QueryRow(ctx, sql, args...)
+}
+
+type failedRow struct{ err error }
+
+func (r failedRow) Scan(...any) error { return r.err }
+
+// Rollback implements pgx.Tx. A connection that cannot roll back is closed.
+func (t *lateTx) Rollback(ctx context.Context) error {
+	if !t.begun {
+		return nil
+	}
+	_, err := t.conn.Exec(ctx, "rollback")
+	if err != nil {
+		_ = t.conn.Conn().Close(ctx)
+	}
+	return err
 }
 
 // rollback gives the connection back clean even when ctx has ended; a connection that cannot is closed by the pool.

@@ -54,8 +54,7 @@ func pages(rest ...string) (args []string) {
 var examples = map[string]example{
 	"jobs.claim":            calls(job(queued) + ", 'cpu', " + owner(1) + ", " + owner(1)),
 	"jobs.segments":         calls(job(processing), job(queued)),
-	"jobs.inputAsset":       calls(asset(7) + ", " + owner(1)),
-	"jobs.inputJob":         calls(job(7) + ", " + owner(1) + ", 'audio'"),
+	"jobs.inputs":           calls(job(queued), job(finished)),
 	"jobs.lockOwn":          calls(job(queued)+", "+owner(1), job(queued)+", "+owner(2)),
 	"jobs.cancelQueued":     calls(job(queued)),
 	"jobs.requestCancel":    calls(job(processing)),
@@ -107,7 +106,7 @@ var examples = map[string]example{
 	"jobs.cancelRequested":  calls(job(processing) + ", 1"),
 	"jobs.insertDep":        calls(job(queued) + ", " + job(processing) + ", 'image'"),
 	"jobs.insertJob": calls(fresh + ", " + owner(1) + ", " + job(3) + ", 'audio.speech', 'audio', null, 'draft', null, 'draft-speech', 0," +
-		" '{}', '[]', null, null, 0, false, null, 1, null, 1, 0, 0, 0"),
+		" '{}', '[]', null, null, 0, false, null, 1, null, 1, 0, 0, 0, array[" + job(9) + ", " + job(10) + "]::uuid[]"),
 	"jobs.sweepEvents":   calls("604800"),
 	"jobs.sweepKeys":     calls("86400"),
 	"jobs.sweepHistory":  {args: []string{""}, reads: 28 * 300},
