@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/apibr/studio/internal/i18n"
+	"github.com/apibr/studio/internal/queue"
 )
 
 const claimSQL = `
@@ -30,7 +31,8 @@ const inputsSQL = `
 	       f.id, coalesce(f.filename, ''), coalesce(f.sha256, ''), coalesce(f.mime_type, ''), coalesce(f.size_bytes, 0), f.metadata
 	  from generation_jobs j
 	 cross join jsonb_array_elements(coalesce(j.parameters -> 'inputs', '[]')) with ordinality i (ref, ord)
-	  left join voices v on v.id = (i.ref ->> 'voice_id')::uuid and (v.owner_id = j.owner_id or v.builtin)
+	  left join lateral (
+	       select * from voices where id = (i.ref ->> 'voice_id')::uuid and (owner_id = j.owner_id or builtin) limit 1) v on true
 	  left join lateral (
 	       select a.* from media_assets a where a.id = (i.ref ->> 'asset_id')::uuid and a.owner_id = j.owner_id
 	       union all
@@ -85,6 +87,8 @@ func (s *Service) Claim(ctx context.Context, id uuid.UUID, device string) (*Clai
 			inputs, err = pgx.CollectRows(rows, pgx.RowToStructByPos[inputRow])
 			return err
 		})
+		var ticket bool
+		queue.TakeTicket(&b, func(taken bool) { ticket = taken })
 		if err := t.SendBatch(ctx, &b).Close(); err != nil {
 			if errors.Is(err, pgx.ErrNoRows) {
 				return ErrNotClaimable
@@ -100,7 +104,7 @@ func (s *Service) Claim(ctx context.Context, id uuid.UUID, device string) (*Clai
 			return err
 		}
 		t.emit(EventStarted, job)
-		claimed = &Claimed{Job: job, Resolved: resolved, Segments: segments}
+		claimed = &Claimed{Job: job, Resolved: resolved, Segments: segments, Ticket: ticket}
 		return nil
 	})
 	if err == nil && gone != nil {

@@ -19,7 +19,7 @@ import (
 func TestAJobFromSubmitToResult(t *testing.T) {
 	b := newBench(t)
 	woken := make(chan struct{}, 1)
-	b.SetWake(func() { woken <- struct{}{} })
+	b.SetWake(func([]Waiting) { woken <- struct{}{} })
 
 	j := b.submit(speech())
 	<-woken
@@ -155,10 +155,10 @@ func TestFaultsBackOffAndThenFail(t *testing.T) {
 		require.Equal(t, ReasonBackingOff, got.Reason)
 		_, err = b.Claim(b.ctx, j.ID, "cpu")
 		require.ErrorIs(t, err, ErrNotClaimable, "its time has not come")
-		due, next, err := b.Waiting(b.ctx)
+		list, err := b.Waiting(b.ctx)
 		require.NoError(t, err)
-		require.Empty(t, due)
-		require.WithinDuration(t, time.Now().Add(want.wait), next, 900*time.Millisecond)
+		require.Empty(t, list.Jobs)
+		require.WithinDuration(t, time.Now().Add(want.wait), list.Next, 900*time.Millisecond)
 		require.Equal(t, 1, b.count(`select count(*) from river.river_job where scheduled_at > now() and scheduled_at = $1`, got.NotBefore))
 		b.exec(`update generation_jobs set not_before = now()`)
 		b.exec(`delete from river.river_job`)

@@ -122,26 +122,26 @@ func TestABackingOffJobDoesNotMakeALongQueueLookShort(t *testing.T) {
 	b.exec(lane, localAdmin, TypeAvatar, LaneVideo, time.Now().Add(time.Hour), 1)
 	b.exec(lane, localAdmin, TypeAvatar, LaneVideo, "-infinity", wideQueue)
 	b.exec(lane, localAdmin, TypeSpeech, LaneAudio, "-infinity", 1)
-	waiting, next, err := b.Waiting(b.ctx)
+	list, err := b.Waiting(b.ctx)
 	require.NoError(t, err)
-	require.WithinDuration(t, time.Now().Add(time.Hour), next, time.Minute)
+	require.WithinDuration(t, time.Now().Add(time.Hour), list.Next, time.Minute)
 	lanes := map[Lane]int{}
-	for _, w := range waiting {
+	for _, w := range list.Jobs {
 		lanes[w.Lane]++
 	}
 	require.Equal(t, map[Lane]int{LaneVideo: 50, LaneAudio: 1}, lanes, "the heads of the lanes")
 
 	// However many back off before them, what may run is found.
 	b.exec(`update generation_jobs set not_before = now() + interval '1 hour' where lane = 'video' and rank < (select max(rank) - 3 from generation_jobs)`)
-	waiting, _, err = b.Waiting(b.ctx)
+	list, err = b.Waiting(b.ctx)
 	require.NoError(t, err)
-	require.Len(t, waiting, b.count(`select count(*) from generation_jobs where not_before = '-infinity'`))
+	require.Len(t, list.Jobs, b.count(`select count(*) from generation_jobs where not_before = '-infinity'`))
 
 	// One whose time has come stands where its rank says, and is claimed.
 	b.exec(`update generation_jobs set not_before = now() - interval '1 second' where rank = (select min(rank) from generation_jobs)`)
-	waiting, _, err = b.Waiting(b.ctx)
+	list, err = b.Waiting(b.ctx)
 	require.NoError(t, err)
-	first := orderByRank(b.ctx, waiting)[0]
+	first := orderByRank(b.ctx, list.Jobs)[0]
 	require.Equal(t, 1, b.count(`select count(*) from generation_jobs where id = $1 and rank = (select min(rank) from generation_jobs)`, first))
 	b.claim(first)
 }

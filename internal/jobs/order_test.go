@@ -16,9 +16,9 @@ func ptr[T any](v T) *T { return &v }
 // lane is the order of the queued jobs of a lane by what the scheduler is given.
 func (b *bench) lane() []uuid.UUID {
 	b.t.Helper()
-	due, _, err := b.Waiting(b.ctx)
+	list, err := b.Waiting(b.ctx)
 	require.NoError(b.t, err)
-	return orderByRank(b.ctx, due)
+	return orderByRank(b.ctx, list.Jobs)
 }
 
 func TestPositionAndPriority(t *testing.T) {
@@ -29,7 +29,7 @@ func TestPositionAndPriority(t *testing.T) {
 	}
 	require.Equal(t, ids, b.lane())
 	woken := make(chan struct{}, 8)
-	b.SetWake(func() { woken <- struct{}{} })
+	b.SetWake(func([]Waiting) { woken <- struct{}{} })
 	move := func(id uuid.UUID, position int) {
 		_, err := b.Update(b.ctx, localAdmin, id, Patch{Position: &position})
 		require.NoError(t, err)
@@ -98,7 +98,7 @@ func TestPauseAndResume(t *testing.T) {
 	require.Equal(t, 1, info.Queued)
 
 	woken := make(chan struct{}, 1)
-	b.SetWake(func() { woken <- struct{}{} })
+	b.SetWake(func([]Waiting) { woken <- struct{}{} })
 	state, err := b.SetPaused(b.ctx, false, "")
 	require.NoError(t, err)
 	require.False(t, state.Paused)
@@ -129,10 +129,10 @@ func TestALongQueueShowsItsHeads(t *testing.T) {
 	urgent, video := speech(), avatar()
 	urgent.Priority, video.Priority = 10, -10
 	u, v := b.submit(urgent), b.submit(video)
-	due, _, err := b.Waiting(b.ctx)
+	list, err := b.Waiting(b.ctx)
 	require.NoError(t, err)
-	require.Len(t, due, 52)
-	order := orderByRank(b.ctx, due)
+	require.Len(t, list.Jobs, 52)
+	order := orderByRank(b.ctx, list.Jobs)
 	require.Equal(t, u.ID, order[0])
 	require.Equal(t, v.ID, order[51])
 	var first uuid.UUID

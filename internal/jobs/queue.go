@@ -28,7 +28,7 @@ const readySQL = `
 	 where status = 'queued' and blocked_by = 0 and not_before > '-infinity' and not_before <= now()`
 
 const nextSQL = `
-	select min(not_before) from generation_jobs
+	select min(not_before), (select paused from queue_state) from generation_jobs
 	 where status = 'queued' and blocked_by = 0 and not_before > '-infinity' and lane is not null and not (select paused from queue_state)`
 
 const waitingSQL = `
@@ -64,35 +64,54 @@ func scanWaiting(rows pgx.Rows) (waiting []Waiting, err error) {
 	})
 }
 
-// Waiting returns what could run now: queued jobs of lanes, unblocked, whose time has come; none while the queue is paused.
-// Of a queue longer than a few hundred it returns the first 50 of each lane and priority. next is when the next job that
-// backs off may run, zero when none does.
-func (s *Service) Waiting(ctx context.Context) (jobs []Waiting, next time.Time, err error) {
-	var at *time.Time
+// WaitingList is what could run now.
+type WaitingList struct {
+	// Jobs are the queued jobs of lanes, unblocked, whose time has come; none while the queue is paused.
+	Jobs []Waiting
+	// Next is when the next job that backs off may run, zero when none does.
+	Next time.Time
+	// Paused says that the queue is paused.
+	Paused bool
+	// Heads says that Jobs are only the first 50 of each lane and priority, since the queue is longer than a few hundred.
+	Heads bool
+}
+
+// Waiting reads what could run now.
+func (s *Service) Waiting(ctx context.Context) (WaitingList, error) {
+	var list WaitingList
+	var next *time.Time
 	var b pgx.Batch
 	b.Queue(readySQL)
-	b.Queue(nextSQL).QueryRow(func(row pgx.Row) error { return row.Scan(&at) })
+	b.Queue(nextSQL).QueryRow(func(row pgx.Row) error { return row.Scan(&next, &list.Paused) })
 	b.Queue(waitingSQL, wideQueue).Query(func(rows pgx.Rows) (err error) {
-		jobs, err = scanWaiting(rows)
+		list.Jobs, err = scanWaiting(rows)
 		return err
 	})
 	if err := s.cfg.Pool.SendBatch(ctx, &b).Close(); err != nil {
-		return nil, next, fmt.Errorf("jobs: waiting: %w", err)
+		return list, fmt.Errorf("jobs: waiting: %w", err)
 	}
-	if at != nil {
-		next = *at
+	if next != nil {
+		list.Next = *next
 	}
-	if len(jobs) < wideQueue {
-		return jobs, next, nil
+	if len(list.Jobs) < wideQueue {
+		return list, nil
 	}
 	rows, err := s.cfg.Pool.Query(ctx, headsSQL)
+	if err == nil {
+		list.Heads = true
+		list.Jobs, err = scanWaiting(rows)
+	}
 	if err != nil {
-		return nil, next, fmt.Errorf("jobs: waiting: %w", err)
+		return list, fmt.Errorf("jobs: waiting: %w", err)
 	}
-	if jobs, err = scanWaiting(rows); err != nil {
-		return nil, next, fmt.Errorf("jobs: waiting: %w", err)
-	}
-	return jobs, next, nil
+	return list, nil
+}
+
+// waitingOf is a job that has just been queued, as Waiting would read it.
+func waitingOf(j *Job) Waiting {
+	size := sizeOf(j.Type, j.Params)
+	return Waiting{ID: j.ID, Owner: j.OwnerID, Type: j.Type, Lane: j.Lane, Priority: j.Priority, Rank: j.Rank, QueuedAt: j.QueuedAt,
+		Engine: j.Engine, Model: j.Model, UsesGPU: j.UsesGPU, Width: size.width, Height: size.height, Pictures: size.pictures}
 }
 
 // inOrder compares by priority, then rank.

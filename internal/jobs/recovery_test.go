@@ -141,9 +141,9 @@ func TestAMachineThatWentDownUnderAGPUJobIsNotMadeToAgain(t *testing.T) {
 	require.Contains(t, b.kinds(uuid.Nil), EventQueuePaused)
 	_, err = b.Claim(b.ctx, gpu.ID, "cpu")
 	require.ErrorIs(t, err, ErrNotClaimable, "not by itself")
-	due, _, err := b.Waiting(b.ctx)
+	list, err := b.Waiting(b.ctx)
 	require.NoError(t, err)
-	require.Empty(t, due)
+	require.Empty(t, list.Jobs)
 
 	// The user says go. This time it finishes a segment before the machine goes down: it may go on from there.
 	_, err = b.SetPaused(b.ctx, false, "")

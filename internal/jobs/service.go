@@ -30,9 +30,10 @@ type Config struct {
 	KernelBootID string
 	Hostname     string
 
-	// Wake is called after a commit that made a job of a lane runnable on this node's database: the runner's in-process
-	// wake. It must not block. May be set later with SetWake.
-	Wake func()
+	// Wake is called after a commit that made jobs of lanes runnable on this node's database: the runner's in-process wake. fresh
+	// are those jobs when they are new and nothing else has changed; nil says that the queue must be read. It must not block. May be
+	// set later with SetWake.
+	Wake func(fresh []Waiting)
 	// WakeOthers tells other nodes that gen tickets wait (queue.Poker.Poke). It must not block. Default: they poll.
 	WakeOthers func()
 	// OnCancel is told of a cancel of a running job on any node's behalf, before the notification of CancelChannel goes out.
@@ -88,7 +89,7 @@ type Service struct {
 
 	// Set late: the runner that is woken is built with this Service.
 	hooks    sync.RWMutex
-	onWake   func()
+	onWake   func(fresh []Waiting)
 	onCancel func(uuid.UUID)
 	order    func(context.Context, []Waiting) []uuid.UUID
 	loaded   func() []string
@@ -104,7 +105,7 @@ func New(cfg Config) *Service {
 }
 
 // SetWake sets Config.Wake once the runner exists.
-func (s *Service) SetWake(wake func()) {
+func (s *Service) SetWake(wake func(fresh []Waiting)) {
 	s.hooks.Lock()
 	defer s.hooks.Unlock()
 	s.onWake = wake
@@ -131,12 +132,12 @@ func (s *Service) ordered(ctx context.Context, waiting []Waiting) []uuid.UUID {
 	return order(ctx, waiting)
 }
 
-func (s *Service) wake() {
+func (s *Service) wake(fresh []Waiting) {
 	s.hooks.RLock()
 	wake := s.onWake
 	s.hooks.RUnlock()
 	if wake != nil {
-		wake()
+		wake(fresh)
 	}
 }
 

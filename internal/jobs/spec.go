@@ -58,6 +58,8 @@ type Claimed struct {
 	Resolved []ResolvedInput
 	// Segments that earlier attempts finished, from index 0 without a hole.
 	Segments []Segment
+	// Ticket says that the claim took a River ticket with it; without, one is in a worker's hands or will come.
+	Ticket bool
 }
 
 // ResolvedInput is an input with the file or the voice that it turned out to be.

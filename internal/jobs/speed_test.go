@@ -33,7 +33,7 @@ func BenchmarkClaimFinish(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		if _, _, err := s.Waiting(ctx); err != nil {
+		if _, err := s.Waiting(ctx); err != nil {
 			b.Fatal(err)
 		}
 		c, err := s.Claim(ctx, j.ID, "cpu")

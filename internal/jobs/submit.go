@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -152,7 +151,7 @@ func (s *Service) submitTx(ctx context.Context, t *txn, spec *Spec) (*Job, error
 		return nil, err
 	}
 	s.queueSubmit(t, spec, job, deps, []uuid.UUID{}) // lockDeps has looked at the voices
-	return job, t.flush(ctx) // before the commit goes out: the key may be in other hands, and the next Spec may name this job
+	return job, t.flush(ctx)                         // before the commit goes out: the key may be in other hands, and the next Spec may name this job
 }
 
 // newJob is the row as the insert will make it; rank and times come back from it.
@@ -223,7 +222,7 @@ func (s *Service) queueSubmit(t *txn, spec *Spec, j *Job, deps []dep, voices []u
 		})
 	}
 	if j.BlockedBy == 0 {
-		t.ticket(j, time.Time{})
+		t.arrived(j)
 	}
 	t.emit(EventQueued, j)
 }

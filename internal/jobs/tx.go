@@ -32,7 +32,9 @@ type txn struct {
 	tickets map[time.Time]int
 	touched []uuid.UUID
 	cancels []uuid.UUID
-	// nudge wakes this node's runner without a ticket.
+	// fresh are the jobs that the transition has queued and that can run now.
+	fresh []*Job
+	// nudge makes this node's runner read the queue.
 	nudge bool
 	seq   int64
 }
@@ -42,11 +44,23 @@ func (t *txn) emit(kind string, j *Job) {
 	t.touched = append(t.touched, j.ID)
 }
 
+// arrived asks for the River ticket of a new job that can run.
+func (t *txn) arrived(j *Job) {
+	if j.Lane != LaneNone {
+		t.addTicket(time.Time{})
+		t.fresh = append(t.fresh, j)
+	}
+}
+
 // ticket asks for the River ticket of a job that became runnable at that time (zero: now).
 func (t *txn) ticket(j *Job, at time.Time) {
-	if j.Lane == LaneNone {
-		return
+	if j.Lane != LaneNone {
+		t.addTicket(at)
+		t.nudge = true
 	}
+}
+
+func (t *txn) addTicket(at time.Time) {
 	if t.tickets == nil {
 		t.tickets = map[time.Time]int{}
 	}
@@ -206,8 +220,14 @@ func (s *Service) committed(ctx context.Context, t *txn) {
 	for _, id := range t.touched {
 		s.waiters.wake(id)
 	}
-	if t.nudge || len(t.tickets) > 0 {
-		s.wake()
+	if t.nudge {
+		s.wake(nil)
+	} else if len(t.fresh) > 0 {
+		fresh := make([]Waiting, len(t.fresh))
+		for i, j := range t.fresh {
+			fresh[i] = waitingOf(j)
+		}
+		s.wake(fresh)
 	}
 	if len(t.tickets) > 0 {
 		if s.cfg.WakeOthers != nil {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/rivertype"
@@ -25,6 +26,13 @@ const ticketsSQL = `
 	insert into river.river_job (args, kind, max_attempts, queue, state, scheduled_at)
 	select '{}', 'generate', 1, 'gen', 'available', greatest(now(), $2::timestamptz)
 	  from generate_series(1, $1::int)`
+
+// takeTicketSQL takes one ticket that River has not fetched out of the queue: the job that it stands for starts without it.
+const takeTicketSQL = `
+	delete from river.river_job
+	 where id = (select id from river.river_job
+	              where state = 'available' and queue = 'gen' and kind = 'generate' and scheduled_at <= now()
+	              order by priority, scheduled_at, id limit 1 for update skip locked)`
 
 // topUpSQL compares waiting jobs with tickets that nobody holds: a held one is busy with another job. It counts to a thousand of each:
 // a long queue is topped up as it gets shorter.
@@ -81,7 +89,7 @@ func Statements() map[string]string { return statements }
 
 // statements of this package, for the test that prepares them all.
 var statements = map[string]string{
-	"ticketsSQL": ticketsSQL, "topUpSQL": topUpSQL, "closeDeadSQL": closeDeadSQL, "closeEarlierSQL": closeEarlierSQL,
+	"ticketsSQL": ticketsSQL, "takeTicketSQL": takeTicketSQL, "topUpSQL": topUpSQL, "closeDeadSQL": closeDeadSQL, "closeEarlierSQL": closeEarlierSQL,
 	"pokeSQL": pokeSQL, "modelTaskSQL": modelTaskSQL, "pokeModelsSQL": pokeModelsSQL,
 }
 
@@ -90,6 +98,15 @@ func AddTickets(b *pgx.Batch, n int, at time.Time) {
 	if n > 0 {
 		b.Queue(ticketsSQL, n, at)
 	}
+}
+
+// TakeTicket puts the end of one ticket into a batch of the transaction that starts a job; taken is called with whether there was one
+// that River had not fetched. Without, the ticket is in a worker's hands, which gives it up.
+func TakeTicket(b *pgx.Batch, taken func(bool)) {
+	b.Queue(takeTicketSQL).Exec(func(tag pgconn.CommandTag) error {
+		taken(tag.RowsAffected() > 0)
+		return nil
+	})
 }
 
 // InsertTickets is AddTickets for a transaction without a batch.

@@ -26,6 +26,7 @@ type attempt struct {
 	load     load
 	evict    []sched.Loaded
 	begun    time.Time
+	free     func() // lets the job and its slot go; twice changes nothing
 
 	dir      string // <work>/<job>/<fence>
 	progress *tracker

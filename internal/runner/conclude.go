@@ -19,6 +19,9 @@ const (
 	strangeTries = 5
 )
 
+// requeued is the word for an attempt after which the job waits again.
+const requeued = "requeued"
+
 // ending is the one write that ends an attempt, and the word for how it ends.
 type ending struct {
 	status string
@@ -53,6 +56,9 @@ func (a *attempt) conclude(ctx context.Context, result jobs.Result, err error) {
 		log.ErrorContext(ctx, "how the run ended could not be written down: it is tried again at each beat", "fence", a.claimed.Fence, "err", failed)
 		a.runner.noteUnwritten(a.claimed.ID, a.claimed.Fence)
 		return
+	}
+	if end.status != requeued {
+		a.free() // the next job need not wait until this one's files are removed; one that runs again uses the same folder
 	}
 	a.runner.cfg.Metrics.JobFinished(string(a.claimed.Type), end.status)
 	if err != nil {
@@ -106,7 +112,7 @@ func canceled(err error) bool {
 
 // requeue hands the job back without a verdict.
 func (a *attempt) requeue(reason jobs.Reason, at time.Time) *ending {
-	return &ending{"requeued", func(ctx context.Context) error {
+	return &ending{requeued, func(ctx context.Context) error {
 		return a.runner.cfg.Jobs.Requeue(ctx, a.claimed.ID, a.claimed.Fence, reason, at, false)
 	}}
 }
@@ -121,7 +127,7 @@ func (a *attempt) fail(problem jobs.Problem, fault bool) *ending {
 // fault counts against the job's limit: the job runs again, or fails at the last one.
 func (a *attempt) fault(err error) *ending {
 	problem := a.problemOf(err)
-	end := &ending{status: "requeued"}
+	end := &ending{status: requeued}
 	end.write = func(ctx context.Context) error {
 		again, err := a.runner.cfg.Jobs.Fault(ctx, a.claimed.ID, a.claimed.Fence, problem)
 		if err == nil && !again {

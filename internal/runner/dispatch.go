@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -24,7 +25,7 @@ func (r *Runner) dispatch(ctx, working context.Context) (again time.Time, err er
 		if r.free() <= 0 {
 			return again, nil
 		}
-		waiting, next, err := r.cfg.Jobs.Waiting(ctx)
+		waiting, next, err := r.waiting(ctx)
 		if err != nil {
 			return again, err
 		}
@@ -51,8 +52,13 @@ func (r *Runner) dispatch(ctx, working context.Context) (again time.Time, err er
 			return again, nil
 		}
 		err = r.start(ctx, working, waiting, decision, snapshot)
+		if err == nil {
+			r.known.remove(decision.Job.ID)
+			continue
+		}
+		r.known.forget()
 		switch {
-		case err == nil, errors.Is(err, jobs.ErrNotClaimable), errors.Is(err, jobs.ErrInput):
+		case errors.Is(err, jobs.ErrNotClaimable), errors.Is(err, jobs.ErrInput):
 		case store.Unavailable(err), ctx.Err() != nil:
 			return again, err
 		default:
@@ -81,7 +87,7 @@ func (r *Runner) withoutSetAside(waiting []jobs.Waiting) []jobs.Waiting {
 	if len(r.aside) == 0 {
 		return waiting
 	}
-	return slices.DeleteFunc(waiting, func(w jobs.Waiting) bool { _, out := r.aside[w.ID]; return out })
+	return slices.DeleteFunc(slices.Clone(waiting), func(w jobs.Waiting) bool { _, out := r.aside[w.ID]; return out })
 }
 
 func (r *Runner) free() int {
@@ -108,6 +114,7 @@ func (r *Runner) refuseImpossible(ctx context.Context, d sched.Decision) (refuse
 func (r *Runner) refuse(ctx context.Context, id uuid.UUID, why func(*jobs.Claimed) jobs.Problem) (refused bool) {
 	r.reserve(&sched.Job{ID: id}, func(error) {})
 	defer r.release(id)
+	defer r.known.forget()
 	claimed, err := r.cfg.Jobs.Claim(ctx, id, "")
 	if err != nil {
 		return false
@@ -162,13 +169,13 @@ func (r *Runner) start(ctx, working context.Context, waiting []jobs.Waiting, d s
 		r.release(d.Job.ID)
 		return err
 	}
-	r.noteStart(d.Shares)
+	r.noteStart(d.Shares, claimed.Ticket)
 	r.cfg.Metrics.QueueWait(string(claimed.Type), time.Since(claimed.QueuedAt).Seconds())
 	a := &attempt{runner: r, claimed: claimed, manifest: manifest, device: d.Job.Device, evict: d.Evict, begun: time.Now()}
 	a.load = r.loadFor(manifest, string(claimed.Type), claimed.Model, a.device, a.size(), snapshot)
+	a.free = sync.OnceFunc(func() { r.freeSlot(claimed.ID) })
 	r.attempts.Go(func() {
-		defer r.Wake()
-		defer r.release(claimed.ID)
+		defer a.free()
 		defer cancel(nil)
 		a.run(running)
 	})
@@ -192,17 +199,25 @@ func (r *Runner) reserve(job *sched.Job, cancel context.CancelCauseFunc) {
 	r.running[job.ID] = &run{need: sched.Running{ID: job.ID, Model: job.Model, Device: job.Device, Need: job.Need}, cancel: cancel}
 }
 
+// freeSlot lets the job go and tells the dispatcher of its slot.
+func (r *Runner) freeSlot(id uuid.UUID) {
+	r.release(id)
+	r.signal()
+}
+
 func (r *Runner) release(id uuid.UUID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.running, id)
 }
 
-func (r *Runner) noteStart(shares sched.Shares) {
+func (r *Runner) noteStart(shares sched.Shares, ticket bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.shares = shares
-	r.credits++
+	if !ticket {
+		r.credits++
+	}
 	close(r.started)
 	r.started = make(chan struct{})
 }

@@ -61,6 +61,9 @@ func (r *Runner) explain(ctx context.Context, waiting []jobs.Waiting, d sched.De
 	if err := r.cfg.Jobs.RefreshShortage(ctx, older); err != nil {
 		return err
 	}
+	if len(gone)+len(fresh) > 0 {
+		r.known.forget() // their reasons are others now
+	}
 	r.told = r.told.after(short, fresh, older)
 	return nil
 }

@@ -50,8 +50,9 @@ const queueImages = `with made as (
 // pass is one look at the queue, as dispatch does it.
 func pass(t *testing.T, r *Runner, service *jobs.Service) sched.Decision {
 	t.Helper()
-	waiting, _, err := service.Waiting(t.Context())
+	list, err := service.Waiting(t.Context())
 	require.NoError(t, err)
+	waiting := list.Jobs
 	d := sched.Pick(r.view(waiting, r.cfg.Host.Snapshot()), r.cfg.Policy)
 	require.NoError(t, r.explain(t.Context(), waiting, d))
 	return d

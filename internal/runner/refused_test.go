@@ -53,7 +53,7 @@ func (n *still) attempt(kind jobs.Type) *attempt {
 	claimed, err := n.jobs.Claim(context.Background(), job.ID, cpu)
 	require.NoError(n.t, err)
 	manifest, _ := n.runner.cfg.Catalogue.Get("draft-speech")
-	return &attempt{runner: n.runner, claimed: claimed, manifest: manifest, device: cpu, begun: time.Now()}
+	return &attempt{runner: n.runner, free: func() {}, claimed: claimed, manifest: manifest, device: cpu, begun: time.Now()}
 }
 
 func speechOutput(change func(*assets.Output)) jobs.Result {
@@ -158,7 +158,7 @@ func TestACrashWithUnstorableLastWordsIsCountedAndFails(t *testing.T) {
 		claimed, err := n.jobs.Claim(context.Background(), job.ID, cpu)
 		require.NoError(t, err)
 		manifest, _ := n.runner.cfg.Catalogue.Get("draft-speech")
-		a := &attempt{runner: n.runner, claimed: claimed, manifest: manifest, device: cpu, begun: time.Now()}
+		a := &attempt{runner: n.runner, free: func() {}, claimed: claimed, manifest: manifest, device: cpu, begun: time.Now()}
 		a.conclude(context.Background(), jobs.Result{}, &sidecar.CrashError{Engine: "draft-speech", Signal: "SIGSEGV", Tail: "boom\x00"})
 	}
 	got, err := n.jobs.Get(context.Background(), owner, job.ID)

@@ -132,6 +132,8 @@ func (noMetrics) QueueWait(string, float64)  {}
 type Runner struct {
 	cfg  Config
 	wake chan struct{}
+	// known is the queue as the dispatcher last saw it.
+	known known
 	// over is closed when the runner takes no more jobs.
 	over chan struct{}
 	// lastWrite is closed when nothing is tried to be written down any more.
@@ -166,15 +168,24 @@ func New(cfg Config) *Runner {
 		running: map[uuid.UUID]*run{}, unwritten: map[uuid.UUID]int64{}, shortages: map[uuid.UUID]int{}, aside: map[uuid.UUID]time.Time{},
 		baseline: map[string]int64{}, started: make(chan struct{})}
 	cfg.Jobs.SetRuns(r)
-	cfg.Jobs.SetWake(r.Wake)
+	cfg.Jobs.SetWake(r.arrived)
 	cfg.Jobs.SetOnCancel(r.Cancel)
 	cfg.Jobs.SetOrder(r.order)
 	cfg.Jobs.SetLoaded(r.loadedModels)
 	return r
 }
 
-// Wake makes the dispatcher look at the queue. It never blocks.
-func (r *Runner) Wake() {
+// Wake makes the dispatcher read the queue. It never blocks.
+func (r *Runner) Wake() { r.arrived(nil) }
+
+// arrived tells the dispatcher of new jobs; nil is any other change of the queue. It never blocks.
+func (r *Runner) arrived(fresh []jobs.Waiting) {
+	r.known.changed(fresh)
+	r.signal()
+}
+
+// signal makes the dispatcher choose again.
+func (r *Runner) signal() {
 	select {
 	case r.wake <- struct{}{}:
 	default:
@@ -287,6 +298,9 @@ func (r *Runner) dispatchUntil(ctx, working context.Context) {
 		case <-next.C:
 		case <-tick.C:
 			r.evictInBackground(ctx)
+			if r.free() <= 0 && !r.cfg.Shared {
+				_, _, _ = r.waiting(ctx) // so that the next slot need not wait for it
+			}
 		}
 	}
 }

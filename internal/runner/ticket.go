@@ -33,22 +33,26 @@ func (w *TicketWorker) Work(ctx context.Context, _ *river.Job[queue.GenerateArgs
 	r := w.runner
 	tick := time.NewTicker(look)
 	defer tick.Stop()
-	for {
+	for due := true; ; {
+		started := r.startSignal()
 		if r.takeCredit() {
 			return nil
 		}
-		waiting, next, err := r.cfg.Jobs.Waiting(ctx)
-		if err == nil && len(waiting) == 0 {
-			if next.IsZero() {
-				return nil
+		if due { // a start says nothing about what waits: the queue is read at each tick, not at each start
+			list, err := r.cfg.Jobs.Waiting(ctx)
+			if err == nil && len(list.Jobs) == 0 {
+				if list.Next.IsZero() {
+					return nil
+				}
+				return river.JobSnooze(max(time.Until(list.Next), 0)) // a job backs off: its time is the ticket's
 			}
-			return river.JobSnooze(max(time.Until(next), 0)) // a job backs off: its time is the ticket's
+			r.Wake()
 		}
-		started := r.startSignal()
-		r.Wake()
+		due = false
 		select {
 		case <-started:
 		case <-tick.C:
+			due = true
 			if r.cfg.Shared && r.free() == r.cfg.Slots {
 				return river.JobSnooze(awayFor)
 			}

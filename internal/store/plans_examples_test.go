@@ -106,7 +106,7 @@ var examples = map[string]example{
 	"jobs.cancelRequested":  calls(job(processing) + ", 1"),
 	"jobs.insertDep":        calls(job(queued) + ", " + job(processing) + ", 'image'"),
 	"jobs.insertJob": calls(fresh + ", " + owner(1) + ", " + job(3) + ", 'audio.speech', 'audio', null, 'draft', null, 'draft-speech', 0," +
-		" '{}', '[]', null, null, 0, false, null, 1, null, 1, 0, 0, 0, array[" + job(9) + ", " + job(10) + "]::uuid[]"),
+		" '{}', '[]', null, null, 0, false, null, 1, null, 1, 0, 0, 0, array[" + job(1) + "::uuid, " + job(2) + "]"),
 	"jobs.sweepEvents":   calls("604800"),
 	"jobs.sweepKeys":     calls("86400"),
 	"jobs.sweepHistory":  {args: []string{""}, reads: 28 * 300},
@@ -162,6 +162,7 @@ var examples = map[string]example{
 	"voices.delete": calls(job(40)),
 
 	"queue.tickets":      calls("2, null"),
+	"queue.takeTicket":   calls(""),
 	"queue.topUp":        {args: []string{""}, reads: 2000},
 	"queue.closeDead":    calls("15"),
 	"queue.closeEarlier": calls(owner(1) + ", " + owner(2)),
