@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -20,6 +19,7 @@ import (
 	"github.com/apibr/studio/internal/disk"
 	"github.com/apibr/studio/internal/engine"
 	"github.com/apibr/studio/internal/events"
+	"github.com/apibr/studio/internal/i18n"
 	"github.com/apibr/studio/internal/jobs"
 	"github.com/apibr/studio/internal/lifecycle"
 	"github.com/apibr/studio/internal/media"
@@ -209,8 +209,11 @@ func (a *App) buildJobs() error {
 	return err
 }
 
-// errStarting is what /readyz says until jobs can be taken.
-var errStarting = errors.New("the studio is starting")
+// The reasons that /readyz gives while no job can be taken.
+var (
+	errStarting = i18n.NewError("the studio is starting")
+	errDatabase = i18n.NewError("the database does not answer")
+)
 
 // Ready says whether jobs can be taken: everything runs and the database answers.
 func (a *App) Ready(ctx context.Context) error {
@@ -218,7 +221,7 @@ func (a *App) Ready(ctx context.Context) error {
 		return errStarting
 	}
 	if err := a.store.Pool().Ping(ctx); err != nil {
-		return errors.New("the database does not answer")
+		return errDatabase
 	}
 	return nil
 }
