@@ -44,8 +44,7 @@ func completionCommand(e *environment) *cobra.Command {
 				"Prints a script that completes commands in %s. To load it, put this line in the shell's start file:",
 				shell.name,
 			) + "\n\n  " + shell.load,
-			Args:    noArguments,
-			Example: "  " + shell.load,
+			Args: noArguments,
 			RunE: func(cmd *cobra.Command, _ []string) error {
 				return shell.write(cmd.Root(), e.stdout, !bare)
 			},
