@@ -378,8 +378,8 @@ func TestManyListenersCostOneLook(t *testing.T) {
 	other, _, err := b.api.renderEvent(context.WithValue(b.ctx, callerKey{}, caller{base: "http://y"}), event)
 	require.NoError(t, err)
 	require.NotEqual(t, string(first), string(other), "links name another host")
-	for i := range mostRendered + 10 {
-		b.api.rendered.get(renderKey{seq: int64(i), base: fmt.Sprint(i)}, time.Now())
+	for i := range mostCachedJobs + 10 {
+		b.api.events.get(eventKey{seq: int64(i), base: fmt.Sprint(i)}, time.Now())
 	}
-	require.LessOrEqual(t, len(b.api.rendered.jobs), mostRendered)
+	require.LessOrEqual(t, len(b.api.events.jobs), mostCachedJobs)
 }

@@ -112,15 +112,15 @@ func asError(p any) error { err, _ := p.(error); return err }
 func (s *Server) adaptProblems(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		if !accepts(c.Request(), mimeProblem) && accepts(c.Request(), "application/json") {
-			c.Response().Writer = &plainProblems{ResponseWriter: c.Response().Writer}
+			c.Response().Writer = &jsonProblems{ResponseWriter: c.Response().Writer}
 		}
 		return next(c)
 	}
 }
 
-type plainProblems struct{ http.ResponseWriter }
+type jsonProblems struct{ http.ResponseWriter }
 
-func (w *plainProblems) WriteHeader(status int) {
+func (w *jsonProblems) WriteHeader(status int) {
 	if h := w.Header(); h.Get("Content-Type") == mimeProblem {
 		h.Set("Content-Type", "application/json")
 	}
@@ -128,13 +128,13 @@ func (w *plainProblems) WriteHeader(status int) {
 }
 
 // Unwrap lets http.ResponseController reach the connection.
-func (w *plainProblems) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+func (w *jsonProblems) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // Flush is for event streams.
-func (w *plainProblems) Flush() { _ = http.NewResponseController(w.ResponseWriter).Flush() }
+func (w *jsonProblems) Flush() { _ = http.NewResponseController(w.ResponseWriter).Flush() }
 
 // Hijack is for WebSockets.
-func (w *plainProblems) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+func (w *jsonProblems) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return http.NewResponseController(w.ResponseWriter).Hijack()
 }
 

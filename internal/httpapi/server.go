@@ -141,8 +141,8 @@ type Server struct {
 	known []address
 	// parameters that they take in the query, by method and path.
 	parameters map[string][]string
-	// rendered are the jobs of recent events, since many listeners hear of each.
-	rendered rendered
+	// events are the jobs of recent events: many listeners hear of each.
+	events eventCache
 	// hosts are the names that the studio is reached by.
 	hosts *hosts
 	// streams are the sockets and event streams that are open.
@@ -168,7 +168,7 @@ func New(cfg Config) *Server {
 	s.useMiddleware()
 	s.api = humaecho.NewV4(s.echo, humaConfig(cfg.Version))
 	s.registerAll()
-	s.registerPlain()
+	s.registerStaticRoutes()
 	if err := checkAccess(s.echo.Routes(), s.rules); err != nil {
 		panic(err) // a route was added without saying who may use it
 	}

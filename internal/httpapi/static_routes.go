@@ -14,8 +14,8 @@ import (
 	"github.com/apibr/studio/internal/i18n"
 )
 
-// registerPlain adds what is no operation of the API: health, metrics, login, the socket, the page.
-func (s *Server) registerPlain() {
+// registerStaticRoutes adds what is no operation of the API: health, metrics, login, the socket, the page.
+func (s *Server) registerStaticRoutes() {
 	s.echo.GET("/healthz", func(c echo.Context) error { return c.String(http.StatusOK, "ok\n") })
 	s.echo.GET("/readyz", s.readyz)
 	if s.cfg.Metrics != nil {
