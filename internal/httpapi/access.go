@@ -179,7 +179,9 @@ func (s *Server) admit(next echo.HandlerFunc) echo.HandlerFunc {
 		switch {
 		case err != nil:
 			return err
-		case !matched && !strings.HasPrefix(request.URL.Path, "/api/"), r.public != "", r.except != nil && r.except(request):
+		case !matched && !strings.HasPrefix(request.URL.Path, "/api/"),
+			r.public != "",
+			r.except != nil && r.except(request):
 			return next(c)
 		}
 		done, err := s.signIn(c, r)

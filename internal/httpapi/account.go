@@ -57,7 +57,17 @@ type KeyList struct {
 }
 
 func keyView(k *auth.Key) Key {
-	return Key{ID: k.ID, Name: k.Name, Prefix: k.Prefix, Scopes: scopeNames(k.Scopes), CreatedAt: k.CreatedAt, ExpiresAt: k.ExpiresAt, LastUsedAt: k.LastUsedAt, RevokedAt: k.RevokedAt, MadeBy: k.MadeBy}
+	return Key{
+		ID:         k.ID,
+		Name:       k.Name,
+		Prefix:     k.Prefix,
+		Scopes:     scopeNames(k.Scopes),
+		CreatedAt:  k.CreatedAt,
+		ExpiresAt:  k.ExpiresAt,
+		LastUsedAt: k.LastUsedAt,
+		RevokedAt:  k.RevokedAt,
+		MadeBy:     k.MadeBy,
+	}
 }
 
 func scopeNames(scopes []auth.Scope) []string {
@@ -75,12 +85,56 @@ type KeyPath struct {
 
 func (s *Server) registerAuth() {
 	tag := []string{"account"}
-	huma.Register(s.api, huma.Operation{OperationID: "get-me", Method: http.MethodGet, Path: "/api/v1/auth/me", Summary: "Say who the caller is", Tags: tag, Errors: []int{401}},
+	huma.Register(
+		s.api,
+		huma.Operation{
+			OperationID: "get-me",
+			Method:      http.MethodGet,
+			Path:        "/api/v1/auth/me",
+			Summary:     "Say who the caller is",
+			Tags:        tag,
+			Errors:      []int{401},
+		},
 		as(s, func(_ context.Context, p auth.Principal, _ *struct{}) (*struct{ Body Me }, error) {
-			return &struct{ Body Me }{Me{OwnerID: p.Owner, Scopes: scopeNames(p.Scopes), Via: string(p.Via), KeyID: p.KeyID, SessionID: p.SessionID, Admin: p.Admin, ExpiresAt: p.ExpiresAt}}, nil
-		}))
-	huma.Register(s.api, huma.Operation{OperationID: "create-ticket", Method: http.MethodPost, Path: "/api/v1/auth/ticket", Summary: "Make a one-time ticket for the WebSocket", Tags: tag, DefaultStatus: http.StatusCreated, Errors: []int{401}}, as(s, s.createTicket))
-	huma.Register(s.api, huma.Operation{OperationID: "create-login-link", Method: http.MethodPost, Path: "/api/v1/auth/link", Summary: "Make a one-time link that signs a browser in", Tags: tag, DefaultStatus: http.StatusCreated, Errors: []int{401, 403}}, as(s, s.createLink))
+			return &struct{ Body Me }{
+				Me{
+					OwnerID:   p.Owner,
+					Scopes:    scopeNames(p.Scopes),
+					Via:       string(p.Via),
+					KeyID:     p.KeyID,
+					SessionID: p.SessionID,
+					Admin:     p.Admin,
+					ExpiresAt: p.ExpiresAt,
+				},
+			}, nil
+		}),
+	)
+	huma.Register(
+		s.api,
+		huma.Operation{
+			OperationID:   "create-ticket",
+			Method:        http.MethodPost,
+			Path:          "/api/v1/auth/ticket",
+			Summary:       "Make a one-time ticket for the WebSocket",
+			Tags:          tag,
+			DefaultStatus: http.StatusCreated,
+			Errors:        []int{401},
+		},
+		as(s, s.createTicket),
+	)
+	huma.Register(
+		s.api,
+		huma.Operation{
+			OperationID:   "create-login-link",
+			Method:        http.MethodPost,
+			Path:          "/api/v1/auth/link",
+			Summary:       "Make a one-time link that signs a browser in",
+			Tags:          tag,
+			DefaultStatus: http.StatusCreated,
+			Errors:        []int{401, 403},
+		},
+		as(s, s.createLink),
+	)
 	s.registerSessions(tag)
 	s.registerKeys(tag)
 }
@@ -106,22 +160,62 @@ type keyAnswer struct{ Body Key }
 
 func (s *Server) registerKeys(tag []string) {
 	const path = "/api/v1/keys"
-	huma.Register(s.api, huma.Operation{OperationID: "list-keys", Method: http.MethodGet, Path: path, Summary: "List API keys", Tags: tag, Errors: []int{401, 403}}, as(s, s.listKeys))
+	huma.Register(
+		s.api,
+		huma.Operation{
+			OperationID: "list-keys",
+			Method:      http.MethodGet,
+			Path:        path,
+			Summary:     "List API keys",
+			Tags:        tag,
+			Errors:      []int{401, 403},
+		},
+		as(s, s.listKeys),
+	)
 	b := s.binderFor(reflect.TypeFor[KeyRequest]())
-	huma.Register(s.api, huma.Operation{OperationID: "create-key", Method: http.MethodPost, Path: path, Summary: "Make an API key", Tags: tag, DefaultStatus: http.StatusCreated, MaxBodyBytes: -1, BodyReadTimeout: -1, Errors: []int{401, 403, 422}},
+	huma.Register(
+		s.api,
+		huma.Operation{
+			OperationID:     "create-key",
+			Method:          http.MethodPost,
+			Path:            path,
+			Summary:         "Make an API key",
+			Tags:            tag,
+			DefaultStatus:   http.StatusCreated,
+			MaxBodyBytes:    -1,
+			BodyReadTimeout: -1,
+			Errors:          []int{401, 403, 422},
+		},
 		as(s, func(ctx context.Context, p auth.Principal, in *CreateInput) (*keyAnswer, error) {
 			if in.IdempotencyKey != "" {
 				// The secret is shown once and kept nowhere, so there is nothing to answer a second time.
-				return nil, newProblem(422, codeInvalid, cannotHonour, i18n.Say("making a key takes no Idempotency-Key: its secret is shown only once"))
+				return nil, newProblem(
+					422,
+					codeInvalid,
+					cannotHonour,
+					i18n.Say("making a key takes no Idempotency-Key: its secret is shown only once"),
+				)
 			}
 			f, err := b.bind(in.echo, p)
 			if err != nil {
 				return nil, err
 			}
 			return s.createKey(ctx, p, f)
-		}))
+		}),
+	)
 	s.setBody(s.api.OpenAPI().Paths[path].Post, b)
-	huma.Register(s.api, huma.Operation{OperationID: "revoke-key", Method: http.MethodDelete, Path: path + "/{id}", Summary: "Revoke an API key", Tags: tag, Errors: []int{401, 403, 404}}, as(s, s.revokeKey))
+	huma.Register(
+		s.api,
+		huma.Operation{
+			OperationID: "revoke-key",
+			Method:      http.MethodDelete,
+			Path:        path + "/{id}",
+			Summary:     "Revoke an API key",
+			Tags:        tag,
+			Errors:      []int{401, 403, 404},
+		},
+		as(s, s.revokeKey),
+	)
 }
 
 func (s *Server) listKeys(ctx context.Context, p auth.Principal, _ *struct{}) (*struct{ Body KeyList }, error) {
@@ -165,9 +259,20 @@ func (s *Server) createKey(ctx context.Context, p auth.Principal, f *fields) (*k
 func noScope(name string, known []string) *problem {
 	detail := i18n.Say("there is no scope %q: the scopes are %s", clip(name), strings.Join(known, ", "))
 	if near := closest(name, known); near != "" {
-		detail = i18n.Say("there is no scope %q; did you mean %s? The scopes are %s", clip(name), near, strings.Join(known, ", "))
+		detail = i18n.Say(
+			"there is no scope %q; did you mean %s? The scopes are %s",
+			clip(name),
+			near,
+			strings.Join(known, ", "),
+		)
 	}
-	return newProblem(http.StatusUnprocessableEntity, "bad_scope", i18n.Say("The scopes are not valid"), detail, fieldProblem{pointer: "/scopes", detail: detail})
+	return newProblem(
+		http.StatusUnprocessableEntity,
+		"bad_scope",
+		i18n.Say("The scopes are not valid"),
+		detail,
+		fieldProblem{pointer: "/scopes", detail: detail},
+	)
 }
 
 func (s *Server) revokeKey(ctx context.Context, p auth.Principal, in *KeyPath) (*keyAnswer, error) {

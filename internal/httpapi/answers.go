@@ -81,10 +81,17 @@ var answers = []struct {
 	{syscall.ENFILE, 503, busy, i18n.Say("The computer is busy"), noHandles},
 	{syscall.ENOMEM, 503, busy, i18n.Say("The computer is busy"), noHandles},
 	{syscall.EAGAIN, 503, busy, i18n.Say("The computer is busy"), noHandles},
-	{context.DeadlineExceeded, 503, "timeout", i18n.Say("It took too long"), i18n.Say("the studio did not answer in time: try again")},
+	{
+		context.DeadlineExceeded,
+		503,
+		"timeout",
+		i18n.Say("It took too long"),
+		i18n.Say("the studio did not answer in time: try again"),
+	},
 }
 
-// problemOf turns any error into what the caller reads. What it does not know becomes a 500 without a word of its cause.
+// problemOf turns any error into what the caller reads. What it does not know becomes a 500 without a word of its
+// cause.
 func problemOf(err error) *problem {
 	var p *problem
 	if errors.As(err, &p) {
@@ -100,7 +107,8 @@ func problemOf(err error) *problem {
 				detail = sentenceOf(innermost(err, a.is))
 			}
 			p := newProblem(a.status, a.code, a.title, detail)
-			if a.status == http.StatusTooManyRequests || a.status == http.StatusServiceUnavailable || a.code == "idempotency_in_flight" {
+			if a.status == http.StatusTooManyRequests || a.status == http.StatusServiceUnavailable ||
+				a.code == "idempotency_in_flight" {
 				p.retryAfter = "2"
 			}
 			return p
@@ -114,11 +122,21 @@ func problemOf(err error) *problem {
 		return problemOf(blob.ErrDiskFull)
 	}
 	if store.Unavailable(err) {
-		p := newProblem(http.StatusServiceUnavailable, "database_unavailable", i18n.Say("The database is away"), i18n.Say("the database does not answer at the moment: try again"))
+		p := newProblem(
+			http.StatusServiceUnavailable,
+			"database_unavailable",
+			i18n.Say("The database is away"),
+			i18n.Say("the database does not answer at the moment: try again"),
+		)
 		p.retryAfter = "2"
 		return p
 	}
-	return newProblem(500, "internal", i18n.Say("Something went wrong"), i18n.Say("the studio failed to answer; its log holds the reason under this request's id"))
+	return newProblem(
+		500,
+		"internal",
+		i18n.Say("Something went wrong"),
+		i18n.Say("the studio failed to answer; its log holds the reason under this request's id"),
+	)
 }
 
 // typedProblem handles errors that carry a sentence and a field.
@@ -176,11 +194,29 @@ func typedProblem(err error) *problem {
 	case errors.As(err, &model):
 		return unknownModel(model)
 	case errors.As(err, &needs):
-		return newProblem(422, codeInvalid, cannotHonour, sentenceOf(needs), fieldProblem{pointer: "/" + fieldOf(needs.Inputs[0]), detail: sentenceOf(needs)})
+		return newProblem(
+			422,
+			codeInvalid,
+			cannotHonour,
+			sentenceOf(needs),
+			fieldProblem{pointer: "/" + fieldOf(needs.Inputs[0]), detail: sentenceOf(needs)},
+		)
 	case errors.As(err, &idle):
-		return newProblem(422, "unsupported_field", i18n.Say("The engine does not honour a field"), sentenceOf(idle), fieldProblem{pointer: "/" + idle.Parameter, detail: sentenceOf(idle)})
+		return newProblem(
+			422,
+			"unsupported_field",
+			i18n.Say("The engine does not honour a field"),
+			sentenceOf(idle),
+			fieldProblem{pointer: "/" + idle.Parameter, detail: sentenceOf(idle)},
+		)
 	case errors.As(err, &language):
-		return newProblem(422, "unsupported_language", i18n.Say("The engine does not speak the language"), sentenceOf(language), fieldProblem{pointer: "/language", detail: sentenceOf(language)})
+		return newProblem(
+			422,
+			"unsupported_language",
+			i18n.Say("The engine does not speak the language"),
+			sentenceOf(language),
+			fieldProblem{pointer: "/language", detail: sentenceOf(language)},
+		)
 	case errors.As(err, &large):
 		return newProblem(422, "no_memory", i18n.Say("The job does not fit this computer"), sentenceOf(large))
 	case errors.As(err, &task):
@@ -194,9 +230,21 @@ func typedProblem(err error) *problem {
 func unknownModel(e *engine.UnknownModelError) *problem {
 	detail := sentenceOf(e)
 	if near := closest(e.Model, e.Known); near != "" {
-		detail = i18n.Say("model %q is not known for %s; did you mean %s? Known: %s", clip(e.Model), e.Task, near, strings.Join(e.Known, ", "))
+		detail = i18n.Say(
+			"model %q is not known for %s; did you mean %s? Known: %s",
+			clip(e.Model),
+			e.Task,
+			near,
+			strings.Join(e.Known, ", "),
+		)
 	}
-	return newProblem(http.StatusUnprocessableEntity, "unknown_model", i18n.Say("Unknown model"), detail, fieldProblem{pointer: "/model", detail: detail})
+	return newProblem(
+		http.StatusUnprocessableEntity,
+		"unknown_model",
+		i18n.Say("Unknown model"),
+		detail,
+		fieldProblem{pointer: "/model", detail: detail},
+	)
 }
 
 // tooManyFailed says what is wrong with the credential, and that its address has to wait before it is told so again.
@@ -248,11 +296,26 @@ func ofStatus(status int) *problem {
 	case http.StatusNotFound:
 		return notFound(i18n.Say("there is nothing at this address; the API is described at /api/openapi.json"))
 	case http.StatusMethodNotAllowed:
-		return newProblem(status, "method_not_allowed", i18n.Say("Method not allowed"), i18n.Say("this address does not take this method; the API is described at /api/openapi.json"))
+		return newProblem(
+			status,
+			"method_not_allowed",
+			i18n.Say("Method not allowed"),
+			i18n.Say("this address does not take this method; the API is described at /api/openapi.json"),
+		)
 	case http.StatusRequestEntityTooLarge:
-		return newProblem(status, "too_large", i18n.Say("The request is too large"), i18n.Say("the request is larger than http.max_json_bytes allows: send files as multipart/form-data"))
+		return newProblem(
+			status,
+			"too_large",
+			i18n.Say("The request is too large"),
+			i18n.Say("the request is larger than http.max_json_bytes allows: send files as multipart/form-data"),
+		)
 	case http.StatusUnsupportedMediaType:
-		return newProblem(status, "unsupported_media_type", i18n.Say("Unsupported media type"), i18n.Say("send application/json or multipart/form-data"))
+		return newProblem(
+			status,
+			"unsupported_media_type",
+			i18n.Say("Unsupported media type"),
+			i18n.Say("send application/json or multipart/form-data"),
+		)
 	default:
 		return newProblem(status, codeHTTP, i18n.Plain(http.StatusText(status)), i18n.Plain(http.StatusText(status)))
 	}

@@ -27,16 +27,29 @@ type DoctorCheck struct {
 
 // registerDoctor is for administrators: the report names programs and devices of the computer.
 func (s *Server) registerDoctor() {
-	huma.Register(s.api, huma.Operation{OperationID: "get-doctor", Method: http.MethodGet, Path: "/api/v1/doctor", Summary: "Check this computer and say what to do", Tags: []string{"doctor"}, Errors: []int{401, 403}},
+	huma.Register(
+		s.api,
+		huma.Operation{
+			OperationID: "get-doctor",
+			Method:      http.MethodGet,
+			Path:        "/api/v1/doctor",
+			Summary:     "Check this computer and say what to do",
+			Tags:        []string{"doctor"},
+			Errors:      []int{401, 403},
+		},
 		as(s, func(ctx context.Context, _ auth.Principal, _ *struct{}) (*struct{ Body DoctorReport }, error) {
 			return &struct{ Body DoctorReport }{doctorView(s.cfg.Doctor(ctx))}, nil
-		}))
+		}),
+	)
 }
 
 func doctorView(report doctor.Report) DoctorReport {
 	view := DoctorReport{OK: report.OK, Checks: []DoctorCheck{}}
 	for _, c := range report.Checks {
-		view.Checks = append(view.Checks, DoctorCheck{ID: c.ID, OK: c.OK, Level: string(c.Level), Message: Texts(c.Message), Fix: Texts(c.Fix)})
+		view.Checks = append(
+			view.Checks,
+			DoctorCheck{ID: c.ID, OK: c.OK, Level: string(c.Level), Message: Texts(c.Message), Fix: Texts(c.Fix)},
+		)
 	}
 	return view
 }

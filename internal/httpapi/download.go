@@ -17,17 +17,24 @@ import (
 )
 
 // registerDownload adds a route that sends a file, for GET and HEAD.
-func (s *Server) registerDownload(operation huma.Operation, find func(ctx context.Context, p auth.Principal, in *JobPath) (*assets.Asset, error)) {
+func (s *Server) registerDownload(
+	operation huma.Operation,
+	find func(ctx context.Context, p auth.Principal, in *JobPath) (*assets.Asset, error),
+) {
 	for _, method := range []string{http.MethodGet, http.MethodHead} {
 		op := operation
 		op.Method, op.Hidden = method, method == http.MethodHead
-		huma.Register(s.api, op, as(s, func(ctx context.Context, p auth.Principal, in *JobPath) (*huma.StreamResponse, error) {
-			asset, err := find(ctx, p, in)
-			if err != nil {
-				return nil, err
-			}
-			return s.stream(asset, ownOnly), nil
-		}))
+		huma.Register(
+			s.api,
+			op,
+			as(s, func(ctx context.Context, p auth.Principal, in *JobPath) (*huma.StreamResponse, error) {
+				asset, err := find(ctx, p, in)
+				if err != nil {
+					return nil, err
+				}
+				return s.stream(asset, ownOnly), nil
+			}),
+		)
 	}
 }
 
@@ -39,7 +46,19 @@ type getFileInput struct {
 
 func (s *Server) registerFiles(tag []string) {
 	for _, method := range []string{http.MethodGet, http.MethodHead} {
-		huma.Register(s.api, huma.Operation{OperationID: "get-file", Method: method, Path: "/api/v1/files/{id}", Summary: "Download a file (Range, HEAD)", Tags: tag, Hidden: method == http.MethodHead, Errors: []int{401, 403, 404}}, s.getFile)
+		huma.Register(
+			s.api,
+			huma.Operation{
+				OperationID: "get-file",
+				Method:      method,
+				Path:        "/api/v1/files/{id}",
+				Summary:     "Download a file (Range, HEAD)",
+				Tags:        tag,
+				Hidden:      method == http.MethodHead,
+				Errors:      []int{401, 403, 404},
+			},
+			s.getFile,
+		)
 	}
 }
 
@@ -77,7 +96,14 @@ func (s *Server) countForged(ctx context.Context, err error) error {
 		return err
 	}
 	var slowed *auth.SlowedError
-	if errors.As(s.cfg.Auth.Failed(callerOf(ctx).from, auth.ViaLink, &auth.CredentialError{Kind: auth.ViaLink, Cause: auth.CauseUnknown}), &slowed) {
+	if errors.As(
+		s.cfg.Auth.Failed(
+			callerOf(ctx).from,
+			auth.ViaLink,
+			&auth.CredentialError{Kind: auth.ViaLink, Cause: auth.CauseUnknown},
+		),
+		&slowed,
+	) {
 		return &auth.SlowedError{Refused: err, Wait: slowed.Wait}
 	}
 	return err
@@ -125,7 +151,10 @@ func (s *Server) serveAsset(w http.ResponseWriter, r *http.Request, asset *asset
 	h := w.Header()
 	h.Set("Content-Type", asset.MIME)
 	h.Set("Content-Disposition", disposition(inline(asset.MIME), asset.Filename))
-	h.Set("Content-Security-Policy", "sandbox; default-src 'none'; media-src 'self'; img-src 'self'; style-src 'unsafe-inline'")
+	h.Set(
+		"Content-Security-Policy",
+		"sandbox; default-src 'none'; media-src 'self'; img-src 'self'; style-src 'unsafe-inline'",
+	)
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cache-Control", "private, max-age=3600, immutable")
 	h.Set("ETag", `"`+asset.SHA256+`"`)

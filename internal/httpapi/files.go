@@ -48,9 +48,28 @@ type AssetList list[Asset]
 func (s *Server) assetView(ctx context.Context, a *assets.Asset) Asset {
 	base := baseOf(ctx)
 	link, expires := s.cfg.Signer.Link(a.ID, s.now())
-	v := Asset{ID: a.ID, Kind: string(a.Kind), Type: string(a.Kind), Origin: string(a.Origin), Name: a.Name, Filename: a.Filename, URL: base + a.URL, SignedURL: base + link, ExpiresAt: expires,
-		MimeType: a.MIME, SizeBytes: a.Size, SHA256: a.SHA256, OriginalSHA256: a.OriginalSHA256, Width: a.Width, Height: a.Height, DurationSeconds: millisOf(a.DurationSeconds),
-		ProjectID: a.ProjectID, JobID: a.JobID, CreatedAt: a.CreatedAt, Metadata: map[string]any{}}
+	v := Asset{
+		ID:              a.ID,
+		Kind:            string(a.Kind),
+		Type:            string(a.Kind),
+		Origin:          string(a.Origin),
+		Name:            a.Name,
+		Filename:        a.Filename,
+		URL:             base + a.URL,
+		SignedURL:       base + link,
+		ExpiresAt:       expires,
+		MimeType:        a.MIME,
+		SizeBytes:       a.Size,
+		SHA256:          a.SHA256,
+		OriginalSHA256:  a.OriginalSHA256,
+		Width:           a.Width,
+		Height:          a.Height,
+		DurationSeconds: millisOf(a.DurationSeconds),
+		ProjectID:       a.ProjectID,
+		JobID:           a.JobID,
+		CreatedAt:       a.CreatedAt,
+		Metadata:        map[string]any{},
+	}
 	_ = json.Unmarshal(a.Metadata, &v.Metadata)
 	return v
 }
@@ -76,27 +95,78 @@ func (s *Server) registerAssets() {
 	tag := []string{"files"}
 	const path = "/api/v1/assets"
 	b := s.binderFor(reflect.TypeFor[UploadRequest]())
-	huma.Register(s.api, huma.Operation{OperationID: "upload-asset", Method: http.MethodPost, Path: path, Summary: "Upload a file: as a form, as the raw body, or by its URL", Tags: tag, DefaultStatus: http.StatusCreated,
-		MaxBodyBytes: -1, BodyReadTimeout: -1, Errors: []int{401, 408, 409, 413, 422, 507}}, as(s, func(ctx context.Context, p auth.Principal, in *uploadInput) (*createdOther, error) {
-		return s.upload(ctx, p, in, b)
-	}))
+	huma.Register(
+		s.api,
+		huma.Operation{
+			OperationID:     "upload-asset",
+			Method:          http.MethodPost,
+			Path:            path,
+			Summary:         "Upload a file: as a form, as the raw body, or by its URL",
+			Tags:            tag,
+			DefaultStatus:   http.StatusCreated,
+			MaxBodyBytes:    -1,
+			BodyReadTimeout: -1,
+			Errors:          []int{401, 408, 409, 413, 422, 507},
+		},
+		as(s, func(ctx context.Context, p auth.Principal, in *uploadInput) (*createdOther, error) {
+			return s.upload(ctx, p, in, b)
+		}),
+	)
 	s.setBody(s.api.OpenAPI().Paths[path].Post, b)
 	s.setAnswer(path, "201", reflect.TypeFor[Asset]())
-	huma.Register(s.api, huma.Operation{OperationID: "list-assets", Method: http.MethodGet, Path: path, Summary: "List files, newest first", Tags: tag, Errors: []int{401, 422}}, as(s, s.listAssets))
-	huma.Register(s.api, huma.Operation{OperationID: "get-asset", Method: http.MethodGet, Path: path + "/{id}", Summary: "Read what is known of a file", Tags: tag, Errors: []int{401, 404}},
+	huma.Register(
+		s.api,
+		huma.Operation{
+			OperationID: "list-assets",
+			Method:      http.MethodGet,
+			Path:        path,
+			Summary:     "List files, newest first",
+			Tags:        tag,
+			Errors:      []int{401, 422},
+		},
+		as(s, s.listAssets),
+	)
+	huma.Register(
+		s.api,
+		huma.Operation{
+			OperationID: "get-asset",
+			Method:      http.MethodGet,
+			Path:        path + "/{id}",
+			Summary:     "Read what is known of a file",
+			Tags:        tag,
+			Errors:      []int{401, 404},
+		},
 		as(s, func(ctx context.Context, p auth.Principal, in *AssetPath) (*struct{ Body Asset }, error) {
 			asset, err := s.ownAsset(ctx, p, in.ID)
 			if err != nil {
 				return nil, err
 			}
 			return &struct{ Body Asset }{s.assetView(ctx, asset)}, nil
-		}))
-	huma.Register(s.api, huma.Operation{OperationID: "delete-asset", Method: http.MethodDelete, Path: path + "/{id}", Summary: "Delete a file", Tags: tag, DefaultStatus: http.StatusNoContent, Errors: []int{401, 404, 409}}, as(s, s.deleteAsset))
+		}),
+	)
+	huma.Register(
+		s.api,
+		huma.Operation{
+			OperationID:   "delete-asset",
+			Method:        http.MethodDelete,
+			Path:          path + "/{id}",
+			Summary:       "Delete a file",
+			Tags:          tag,
+			DefaultStatus: http.StatusNoContent,
+			Errors:        []int{401, 404, 409},
+		},
+		as(s, s.deleteAsset),
+	)
 	s.registerFiles(tag)
 }
 
 // upload takes a form with one file, the file itself as the body, or where to fetch it.
-func (s *Server) upload(ctx context.Context, p auth.Principal, in *uploadInput, b *binder) (out *createdOther, err error) {
+func (s *Server) upload(
+	ctx context.Context,
+	p auth.Principal,
+	in *uploadInput,
+	b *binder,
+) (out *createdOther, err error) {
 	kind, _, _ := strings.Cut(in.echo.Request().Header.Get("Content-Type"), ";")
 	var f *fields
 	defer func() {
@@ -107,7 +177,10 @@ func (s *Server) upload(ctx context.Context, p auth.Principal, in *uploadInput, 
 	if kind == "multipart/form-data" || kind == "application/json" {
 		for name, value := range map[string]string{"filename": in.Filename, "project_id": in.Project} {
 			if value != "" {
-				return nil, invalid(name, i18n.Say("%s in the address is for a file that is sent as the raw body: send it as a field", name))
+				return nil, invalid(
+					name,
+					i18n.Say("%s in the address is for a file that is sent as the raw body: send it as a field", name),
+				)
 			}
 		}
 		f, err = b.bind(in.echo, p)
@@ -129,7 +202,14 @@ func (s *Server) upload(ctx context.Context, p auth.Principal, in *uploadInput, 
 func (s *Server) uploadRaw(ctx context.Context, p auth.Principal, in *uploadInput, b *binder) (*fields, error) {
 	f := newFields()
 	check := newChecker(b.registry)
-	f.settle(&huma.Schema{Type: huma.TypeObject, Properties: map[string]*huma.Schema{"project_id": b.schema.Properties["project_id"]}}, map[string]any{"project_id": in.Project}, check)
+	f.settle(
+		&huma.Schema{
+			Type:       huma.TypeObject,
+			Properties: map[string]*huma.Schema{"project_id": b.schema.Properties["project_id"]},
+		},
+		map[string]any{"project_id": in.Project},
+		check,
+	)
 	f.wrong.add(s.checkProject(ctx, p, f.uuid("project_id")))
 	if err := f.wrong.err(); err != nil {
 		return f, err // before the file is read
@@ -159,7 +239,12 @@ func (s *Server) uploaded(ctx context.Context, p auth.Principal, f *fields) (*as
 	}
 	value := f.str("file")
 	if !fetch.IsRef(value) {
-		return nil, invalid("file", i18n.Say("send the file as the form's part file, with a filename, as the raw body, or as an https URL or data: URI"))
+		return nil, invalid(
+			"file",
+			i18n.Say(
+				"send the file as the form's part file, with a filename, as the raw body, or as an https URL or data: URI",
+			),
+		)
 	}
 	asset, err := s.cfg.Assets.IngestRef(ctx, value, assets.IngestRequest{Owner: p.Owner, Project: project})
 	if err != nil {
@@ -168,12 +253,19 @@ func (s *Server) uploaded(ctx context.Context, p auth.Principal, f *fields) (*as
 	return asset, nil
 }
 
-func (s *Server) listAssets(ctx context.Context, p auth.Principal, in *listAssetsInput) (*struct{ Body AssetList }, error) {
+func (s *Server) listAssets(
+	ctx context.Context,
+	p auth.Principal,
+	in *listAssetsInput,
+) (*struct{ Body AssetList }, error) {
 	filter := assets.Filter{Kind: media.Kind(in.Kind), Limit: in.Limit, Cursor: in.Cursor}
 	if in.Project != "" {
 		id, err := uuid.Parse(in.Project)
 		if err != nil {
-			return nil, invalid("project", i18n.Say("project must be an id such as 01890a5d-ac96-774b-bcce-b302099a8057"))
+			return nil, invalid(
+				"project",
+				i18n.Say("project must be an id such as 01890a5d-ac96-774b-bcce-b302099a8057"),
+			)
 		}
 		filter.Project = &id
 	}

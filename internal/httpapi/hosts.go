@@ -13,8 +13,9 @@ import (
 	"github.com/apibr/studio/internal/i18n"
 )
 
-// hosts are the names that the studio is reached by. A request for another name is refused before anything else is looked at: a page
-// of that name would be of the same origin for the browser, whoever made it resolve to this computer.
+// hosts are the names that the studio is reached by. A request for another name is refused before anything else is
+// looked at: a page of that name would be of the same origin for the browser, whoever made it resolve to this
+// computer.
 type hosts struct {
 	// exact names and addresses, and suffixes of names with their first dot.
 	exact    map[string]bool
@@ -25,7 +26,8 @@ type hosts struct {
 // containers call the computer that they run on by these names, which nobody can register.
 var containers = []string{"host.docker.internal", "host.containers.internal", "gateway.docker.internal"}
 
-// newHosts allows this computer's names, the host of publicBase, the host that is listened on, and those of the setting.
+// newHosts allows this computer's names, the host of publicBase, the host that is listened on, and those of the
+// setting.
 func newHosts(publicBase, listen string, allowed []string) *hosts {
 	h := &hosts{exact: map[string]bool{}}
 	add := func(name string) {
@@ -61,7 +63,8 @@ func newHosts(publicBase, listen string, allowed []string) *hosts {
 	return h
 }
 
-// hostName is the name in a Host header: without its port, in small letters, without the dot of a full name. False when it is none.
+// hostName is the name in a Host header: without its port, in small letters, without the dot of a full name. False
+// when it is none.
 func hostName(host string) (string, bool) {
 	name := host
 	if strings.HasPrefix(host, "[") || strings.Count(host, ":") == 1 {
@@ -81,7 +84,8 @@ func hostName(host string) (string, bool) {
 	return name, true
 }
 
-// allows says whether the studio is reached as host. An address must be one of this computer: local is where the connection arrived.
+// allows says whether the studio is reached as host. An address must be one of this computer: local is where the
+// connection arrived.
 func (h *hosts) allows(host string, local net.Addr) bool {
 	name, ok := hostName(host)
 	switch {
@@ -104,7 +108,8 @@ func (h *hosts) allows(host string, local net.Addr) bool {
 // isOwn says whether an address is one of this computer.
 func isOwn(ip netip.Addr, local net.Addr) bool {
 	if local != nil {
-		if arrived, err := netip.ParseAddrPort(local.String()); err == nil && arrived.Addr().Unmap().WithZone("") == ip {
+		if arrived, err := netip.ParseAddrPort(local.String()); err == nil &&
+			arrived.Addr().Unmap().WithZone("") == ip {
 			return true
 		}
 	}
@@ -131,8 +136,15 @@ func (s *Server) checkHost(next echo.HandlerFunc) echo.HandlerFunc {
 		local, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
 		for _, host := range asked {
 			if !s.hosts.allows(host, local) {
-				return newProblem(http.StatusMisdirectedRequest, "unknown_host", i18n.Say("Unknown host"),
-					i18n.Say("the studio is not known as %q: open it by its own address, or add the name to server.allowed_hosts", clip(host)))
+				return newProblem(
+					http.StatusMisdirectedRequest,
+					"unknown_host",
+					i18n.Say("Unknown host"),
+					i18n.Say(
+						"the studio is not known as %q: open it by its own address, or add the name to server.allowed_hosts",
+						clip(host),
+					),
+				)
 			}
 		}
 		return next(c)

@@ -30,7 +30,11 @@ func (s *Server) end(ctx context.Context, once *jobs.IdempotencyKey, made any) e
 	if err != nil {
 		return fmt.Errorf("store the answer: %w", err)
 	}
-	return s.cfg.Jobs.EndIdempotent(context.WithoutCancel(ctx), *once, jobs.Replay{StatusCode: http.StatusCreated, Body: body})
+	return s.cfg.Jobs.EndIdempotent(
+		context.WithoutCancel(ctx),
+		*once,
+		jobs.Replay{StatusCode: http.StatusCreated, Body: body},
+	)
 }
 
 // JobPath holds the id in an address; exported, since huma fills only exported members.
@@ -97,7 +101,18 @@ type listJobsInput struct {
 var jobStatuses = []string{"queued", "processing", "completed", "failed", "canceled"}
 
 // jobTypes of the contract; some come with later versions.
-var jobTypes = []string{"audio.speech", "audio.clone_voice", "image.generate", "image.edit", "image.upscale", "video.avatar", "video.animate", "studio.content", "media.export", "scrape"}
+var jobTypes = []string{
+	"audio.speech",
+	"audio.clone_voice",
+	"image.generate",
+	"image.edit",
+	"image.upscale",
+	"video.avatar",
+	"video.animate",
+	"studio.content",
+	"media.export",
+	"scrape",
+}
 
 // Resolve implements huma.Resolver: what is wrong with several parameters is told at once.
 func (i *listJobsInput) Resolve(huma.Context) (wrong []error) {
@@ -123,7 +138,13 @@ func (i *listJobsInput) Resolve(huma.Context) (wrong []error) {
 		}
 		id, err := uuid.Parse(parameter.value)
 		if err != nil {
-			wrong = append(wrong, invalid(parameter.name, i18n.Say("%s must be an id such as 01890a5d-ac96-774b-bcce-b302099a8057", parameter.name)))
+			wrong = append(
+				wrong,
+				invalid(
+					parameter.name,
+					i18n.Say("%s must be an id such as 01890a5d-ac96-774b-bcce-b302099a8057", parameter.name),
+				),
+			)
 		}
 		*parameter.id = &id
 	}
@@ -132,14 +153,24 @@ func (i *listJobsInput) Resolve(huma.Context) (wrong []error) {
 
 func notAStatus(word string) i18n.Sentence {
 	if near := closest(word, jobStatuses); near != "" {
-		return i18n.Say("%q is not a status; did you mean %s? The statuses are %s", clip(word), near, strings.Join(jobStatuses, ", "))
+		return i18n.Say(
+			"%q is not a status; did you mean %s? The statuses are %s",
+			clip(word),
+			near,
+			strings.Join(jobStatuses, ", "),
+		)
 	}
 	return i18n.Say("%q is not a status; the statuses are %s", clip(word), strings.Join(jobStatuses, ", "))
 }
 
 func notAType(word string) i18n.Sentence {
 	if near := closest(word, jobTypes); near != "" {
-		return i18n.Say("%q is not a type of job; did you mean %s? The types are %s", clip(word), near, strings.Join(jobTypes, ", "))
+		return i18n.Say(
+			"%q is not a type of job; did you mean %s? The types are %s",
+			clip(word),
+			near,
+			strings.Join(jobTypes, ", "),
+		)
 	}
 	return i18n.Say("%q is not a type of job; the types are %s", clip(word), strings.Join(jobTypes, ", "))
 }
@@ -151,19 +182,88 @@ func words(text string) []string {
 func (s *Server) registerJobs() {
 	tag := []string{"jobs"}
 	const one = "/api/v1/jobs/{id}"
-	huma.Register(s.api, huma.Operation{OperationID: "list-jobs", Method: http.MethodGet, Path: "/api/v1/jobs", Summary: "List jobs, newest first", Tags: tag, Errors: []int{401, 422}}, as(s, s.listJobs))
-	huma.Register(s.api, huma.Operation{OperationID: "get-job", Method: http.MethodGet, Path: one, Summary: "Read a job", Tags: tag, Errors: []int{401, 404}}, as(s, s.getJob))
-	huma.Register(s.api, huma.Operation{OperationID: "get-video-status", Method: http.MethodGet, Path: "/api/v1/video/status/{job_id}", Summary: "Read a job, as get-job", Tags: tag, Errors: []int{401, 404}},
+	huma.Register(
+		s.api,
+		huma.Operation{
+			OperationID: "list-jobs",
+			Method:      http.MethodGet,
+			Path:        "/api/v1/jobs",
+			Summary:     "List jobs, newest first",
+			Tags:        tag,
+			Errors:      []int{401, 422},
+		},
+		as(s, s.listJobs),
+	)
+	huma.Register(
+		s.api,
+		huma.Operation{
+			OperationID: "get-job",
+			Method:      http.MethodGet,
+			Path:        one,
+			Summary:     "Read a job",
+			Tags:        tag,
+			Errors:      []int{401, 404},
+		},
+		as(s, s.getJob),
+	)
+	huma.Register(
+		s.api,
+		huma.Operation{
+			OperationID: "get-video-status",
+			Method:      http.MethodGet,
+			Path:        "/api/v1/video/status/{job_id}",
+			Summary:     "Read a job, as get-job",
+			Tags:        tag,
+			Errors:      []int{401, 404},
+		},
 		as(s, func(ctx context.Context, p auth.Principal, in *videoStatusInput) (*jobAnswer, error) {
 			return s.getJob(ctx, p, &getJobInput{JobPath{in.JobID}, in.JobRead})
-		}))
-	s.registerJobChange("cancel-job", "cancel", "Cancel a job; one that has ended is answered as it is", s.cfg.Jobs.Cancel)
+		}),
+	)
+	s.registerJobChange(
+		"cancel-job",
+		"cancel",
+		"Cancel a job; one that has ended is answered as it is",
+		s.cfg.Jobs.Cancel,
+	)
 	s.registerJobChange("retry-job", "retry", "Run a failed or canceled job again", s.cfg.Jobs.Retry)
 	s.registerUpdateJob()
-	huma.Register(s.api, huma.Operation{OperationID: "delete-job", Method: http.MethodDelete, Path: one, Summary: "Delete a job and its outputs", Tags: tag, DefaultStatus: http.StatusNoContent, Errors: []int{401, 404, 409}}, as(s, s.deleteJob))
-	s.registerDownload(huma.Operation{OperationID: "get-job-content", Path: one + "/content", Summary: "Download the first output (Range, HEAD)", Tags: tag, Errors: []int{401, 404, 409}}, s.getJobContent)
+	huma.Register(
+		s.api,
+		huma.Operation{
+			OperationID:   "delete-job",
+			Method:        http.MethodDelete,
+			Path:          one,
+			Summary:       "Delete a job and its outputs",
+			Tags:          tag,
+			DefaultStatus: http.StatusNoContent,
+			Errors:        []int{401, 404, 409},
+		},
+		as(s, s.deleteJob),
+	)
+	s.registerDownload(
+		huma.Operation{
+			OperationID: "get-job-content",
+			Path:        one + "/content",
+			Summary:     "Download the first output (Range, HEAD)",
+			Tags:        tag,
+			Errors:      []int{401, 404, 409},
+		},
+		s.getJobContent,
+	)
 	s.registerPreview(tag)
-	huma.Register(s.api, huma.Operation{OperationID: "job-events", Method: http.MethodGet, Path: one + "/events", Summary: "Follow a job as server-sent events", Tags: tag, Errors: []int{401, 404}}, as(s, s.jobEvents))
+	huma.Register(
+		s.api,
+		huma.Operation{
+			OperationID: "job-events",
+			Method:      http.MethodGet,
+			Path:        one + "/events",
+			Summary:     "Follow a job as server-sent events",
+			Tags:        tag,
+			Errors:      []int{401, 404},
+		},
+		as(s, s.jobEvents),
+	)
 }
 
 func (s *Server) listJobs(ctx context.Context, p auth.Principal, in *listJobsInput) (*struct{ Body JobList }, error) {
@@ -242,16 +342,28 @@ func (u *unchanged) GetHeaders() http.Header {
 // jobCaching: a client may keep a job and must ask whether it is still so.
 const jobCaching = "private, no-cache"
 
-// etag changes with the row, with the day of the signed links, with the host that links name and with the reader of its sentences.
+// etag changes with the row, with the day of the signed links, with the host that links name and with the reader of
+// its sentences.
 func (s *Server) etag(ctx context.Context, job *jobs.Job) string {
-	sum := sha256.Sum256(fmt.Append(nil, job.ID, job.RowVersion, job.Reason, assets.GridDay(s.now()), baseOf(ctx), callerOf(ctx).reader))
+	sum := sha256.Sum256(
+		fmt.Append(nil, job.ID, job.RowVersion, job.Reason, assets.GridDay(s.now()), baseOf(ctx), callerOf(ctx).reader),
+	)
 	return `"` + hex.EncodeToString(sum[:12]) + `"`
 }
 
 type jobChange func(ctx context.Context, owner, id uuid.UUID) (*jobs.Job, error)
 
 func (s *Server) registerJobChange(operation, verb, summary string, change jobChange) {
-	huma.Register(s.api, huma.Operation{OperationID: operation, Method: http.MethodPost, Path: "/api/v1/jobs/{id}/" + verb, Summary: summary, Tags: []string{"jobs"}, Errors: []int{401, 404, 409}},
+	huma.Register(
+		s.api,
+		huma.Operation{
+			OperationID: operation,
+			Method:      http.MethodPost,
+			Path:        "/api/v1/jobs/{id}/" + verb,
+			Summary:     summary,
+			Tags:        []string{"jobs"},
+			Errors:      []int{401, 404, 409},
+		},
 		as(s, func(ctx context.Context, p auth.Principal, in *JobPath) (*jobAnswer, error) {
 			id, err := in.uuid()
 			if err != nil {
@@ -263,7 +375,8 @@ func (s *Server) registerJobChange(operation, verb, summary string, change jobCh
 			}
 			s.audit(ctx, p, "job."+verb, id.String())
 			return s.answerJob(ctx, job)
-		}))
+		}),
+	)
 }
 
 func (s *Server) answerJob(ctx context.Context, job *jobs.Job) (*jobAnswer, error) {
@@ -312,12 +425,22 @@ func (s *Server) getJobContent(ctx context.Context, p auth.Principal, in *JobPat
 func noContent(job *jobs.Job) *problem {
 	switch {
 	case !job.Status.Terminal():
-		p := newProblem(409, "not_finished", i18n.Say("The job is not finished"), i18n.Say("the job is %s: ask again later, or wait with ?wait= on the job", job.Status))
+		p := newProblem(
+			409,
+			"not_finished",
+			i18n.Say("The job is not finished"),
+			i18n.Say("the job is %s: ask again later, or wait with ?wait= on the job", job.Status),
+		)
 		p.retryAfter = "2"
 		return p
 	case job.Status == jobs.Completed:
 		return notFound(i18n.Say("the job has no file as its result"))
 	default:
-		return newProblem(409, "no_result", i18n.Say("The job has no result"), i18n.Say("the job has ended as %s: retry it", job.Status))
+		return newProblem(
+			409,
+			"no_result",
+			i18n.Say("The job has no result"),
+			i18n.Say("the job has ended as %s: retry it", job.Status),
+		)
 	}
 }

@@ -23,7 +23,8 @@ func (s *Server) useMiddleware() {
 	s.echo.Use(s.admit, s.unrouted)
 }
 
-// identify gives the request an id and remembers how it reached us. An id that a proxy gave is kept if it looks like one.
+// identify gives the request an id and remembers how it reached us. An id that a proxy gave is kept if it looks like
+// one.
 func (s *Server) identify(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
@@ -75,8 +76,17 @@ func (s *Server) logRequest(next echo.HandlerFunc) echo.HandlerFunc {
 		} else if r.Method != http.MethodGet && r.Method != http.MethodHead {
 			level = slog.LevelInfo
 		}
-		s.cfg.Log.LogAttrs(r.Context(), level, "request", slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.Int("status", status),
-			slog.Int64("bytes", c.Response().Size), slog.Duration("took", time.Since(begin)), errorAttr(err, status))
+		s.cfg.Log.LogAttrs(
+			r.Context(),
+			level,
+			"request",
+			slog.String("method", r.Method),
+			slog.String("path", r.URL.Path),
+			slog.Int("status", status),
+			slog.Int64("bytes", c.Response().Size),
+			slog.Duration("took", time.Since(begin)),
+			errorAttr(err, status),
+		)
 		return nil
 	}
 }
@@ -107,8 +117,8 @@ func (s *Server) recover(next echo.HandlerFunc) echo.HandlerFunc {
 
 func asError(p any) error { err, _ := p.(error); return err }
 
-// adaptProblems sends problems as application/json to callers that accept that and do not name application/problem+json: the
-// n8n HTTP Request node hands problem+json to its user as an unparsed string.
+// adaptProblems sends problems as application/json to callers that accept that and do not name
+// application/problem+json: the n8n HTTP Request node hands problem+json to its user as an unparsed string.
 func (s *Server) adaptProblems(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		if !accepts(c.Request(), mimeProblem) && accepts(c.Request(), "application/json") {
@@ -140,7 +150,13 @@ func (w *jsonProblems) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 
 // audit writes down who did what; a failure is logged and does not undo what was done.
 func (s *Server) audit(ctx context.Context, p auth.Principal, action, subject string) {
-	entry := auth.Entry{Owner: &p.Owner, Actor: p.Actor(), Action: action, Subject: subject, RequestID: telemetry.RequestID(ctx)}
+	entry := auth.Entry{
+		Owner:     &p.Owner,
+		Actor:     p.Actor(),
+		Action:    action,
+		Subject:   subject,
+		RequestID: telemetry.RequestID(ctx),
+	}
 	if p.Via != auth.ViaKey && p.KeyID != nil {
 		entry.Detail = map[string]any{"key_id": p.KeyID} // the key that the session comes from
 	}

@@ -122,26 +122,111 @@ type modelTaskAnswer struct{ Body ModelTask }
 func (s *Server) registerModels() {
 	const path, one = "/api/v1/models", "/api/v1/models/{id}"
 	operation := func(id, method, path, summary string, status int, errs ...int) huma.Operation {
-		return huma.Operation{OperationID: id, Method: method, Path: path, Summary: summary, Tags: []string{"models"}, DefaultStatus: status, MaxBodyBytes: -1, BodyReadTimeout: -1, Errors: errs}
+		return huma.Operation{
+			OperationID:     id,
+			Method:          method,
+			Path:            path,
+			Summary:         summary,
+			Tags:            []string{"models"},
+			DefaultStatus:   status,
+			MaxBodyBytes:    -1,
+			BodyReadTimeout: -1,
+			Errors:          errs,
+		}
 	}
-	huma.Register(s.api, operation("list-models", http.MethodGet, path, "List the models and what is installed of them", 200, 401), as(s, s.listModels))
+	huma.Register(
+		s.api,
+		operation("list-models", http.MethodGet, path, "List the models and what is installed of them", 200, 401),
+		as(s, s.listModels),
+	)
 	huma.Register(s.api, operation("get-model", http.MethodGet, one, "Read a model", 200, 401, 404), as(s, s.getModel))
-	huma.Register(s.api, operation("get-model-licence", http.MethodGet, one+"/licence", "Read what a model comes under, and who accepted it", 200, 401, 404),
-		as(s, s.modelLicence))
+	huma.Register(
+		s.api,
+		operation(
+			"get-model-licence",
+			http.MethodGet,
+			one+"/licence",
+			"Read what a model comes under, and who accepted it",
+			200,
+			401,
+			404,
+		),
+		as(s, s.modelLicence),
+	)
 	install := s.binderFor(reflect.TypeFor[ModelInstall]())
-	huma.Register(s.api, operation("install-model", http.MethodPost, one+"/install", "Install a model, or repair one", 202, 401, 403, 404, 409, 422),
+	huma.Register(
+		s.api,
+		operation(
+			"install-model",
+			http.MethodPost,
+			one+"/install",
+			"Install a model, or repair one",
+			202,
+			401,
+			403,
+			404,
+			409,
+			422,
+		),
 		as(s, func(ctx context.Context, p auth.Principal, in *modelBody) (*modelTaskAnswer, error) {
 			return s.installModel(ctx, p, in, install)
-		}))
+		}),
+	)
 	s.setBody(s.api.OpenAPI().Paths[one+"/install"].Post, install)
-	huma.Register(s.api, operation("verify-model", http.MethodPost, one+"/verify", "Read an installed model again and compare it with what came", 202, 401, 403, 404, 409), as(s, s.verifyModel))
-	huma.Register(s.api, operation("cancel-model-task", http.MethodPost, one+"/cancel", "Cancel the installation or check of a model", 200, 401, 403, 404, 409), as(s, s.cancelModelTask))
-	huma.Register(s.api, operation("delete-model", http.MethodDelete, one, "Remove a model from the disk", 204, 401, 403, 404, 409), as(s, s.deleteModel))
+	huma.Register(
+		s.api,
+		operation(
+			"verify-model",
+			http.MethodPost,
+			one+"/verify",
+			"Read an installed model again and compare it with what came",
+			202,
+			401,
+			403,
+			404,
+			409,
+		),
+		as(s, s.verifyModel),
+	)
+	huma.Register(
+		s.api,
+		operation(
+			"cancel-model-task",
+			http.MethodPost,
+			one+"/cancel",
+			"Cancel the installation or check of a model",
+			200,
+			401,
+			403,
+			404,
+			409,
+		),
+		as(s, s.cancelModelTask),
+	)
+	huma.Register(
+		s.api,
+		operation("delete-model", http.MethodDelete, one, "Remove a model from the disk", 204, 401, 403, 404, 409),
+		as(s, s.deleteModel),
+	)
 	patch := s.binderFor(reflect.TypeFor[ModelPatch]())
-	huma.Register(s.api, operation("update-model", http.MethodPatch, one, "Keep a model when others need room, or let it go", 200, 401, 403, 404, 409, 422),
+	huma.Register(
+		s.api,
+		operation(
+			"update-model",
+			http.MethodPatch,
+			one,
+			"Keep a model when others need room, or let it go",
+			200,
+			401,
+			403,
+			404,
+			409,
+			422,
+		),
 		as(s, func(ctx context.Context, p auth.Principal, in *modelBody) (*modelAnswer, error) {
 			return s.updateModel(ctx, p, in, patch)
-		}))
+		}),
+	)
 	s.setBody(s.api.OpenAPI().Paths[one].Patch, patch)
 }
 
@@ -190,7 +275,11 @@ type LicenceInput struct {
 	Text bool `query:"text" doc:"Fetch the text from the maker's repository too"`
 }
 
-func (s *Server) modelLicence(ctx context.Context, _ auth.Principal, in *LicenceInput) (*struct{ Body ModelLicence }, error) {
+func (s *Server) modelLicence(
+	ctx context.Context,
+	_ auth.Principal,
+	in *LicenceInput,
+) (*struct{ Body ModelLicence }, error) {
 	view, err := s.model(ctx, in.ID)
 	if err != nil {
 		return nil, err
@@ -208,9 +297,26 @@ func (s *Server) modelLicence(ctx context.Context, _ auth.Principal, in *Licence
 	return &struct{ Body ModelLicence }{view.Licence}, nil
 }
 
-func (s *Server) modelView(ctx context.Context, m *engine.Manifest, model *engine.Model, task *tasks.Task) (*Model, error) {
-	view := &Model{ID: model.ID, Name: model.Title(), Engine: string(m.ID), Description: Texts(model.Description), Tasks: slices.Clone(model.Tasks), Languages: slices.Clone(model.Languages),
-		Gated: model.Gated, NeedsFiles: model.NeedsFiles(), Installed: !model.NeedsFiles(), Variants: []ModelVariant{}, DefaultVariant: model.DefaultVariant, Task: taskView(ctx, task)}
+func (s *Server) modelView(
+	ctx context.Context,
+	m *engine.Manifest,
+	model *engine.Model,
+	task *tasks.Task,
+) (*Model, error) {
+	view := &Model{
+		ID:             model.ID,
+		Name:           model.Title(),
+		Engine:         string(m.ID),
+		Description:    Texts(model.Description),
+		Tasks:          slices.Clone(model.Tasks),
+		Languages:      slices.Clone(model.Languages),
+		Gated:          model.Gated,
+		NeedsFiles:     model.NeedsFiles(),
+		Installed:      !model.NeedsFiles(),
+		Variants:       []ModelVariant{},
+		DefaultVariant: model.DefaultVariant,
+		Task:           taskView(ctx, task),
+	}
 	if len(view.Tasks) == 0 {
 		for task := range m.Tasks {
 			view.Tasks = append(view.Tasks, task)
@@ -249,8 +355,19 @@ func taskView(ctx context.Context, t *tasks.Task) *ModelTask {
 	if t == nil {
 		return nil
 	}
-	view := &ModelTask{ID: t.ID, Kind: t.Kind, Model: t.Model, Variant: t.Variant, Status: t.Status, DoneBytes: t.DoneBytes, TotalBytes: t.TotalBytes,
-		Faults: []ModelFault{}, CreatedAt: t.CreatedAt, StartedAt: t.StartedAt, EndedAt: t.EndedAt}
+	view := &ModelTask{
+		ID:         t.ID,
+		Kind:       t.Kind,
+		Model:      t.Model,
+		Variant:    t.Variant,
+		Status:     t.Status,
+		DoneBytes:  t.DoneBytes,
+		TotalBytes: t.TotalBytes,
+		Faults:     []ModelFault{},
+		CreatedAt:  t.CreatedAt,
+		StartedAt:  t.StartedAt,
+		EndedAt:    t.EndedAt,
+	}
 	switch {
 	case t.Status == tasks.Completed:
 		view.Progress = 1
@@ -274,7 +391,12 @@ func asked(ctx context.Context, p auth.Principal) tasks.Asked {
 	return tasks.Asked{Owner: p.Owner, Actor: p.Actor(), RequestID: telemetry.RequestID(ctx)}
 }
 
-func (s *Server) installModel(ctx context.Context, p auth.Principal, in *modelBody, b *binder) (*modelTaskAnswer, error) {
+func (s *Server) installModel(
+	ctx context.Context,
+	p auth.Principal,
+	in *modelBody,
+	b *binder,
+) (*modelTaskAnswer, error) {
 	f, err := b.bind(in.echo, p)
 	if err != nil {
 		return nil, err

@@ -22,9 +22,14 @@ type getPreviewInput struct {
 
 func (s *Server) registerPreview(tag []string) {
 	for _, method := range []string{http.MethodGet, http.MethodHead} {
-		huma.Register(s.api, huma.Operation{OperationID: "get-job-preview", Method: method, Path: "/api/v1/jobs/{id}/preview",
-			Summary: "Download the newest picture of what a running job makes (JPEG, HEAD)", Tags: tag, Hidden: method == http.MethodHead,
-			Errors: []int{401, 403, 404}}, s.getPreview)
+		huma.Register(
+			s.api,
+			huma.Operation{OperationID: "get-job-preview", Method: method, Path: "/api/v1/jobs/{id}/preview",
+				Summary: "Download the newest picture of what a running job makes (JPEG, HEAD)", Tags: tag,
+				Hidden: method == http.MethodHead,
+				Errors: []int{401, 403, 404}},
+			s.getPreview,
+		)
 	}
 }
 
@@ -59,7 +64,11 @@ func (s *Server) getPreview(ctx context.Context, in *getPreviewInput) (*huma.Str
 func (s *Server) preview(id uuid.UUID, embeddedBy string) (*huma.StreamResponse, error) {
 	picture, ok := s.cfg.Hub.LatestPreview(id)
 	if !ok {
-		return nil, notFound(i18n.Say("the job has no preview: there is one only while it runs, and only of engines that show what they make"))
+		return nil, notFound(
+			i18n.Say(
+				"the job has no preview: there is one only while it runs, and only of engines that show what they make",
+			),
+		)
 	}
 	return &huma.StreamResponse{Body: func(ctx huma.Context) {
 		c := humaecho.UnwrapV4(ctx)

@@ -13,7 +13,8 @@ import (
 // longestNonce of a question for proof.
 const longestNonce = 200
 
-// proof answers the command line of this data directory, which does not send its key before it knows to whom (see auth.Proof).
+// proof answers the command line of this data directory, which does not send its key before it knows to whom (see
+// auth.Proof).
 func (s *Server) proof(c echo.Context) error {
 	nonce := c.QueryParam("nonce")
 	address, known := c.Request().Context().Value(http.LocalAddrContextKey).(net.Addr)

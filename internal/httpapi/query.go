@@ -22,14 +22,25 @@ func checkQuery(next echo.HandlerFunc) echo.HandlerFunc {
 			for _, text := range append(values, name) {
 				switch {
 				case !utf8.ValidString(text):
-					return invalid(clip(name), i18n.Say("the address is not valid UTF-8: write it as UTF-8 with percent signs"))
+					return invalid(
+						clip(name),
+						i18n.Say("the address is not valid UTF-8: write it as UTF-8 with percent signs"),
+					)
 				case !storable(text):
-					return invalid(clip(name), i18n.Say("the address holds a character that cannot be stored: send UTF-8 without NUL"))
+					return invalid(
+						clip(name),
+						i18n.Say("the address holds a character that cannot be stored: send UTF-8 without NUL"),
+					)
 				}
 			}
 		}
 		if err != nil {
-			return newProblem(http.StatusUnprocessableEntity, codeInvalid, cannotHonour, i18n.Say("the query of the address cannot be read: write special characters with percent signs"))
+			return newProblem(
+				http.StatusUnprocessableEntity,
+				codeInvalid,
+				cannotHonour,
+				i18n.Say("the query of the address cannot be read: write special characters with percent signs"),
+			)
 		}
 		return next(c)
 	}
@@ -39,10 +50,7 @@ func checkQuery(next echo.HandlerFunc) echo.HandlerFunc {
 func parametersOf(document *huma.OpenAPI) map[string][]string {
 	all := map[string][]string{}
 	for path, item := range document.Paths {
-		for method, operation := range map[string]*huma.Operation{"GET": item.Get, "POST": item.Post, "PUT": item.Put, "PATCH": item.Patch, "DELETE": item.Delete} {
-			if operation == nil {
-				continue
-			}
+		for method, operation := range operationsOf(item) {
 			names := []string{}
 			for _, parameter := range operation.Parameters {
 				if parameter.In == "query" {
@@ -74,8 +82,8 @@ func (s *Server) parametersAt(method, path string) (names []string, known bool) 
 	return names, known
 }
 
-// strayParameters of a request: those that its address does not take, with a value or without, and those that came twice. A parameter
-// without a value is as if it were not there.
+// strayParameters of a request: those that its address does not take, with a value or without, and those that came
+// twice. A parameter without a value is as if it were not there.
 func (s *Server) strayParameters(c caller) (wrong []fieldProblem) {
 	known, ok := s.parametersAt(c.method, c.path)
 	if !ok {
@@ -97,7 +105,11 @@ func (s *Server) strayParameters(c caller) (wrong []fieldProblem) {
 		case near != "":
 			detail = i18n.Say("%s is not a parameter of this address; did you mean %s?", clip(name), near)
 		case len(known) > 0:
-			detail = i18n.Say("%s is not a parameter of this address; it takes %s", clip(name), strings.Join(known, ", "))
+			detail = i18n.Say(
+				"%s is not a parameter of this address; it takes %s",
+				clip(name),
+				strings.Join(known, ", "),
+			)
 		default:
 			detail = i18n.Say("%s is not a parameter of this address; it takes none", clip(name))
 		}

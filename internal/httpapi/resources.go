@@ -42,7 +42,16 @@ type VoicePatch struct {
 }
 
 func voiceView(v *voices.Voice) Voice {
-	return Voice{ID: v.ID, Name: v.Name, Status: string(v.Status), Language: v.Language, Builtin: v.Builtin, SampleSeconds: millisOf(v.SampleSeconds), ConsentNote: v.ConsentNote, CreatedAt: v.CreatedAt}
+	return Voice{
+		ID:            v.ID,
+		Name:          v.Name,
+		Status:        string(v.Status),
+		Language:      v.Language,
+		Builtin:       v.Builtin,
+		SampleSeconds: millisOf(v.SampleSeconds),
+		ConsentNote:   v.ConsentNote,
+		CreatedAt:     v.CreatedAt,
+	}
 }
 
 // VoicePath holds the id in an address; exported, since huma fills only exported members.
@@ -63,19 +72,71 @@ type listVoicesInput struct {
 func (s *Server) registerVoices() {
 	tag := []string{"voices"}
 	const path, one = "/api/v1/audio/voices", "/api/v1/audio/voices/{id}"
-	huma.Register(s.api, huma.Operation{OperationID: "list-voices", Method: http.MethodGet, Path: path, Summary: "List your voices and the built-in ones", Tags: tag, Errors: []int{401, 422}}, as(s, s.listVoices))
-	huma.Register(s.api, huma.Operation{OperationID: "get-voice", Method: http.MethodGet, Path: one, Summary: "Read a voice", Tags: tag, Errors: []int{401, 404}}, as(s, s.getVoice))
+	huma.Register(
+		s.api,
+		huma.Operation{
+			OperationID: "list-voices",
+			Method:      http.MethodGet,
+			Path:        path,
+			Summary:     "List your voices and the built-in ones",
+			Tags:        tag,
+			Errors:      []int{401, 422},
+		},
+		as(s, s.listVoices),
+	)
+	huma.Register(
+		s.api,
+		huma.Operation{
+			OperationID: "get-voice",
+			Method:      http.MethodGet,
+			Path:        one,
+			Summary:     "Read a voice",
+			Tags:        tag,
+			Errors:      []int{401, 404},
+		},
+		as(s, s.getVoice),
+	)
 	b := s.binderFor(reflect.TypeFor[VoicePatch]())
-	huma.Register(s.api, huma.Operation{OperationID: "update-voice", Method: http.MethodPatch, Path: one, Summary: "Rename a voice", Tags: tag, Errors: []int{401, 404, 409, 422}},
+	huma.Register(
+		s.api,
+		huma.Operation{
+			OperationID: "update-voice",
+			Method:      http.MethodPatch,
+			Path:        one,
+			Summary:     "Rename a voice",
+			Tags:        tag,
+			Errors:      []int{401, 404, 409, 422},
+		},
 		as(s, func(ctx context.Context, p auth.Principal, in *updateVoiceInput) (*struct{ Body Voice }, error) {
 			return s.updateVoice(ctx, p, in, b)
-		}))
+		}),
+	)
 	s.setBody(s.api.OpenAPI().Paths[one].Patch, b)
-	huma.Register(s.api, huma.Operation{OperationID: "delete-voice", Method: http.MethodDelete, Path: one, Summary: "Delete a voice", Tags: tag, DefaultStatus: http.StatusNoContent, Errors: []int{401, 404, 409}}, as(s, s.deleteVoice))
+	huma.Register(
+		s.api,
+		huma.Operation{
+			OperationID:   "delete-voice",
+			Method:        http.MethodDelete,
+			Path:          one,
+			Summary:       "Delete a voice",
+			Tags:          tag,
+			DefaultStatus: http.StatusNoContent,
+			Errors:        []int{401, 404, 409},
+		},
+		as(s, s.deleteVoice),
+	)
 }
 
-func (s *Server) listVoices(ctx context.Context, p auth.Principal, in *listVoicesInput) (*struct{ Body VoiceList }, error) {
-	found, err := s.cfg.Voices.List(ctx, p.Owner, voices.Filter{Status: voices.Status(in.Status), Language: in.Language})
+func (s *Server) listVoices(
+	ctx context.Context,
+	p auth.Principal,
+	in *listVoicesInput,
+) (*struct{ Body VoiceList }, error) {
+	found, err := s.cfg.Voices.List(
+		ctx,
+		p.Owner,
+		voices.Filter{Status: voices.Status(in.Status), Language: in.Language},
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +159,12 @@ func (s *Server) getVoice(ctx context.Context, p auth.Principal, in *VoicePath) 
 	return &struct{ Body Voice }{voiceView(v)}, nil
 }
 
-func (s *Server) updateVoice(ctx context.Context, p auth.Principal, in *updateVoiceInput, b *binder) (*struct{ Body Voice }, error) {
+func (s *Server) updateVoice(
+	ctx context.Context,
+	p auth.Principal,
+	in *updateVoiceInput,
+	b *binder,
+) (*struct{ Body Voice }, error) {
 	id, err := pathID(in.ID, voices.ErrNotFound)
 	if err != nil {
 		return nil, err
@@ -107,7 +173,12 @@ func (s *Server) updateVoice(ctx context.Context, p auth.Principal, in *updateVo
 	if err != nil {
 		return nil, err
 	}
-	v, err := s.cfg.Voices.Update(ctx, p.Owner, id, voices.Patch{Name: f.text("name"), Language: f.text("language"), ConsentNote: f.text("consent_note")})
+	v, err := s.cfg.Voices.Update(
+		ctx,
+		p.Owner,
+		id,
+		voices.Patch{Name: f.text("name"), Language: f.text("language"), ConsentNote: f.text("consent_note")},
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -174,27 +245,66 @@ func (s *Server) registerProjects() {
 	tag := []string{"projects"}
 	const path = "/api/v1/studio/create-project"
 	b := s.binderFor(reflect.TypeFor[ProjectRequest]())
-	huma.Register(s.api, huma.Operation{OperationID: "create-project", Method: http.MethodPost, Path: path, Summary: "Create a project", Tags: tag, DefaultStatus: http.StatusCreated,
-		MaxBodyBytes: -1, BodyReadTimeout: -1, Errors: []int{401, 409, 422}}, as(s, func(ctx context.Context, p auth.Principal, in *CreateInput) (*createdOther, error) {
-		f, err := b.bind(in.echo, p)
-		if err != nil {
-			return nil, err
-		}
-		return s.creating(ctx, in, p, "create-project", f, func() (any, error) {
-			project, err := s.cfg.Projects.Create(ctx, p.Owner, f.str("name"), f.str("type"))
+	huma.Register(
+		s.api,
+		huma.Operation{
+			OperationID:     "create-project",
+			Method:          http.MethodPost,
+			Path:            path,
+			Summary:         "Create a project",
+			Tags:            tag,
+			DefaultStatus:   http.StatusCreated,
+			MaxBodyBytes:    -1,
+			BodyReadTimeout: -1,
+			Errors:          []int{401, 409, 422},
+		},
+		as(s, func(ctx context.Context, p auth.Principal, in *CreateInput) (*createdOther, error) {
+			f, err := b.bind(in.echo, p)
 			if err != nil {
 				return nil, err
 			}
-			return projectView(project), nil
-		})
-	}))
+			return s.creating(ctx, in, p, "create-project", f, func() (any, error) {
+				project, err := s.cfg.Projects.Create(ctx, p.Owner, f.str("name"), f.str("type"))
+				if err != nil {
+					return nil, err
+				}
+				return projectView(project), nil
+			})
+		}),
+	)
 	s.setBody(s.api.OpenAPI().Paths[path].Post, b)
 	s.setAnswer(path, "201", reflect.TypeFor[Project]())
-	huma.Register(s.api, huma.Operation{OperationID: "list-projects", Method: http.MethodGet, Path: "/api/v1/studio/projects", Summary: "List projects, newest first", Tags: tag, Errors: []int{401, 422}}, as(s, s.listProjects))
-	huma.Register(s.api, huma.Operation{OperationID: "get-project", Method: http.MethodGet, Path: "/api/v1/studio/projects/{id}", Summary: "Read a project", Tags: tag, Errors: []int{401, 404}}, as(s, s.getProject))
+	huma.Register(
+		s.api,
+		huma.Operation{
+			OperationID: "list-projects",
+			Method:      http.MethodGet,
+			Path:        "/api/v1/studio/projects",
+			Summary:     "List projects, newest first",
+			Tags:        tag,
+			Errors:      []int{401, 422},
+		},
+		as(s, s.listProjects),
+	)
+	huma.Register(
+		s.api,
+		huma.Operation{
+			OperationID: "get-project",
+			Method:      http.MethodGet,
+			Path:        "/api/v1/studio/projects/{id}",
+			Summary:     "Read a project",
+			Tags:        tag,
+			Errors:      []int{401, 404},
+		},
+		as(s, s.getProject),
+	)
 }
 
-func (s *Server) listProjects(ctx context.Context, p auth.Principal, in *PageInput) (*struct{ Body ProjectList }, error) {
+func (s *Server) listProjects(
+	ctx context.Context,
+	p auth.Principal,
+	in *PageInput,
+) (*struct{ Body ProjectList }, error) {
 	page, err := s.cfg.Projects.List(ctx, p.Owner, in.Cursor, in.Limit)
 	if err != nil {
 		return nil, err
@@ -227,7 +337,9 @@ func (s *Server) getProject(ctx context.Context, p auth.Principal, in *ProjectPa
 // setAnswer shows the type of an answer that is sent as raw JSON.
 func (s *Server) setAnswer(path, status string, body reflect.Type) {
 	schema := s.api.OpenAPI().Components.Schemas.Schema(body, true, body.Name())
-	s.api.OpenAPI().Paths[path].Post.Responses[status].Content = map[string]*huma.MediaType{"application/json": {Schema: schema}}
+	s.api.OpenAPI().Paths[path].Post.Responses[status].Content = map[string]*huma.MediaType{
+		"application/json": {Schema: schema},
+	}
 }
 
 // Queue is the state of the queue.
@@ -256,10 +368,32 @@ type QueueUpdate struct {
 func (s *Server) registerQueue() {
 	tag := []string{"queue"}
 	const path = "/api/v1/queue"
-	huma.Register(s.api, huma.Operation{OperationID: "get-queue", Method: http.MethodGet, Path: path, Summary: "Read the queue", Tags: tag, Errors: []int{401}},
-		as(s, func(ctx context.Context, p auth.Principal, _ *struct{}) (*queueAnswer, error) { return s.queue(ctx, p) }))
+	huma.Register(
+		s.api,
+		huma.Operation{
+			OperationID: "get-queue",
+			Method:      http.MethodGet,
+			Path:        path,
+			Summary:     "Read the queue",
+			Tags:        tag,
+			Errors:      []int{401},
+		},
+		as(
+			s,
+			func(ctx context.Context, p auth.Principal, _ *struct{}) (*queueAnswer, error) { return s.queue(ctx, p) },
+		),
+	)
 	b := s.binderFor(reflect.TypeFor[QueueUpdate]())
-	huma.Register(s.api, huma.Operation{OperationID: "update-queue", Method: http.MethodPut, Path: path, Summary: "Pause or resume the queue; pausing gives the GPU back", Tags: tag, Errors: []int{401, 403, 422}},
+	huma.Register(
+		s.api,
+		huma.Operation{
+			OperationID: "update-queue",
+			Method:      http.MethodPut,
+			Path:        path,
+			Summary:     "Pause or resume the queue; pausing gives the GPU back",
+			Tags:        tag,
+			Errors:      []int{401, 403, 422},
+		},
 		as(s, func(ctx context.Context, p auth.Principal, in *StreamedBody) (*queueAnswer, error) {
 			f, err := b.bind(in.echo, p)
 			if err != nil {
@@ -271,7 +405,8 @@ func (s *Server) registerQueue() {
 			}
 			s.audit(ctx, p, "queue.update", map[bool]string{true: "paused", false: "resumed"}[pause])
 			return s.queue(ctx, p)
-		}))
+		}),
+	)
 	s.setBody(s.api.OpenAPI().Paths[path].Put, b)
 }
 
@@ -290,8 +425,17 @@ func (s *Server) queue(ctx context.Context, p auth.Principal) (*queueAnswer, err
 	for i, j := range info.NoMemory {
 		short[i] = ShortJob{j.JobID, MemoryWait(j.Shortage)}
 	}
-	return &queueAnswer{Queue{Paused: info.Paused, Cause: orNull(info.Cause), Message: orNull(told(ctx, stored(ctx, info.Message))), Queued: info.Queued,
-		Processing: info.Processing, Waiting: waiting, NoMemory: short}}, nil
+	return &queueAnswer{
+		Queue{
+			Paused:     info.Paused,
+			Cause:      orNull(info.Cause),
+			Message:    orNull(told(ctx, stored(ctx, info.Message))),
+			Queued:     info.Queued,
+			Processing: info.Processing,
+			Waiting:    waiting,
+			NoMemory:   short,
+		},
+	}, nil
 }
 
 // Engine is what can run here.
@@ -321,19 +465,40 @@ type EngineList struct {
 }
 
 func (s *Server) registerEngines() {
-	huma.Register(s.api, huma.Operation{OperationID: "list-engines", Method: http.MethodGet, Path: "/api/v1/engines", Summary: "List the engines and what they can do", Tags: []string{"engines"}, Errors: []int{401}},
+	huma.Register(
+		s.api,
+		huma.Operation{
+			OperationID: "list-engines",
+			Method:      http.MethodGet,
+			Path:        "/api/v1/engines",
+			Summary:     "List the engines and what they can do",
+			Tags:        []string{"engines"},
+			Errors:      []int{401},
+		},
 		as(s, func(context.Context, auth.Principal, *struct{}) (*struct{ Body EngineList }, error) {
 			out := &struct{ Body EngineList }{EngineList{Data: []Engine{}}}
 			for _, m := range s.cfg.Catalogue.All() {
 				out.Body.Data = append(out.Body.Data, engineView(m, s.cfg.Catalogue.IsInstalled(m.ID)))
 			}
 			return out, nil
-		}))
+		}),
+	)
 }
 
 func engineView(m *engine.Manifest, installed bool) Engine {
-	e := Engine{ID: string(m.ID), Quality: m.Quality, Installed: installed, Version: m.Version, Tasks: map[string]any{}, Models: []string{}, Languages: []string{},
-		UsesGPU: m.UsesGPU, Licence: m.Licence, Description: Texts(m.Description), Install: Texts(m.Install)}
+	e := Engine{
+		ID:          string(m.ID),
+		Quality:     m.Quality,
+		Installed:   installed,
+		Version:     m.Version,
+		Tasks:       map[string]any{},
+		Models:      []string{},
+		Languages:   []string{},
+		UsesGPU:     m.UsesGPU,
+		Licence:     m.Licence,
+		Description: Texts(m.Description),
+		Install:     Texts(m.Install),
+	}
 	e.Languages = append(e.Languages, m.Languages...)
 	for _, model := range m.Models {
 		e.Models = append(e.Models, model.ID)

@@ -20,8 +20,15 @@ func (s *Server) Handler() http.Handler { return s.cfg.Limits.Handler(s.echo) }
 
 // Run serves until ctx ends; requests under way get a moment to end.
 func (s *Server) Run(ctx context.Context) error {
-	server := &http.Server{Handler: s.Handler(), ReadHeaderTimeout: s.cfg.ReadTimeout, IdleTimeout: s.cfg.IdleTimeout, MaxHeaderBytes: mostHeaderBytes,
-		ConnContext: netlimit.Context, ConnState: netlimit.Watch, ErrorLog: slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelDebug)}
+	server := &http.Server{
+		Handler:           s.Handler(),
+		ReadHeaderTimeout: s.cfg.ReadTimeout,
+		IdleTimeout:       s.cfg.IdleTimeout,
+		MaxHeaderBytes:    mostHeaderBytes,
+		ConnContext:       netlimit.Context,
+		ConnState:         netlimit.Watch,
+		ErrorLog:          slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelDebug),
+	}
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(s.cfg.Limits.Listen(s.cfg.Listener)) }()
 	select {
@@ -46,8 +53,15 @@ func (s *Server) refuseCrowd(next echo.HandlerFunc) echo.HandlerFunc {
 			return next(c)
 		}
 		c.Response().Header().Set("Connection", "close")
-		p := newProblem(http.StatusServiceUnavailable, "too_many_connections", i18n.Say("Too many connections"),
-			i18n.Say("the studio has as many connections as server.max_connections and server.max_connections_per_address allow: close some, or try again later"))
+		p := newProblem(
+			http.StatusServiceUnavailable,
+			"too_many_connections",
+			i18n.Say("Too many connections"),
+			i18n.Say(
+				"the studio has as many connections as server.max_connections and "+
+					"server.max_connections_per_address allow: close some, or try again later",
+			),
+		)
 		p.retryAfter = "2"
 		return p
 	}

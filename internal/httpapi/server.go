@@ -42,8 +42,8 @@ type Config struct {
 	// Doctor examines this computer. It changes nothing and may take some seconds.
 	Doctor func(ctx context.Context) doctor.Report
 
-	// LocalToken is the key that the command line of this data directory has: the server proves to it that it has the same. Empty: it
-	// proves nothing.
+	// LocalToken is the key that the command line of this data directory has: the server proves to it that it has the
+	// same. Empty: it proves nothing.
 	LocalToken string
 
 	// Listener to serve on.
@@ -59,8 +59,9 @@ type Config struct {
 	PublicBaseURL string
 	// TrustForwarded believes X-Forwarded-Host and -Proto.
 	TrustForwarded bool
-	// ListenHost is the host that is listened on, and AllowedHosts are further names that the studio is reached by: *.example.org is
-	// each name below example.org, * is any. Its own addresses, localhost and the host of PublicBaseURL are always allowed.
+	// ListenHost is the host that is listened on, and AllowedHosts are further names that the studio is reached by:
+	// *.example.org is each name below example.org, * is any. Its own addresses, localhost and the host of
+	// PublicBaseURL are always allowed.
 	ListenHost   string
 	AllowedHosts []string
 	// MaxStreams is how many sockets and event streams one owner may have open. Default 64.
@@ -75,12 +76,14 @@ type Config struct {
 	IdleTimeout time.Duration
 	// Limits of connections and bodies; ReadTimeout is their ReadPause.
 	Limits netlimit.Limits
-	// MinVoiceSeconds of a sample; shorter is refused. Default 3. RecommendedVoiceSeconds: shorter is a warning. Default 15; below 0 none is.
+	// MinVoiceSeconds of a sample; shorter is refused. Default 3. RecommendedVoiceSeconds: shorter is a warning.
+	// Default 15; below 0 none is.
 	MinVoiceSeconds         float64
 	RecommendedVoiceSeconds float64
 	// MaxImagePixels and MaxImageSide (pixels) of a picture that is made larger. Defaults 50 million, 16384.
 	MaxImagePixels, MaxImageSide int64
-	// EngineDefaults are configured parameters of engines, by the engine's id: they come after the request's and before the manifest's.
+	// EngineDefaults are configured parameters of engines, by the engine's id: they come after the request's and
+	// before the manifest's.
 	EngineDefaults map[engine.ID]map[string]any
 	// Fit says whether this machine could run a job at all. Fails with *plan.TooLargeError. Nil lets everything in.
 	Fit func(m *engine.Manifest, task, model string, width, height, pictures int) error

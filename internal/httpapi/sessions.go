@@ -46,11 +46,13 @@ func (s *Server) registerSessions(tag []string) {
 	}, as(s, s.listSessions))
 	huma.Register(s.api, huma.Operation{
 		OperationID: "end-session", Method: http.MethodDelete, Path: path + "/{id}",
-		Summary: "End a session and what was opened in it", Tags: tag, DefaultStatus: http.StatusNoContent, Errors: []int{401, 403, 404},
+		Summary: "End a session and what was opened in it", Tags: tag,
+		DefaultStatus: http.StatusNoContent, Errors: []int{401, 403, 404},
 	}, as(s, s.endSession))
 	huma.Register(s.api, huma.Operation{
 		OperationID: "logout", Method: http.MethodPost, Path: "/api/v1/auth/logout",
-		Summary: "End the session that the request comes with", Tags: tag, DefaultStatus: http.StatusNoContent, Errors: []int{401, 409},
+		Summary: "End the session that the request comes with", Tags: tag,
+		DefaultStatus: http.StatusNoContent, Errors: []int{401, 409},
 	}, as(s, s.logout))
 }
 
@@ -61,9 +63,11 @@ func (s *Server) listSessions(ctx context.Context, p auth.Principal, _ *struct{}
 	}
 	out := &struct{ Body SessionList }{SessionList{Data: []Session{}}}
 	for _, one := range found {
-		out.Body.Data = append(out.Body.Data, Session{ID: one.ID, Current: p.SessionID != nil && *p.SessionID == one.ID, KeyID: one.KeyID,
-			ParentID: one.ParentID, Scopes: scopeNames(one.Scopes), UserAgent: one.UserAgent, CreatedAt: one.CreatedAt, ExpiresAt: one.ExpiresAt,
-			LastUsedAt: one.UsedAt})
+		current := p.SessionID != nil && *p.SessionID == one.ID
+		out.Body.Data = append(out.Body.Data, Session{
+			ID: one.ID, Current: current, KeyID: one.KeyID, ParentID: one.ParentID, Scopes: scopeNames(one.Scopes),
+			UserAgent: one.UserAgent, CreatedAt: one.CreatedAt, ExpiresAt: one.ExpiresAt, LastUsedAt: one.UsedAt,
+		})
 	}
 	return out, nil
 }

@@ -61,7 +61,11 @@ func (s *Server) socket(c echo.Context) error {
 	}
 	defer release()
 	// The origin of a cookie has been checked; a key or ticket cannot be forged by another site.
-	upgrader := websocket.Upgrader{CheckOrigin: func(*http.Request) bool { return true }, EnableCompression: false, HandshakeTimeout: writePatience}
+	upgrader := websocket.Upgrader{
+		CheckOrigin:       func(*http.Request) bool { return true },
+		EnableCompression: false,
+		HandshakeTimeout:  writePatience,
+	}
 	conn, err := upgrader.Upgrade(c.Response(), c.Request(), nil)
 	if err != nil {
 		return nil // the upgrader has answered
@@ -101,7 +105,8 @@ func (so *socket) serve(parent context.Context) {
 	}
 }
 
-// signedOut ends the socket of a key or session that has ended: what it goes on with would be told to nobody who may hear it.
+// signedOut ends the socket of a key or session that has ended: what it goes on with would be told to nobody who may
+// hear it.
 func (so *socket) signedOut() {
 	so.close(websocket.ClosePolicyViolation, "the key or session has ended")
 }
@@ -170,7 +175,14 @@ func (so *socket) leave(ctx context.Context, topics []string) {
 func (so *socket) follow(parent context.Context, topics []string, since *int64) {
 	ctx, cancel := context.WithCancel(parent)
 	filter := so.filter(topics)
-	f := &follower{socket: so, topics: slices.Compact(slices.Sorted(slices.Values(topics))), filter: filter, sub: so.server.cfg.Hub.Subscribe(filter), cancel: cancel, ended: make(chan struct{})}
+	f := &follower{
+		socket: so,
+		topics: slices.Compact(slices.Sorted(slices.Values(topics))),
+		filter: filter,
+		sub:    so.server.cfg.Hub.Subscribe(filter),
+		cancel: cancel,
+		ended:  make(chan struct{}),
+	}
 	for _, topic := range f.topics {
 		so.topics[topic] = f
 	}
@@ -215,7 +227,11 @@ func (so *socket) check(ctx context.Context, topics []string) error {
 
 func (so *socket) filter(topics []string) events.Filter {
 	none := uuid.Nil
-	filter := events.Filter{Owner: &so.who.Owner, System: slices.Contains(topics, "system"), Job: &none} // no job has this id
+	filter := events.Filter{
+		Owner:  &so.who.Owner,
+		System: slices.Contains(topics, "system"),
+		Job:    &none,
+	} // no job has this id
 	for _, topic := range topics {
 		if id, ok := strings.CutPrefix(topic, "job:"); ok {
 			job := uuid.MustParse(id) // it has been checked
@@ -240,7 +256,8 @@ type follower struct {
 	last int64
 }
 
-// run ends with the socket: a client that went on after something could not be told would have a hole and not know of it.
+// run ends with the socket: a client that went on after something could not be told would have a hole and not know of
+// it.
 func (f *follower) run(ctx context.Context, since *int64) {
 	ok := false
 	if since == nil {
@@ -264,7 +281,8 @@ func (f *follower) run(ctx context.Context, since *int64) {
 	}
 }
 
-// broken closes the socket when what the client must know cannot be told: it comes again and resumes from the last number it saw.
+// broken closes the socket when what the client must know cannot be told: it comes again and resumes from the last
+// number it saw.
 func (f *follower) broken(ctx context.Context, err error) bool {
 	if ctx.Err() == nil {
 		f.socket.server.answer(ctx, err) // logs what is ours
@@ -376,7 +394,8 @@ func (so *socket) problem(ctx context.Context, err error) {
 	}
 }
 
-// refuse is problem when the client's message is wrong; when it is the studio that failed, the client has to come again.
+// refuse is problem when the client's message is wrong; when it is the studio that failed, the client has to come
+// again.
 func (so *socket) refuse(ctx context.Context, err error) {
 	if p := problemOf(err); p.status < http.StatusInternalServerError {
 		so.problem(ctx, p)
@@ -387,6 +406,10 @@ func (so *socket) refuse(ctx context.Context, err error) {
 }
 
 func (so *socket) close(code int, reason string) {
-	_ = so.conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(code, reason), time.Now().Add(closePatience))
+	_ = so.conn.WriteControl(
+		websocket.CloseMessage,
+		websocket.FormatCloseMessage(code, reason),
+		time.Now().Add(closePatience),
+	)
 	_ = so.conn.Close()
 }

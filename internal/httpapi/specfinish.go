@@ -2,6 +2,8 @@ package httpapi
 
 import (
 	"cmp"
+	"maps"
+	"net/http"
 	"slices"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -11,7 +13,9 @@ import (
 func finishSpec(document *huma.OpenAPI) {
 	showWait(document)
 	schemas := document.Components.Schemas.Map()
-	for schema, names := range map[string][]string{"Job": {"progress_detail", "error"}, "Model": {"task"}, "ModelTask": {"error"}} {
+	for schema, names := range map[string][]string{
+		"Job": {"progress_detail", "error"}, "Model": {"task"}, "ModelTask": {"error"},
+	} {
 		of := schemas[schema]
 		if of == nil {
 			continue
@@ -34,11 +38,27 @@ func showWait(document *huma.OpenAPI) {
 			}
 			for _, parameter := range operation.Parameters {
 				if parameter.Name == "wait" {
-					parameter.Schema = &huma.Schema{Type: huma.TypeInteger, Format: "int64", Description: parameter.Description, Minimum: &least, Maximum: &most}
+					parameter.Schema = &huma.Schema{
+						Type:        huma.TypeInteger,
+						Format:      "int64",
+						Description: parameter.Description,
+						Minimum:     &least,
+						Maximum:     &most,
+					}
 				}
 			}
 		}
 	}
+}
+
+// operationsOf a path by their methods.
+func operationsOf(item *huma.PathItem) map[string]*huma.Operation {
+	all := map[string]*huma.Operation{
+		http.MethodGet: item.Get, http.MethodPost: item.Post, http.MethodPut: item.Put,
+		http.MethodPatch: item.Patch, http.MethodDelete: item.Delete,
+	}
+	maps.DeleteFunc(all, func(_ string, operation *huma.Operation) bool { return operation == nil })
+	return all
 }
 
 // route is one line of the overview.
@@ -47,12 +67,13 @@ type route struct{ method, path, summary string }
 func sortedRoutes(document *huma.OpenAPI) []route {
 	var routes []route
 	for path, item := range document.Paths {
-		for method, operation := range map[string]*huma.Operation{"GET": item.Get, "POST": item.Post, "PUT": item.Put, "PATCH": item.Patch, "DELETE": item.Delete} {
-			if operation != nil {
-				routes = append(routes, route{method, path, operation.Summary})
-			}
+		for method, operation := range operationsOf(item) {
+			routes = append(routes, route{method, path, operation.Summary})
 		}
 	}
-	slices.SortFunc(routes, func(a, b route) int { return cmp.Or(cmp.Compare(a.path, b.path), cmp.Compare(a.method, b.method)) })
+	slices.SortFunc(
+		routes,
+		func(a, b route) int { return cmp.Or(cmp.Compare(a.path, b.path), cmp.Compare(a.method, b.method)) },
+	)
 	return routes
 }

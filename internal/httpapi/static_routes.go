@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"fmt"
 	"html"
 	"io/fs"
 	"mime"
@@ -14,7 +15,7 @@ import (
 	"github.com/apibr/studio/internal/i18n"
 )
 
-// registerStaticRoutes adds what is no operation of the API: health, metrics, login, the socket, the page.
+// registerStaticRoutes adds what is not an operation of the API: health, metrics, login, the socket, the page.
 func (s *Server) registerStaticRoutes() {
 	s.echo.GET("/healthz", func(c echo.Context) error { return c.String(http.StatusOK, "ok\n") })
 	s.echo.GET("/readyz", s.readyz)
@@ -61,10 +62,14 @@ func (s *Server) loginFailed(c echo.Context, err error) error {
 	if wait := p.headers.Get("Retry-After"); wait != "" {
 		c.Response().Header().Set("Retry-After", wait)
 	}
-	return c.HTML(p.Status, "<!doctype html><meta charset=utf-8><title>APIBR Studio</title><p>"+html.EscapeString(p.Detail))
+	return c.HTML(
+		p.Status,
+		"<!doctype html><meta charset=utf-8><title>APIBR Studio</title><p>"+html.EscapeString(p.Detail),
+	)
 }
 
-// wantsPage says whether a browser asks, for a person. n8n names text/html too, and application/json, which no browser names.
+// wantsPage says whether a browser asks, for a person. n8n names text/html too, and application/json, which no browser
+// names.
 func wantsPage(r *http.Request) bool {
 	return accepts(r, "text/html") && !accepts(r, "application/json")
 }
@@ -74,10 +79,11 @@ func accepts(r *http.Request, kind string) bool {
 	return strings.Contains(strings.ToLower(r.Header.Get("Accept")), kind)
 }
 
-const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; media-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; media-src 'self'; " +
+	"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-// page serves the embedded page. Names with a hash of their content may be kept for ever; an address without a file is the page's
-// own, if a browser asks for it.
+// page serves the embedded page. Names with a hash of their content may be kept for ever; an address without a file is
+// the page's own, if a browser asks for it.
 func (s *Server) page(c echo.Context) error {
 	name := strings.TrimPrefix(path.Clean("/"+c.Request().URL.Path), "/")
 	if strings.HasPrefix(name, "api/") {
@@ -103,12 +109,14 @@ func (s *Server) page(c echo.Context) error {
 	return c.Blob(http.StatusOK, mime.TypeByExtension(path.Ext(name)), content)
 }
 
-// docs is a page that needs no foreign host: the document itself is what tools read.
+// docs lists the routes for people. Tools read the document itself; the page loads nothing from other hosts.
 func (s *Server) docs(c echo.Context) error {
 	var text strings.Builder
-	text.WriteString("<!doctype html><meta charset=utf-8><title>APIBR Studio API</title><h1>APIBR Studio API</h1><p><a href=/api/openapi.json>openapi.json</a></p><table>")
+	text.WriteString("<!doctype html><meta charset=utf-8><title>APIBR Studio API</title><h1>APIBR Studio API</h1>" +
+		"<p><a href=/api/openapi.json>openapi.json</a></p><table>")
 	for _, route := range sortedRoutes(s.api.OpenAPI()) {
-		text.WriteString("<tr><td><code>" + html.EscapeString(route.method+" "+route.path) + "</code><td>" + html.EscapeString(route.summary))
+		fmt.Fprintf(&text, "<tr><td><code>%s</code><td>%s",
+			html.EscapeString(route.method+" "+route.path), html.EscapeString(route.summary))
 	}
 	return c.HTML(http.StatusOK, text.String()+"</table>")
 }

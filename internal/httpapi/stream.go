@@ -211,7 +211,9 @@ func (s *Server) queueEvent(ctx context.Context, data json.RawMessage) json.RawM
 		return data
 	}
 	message := told(ctx, stored(ctx, i18n.Restore(state.Message, state.Sentence)))
-	rendered, err := json.Marshal(map[string]any{"paused": state.Paused, "cause": state.Cause, "message": orNull(message)})
+	rendered, err := json.Marshal(
+		map[string]any{"paused": state.Paused, "cause": state.Cause, "message": orNull(message)},
+	)
 	if err != nil {
 		return data
 	}

@@ -21,8 +21,15 @@ func (s *streams) take(p auth.Principal, most int) (release func(), err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.open[p.Owner] >= most {
-		refused := newProblem(http.StatusTooManyRequests, "too_many_streams", i18n.Say("Too many connections"),
-			i18n.Say("%d sockets and event streams of yours are open, as many as http.max_streams allows: close some first", most))
+		refused := newProblem(
+			http.StatusTooManyRequests,
+			"too_many_streams",
+			i18n.Say("Too many connections"),
+			i18n.Say(
+				"%d sockets and event streams of yours are open, as many as http.max_streams allows: close some first",
+				most,
+			),
+		)
 		refused.retryAfter = "2"
 		return nil, refused
 	}

@@ -74,12 +74,13 @@ func partsOf(path string) []string { return strings.Split(strings.TrimPrefix(pat
 // notHead are ends of addresses where a GET does something, or opens something that has no head.
 var notHead = []string{"/login", "/api/v1/ws", "/events"}
 
-// unrouted answers requests that no route takes: HEAD as GET, OPTIONS with what an address takes, another wrong method with the right one,
-// an unknown path with the nearest.
+// unrouted answers requests that no route takes: HEAD as GET, OPTIONS with what an address takes, another wrong method
+// with the right one, an unknown path with the nearest.
 func (s *Server) unrouted(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
-		empty := strings.HasPrefix(r.URL.Path, "/api/") && strings.Contains(r.URL.Path, "//") // the router would take it for an id
+		empty := strings.HasPrefix(r.URL.Path, "/api/") &&
+			strings.Contains(r.URL.Path, "//") // the router would take it for an id
 		if r.Method != http.MethodOptions && !empty {
 			if err := next(c); !errors.Is(err, echo.ErrNotFound) && !errors.Is(err, echo.ErrMethodNotAllowed) {
 				return err
@@ -105,7 +106,10 @@ func (s *Server) unrouted(next echo.HandlerFunc) echo.HandlerFunc {
 
 // useful are the methods that a sentence names: HEAD and OPTIONS help nobody who took the wrong one.
 func useful(methods []string) []string {
-	return slices.DeleteFunc(slices.Clone(methods), func(m string) bool { return m == http.MethodHead || m == http.MethodOptions })
+	return slices.DeleteFunc(
+		slices.Clone(methods),
+		func(m string) bool { return m == http.MethodHead || m == http.MethodOptions },
+	)
 }
 
 // methodsAt an address, none where there is nothing. What can be read can be asked for its head too.
@@ -119,7 +123,8 @@ func (s *Server) methodsAt(at string) (methods []string) {
 	if len(methods) == 0 && s.isPage(at) {
 		methods = []string{http.MethodGet}
 	}
-	if slices.Contains(methods, http.MethodGet) && !slices.ContainsFunc(notHead, func(end string) bool { return strings.HasSuffix(at, end) }) {
+	if slices.Contains(methods, http.MethodGet) &&
+		!slices.ContainsFunc(notHead, func(end string) bool { return strings.HasSuffix(at, end) }) {
 		methods = append(methods, http.MethodHead)
 	}
 	if len(methods) > 0 {
@@ -152,28 +157,45 @@ var later = []struct {
 	prefix   string
 	sentence i18n.Sentence
 }{
-	{"/api/v1/video/animate", i18n.Say("this version does not animate pictures and videos yet; POST /api/v1/video/create-avatar makes a portrait speak")},
+	{"/api/v1/video/animate", i18n.Say("this version does not animate pictures and videos yet; " +
+		"POST /api/v1/video/create-avatar makes a portrait speak")},
 	{"/api/v1/audio/transcribe", i18n.Say("this version does not transcribe yet")},
 	{"/api/v1/studio/batch", i18n.Say("this version has no batches yet: send one request for each row")},
-	{"/api/v1/studio/generate-content", i18n.Say("this version has no chains of steps yet: send the steps one by one, each with the job id of the one before")},
-	{"/api/v1/studio/templates", i18n.Say("this version has no templates yet")},
-	{"/api/v1/templates", i18n.Say("this version has no templates yet")},
-	{"/api/v1/webhooks", i18n.Say("this version has no webhooks yet: wait with ?wait=60, or read the job until it has ended")},
-	{"/api/v1/media/export", i18n.Say("this version does not export projects yet: GET /api/v1/jobs/{id}/content downloads a result")},
-	{"/api/v1/auth/login", i18n.Say("this version has no passwords yet: POST /api/v1/auth/link makes a link that signs a browser in")},
-	{"/api/v1/auth/register", i18n.Say("this version has no passwords yet: POST /api/v1/auth/link makes a link that signs a browser in")},
-	{"/api/v1/auth/refresh", i18n.Say("this version has no passwords yet: POST /api/v1/auth/link makes a link that signs a browser in")},
-	{"/api/v1/scraper", i18n.Say("this version has no scraper yet")},
-	{"/api/scrape", i18n.Say("this version has no scraper yet")},
+	{"/api/v1/studio/generate-content", i18n.Say("this version has no chains of steps yet: " +
+		"send the steps one by one, each with the job id of the one before")},
+	{"/api/v1/studio/templates", noTemplates},
+	{"/api/v1/templates", noTemplates},
+	{"/api/v1/webhooks", i18n.Say("this version has no webhooks yet: " +
+		"wait with ?wait=60, or read the job until it has ended")},
+	{"/api/v1/media/export", i18n.Say("this version does not export projects yet: " +
+		"GET /api/v1/jobs/{id}/content downloads a result")},
+	{"/api/v1/auth/login", noPasswords},
+	{"/api/v1/auth/register", noPasswords},
+	{"/api/v1/auth/refresh", noPasswords},
+	{"/api/v1/scraper", noScraper},
+	{"/api/scrape", noScraper},
 	{"/api/jobs", i18n.Say("this version has no scraper yet; the jobs of the studio are at GET /api/v1/jobs")},
-	{"/v1/models", noOpenAI}, {"/v1/audio/speech", noOpenAI}, {"/v1/audio/voices", noOpenAI}, {"/v1/audio/transcriptions", noOpenAI}, {"/v1/images", noOpenAI},
-	{"/v1/videos", noOpenAI}, {"/v1/chat", noOpenAI}, {"/v1/responses", noOpenAI}, {anyOpenAI, noOpenAI},
+	{"/v1/models", noOpenAI},
+	{"/v1/audio/speech", noOpenAI},
+	{"/v1/audio/voices", noOpenAI},
+	{"/v1/audio/transcriptions", noOpenAI},
+	{"/v1/images", noOpenAI},
+	{"/v1/videos", noOpenAI},
+	{"/v1/chat", noOpenAI},
+	{"/v1/responses", noOpenAI},
+	{anyOpenAI, noOpenAI},
 }
 
 // anyOpenAI is the beginning of the addresses of the OpenAI API, and of those of the studio when /api was left out.
 const anyOpenAI = "/v1"
 
-var noOpenAI = i18n.Say("this version has no addresses of the OpenAI API yet; those of the studio begin with /api/v1")
+var (
+	noTemplates = i18n.Say("this version has no templates yet")
+	noScraper   = i18n.Say("this version has no scraper yet")
+	noPasswords = i18n.Say("this version has no passwords yet: " +
+		"POST /api/v1/auth/link makes a link that signs a browser in")
+	noOpenAI = i18n.Say("this version has no addresses of the OpenAI API yet; those of the studio begin with /api/v1")
+)
 
 // nowhere is the answer to a path that leads to nothing.
 func (s *Server) nowhere(r *http.Request) error {
@@ -181,14 +203,20 @@ func (s *Server) nowhere(r *http.Request) error {
 	near := s.nearest(r.Method, at)
 	for _, feature := range later {
 		rest, ok := strings.CutPrefix(strings.ToLower(path.Clean(at)), feature.prefix)
-		if ok && (rest == "" || rest[0] == '/' || feature.prefix == "/api/scrape") && (feature.prefix != anyOpenAI || near == "") {
+		if ok && (rest == "" || rest[0] == '/' || feature.prefix == "/api/scrape") &&
+			(feature.prefix != anyOpenAI || near == "") {
 			return notFound(feature.sentence)
 		}
 	}
 	switch {
 	case strings.Contains(at, "//") || strings.HasSuffix(at, "/") && at != "/":
 		if near != "" {
-			return notFound(i18n.Say("a part of this address is empty, as when an expression of n8n finds no id; did you mean %s?", near))
+			return notFound(
+				i18n.Say(
+					"a part of this address is empty, as when an expression of n8n finds no id; did you mean %s?",
+					near,
+				),
+			)
 		}
 	case near != "":
 		return notFound(i18n.Say("there is nothing at this address; did you mean %s?", near))

@@ -80,7 +80,11 @@ type MemoryWait struct {
 const waitingStage = "waiting_for_memory"
 
 func (s *Server) memoryDetail(ctx context.Context, short *jobs.Shortage) *ProgressDetail {
-	text := i18n.Say("waits for memory: it needs %s of RAM, and %s are free", inGB(short.NeededRAM), inGB(short.FreeRAM))
+	text := i18n.Say(
+		"waits for memory: it needs %s of RAM, and %s are free",
+		inGB(short.NeededRAM),
+		inGB(short.FreeRAM),
+	)
 	if short.NeededVRAM > 0 {
 		text = i18n.Say("waits for memory: it needs %s of the card's memory and %s of RAM, and %s and %s are free",
 			inGB(short.NeededVRAM), inGB(short.NeededRAM), inGB(short.FreeVRAM), inGB(short.FreeRAM))
@@ -179,11 +183,40 @@ func (s *Server) oneView(ctx context.Context, job *jobs.Job) (Job, error) {
 func (s *Server) view(ctx context.Context, job *jobs.Job, outputs []*assets.Asset, outlook jobs.Outlook) Job {
 	base := baseOf(ctx)
 	self := base + "/api/v1/jobs/" + job.ID.String()
-	v := Job{ID: job.ID, JobID: job.ID, Object: "job", Type: string(job.Type), Status: string(job.Status), Reason: orNull(string(job.Reason)), Quality: job.Quality, Model: job.Model,
-		Engine: job.Engine, Warnings: []Warning{}, Input: inputOf(job), Outputs: []Output{}, VoiceID: job.VoiceID, Metrics: metricsOf(job.Metrics),
-		ProjectID: job.ProjectID, ParentID: job.ParentID, Version: job.Version, ContentID: job.ContentID, Step: orNull(job.Step), ClientReference: orNull(job.ClientReference),
-		Priority: job.Priority, Attempt: job.Attempt, CreatedAt: job.CreatedAt, StartedAt: job.StartedAt, CompletedAt: job.CompletedAt,
-		URLs: URLs{Get: self, Cancel: self + "/cancel", Events: self + "/events", Content: self + "/content", Web: base + "/#job=" + job.ID.String()}}
+	v := Job{
+		ID:              job.ID,
+		JobID:           job.ID,
+		Object:          "job",
+		Type:            string(job.Type),
+		Status:          string(job.Status),
+		Reason:          orNull(string(job.Reason)),
+		Quality:         job.Quality,
+		Model:           job.Model,
+		Engine:          job.Engine,
+		Warnings:        []Warning{},
+		Input:           inputOf(job),
+		Outputs:         []Output{},
+		VoiceID:         job.VoiceID,
+		Metrics:         metricsOf(job.Metrics),
+		ProjectID:       job.ProjectID,
+		ParentID:        job.ParentID,
+		Version:         job.Version,
+		ContentID:       job.ContentID,
+		Step:            orNull(job.Step),
+		ClientReference: orNull(job.ClientReference),
+		Priority:        job.Priority,
+		Attempt:         job.Attempt,
+		CreatedAt:       job.CreatedAt,
+		StartedAt:       job.StartedAt,
+		CompletedAt:     job.CompletedAt,
+		URLs: URLs{
+			Get:     self,
+			Cancel:  self + "/cancel",
+			Events:  self + "/events",
+			Content: self + "/content",
+			Web:     base + "/#job=" + job.ID.String(),
+		},
+	}
 	for _, w := range job.Warnings {
 		v.Warnings = append(v.Warnings, Warning{w.Code, told(ctx, stored(ctx, w.Message))})
 	}
@@ -224,8 +257,15 @@ func inputOf(job *jobs.Job) map[string]any {
 }
 
 func metricsOf(m jobs.Metrics) Metrics {
-	v := Metrics{QueueSeconds: millis(m.QueueSeconds), RunSeconds: millis(m.RunSeconds), ModelLoadSeconds: millis(m.ModelLoadSeconds), PeakVRAMBytes: m.PeakVRAMBytes, PeakRAMBytes: m.PeakRAMBytes,
-		Device: m.Device, Timeline: []TimelineEntry{}}
+	v := Metrics{
+		QueueSeconds:     millis(m.QueueSeconds),
+		RunSeconds:       millis(m.RunSeconds),
+		ModelLoadSeconds: millis(m.ModelLoadSeconds),
+		PeakVRAMBytes:    m.PeakVRAMBytes,
+		PeakRAMBytes:     m.PeakRAMBytes,
+		Device:           m.Device,
+		Timeline:         []TimelineEntry{},
+	}
 	for _, entry := range m.Timeline {
 		v.Timeline = append(v.Timeline, TimelineEntry(entry))
 	}
@@ -235,7 +275,9 @@ func metricsOf(m jobs.Metrics) Metrics {
 func (s *Server) jobProblem(ctx context.Context, p *jobs.Problem) *Problem {
 	var fields []fieldProblem
 	if p.Pointer != "" {
-		fields = []fieldProblem{{pointer: "/" + fieldOf(strings.TrimPrefix(p.Pointer, "/")), detail: stored(ctx, p.Detail)}}
+		fields = []fieldProblem{
+			{pointer: "/" + fieldOf(strings.TrimPrefix(p.Pointer, "/")), detail: stored(ctx, p.Detail)},
+		}
 	}
 	v := newProblem(p.Status, p.Code, stored(ctx, p.Title), stored(ctx, p.Detail), fields...).in(ctx)
 	if p.Type != "" {
@@ -285,8 +327,20 @@ func stored(ctx context.Context, sentence i18n.Sentence) i18n.Sentence {
 
 func (s *Server) output(base string, asset *assets.Asset) Output {
 	link, expires := s.cfg.Signer.Link(asset.ID, s.now())
-	v := Output{ID: asset.ID, Kind: string(asset.Kind), URL: base + link, MimeType: asset.MIME, Filename: asset.Filename, SizeBytes: asset.Size, SHA256: asset.SHA256,
-		Width: asset.Width, Height: asset.Height, DurationSeconds: millisOf(asset.DurationSeconds), ExpiresAt: expires, Metadata: map[string]any{}}
+	v := Output{
+		ID:              asset.ID,
+		Kind:            string(asset.Kind),
+		URL:             base + link,
+		MimeType:        asset.MIME,
+		Filename:        asset.Filename,
+		SizeBytes:       asset.Size,
+		SHA256:          asset.SHA256,
+		Width:           asset.Width,
+		Height:          asset.Height,
+		DurationSeconds: millisOf(asset.DurationSeconds),
+		ExpiresAt:       expires,
+		Metadata:        map[string]any{},
+	}
 	_ = json.Unmarshal(asset.Metadata, &v.Metadata) // our own column; an unreadable one shows as empty
 	return v
 }
