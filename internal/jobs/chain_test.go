@@ -226,34 +226,6 @@ func TestVersionsFollowTheirParent(t *testing.T) {
 	require.Equal(t, 3, b.job(third.ID).Version)
 }
 
-func TestSubmitTxIsAllOrNothing(t *testing.T) {
-	b := newBench(t)
-	im, av := picture(), avatar()
-	im.ID = uuid.Must(uuid.NewV7())
-	av.Inputs = []InputRef{jobInput("image", KindImage, im.ID)}
-
-	tx, err := b.pool.Begin(b.ctx)
-	require.NoError(t, err)
-	jobs, _, err := b.SubmitTx(b.ctx, tx, im, av)
-	require.NoError(t, err)
-	require.Equal(t, 1, jobs[1].BlockedBy)
-	require.NoError(t, tx.Rollback(b.ctx))
-	require.Empty(t, b.kinds(uuid.Nil))
-	require.Zero(t, b.count(openTickets))
-
-	woken := make(chan struct{}, 1)
-	b.SetWake(func([]Waiting) { woken <- struct{}{} })
-	tx, err = b.pool.Begin(b.ctx)
-	require.NoError(t, err)
-	again, done, err := b.SubmitTx(b.ctx, tx, im, av)
-	require.NoError(t, err)
-	require.NoError(t, tx.Commit(b.ctx))
-	done(b.ctx)
-	<-woken
-	b.finish(again[0].ID, media.Image, 1)
-	b.claim(again[1].ID)
-}
-
 func TestTheInputOfAQueuedJobCanBeChanged(t *testing.T) {
 	b := newBench(t)
 	im := b.submit(picture())

@@ -84,7 +84,7 @@ type Service struct {
 	waiters  waiters
 	outlooks outlooks
 	history  history
-	room     room
+	quota    quota
 	counts   counts
 
 	// Set late: the runner that is woken is built with this Service.

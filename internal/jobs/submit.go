@@ -47,7 +47,7 @@ func (s *Service) Submit(ctx context.Context, spec Spec) (*Job, error) {
 }
 
 func (s *Service) submit(ctx context.Context, spec Spec) (job *Job, err error) {
-	if err := s.checkRoom(ctx, spec.Owner); err != nil {
+	if err := s.checkQuota(ctx, spec.Owner, 1); err != nil {
 		return nil, err
 	}
 	free, err := s.standsAlone(ctx, &spec)
@@ -67,24 +67,6 @@ func (s *Service) submit(ctx context.Context, spec Spec) (job *Job, err error) {
 		return nil, submitError(err)
 	}
 	return job, nil
-}
-
-// SubmitTx is Submit inside the caller's transaction, as its last statements; call the returned function after the commit.
-// A Spec may name jobs of Specs before it.
-func (s *Service) SubmitTx(ctx context.Context, tx pgx.Tx, specs ...Spec) ([]*Job, func(context.Context), error) {
-	t := &txn{Tx: tx}
-	jobs := make([]*Job, 0, len(specs))
-	for i := range specs {
-		job, err := s.submitTx(ctx, t, &specs[i])
-		if err != nil {
-			return nil, nil, submitError(fmt.Errorf("jobs: submit: %w", err))
-		}
-		jobs = append(jobs, job)
-	}
-	if err := tx.SendBatch(ctx, t.tail()).Close(); err != nil {
-		return nil, nil, submitError(fmt.Errorf("jobs: submit: %w", err))
-	}
-	return jobs, func(ctx context.Context) { s.committed(ctx, t) }, nil
 }
 
 // standsAlone says that nothing that the statements find can forbid the job: no parent, no key to end, no job inputs, and all
