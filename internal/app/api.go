@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
@@ -58,7 +59,7 @@ func (a *App) apiConfig(listener net.Listener) httpapi.Config {
 		ListenHost: c.ListenHost(), AllowedHosts: c.Server.AllowedHosts, MaxStreams: c.HTTP.MaxStreams,
 		MaxJSONBytes: int64(c.HTTP.MaxJSONBytes), MaxTextBytes: int64(c.HTTP.MaxTextBytes), ReadTimeout: c.HTTP.ReadTimeout, IdleTimeout: c.HTTP.IdleTimeout, Limits: a.connectionLimits(), MinVoiceSeconds: c.Voices.MinSeconds,
 		MaxImagePixels: c.Media.MaxImagePixels, MaxImageSide: int64(c.Media.MaxImageSide), EngineDefaults: a.engineDefaults(), Fit: a.fit, Doctor: a.examine,
-		RecommendedVoiceSeconds: zeroIsOff(c.Engines.Chatterbox.MinSampleDuration), Version: version.Version, Log: a.log,
+		Version: version.Version, Log: a.log,
 	}
 }
 
@@ -73,10 +74,16 @@ func (a *App) connectionLimits() netlimit.Limits {
 		MaxConnections: connections, MaxPerAddress: c.Server.MaxConnectionsPerAddress}
 }
 
-// engineDefaults are the settings of engines that a request may leave out.
+// engineDefaults are the configured parameters of engines that a request may leave out.
 func (a *App) engineDefaults() map[engine.ID]map[string]any {
-	speech := a.config.Engines.Chatterbox
-	return map[engine.ID]map[string]any{"chatterbox": {"cfg_weight": speech.CFG, "temperature": speech.Temperature, "exaggeration": speech.Exaggeration}}
+	all := map[engine.ID]map[string]any{}
+	for _, m := range a.catalogue.All() {
+		all[m.ID] = map[string]any{}
+		for task := range m.Tasks {
+			maps.Copy(all[m.ID], a.catalogue.ParameterDefaults(m, task))
+		}
+	}
+	return all
 }
 
 func (a *App) fit(m *engine.Manifest, task, model string, width, height, pictures int) error {

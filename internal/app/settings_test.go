@@ -109,7 +109,7 @@ var settings = map[string]setting{
 	"engines.chatterbox.exaggeration": {"engines: {chatterbox: {exaggeration: 0.1}}",
 		func(_ *testing.T, a *App) any { return a.apiConfig(nil).EngineDefaults }},
 	"engines.chatterbox.min_sample_duration": {"engines: {chatterbox: {min_sample_duration: 0}}",
-		func(_ *testing.T, a *App) any { return a.apiConfig(nil).RecommendedVoiceSeconds }},
+		func(_ *testing.T, a *App) any { return a.apiConfig(nil).EngineDefaults }},
 	"engines.multitalk.fps":            {"engines: {multitalk: {fps: 30}}", warnings},
 	"engines.multitalk.sampling_steps": {"engines: {multitalk: {sampling_steps: 8}}", warnings},
 	"engines.multitalk.low_vram_mode":  {"engines: {multitalk: {low_vram_mode: true}}", warnings},
@@ -252,12 +252,12 @@ var settings = map[string]setting{
 
 // Each key of the configuration changes something, and none is left out.
 func TestEverySettingHasAnEffect(t *testing.T) {
-	keys := config.Keys()
+	shared := storetest.New(t)
+	unchanged := assemble(t, shared, "")
+	keys := unchanged.config.Keys()
 	for key := range settings {
 		require.Contains(t, keys, key, "there is no such key")
 	}
-	shared := storetest.New(t)
-	unchanged := assemble(t, shared, "")
 	for _, key := range keys {
 		s, ok := settings[key]
 		require.True(t, ok, "%s has no entry in settings: nothing shows that changing it changes anything", key)
@@ -280,10 +280,11 @@ func assemble(t *testing.T, st *store.Store, yaml string) *App {
 	manifest, err := os.ReadFile(filepath.Join(workers, "apibr_worker/engines/draft_speech/manifest.yaml"))
 	require.NoError(t, err)
 	writeFile(t, filepath.Join(dir, "engines/another/manifest.yaml"),
-		strings.Replace(string(manifest), "id: draft-speech", "id: another", 1))
+		strings.NewReplacer("id: draft-speech\nversion", "id: another\nversion", "priority: 10", "priority: 20").Replace(string(manifest)))
 	if strings.Contains(yaml, "workers: DIR") {
-		const speech = "apibr_worker/engines/draft_speech"
-		require.NoError(t, os.CopyFS(filepath.Join(dir, "workers", speech), os.DirFS(filepath.Join(workers, speech))))
+		for _, folder := range []string{"apibr_worker/engines/draft_speech", "apibr_worker/engines/draft_voice"} {
+			require.NoError(t, os.CopyFS(filepath.Join(dir, "workers", folder), os.DirFS(filepath.Join(workers, folder))))
+		}
 	}
 	require.NoError(t, os.MkdirAll(filepath.Join(dir, "cache/flux-dev"), 0o700))
 	writeFile(t, filepath.Join(dir, "cache/flux-dev/x.part"), "")

@@ -257,11 +257,7 @@ func tooManyFailed(e *auth.SlowedError) *problem {
 
 // notInstalled says what to install, in the words of the engine's own manifest.
 func notInstalled(e *engine.NotInstalledError) *problem {
-	how := i18n.Text{"en": e.How.En, "pt-BR": e.How.PtBR}
-	detail := i18n.Say("the engine %s is not installed: %s", e.Engine, how)
-	if e.Model != "" {
-		detail = i18n.Say("the engine %s of model %s is not installed: %s", e.Engine, e.Model, how)
-	}
+	detail := e.Sentence()
 	return newProblem(422, "engine_not_installed", i18n.Say("The engine is not installed"), detail,
 		fieldProblem{pointer: "/quality", detail: detail})
 }

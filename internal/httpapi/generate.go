@@ -168,9 +168,6 @@ func (s *Server) languageOf(ctx context.Context, p auth.Principal, f *fields) st
 	return voice.Language
 }
 
-// usualEdge of a picture for which no size was asked, in pixels.
-const usualEdge = 1024
-
 // fit refuses what no plan of this machine has room for. A picture for which no size was asked gets the nearest that fits.
 func (s *Server) fit(selection engine.Selection, g generation, f *fields, spec *jobs.Spec) error {
 	if s.cfg.Fit == nil {
@@ -180,7 +177,8 @@ func (s *Server) fit(selection engine.Selection, g generation, f *fields, spec *
 	width, height := size("width"), size("height")
 	free := g.kind == jobs.TypeImage && width == 0 && height == 0 && !f.has("image") && selection.Manifest.Quality == engine.Final
 	if free {
-		width, height = usualEdge, usualEdge
+		width = selection.Manifest.Tasks[string(g.kind)].DefaultEdge
+		height = width
 	}
 	err := s.cfg.Fit(selection.Manifest, string(g.kind), selection.Model, width, height, size("num_images"))
 	var refused *plan.TooLargeError
@@ -242,8 +240,8 @@ func paramProblem(problems []engine.FieldError) *problem {
 	var list []fieldProblem
 	code, title := codeInvalid, cannotHonour
 	for _, p := range problems {
-		detail := recognised(p.Detail)
-		if name := strings.TrimPrefix(p.Pointer, "/"); !strings.Contains(p.Detail, name) {
+		detail := p.Detail
+		if name := strings.TrimPrefix(p.Pointer, "/"); !strings.Contains(detail.String(), name) {
 			detail = i18n.Say("%s: %s", name, detail)
 		}
 		list = append(list, fieldProblem{pointer: p.Pointer, detail: detail})
@@ -380,16 +378,13 @@ func (s *Server) resolveClone(ctx context.Context, p auth.Principal, f *fields, 
 	if !f.wrong.none() {
 		return
 	}
-	spec.Params["min_seconds"], spec.Params["recommended_seconds"] = s.cfg.MinVoiceSeconds, max(s.cfg.RecommendedVoiceSeconds, leastSample)
+	spec.Params["min_seconds"] = s.cfg.MinVoiceSeconds
 	language := f.str("language")
 	if language == "" {
 		language = defaultLanguage
 	}
 	spec.NewVoice = &jobs.NewVoice{Name: f.str("name"), Language: language, SampleAssetID: spec.Inputs[0].AssetID, ConsentNote: f.str("consent_note")}
 }
-
-// leastSample in seconds is the least that engines take as recommended: shorter samples are refused anyway.
-const leastSample = 0.5
 
 // defaultLanguage of a voice whose request names none.
 const defaultLanguage = "pt-BR"

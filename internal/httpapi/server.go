@@ -76,10 +76,8 @@ type Config struct {
 	IdleTimeout time.Duration
 	// Limits of connections and bodies; ReadTimeout is their ReadPause.
 	Limits netlimit.Limits
-	// MinVoiceSeconds of a sample; shorter is refused. Default 3. RecommendedVoiceSeconds: shorter is a warning.
-	// Default 15; below 0 none is.
-	MinVoiceSeconds         float64
-	RecommendedVoiceSeconds float64
+	// MinVoiceSeconds of a sample; shorter is refused. Default 3.
+	MinVoiceSeconds float64
 	// MaxImagePixels and MaxImageSide (pixels) of a picture that is made larger. Defaults 50 million, 16384.
 	MaxImagePixels, MaxImageSide int64
 	// EngineDefaults are configured parameters of engines, by the engine's id: they come after the request's and
@@ -117,9 +115,6 @@ func (c *Config) setDefaults() {
 	}
 	if c.MinVoiceSeconds == 0 {
 		c.MinVoiceSeconds = 3
-	}
-	if c.RecommendedVoiceSeconds == 0 {
-		c.RecommendedVoiceSeconds = 15
 	}
 	if c.Ready == nil {
 		c.Ready = func(context.Context) error { return nil }
