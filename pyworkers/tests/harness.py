@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -97,17 +98,21 @@ class Recorder:
         self.steps: list[tuple[str, int, int | None]] = []
         self.previews: list[str] = []
         self.segments: list[Path] = []
+        self.segment_mimes: set[str] = set()
+        self.when: Callable[[str, int], None] = lambda phase, step: None
+        """Called at each step, with its phase: a test cancels here."""
 
     def progress(self, phase: str, step: int, total: int | None, message: str | None, preview: str | None) -> None:
         del message
         self.steps.append((phase, step, total))
         if preview:
             self.previews.append(preview)
+        self.when(phase, step)
 
     def segment(self, index: int, path: Path, mime: str) -> None:
-        del mime
         assert index == len(self.segments)
         self.segments.append(path)
+        self.segment_mimes.add(mime)
 
 
 def context(

@@ -14,7 +14,7 @@ import pytest
 import soundfile
 from PIL import Image
 
-from apibr_worker.audio.files import ffmpeg, read_audio
+from apibr_worker.audio.files import read_audio
 from apibr_worker.audio.synthesis import Phoneme, synthesize
 from apibr_worker.engines.draft_avatar.compose import read_picture
 from apibr_worker.engines.draft_avatar.drawn import DrawnFace
@@ -27,6 +27,7 @@ from apibr_worker.engines.draft_image.engine import draw
 from apibr_worker.image.face import FaceMesh
 from apibr_worker.runtime.api import Canceled, Context, InputFile, InvalidInputError, LoadRequest, Resume, RunResult
 from apibr_worker.runtime.child import run
+from apibr_worker.runtime.ffmpeg import ffmpeg
 from tests.harness import SAMPLES, Recorder, context
 
 PORTRAIT = InputFile("image", SAMPLES / "portrait.png", "image/png")

@@ -1,10 +1,8 @@
-"""Reading and writing media files: ffmpeg decodes whatever came, soundfile writes what we made."""
+"""Audio files: ffmpeg decodes every format that comes in, soundfile writes the results."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -14,23 +12,13 @@ from numpy.typing import NDArray
 from apibr_worker.audio.downmix import Mixed, TooManyChannelsError, mixed, pan
 from apibr_worker.runtime.api import InvalidInputError
 from apibr_worker.runtime.child import Child, ChildError
+from apibr_worker.runtime.ffmpeg import ffmpeg
 
 Samples = NDArray[np.float32]
 """Mono audio, shape (samples,), -1..1."""
 
 DRAFT_LABEL = "APIBR Studio draft, made by a speech synthesiser (AI-made media)"
 LABEL = "APIBR Studio (AI-made media)"
-
-
-@cache
-def ffmpeg() -> str:
-    """The ffmpeg program: the one that the studio names, else the one of this environment."""
-    named = os.environ.get("APIBR_FFMPEG")
-    if named:
-        return named
-    import imageio_ffmpeg  # noqa: PLC0415 - only needed outside the studio
-
-    return imageio_ffmpeg.get_ffmpeg_exe()
 
 
 _FORMATS = "wav,w64,aiff,caf,au,mp3,flac,ogg,aac,amr,ac3,mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,asf,mpegts,mpeg,flv"

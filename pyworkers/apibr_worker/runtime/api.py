@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -196,6 +196,3 @@ class Engine(Protocol):
     def unload(self) -> None:
         """Frees what load took."""
         ...
-
-
-EngineFactory = Callable[[], Engine]

@@ -104,10 +104,6 @@ class GGUFFile:
         end = min(-(-(info.offset + info.size) // PAGE) * PAGE, self.size)
         self._map.madvise(mmap.MADV_DONTNEED, start, end - start)
 
-    def release_all(self) -> None:
-        """release() of every tensor."""
-        self._map.madvise(mmap.MADV_DONTNEED)
-
 
 class _Header:
     """The header's reader: a place in the file that only moves on, and never past its end."""

@@ -198,16 +198,6 @@ def sd3_layers(config: Mapping[str, Any]) -> Shapes:
     return {f"{name}.weight": (height,) for name, height in heights.items()}
 
 
-def wan(shapes: Shapes) -> dict[str, Piece]:
-    """WanTransformer3DModel from the names of Wan 2.1's checkpoints. Only names differ, so diffusers' converter
-    renames names.
-    """
-    from diffusers.loaders.single_file_utils import convert_wan_transformer_to_diffusers  # noqa: PLC0415 (slow to import)
-
-    renamed: dict[str, str] = convert_wan_transformer_to_diffusers({name: name for name in shapes})
-    return {ours: Piece(theirs) for ours, theirs in renamed.items()}
-
-
 def plain(shapes: Shapes) -> dict[str, Piece]:
     """A file that has diffusers' own names."""
     return {name: Piece(name) for name in shapes}

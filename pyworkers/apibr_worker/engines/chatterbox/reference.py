@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from apibr_worker.audio import recording
 from apibr_worker.audio.files import Samples
-from apibr_worker.engines.chatterbox.loudness import loudness
+from apibr_worker.engines.chatterbox.levelling import loudness
 from apibr_worker.runtime.api import InvalidInputError, Warning
 
 BEST_SECONDS = 10.0

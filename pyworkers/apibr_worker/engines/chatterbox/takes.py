@@ -11,7 +11,7 @@ import soundfile
 import torch
 from chatterbox.models.t3.modules.cond_enc import T3Cond
 
-from apibr_worker.audio.files import Samples, ffmpeg
+from apibr_worker.audio.files import Samples
 from apibr_worker.engines.chatterbox.conditionals import Conditionals
 from apibr_worker.engines.chatterbox.loader import SAMPLE_RATE, Model
 from apibr_worker.engines.chatterbox.sampling import (
@@ -26,6 +26,7 @@ from apibr_worker.engines.chatterbox.sampling import (
 )
 from apibr_worker.engines.chatterbox.script import Sentence
 from apibr_worker.runtime.api import Context
+from apibr_worker.runtime.ffmpeg import ffmpeg
 
 TAKES = 3
 """A sentence of implausible length is said again this often, the first take counted."""

@@ -1,4 +1,4 @@
-"""Loudness as broadcasters measure it, and bringing speech to it. Long speech is worked on in blocks."""
+"""Brings speech to -16 LUFS (ITU-R BS.1770-4) with true peaks of at most -1 dBTP. Works in blocks."""
 
 from __future__ import annotations
 
