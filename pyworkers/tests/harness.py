@@ -18,7 +18,7 @@ from apibr_worker.runtime.api import Context, InputFile, Resume
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "samples"
 PATIENCE = 60.0
-"""Seconds that a test waits for what must come; a pass never depends on it."""
+"""Seconds that a test waits for a frame or an end; a passing test never needs them."""
 
 
 class SidecarProcess:
@@ -92,7 +92,7 @@ class SidecarProcess:
 
 
 class Recorder:
-    """A reporter that keeps what it is told."""
+    """A reporter that keeps all reports."""
 
     def __init__(self) -> None:
         self.steps: list[tuple[str, int, int | None]] = []

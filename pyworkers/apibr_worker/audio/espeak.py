@@ -53,7 +53,7 @@ class Utterance:
 
 
 class Espeak:
-    """One speaking program. A fresh one a run: its noise generator then starts the same, and so do the samples."""
+    """One speaking program. Each run starts a new one, whose noise generator starts the same: the samples repeat."""
 
     def __init__(self, context: Context) -> None:
         self._child = context.child([sys.executable, "-m", "apibr_worker.speech_helper"], stdin=True, stdout=True)
@@ -105,7 +105,7 @@ class Espeak:
         return Utterance(samples, rate, marks["phoneme"], marks["word"])
 
     def _ended(self) -> None:
-        """Raises what tells why the program ended: the run's cancel, or its own failure."""
+        """Raises the reason why the program ended: the run's cancel, or the program's own failure."""
         self._child.wait()
         raise ChildError("the speech helper ended early")
 

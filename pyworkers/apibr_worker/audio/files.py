@@ -22,7 +22,7 @@ LABEL = "APIBR Studio (AI-made media)"
 
 
 _FORMATS = "wav,w64,aiff,caf,au,mp3,flac,ogg,aac,amr,ac3,mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,asf,mpegts,mpeg,flv"
-"""What ffmpeg may open. Playlists and the like are not among them: they can name other files of this machine."""
+"""Formats that ffmpeg may open. Playlists are not among them: they can name other files of this machine."""
 
 
 def read_audio(
@@ -35,10 +35,10 @@ def read_audio(
 ) -> Samples:
     """Decodes any audio (or the audio of a video) to mono at sample_rate Hz, at most longest_seconds of it.
 
-    Without sample_rate it stays at its own rate: resampling rounds off what clipping has cut flat.
+    Without sample_rate the file's own rate stays: resampling would round off the flat tops that clipping leaves.
     Channels that cancel each other are not summed (see downmix).
     Raises InvalidInputError naming `field` when the file holds no readable audio, and ChildError when ffmpeg was ended
-    from outside, which says nothing of the file.
+    from outside, which says nothing about the file.
     """
     argv = [ffmpeg(), "-nostdin", "-v", "error", "-protocol_whitelist", "file,pipe", "-format_whitelist", _FORMATS]
     if longest_seconds is not None:
@@ -61,7 +61,7 @@ _FLOATS = ["-c:a", "pcm_f32be", "-f", "au", "-"]
 
 
 def _decoded(argv: list[str], check_cancel: Callable[[], None]) -> Samples:
-    """Decodes to one channel; twice where the mean of all channels is not what to take."""
+    """Decodes to one channel; a second time, with other weights, where the mean of all channels loses sound."""
     try:
         made = _mixed([*argv, *_FLOATS], check_cancel)
     except TooManyChannelsError:

@@ -48,7 +48,7 @@ class VoiceMeasures:
 
     @staticmethod
     def from_json(data: dict[str, Any]) -> VoiceMeasures:
-        """Reads measures. Raises ValueError when one is missing or no number that a voice can have."""
+        """Reads measures. Raises ValueError when one is missing or outside the range of a voice."""
         values: dict[str, float] = {}
         for name, (least, most) in _PLAUSIBLE.items():
             value = data.get(name)

@@ -68,7 +68,7 @@ class Line:
     voice: dict[str, Any] | None = None
     pause_seconds: float = 0.0
     field: str = "text"
-    """What to name in an error about this line."""
+    """The request field that an error about this line names."""
 
 
 def synthesize(
@@ -85,7 +85,7 @@ def synthesize(
 
     voice is what draft-voice measured, or a built-in voice's settings, or None for the default voice; language is a
     BCP 47 tag (default pt-BR); speed 0.5..2 multiplies the voice's own pace; seed (default: the run's) chooses among
-    takes that differ a little in melody, pace and pauses. Reports a step a sentence in the current phase and looks at
+    takes that differ a little in melody, pace and pauses. Reports a step a sentence in the current phase and checks
     the cancel flag. The same arguments give the same samples. Raises InvalidInputError, naming `field` or "language".
     """
     return speak([Line(text, language, voice, field=field)], speed=speed, seed=seed, context=context)
@@ -141,7 +141,7 @@ class _Spoken:
 
 
 class _Cast:
-    """One speaker for each voice and language, tuned on all that it has to say."""
+    """One speaker for each voice and language, tuned on all its lines."""
 
     def __init__(
         self, espeak: Espeak, lines: list[Line], pieces: list[list[str]], speed: float, context: Context
@@ -206,7 +206,7 @@ def _spans(marks: list[Mark], end: float) -> list[tuple[Mark, float, float]]:
 
 
 def _words(sentence: Sentence, phonemes: list[tuple[Mark, float, float]]) -> list[Word]:
-    """The sentence's words: what espeak-ng reads as several ("14,5" is four) is one where it was written as one."""
+    """The sentence's words as they were written: "14,5" is one word, although espeak-ng reads four."""
     begun: list[tuple[int, str, float]] = []
     for mark in sentence.words:
         place, text = sentence.reading.token_at(mark.position)
@@ -214,7 +214,7 @@ def _words(sentence: Sentence, phonemes: list[tuple[Mark, float, float]]) -> lis
             begun.append((place, text, mark.start))
     words: list[Word] = []
     for index, (_, text, start) in enumerate(begun):
-        # espeak-ng tells a word up to 40 ms before its first phoneme: the phonemes are what is heard.
+        # espeak-ng reports a word up to 40 ms before its first phoneme; the phonemes tell when it is heard.
         until = begun[index + 1][2] if index + 1 < len(begun) else sentence.spoken_end
         own = [(first, last) for _, first, last in phonemes if start - _EARLY <= first < until - _EARLY]
         words.append(Word(text, own[0][0], own[-1][1]) if own else Word(text, start, until))

@@ -1,4 +1,4 @@
-"""A voice as its file tells it: what draft-voice measured, or a voice that the synthesiser has by nature."""
+"""Draft voice files: the measures of a cloned voice, or the synthesiser's settings of a built-in one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _DEFAULT = Manner(variant="f2", rate=160, pitch=50, span=75)
 
 @dataclass(frozen=True, slots=True)
 class Voice:
-    """How to speak. target is what the result is brought to; a built-in voice needs no bringing."""
+    """How to speak. target: the measures that the result is brought to; None for a built-in voice."""
 
     manner: Manner
     target: VoiceMeasures | None
@@ -28,7 +28,7 @@ class Voice:
     def from_json(data: dict[str, Any]) -> Voice:
         """Reads a voice file; an empty one is the default voice.
 
-        Raises InvalidInputError naming voice_id when the numbers in it are none that a voice can have.
+        Raises InvalidInputError naming voice_id when a number in it is outside the range of a voice.
         """
         try:
             measures = VoiceMeasures.from_json(data) if "f0_median_hz" in data else None
@@ -54,12 +54,12 @@ def _native(data: dict[str, Any]) -> Manner:
 
 
 def is_known(data: dict[str, Any]) -> bool:
-    """Whether a voice file says anything that draft speech understands; another engine's does not."""
+    """Whether draft speech understands a voice file; the files of other engines have none of its keys."""
     return "f0_median_hz" in data or "variant" in data
 
 
 def read_voice(file: InputFile) -> dict[str, Any]:
-    """Reads a voice file. Raises InvalidInputError when it is none."""
+    """Reads a voice file. Raises InvalidInputError when it is not one."""
     try:
         content = json.loads(file.path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError):

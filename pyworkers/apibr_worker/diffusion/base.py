@@ -70,7 +70,7 @@ class DiffusionEngine(ABC):
         self.lora_strength: float | None = None
         self.warnings: list[Warning] = []
 
-    # ---- what differs
+    # ---- what each engine defines
 
     @abstractmethod
     def blocks(self, transformer: Any) -> list[nn.Module]:
@@ -96,7 +96,7 @@ class DiffusionEngine(ABC):
     def unpacked(self, latents: torch.Tensor, request: Request) -> torch.Tensor:
         """Latents as the sampler has them -> (n, channels, height / 8, width / 8)."""
 
-    # ---- what is common
+    # ---- what all engines share
 
     def load(self, request: LoadRequest) -> None:
         """Opens the transformer's weights and the VAE's. Text encoders are opened when a prompt needs them."""
@@ -175,7 +175,7 @@ class DiffusionEngine(ABC):
             "guidance_scale": request.guidance_scale,
         }
         if self.lowered:
-            metadata["lowered"] = True  # memory ran out once: this run's peak says nothing of the plan
+            metadata["lowered"] = True  # memory ran out once: this run's peak says nothing about the plan
         if self.lora_strength is not None:
             metadata["lora_strength"] = self.lora_strength
         return RunResult(outputs, metadata, warnings)
@@ -251,12 +251,12 @@ class DiffusionEngine(ABC):
         return min(int(request.steps * request.strength), request.steps)
 
     def starts_from_image(self, request: Request) -> bool:
-        """Whether the picture given is where the sampler starts, rather than something that it looks at."""
+        """Whether the sampler starts from the given picture, rather than using it as a condition."""
         return request.image is not None
 
 
 def _identity(base: Path) -> str:
-    """What tells one set of text encoders from another: their files' names, sizes and times."""
+    """Identifies a set of text encoders by their files' names, sizes and times."""
     files = sorted(path for folder in base.glob("text_encoder*") for path in folder.iterdir())
     files += sorted(path for folder in base.glob("tokenizer*") for path in folder.iterdir())
     facts = [(path.parent.name, path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files]

@@ -109,7 +109,7 @@ def scheduler(folder: Path) -> Any:
 
 
 def vae(folder: Path) -> Any:
-    """The VAE on the CPU. It computes in float32, in which its decoder does not overflow (models.md 2.3); its weights
+    """The VAE on the CPU. It computes in float32, in which its decoder does not overflow; its weights
     are views of the file.
     """
     config = read_config(folder)

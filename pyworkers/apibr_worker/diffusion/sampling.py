@@ -18,17 +18,13 @@ from apibr_worker.torchkit.stream import BlockStreamer
 
 
 def at_device(cls: Any, device: torch.device) -> Any:
-    """The pipeline class, computing on the device whatever its components lie on: the transformer's weights are on
-    the host.
-    """
+    """The pipeline class, computing on the device although the transformer's weights are on the host."""
     return type(cls.__name__, (cls,), {"_execution_device": property(lambda _: device)})
 
 
 @contextmanager
 def when_used(model: nn.Module, streamer: BlockStreamer) -> Generator[None]:
-    """Enters the streamer when the model is first called in the block, so that what comes before has the device for
-    itself.
-    """
+    """Enters the streamer at the model's first call in the block, so that earlier work has the device for itself."""
     with ExitStack() as stack:
 
         def enter(*_: object) -> None:

@@ -18,7 +18,7 @@ MAX_SIDE = 16384
 _FORMATS = ("PNG", "JPEG", "WEBP")
 _PREVIEW_SIDE = 320
 _MARKED = 128
-"""From this grey on a part of a mask changes; the diffusion engines take a mask for black or white."""
+"""A part of a mask counts as marked when its grey is at least this; the diffusion engines know only black and white."""
 
 
 def read(context: Context, name: str) -> Image.Image | None:
@@ -36,7 +36,7 @@ def read_opaque(context: Context, name: str) -> Image.Image | None:
 def read_file(path: Path, name: str) -> Image.Image:
     """A picture, upright, in sRGB, in mode RGB, or RGBA when it has transparency, without profile and metadata.
 
-    Raises InvalidInputError naming the input when it is no picture or has more pixels than MAX_PIXELS.
+    Raises InvalidInputError naming the input when it is not a picture or has more pixels than MAX_PIXELS.
     """
     try:
         with Image.open(path, formats=_FORMATS) as opened:
@@ -92,7 +92,7 @@ def grounded(picture: Image.Image, colour: str) -> Image.Image:
 def fit(picture: Image.Image, multiple: int, most: int) -> Image.Image:
     """The picture in a size whose edges are multiples of `multiple` and whose pixels are at most `most`.
 
-    The shape is kept as well as that goes.
+    The aspect ratio is kept as closely as that allows.
     """
     width, height = picture.size
     scale = min(1.0, (most / (width * height)) ** 0.5)
@@ -158,7 +158,7 @@ def _plain(picture: Image.Image) -> Image.Image:
 
 
 def _alpha(picture: Image.Image) -> Image.Image | None:
-    """What a picture says of its transparency; None when it says nothing."""
+    """The picture's alpha channel, mode L; None when it has no transparency."""
     if not picture.has_transparency_data:
         return None
     if picture.mode.startswith("I"):

@@ -16,7 +16,7 @@ from apibr_worker.runtime.child import Child
 class EngineError(Exception):
     """A failure that the user or the supervisor can act on. The message is shown to the user: no path, no key.
 
-    code is one of the protocol's words; field names the request field to change, if one is to blame.
+    code is one of the protocol's error codes; field names the request field to change, if one is to blame.
     """
 
     def __init__(self, code: str, message: str, *, field: str | None = None) -> None:
@@ -86,7 +86,7 @@ class RunResult:
 
 @dataclass(frozen=True, slots=True)
 class LoadRequest:
-    """What to load. files are the model's files by role; plan is what the load may take."""
+    """What to load. files: the model's paths by part ("t3", "base"); plan: device and limits."""
 
     engine: str
     model: str
@@ -124,7 +124,7 @@ class Context:
         self.out_dir = out_dir
         self.resume = resume
         self.plan = plan
-        """What this run may take, where that differs from the plan of the load; else None."""
+        """The plan of this run where it differs from the plan of the load; else None."""
         self.timings: dict[str, float] = {}
         """Seconds by phase."""
         self.phase_name: str | None = None
@@ -146,13 +146,13 @@ class Context:
             raise Canceled(f"canceled in {self.phase_name}" if self.phase_name else "canceled")
 
     def wait(self, seconds: float) -> None:
-        """Sleeps, but not past a cancel, which it raises."""
+        """Sleeps; raises Canceled as soon as the user has canceled the run."""
         self._canceled.wait(seconds)
         self.check_cancel()
 
     @contextmanager
     def phase(self, name: str) -> Generator[None]:
-        """Runs a phase: its time is kept, and the supervisor hears of its begin."""
+        """Runs a phase: measures its time and tells the supervisor that it begins. Raises Canceled."""
         self.check_cancel()
         begin, self.phase_name = time.monotonic(), name
         self._reporter.progress(name, 0, None, None, None)
@@ -164,7 +164,7 @@ class Context:
     def progress(
         self, step: int, total: int | None = None, *, message: str | None = None, preview: Path | None = None
     ) -> None:
-        """Reports a step of the current phase and looks at the cancel flag. preview is a JPEG in the run's folder."""
+        """Reports a step of the current phase. preview: a JPEG in the run's folder. Raises Canceled."""
         self.check_cancel()
         relative = preview.relative_to(self.out_dir).as_posix() if preview else None
         self._reporter.progress(self.phase_name or "run", step, total, message, relative)

@@ -47,7 +47,7 @@ def main(streams: Streams) -> None:
 
 
 def find_manifest(engine_id: str) -> dict[str, Any]:
-    """Reads the manifest of that id from the engines beside this file."""
+    """Reads the manifest with that id from the engines' folders. Ends the process when there is none."""
     for path in sorted((Path(__file__).parents[1] / "engines").glob("*/manifest.yaml")):
         manifest = yaml.safe_load(path.read_text(encoding="utf-8"))
         if manifest["id"] == engine_id:
@@ -56,7 +56,7 @@ def find_manifest(engine_id: str) -> dict[str, Any]:
 
 
 def make_engine(manifest: dict[str, Any]) -> Engine:
-    """Imports a manifest's engine. All heavy imports happen here, before hello: a spare process has them done."""
+    """Imports a manifest's engine. Heavy imports happen here, before hello: a spare process waits with them done."""
     return importlib.import_module(manifest["module"]).Engine()
 
 
@@ -74,7 +74,7 @@ class Sidecar:
         self._loaded = False
         self._flag_lock = threading.Lock()
         self._flags: dict[str, threading.Event] = {}
-        """The cancel flag of the run in flight, by job. Set by the reader, looked at by the engine."""
+        """The cancel flag of the run in flight, by job. Set by the reader's thread, read by the engine."""
         self._context: Context | None = None
         self._steps = 0
 
@@ -106,11 +106,11 @@ class Sidecar:
                 self._answer_error(None, _PARSE_ERROR, str(error))
                 continue
             if frame is None:
-                os._exit(0)  # the supervisor is gone: nothing that we compute has a reader
+                os._exit(0)  # the supervisor is gone: nobody reads the results
             self._take(frame)
 
     def _take(self, frame: dict[str, Any]) -> None:
-        """Answers what can be answered at once and queues the rest. Nothing that a frame holds may end this thread."""
+        """Answers simple requests at once and queues the others. No content of a frame may end this thread."""
         method, request_id = frame.get("method"), frame.get("id")
         params = frame.get("params")
         if params is None:
@@ -136,8 +136,8 @@ class Sidecar:
             self._answer_error(request_id, _INVALID_REQUEST, f"{method} while another request is in flight")
             return
         if method == "run":
-            # Made here and not by the main thread: a cancel may be the very next frame. One that comes when the run has
-            # ended finds no flag, so that it cancels no later run of the same job.
+            # Made here and not by the main thread: a cancel may be the very next frame. A cancel after the end of its
+            # run finds no flag, so that it does not cancel a later run of the same job.
             with self._flag_lock:
                 self._flags = {str(params.get("job")): threading.Event()}
         self._busy.set()
@@ -278,7 +278,7 @@ class Sidecar:
         self._writer.send({"method": method, "params": params})
 
     def count_step(self) -> None:
-        """Counts a step for the heartbeat: a phase is seen to move even if a progress frame is dropped."""
+        """Counts a step for the heartbeat: a phase is seen to advance even if a progress frame is dropped."""
         self._steps += 1
 
 

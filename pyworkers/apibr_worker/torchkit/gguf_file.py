@@ -35,7 +35,7 @@ _STRING, _ARRAY = 8, 9
 
 
 class DamagedFileError(EngineError):
-    """The file is not what its header says. Loading it anew is what helps."""
+    """The file does not agree with its header. Downloading it again helps."""
 
     def __init__(self, name: str, why: str) -> None:
         super().__init__("model_missing", f"the model's file {name} is damaged ({why}): install the model again")
@@ -106,7 +106,7 @@ class GGUFFile:
 
 
 class _Header:
-    """The header's reader: a place in the file that only moves on, and never past its end."""
+    """The header's reader: a position that only moves forward, and never past the end of the file."""
 
     def __init__(self, data: mmap.mmap, name: str) -> None:
         self._data = data

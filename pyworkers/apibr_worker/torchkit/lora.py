@@ -52,7 +52,7 @@ _PREFIXES = (
     "lora_unet_",
     "lora_transformer_",
 )
-# Adapters that are called LoRA and whose mathematics is another one, by a part of their tensors' names.
+# Adapters that are called LoRA but compute something else, by a part of their tensors' names.
 _OTHER_KINDS = {
     "dora_scale": "DoRA",
     "lora_magnitude_vector": "DoRA",
@@ -74,7 +74,7 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a layer of a file goes: rows of its output, by the module of ours that has them. No range means all."""
+    """Where a layer of a file goes: rows of its output, by the module that has them. No range means all rows."""
 
     height: int
     modules: dict[str, tuple[tuple[int, int], ...]]
@@ -82,7 +82,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What became of a file: layers of the model that it changes, and tensors that have no place in it."""
+    """The outcome for a file: how many layers of the model it changes, and how many of its tensors fit none."""
 
     layers: int
     unused: int
@@ -148,9 +148,9 @@ def flat(name: str) -> str:
 
 
 def read(path: Path) -> tuple[dict[str, Pair], int]:
-    """A file's pairs by layer as the file names it, and how many of its tensors belong to none.
+    """A file's pairs by the file's names of the layers, and how many of its tensors belong to no pair.
 
-    Raises EngineError(model_missing) for a missing or damaged file, InvalidInputError for an adapter that is no LoRA.
+    Raises EngineError(model_missing) for a missing or damaged file, InvalidInputError for another kind of adapter.
     """
     if path.suffix != ".safetensors":
         raise InvalidInputError("only safetensors files are loaded as LoRA: convert the file", field="lora")
@@ -174,7 +174,7 @@ def read(path: Path) -> tuple[dict[str, Pair], int]:
 
 
 def _take(path: Path, file: Any, key: str, pairs: dict[str, Pair]) -> bool:
-    """Puts a tensor into its pair. False when it belongs to none."""
+    """Puts a tensor into its pair. False when it belongs to no pair."""
     for part, kind in _OTHER_KINDS.items():
         if part in key:
             raise InvalidInputError(f"the file is a {kind} adapter: choose a plain LoRA", field="lora")

@@ -38,7 +38,7 @@ class Placement:
 def placement(plan: dict[str, Any]) -> Placement:
     """The plan's placement. torch names ROCm's devices cuda too.
 
-    float16 on AMD cards, whose RDNA2 has no fast bfloat16 (models.md 2.2); bfloat16 on NVIDIA ones that have it;
+    float16 on AMD cards, whose RDNA2 has no fast bfloat16; bfloat16 on NVIDIA ones that have it;
     float32 on the CPU. Raises EngineError(device_lost) when the plan's device is not there.
     """
     name = str(plan.get("device") or "cpu")

@@ -1,4 +1,4 @@
-"""Gives a module the weights of a file without copying them: what is large stays a view of the file."""
+"""Gives a module the weights of a file without copying them: large ones stay views of the file."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def folder_files(folder: Path) -> list[Path]:
 
 
 def present(path: Path) -> Path:
-    """The path, if there is such a file. Raises EngineError(model_missing) else."""
+    """The path, if the file exists. Raises EngineError(model_missing) otherwise."""
     if not path.is_file():
         raise EngineError("model_missing", f"the model's file {path.name} is missing: install the model again")
     return path
@@ -199,7 +199,7 @@ def row_bytes(kind: Kind, columns: int) -> int:
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """config.json of a component. Raises EngineError(model_missing) when there is none or it is no JSON object."""
+    """config.json of a component. Raises EngineError(model_missing) when it is missing or not a JSON object."""
     path = present(folder / "config.json")
     try:
         config = json.loads(path.read_bytes()) if path.stat().st_size <= MAX_INDEX else None

@@ -14,8 +14,8 @@ from benchmarks.engines.memory import Phase, phase
 from benchmarks.engines.report import MB, Table
 
 ATTENTION = 256 << 20
-"""The budget of a score matrix in the catalogue's plans for cards. Of a plan for the CPU there is none: torch's own
-attention needs no score matrix there.
+"""The budget of a score matrix in the catalogue's plans for cards. A plan for the CPU has none: torch's own attention
+needs no score matrix there.
 """
 SHORT = {"flux": (8, 8, 192), "sd35": (16, 16, 192)}
 """Rows and columns of the transformer's input, and tokens of text: 256 tokens in all, the picture of 128 pixels."""
@@ -59,7 +59,7 @@ def measure(work: Path, models: list[str], phases: list[str]) -> Table:
             "file-backed peak MB",
             "VmHWM MB",
             "seconds",
-            "plan of models.md 7.3",
+            "planned MB",
         ),
     )
     for model in models:

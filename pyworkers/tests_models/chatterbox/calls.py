@@ -19,7 +19,7 @@ from tests import harness
 from tests.harness import Recorder
 
 Tiny = Callable[..., Path]
-SAMPLE = Path(__file__).parents[2] / "samples/voice.wav"
+SAMPLE = harness.SAMPLES / "voice.wav"
 SHORT = "Olá, tudo bem com você?"
 LONG = "Esta frase é bem mais comprida do que dois segundos de fala podem dizer, e por isso será dita de novo."
 THREE = (

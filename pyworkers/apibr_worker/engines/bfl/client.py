@@ -27,7 +27,7 @@ PICTURE_LIMIT = 64 << 20
 _REDIRECTS = 3
 """How often the link of a picture may lead on to another address."""
 _WORDS = 160
-"""Characters of what the service says that are shown."""
+"""Characters of the service's own words that are shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """Seconds between polls (from first, growing to longest) and how many there are; tries and the first gap after a
+    """Seconds between polls (from first, growing to longest) and their number; tries and the first gap after a
     failure; seconds for an answer.
     """
 
@@ -114,7 +114,7 @@ def takes_key(url: str, known: Settings) -> bool:
 
 
 def _parts(url: str) -> SplitResult | None:
-    """The parts of a plain address; None for what is not one, and for one with a name or password in it."""
+    """The parts of a plain address; None for anything else, and for an address with a name or password in it."""
     if not re.fullmatch(r"[\x21-\x7e]{1,4096}", url):
         return None
     try:
@@ -145,7 +145,7 @@ def _loopback(host: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """A task that the service has taken, and what it says of the cost."""
+    """A task that the service has accepted, and what it says about the cost."""
 
     polling_url: str
     cost: float | None = None
@@ -154,8 +154,7 @@ class Submitted:
 class Client:
     """The service for one run. field names the request's text for errors about it: prompt or instruction.
 
-    over says that the last task has ended for good, so that asking again can bring no picture; gone, that the service
-    does not know it any more.
+    over: the last task has ended for good, and asking again brings no picture. gone: the service no longer knows it.
     """
 
     def __init__(self, context: Context, known: Settings, *, field: str, patience: Patience) -> None:
@@ -302,7 +301,7 @@ class Client:
         return found
 
     def _error(self, answer: Answer) -> EngineError:
-        """An answer that is no, in words."""
+        """A refusal of the service, as an error for the user."""
         status = answer.status
         if status == 0 or (status == 200 and answer.failure):
             return EngineError(
@@ -353,7 +352,7 @@ def _request(url: str, headers: dict[str, str], body: bytes | None = None) -> ur
 
 
 def _strings(details: Any, depth: int = 0) -> Iterator[str]:
-    """Texts in a JSON value, but those that repeat the request."""
+    """Texts in a JSON value, except those that repeat the request."""
     if isinstance(details, str):
         yield details
     elif isinstance(details, dict) and depth < 4:
@@ -366,12 +365,12 @@ def _strings(details: Any, depth: int = 0) -> Iterator[str]:
 
 
 def _expired(answer: Answer) -> bool:
-    """Of a download: storages say it by 403, 404 or 410, and mean the same by their other refusals."""
+    """Whether a download's link has expired: storages answer 403, 404 or 410, and other refusals mean the same."""
     return 400 <= answer.status < 500 and answer.status != 429
 
 
 def _later(answer: Answer) -> bool:
-    """Whether asking again may help: for what can be asked as often as one likes."""
+    """Whether asking again may help; only for requests that may be repeated."""
     return answer.status == 0 or answer.status >= 500 or (answer.status == 200 and "broke off" in answer.failure)
 
 

@@ -35,7 +35,7 @@ class Engine:
         self._settings: Settings | None = None
 
     def load(self, request: LoadRequest) -> None:
-        """Looks at the settings; nothing is sent."""
+        """Reads the settings; nothing is sent."""
         del request
         self._settings = settings(os.environ)
 
@@ -128,7 +128,7 @@ def _fetched(client: Client, journal: Journal, index: int, task: Submitted, repo
 
 
 def _mime(body: bytes) -> str:
-    """The type of what was delivered. Raises EngineError when it is no picture."""
+    """The type of what was delivered. Raises EngineError when it is not a picture."""
     _picture(body)
     return Image.MIME[Image.open(io.BytesIO(body)).format or "PNG"]
 
@@ -180,7 +180,7 @@ def _encoded(image: Image.Image) -> str:
 
 
 def _picture(body: bytes) -> Image.Image:
-    """What was delivered, decoded. Raises EngineError when it is no picture, or too large a one."""
+    """What was delivered, decoded. Raises EngineError when it is not a picture, or too large a one."""
     try:
         with Image.open(io.BytesIO(body), formats=("PNG", "JPEG", "WEBP")) as opened:
             if opened.width * opened.height <= MAX_PIXELS:

@@ -19,12 +19,12 @@ from apibr_worker.runtime.api import Context
 
 _CHUNK = 1 << 16
 _LOOK_SECONDS = 0.25
-"""Between two looks at the cancel flag while the network is waited for."""
+"""Between two checks of the cancel flag while the network is waited for."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back. status 0: nothing did, and `failure` says why; sent: whether the request may have arrived."""
+    """The outcome. status 0: no answer came, and `failure` says why; sent: whether the request may have arrived."""
 
     status: int
     body: bytes = b""
@@ -39,7 +39,7 @@ class Answer:
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    """A redirect could lead the key, or us, anywhere."""
+    """Follows no redirect: it could lead the key anywhere."""
 
     def redirect_request(self, *_: Any, **__: Any) -> None:
         return None

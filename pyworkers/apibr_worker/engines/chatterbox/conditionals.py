@@ -49,7 +49,7 @@ class Conditionals:
 
     @staticmethod
     def from_bytes(data: bytes) -> Conditionals:
-        """Raises ValueError when these are no conditionals."""
+        """Raises ValueError when these are not conditionals."""
         try:
             return Conditionals.from_tensors(load(data))
         except SafetensorError as error:

@@ -1,4 +1,4 @@
-"""The networks' dimensions: the released ones, unless a file beside the weights says that they are smaller."""
+"""The networks' dimensions: the released ones, unless a file next to the weights states smaller ones."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ WIDTH = 1024
 
 @dataclass(frozen=True, slots=True)
 class Dims:
-    """What a checkpoint says of itself. stated: there is a configuration file, so that the vocabulary is free too."""
+    """A checkpoint's dimensions. stated: there is a configuration file, so that the vocabulary is free too."""
 
     t3: dict[str, int]
     s3gen: dict[str, int]
@@ -53,7 +53,7 @@ class Dims:
 def read(folder: Path) -> Dims:
     """The dimensions for the weights in a folder.
 
-    Raises EngineError when the file there names what is none, or more than the released networks have.
+    Raises EngineError when the file there names an unknown dimension, or a larger one than the released networks have.
     """
     path = folder / CONFIG
     if not path.is_file():

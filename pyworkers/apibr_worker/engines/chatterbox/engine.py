@@ -39,7 +39,7 @@ class Engine:
         self._model: Model | None = None
 
     def load(self, request: LoadRequest) -> None:
-        """Loads the parts t3 and base; what the first has wins."""
+        """Loads the parts t3 and base; a file that both have is taken from t3."""
         device = placement(request.plan).device
         parts = [Path(request.files[name]) for name in ("t3", "base") if name in request.files]
         if not parts:
@@ -126,7 +126,7 @@ def _voices(
 def _sample(
     model: Model, context: Context, sentences: list[script.Sentence], voices: dict[str, Conditionals]
 ) -> list[Path]:
-    """Each sentence as a file; those that an earlier attempt has finished are taken as they are."""
+    """Each sentence as a file; sentences that an earlier attempt has finished are taken as they are."""
     params = context.params
     asked = {name: float(params[name]) for name in ("cfg_weight", "temperature", "exaggeration") if name in params}
     manner = Manner(**asked)

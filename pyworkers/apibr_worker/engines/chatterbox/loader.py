@@ -91,7 +91,7 @@ def load_t3(path: Path, *, english: bool) -> T3:
     with torch.device("meta"):
         t3 = T3(hp)
     _fill(t3, state, "speech model")
-    # Frequencies of the positions are no weights, so that the file does not have them.
+    # The positions' frequencies are not weights: the file does not have them.
     backbone: Any = t3.tfmr
     backbone.rotary_emb = type(backbone.rotary_emb)(t3.cfg)
     return _ready(t3)

@@ -70,7 +70,7 @@ class Script:
 def read(context: Context, model: Model) -> Script:
     """`text` in the input voice, or `lines`, the voice of line N being voice_N or else voice.
 
-    Raises InvalidInputError for what cannot be spoken, naming the field.
+    Raises InvalidInputError, naming the field, for a text in which nothing can be said.
     """
     lines: list[dict[str, Any]] = context.params.get("lines") or [{"text": context.params.get("text") or ""}]
     several = bool(context.params.get("lines"))

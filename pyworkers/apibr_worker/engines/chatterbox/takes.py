@@ -29,9 +29,9 @@ from apibr_worker.runtime.api import Context
 from apibr_worker.runtime.ffmpeg import ffmpeg
 
 TAKES = 3
-"""A sentence of implausible length is said again this often, the first take counted."""
+"""Takes of a sentence whose length is implausible, the first one included."""
 _SOUND_SHARE = 0.25
-"""Share of a sentence's progress that its sound takes (models.md 1.2, by operations)."""
+"""Share of a sentence's progress that its sound takes, by the number of operations."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ def _take(
 ) -> Take:
     tokens, stopped = speech_tokens(model, cond, text, manner, sentence.most_tokens, step)
     off = sentence.implausibility(tokens.numel() / TOKENS_PER_SECOND)
-    # What does not stop by itself is worse than a take that is a little long.
+    # A take that does not stop by itself is worse than one that is a little long.
     return Take(tokens, off if stopped else off + 1.0)
 
 

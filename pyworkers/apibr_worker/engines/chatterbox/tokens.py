@@ -140,5 +140,5 @@ def letters_per_second(language: str) -> tuple[float, float, float]:
 
 
 def longest_sentence(language: str) -> int:
-    """Characters that fit into the 40 s after which the model stops, with room for a slow take."""
+    """Characters that fit into the 40 s after which the model stops, with a margin for a slow take."""
     return 90 if language in _NO_SPACES else 280

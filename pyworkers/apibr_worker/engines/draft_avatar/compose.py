@@ -44,8 +44,8 @@ def read_picture(path: Path) -> Picture:
 def frame_picture(picture: Picture, aspect: str, head: Box) -> tuple[Picture, tuple[float, float, float]]:
     """Brings a picture to an aspect and to even sides.
 
-    It is cropped around the head where the crop can hold the head with room; else it stands whole before a blurred copy
-    of itself. Returns the picture and how positions moved: (scale, dx, dy), new = old * scale + (dx, dy).
+    It is cropped around the head where the crop holds the head with a margin; else the whole picture stands before a
+    blurred copy of itself. Returns the picture and how positions moved: (scale, dx, dy), new = old * scale + (dx, dy).
     """
     height, width = picture.shape[:2]
     if aspect == "source":

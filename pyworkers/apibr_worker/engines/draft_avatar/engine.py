@@ -31,7 +31,7 @@ _UNSURE = (
     "send a larger one, or turn the picture upright"
 )
 _LEANING = math.radians(30)
-"""From here on the user is told that an upright picture looks better."""
+"""From this lean on, the user is told that an upright picture gives a better result."""
 
 
 class Face(Protocol):

@@ -1,4 +1,4 @@
-"""What is heard: the audio that came, or the script spoken."""
+"""The sound of a clip: the audio of the request, or its script spoken."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Sound:
 
 
 def read_sound(context: Context) -> Sound:
-    """The audio that came, or else the script spoken. Raises InvalidInputError when there is neither."""
+    """The audio of the request, or else its script spoken. Raises InvalidInputError when there is neither."""
     audio = context.input("audio")
     if audio is not None:
         return _given(context, audio)

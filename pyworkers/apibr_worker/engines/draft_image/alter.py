@@ -10,7 +10,7 @@ from apibr_worker.runtime.api import Context, RunResult, Warning
 
 
 def edit(context: Context) -> RunResult:
-    """Does what it understands of the instruction; what it does not is written on the picture and told in a warning."""
+    """Makes the edits that it understands; the others are written on the picture and told in a warning."""
     instruction = str(context.params["instruction"])
     with context.phase("read"):
         picture = needed(context, "image")

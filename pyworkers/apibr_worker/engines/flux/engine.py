@@ -133,11 +133,11 @@ class Engine(DiffusionEngine):
         return pipe, {**size, **extra}
 
     def starts_from_image(self, request: Request) -> bool:
-        """Kontext looks at the picture; the others, and a mask, start from it."""
+        """Kontext uses the picture as a condition; the others, and runs with a mask, start from it."""
         return self.model_id != KONTEXT or request.mask is not None
 
     def unpacked(self, latents: torch.Tensor, request: Request) -> torch.Tensor:
-        """(n, tokens, 64) -> (n, 16, h, w). What has four dimensions is unpacked already."""
+        """(n, tokens, 64) -> (n, 16, h, w). Latents with four dimensions are unpacked already."""
         if latents.ndim == 4:
             return latents
         return FluxPipeline._unpack_latents(latents, request.height, request.width, 8)

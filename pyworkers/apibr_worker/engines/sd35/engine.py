@@ -129,6 +129,6 @@ class Engine(DiffusionEngine):
         return pipe, extra
 
     def unpacked(self, latents: torch.Tensor, request: Request) -> torch.Tensor:
-        """They are not packed."""
+        """Returns them as they are: this model does not pack its latents."""
         del request
         return latents

@@ -1,4 +1,4 @@
-"""Real-ESRGAN: pictures two or four times larger, in tiles that fit into the memory there is."""
+"""Real-ESRGAN: pictures two or four times larger, in tiles that fit into the free memory."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ def _smaller(tiling: Tiling, longest: int) -> Tiling | None:
 
 
 def _counter(context: Context, total: int, index: int, of: int) -> Callable[[], None]:
-    """Counts the tiles of all passes as if each had as many as this one; looks at the cancel flag."""
+    """Counts the tiles of all passes as if each had as many as this one; checks the cancel flag."""
     step = index * total
 
     def done() -> None:
@@ -151,8 +151,8 @@ def _counter(context: Context, total: int, index: int, of: int) -> Callable[[], 
 
 
 def _spread(picture: Image.Image) -> Image.Image:
-    """RGB of an RGBA picture whose invisible pixels take the colours beside them: what lies hidden there, mostly black,
-    would come out as a dark rim.
+    """RGB of an RGBA picture whose invisible pixels take the nearest visible colours: their own, mostly black, would
+    come out as a dark rim.
     """
     alpha = picture.getchannel("A")
     colours = picture.convert("RGB")

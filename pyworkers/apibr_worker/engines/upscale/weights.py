@@ -36,7 +36,7 @@ Upscaler = ImageModelDescriptor[Any]
 def load_upscaler(path: Path) -> Upscaler:
     """The network in the file (or in the only such file of the folder), on the CPU, float32, for inference.
 
-    Raises EngineError(model_missing) for what is no upscaler, is damaged, or holds more than weights.
+    Raises EngineError(model_missing) for a file that is not an upscaler, is damaged, or holds more than weights.
     """
     file = _file(path)
     try:
