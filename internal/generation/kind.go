@@ -36,14 +36,14 @@ type Kinds struct {
 	list    []Kind
 	shapes  map[reflect.Type]*shape
 	aliases map[string][]string
-	files   map[string]media.Kind
+	files   map[string]jobs.Kind
 }
 
 // NewKinds reads the tags of the kinds. It panics when tags cannot be read or contradict each other.
 func NewKinds(list ...Kind) *Kinds {
 	k := &Kinds{
 		list: list, shapes: map[reflect.Type]*shape{},
-		aliases: map[string][]string{}, files: map[string]media.Kind{},
+		aliases: map[string][]string{}, files: map[string]jobs.Kind{},
 	}
 	for i, kind := range list {
 		if slices.ContainsFunc(list[:i], func(o Kind) bool { return o.Type == kind.Type || o.Name == kind.Name }) {
@@ -92,7 +92,7 @@ func (k *Kinds) Of(t jobs.Type) (Kind, bool) {
 func (k *Kinds) Meant(alias string) []string { return k.aliases[alias] }
 
 // FileKind returns the kind of file that a field takes. It is not ok for a field that takes a value.
-func (k *Kinds) FileKind(field string) (kind media.Kind, ok bool) {
+func (k *Kinds) FileKind(field string) (kind jobs.Kind, ok bool) {
 	kind, ok = k.files[field]
 	return kind, ok
 }
