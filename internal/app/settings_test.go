@@ -24,6 +24,7 @@ import (
 	"github.com/apibr/studio/internal/engine"
 	"github.com/apibr/studio/internal/events"
 	"github.com/apibr/studio/internal/fetch"
+	"github.com/apibr/studio/internal/generation"
 	"github.com/apibr/studio/internal/httpapi"
 	"github.com/apibr/studio/internal/hub"
 	"github.com/apibr/studio/internal/i18n"
@@ -103,13 +104,13 @@ var settings = map[string]setting{
 	"queue.event_retention": {"queue: {event_retention: 1h}", keepsAnEventOfTwoHours},
 
 	"engines.chatterbox.cfg": {"engines: {chatterbox: {cfg: 0.1}}",
-		func(_ *testing.T, a *App) any { return a.apiConfig(nil).EngineDefaults }},
+		func(_ *testing.T, a *App) any { return a.generationConfig().EngineDefaults }},
 	"engines.chatterbox.temperature": {"engines: {chatterbox: {temperature: 0.1}}",
-		func(_ *testing.T, a *App) any { return a.apiConfig(nil).EngineDefaults }},
+		func(_ *testing.T, a *App) any { return a.generationConfig().EngineDefaults }},
 	"engines.chatterbox.exaggeration": {"engines: {chatterbox: {exaggeration: 0.1}}",
-		func(_ *testing.T, a *App) any { return a.apiConfig(nil).EngineDefaults }},
+		func(_ *testing.T, a *App) any { return a.generationConfig().EngineDefaults }},
 	"engines.chatterbox.min_sample_duration": {"engines: {chatterbox: {min_sample_duration: 0}}",
-		func(_ *testing.T, a *App) any { return a.apiConfig(nil).EngineDefaults }},
+		func(_ *testing.T, a *App) any { return a.generationConfig().EngineDefaults }},
 	"engines.multitalk.fps":            {"engines: {multitalk: {fps: 30}}", warnings},
 	"engines.multitalk.sampling_steps": {"engines: {multitalk: {sampling_steps: 8}}", warnings},
 	"engines.multitalk.low_vram_mode":  {"engines: {multitalk: {low_vram_mode: true}}", warnings},
@@ -216,7 +217,7 @@ var settings = map[string]setting{
 	"auth.failed_addresses":  {"auth: {failed_addresses: 9}", func(_ *testing.T, a *App) any { return a.authConfig().Limits }},
 	"auth.recheck":           {"auth: {recheck: 9s}", func(_ *testing.T, a *App) any { return a.authConfig().Recheck }},
 	"voices.min_seconds": {"voices: {min_seconds: 9}",
-		func(_ *testing.T, a *App) any { return a.apiConfig(nil).MinVoiceSeconds }},
+		func(_ *testing.T, a *App) any { return a.generationConfig().MinVoiceSeconds }},
 	"http.max_json_bytes": {"http: {max_json_bytes: 1KB}",
 		func(_ *testing.T, a *App) any { return a.apiConfig(nil).MaxJSONBytes }},
 	"http.read_timeout": {"http: {read_timeout: 1s}",
@@ -412,7 +413,7 @@ func takesFiveBytes(t *testing.T, a *App) any {
 // the function that fills in defaults.
 func TestEveryFieldOfAPartIsUsed(t *testing.T) {
 	for folder, part := range map[string]any{
-		"assets": assets.Config{}, "auth": auth.Config{}, "events": events.Config{}, "fetch": fetch.Config{},
+		"assets": assets.Config{}, "auth": auth.Config{}, "events": events.Config{}, "fetch": fetch.Config{}, "generation": generation.Config{},
 		"httpapi": httpapi.Config{}, "hub": hub.Config{}, "jobs": jobs.Config{}, "media": media.Limits{},
 		"models": models.InstallerConfig{}, "netlimit": netlimit.Limits{}, "pgembed": pgembed.Config{}, "queue": queue.Config{}, "runner": runner.Config{},
 		"sched": sched.Policy{}, "sidecar": sidecar.Config{}, "store": store.Config{},

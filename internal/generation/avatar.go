@@ -44,7 +44,7 @@ func (a *AvatarRequest) Resolve(ctx context.Context, r *Resolution) {
 	case !r.Sent("audio") && !r.Sent("script"):
 		r.Missing("script", i18n.Say("script is missing: send voice_id and script, or audio"))
 	case !r.Sent("audio") && !r.Sent("voice_id"):
-		r.Missing("voice_id", i18n.Say("voice_id is missing: GET /api/v1/audio/voices lists the voices"))
+		r.Missing("voice_id", i18n.Say("voice_id is missing: %s lists the voices", seeVoices))
 	}
 	if a.Audio != "" {
 		if a.Language != "" {

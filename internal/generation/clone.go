@@ -9,16 +9,10 @@ import (
 	"github.com/apibr/studio/internal/jobs"
 )
 
-// leastSample in seconds is the least that engines take as recommended: shorter samples are refused anyway.
-const leastSample = 0.5
-
 var cloneVoice = Kind{
 	Type: jobs.TypeCloneVoice, Name: "clone-voice", Path: "audio/clone-voice", Summary: "Clone a voice from a sample",
-	New: func() Request { return &CloneVoiceRequest{} },
-	Settings: map[string]func(Settings) any{
-		"min_seconds":         func(s Settings) any { return s.MinVoiceSeconds },
-		"recommended_seconds": func(s Settings) any { return max(s.RecommendedVoiceSeconds, leastSample) },
-	},
+	New:      func() Request { return &CloneVoiceRequest{} },
+	Settings: map[string]func(Settings) any{"min_seconds": func(s Settings) any { return s.MinVoiceSeconds }},
 	Example: map[string]any{
 		"name": "Minha Voz", "audio": "https://example.com/minha_voz.mp3", "language": "pt-BR",
 		"consent_note": "My own voice, 2026-11-24",

@@ -8,7 +8,6 @@ import (
 
 	"github.com/apibr/studio/internal/engine"
 	"github.com/apibr/studio/internal/i18n"
-	"github.com/apibr/studio/internal/jobs"
 	"github.com/apibr/studio/internal/media"
 	"github.com/apibr/studio/internal/names"
 	"github.com/apibr/studio/internal/plan"
@@ -41,9 +40,7 @@ func (r *Resolution) choose(ctx context.Context) {
 	if r.Spec.Model == "" {
 		r.Spec.Model = selection.Model
 	}
-	for _, warning := range selection.Warnings {
-		r.Spec.Warnings = append(r.Spec.Warnings, jobs.Warning{Code: warning.Code, Message: warning.Message})
-	}
+	r.Spec.Warnings = append(r.Spec.Warnings, selection.Warnings...)
 }
 
 // language of the request: its own, else its voice's. A voice that is not there is refused later, with its field.
@@ -121,8 +118,8 @@ func paramErrors(refused []engine.FieldError) []*FieldError {
 	}
 	list := make([]*FieldError, len(refused))
 	for i, e := range refused {
-		name, say := strings.TrimPrefix(e.Pointer, "/"), i18n.Plain(e.Detail)
-		if !strings.Contains(e.Detail, name) {
+		name, say := strings.TrimPrefix(e.Pointer, "/"), e.Detail
+		if !strings.Contains(say.String(), name) {
 			say = i18n.Say("%s: %s", name, say)
 		}
 		list[i] = &FieldError{Field: name, Code: code, Say: say, Err: e}
@@ -144,9 +141,6 @@ func (r *Resolution) port(input string) *engine.Port {
 	return nil
 }
 
-// usualEdge of a picture for which no size was asked, in pixels.
-const usualEdge = 1024
-
 // fit refuses what no plan of this machine can run. A picture whose size was left to the studio gets the nearest that
 // fits.
 func (r *Resolution) fit() error {
@@ -160,7 +154,8 @@ func (r *Resolution) fit() error {
 		width, height, pictures, free = sized.Size()
 	}
 	if free = free && r.manifest.Quality == engine.Final; free {
-		width, height = usualEdge, usualEdge
+		width = r.manifest.Tasks[string(r.kind.Type)].DefaultEdge
+		height = width
 	}
 	err := r.service.cfg.Fit(r.manifest, string(r.kind.Type), r.model, width, height, pictures)
 	var refused *plan.TooLargeError

@@ -19,6 +19,9 @@ const (
 	CodeUnknownModel        = "unknown_model"
 )
 
+// ErrRefused says that nothing is wrong with a request but what its door has told: see Input.Refused.
+var ErrRefused = errors.New("generation: the request was refused before")
+
 // FieldError is one thing that is wrong with a request.
 type FieldError struct {
 	// Field is the place below the request, as in "lines/0/voice_id"; "" for the request as a whole.
@@ -82,11 +85,13 @@ type complaints struct {
 	list Errors
 	// told are the top fields about which something was said: what follows from that is not told.
 	told map[string]bool
+	// refused says that the door has told what is wrong.
+	refused bool
 	// failure is an error that is not the request's: then there is no use in going on.
 	failure error
 }
 
-func (c *complaints) none() bool { return len(c.list) == 0 && c.failure == nil }
+func (c *complaints) none() bool { return len(c.list) == 0 && c.failure == nil && !c.refused }
 
 // add complaints that were found together. One about a field that was told of before is left out.
 func (c *complaints) add(found ...*FieldError) {
@@ -108,6 +113,8 @@ func (c *complaints) err() error {
 		return c.failure
 	case len(c.list) > 0:
 		return c.list
+	case c.refused:
+		return ErrRefused
 	default:
 		return nil
 	}

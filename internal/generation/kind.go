@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 
 	"github.com/apibr/studio/internal/jobs"
 	"github.com/apibr/studio/internal/media"
@@ -24,7 +25,7 @@ type Kind struct {
 	Output media.Kind
 	// New makes an empty request.
 	New func() Request
-	// Settings are parameters that come from the configuration: the engine gets them and the job does not show them.
+	// Settings are parameters that come from the configuration. They are not fields of the request.
 	Settings map[string]func(Settings) any
 }
 
@@ -107,21 +108,17 @@ func (k *Kinds) FieldOf(t jobs.Type, input string) string {
 }
 
 // Fields returns the request that a job stands for, by the names of its fields: the parameters, with the seed really
-// used, and the ids of its files and voices. What only the engine gets is left out.
+// used, and the ids of its files and voices. Parameters that are not fields of the request are left out.
 func (k *Kinds) Fields(job *jobs.Job) map[string]any {
 	kind, known := k.Of(job.Type)
 	fields := map[string]any{}
 	for name, value := range job.Params {
-		if _, setting := kind.Settings[name]; !setting {
+		if !known || k.shape(kind).named(name) != nil {
 			fields[name] = value
 		}
 	}
 	for _, ref := range job.Inputs {
-		name := ref.Name
-		if known {
-			name = k.shape(kind).field(ref.Name)
-		}
-		if name != "" {
+		if name := k.FieldOf(job.Type, ref.Name); !strings.Contains(name, "/") { // the voices of lines stand in the lines
 			fields[name] = idOf(ref)
 		}
 	}
@@ -142,3 +139,14 @@ func idOf(ref jobs.InputRef) string {
 }
 
 func (k *Kinds) shape(kind Kind) *shape { return k.shapes[reflect.TypeOf(kind.New()).Elem()] }
+
+// IsInput says whether a field is a part of what a job of the type makes its result of. Fields that are not place the
+// job, or choose its engine.
+func (k *Kinds) IsInput(t jobs.Type, field string) bool {
+	kind, ok := k.Of(t)
+	if !ok {
+		return false
+	}
+	f := k.shape(kind).named(field)
+	return f != nil && (f.param != "" || f.input != "")
+}

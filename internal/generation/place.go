@@ -59,11 +59,11 @@ func (r *Resolution) checkParent(ctx context.Context, id *uuid.UUID) error {
 	return &FieldError{Field: field, Code: CodeInvalid, Say: say}
 }
 
-// listed says which address lists the ids that a field takes; /api/v1/assets lists those of all others.
-var listed = map[string]string{
-	"voice_id":   "GET /api/v1/audio/voices",
-	"project_id": "GET /api/v1/studio/projects",
-	"parent_id":  "GET /api/v1/jobs",
+// listed says what lists the ids that a field takes; for the others it is seeFiles.
+var listed = map[string]i18n.See{
+	"voice_id":   seeVoices,
+	"project_id": seeProjects,
+	"parent_id":  seeJobs,
 }
 
 // mistaken says that an id which a field does not take belongs to something else of the owner's. It is empty for an
@@ -71,7 +71,7 @@ var listed = map[string]string{
 func mistaken(ctx context.Context, library Library, owner uuid.UUID, field string, id uuid.UUID) i18n.Sentence {
 	list, ok := listed[field]
 	if !ok {
-		list = "GET /api/v1/assets"
+		list = seeFiles
 	}
 	switch thing, job := Identify(ctx, library, owner, id); {
 	case thing == JobThing && field == "voice_id" && job.VoiceID != nil:

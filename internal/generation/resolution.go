@@ -13,6 +13,7 @@ import (
 	"github.com/apibr/studio/internal/jobs"
 	"github.com/apibr/studio/internal/media"
 	"github.com/apibr/studio/internal/names"
+	"github.com/apibr/studio/internal/report"
 	"github.com/apibr/studio/internal/voices"
 )
 
@@ -52,7 +53,7 @@ func (r *Resolution) Missing(field string, say i18n.Sentence) {
 
 // Warn adds a warning to the job.
 func (r *Resolution) Warn(code string, say i18n.Sentence) {
-	r.Spec.Warnings = append(r.Spec.Warnings, jobs.Warning{Code: code, Message: say.String()})
+	r.Spec.Warnings = append(r.Spec.Warnings, report.Warning{Code: code, Message: say})
 }
 
 // Sent says whether a field came with a value, right or wrong.
@@ -264,9 +265,8 @@ func (r *Resolution) noVoice(ctx context.Context, text string) i18n.Sentence {
 	}
 	if near := names.Closest(text, r.voiceNames); near != "" {
 		return i18n.Say(
-			"there is no voice %q; did you mean %q? GET /api/v1/audio/voices lists the voices",
-			names.Clip(text), near,
+			"there is no voice %q; did you mean %q? %s lists the voices", names.Clip(text), near, seeVoices,
 		)
 	}
-	return i18n.Say("there is no voice %q: GET /api/v1/audio/voices lists the voices", names.Clip(text))
+	return i18n.Say("there is no voice %q: %s lists the voices", names.Clip(text), seeVoices)
 }

@@ -37,8 +37,6 @@ type Config struct {
 type Settings struct {
 	// MinVoiceSeconds of a voice's sample; a shorter one is refused. Default 3.
 	MinVoiceSeconds float64
-	// RecommendedVoiceSeconds of a sample; a shorter one is a warning. Default 15; below 0 none is.
-	RecommendedVoiceSeconds float64
 	// MaxImagePixels of a picture that is made larger. Default 50 million.
 	MaxImagePixels int64
 	// MaxImageSide of such a picture, in pixels. Default 16384.
@@ -51,9 +49,6 @@ func (c *Config) setDefaults() {
 	}
 	if c.MinVoiceSeconds == 0 {
 		c.MinVoiceSeconds = 3
-	}
-	if c.RecommendedVoiceSeconds == 0 {
-		c.RecommendedVoiceSeconds = 15
 	}
 	if c.MaxImagePixels == 0 {
 		c.MaxImagePixels = 50e6
@@ -101,7 +96,7 @@ type Input struct {
 }
 
 // Resolve makes a job of a request. It checks everything before it refuses, so that the caller is told of all that is
-// wrong, in Errors. The Spec has its ID, so that another request can name the job before it is inserted.
+// wrong, in Errors, or in ErrRefused when in.Refused is all. The Spec has its ID, so that another request can name the job before it is inserted.
 //
 // fetched are the files that were fetched for the request, of one that is refused too. A job that is not submitted
 // leaves them to the caller, who deletes them.
@@ -116,6 +111,7 @@ func (s *Service) Resolve(ctx context.Context, in Input) (spec jobs.Spec, fetche
 	}
 	for field, refused := range in.Refused {
 		r.told[field] = refused
+		r.refused = r.refused || refused
 	}
 	for name, asset := range in.Files {
 		if f := shape.named(name); f != nil {
@@ -196,7 +192,7 @@ func (r *Resolution) fill() (err error) {
 	for name, value := range r.kind.Settings {
 		r.Spec.Params[name] = value(r.Settings)
 	}
-	r.setDefaults()
+	r.complete()
 	if err := r.fit(); err != nil {
 		return err
 	}
@@ -210,9 +206,9 @@ func (r *Resolution) fill() (err error) {
 	return err
 }
 
-// setDefaults writes the configured defaults and then the manifest's into the parameters, so that the job tells what
+// complete writes the configured defaults and then the manifest's into the parameters, so that the job tells what
 // it really ran with.
-func (r *Resolution) setDefaults() {
+func (r *Resolution) complete() {
 	params, configured := r.Spec.Params, r.service.cfg.EngineDefaults[r.manifest.ID]
 	properties, _ := r.manifest.Tasks[string(r.kind.Type)].Parameters["properties"].(map[string]any)
 	for name, schema := range properties {

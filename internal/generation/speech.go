@@ -50,7 +50,7 @@ func (s *SpeechRequest) Resolve(ctx context.Context, r *Resolution) {
 	if s.VoiceID != "" {
 		r.Voice(ctx, "voice_id")
 	} else if r.Sent("text") {
-		r.Missing("voice_id", i18n.Say("voice_id is missing: GET /api/v1/audio/voices lists the voices"))
+		r.Missing("voice_id", i18n.Say("voice_id is missing: %s lists the voices", seeVoices))
 	}
 	s.resolveLines(ctx, r)
 }

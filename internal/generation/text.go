@@ -43,8 +43,8 @@ func notMedia(field, text string) i18n.Sentence {
 	case fileName.MatchString(text):
 		return i18n.Say(
 			"%s is %q, the name of a file: send the file itself in a multipart form, "+
-				"or upload it with POST /api/v1/assets and send its id",
-			field, names.Clip(text),
+				"or upload it with %s and send its id",
+			field, names.Clip(text), seeUpload,
 		)
 	default:
 		return NotAFile(field)

@@ -243,6 +243,12 @@ type PageInput struct {
 	Cursor string `query:"cursor" doc:"next_cursor of the page before"`
 }
 
+// ProjectRequest is POST /studio/create-project.
+type ProjectRequest struct {
+	Name string `json:"name" minLength:"1" maxLength:"200" format:"line" example:"Meu Avatar AI"`
+	Type string `json:"type" enum:"audio,image,video,mixed"`
+}
+
 func (s *Server) registerProjects() {
 	tag := []string{"projects"}
 	const path = "/api/v1/studio/create-project"
