@@ -37,13 +37,15 @@ bench-engines: ## measure what the image engines cost: memory at full size, time
 	@scripts/bench-engines.sh
 
 bench-uploads: ## 200 parallel uploads of good files, 20 times over: counts the answers (ROUNDS=20 PARALLEL=200)
-	@scripts/setup.sh test && ROUNDS=$${ROUNDS:-20} PARALLEL=$${PARALLEL:-200} go test -count=1 -timeout 120m -run ParallelUploads -v ./internal/httpapi
+	@scripts/setup.sh test && ROUNDS=$${ROUNDS:-20} PARALLEL=$${PARALLEL:-200} \
+		go test -count=1 -timeout 120m -run ParallelUploads -v ./internal/httpapi
 
 soak: ## two models in turns, twenty times: the memory comes back each time
 	@scripts/setup.sh test && APIBR_E2E_TURNS=20 go test -count=1 -timeout 60m -run InTurns -v ./internal/e2e
 
 chaos: ## kill the server, engines and Postgres under load, ROUNDS times (100), and count what is lost, doubled or stuck
-	@scripts/setup.sh test && APIBR_CHAOS_ROUNDS=$(or $(ROUNDS),100) go test -count=1 -timeout 6h -run TestChaos -v ./internal/e2e
+	@scripts/setup.sh test && APIBR_CHAOS_ROUNDS=$(or $(ROUNDS),100) \
+		go test -count=1 -timeout 6h -run TestChaos -v ./internal/e2e
 
 clean: ## remove what was built (not the data, not the venvs)
 	@rm -rf bin web/dist/* .cache

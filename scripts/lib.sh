@@ -16,21 +16,27 @@ fresh() { local name=$1; shift; [ -f "$tools/stamps/$name" ] && [ "$(cat "$tools
 stamp() { local name=$1; shift; mkdir -p "$tools/stamps"; digest "$@" > "$tools/stamps/$name"; }
 digest() { cat "$@" | sha256sum | cut -d' ' -f1; }
 
-# attempt WHAT COMMAND...: runs a step that fetches packages. When it fails, its last words are shown, and the network is blamed only where
-# those do.
+# attempt WHAT COMMAND...: runs a step that fetches packages. When it fails, its last lines are shown, and the network
+# is blamed only if they blame it.
 attempt() {
   local what=$1 log="$tools/attempt.log"
   shift
   mkdir -p "$tools"
   "$@" >"$log" 2>&1 && return
   tail -n 20 "$log" >&2
-  if unreachable "$log"; then die "$what could not be installed: the package index was not reached. Check the network, then run the same command again"; fi
+  if unreachable "$log"; then
+    die "$what could not be installed: the package index was not reached. Check the network, then run the same" \
+      "command again"
+  fi
   die "$what could not be installed; the reason stands above"
 }
 
 # unreachable LOG: whether the words are those of a network that is not there, in pip's, uv's or npm's spelling.
 unreachable() {
-  grep -qiE 'name resolution|name or service not known|network is unreachable|no route to host|connection (refused|reset|timed out)|timed out|failed to establish a new connection|dns error|error sending request|client error \(connect\)|ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH' "$1"
+  local words='name resolution|name or service not known|network is unreachable|no route to host|dns error'
+  words+='|connection (refused|reset|timed out)|timed out|failed to establish a new connection|error sending request'
+  words+='|client error \(connect\)|ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH'
+  grep -qiE "$words" "$1"
 }
 
 # apt_install PACKAGE...: through apt when this user may, else the line to type.
@@ -42,11 +48,13 @@ apt_install() {
   sudo apt-get install -y --no-install-recommends $*"
     fi
   fi
-  command -v apt-get >/dev/null || die "missing: $*. Install them with your distribution's package manager, then run the same command again."
+  command -v apt-get >/dev/null ||
+    die "missing: $*. Install them with your distribution's package manager, then run the same command again."
   say "installing $* with apt"
-  DEBIAN_FRONTEND=noninteractive "${as[@]}" apt-get install -y -q --no-install-recommends "$@" >"$tools/apt.log" 2>&1 ||
-    { DEBIAN_FRONTEND=noninteractive "${as[@]}" apt-get update -q >"$tools/apt.log" 2>&1 &&
-      DEBIAN_FRONTEND=noninteractive "${as[@]}" apt-get install -y -q --no-install-recommends "$@" >>"$tools/apt.log" 2>&1; } ||
+  local apt=("${as[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q)
+  "${apt[@]}" install -y --no-install-recommends "$@" >"$tools/apt.log" 2>&1 ||
+    { "${apt[@]}" update >"$tools/apt.log" 2>&1 &&
+      "${apt[@]}" install -y --no-install-recommends "$@" >>"$tools/apt.log" 2>&1; } ||
     { tail -n 20 "$tools/apt.log" >&2; die "apt could not install: $*"; }
 }
 

@@ -1,19 +1,22 @@
 #!/usr/bin/env bash
-# Makes a fresh checkout able to build and run the studio: pinned uv, the draft venv, Postgres binaries where the system has none,
-# and the web page. With "test" also what only the tests need. Each step is skipped when nothing changed, so that a
-# second run takes a moment and needs no network.
+# Makes a fresh checkout able to build and run the studio: pinned uv, the draft venv, Postgres binaries where the
+# system has none, and the web page. With "test" also what only the tests need. Each step is skipped when nothing
+# changed, so that a second run takes a moment and needs no network.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 mkdir -p "$tools"
 
-have_system_postgres() { command -v postgres >/dev/null && command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; }
+have_system_postgres() {
+  command -v postgres >/dev/null && command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1
+}
 
 toolchain() {
   need go "install Go 1.26 or newer (https://go.dev/dl)"
   need node "install Node.js 20 or newer (https://nodejs.org)"
   need npm "install npm, which comes with Node.js"
   need python3 "install Python 3.11 or newer"
-  python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || die "Python $(python3 -V | cut -d' ' -f2) is too old: install 3.11 or newer"
+  python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
+    die "Python $(python3 -V | cut -d' ' -f2) is too old: install 3.11 or newer"
 }
 
 install_uv() {
@@ -22,19 +25,21 @@ install_uv() {
   python3 -m pip --version >/dev/null 2>&1 || apt_install python3-pip
   say "installing uv"
   rm -rf "$tools/uv"
-  attempt uv python3 -m pip install -q --disable-pip-version-check --root-user-action=ignore --no-deps --require-hashes --target "$tools/uv" -r "$pins"
+  attempt uv python3 -m pip install -q --disable-pip-version-check --root-user-action=ignore --no-deps \
+    --require-hashes --target "$tools/uv" -r "$pins"
   stamp uv "$pins"
 }
 
-# venv_install VENV STAMP REQUIREMENTS...: every file is pinned by hash and names all that is needed; compiled now, so that the first
-# job does not pay for it.
+# venv_install VENV STAMP REQUIREMENTS...: every file is pinned by hash and names all that is needed; compiled now, so
+# that the first job does not pay for it.
 venv_install() {
   local venv=$1 name=$2
   shift 2
   [ -x "$venv/bin/python" ] && fresh "$name" "$@" && return
   [ -x "$venv/bin/python" ] || "$uv" venv -q --python "$(command -v python3)" --no-python-downloads "$venv"
   say "installing $(basename "$1") into $(basename "$venv")"
-  attempt "$(basename "$venv")" "$uv" pip install -q --python "$venv/bin/python" --compile-bytecode --no-deps --require-hashes "${@/#/--requirements=}"
+  attempt "$(basename "$venv")" "$uv" pip install -q --python "$venv/bin/python" --compile-bytecode --no-deps \
+    --require-hashes "${@/#/--requirements=}"
   stamp "$name" "$@"
 }
 
@@ -54,7 +59,8 @@ web() {
 }
 
 for_tests() {
-  command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || apt_install chromium
+  command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null ||
+    apt_install chromium
   command -v cc >/dev/null || apt_install gcc libc6-dev # the race detector needs cgo
   venv_install "$draft" dev "$root/pyworkers/requirements-dev.txt"
   models_venv
@@ -64,13 +70,17 @@ for_tests() {
 compile_workers() {
   local sources
   mapfile -t sources < <(find "$root/pyworkers/apibr_worker" -name '*.py' | sort)
-  fresh workers "${sources[@]}" || { "$draft/bin/python" -m compileall -q "$root/pyworkers/apibr_worker"; stamp workers "${sources[@]}"; }
+  fresh workers "${sources[@]}" && return
+  "$draft/bin/python" -m compileall -q "$root/pyworkers/apibr_worker"
+  stamp workers "${sources[@]}"
 }
 
-# The engines of final quality are tested on tiny checkpoints, which need the real libraries: torch of PyPI runs on any CPU.
+# The engines of final quality are tested on tiny checkpoints, which need the real libraries: torch of PyPI runs on any
+# CPU.
 models_venv() {
   local pins="$root/pyworkers/requirements"
-  venv_install "$models" models "$root/requirements.txt" "$pins-torch-pypi.txt" "$pins-models-nodeps.txt" "$pins-models-dev.txt"
+  venv_install "$models" models "$root/requirements.txt" "$pins-torch-pypi.txt" "$pins-models-nodeps.txt" \
+    "$pins-models-dev.txt"
 }
 
 toolchain
