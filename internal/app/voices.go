@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"github.com/google/uuid"
 	"go.yaml.in/yaml/v3"
@@ -12,24 +13,19 @@ import (
 	"github.com/apibr/studio/internal/voices"
 )
 
-// ensureBuiltinVoices writes the voices that ship with speech engines into the database.
+// builtinMeasures names the engine whose measures a built-in voice stands for.
+const builtinMeasures = "draft-voice"
+
+// ensureBuiltinVoices writes the voices that ship with the speech engine into the database.
 func (a *App) ensureBuiltinVoices(ctx context.Context) error {
-	var all []voices.Builtin
-	for _, m := range a.catalogue.All() {
-		if m.BuiltinVoices == "" {
-			continue
-		}
-		list, err := readBuiltinVoices(m.Beside(m.BuiltinVoices), string(m.VoicesFrom[0]))
-		if err != nil {
-			return err
-		}
-		all = append(all, list...)
+	list, err := readBuiltinVoices(filepath.Join(a.config.Python.Workers, "apibr_worker", "engines", "draft_speech", "voices.yaml"))
+	if err != nil {
+		return err
 	}
-	return a.voices.EnsureBuiltins(ctx, all)
+	return a.voices.EnsureBuiltins(ctx, list)
 }
 
-// readBuiltinVoices reads voices whose conditionals are as an engine would have measured them.
-func readBuiltinVoices(path, measuredBy string) ([]voices.Builtin, error) {
+func readBuiltinVoices(path string) ([]voices.Builtin, error) {
 	content, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("the built-in voices cannot be read: is python.workers right? %w", err)
@@ -53,7 +49,7 @@ func readBuiltinVoices(path, measuredBy string) ([]voices.Builtin, error) {
 		if err != nil {
 			return nil, fmt.Errorf("read the built-in voices: %s: %w", entry.Name, err)
 		}
-		list = append(list, voices.Builtin{ID: id, Name: entry.Name, Language: entry.Language, Conditionals: map[string]json.RawMessage{measuredBy: measures}})
+		list = append(list, voices.Builtin{ID: id, Name: entry.Name, Language: entry.Language, Conditionals: map[string]json.RawMessage{builtinMeasures: measures}})
 	}
 	return list, nil
 }

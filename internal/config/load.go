@@ -41,6 +41,7 @@ var openKey = regexp.MustCompile(`^(sidecars\.[a-z0-9-]+\.command` +
 var aliases = map[string]string{
 	"DATABASE_URL":        "database.dsn",
 	"DATABASE_LISTEN_URL": "database.listen_dsn",
+	"BFL_API_KEY":         "engines.bfl.key",
 	"HF_TOKEN":            "models.hub_token",
 }
 
@@ -66,15 +67,8 @@ func Load(options Options) (*Config, error) {
 	if err := k.Load(structs.Provider(Default(), "koanf"), nil); err != nil {
 		return nil, fmt.Errorf("config: %w", err)
 	}
-	of, err := declared(options)
-	if err != nil {
-		return nil, err
-	}
-	if err := k.Load(confmap.Provider(of.presets(), "."), nil); err != nil {
-		return nil, fmt.Errorf("config: %w", err)
-	}
 	known := k.Keys()
-	environment, warnings, err := fromEnvironment(options.Environment, known, of)
+	environment, warnings, err := fromEnvironment(options.Environment, known)
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +78,7 @@ func Load(options Options) (*Config, error) {
 	}
 	sources := []string{"defaults"}
 	if path != "" {
-		if err := loadFile(k, path, known, of); err != nil {
+		if err := loadFile(k, path, known); err != nil {
 			return nil, err
 		}
 		sources = append(sources, path)
@@ -98,9 +92,8 @@ func Load(options Options) (*Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	config.of = of
 	config.Sources, config.Warnings = sources, append(warnings, config.unused()...)
-	config.SecretFiles = secretFiles(options.Environment, of)
+	config.SecretFiles = secretFiles(options.Environment)
 	if path != "" {
 		config.SecretFiles = append(config.SecretFiles, path)
 	}
@@ -112,20 +105,20 @@ func Load(options Options) (*Config, error) {
 
 // fromEnvironment picks the settings out of the environment; NAME_FILE names a file that holds a secret.
 func fromEnvironment(
-	environment, known []string, of settingsOf,
+	environment, known []string,
 ) (values map[string]any, warnings []i18n.Sentence, err error) {
 	keys := map[string]string{}
 	for _, key := range known {
 		keys[envName(key)] = key
 	}
-	for name, key := range of.aliases {
+	for name, key := range aliases {
 		keys[name] = key
 	}
 	values = map[string]any{}
 	for _, entry := range environment {
 		name, value, _ := strings.Cut(entry, "=")
 		if key, ok := keys[name]; ok {
-			if _, isAlias := of.aliases[name]; isAlias &&
+			if _, isAlias := aliases[name]; isAlias &&
 				slices.ContainsFunc(
 					environment,
 					func(e string) bool { return strings.HasPrefix(e, envName(key)+"=") },
@@ -135,7 +128,7 @@ func fromEnvironment(
 			values[key] = listOrText(key, value)
 			continue
 		}
-		if base, isFile := strings.CutSuffix(name, "_FILE"); isFile && slices.Contains(of.secrets, keys[base]) {
+		if base, isFile := strings.CutSuffix(name, "_FILE"); isFile && slices.Contains(secrets, keys[base]) {
 			content, err := os.ReadFile(value)
 			if err != nil {
 				return nil, nil, invalid("%s: the file cannot be read", name)
@@ -147,8 +140,7 @@ func fromEnvironment(
 			notSettings,
 			func(p string) bool { return name == p || strings.HasSuffix(p, "_") && strings.HasPrefix(name, p) },
 		)
-		engines := of.engines == nil && strings.HasPrefix(name, envName(enginesSection)+"_")
-		if strings.HasPrefix(name, "APIBR_") && !ours && !engines {
+		if strings.HasPrefix(name, "APIBR_") && !ours {
 			warnings = append(
 				warnings,
 				unknown(i18n.Say("environment variable %s", name), name, slices.Sorted(maps.Keys(keys))),
@@ -159,13 +151,13 @@ func fromEnvironment(
 }
 
 // secretFiles are the files that NAME_FILE variables name.
-func secretFiles(environment []string, of settingsOf) (paths []string) {
+func secretFiles(environment []string) (paths []string) {
 	var names []string
-	for _, key := range of.secrets {
+	for _, key := range secrets {
 		names = append(names, envName(key)+"_FILE")
 	}
-	for alias, key := range of.aliases {
-		if slices.Contains(of.secrets, key) {
+	for alias, key := range aliases {
+		if slices.Contains(secrets, key) {
 			names = append(names, alias+"_FILE")
 		}
 	}
@@ -220,7 +212,7 @@ func findFile(options Options, environment map[string]any) (string, error) {
 	return "", nil
 }
 
-func loadFile(k *koanf.Koanf, path string, known []string, of settingsOf) error {
+func loadFile(k *koanf.Koanf, path string, known []string) error {
 	own := koanf.New(".")
 	if err := own.Load(file.Provider(path), yaml.Parser()); err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
@@ -230,8 +222,7 @@ func loadFile(k *koanf.Koanf, path string, known []string, of settingsOf) error 
 	}
 	var wrong problems
 	for _, key := range own.Keys() {
-		if slices.Contains(known, key) || openKey.MatchString(key) || of.isOpen(key) ||
-			isSection(key, own.Get(key), known) {
+		if slices.Contains(known, key) || openKey.MatchString(key) || isSection(key, own.Get(key), known) {
 			continue
 		}
 		what := i18n.Say("configuration file %s: key %s", filepath.Base(path), key)

@@ -7,20 +7,16 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
-	"golang.org/x/text/language"
+	"go.yaml.in/yaml/v3"
 )
 
 // Catalogue is the set of engines that this installation knows. It does not change after Load.
 type Catalogue struct {
-	known []*Manifest // known are all, sorted by their ids.
-	all   []*Manifest // all are those that this version has: known without the planned ones.
-	byID  map[ID]*Manifest
-
-	// Settings are the configured values of the engines' settings. The application sets them before the catalogue is
-	// used. Default: what the manifests say.
-	Settings map[ID]map[string]any
+	all  []*Manifest
+	byID map[ID]*Manifest
 
 	// Installed says whether an engine can be started here: its environment is there, or a command replaces it. The
 	// application sets it before the catalogue is used. Nil means that every engine with a manifest is installed.
@@ -37,8 +33,8 @@ type Catalogue struct {
 // Load reads every manifest below the directories: of a pyworkers directory the engines' folders, of any other its
 // <name>/manifest.yaml and <name>.yaml files. A later directory replaces an engine of an earlier one.
 //
-// It fails with the file's name and what to change when a manifest cannot be read, has an unknown key or contradicts
-// itself, and with both names when two engines claim the same place. A directory without any engine is an error too.
+// It fails with the file's name when a manifest cannot be read, has an unknown key or contradicts itself. A first
+// directory without any engine is an error too, since nothing could ever run.
 func Load(dir string, extra ...string) (*Catalogue, error) {
 	c := &Catalogue{byID: map[ID]*Manifest{}}
 	for _, d := range append([]string{dir}, extra...) {
@@ -48,35 +44,21 @@ func Load(dir string, extra ...string) (*Catalogue, error) {
 		}
 		for _, file := range files {
 			if err := c.add(file); err != nil {
-				return nil, manifestError(file, err)
+				return nil, err
 			}
 		}
 	}
-	for _, id := range sortedKeys(c.byID) {
-		m := c.byID[id]
-		c.known = append(c.known, m)
-		if !m.Planned {
-			c.all = append(c.all, m)
-		}
+	for _, m := range c.byID {
+		c.all = append(c.all, m)
 	}
-	if err := c.checkOrder(); err != nil {
-		return nil, fmt.Errorf("engine manifests: %w", err)
-	}
+	slices.SortFunc(c.all, func(a, b *Manifest) int { return strings.Compare(string(a.ID), string(b.ID)) })
 	return c, nil
 }
 
-// manifestError names the file and not its path, which says nothing to whoever reads the log of another computer.
-func manifestError(file string, err error) error {
-	return fmt.Errorf("engine manifest %s: %w", shortName(file), err)
-}
-
-// Get returns the engine of that id. Planned engines are not found.
+// Get is the engine of that id.
 func (c *Catalogue) Get(id ID) (*Manifest, bool) {
 	m, ok := c.byID[id]
-	if !ok || m.Planned {
-		return nil, false
-	}
-	return m, true
+	return m, ok
 }
 
 // All are the engines in the order of their ids. The slice is the caller's.
@@ -84,19 +66,14 @@ func (c *Catalogue) All() []*Manifest { return slices.Clone(c.all) }
 
 // IsInstalled says whether the engine could be started here with at least one of its models.
 func (c *Catalogue) IsInstalled(id ID) bool {
-	m, ok := c.Get(id)
+	m, ok := c.byID[id]
 	if !ok || !c.installed(m) {
 		return false
 	}
 	return len(m.Models) == 0 || slices.ContainsFunc(m.Models, func(model Model) bool { return c.HasFiles(m, &model) })
 }
 
-// installed says whether the engine can be started: this version has it, its required settings have values, or a command
-// replaces it, and Installed says so.
 func (c *Catalogue) installed(m *Manifest) bool {
-	if m.Planned || !c.Configured(m) && !c.IsReplaced(m.ID) {
-		return false
-	}
 	return c.Installed == nil || c.Installed(m)
 }
 
@@ -128,9 +105,6 @@ func (c *Catalogue) Model(id string) (engine *Manifest, model *Model, ok bool) {
 	return engine, model, model != nil
 }
 
-// manifestName is what the manifest in an engine's folder is called.
-const manifestName = "manifest.yaml"
-
 func manifestFiles(dir string) ([]string, error) {
 	inWorkers := filepath.Join(dir, "apibr_worker", "engines")
 	if info, err := os.Stat(inWorkers); err == nil && info.IsDir() {
@@ -140,7 +114,7 @@ func manifestFiles(dir string) ([]string, error) {
 		return nil, fmt.Errorf("engine: read manifests: %w", err)
 	}
 	var files []string
-	for _, pattern := range []string{"*/" + manifestName, "*.yaml"} {
+	for _, pattern := range []string{"*/manifest.yaml", "*.yaml"} {
 		found, err := filepath.Glob(filepath.Join(dir, pattern))
 		if err != nil {
 			return nil, fmt.Errorf("engine: read manifests of %s: %w", dir, err)
@@ -156,15 +130,12 @@ func manifestFiles(dir string) ([]string, error) {
 func (c *Catalogue) add(file string) error {
 	m, err := readManifest(file)
 	if err != nil {
-		return err
+		return fmt.Errorf("engine: %s: %w", file, err)
 	}
 	for task, spec := range m.Tasks {
-		if m.Planned {
-			continue
-		}
 		schema, err := compileSchema(spec.Parameters)
 		if err != nil {
-			return fmt.Errorf("parameters of %s: %w", task, err)
+			return fmt.Errorf("engine: %s: parameters of %s: %w", file, task, err)
 		}
 		m.schemas[task] = schema
 	}
@@ -173,19 +144,19 @@ func (c *Catalogue) add(file string) error {
 }
 
 func readManifest(file string) (*Manifest, error) {
-	content, err := os.ReadFile(file)
+	f, err := os.Open(file)
 	if err != nil {
-		return nil, errors.New("it cannot be read")
+		return nil, err
 	}
-	m := &Manifest{BlockSeconds: 1, Version: 1, schemas: map[string]*jsonschema.Schema{}, file: file}
-	if err := strict(content, m); err != nil {
+	defer f.Close()
+	m := &Manifest{BlockSeconds: 1, Version: 1, schemas: map[string]*jsonschema.Schema{}}
+	decoder := yaml.NewDecoder(f)
+	decoder.KnownFields(true)
+	if err := decoder.Decode(m); err != nil {
 		return nil, err
 	}
 	return m, m.check()
 }
-
-// Beside is a path beside the manifest.
-func (m *Manifest) Beside(name string) string { return filepath.Join(filepath.Dir(m.file), name) }
 
 // check finds contradictions that would otherwise surface in the middle of a job.
 func (m *Manifest) check() error {
@@ -203,60 +174,28 @@ func (m *Manifest) check() error {
 	if len(m.Tasks) == 0 {
 		bad("no task")
 	}
-	if m.BuiltinVoices != "" && len(m.VoicesFrom) == 0 {
-		bad("builtin_voices needs voices_from: name the engine that measured them")
-	}
-	for _, name := range sortedKeys(m.Settings) {
-		setting := m.Settings[name]
-		errs = append(errs, setting.check(name))
-	}
 	for i := range m.Models {
-		errs = append(errs, m.checkModel(&m.Models[i]))
-	}
-	if !m.Planned {
-		for _, name := range sortedKeys(m.Tasks) {
-			task := m.Tasks[name]
-			errs = append(errs, task.check(name))
+		errs = append(errs, m.Models[i].check())
+		if like := m.Models[i].Like; like != "" && !m.HasModel(like) {
+			bad("model %s is like %s, which the engine does not have", m.Models[i].ID, like)
+		}
+		for _, task := range m.Models[i].Tasks {
+			if _, ok := m.Tasks[task]; !ok {
+				bad("model %s does %s, which the engine does not", m.Models[i].ID, task)
+			}
 		}
 	}
-	return errors.Join(errs...)
-}
-
-// checkModel compares a model with its engine.
-func (m *Manifest) checkModel(model *Model) error {
-	errs := []error{model.check()}
-	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
-	if model.Like != "" && !m.HasModel(model.Like) {
-		bad("model %s is like %s, which the engine does not have", model.ID, model.Like)
-	}
-	for _, task := range model.Tasks {
-		if !m.Does(task) {
-			bad("model %s does %s, which the engine does not", model.ID, task)
+	for name, task := range m.Tasks {
+		if task.Parameters == nil {
+			bad("task %s has no parameters schema", name)
 		}
-	}
-	if s := model.StandIn; s != nil {
-		if !m.HasModel(s.Model) || s.Model == model.ID {
-			bad("stand_in of model %s names %q: name another model of the engine", model.ID, s.Model)
+		if len(task.Phases) == 0 {
+			bad("task %s has no phases", name)
 		}
-		if s.Warning.In(language.English) == "" {
-			bad("stand_in of model %s has no warning in English", model.ID)
-		}
-	}
-	return errors.Join(errs...)
-}
-
-// check finds contradictions of a task.
-func (t *Task) check(name string) error {
-	var errs []error
-	if t.Parameters == nil {
-		errs = append(errs, fmt.Errorf("task %s has no parameters schema", name))
-	}
-	if len(t.Phases) == 0 {
-		errs = append(errs, fmt.Errorf("task %s has no phases", name))
-	}
-	for _, phase := range t.Phases {
-		if phase.Weight < 0 {
-			errs = append(errs, fmt.Errorf("phase %s of %s has a negative weight", phase.Name, name))
+		for _, phase := range task.Phases {
+			if phase.Weight < 0 {
+				bad("phase %s of %s has a negative weight", phase.Name, name)
+			}
 		}
 	}
 	return errors.Join(errs...)

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -12,8 +13,6 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
-
-	"github.com/apibr/studio/internal/i18n"
 )
 
 // Models of the user's own come from YAML files (config models.extra): fine-tunes, which are models like those of a manifest, and
@@ -44,10 +43,10 @@ type extraModel struct {
 }
 
 type extraLoRA struct {
-	ID          string    `yaml:"id"`
-	Name        string    `yaml:"name"`
-	Description i18n.Text `yaml:"description"`
-	Licence     Licence   `yaml:"licence"`
+	ID          string  `yaml:"id"`
+	Name        string  `yaml:"name"`
+	Description Text    `yaml:"description"`
+	Licence     Licence `yaml:"licence"`
 	LoRA        struct {
 		File     string   `yaml:"file"`
 		Model    string   `yaml:"model"`
@@ -102,32 +101,54 @@ func (c *Catalogue) addExtraFile(file string) error {
 	}
 	for i := range list.Models {
 		if err := c.addExtra(&list.Models[i], filepath.Dir(file)); err != nil {
-			return err
+			return fmt.Errorf("line %d: %w", list.Models[i].Line, err)
 		}
+	}
+	return nil
+}
+
+// strict decodes and refuses keys that are not known.
+func strict(content []byte, into any) error {
+	decoder := yaml.NewDecoder(bytes.NewReader(content))
+	decoder.KnownFields(true)
+	if err := decoder.Decode(into); err != nil && !errors.Is(err, io.EOF) {
+		return err
 	}
 	return nil
 }
 
 // addExtra adds one entry; it is a LoRA when its key lora holds one.
 func (c *Catalogue) addExtra(node *yaml.Node, dir string) error {
-	var err error
+	content, err := yaml.Marshal(node)
+	if err != nil {
+		return err
+	}
 	if isLoRA(node) {
 		var lora extraLoRA
-		if err := strictNode(node, &lora); err != nil {
-			return err // with its line
+		if err := strict(content, &lora); err != nil {
+			return withoutLine(err)
 		}
-		err = c.addLoRA(&lora, dir)
-	} else {
-		var model extraModel
-		if err := strictNode(node, &model); err != nil {
-			return err
+		return c.addLoRA(&lora, dir)
+	}
+	var model extraModel
+	if err := strict(content, &model); err != nil {
+		return withoutLine(err)
+	}
+	return c.addFineTune(&model)
+}
+
+// withoutLine keeps yaml's own words; its lines count within the entry.
+func withoutLine(err error) error {
+	var kinds *yaml.TypeError
+	if errors.As(err, &kinds) {
+		for i, text := range kinds.Errors {
+			if _, rest, ok := strings.Cut(text, ": "); ok {
+				kinds.Errors[i] = rest
+			}
 		}
-		err = c.addFineTune(&model)
+		return errors.New(strings.Join(kinds.Errors, "; "))
 	}
-	if err != nil {
-		return fmt.Errorf("line %d: %w", node.Line, err)
-	}
-	return nil
+	return err
 }
 
 func isLoRA(node *yaml.Node) bool {

@@ -15,6 +15,7 @@ import (
 	"github.com/apibr/studio/internal/assets"
 	"github.com/apibr/studio/internal/auth"
 	"github.com/apibr/studio/internal/i18n"
+	"github.com/apibr/studio/internal/media"
 )
 
 // What one JSON text may hold. A value costs many times its length in memory, so that its length alone bounds nothing.
@@ -181,8 +182,8 @@ func (b *binder) takesFiles() bool {
 	if b.schema.Properties["input"] != nil { // of a job, which may have one
 		return true
 	}
-	for name := range b.schema.Properties {
-		if _, ok := b.fileKind(name); ok {
+	for name := range mediaFields {
+		if b.schema.Properties[name] != nil {
 			return true
 		}
 	}
@@ -205,7 +206,7 @@ func (b *binder) takeData(ctx context.Context, p auth.Principal, f *fields, raw 
 			continue // it is told of with the other unknown names
 		}
 		delete(raw, spelt)
-		if _, isMedia := b.fileKind(name); !isMedia {
+		if _, isMedia := mediaFields[name]; !isMedia {
 			check.say("/"+name, codeInvalid, "%s takes no data: URI", name)
 			continue
 		}
@@ -248,8 +249,11 @@ func (b *binder) takeDeeper(ctx context.Context, p auth.Principal, f *fields, va
 				}
 				continue
 			}
-			name, isMedia := b.fileNamed(spelt)
-			if !isMedia {
+			name := toSnake(spelt)
+			if _, isMedia := mediaFields[name]; !isMedia {
+				name = aliases[name]
+			}
+			if _, isMedia := mediaFields[name]; !isMedia {
 				return invalid(clip(spelt), i18n.Say("%s takes no data: URI", clip(spelt)))
 			}
 			asset, err := b.ingestData(ctx, p, file, name)
@@ -257,28 +261,16 @@ func (b *binder) takeDeeper(ctx context.Context, p auth.Principal, f *fields, va
 				return err
 			}
 			v[spelt] = asset.ID.String()
-			f.taken = append(f.taken, asset)
+			f.deeper = append(f.deeper, asset)
 		}
 	}
 	return nil
 }
 
 func (b *binder) ingestData(ctx context.Context, p auth.Principal, file *os.File, name string) (*assets.Asset, error) {
-	kind, _ := b.fileKind(name)
-	asset, err := b.assets.IngestData(ctx, file, assets.IngestRequest{Owner: p.Owner, Want: kind})
+	asset, err := b.assets.IngestData(ctx, file, assets.IngestRequest{Owner: p.Owner, Want: media.Kind(mediaFields[name])})
 	if err != nil {
 		return nil, onField(err, name)
 	}
 	return asset, nil
-}
-
-// fileNamed finds the field for a file that a name deep inside a body means.
-func (b *binder) fileNamed(spelt string) (name string, ok bool) {
-	snake := toSnake(spelt)
-	for _, name := range append([]string{snake}, b.kinds.Meant(snake)...) {
-		if _, ok := b.fileKind(name); ok {
-			return name, true
-		}
-	}
-	return "", false
 }

@@ -1,4 +1,4 @@
-"""Brazilian Portuguese abbreviations, units and signs, with the words for them."""
+"""What Brazilian Portuguese shortens, and how that is said."""
 
 from __future__ import annotations
 
