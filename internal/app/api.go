@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 	"github.com/apibr/studio/internal/device"
 	"github.com/apibr/studio/internal/doctor"
 	"github.com/apibr/studio/internal/engine"
+	"github.com/apibr/studio/internal/generation"
 	"github.com/apibr/studio/internal/httpapi"
 	"github.com/apibr/studio/internal/netlimit"
 	"github.com/apibr/studio/internal/runner"
@@ -56,9 +58,22 @@ func (a *App) apiConfig(listener net.Listener) httpapi.Config {
 		Jobs: a.jobs, Voices: a.voices, Assets: a.assets, Signer: a.signer, Auth: a.auth, Projects: studio.NewProjects(a.store.Pool()), Catalogue: a.catalogue, Models: a.tasks, Hub: a.hub,
 		LocalToken: a.token, Listener: listener, Ready: a.Ready, Metrics: a.metrics.Handler(), Web: web.Files(), PublicBaseURL: c.PublicBaseURL, TrustForwarded: c.HTTP.TrustForwarded,
 		ListenHost: c.ListenHost(), AllowedHosts: c.Server.AllowedHosts, MaxStreams: c.HTTP.MaxStreams,
-		MaxJSONBytes: int64(c.HTTP.MaxJSONBytes), MaxTextBytes: int64(c.HTTP.MaxTextBytes), ReadTimeout: c.HTTP.ReadTimeout, IdleTimeout: c.HTTP.IdleTimeout, Limits: a.connectionLimits(), MinVoiceSeconds: c.Voices.MinSeconds,
-		MaxImagePixels: c.Media.MaxImagePixels, MaxImageSide: int64(c.Media.MaxImageSide), EngineDefaults: a.engineDefaults(), Fit: a.fit, Doctor: a.examine,
-		RecommendedVoiceSeconds: zeroIsOff(c.Engines.Chatterbox.MinSampleDuration), Version: version.Version, Log: a.log,
+		MaxJSONBytes: int64(c.HTTP.MaxJSONBytes), MaxTextBytes: int64(c.HTTP.MaxTextBytes), ReadTimeout: c.HTTP.ReadTimeout, IdleTimeout: c.HTTP.IdleTimeout, Limits: a.connectionLimits(),
+		Generation: generation.New(a.generationConfig()), Doctor: a.examine, Version: version.Version, Log: a.log,
+	}
+}
+
+func (a *App) generationConfig() generation.Config {
+	c := a.config
+	return generation.Config{
+		Library: &generation.Stored{
+			Assets: a.assets, Jobs: a.jobs, Voices: a.voices, Projects: studio.NewProjects(a.store.Pool()),
+		},
+		Catalogue: a.catalogue, EngineDefaults: a.engineDefaults(), Fit: a.fit, Log: a.log,
+		Settings: generation.Settings{
+			MinVoiceSeconds: c.Voices.MinSeconds, MaxImagePixels: c.Media.MaxImagePixels,
+			MaxImageSide: int64(c.Media.MaxImageSide),
+		},
 	}
 }
 
@@ -73,10 +88,16 @@ func (a *App) connectionLimits() netlimit.Limits {
 		MaxConnections: connections, MaxPerAddress: c.Server.MaxConnectionsPerAddress}
 }
 
-// engineDefaults are the settings of engines that a request may leave out.
+// engineDefaults are the configured parameters of engines that a request may leave out.
 func (a *App) engineDefaults() map[engine.ID]map[string]any {
-	speech := a.config.Engines.Chatterbox
-	return map[engine.ID]map[string]any{"chatterbox": {"cfg_weight": speech.CFG, "temperature": speech.Temperature, "exaggeration": speech.Exaggeration}}
+	all := map[engine.ID]map[string]any{}
+	for _, m := range a.catalogue.All() {
+		all[m.ID] = map[string]any{}
+		for task := range m.Tasks {
+			maps.Copy(all[m.ID], a.catalogue.ParameterDefaults(m, task))
+		}
+	}
+	return all
 }
 
 func (a *App) fit(m *engine.Manifest, task, model string, width, height, pictures int) error {

@@ -193,17 +193,12 @@ func (a *App) buildJobs() error {
 		return err
 	}
 	a.catalogue = catalogue
-	sentences, err := c.Sentences()
-	if err != nil {
-		return err
-	}
-	i18n.SetDefault(sentences)
 	a.poker = queue.NewPoker(a.store.Pool(), a.log)
 	a.hub = events.NewHub(a.hubConfig())
 	a.jobs = jobs.New(a.jobsConfig())
 	a.history = runner.NewHistory(a.jobs, a.log)
 	a.pool = sidecar.New(a.sidecarConfig())
-	catalogue.Installed, catalogue.Replaced = a.installed, a.replaced
+	catalogue.Installed = func(m *engine.Manifest) bool { return a.pool.Installed(m) }
 	a.models = models.New(c.Models.CacheDir, catalogue)
 	catalogue.Variants = a.models.Variants
 	a.runner = runner.New(a.runnerConfig())

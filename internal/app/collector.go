@@ -20,9 +20,19 @@ type hostCollector struct {
 
 func newHostCollector(host *device.Host, service *jobs.Service) *hostCollector {
 	return &hostCollector{host: host, jobs: service,
-		memory: prometheus.NewDesc("apibr_host_memory_bytes", "Memory of the host: total and available.", []string{"kind"}, nil),
-		gpu:    prometheus.NewDesc("apibr_gpu_memory_bytes", "Memory of the graphics cards: total, used, and host memory mapped for them (gtt).", []string{"device", "name", "kind"}, nil),
-		queue:  prometheus.NewDesc("apibr_queue_jobs", "Unfinished jobs by status.", []string{"status"}, nil)}
+		memory: prometheus.NewDesc(
+			"apibr_host_memory_bytes",
+			"Memory of the host: total and available.",
+			[]string{"kind"},
+			nil,
+		),
+		gpu: prometheus.NewDesc(
+			"apibr_gpu_memory_bytes",
+			"Memory of the graphics cards: total, used, and host memory mapped for them (gtt).",
+			[]string{"device", "name", "kind"},
+			nil,
+		),
+		queue: prometheus.NewDesc("apibr_queue_jobs", "Unfinished jobs by status.", []string{"status"}, nil)}
 }
 
 // Describe implements prometheus.Collector.

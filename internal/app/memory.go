@@ -5,7 +5,8 @@ import (
 	"runtime/debug"
 )
 
-// limitMemory tells Go's collector how much this process should stay below. GOMEMLIMIT, which the runtime has read, wins.
+// limitMemory tells Go's collector how much this process should stay below. GOMEMLIMIT, which the runtime has read,
+// wins.
 func (a *App) limitMemory() {
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(a.memoryLimit())

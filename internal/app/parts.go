@@ -159,30 +159,25 @@ func (a *App) sidecarConfig() sidecar.Config {
 // proxyVariables are what a process needs to reach the network from behind a proxy.
 var proxyVariables = []string{"HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR"}
 
-// engineEnv are the settings that only one engine's process gets to see.
+// engineEnv are the variables that only one engine's process gets: its settings, and the proxy where it needs the network.
 func (a *App) engineEnv() map[engine.ID][]string {
-	bfl := a.config.Engines.BFL
-	if bfl.Key == "" {
-		return nil
-	}
-	env := []string{"APIBR_BFL_KEY=" + bfl.Key, "APIBR_BFL_URL=" + bfl.URL, "APIBR_BFL_MODEL=" + bfl.Model}
-	for _, name := range proxyVariables {
-		if value, set := os.LookupEnv(name); set {
-			env = append(env, name+"="+value)
+	variables := map[engine.ID][]string{}
+	for _, m := range a.catalogue.All() {
+		if !a.catalogue.Configured(m) {
+			continue
+		}
+		own := a.catalogue.Environment(m)
+		for _, name := range proxyVariables {
+			if value, set := os.LookupEnv(name); set && m.Network {
+				own = append(own, name+"="+value)
+			}
+		}
+		if len(own) > 0 {
+			variables[m.ID] = own
 		}
 	}
-	return map[engine.ID][]string{"bfl": env}
+	return variables
 }
-
-// installed says whether an engine can be started: a remote one needs a key.
-func (a *App) installed(m *engine.Manifest) bool {
-	if m.ID == "bfl" && a.config.Engines.BFL.Key == "" && !a.replaced(m.ID) {
-		return false
-	}
-	return a.pool.Installed(m)
-}
-
-func (a *App) replaced(id engine.ID) bool { return len(a.config.EngineCommands()[id]) > 0 }
 
 // adjust gives the processes of the models venv the variables of its profile, read anew each time: the environment may have been made
 // again since, and a card may have come back.

@@ -8,7 +8,8 @@ import (
 	"github.com/apibr/studio/internal/sandbox"
 )
 
-// mediaSandbox is what ffmpeg reaches: beside what engines do, the files of the store, and it writes where those are made.
+// mediaSandbox is what ffmpeg reaches: beside what engines do, the files of the store, and it writes where those are
+// made.
 func (a *App) mediaSandbox() *sandbox.Policy {
 	policy := a.sandbox()
 	policy.Read = append(policy.Read, a.disk.Dir())
@@ -16,8 +17,9 @@ func (a *App) mediaSandbox() *sandbox.Policy {
 	return policy
 }
 
-// sandbox is what engines' processes reach of this machine's files: all of them but the studio's data, the files with its settings and
-// the user's keys; of the data, the models, and what they work with. They write to caches and temporary files only.
+// sandbox is what engines' processes reach of this machine's files: all of them but the studio's data, the files with
+// its settings and the user's keys; of the data, the models, and what they work with. They write to caches and
+// temporary files only.
 func (a *App) sandbox() *sandbox.Policy {
 	c := a.config
 	policy := &sandbox.Policy{

@@ -24,6 +24,7 @@ import (
 	"github.com/apibr/studio/internal/engine"
 	"github.com/apibr/studio/internal/events"
 	"github.com/apibr/studio/internal/fetch"
+	"github.com/apibr/studio/internal/generation"
 	"github.com/apibr/studio/internal/httpapi"
 	"github.com/apibr/studio/internal/hub"
 	"github.com/apibr/studio/internal/i18n"
@@ -103,13 +104,13 @@ var settings = map[string]setting{
 	"queue.event_retention": {"queue: {event_retention: 1h}", keepsAnEventOfTwoHours},
 
 	"engines.chatterbox.cfg": {"engines: {chatterbox: {cfg: 0.1}}",
-		func(_ *testing.T, a *App) any { return a.apiConfig(nil).EngineDefaults }},
+		func(_ *testing.T, a *App) any { return a.generationConfig().EngineDefaults }},
 	"engines.chatterbox.temperature": {"engines: {chatterbox: {temperature: 0.1}}",
-		func(_ *testing.T, a *App) any { return a.apiConfig(nil).EngineDefaults }},
+		func(_ *testing.T, a *App) any { return a.generationConfig().EngineDefaults }},
 	"engines.chatterbox.exaggeration": {"engines: {chatterbox: {exaggeration: 0.1}}",
-		func(_ *testing.T, a *App) any { return a.apiConfig(nil).EngineDefaults }},
+		func(_ *testing.T, a *App) any { return a.generationConfig().EngineDefaults }},
 	"engines.chatterbox.min_sample_duration": {"engines: {chatterbox: {min_sample_duration: 0}}",
-		func(_ *testing.T, a *App) any { return a.apiConfig(nil).RecommendedVoiceSeconds }},
+		func(_ *testing.T, a *App) any { return a.generationConfig().EngineDefaults }},
 	"engines.multitalk.fps":            {"engines: {multitalk: {fps: 30}}", warnings},
 	"engines.multitalk.sampling_steps": {"engines: {multitalk: {sampling_steps: 8}}", warnings},
 	"engines.multitalk.low_vram_mode":  {"engines: {multitalk: {low_vram_mode: true}}", warnings},
@@ -216,7 +217,7 @@ var settings = map[string]setting{
 	"auth.failed_addresses":  {"auth: {failed_addresses: 9}", func(_ *testing.T, a *App) any { return a.authConfig().Limits }},
 	"auth.recheck":           {"auth: {recheck: 9s}", func(_ *testing.T, a *App) any { return a.authConfig().Recheck }},
 	"voices.min_seconds": {"voices: {min_seconds: 9}",
-		func(_ *testing.T, a *App) any { return a.apiConfig(nil).MinVoiceSeconds }},
+		func(_ *testing.T, a *App) any { return a.generationConfig().MinVoiceSeconds }},
 	"http.max_json_bytes": {"http: {max_json_bytes: 1KB}",
 		func(_ *testing.T, a *App) any { return a.apiConfig(nil).MaxJSONBytes }},
 	"http.read_timeout": {"http: {read_timeout: 1s}",
@@ -252,12 +253,12 @@ var settings = map[string]setting{
 
 // Each key of the configuration changes something, and none is left out.
 func TestEverySettingHasAnEffect(t *testing.T) {
-	keys := config.Keys()
+	shared := storetest.New(t)
+	unchanged := assemble(t, shared, "")
+	keys := unchanged.config.Keys()
 	for key := range settings {
 		require.Contains(t, keys, key, "there is no such key")
 	}
-	shared := storetest.New(t)
-	unchanged := assemble(t, shared, "")
 	for _, key := range keys {
 		s, ok := settings[key]
 		require.True(t, ok, "%s has no entry in settings: nothing shows that changing it changes anything", key)
@@ -280,10 +281,11 @@ func assemble(t *testing.T, st *store.Store, yaml string) *App {
 	manifest, err := os.ReadFile(filepath.Join(workers, "apibr_worker/engines/draft_speech/manifest.yaml"))
 	require.NoError(t, err)
 	writeFile(t, filepath.Join(dir, "engines/another/manifest.yaml"),
-		strings.Replace(string(manifest), "id: draft-speech", "id: another", 1))
+		strings.NewReplacer("id: draft-speech\nversion", "id: another\nversion", "priority: 10", "priority: 20").Replace(string(manifest)))
 	if strings.Contains(yaml, "workers: DIR") {
-		const speech = "apibr_worker/engines/draft_speech"
-		require.NoError(t, os.CopyFS(filepath.Join(dir, "workers", speech), os.DirFS(filepath.Join(workers, speech))))
+		for _, folder := range []string{"apibr_worker/engines/draft_speech", "apibr_worker/engines/draft_voice"} {
+			require.NoError(t, os.CopyFS(filepath.Join(dir, "workers", folder), os.DirFS(filepath.Join(workers, folder))))
+		}
 	}
 	require.NoError(t, os.MkdirAll(filepath.Join(dir, "cache/flux-dev"), 0o700))
 	writeFile(t, filepath.Join(dir, "cache/flux-dev/x.part"), "")
@@ -411,7 +413,7 @@ func takesFiveBytes(t *testing.T, a *App) any {
 // the function that fills in defaults.
 func TestEveryFieldOfAPartIsUsed(t *testing.T) {
 	for folder, part := range map[string]any{
-		"assets": assets.Config{}, "auth": auth.Config{}, "events": events.Config{}, "fetch": fetch.Config{},
+		"assets": assets.Config{}, "auth": auth.Config{}, "events": events.Config{}, "fetch": fetch.Config{}, "generation": generation.Config{},
 		"httpapi": httpapi.Config{}, "hub": hub.Config{}, "jobs": jobs.Config{}, "media": media.Limits{},
 		"models": models.InstallerConfig{}, "netlimit": netlimit.Limits{}, "pgembed": pgembed.Config{}, "queue": queue.Config{}, "runner": runner.Config{},
 		"sched": sched.Policy{}, "sidecar": sidecar.Config{}, "store": store.Config{},

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"path/filepath"
 
 	"github.com/google/uuid"
 	"go.yaml.in/yaml/v3"
@@ -13,19 +12,24 @@ import (
 	"github.com/apibr/studio/internal/voices"
 )
 
-// builtinMeasures names the engine whose measures a built-in voice stands for.
-const builtinMeasures = "draft-voice"
-
-// ensureBuiltinVoices writes the voices that ship with the speech engine into the database.
+// ensureBuiltinVoices writes the voices that ship with speech engines into the database.
 func (a *App) ensureBuiltinVoices(ctx context.Context) error {
-	list, err := readBuiltinVoices(filepath.Join(a.config.Python.Workers, "apibr_worker", "engines", "draft_speech", "voices.yaml"))
-	if err != nil {
-		return err
+	var all []voices.Builtin
+	for _, m := range a.catalogue.All() {
+		if m.BuiltinVoices == "" {
+			continue
+		}
+		list, err := readBuiltinVoices(m.Beside(m.BuiltinVoices), string(m.VoicesFrom[0]))
+		if err != nil {
+			return err
+		}
+		all = append(all, list...)
 	}
-	return a.voices.EnsureBuiltins(ctx, list)
+	return a.voices.EnsureBuiltins(ctx, all)
 }
 
-func readBuiltinVoices(path string) ([]voices.Builtin, error) {
+// readBuiltinVoices reads voices whose conditionals are as an engine would have measured them.
+func readBuiltinVoices(path, measuredBy string) ([]voices.Builtin, error) {
 	content, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("the built-in voices cannot be read: is python.workers right? %w", err)
@@ -49,7 +53,7 @@ func readBuiltinVoices(path string) ([]voices.Builtin, error) {
 		if err != nil {
 			return nil, fmt.Errorf("read the built-in voices: %s: %w", entry.Name, err)
 		}
-		list = append(list, voices.Builtin{ID: id, Name: entry.Name, Language: entry.Language, Conditionals: map[string]json.RawMessage{builtinMeasures: measures}})
+		list = append(list, voices.Builtin{ID: id, Name: entry.Name, Language: entry.Language, Conditionals: map[string]json.RawMessage{measuredBy: measures}})
 	}
 	return list, nil
 }

@@ -8,7 +8,7 @@ import (
 )
 
 // Admit authenticates a request, as Authenticate does. What it returns has the principal in its context, which ends
-// with the credential (see Watch), and its body cannot be read longer than that; done gives back what watches it.
+// with the credential (see Watch), and its body cannot be read after that. Call done when the request is over.
 //
 // The cookie of a session that was prolonged is sent again; that of an ended session is taken from the browser.
 func (s *Service) Admit(w http.ResponseWriter, r *http.Request) (admitted *http.Request, done func(), err error) {
@@ -32,7 +32,7 @@ func (s *Service) Admit(w http.ResponseWriter, r *http.Request) (admitted *http.
 }
 
 // AdmitSocket authenticates the request of a WebSocket, as AuthenticateSocket does. The socket outlives its request:
-// whoever serves it watches the principal that the context holds.
+// its handler watches the principal in the context.
 func (s *Service) AdmitSocket(r *http.Request) (*http.Request, error) {
 	p, err := s.AuthenticateSocket(r.Context(), r)
 	if err != nil {

@@ -15,26 +15,29 @@ import (
 	"github.com/apibr/studio/internal/i18n"
 )
 
-// Secrets here cannot be guessed, so failed sign-ins are no danger by their number; but somebody who tries should be seen, and should
-// not keep the database busy. Good credentials are never refused for the bad ones that came from the same address.
+// Secrets here are too long to be guessed, so many failed sign-ins are not dangerous. But somebody who tries should
+// show up in the log and must not keep the database busy. A good credential is never refused because of bad ones from
+// the same address.
 
 const (
 	// slowLookups is how many credentials from slowed addresses are looked up at once.
 	slowLookups = 4
-	// logInterval is the least time between two lines of the log about one address, mostLogged how many lines it may hold about all.
+	// logInterval is the least time between two log lines about one address, mostLogged the most lines about all
+	// addresses in that time.
 	logInterval = time.Minute
 	mostLogged  = 30
-	// mostAudited is how many addresses an hour are noted in the audit log when they begin to be slowed.
+	// mostAudited is how many slowed addresses the audit log names in an hour.
 	mostAudited = 60
 )
 
 // Limits of failed sign-ins. Zero values take the defaults.
 type Limits struct {
-	// Burst is how many sign-ins of one address may fail before it is slowed. IPv6 addresses count by their /64. Default 20.
+	// Burst is how many sign-ins of one address may fail before it is slowed. IPv6 addresses count by their /64.
+	// Default 20.
 	Burst int
 	// PerMinute is how many more may fail each minute after that. Default 20.
 	PerMinute int
-	// LoopbackFactor is how many times as many this computer's own programs have. Default 10.
+	// LoopbackFactor multiplies both for this computer's own programs. Default 10.
 	LoopbackFactor int
 	// Addresses is how many addresses are remembered. Default 4096.
 	Addresses int
@@ -72,7 +75,7 @@ func (e *SlowedError) Seconds() int { return max(1, int(math.Ceil(e.Wait.Seconds
 // Unwrap gives what is wrong with the credential.
 func (e *SlowedError) Unwrap() error { return e.Refused }
 
-// attempts keeps count of failed sign-ins by address, of those that failed last.
+// attempts counts failed sign-ins by address. It remembers the addresses that failed last.
 type attempts struct {
 	limits Limits
 
@@ -95,7 +98,7 @@ type tally struct {
 	noted  time.Time // in the audit log
 }
 
-// budget allows so many things in a span of time.
+// budget allows a number of things in a span of time.
 type budget struct {
 	most  int
 	span  time.Duration
@@ -117,7 +120,7 @@ func newAttempts(l Limits) *attempts {
 		logged: budget{most: mostLogged, span: logInterval}, audited: budget{most: mostAudited, span: time.Hour}}
 }
 
-// report is what one failure gives cause to.
+// report says what to do about one failure.
 type report struct {
 	wait     time.Duration // 0: not slowed
 	log      bool
@@ -134,7 +137,7 @@ func (a *attempts) factor(from netip.Prefix) float64 {
 	return 1
 }
 
-// refill gives back what time has given back. The caller holds the lock.
+// refill adds the failures that an address may have again since the last time. The caller holds the lock.
 func (a *attempts) refill(t *tally, now time.Time) {
 	factor := a.factor(t.from)
 	t.left = min(t.left+now.Sub(t.at).Minutes()*float64(a.limits.PerMinute)*factor, float64(a.limits.Burst)*factor)
@@ -182,7 +185,8 @@ func (a *attempts) fail(from netip.Prefix, now time.Time) report {
 	return r
 }
 
-// tallyOf finds an address or takes the place of the one that has not failed for longest. The caller holds the lock.
+// tallyOf finds an address, or forgets the one that has not failed for longest to remember it. The caller holds the
+// lock.
 func (a *attempts) tallyOf(from netip.Prefix, now time.Time) *tally {
 	if element := a.byFrom[from]; element != nil {
 		a.recent.MoveToFront(element)
@@ -198,11 +202,12 @@ func (a *attempts) tallyOf(from netip.Prefix, now time.Time) *tally {
 	return t
 }
 
-// From is where a request comes from, as failed sign-ins are counted: an IPv4 address, or the /64 of an IPv6 one.
+// From is the address by which the failed sign-ins of a request are counted: an IPv4 address, or the /64 of an IPv6
+// one.
 func (s *Service) From(r *http.Request) netip.Prefix {
 	text := r.RemoteAddr
 	if s.cfg.TrustForwarded {
-		// The last entry is what the proxy in front saw; those before it are what it was told.
+		// The proxy in front wrote the last entry; its clients may have written those before it.
 		if list := r.Header.Values("X-Forwarded-For"); len(list) > 0 {
 			entries := strings.Split(list[len(list)-1], ",")
 			if last := strings.TrimSpace(entries[len(entries)-1]); last != "" {
@@ -227,8 +232,9 @@ func (s *Service) From(r *http.Request) netip.Prefix {
 	return prefix
 }
 
-// Failed counts a sign-in that failed with err: a *CredentialError, or ErrUsed of a link. It returns err, or a *SlowedError around it
-// when too many from that address have failed. Other errors, and requests without a credential, are no failed sign-ins.
+// Failed counts a sign-in that failed with err: a *CredentialError, or ErrUsed of a link. It returns err, or a
+// *SlowedError around it when too many from that address have failed. Other errors, and requests without a credential,
+// are not counted.
 func (s *Service) Failed(from netip.Prefix, kind Via, err error) error {
 	cause := CauseOf(err)
 	if cause == "" {
@@ -245,11 +251,28 @@ func (s *Service) Failed(from netip.Prefix, kind Via, err error) error {
 		if r.wait > 0 {
 			level, text = slog.LevelWarn, "sign-ins from one address go on failing; it is slowed"
 		}
-		s.cfg.Log.Log(context.Background(), level, text, "from", from.String(), "kind", kind, "cause", cause, "failures", r.failures, "unlogged", r.others)
+		s.cfg.Log.Log(
+			context.Background(),
+			level,
+			text,
+			"from",
+			from.String(),
+			"kind",
+			kind,
+			"cause",
+			cause,
+			"failures",
+			r.failures,
+			"unlogged",
+			r.others,
+		)
 	}
 	if r.audit {
 		select {
-		case s.notes <- Entry{Actor: "system", Action: "signin.slowed", Subject: from.String(), Detail: map[string]any{"kind": kind, "cause": cause}}:
+		case s.notes <- Entry{
+			Actor: "system", Action: "signin.slowed", Subject: from.String(),
+			Detail: map[string]any{"kind": kind, "cause": cause},
+		}:
 		default: // the log has it
 		}
 	}
@@ -259,8 +282,8 @@ func (s *Service) Failed(from netip.Prefix, kind Via, err error) error {
 	return err
 }
 
-// checked runs a look at a credential that a request came with, counts it when it fails, and lets only a few of those from slowed
-// addresses at the database at once.
+// checked looks a credential up and counts a failure. Only a few credentials from slowed addresses are looked up at
+// once.
 func (s *Service) checked(ctx context.Context, r *http.Request, kind Via, secret string, look func() error) error {
 	from := s.From(r)
 	if _, _, known := s.remembered(hash(secret)); !known && s.attempts.isSlow(from, s.cfg.Now()) {
@@ -274,7 +297,7 @@ func (s *Service) checked(ctx context.Context, r *http.Request, kind Via, secret
 	return s.Failed(from, kind, look())
 }
 
-// note writes what Failed left for the audit log.
+// note writes an entry that Failed has queued for the audit log.
 func (s *Service) note(ctx context.Context, e Entry) {
 	if err := s.Audit(ctx, e); err != nil && !errors.Is(err, context.Canceled) {
 		s.cfg.Log.Warn("the audit log was not written", "action", e.Action, "err", err)

@@ -119,7 +119,13 @@ func TestManyAddressesTakeNoMoreMemoryAndNoMoreLines(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
 	at := time.Now()
-	s := New(Config{Limits: Limits{Burst: 1, Addresses: 100}, Now: func() time.Time { return at }, Log: slog.New(slog.NewTextHandler(&log, nil))})
+	s := New(
+		Config{
+			Limits: Limits{Burst: 1, Addresses: 100},
+			Now:    func() time.Time { return at },
+			Log:    slog.New(slog.NewTextHandler(&log, nil)),
+		},
+	)
 	for i := range 5000 {
 		address := netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), 32)
 		for range 2 {
@@ -149,7 +155,11 @@ func TestSlowedAddressIsAuditedOnce(t *testing.T) {
 	}
 	require.Eventually(t, func() bool {
 		var n int
-		return conn.QueryRow(ctx, `select count(*) from audit_log where action = 'signin.slowed' and subject = '203.0.113.9/32'`).Scan(&n) == nil && n == 1
+		return conn.QueryRow(ctx,
+			`select count(*) from audit_log where action = 'signin.slowed' and subject = '203.0.113.9/32'`).
+			Scan(&n) ==
+			nil &&
+			n == 1
 	}, 20*time.Second, 10*time.Millisecond)
 	var all int
 	require.NoError(t, conn.QueryRow(ctx, `select count(*) from audit_log`).Scan(&all))

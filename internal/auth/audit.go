@@ -28,7 +28,7 @@ var statements = map[string]string{
 // Audit writes an entry.
 func (s *Service) Audit(ctx context.Context, e Entry) error { return audit(ctx, s.cfg.Pool, e) }
 
-// AuditTx writes an entry inside the caller's transaction, so that it is there exactly when the change is.
+// AuditTx writes an entry inside the caller's transaction, so that it exists exactly if the change does.
 func AuditTx(ctx context.Context, tx pgx.Tx, e Entry) error { return audit(ctx, tx, e) }
 
 func audit(ctx context.Context, db execer, e Entry) error {
@@ -45,7 +45,7 @@ func audit(ctx context.Context, db execer, e Entry) error {
 	return nil
 }
 
-// Actor is the audit log's name of who did something.
+// Actor is the name of the principal in the audit log.
 func (p Principal) Actor() string {
 	switch {
 	case p.SessionID != nil:

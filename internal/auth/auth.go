@@ -12,14 +12,19 @@ import (
 	"github.com/apibr/studio/internal/i18n"
 )
 
-// LocalAdmin owns what the CLI and the one-time link make.
+// LocalAdmin owns everything that is made by the CLI and by browsers that the one-time link signs in.
 var LocalAdmin = uuid.MustParse("00000000-0000-7000-8000-000000000001")
 
 var (
 	// ErrUnauthenticated is what every *CredentialError is, and the sentence for a request without a credential.
-	ErrUnauthenticated = i18n.NewError("send an API key as `Authorization: Bearer apibr_...` or `X-API-Key`, or open the studio with the link that `apibr open` prints")
+	ErrUnauthenticated = i18n.NewError(
+		"send an API key as `Authorization: Bearer apibr_...` or `X-API-Key`, " +
+			"or open the studio with the link that `apibr open` prints",
+	)
 	// ErrOrigin: a cookie came with a request of another site.
-	ErrOrigin = i18n.NewError("this request comes from another site than the studio's own page; programs use an API key instead of the cookie")
+	ErrOrigin = i18n.NewError(
+		"this request comes from another site than the studio's own page; programs use an API key instead of the cookie",
+	)
 	// ErrUsed: a one-time link or ticket that was used, expired or never given out.
 	ErrUsed = i18n.NewError("this link was used already or has expired: `apibr open` prints a new one")
 	// ErrNotFound: no such key, or another owner's.
@@ -29,7 +34,9 @@ var (
 	// ErrNotASession refuses to sign out a request that came with a key.
 	ErrNotASession = i18n.NewError("only a browser's session can be signed out: a key is ended by revoking it")
 	// ErrBadScope: a scope that does not exist, or that the caller may not give away.
-	ErrBadScope = i18n.NewError("scopes are read, generate, admin and scrape_script, and a key can give away only those that it has")
+	ErrBadScope = i18n.NewError(
+		"scopes are read, generate, admin and scrape_script, and a key can give away only those that it has",
+	)
 )
 
 // ScopeError says which scope a caller lacks.
@@ -114,7 +121,7 @@ func WithPrincipal(ctx context.Context, p Principal) context.Context {
 	return context.WithValue(ctx, principalKey{}, p)
 }
 
-// FromContext returns the principal that the middleware put there.
+// FromContext returns the principal that Admit put there.
 func FromContext(ctx context.Context) (Principal, bool) {
 	p, ok := ctx.Value(principalKey{}).(Principal)
 	return p, ok
@@ -132,7 +139,7 @@ type Key struct {
 	ExpiresAt  *time.Time      `db:"expires_at"`
 	LastUsedAt *time.Time      `db:"last_used_at"`
 	RevokedAt  *time.Time      `db:"revoked_at"`
-	// MadeBy is the key that made this one, itself or through a session; nil for the studio's own.
+	// MadeBy is the key that made this one, directly or through a session; nil for keys of the studio itself.
 	MadeBy *uuid.UUID `db:"made_by"`
 }
 
@@ -143,7 +150,7 @@ type NewKey struct {
 	Scopes    []Scope    // at least one
 	ExpiresAt *time.Time // nil: never
 	Limits    json.RawMessage
-	// By is who makes it: the key cannot outlive the one behind By. Nil: the studio itself.
+	// By makes the key, which cannot outlive the key behind By. Nil: the studio itself.
 	By *Principal
 }
 

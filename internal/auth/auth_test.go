@@ -321,7 +321,8 @@ func TestCookieIsRefusedOnRequestsOfOtherSites(t *testing.T) {
 		{name: "sandboxed", method: "POST", origin: "null", want: ErrOrigin},
 		{name: "a file", method: "PUT", origin: "file://", want: ErrOrigin},
 		{name: "no origin at all", method: "POST", want: ErrOrigin},
-		{name: "the browser says cross-site", method: "PATCH", origin: "http://studio.test:8000", site: "cross-site", want: ErrOrigin},
+		{name: "the browser says cross-site", method: "PATCH",
+			origin: "http://studio.test:8000", site: "cross-site", want: ErrOrigin},
 		{name: "foreign socket", method: "GET", upgrade: true, origin: "http://evil.test", want: ErrOrigin},
 		{name: "own socket", method: "GET", upgrade: true, origin: "http://studio.test:8000"},
 		{name: "socket without origin", method: "GET", upgrade: true, want: ErrOrigin},
@@ -463,7 +464,19 @@ func TestAudit(t *testing.T) {
 	s, _, pool := setup(t)
 	ctx := context.Background()
 	admin := LocalAdmin
-	require.NoError(t, s.Audit(ctx, Entry{Owner: &admin, Actor: "session", Action: "key.create", Subject: "x", Detail: map[string]any{"name": "n8n"}}))
+	require.NoError(
+		t,
+		s.Audit(
+			ctx,
+			Entry{
+				Owner:   &admin,
+				Actor:   "session",
+				Action:  "key.create",
+				Subject: "x",
+				Detail:  map[string]any{"name": "n8n"},
+			},
+		),
+	)
 	require.ErrorIs(t, pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
 		require.NoError(t, AuditTx(ctx, tx, Entry{Actor: "cli", Action: "never"}))
 		return context.Canceled

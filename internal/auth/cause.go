@@ -41,15 +41,23 @@ func (e *CredentialError) Sentence() i18n.Sentence {
 	return ErrUnauthenticated.Sentence()
 }
 
-// Is makes it ErrUnauthenticated for those who do not ask why.
+// Is makes it ErrUnauthenticated for callers that do not need the cause.
 func (e *CredentialError) Is(target error) bool { return target == ErrUnauthenticated }
 
 var causes = map[Cause]i18n.Sentence{
-	CauseMalformed: i18n.Say("this is not an API key: send one that begins with apibr_ as `Authorization: Bearer apibr_...` or `X-API-Key`"),
-	CauseUnknown:   i18n.Say("this studio does not know this key or session: make a key with `apibr keys create`, or sign in with `apibr open`"),
-	CauseExpired:   i18n.Say("this key or session has expired: make a key with `apibr keys create`, or sign in with `apibr open`"),
-	CauseRevoked:   i18n.Say("this key was revoked or its session was ended: make a key with `apibr keys create`, or sign in with `apibr open`"),
-	CauseUsed:      i18n.Say("this ticket was used already or has expired: ask for a new one"),
+	CauseMalformed: i18n.Say(
+		"this is not an API key: send one that begins with apibr_ as `Authorization: Bearer apibr_...` or `X-API-Key`",
+	),
+	CauseUnknown: i18n.Say(
+		"this studio does not know this key or session: make a key with `apibr keys create`, or sign in with `apibr open`",
+	),
+	CauseExpired: i18n.Say(
+		"this key or session has expired: make a key with `apibr keys create`, or sign in with `apibr open`",
+	),
+	CauseRevoked: i18n.Say(
+		"this key was revoked or its session was ended: make a key with `apibr keys create`, or sign in with `apibr open`",
+	),
+	CauseUsed: i18n.Say("this ticket was used already or has expired: ask for a new one"),
 }
 
 // CauseOf is why an error refuses a credential; "" for other errors.

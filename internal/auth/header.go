@@ -8,17 +8,28 @@ import (
 	"github.com/apibr/studio/internal/i18n"
 )
 
-// What is wrong with how a credential was sent. No sentence repeats a part of it: it may be a secret.
+// These sentences say what is wrong with how a credential was sent. None repeats a part of it: it may be a secret.
 
-// keyLength is that of every key.
+// keyLength is the length of every key.
 const keyLength = len(KeyPrefix) + keyBytes*138/100 + 1
 
 const sendIt = ": send `Authorization: Bearer apibr_...` or `X-API-Key: apibr_...`"
 
-// otherHeaders are where clients put keys that are looked for elsewhere.
-var otherHeaders = []string{"Api-Key", "Apikey", "X-Apikey", "X-Auth-Token", "X-Access-Token", "Token", "Auth", "Key", "Bearer"}
+// otherHeaders are headers in which some clients put keys, and which are not read.
+var otherHeaders = []string{
+	"Api-Key",
+	"Apikey",
+	"X-Apikey",
+	"X-Auth-Token",
+	"X-Access-Token",
+	"Token",
+	"Auth",
+	"Key",
+	"Bearer",
+}
 
-// missingDetail says why there is no credential in a request that may mean to have one; empty when there is no sign of one.
+// missingDetail says what is wrong with a request without a credential that seems to try to send one; empty when it
+// does not.
 func missingDetail(r *http.Request) i18n.Sentence {
 	for _, header := range []string{"Authorization", "X-Api-Key"} {
 		if values, sent := r.Header[header]; sent && strings.TrimSpace(strings.Join(values, "")) == "" {
@@ -31,12 +42,14 @@ func missingDetail(r *http.Request) i18n.Sentence {
 		}
 	}
 	if keyInURL(r) {
-		return i18n.Say("a key in the address is not taken, since addresses are written to logs" + sendIt + ", and revoke this one")
+		return i18n.Say(
+			"a key in the address is not taken, since addresses are written to logs" + sendIt + ", and revoke this one",
+		)
 	}
 	return i18n.Sentence{}
 }
 
-// keyInURL: by its name or by how it looks.
+// keyInURL says whether a query parameter is a key, by its name or its look.
 func keyInURL(r *http.Request) bool {
 	for name, values := range r.URL.Query() {
 		switch strings.NewReplacer("_", "", "-", "").Replace(strings.ToLower(name)) {
@@ -52,7 +65,7 @@ func keyInURL(r *http.Request) bool {
 	return false
 }
 
-// malformedDetail says what is wrong with a header that holds no key of ours.
+// malformedDetail says what is wrong with a header that does not hold a key of this studio.
 func malformedDetail(r *http.Request) i18n.Sentence {
 	h, fromAuthorization := strings.TrimSpace(r.Header.Get("Authorization")), true
 	if h == "" {
@@ -64,19 +77,31 @@ func malformedDetail(r *http.Request) i18n.Sentence {
 	case !fromAuthorization && bearer:
 		return i18n.Say("the header X-API-Key takes the key alone, without the word Bearer")
 	case fromAuthorization && !bearer && looksLikeKey(unwrap(words[0])):
-		return i18n.Say("the Authorization header lacks the word Bearer before the key: send `Authorization: Bearer apibr_...`")
+		return i18n.Say(
+			"the Authorization header lacks the word Bearer before the key: send `Authorization: Bearer apibr_...`",
+		)
 	case fromAuthorization && !bearer:
 		switch scheme := strings.ToLower(words[0]); scheme {
 		case "basic", "digest", "token", "apikey", "negotiate", "ntlm":
-			return i18n.Say("the Authorization header has the scheme %s, and keys are sent with Bearer: send `Authorization: Bearer apibr_...`", scheme)
+			return i18n.Say(
+				"the Authorization header has the scheme %s, and keys are sent with Bearer: send `Authorization: Bearer apibr_...`",
+				scheme,
+			)
 		}
-		return i18n.Say("the Authorization header does not begin with the word Bearer: send `Authorization: Bearer apibr_...`")
+		return i18n.Say(
+			"the Authorization header does not begin with the word Bearer: send `Authorization: Bearer apibr_...`",
+		)
 	case fromAuthorization && len(words) == 1:
-		return i18n.Say("the Authorization header has the word Bearer and no key after it: if an expression fills it, look at what that gives")
+		return i18n.Say(
+			"the Authorization header has the word Bearer and no key after it: " +
+				"if an expression fills it, look at what that gives",
+		)
 	case fromAuthorization && strings.HasSuffix(words[0], ":"):
 		return i18n.Say("the Authorization header has a colon after Bearer: send `Authorization: Bearer apibr_...`")
 	case fromAuthorization && strings.EqualFold(words[1], "Bearer"):
-		return i18n.Say("the Authorization header has the word Bearer twice: leave one out; some clients write it by themselves")
+		return i18n.Say(
+			"the Authorization header has the word Bearer twice: leave one out; some clients write it by themselves",
+		)
 	}
 	if fromAuthorization {
 		words = words[1:]
@@ -100,20 +125,30 @@ func malformedDetail(r *http.Request) i18n.Sentence {
 // unwrap a key that stands in quotes or brackets.
 func unwrap(text string) string { return strings.Trim(text, "\"'`<>{}[]()“”") }
 
-// faultOf a key that has our prefix: what shows that no key can be like it; empty when one could.
+// faultOf says what is wrong with the form of a key that has the right prefix; empty when its form is right.
 func faultOf(key string) i18n.Sentence {
 	rest := strings.TrimPrefix(key, KeyPrefix)
 	switch {
 	case strings.ContainsAny(rest, " \t\r\n"):
 		return i18n.Say("there is a blank inside the key: copy it again")
 	case strings.Contains(rest, "…") || strings.Contains(rest, "..."):
-		return i18n.Say("this is a shortened key, as lists show it: the whole one was shown once, when it was made; make another")
+		return i18n.Say(
+			"this is a shortened key, as lists show it: the whole one was shown once, when it was made; make another",
+		)
 	case strings.IndexFunc(rest, func(c rune) bool { return !strings.ContainsRune(alphabet, c) }) >= 0:
 		return i18n.Say("the key holds a character that no key has: copy it again, without quotes or commas")
 	case len(key) < keyLength:
-		return i18n.Say("the key has %d characters and should have %d: it was cut when it was copied", len(key), keyLength)
+		return i18n.Say(
+			"the key has %d characters and should have %d: it was cut when it was copied",
+			len(key),
+			keyLength,
+		)
 	case len(key) > keyLength:
-		return i18n.Say("the key has %d characters and should have %d: there is something after it", len(key), keyLength)
+		return i18n.Say(
+			"the key has %d characters and should have %d: there is something after it",
+			len(key),
+			keyLength,
+		)
 	}
 	return i18n.Sentence{}
 }

@@ -32,12 +32,13 @@ const revokeKeySQL = `
 var (
 	ErrKeyName   = i18n.NewError("a key needs a name of 1 to 100 characters")
 	ErrKeyExpiry = i18n.NewError("a key cannot expire in the past")
-	// ErrKeyOutlives refuses a key that would be there after the one that makes it has expired.
+	// ErrKeyOutlives refuses a key that would expire after the key that makes it.
 	ErrKeyOutlives = i18n.NewError("a key cannot expire later than the key that makes it: choose an earlier expires_at")
 )
 
 // CreateKey makes a key and returns its secret, which is shown once and cannot be read again. ErrBadScope, ErrKeyName,
-// ErrKeyExpiry, ErrKeyOutlives. Without an end of its own it ends with the key that makes it. Whether the caller may give these scopes away is Principal.MayGrant.
+// ErrKeyExpiry, ErrKeyOutlives. A key without expiry expires with the key that makes it. Principal.MayGrant says
+// whether the caller may give these scopes away.
 func (s *Service) CreateKey(ctx context.Context, k NewKey) (secret string, key *Key, err error) {
 	if err := checkScopes(k.Scopes); err != nil {
 		return "", nil, err
@@ -68,7 +69,20 @@ func (s *Service) CreateKey(ctx context.Context, k NewKey) (secret string, key *
 	}
 	secret = newSecret(KeyPrefix, keyBytes)
 	h := hash(secret)
-	rows, err := s.cfg.Pool.Query(ctx, createKeySQL, id, k.Owner, k.Name, secret[:shownPrefix], h[:], words(k.Scopes), k.Limits, now, k.ExpiresAt, madeBy)
+	rows, err := s.cfg.Pool.Query(
+		ctx,
+		createKeySQL,
+		id,
+		k.Owner,
+		k.Name,
+		secret[:shownPrefix],
+		h[:],
+		words(k.Scopes),
+		k.Limits,
+		now,
+		k.ExpiresAt,
+		madeBy,
+	)
 	if err != nil {
 		return "", nil, fmt.Errorf("create key: %w", err)
 	}
@@ -92,8 +106,9 @@ func (s *Service) ListKeys(ctx context.Context, owner uuid.UUID) ([]*Key, error)
 	return keys, nil
 }
 
-// RevokeKey ends a key at once in this process, with every session, link, ticket, socket and request that it is behind, and tells
-// the other nodes; the request that asks for it goes on to its own end. Twice changes nothing. ErrNotFound.
+// RevokeKey ends a key and every session, link, ticket, socket and request that depends on it: at once in this process,
+// and by notification on the other nodes. The request that revokes its own key still gets its answer. Revoking twice
+// changes nothing. ErrNotFound.
 func (s *Service) RevokeKey(ctx context.Context, owner, id uuid.UUID) (*Key, error) {
 	var key *Key
 	err := pgx.BeginFunc(ctx, s.cfg.Pool, func(tx pgx.Tx) error {

@@ -19,9 +19,9 @@ func mayChange(r *http.Request) bool {
 	return true
 }
 
-// checkOrigin refuses a cookie that comes with a request of another site. SameSite=Strict says the same to the browser;
-// this does not trust it, and a page on another port of this host is another site here, though not for SameSite. A
-// browser always tells the origin of such a request; who does not is no browser and has a key.
+// checkOrigin refuses a cookie on a request of another site. SameSite=Strict tells the browser the same, but this does
+// not rely on it: for SameSite, a page on another port of this host is the same site; here it is not. A browser always
+// sends the origin of such a request. Clients that are not browsers send a key.
 func (s *Service) checkOrigin(r *http.Request) error {
 	origin := r.Header.Get("Origin")
 	site := r.Header.Get("Sec-Fetch-Site")

@@ -8,18 +8,18 @@ import (
 	"net/netip"
 )
 
-// A command line that has cli.token of a data directory sends it only to a studio that has it too. The studio shows that by a MAC
-// over a number that the command line has just thought of and over the address at which it was reached: a process that passes the
-// question on to the studio gets an answer for the studio's address, which is not its own.
+// The command line sends the cli.token of a data directory only to a studio that has it too. The studio proves that by
+// a MAC over a nonce of the command line and over the address at which it was reached. The address stops relays: a
+// process that passes the question on to the studio gets a proof for the studio's address, not for its own.
 
 // ProofPath is where a studio proves that it has the token of its data directory.
 const ProofPath = "/api/v1/auth/proof"
 
-// Proof shows that its maker has the token, to who has sent the nonce to the address.
+// Proof proves to the sender of the nonce that the process at the address has the token.
 func Proof(token, nonce string, address netip.AddrPort) string {
 	key := sha256.Sum256([]byte("apibr studio proof\x00" + token))
 	mac := hmac.New(sha256.New, key[:])
-	mac.Write([]byte(nonce + "\x00" + plainAddress(address)))
+	mac.Write([]byte(nonce + "\x00" + canonicalAddress(address)))
 	return hex.EncodeToString(mac.Sum(nil))
 }
 
@@ -40,7 +40,7 @@ func AddressOf(a net.Addr) (netip.AddrPort, bool) {
 	return tcp.AddrPort(), true
 }
 
-// plainAddress writes an address in one way: both ends of a connection must agree on it.
-func plainAddress(a netip.AddrPort) string {
+// canonicalAddress is the one way to write an address: both ends of a connection must write the same.
+func canonicalAddress(a netip.AddrPort) string {
 	return netip.AddrPortFrom(a.Addr().Unmap().WithZone(""), a.Port()).String()
 }

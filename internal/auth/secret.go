@@ -16,7 +16,7 @@ const (
 	shownPrefix = len(KeyPrefix) + 6 // leaves 157 bits unknown
 )
 
-// alphabet is Bitcoin's base58: no 0, O, I, l, and a double click selects the whole.
+// alphabet is Bitcoin's base58: it has no 0, O, I and l, and a double click selects the whole secret.
 const alphabet = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 
 func newSecret(prefix string, n int) string {

@@ -23,8 +23,8 @@ const maxCached = 4096
 type Config struct {
 	Pool *pgxpool.Pool
 
-	// CacheTTL is how long an answer is remembered, and so how long a key that another process revoked still works here when its
-	// notification got lost. Default 5 s. A revocation in this process works at once.
+	// CacheTTL is how long an answer is remembered, and so how long a key that another process revoked still works
+	// here when its notification got lost. Default 5 s. A revocation in this process works at once.
 	CacheTTL time.Duration
 
 	// Recheck is how often the credentials of open sockets, streams and requests are checked again. Default 1 minute.
@@ -33,7 +33,8 @@ type Config struct {
 	// SecureCookie sets the cookie's Secure flag: for a public_base_url of https. Default false.
 	SecureCookie bool
 
-	// AllowedOrigins are origins besides the request's own Host that may use the cookie: public_base_url's. Default none.
+	// AllowedOrigins are origins besides the request's own Host that may use the cookie: public_base_url's. Default
+	// none.
 	AllowedOrigins []string
 
 	// Limits of failed sign-ins.
@@ -59,7 +60,7 @@ type Service struct {
 	cache map[[32]byte]cached
 	// generation grows with every revocation: an answer that was read before one is not remembered after it.
 	generation uint64
-	// watches are what goes on under credentials.
+	// watches are the requests, streams and sockets that depend on a credential.
 	watches map[*watch]struct{}
 
 	attempts *attempts
@@ -91,12 +92,19 @@ func New(cfg Config) *Service {
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
 	}
-	return &Service{cfg: cfg, cache: map[[32]byte]cached{}, watches: map[*watch]struct{}{}, changed: make(chan struct{}, 1),
-		attempts: newAttempts(cfg.Limits), slow: make(chan struct{}, slowLookups), notes: make(chan Entry, mostAudited)}
+	return &Service{
+		cfg:      cfg,
+		cache:    map[[32]byte]cached{},
+		watches:  map[*watch]struct{}{},
+		changed:  make(chan struct{}, 1),
+		attempts: newAttempts(cfg.Limits),
+		slow:     make(chan struct{}, slowLookups),
+		notes:    make(chan Entry, mostAudited),
+	}
 }
 
-// The answer tells an ended key from an unknown one. last_used_at is written at most once a minute, and in the statement that looks
-// the key up: no second round trip.
+// keySQL tells an ended key from an unknown one. It also writes last_used_at, at most once a minute: that saves a round
+// trip.
 const keySQL = `
 	with k as (
 		select id, owner_id, scopes, limits, expires_at, last_used_at,
@@ -104,36 +112,44 @@ const keySQL = `
 		  from api_keys where hash = $1),
 	     touch as (
 		update api_keys a set last_used_at = $2 from k
-		 where a.id = k.id and k.cause = '' and (k.last_used_at is null or k.last_used_at < $2::timestamptz - interval '1 minute'))
+		 where a.id = k.id and k.cause = ''
+		   and (k.last_used_at is null or k.last_used_at < $2::timestamptz - interval '1 minute'))
 	select id, owner_id, scopes, limits, expires_at, cause from k`
 
-// A session that is used lives for another $3, but not longer than its key; its row is written at most once a day. It has the scopes
-// that its key still has.
+// sessionSQL prolongs a session to $3 from now, but not beyond its key, and at most once a day. The session has only
+// the scopes that its key still has.
 const sessionSQL = `
 	with t as (
 		select t.id, t.hash, t.owner_id, t.key_id, ` + keptScopes + ` as scopes, t.expires_at, k.expires_at as key_ends,
-		       case when k.revoked_at is not null then 'revoked' when least(t.expires_at, k.expires_at) <= $2 then 'expired' else '' end as cause
+		       case when k.revoked_at is not null then 'revoked'
+		            when least(t.expires_at, k.expires_at) <= $2 then 'expired' else '' end as cause
 		  from auth_tokens t join api_keys k on k.id = t.key_id where t.hash = $1 and t.kind = 'session'),
 	     slide as (
 		update auth_tokens a set expires_at = least($2::timestamptz + $3::interval, t.key_ends), used_at = $2 from t
-		 where a.hash = t.hash and t.cause = '' and t.expires_at < least($2::timestamptz + $3::interval, t.key_ends) - interval '1 day'
+		 where a.hash = t.hash and t.cause = ''
+		   and t.expires_at < least($2::timestamptz + $3::interval, t.key_ends) - interval '1 day'
 		returning a.expires_at)
-	select id, owner_id, key_id, scopes, coalesce((select expires_at from slide), expires_at), key_ends, cause, exists (select 1 from slide)
+	select id, owner_id, key_id, scopes, coalesce((select expires_at from slide), expires_at), key_ends, cause,
+	       exists (select 1 from slide)
 	  from t`
 
 // Authenticate says who a request is from: by Authorization, X-API-Key or the session cookie, in this order. A
-// credential that is there and wrong is an error, whatever else came with it. ErrUnauthenticated, or ErrOrigin for a
+// wrong credential is an error, whatever else came with it. ErrUnauthenticated, or ErrOrigin for a
 // cookie on a request of another site that could change something.
 func (s *Service) Authenticate(ctx context.Context, r *http.Request) (Principal, error) {
 	p, _, err := s.authenticate(ctx, r)
 	return p, err
 }
 
-// authenticate also tells whether the session was prolonged, so that its cookie is to be sent again.
+// authenticate also says whether the session was prolonged: then its cookie must be sent again.
 func (s *Service) authenticate(ctx context.Context, r *http.Request) (p Principal, renewed bool, err error) {
 	if secret, ok := headerKey(r); ok {
 		if !looksLikeKey(secret) {
-			return Principal{}, false, s.Failed(s.From(r), ViaKey, &CredentialError{Kind: ViaKey, Cause: CauseMalformed, Detail: malformedDetail(r)})
+			return Principal{}, false, s.Failed(
+				s.From(r),
+				ViaKey,
+				&CredentialError{Kind: ViaKey, Cause: CauseMalformed, Detail: malformedDetail(r)},
+			)
 		}
 		err = s.checked(ctx, r, ViaKey, secret, func() (err error) {
 			p, err = s.byKey(ctx, secret)
@@ -143,7 +159,11 @@ func (s *Service) authenticate(ctx context.Context, r *http.Request) (p Principa
 	}
 	c, err := r.Cookie(SessionCookie)
 	if err != nil || c.Value == "" {
-		return Principal{}, false, s.Failed(s.From(r), "", &CredentialError{Cause: CauseMissing, Detail: missingDetail(r)})
+		return Principal{}, false, s.Failed(
+			s.From(r),
+			"",
+			&CredentialError{Cause: CauseMissing, Detail: missingDetail(r)},
+		)
 	}
 	if mayChange(r) {
 		if err := s.checkOrigin(r); err != nil {
@@ -180,7 +200,8 @@ func (s *Service) byKey(ctx context.Context, secret string) (Principal, error) {
 	p = Principal{Via: ViaKey, KeyID: new(uuid.UUID), asOf: generation}
 	var limits json.RawMessage
 	var cause Cause
-	err := s.cfg.Pool.QueryRow(ctx, keySQL, h[:], s.cfg.Now()).Scan(p.KeyID, &p.Owner, &p.Scopes, &limits, &p.ExpiresAt, &cause)
+	err := s.cfg.Pool.QueryRow(ctx, keySQL, h[:], s.cfg.Now()).
+		Scan(p.KeyID, &p.Owner, &p.Scopes, &limits, &p.ExpiresAt, &cause)
 	if errors.Is(err, pgx.ErrNoRows) {
 		cause, err = CauseUnknown, nil
 	}
@@ -231,7 +252,7 @@ func (s *Service) remembered(h [32]byte) (Principal, uint64, bool) {
 	return c.p, s.generation, ok && now.Before(c.until)
 }
 
-// remember keeps an answer, never beyond the credential's own end. Unknown credentials are not kept: they would let
+// remember caches an answer, but not beyond the credential's expiry. Unknown credentials are not cached: they would let
 // anybody fill the memory.
 func (s *Service) remember(h [32]byte, p Principal, generation uint64) {
 	until := s.cfg.Now().Add(s.cfg.CacheTTL)

@@ -50,8 +50,8 @@ func (s *Service) ListSessions(ctx context.Context, owner uuid.UUID) ([]*Session
 	return sessions, nil
 }
 
-// EndSession ends a session and what was made in it: tickets, links, the sessions that those opened, sockets and requests. The
-// request that asks for it goes on to its own end. ErrNoSession.
+// EndSession ends a session and what was made in it: tickets, links, the sessions that those opened, sockets and
+// requests. The request that asks for it goes on to its own end. ErrNoSession.
 func (s *Service) EndSession(ctx context.Context, owner, id uuid.UUID) error {
 	gone := map[uuid.UUID]bool{}
 	err := pgx.BeginFunc(ctx, s.cfg.Pool, func(tx pgx.Tx) error {
@@ -82,8 +82,8 @@ func (s *Service) EndSession(ctx context.Context, owner, id uuid.UUID) error {
 	return nil
 }
 
-// SignOut ends the session that a request came with and returns the cookie that removes it from the browser. ErrNotASession for
-// a request with a key.
+// SignOut ends the session that a request came with and returns the cookie that removes it from the browser.
+// ErrNotASession for a request with a key.
 func (s *Service) SignOut(ctx context.Context, p Principal) (*http.Cookie, error) {
 	if p.Via != ViaSession {
 		return nil, ErrNotASession

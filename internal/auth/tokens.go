@@ -55,15 +55,15 @@ type querier interface {
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 }
 
-// CreateLink makes a one-time login token with the scopes of p, valid for 10 minutes. The caller makes the URL, with the token
-// behind the # or in the body, so that it is in no log. id names the link in the audit log.
+// CreateLink makes a one-time login token with the scopes of p, valid for 10 minutes. The caller makes the URL, with
+// the token behind the # or in the body, so that it is in no log. id names the link in the audit log.
 func (s *Service) CreateLink(ctx context.Context, p Principal) (token string, id uuid.UUID, err error) {
 	t, err := s.createToken(ctx, s.cfg.Pool, newToken{kind: "link", p: p, life: linkLife})
 	return t.secret, t.id, err
 }
 
-// RedeemLink spends a login token and returns the cookie of a new session, which a browser that calls itself userAgent opens.
-// ErrUsed.
+// RedeemLink spends a login token and returns the cookie of a new session, which a browser that calls itself userAgent
+// opens. ErrUsed.
 func (s *Service) RedeemLink(ctx context.Context, token, userAgent string) (*http.Cookie, Principal, error) {
 	p := Principal{Via: ViaSession, asOf: s.asOf()}
 	var made madeToken
@@ -89,7 +89,8 @@ func (s *Service) RedeemLink(ctx context.Context, token, userAgent string) (*htt
 func (s *Service) spend(ctx context.Context, db querier, kind, token string, p *Principal) error {
 	h := hash(token)
 	p.KeyID = new(uuid.UUID)
-	err := db.QueryRow(ctx, spendSQL, h[:], kind, s.cfg.Now()).Scan(&p.Owner, &p.Scopes, p.KeyID, &p.SessionID, &p.KeyExpiresAt)
+	err := db.QueryRow(ctx, spendSQL, h[:], kind, s.cfg.Now()).
+		Scan(&p.Owner, &p.Scopes, p.KeyID, &p.SessionID, &p.KeyExpiresAt)
 	p.Admin, p.ExpiresAt = hasAdmin(p.Scopes), p.KeyExpiresAt
 	return err
 }
@@ -147,8 +148,10 @@ func (s *Service) createToken(ctx context.Context, db querier, n newToken) (made
 	}
 	made := madeToken{id: id, secret: newSecret("", tokenBytes)}
 	h, now := hash(made.secret), s.cfg.Now()
-	err = db.QueryRow(ctx, createTokenSQL, id, h[:], n.kind, n.p.Owner, words(n.p.Scopes), n.p.KeyID, n.p.SessionID, userAgentOf(n.userAgent),
-		now, now.Add(n.life)).Scan(&made.expires)
+	err = db.QueryRow(ctx, createTokenSQL, id, h[:], n.kind, n.p.Owner, words(n.p.Scopes), n.p.KeyID, n.p.SessionID,
+		userAgentOf(n.userAgent),
+		now, now.Add(n.life)).
+		Scan(&made.expires)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return madeToken{}, &CredentialError{Kind: n.p.Via, Cause: CauseRevoked}
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Channel is the notification that a key or session was ended by some node.
+// Channel is the Postgres channel on which nodes tell each other that a key or session has ended.
 const Channel = "apibr_auth"
 
 const notifySQL = `select pg_notify($1, '')`
@@ -32,7 +32,7 @@ const activeSQL = `
 // retryAfter is the pause before credentials are checked again when the database did not answer.
 const retryAfter = time.Second
 
-// watch is one thing that goes on under a credential: a request, a stream, a socket.
+// watch is a request, stream or socket that depends on a credential.
 type watch struct {
 	p      Principal
 	cancel context.CancelCauseFunc
@@ -42,14 +42,15 @@ type watch struct {
 
 type watchKey struct{}
 
-// Watch returns a context that ends with the credential of p: at once when this process ends it, on a notification when another
-// does, at its expiry, and at the latest with the check that Run makes. EndedBy tells. Call stop when what was watched is over.
+// Watch returns a context that ends with the credential of p: at once when this process ends it, on a notification
+// when another does, at its expiry, and at the latest at the next check by Run. EndedBy says whether the credential was
+// the reason. Call stop when the request, stream or socket is over.
 func (s *Service) Watch(ctx context.Context, p Principal) (watched context.Context, stop func()) {
 	watched, cancel := context.WithCancelCause(ctx)
 	w := &watch{p: p, cancel: cancel}
 	s.mu.Lock()
 	s.watches[w] = struct{}{}
-	// A credential that was ended between the look at it and this line is not in anybody's list of what to end.
+	// A credential that ended after it was looked up and before this line has no watch yet that could have been ended.
 	late := p.asOf != s.generation
 	s.arm(w, p.ExpiresAt)
 	s.mu.Unlock()
@@ -67,7 +68,8 @@ func (s *Service) Watch(ctx context.Context, p Principal) (watched context.Conte
 	}
 }
 
-// EndedBy is the *CredentialError that ended a context of Watch; nil while it goes on or when it ended for another reason.
+// EndedBy is the *CredentialError that ended a context of Watch; nil while it goes on or when it ended for another
+// reason.
 func EndedBy(ctx context.Context) error {
 	var refused *CredentialError
 	if errors.As(context.Cause(ctx), &refused) {
@@ -89,7 +91,7 @@ func (s *Service) arm(w *watch, end *time.Time) {
 	w.timer = time.AfterFunc(end.Sub(s.cfg.Now())+margin, func() { s.check(context.Background(), w) })
 }
 
-// ended forgets what was remembered and ends what goes on under the credentials that match, but for the request of ctx itself.
+// ended empties the cache and ends the watches of the credentials that match, except that of ctx itself.
 func (s *Service) ended(ctx context.Context, cause Cause, match func(Principal) bool) {
 	own, _ := ctx.Value(watchKey{}).(*watch)
 	s.mu.Lock()
@@ -120,7 +122,8 @@ func (s *Service) Changed() {
 	}
 }
 
-// Run writes the audit log's notes of failed sign-ins, and checks what goes on under credentials when one was ended elsewhere, and every Recheck, until ctx ends.
+// Run writes failed sign-ins to the audit log until ctx ends. It also checks the credentials of all watches: when one
+// was ended elsewhere, and every Recheck.
 func (s *Service) Run(ctx context.Context) error {
 	timer := time.NewTimer(s.cfg.Recheck)
 	defer timer.Stop()
@@ -153,7 +156,7 @@ func (s *Service) recheck(ctx context.Context) error {
 	return s.checkAll(ctx, all)
 }
 
-// check looks at one watch; when the database does not answer, Run goes on with it.
+// check checks one watch. When the database does not answer, Run tries again.
 func (s *Service) check(ctx context.Context, w *watch) {
 	looking, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
@@ -162,13 +165,13 @@ func (s *Service) check(ctx context.Context, w *watch) {
 	}
 }
 
-// standing is how one credential is.
+// standing is the state of one credential.
 type standing struct {
 	cause Cause
 	end   *time.Time
 }
 
-// identity of what is looked up: many watches share one.
+// identity of a credential: many watches share one.
 type identity struct {
 	key, session uuid.UUID
 	scopes       string
@@ -220,7 +223,19 @@ func (s *Service) standings(ctx context.Context, all []*watch) (map[identity]sta
 			continue
 		}
 		found[id] = standing{}
-		order, keys, sessions, scopes = append(order, id), append(keys, id.key), append(sessions, w.p.SessionID), append(scopes, id.scopes)
+		order, keys, sessions, scopes = append(
+			order,
+			id,
+		), append(
+			keys,
+			id.key,
+		), append(
+			sessions,
+			w.p.SessionID,
+		), append(
+			scopes,
+			id.scopes,
+		)
 	}
 	rows, err := s.cfg.Pool.Query(ctx, activeSQL, keys, sessions, scopes, s.cfg.Now())
 	if err != nil {

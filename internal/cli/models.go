@@ -90,7 +90,7 @@ func viewModel(store *models.Store, m *engine.Manifest, model *engine.Model) mod
 	v := modelView{
 		ID: model.ID, Name: model.Title(), Engine: string(m.ID), Licence: model.Licence, Gated: model.Gated,
 		Variants: []string{}, Installed: []string{}, Languages: model.Languages, Repository: model.Repositories(),
-		description: device.Text(model.Description),
+		description: device.Text{En: model.Description["en"], PtBR: model.Description["pt-BR"]},
 	}
 	if model.Adapter != nil {
 		v.Installed, v.Variants = store.Variants(model.ID), store.Variants(model.ID)

@@ -50,6 +50,7 @@ func (p *problems) err() error {
 // check finds all wrong values at once.
 func (c *Config) check() error {
 	p := &problems{}
+	c.checkEngines(p)
 	if host, port, err := net.SplitHostPort(c.Address()); err != nil || port == "" {
 		p.require(false, "listen is %q; it must be HOST:PORT, such as 127.0.0.1:8000", c.Address())
 	} else {
@@ -124,10 +125,6 @@ func (c *Config) check() error {
 		(hub.Scheme != "https" && hub.Scheme != "http") {
 		p.require(false, "models.hub_url must be an https address, or an http one of your own network")
 	}
-	p.require(
-		slices.Contains([]string{"flux-kontext-pro", "flux-kontext-max"}, c.Engines.BFL.Model),
-		"engines.bfl.model must be flux-kontext-pro or flux-kontext-max",
-	)
 	p.require(c.Auth.Recheck > 0, "auth.recheck must be above 0, such as 1m")
 	for key, value := range map[string]int{"failed_burst": c.Auth.FailedBurst, "failed_per_minute": c.Auth.FailedPerMinute,
 		"loopback_factor": c.Auth.LoopbackFactor, "failed_addresses": c.Auth.FailedAddresses} {
@@ -175,26 +172,7 @@ func (c *Config) checkPositive(p *problems) {
 	} {
 		p.require(value > 0, "supervisor.limits.%s must be above 0", key)
 	}
-	for key, value := range map[string]float64{"models.keep_alive": float64(c.Models.KeepAlive), "guard.pressure_full": c.Guard.PressureFull,
-		"engines.chatterbox.min_sample_duration": c.Engines.Chatterbox.MinSampleDuration} {
+	for key, value := range map[string]float64{"models.keep_alive": float64(c.Models.KeepAlive), "guard.pressure_full": c.Guard.PressureFull} {
 		p.require(value >= 0, "%s must be 0 or more", key)
 	}
-}
-
-// unused warns of settings that change nothing yet: they are read for engines of later versions.
-func (c *Config) unused() (warnings []i18n.Sentence) {
-	set, none := c.Engines.MultiTalk, Default().Engines.MultiTalk
-	for _, setting := range []struct {
-		key string
-		set bool
-	}{{"fps", set.FPS != none.FPS}, {"sampling_steps", set.SamplingSteps != none.SamplingSteps},
-		{"low_vram_mode", set.LowVRAMMode != none.LowVRAMMode}, {"preset", set.Preset != none.Preset}} {
-		if setting.set {
-			warnings = append(
-				warnings,
-				i18n.Say("engines.multitalk.%s is set, and this version has no engine that uses it yet", setting.key),
-			)
-		}
-	}
-	return warnings
 }

@@ -31,7 +31,7 @@ type Config struct {
 	GPU        GPU                `koanf:"gpu"`
 	Models     Models             `koanf:"models"`
 	Queue      Queue              `koanf:"queue"`
-	Engines    Engines            `koanf:"engines"`
+	Engines    map[string]any     `koanf:"engines"` // by engine: the settings that its manifest declares
 	Database   Database           `koanf:"database"`
 	Python     Python             `koanf:"python"`
 	Sidecars   map[string]Sidecar `koanf:"sidecars"`
@@ -49,6 +49,8 @@ type Config struct {
 	Sources []string `koanf:"-"`
 	// Warnings are harmless mistakes, such as an unknown APIBR_ variable.
 	Warnings []i18n.Sentence `koanf:"-"`
+
+	of settingsOf
 }
 
 // Server says where the API listens.
@@ -115,38 +117,6 @@ type Weights struct {
 	Audio int `koanf:"audio"`
 	Image int `koanf:"image"`
 	Video int `koanf:"video"`
-}
-
-// Engines are the defaults of the engines' own settings. They take effect with the engines that have them.
-type Engines struct {
-	Chatterbox Chatterbox `koanf:"chatterbox"`
-	MultiTalk  MultiTalk  `koanf:"multitalk"`
-	BFL        BFL        `koanf:"bfl"`
-}
-
-// Chatterbox is the speech engine.
-type Chatterbox struct {
-	CFG          float64 `koanf:"cfg"`
-	Temperature  float64 `koanf:"temperature"`
-	Exaggeration float64 `koanf:"exaggeration"`
-	// MinSampleDuration in seconds: a shorter sample of a voice is a warning. Default 15; it holds for draft voices
-	// too.
-	MinSampleDuration float64 `koanf:"min_sample_duration"`
-}
-
-// MultiTalk is the avatar engine.
-type MultiTalk struct {
-	FPS           int    `koanf:"fps"`
-	SamplingSteps int    `koanf:"sampling_steps"`
-	LowVRAMMode   bool   `koanf:"low_vram_mode"`
-	Preset        string `koanf:"preset"`
-}
-
-// BFL is the remote image API.
-type BFL struct {
-	URL   string `koanf:"url"`
-	Key   string `koanf:"key"`
-	Model string `koanf:"model"` // flux-kontext-pro or flux-kontext-max; default flux-kontext-pro
 }
 
 // Database says which Postgres to use. With DSN empty the studio runs its own.
@@ -307,11 +277,7 @@ func Default() *Config {
 			MaxQueued:         10000,
 			EventRetention:    7 * 24 * time.Hour,
 		},
-		Engines: Engines{
-			Chatterbox: Chatterbox{CFG: 0.65, Temperature: 1, Exaggeration: 1, MinSampleDuration: 15},
-			MultiTalk:  MultiTalk{FPS: 25, SamplingSteps: 100, Preset: "auto"},
-			BFL:        BFL{URL: "https://api.bfl.ai", Model: "flux-kontext-pro"},
-		},
+		Engines:  map[string]any{},
 		Python:   Python{Manifests: []string{}},
 		Database: Database{PoolMode: "auto", MaxConnections: 20, RootMode: "auto"},
 		Supervisor: Supervisor{
@@ -450,9 +416,9 @@ func findWorkers() string {
 	return filepath.Clean(candidates[0])
 }
 
-// secret keys are masked when the configuration is shown.
-var secrets = []string{"database.dsn", "database.listen_dsn", "engines.bfl.key", "models.hub_token"}
+// secret keys are masked when the configuration is shown; engines' manifests declare further ones.
+var secrets = []string{"database.dsn", "database.listen_dsn", "models.hub_token"}
 
 func envName(key string) string {
-	return "APIBR_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
+	return "APIBR_" + strings.ToUpper(strings.NewReplacer(".", "_", "-", "_").Replace(key))
 }

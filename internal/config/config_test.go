@@ -14,6 +14,12 @@ func load(t *testing.T, yaml string, flags map[string]any, environment ...string
 	dir := t.TempDir()
 	path := filepath.Join(dir, "config.yaml")
 	require.NoError(t, os.WriteFile(path, []byte(yaml), 0o600))
+	if flags == nil {
+		flags = map[string]any{}
+	}
+	if _, named := flags["python.workers"]; !named {
+		flags["python.workers"] = "../../pyworkers"
+	}
 	return Load(Options{File: path, Flags: flags, Environment: append([]string{"HOME=" + dir}, environment...)})
 }
 
@@ -53,7 +59,8 @@ sidecars:
 	require.Equal(t, Size(100e9), c.Models.MaxCacheSize)
 	require.Equal(t, []string{"python3", "speak.py"}, c.EngineCommands()["draft-speech"])
 	require.Equal(t, "0.0.0.0:8000", c.Address())
-	require.True(t, c.Engines.MultiTalk.LowVRAMMode)
+	require.Equal(t, true, c.EngineSettings()["multitalk"]["low_vram_mode"])
+	require.Equal(t, 0.65, c.EngineSettings()["chatterbox"]["cfg"])
 }
 
 func TestUnknownKeysAreNamedWithASuggestion(t *testing.T) {
@@ -166,9 +173,9 @@ func TestPrivateDatabaseHasAnAddress(t *testing.T) {
 func TestExampleFileLoadsAndNamesEveryKey(t *testing.T) {
 	content, err := os.ReadFile("../../configs/config.yaml")
 	require.NoError(t, err)
-	_, err = load(t, string(content), nil)
+	c, err := load(t, string(content), nil)
 	require.NoError(t, err)
-	for _, key := range Keys() {
+	for _, key := range c.Keys() {
 		parts := []byte(key)
 		name := key
 		for i, b := range parts {

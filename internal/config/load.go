@@ -41,7 +41,6 @@ var openKey = regexp.MustCompile(`^(sidecars\.[a-z0-9-]+\.command` +
 var aliases = map[string]string{
 	"DATABASE_URL":        "database.dsn",
 	"DATABASE_LISTEN_URL": "database.listen_dsn",
-	"BFL_API_KEY":         "engines.bfl.key",
 	"HF_TOKEN":            "models.hub_token",
 }
 
@@ -67,8 +66,15 @@ func Load(options Options) (*Config, error) {
 	if err := k.Load(structs.Provider(Default(), "koanf"), nil); err != nil {
 		return nil, fmt.Errorf("config: %w", err)
 	}
+	of, err := declared(options)
+	if err != nil {
+		return nil, err
+	}
+	if err := k.Load(confmap.Provider(of.presets(), "."), nil); err != nil {
+		return nil, fmt.Errorf("config: %w", err)
+	}
 	known := k.Keys()
-	environment, warnings, err := fromEnvironment(options.Environment, known)
+	environment, warnings, err := fromEnvironment(options.Environment, known, of)
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +84,7 @@ func Load(options Options) (*Config, error) {
 	}
 	sources := []string{"defaults"}
 	if path != "" {
-		if err := loadFile(k, path, known); err != nil {
+		if err := loadFile(k, path, known, of); err != nil {
 			return nil, err
 		}
 		sources = append(sources, path)
@@ -92,8 +98,9 @@ func Load(options Options) (*Config, error) {
 	if err != nil {
 		return nil, err
 	}
+	config.of = of
 	config.Sources, config.Warnings = sources, append(warnings, config.unused()...)
-	config.SecretFiles = secretFiles(options.Environment)
+	config.SecretFiles = secretFiles(options.Environment, of)
 	if path != "" {
 		config.SecretFiles = append(config.SecretFiles, path)
 	}
@@ -105,20 +112,20 @@ func Load(options Options) (*Config, error) {
 
 // fromEnvironment picks the settings out of the environment; NAME_FILE names a file that holds a secret.
 func fromEnvironment(
-	environment, known []string,
+	environment, known []string, of settingsOf,
 ) (values map[string]any, warnings []i18n.Sentence, err error) {
 	keys := map[string]string{}
 	for _, key := range known {
 		keys[envName(key)] = key
 	}
-	for name, key := range aliases {
+	for name, key := range of.aliases {
 		keys[name] = key
 	}
 	values = map[string]any{}
 	for _, entry := range environment {
 		name, value, _ := strings.Cut(entry, "=")
 		if key, ok := keys[name]; ok {
-			if _, isAlias := aliases[name]; isAlias &&
+			if _, isAlias := of.aliases[name]; isAlias &&
 				slices.ContainsFunc(
 					environment,
 					func(e string) bool { return strings.HasPrefix(e, envName(key)+"=") },
@@ -128,7 +135,7 @@ func fromEnvironment(
 			values[key] = listOrText(key, value)
 			continue
 		}
-		if base, isFile := strings.CutSuffix(name, "_FILE"); isFile && slices.Contains(secrets, keys[base]) {
+		if base, isFile := strings.CutSuffix(name, "_FILE"); isFile && slices.Contains(of.secrets, keys[base]) {
 			content, err := os.ReadFile(value)
 			if err != nil {
 				return nil, nil, invalid("%s: the file cannot be read", name)
@@ -140,7 +147,8 @@ func fromEnvironment(
 			notSettings,
 			func(p string) bool { return name == p || strings.HasSuffix(p, "_") && strings.HasPrefix(name, p) },
 		)
-		if strings.HasPrefix(name, "APIBR_") && !ours {
+		engines := of.engines == nil && strings.HasPrefix(name, envName(enginesSection)+"_")
+		if strings.HasPrefix(name, "APIBR_") && !ours && !engines {
 			warnings = append(
 				warnings,
 				unknown(i18n.Say("environment variable %s", name), name, slices.Sorted(maps.Keys(keys))),
@@ -151,13 +159,13 @@ func fromEnvironment(
 }
 
 // secretFiles are the files that NAME_FILE variables name.
-func secretFiles(environment []string) (paths []string) {
+func secretFiles(environment []string, of settingsOf) (paths []string) {
 	var names []string
-	for _, key := range secrets {
+	for _, key := range of.secrets {
 		names = append(names, envName(key)+"_FILE")
 	}
-	for alias, key := range aliases {
-		if slices.Contains(secrets, key) {
+	for alias, key := range of.aliases {
+		if slices.Contains(of.secrets, key) {
 			names = append(names, alias+"_FILE")
 		}
 	}
@@ -212,7 +220,7 @@ func findFile(options Options, environment map[string]any) (string, error) {
 	return "", nil
 }
 
-func loadFile(k *koanf.Koanf, path string, known []string) error {
+func loadFile(k *koanf.Koanf, path string, known []string, of settingsOf) error {
 	own := koanf.New(".")
 	if err := own.Load(file.Provider(path), yaml.Parser()); err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
@@ -222,7 +230,8 @@ func loadFile(k *koanf.Koanf, path string, known []string) error {
 	}
 	var wrong problems
 	for _, key := range own.Keys() {
-		if slices.Contains(known, key) || openKey.MatchString(key) || isSection(key, own.Get(key), known) {
+		if slices.Contains(known, key) || openKey.MatchString(key) || of.isOpen(key) ||
+			isSection(key, own.Get(key), known) {
 			continue
 		}
 		what := i18n.Say("configuration file %s: key %s", filepath.Base(path), key)

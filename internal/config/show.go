@@ -2,7 +2,7 @@ package config
 
 import (
 	"fmt"
-	"io/fs"
+	"maps"
 	"net/url"
 	"path/filepath"
 	"slices"
@@ -31,7 +31,12 @@ func (c *Config) DatabaseDSN() (string, error) {
 // flat is the configuration by key, in words.
 func (c *Config) flat() (*koanf.Koanf, error) {
 	k := koanf.New(".")
-	if err := k.Load(structs.Provider(c, "koanf"), nil); err != nil {
+	shown := *c
+	shown.Engines = map[string]any{} // copied, since secrets are masked in what is shown
+	for id, values := range c.EngineSettings() {
+		shown.Engines[string(id)] = maps.Clone(values)
+	}
+	if err := k.Load(structs.Provider(&shown, "koanf"), nil); err != nil {
 		return nil, fmt.Errorf("config: %w", err)
 	}
 	for key, size := range map[string]Size{"models.max_cache_size": c.Models.MaxCacheSize, "guard.min_available": c.Guard.MinAvailable, "guard.gtt_growth": c.Guard.GTTGrowth,
@@ -71,7 +76,7 @@ func (c *Config) YAML() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, key := range secrets {
+	for _, key := range c.of.secrets {
 		if value := k.String(key); value != "" {
 			_ = k.Set(key, masked(value))
 		}
@@ -91,11 +96,18 @@ func masked(value string) string {
 	return strings.ReplaceAll(address.String(), url.QueryEscape(mask), mask)
 }
 
-// Keys are all settings, sorted.
+// Keys are all settings, sorted: those of Config and those that the engines' manifests declare.
+func (c *Config) Keys() []string {
+	keys := append(Keys(), slices.Collect(maps.Keys(c.of.presets()))...)
+	slices.Sort(keys)
+	return keys
+}
+
+// Keys are the settings that do not belong to an engine, sorted.
 func Keys() []string {
 	k := koanf.New(".")
 	_ = k.Load(structs.Provider(Default(), "koanf"), nil) // our own struct: cannot fail
-	keys := k.Keys()
+	keys := slices.DeleteFunc(k.Keys(), func(key string) bool { return key == enginesSection })
 	slices.Sort(keys)
 	return keys
 }
@@ -106,17 +118,9 @@ func (c *Config) Catalogue() (*engine.Catalogue, error) {
 	if err != nil {
 		return nil, err
 	}
+	catalogue.Settings = c.EngineSettings()
+	catalogue.Replaced = func(id engine.ID) bool { return len(c.EngineCommands()[id]) > 0 }
 	return catalogue, catalogue.AddExtra(c.Models.Extra)
-}
-
-// Sentences loads the studio's translations and those that lie beside the code of its engines, in python.workers and
-// python.manifests. It fails with the name of a file that cannot be used.
-func (c *Config) Sentences() (*i18n.Catalogue, error) {
-	sources := []fs.FS{i18n.Embedded(), i18n.Beside(filepath.Join(c.Python.Workers, "apibr_worker"))}
-	for _, dir := range c.Python.Manifests {
-		sources = append(sources, i18n.Beside(dir))
-	}
-	return i18n.Load(sources...)
 }
 
 // TorchRequest asks for the models' environment, with the package indexes of models.torch_indexes. device "" is

@@ -49,7 +49,7 @@ func Check(dir string) error {
 	}
 	var info unix.Stat_t
 	if err := unix.Stat(dir, &info); err != nil {
-		return &unreadable{i18n.Say("the data directory cannot be read: %s", FileProblem(err)), err}
+		return i18n.Wrap(err, i18n.Say("the data directory cannot be read: %s", FileProblem(err)))
 	}
 	switch {
 	case info.Mode&unix.S_IFMT != unix.S_IFDIR:
@@ -89,7 +89,7 @@ func checkWay(dir string) error {
 	}
 	real, err := filepath.EvalSymlinks(dir)
 	if err != nil {
-		return &unreadable{i18n.Say("the data directory cannot be read: %s", FileProblem(err)), err}
+		return i18n.Wrap(err, i18n.Say("the data directory cannot be read: %s", FileProblem(err)))
 	}
 	for _, start := range []string{dir, real} {
 		for above := filepath.Dir(start); ; above = filepath.Dir(above) {
@@ -97,7 +97,8 @@ func checkWay(dir string) error {
 			if err := unix.Stat(above, &info); err == nil && info.Mode&unix.S_IWOTH != 0 &&
 				info.Mode&unix.S_ISVTX == 0 {
 				return refusal(
-					"any user can write in %[1]s and could replace the data directory: type `chmod o-w %[1]s`, or choose another with --data-dir",
+					"any user can write in %[1]s and could replace the data directory: type `chmod o-w %[1]s`, "+
+						"or choose another with --data-dir",
 					above,
 				)
 			}

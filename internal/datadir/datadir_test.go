@@ -35,8 +35,8 @@ func TestWhatOthersCouldChangeIsRefused(t *testing.T) {
 		make func(t *testing.T, dir string)
 		says string // what to type
 	}{
-		"the group can write": {func(t *testing.T, dir string) { require.NoError(t, os.Chmod(dir, 0o770)) }, "chmod go-w DIR"},
-		"all can write":       {func(t *testing.T, dir string) { require.NoError(t, os.Chmod(dir, 0o707)) }, "chmod go-w DIR"},
+		"the group can write": {mode(0o770), "chmod go-w DIR"},
+		"all can write":       {mode(0o707), "chmod go-w DIR"},
 		"all can write, and it is sticky": {func(t *testing.T, dir string) {
 			require.NoError(t, os.Chmod(dir, 0o777|os.ModeSticky))
 		}, "chmod go-w DIR"},
@@ -91,6 +91,10 @@ func TestWhatOthersCouldChangeIsRefused(t *testing.T) {
 			require.NotContains(t, english+portuguese, "%!")
 		})
 	}
+}
+
+func mode(rights os.FileMode) func(*testing.T, string) {
+	return func(t *testing.T, dir string) { require.NoError(t, os.Chmod(dir, rights)) }
 }
 
 func link(name string) func(*testing.T, string) {

@@ -23,7 +23,7 @@ func FileProblem(err error) i18n.Sentence {
 	case errors.Is(err, syscall.EROFS):
 		return i18n.Say("the disk can only be read")
 	case disk.Full(err):
-		return i18n.Say("the disk is full")
+		return disk.ErrFull.Sentence()
 	default:
 		return i18n.For(err)
 	}

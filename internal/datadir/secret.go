@@ -47,10 +47,10 @@ func ReadSecret(path string) ([]byte, error) {
 	}
 	if info.Mode&othersAny != 0 && info.Uid == uint32(os.Geteuid()) {
 		if err := file.Chmod(secretMode); err != nil {
-			return nil, &unreadable{
-				i18n.Say("%s cannot be closed to others: %s", filepath.Base(path), FileProblem(err)),
+			return nil, i18n.Wrap(
 				err,
-			}
+				i18n.Say("%s cannot be closed to others: %s", filepath.Base(path), FileProblem(err)),
+			)
 		}
 	}
 	content, err := io.ReadAll(io.LimitReader(file, longestSecret))
@@ -126,7 +126,8 @@ var effectiveUser = os.Geteuid
 func foreign(path string, uid uint32) *Error {
 	me := effectiveUser()
 	return refusal(
-		"%[1]s belongs to user %[2]d, and the studio runs as user %[3]d: if you trust what is in it, type `chown -R %[3]d %[4]s`",
+		"%[1]s belongs to user %[2]d, and the studio runs as user %[3]d: if you trust what is in it, "+
+			"type `chown -R %[3]d %[4]s`",
 		filepath.Base(path),
 		uid,
 		me,

@@ -4,10 +4,12 @@ import (
 	"errors"
 	"strings"
 	"syscall"
+
+	"github.com/apibr/studio/internal/i18n"
 )
 
 // ErrFull says that the disk, or this user's quota of it, has nothing left. Full recognises it and the kernel's own words.
-var ErrFull = errors.New("the disk is full")
+var ErrFull = i18n.NewError("the disk is full")
 
 // Full says whether err is, or wraps, a write that found no free space.
 func Full(err error) bool {

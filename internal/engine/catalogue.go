@@ -7,16 +7,20 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
-	"go.yaml.in/yaml/v3"
+	"golang.org/x/text/language"
 )
 
 // Catalogue is the set of engines that this installation knows. It does not change after Load.
 type Catalogue struct {
-	all  []*Manifest
-	byID map[ID]*Manifest
+	known []*Manifest // known are all, sorted by their ids.
+	all   []*Manifest // all are those that this version has: known without the planned ones.
+	byID  map[ID]*Manifest
+
+	// Settings are the configured values of the engines' settings. The application sets them before the catalogue is
+	// used. Default: what the manifests say.
+	Settings map[ID]map[string]any
 
 	// Installed says whether an engine can be started here: its environment is there, or a command replaces it. The
 	// application sets it before the catalogue is used. Nil means that every engine with a manifest is installed.
@@ -33,8 +37,8 @@ type Catalogue struct {
 // Load reads every manifest below the directories: of a pyworkers directory the engines' folders, of any other its
 // <name>/manifest.yaml and <name>.yaml files. A later directory replaces an engine of an earlier one.
 //
-// It fails with the file's name when a manifest cannot be read, has an unknown key or contradicts itself. A first
-// directory without any engine is an error too, since nothing could ever run.
+// It fails with the file's name and what to change when a manifest cannot be read, has an unknown key or contradicts
+// itself, and with both names when two engines claim the same place. A directory without any engine is an error too.
 func Load(dir string, extra ...string) (*Catalogue, error) {
 	c := &Catalogue{byID: map[ID]*Manifest{}}
 	for _, d := range append([]string{dir}, extra...) {
@@ -44,21 +48,35 @@ func Load(dir string, extra ...string) (*Catalogue, error) {
 		}
 		for _, file := range files {
 			if err := c.add(file); err != nil {
-				return nil, err
+				return nil, manifestError(file, err)
 			}
 		}
 	}
-	for _, m := range c.byID {
-		c.all = append(c.all, m)
+	for _, id := range sortedKeys(c.byID) {
+		m := c.byID[id]
+		c.known = append(c.known, m)
+		if !m.Planned {
+			c.all = append(c.all, m)
+		}
 	}
-	slices.SortFunc(c.all, func(a, b *Manifest) int { return strings.Compare(string(a.ID), string(b.ID)) })
+	if err := c.checkOrder(); err != nil {
+		return nil, fmt.Errorf("engine manifests: %w", err)
+	}
 	return c, nil
 }
 
-// Get is the engine of that id.
+// manifestError names the file and not its path, which says nothing to whoever reads the log of another computer.
+func manifestError(file string, err error) error {
+	return fmt.Errorf("engine manifest %s: %w", shortName(file), err)
+}
+
+// Get returns the engine of that id. Planned engines are not found.
 func (c *Catalogue) Get(id ID) (*Manifest, bool) {
 	m, ok := c.byID[id]
-	return m, ok
+	if !ok || m.Planned {
+		return nil, false
+	}
+	return m, true
 }
 
 // All are the engines in the order of their ids. The slice is the caller's.
@@ -66,14 +84,19 @@ func (c *Catalogue) All() []*Manifest { return slices.Clone(c.all) }
 
 // IsInstalled says whether the engine could be started here with at least one of its models.
 func (c *Catalogue) IsInstalled(id ID) bool {
-	m, ok := c.byID[id]
+	m, ok := c.Get(id)
 	if !ok || !c.installed(m) {
 		return false
 	}
 	return len(m.Models) == 0 || slices.ContainsFunc(m.Models, func(model Model) bool { return c.HasFiles(m, &model) })
 }
 
+// installed says whether the engine can be started: this version has it, its required settings have values, or a command
+// replaces it, and Installed says so.
 func (c *Catalogue) installed(m *Manifest) bool {
+	if m.Planned || !c.Configured(m) && !c.IsReplaced(m.ID) {
+		return false
+	}
 	return c.Installed == nil || c.Installed(m)
 }
 
@@ -105,6 +128,9 @@ func (c *Catalogue) Model(id string) (engine *Manifest, model *Model, ok bool) {
 	return engine, model, model != nil
 }
 
+// manifestName is what the manifest in an engine's folder is called.
+const manifestName = "manifest.yaml"
+
 func manifestFiles(dir string) ([]string, error) {
 	inWorkers := filepath.Join(dir, "apibr_worker", "engines")
 	if info, err := os.Stat(inWorkers); err == nil && info.IsDir() {
@@ -114,7 +140,7 @@ func manifestFiles(dir string) ([]string, error) {
 		return nil, fmt.Errorf("engine: read manifests: %w", err)
 	}
 	var files []string
-	for _, pattern := range []string{"*/manifest.yaml", "*.yaml"} {
+	for _, pattern := range []string{"*/" + manifestName, "*.yaml"} {
 		found, err := filepath.Glob(filepath.Join(dir, pattern))
 		if err != nil {
 			return nil, fmt.Errorf("engine: read manifests of %s: %w", dir, err)
@@ -130,12 +156,15 @@ func manifestFiles(dir string) ([]string, error) {
 func (c *Catalogue) add(file string) error {
 	m, err := readManifest(file)
 	if err != nil {
-		return fmt.Errorf("engine: %s: %w", file, err)
+		return err
 	}
 	for task, spec := range m.Tasks {
+		if m.Planned {
+			continue
+		}
 		schema, err := compileSchema(spec.Parameters)
 		if err != nil {
-			return fmt.Errorf("engine: %s: parameters of %s: %w", file, task, err)
+			return fmt.Errorf("parameters of %s: %w", task, err)
 		}
 		m.schemas[task] = schema
 	}
@@ -144,19 +173,19 @@ func (c *Catalogue) add(file string) error {
 }
 
 func readManifest(file string) (*Manifest, error) {
-	f, err := os.Open(file)
+	content, err := os.ReadFile(file)
 	if err != nil {
-		return nil, err
+		return nil, errors.New("it cannot be read")
 	}
-	defer f.Close()
-	m := &Manifest{BlockSeconds: 1, Version: 1, schemas: map[string]*jsonschema.Schema{}}
-	decoder := yaml.NewDecoder(f)
-	decoder.KnownFields(true)
-	if err := decoder.Decode(m); err != nil {
+	m := &Manifest{BlockSeconds: 1, Version: 1, schemas: map[string]*jsonschema.Schema{}, file: file}
+	if err := strict(content, m); err != nil {
 		return nil, err
 	}
 	return m, m.check()
 }
+
+// Beside is a path beside the manifest.
+func (m *Manifest) Beside(name string) string { return filepath.Join(filepath.Dir(m.file), name) }
 
 // check finds contradictions that would otherwise surface in the middle of a job.
 func (m *Manifest) check() error {
@@ -174,28 +203,60 @@ func (m *Manifest) check() error {
 	if len(m.Tasks) == 0 {
 		bad("no task")
 	}
+	if m.BuiltinVoices != "" && len(m.VoicesFrom) == 0 {
+		bad("builtin_voices needs voices_from: name the engine that measured them")
+	}
+	for _, name := range sortedKeys(m.Settings) {
+		setting := m.Settings[name]
+		errs = append(errs, setting.check(name))
+	}
 	for i := range m.Models {
-		errs = append(errs, m.Models[i].check())
-		if like := m.Models[i].Like; like != "" && !m.HasModel(like) {
-			bad("model %s is like %s, which the engine does not have", m.Models[i].ID, like)
-		}
-		for _, task := range m.Models[i].Tasks {
-			if _, ok := m.Tasks[task]; !ok {
-				bad("model %s does %s, which the engine does not", m.Models[i].ID, task)
-			}
+		errs = append(errs, m.checkModel(&m.Models[i]))
+	}
+	if !m.Planned {
+		for _, name := range sortedKeys(m.Tasks) {
+			task := m.Tasks[name]
+			errs = append(errs, task.check(name))
 		}
 	}
-	for name, task := range m.Tasks {
-		if task.Parameters == nil {
-			bad("task %s has no parameters schema", name)
+	return errors.Join(errs...)
+}
+
+// checkModel compares a model with its engine.
+func (m *Manifest) checkModel(model *Model) error {
+	errs := []error{model.check()}
+	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	if model.Like != "" && !m.HasModel(model.Like) {
+		bad("model %s is like %s, which the engine does not have", model.ID, model.Like)
+	}
+	for _, task := range model.Tasks {
+		if !m.Does(task) {
+			bad("model %s does %s, which the engine does not", model.ID, task)
 		}
-		if len(task.Phases) == 0 {
-			bad("task %s has no phases", name)
+	}
+	if s := model.StandIn; s != nil {
+		if !m.HasModel(s.Model) || s.Model == model.ID {
+			bad("stand_in of model %s names %q: name another model of the engine", model.ID, s.Model)
 		}
-		for _, phase := range task.Phases {
-			if phase.Weight < 0 {
-				bad("phase %s of %s has a negative weight", phase.Name, name)
-			}
+		if s.Warning.In(language.English) == "" {
+			bad("stand_in of model %s has no warning in English", model.ID)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// check finds contradictions of a task.
+func (t *Task) check(name string) error {
+	var errs []error
+	if t.Parameters == nil {
+		errs = append(errs, fmt.Errorf("task %s has no parameters schema", name))
+	}
+	if len(t.Phases) == 0 {
+		errs = append(errs, fmt.Errorf("task %s has no phases", name))
+	}
+	for _, phase := range t.Phases {
+		if phase.Weight < 0 {
+			errs = append(errs, fmt.Errorf("phase %s of %s has a negative weight", phase.Name, name))
 		}
 	}
 	return errors.Join(errs...)

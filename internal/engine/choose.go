@@ -1,9 +1,8 @@
 package engine
 
 import (
-	"fmt"
+	"errors"
 	"slices"
-	"strings"
 
 	"github.com/apibr/studio/internal/i18n"
 	"github.com/apibr/studio/internal/report"
@@ -16,99 +15,25 @@ type Choice struct {
 	Model    string
 	Language string         // Language as a BCP 47 tag.
 	Inputs   []string       // Inputs are the files that come with it, by the engine's names, as in "image".
-	Params   map[string]any // Params that may speak for one model or another, as `scale`.
+	Params   map[string]any // Params by which one model may suit better than another, as `scale`.
 }
+
+func (req Choice) lacks(input string) bool { return !slices.Contains(req.Inputs, input) }
 
 // Selection is the engine that answers a Choice.
 type Selection struct {
 	Manifest *Manifest
-
-	// Model is what the engine loads. It differs from Choice.Model when a draft engine stands in.
+	// Model is what the engine loads. It differs from Choice.Model when another model stands in.
 	Model    string
 	Warnings []report.Warning
-}
-
-// NotInstalledError says that final quality was asked for and its engine is not there.
-type NotInstalledError struct {
-	Engine ID
-	Model  string
-	How    Text // How is what to install.
-}
-
-func (e *NotInstalledError) Error() string {
-	if e.Model != "" {
-		return fmt.Sprintf("the engine %s of model %s is not installed: %s", e.Engine, e.Model, e.How.En)
-	}
-	return fmt.Sprintf("the engine %s is not installed: %s", e.Engine, e.How.En)
-}
-
-// NeedsInputError says that the model asked for does the task only with a file that did not come.
-type NeedsInputError struct {
-	Model, Task string
-	Inputs      []string
-	Others      []string // Others are models that do it without.
-}
-
-func (e *NeedsInputError) Error() string {
-	inputs := strings.Join(e.Inputs, " and ")
-	if len(e.Others) == 0 {
-		return fmt.Sprintf("model %s does %s only with %s: send it", e.Model, e.Task, inputs)
-	}
-	return fmt.Sprintf("model %s does %s only with %s: send it, or choose the model %s", e.Model, e.Task, inputs, strings.Join(e.Others, ", "))
-}
-
-// UnknownModelError says that no engine of the task has a model of that name.
-type UnknownModelError struct {
-	Task  string
-	Model string
-	Known []string
-}
-
-func (e *UnknownModelError) Error() string {
-	return fmt.Sprintf("model %q is not known for %s; known: %s", e.Model, e.Task, strings.Join(e.Known, ", "))
-}
-
-// UnknownTaskError says that no engine does the task in the quality asked for.
-type UnknownTaskError struct{ Task, Quality string }
-
-func (e *UnknownTaskError) Error() string {
-	if e.Quality == "" {
-		return fmt.Sprintf("no engine does %s", e.Task)
-	}
-	return fmt.Sprintf("no %s engine does %s", e.Quality, e.Task)
-}
-
-// finalModels are the models that callers may name, each with the engines that can answer, best first. The Kontext
-// model runs at its maker's API when a key is set, else here.
-var finalModels = []struct {
-	model   string
-	tasks   []string
-	engines []ID
-}{
-	{"flux-dev", []string{"image.generate"}, []ID{"flux"}},
-	{"flux-kontext", []string{"image.generate", "image.edit"}, []ID{"bfl", "flux"}},
-	{"sd3.5-large", []string{"image.generate"}, []ID{"sd35"}},
-	{"chatterbox", []string{"audio.speech", "audio.clone_voice"}, []ID{"chatterbox"}},
-	{"multitalk", []string{"video.avatar", "video.animate"}, []ID{"multitalk"}},
-}
-
-// finalEngines are the engines of final quality for a request that names no model.
-var finalEngines = map[string][]ID{
-	"audio.speech":      {"chatterbox"},
-	"audio.clone_voice": {"chatterbox"},
-	"image.generate":    {"flux", "sd35", "bfl"},
-	"image.edit":        {"flux", "bfl"},
-	"image.upscale":     {"upscale"},
-	"video.avatar":      {"multitalk"},
-	"video.animate":     {"multitalk", "wav2lip"},
 }
 
 // Choose finds the engine and the model for a request.
 //
 // Without a quality it takes final when that engine is installed, else draft with the warning `draft_quality`. It fails
-// with *UnknownModelError, with *NotInstalledError (only when final was asked for), with *NeedsInputError when the model asked
-// for needs a file that did not come, with *LanguageError when it does not speak the language, with *IdleParameterError when a
-// parameter could only be ignored, or with *UnknownTaskError.
+// with *UnknownModelError, with *NotInstalledError (only when final was asked for), with *NeedsInputError when the model
+// asked for needs a file that did not come, with *LanguageError when it does not speak the language, with
+// *IdleParameterError when a parameter could only be ignored, or with *UnknownTaskError.
 func (c *Catalogue) Choose(req Choice) (Selection, error) {
 	if req.Model != "" && !slices.Contains(c.ModelsOf(req.Task), req.Model) {
 		return Selection{}, &UnknownModelError{Task: req.Task, Model: req.Model, Known: c.ModelsOf(req.Task)}
@@ -130,18 +55,18 @@ func (c *Catalogue) Choose(req Choice) (Selection, error) {
 	if m == nil {
 		return Selection{}, &UnknownTaskError{Task: req.Task, Quality: req.Quality}
 	}
-	sel := Selection{Manifest: m, Model: m.ModelFor(req.Model)}
+	selection := Selection{Manifest: m, Model: m.ModelFor(req.Model)}
 	if quality == "" {
-		sel.Warnings = append(sel.Warnings, draftWarning(c.notInstalled(req)))
+		selection.Warnings = append(selection.Warnings, draftWarning(c.notInstalled(req)))
 	}
-	return sel, nil
+	return selection, nil
 }
 
 // final is the first engine of final quality that can answer with one of its installed models; none leaves Manifest nil.
 func (c *Catalogue) final(req Choice) (Selection, error) {
-	for _, candidate := range c.finalCandidates(req) {
-		m, ok := c.Get(candidate)
-		if !ok || !c.installed(m) || !m.Does(req.Task) || !m.takes(req) && c.taken(req) {
+	candidates := c.candidates(req)
+	for _, m := range candidates {
+		if !c.installed(m) || !m.takes(req) && c.taken(req) {
 			continue
 		}
 		if asked, ok := m.Model(req.Model); ok && c.HasFiles(m, asked) && len(asked.lacks(req)) > 0 {
@@ -154,13 +79,26 @@ func (c *Catalogue) final(req Choice) (Selection, error) {
 			return Selection{Manifest: m, Model: model}, c.refuse(m, model, req)
 		}
 	}
-	if m, ok := c.byID["flux"]; ok && req.Model == kontext && req.Task == "image.generate" && !slices.Contains(req.Inputs, "image") && c.installed(m) {
-		if dev, ok := m.Model("flux-dev"); ok && c.HasFiles(m, dev) {
-			return Selection{Manifest: m, Model: dev.ID, Warnings: []report.Warning{{Code: "model_substituted",
-				Message: i18n.Plain("flux-kontext is not installed and no key of its maker's API is set: made with flux-dev, which does the same without an image")}}}, c.refuse(m, dev.ID, req)
+	for _, m := range candidates {
+		if selection, ok := c.standIn(m, req); ok {
+			return selection, c.refuse(m, selection.Model, req)
 		}
 	}
 	return Selection{}, nil
+}
+
+// standIn answers with the model that the engine's manifest names for the one that was asked for and is not there.
+func (c *Catalogue) standIn(m *Manifest, req Choice) (Selection, bool) {
+	asked, ok := m.Model(req.Model)
+	if !ok || asked.StandIn == nil || !asked.StandIn.fits(req) || !c.installed(m) {
+		return Selection{}, false
+	}
+	model, ok := m.Model(asked.StandIn.Model)
+	if !ok || !c.HasFiles(m, model) {
+		return Selection{}, false
+	}
+	warning := report.Warning{Code: "model_substituted", Message: asked.StandIn.Warning.Sentence()}
+	return Selection{Manifest: m, Model: model.ID, Warnings: []report.Warning{warning}}, true
 }
 
 // takes says whether the engine has an input for every file of the request.
@@ -173,11 +111,11 @@ func (m *Manifest) takes(req Choice) bool {
 	return true
 }
 
-// taken says whether some engine that could answer takes every file of the request. Where none does, the first refuses it by name.
+// taken says whether some engine that could answer takes every file of the request. Where none does, the first refuses
+// it by name.
 func (c *Catalogue) taken(req Choice) bool {
-	return slices.ContainsFunc(c.finalCandidates(req), func(id ID) bool {
-		m, ok := c.Get(id)
-		if !ok || !c.installed(m) || !m.Does(req.Task) || !m.takes(req) {
+	return slices.ContainsFunc(c.candidates(req), func(m *Manifest) bool {
+		if !c.installed(m) || !m.takes(req) {
 			return false
 		}
 		_, usable := c.usable(m, req)
@@ -185,11 +123,8 @@ func (c *Catalogue) taken(req Choice) bool {
 	})
 }
 
-// kontext is the model that has three ways to be answered: its maker's API, this computer, and FLUX.1 [dev] where there is no image.
-const kontext = "flux-kontext"
-
-// usable is the model with which the engine answers the request: the one asked for, else the most suitable one that is installed.
-// An engine whose manifest names no model has one of its own.
+// usable is the model with which the engine answers the request: the one asked for, else the most suitable one that is
+// installed. An engine whose manifest names no model has one of its own.
 func (c *Catalogue) usable(m *Manifest, req Choice) (string, bool) {
 	if len(m.Models) == 0 {
 		return string(m.ID), true
@@ -221,27 +156,23 @@ func (c *Catalogue) without(req Choice) (models []string) {
 	return slices.Compact(models)
 }
 
-// ToLoad is the model that the engine loads for a job that was chosen earlier: the one stored with the job when the engine has it
-// and its files, else the most suitable that is installed, else the engine's default.
+// ToLoad is the model that the engine loads for a job that was chosen earlier: the one stored with the job when the
+// engine has it and its files, else the most suitable that is installed, else the engine's default.
 func (c *Catalogue) ToLoad(m *Manifest, req Choice) string {
 	if model, ok := m.Model(req.Model); ok && c.HasFiles(m, model) {
 		return req.Model
 	}
-	if model, ok := c.usable(m, Choice{Task: req.Task, Language: req.Language, Inputs: req.Inputs, Params: req.Params}); ok {
+	any := req
+	any.Model, any.Quality = "", ""
+	if model, ok := c.usable(m, any); ok {
 		return model
 	}
 	return m.ModelFor(req.Model)
 }
 
-// ModelsOf are the models that a request of the task may name, sorted.
-func (c *Catalogue) ModelsOf(task string) []string {
-	var known []string
-	for _, entry := range finalModels {
-		if slices.Contains(entry.tasks, task) {
-			known = append(known, entry.model)
-		}
-	}
-	for _, m := range c.all {
+// ModelsOf are the models that a request of the task may name, sorted. Those of planned engines are among them.
+func (c *Catalogue) ModelsOf(task string) (known []string) {
+	for _, m := range c.known {
 		if m.Does(task) {
 			for _, model := range m.Models {
 				known = append(known, model.ID)
@@ -252,33 +183,10 @@ func (c *Catalogue) ModelsOf(task string) []string {
 	return slices.Compact(known)
 }
 
-// Does says whether the engine does the task.
-func (m *Manifest) Does(task string) bool {
-	_, ok := m.Tasks[task]
-	return ok
-}
-
-func (c *Catalogue) finalCandidates(req Choice) []ID {
-	var found []ID
-	if req.Model == "" {
-		found = append(found, finalEngines[req.Task]...)
-	}
-	for _, entry := range finalModels {
-		if entry.model == req.Model && slices.Contains(entry.tasks, req.Task) {
-			found = append(found, entry.engines...)
-		}
-	}
-	for _, m := range c.all {
-		if m.Quality == Final && m.Does(req.Task) && (req.Model == "" || m.HasModel(req.Model)) && !slices.Contains(found, m.ID) {
-			found = append(found, m.ID)
-		}
-	}
-	return found
-}
-
+// draftFor is the first engine of draft quality that does the task; nil when none does.
 func (c *Catalogue) draftFor(task string) *Manifest {
-	for _, m := range c.all {
-		if m.Quality == Draft && m.Does(task) {
+	for _, m := range c.engines(Draft, task) {
+		if !m.Planned {
 			return m
 		}
 	}
@@ -290,46 +198,40 @@ func (c *Catalogue) isDraftModel(task, model string) bool {
 	return m != nil && model != "" && m.HasModel(model)
 }
 
+// notInstalled says what to install for the request to be answered in final quality.
 func (c *Catalogue) notInstalled(req Choice) error {
-	candidates := c.finalCandidates(req)
+	candidates := c.candidates(req)
 	if len(candidates) == 0 {
 		return &UnknownTaskError{Task: req.Task, Quality: Final}
 	}
-	id := candidates[0]
+	m := candidates[0]
 	for _, candidate := range candidates {
 		// An engine that lacks nothing but a model's files is the nearest to being there.
-		if m, ok := c.Get(candidate); ok && c.installed(m) && len(m.ModelsFor(req)) > 0 {
-			id = candidate
+		if c.installed(candidate) && len(candidate.ModelsFor(req)) > 0 {
+			m = candidate
 			break
 		}
 	}
-	m, known := c.Get(id)
-	if known && c.installed(m) {
-		if models := m.ModelsFor(req); len(models) > 0 {
-			model := models[0].ID
-			if m.HasModel(req.Model) {
-				model = req.Model
-			}
-			return &NotInstalledError{Engine: id, Model: model, How: Text{
-				En:   fmt.Sprintf("install its files with `apibr models install %s`, or ask for quality draft", model),
-				PtBR: fmt.Sprintf("instale os arquivos com `apibr models install %s`, ou peça a qualidade draft", model),
-			}}
+	if models := m.ModelsFor(req); c.installed(m) && len(models) > 0 {
+		model := models[0].ID
+		if m.HasModel(req.Model) {
+			model = req.Model
 		}
+		how := i18n.Say("install its files with `apibr models install %s`, or ask for quality draft", model)
+		return &NotInstalledError{Engine: m.ID, Model: model, How: how}
 	}
-	how := Text{
-		En:   fmt.Sprintf("install the models environment and the engine %s, or ask for quality draft", id),
-		PtBR: fmt.Sprintf("instale o ambiente de modelos e o motor %s, ou peça a qualidade draft", id),
+	how := i18n.Say("install the models environment and the engine %s, or ask for quality draft", m.ID)
+	if len(m.Install) > 0 {
+		how = m.Install.Sentence()
 	}
-	if known && m.Install.En != "" {
-		how = m.Install
-	}
-	return &NotInstalledError{Engine: id, Model: req.Model, How: how}
+	return &NotInstalledError{Engine: m.ID, Model: req.Model, How: how}
 }
 
 func draftWarning(why error) report.Warning {
-	detail := "no final engine exists for it"
-	if missing, ok := why.(*NotInstalledError); ok {
-		detail = fmt.Sprintf("the engine %s is not installed", missing.Engine)
+	message := i18n.Say("made in draft quality: no final engine exists for it")
+	var missing *NotInstalledError
+	if errors.As(why, &missing) {
+		message = i18n.Say("made in draft quality: the engine %s is not installed", missing.Engine)
 	}
-	return report.Warning{Code: "draft_quality", Message: i18n.Plain("made in draft quality: " + detail)}
+	return report.Warning{Code: "draft_quality", Message: message}
 }

@@ -11,8 +11,10 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/text/language"
 
 	"github.com/apibr/studio/internal/device"
+	"github.com/apibr/studio/internal/i18n"
 )
 
 func load(t *testing.T, installed ...ID) *Catalogue {
@@ -27,6 +29,7 @@ func load(t *testing.T, installed ...ID) *Catalogue {
 		}
 		return m.Quality == Draft
 	}
+	c.Settings = map[ID]map[string]any{"bfl": {"key": "k"}}
 	return c
 }
 
@@ -92,7 +95,7 @@ func TestChoose(t *testing.T) {
 		{"nothing asked, nothing installed", nil, Choice{Task: task}, "draft-image", "draft-image", true},
 		{"draft asked", []ID{"flux"}, Choice{Task: task, Quality: Draft}, "draft-image", "draft-image", false},
 		{"draft of a final model", nil, Choice{Task: task, Quality: Draft, Model: "flux-dev"}, "draft-image", "draft-image", false},
-		{"a final model, not installed, no quality", nil, Choice{Task: task, Model: "sd3.5-large"}, "draft-image", "draft-image", true},
+		{"a final model, not installed, no quality", nil, Choice{Task: task, Model: "oil-large"}, "draft-image", "draft-image", true},
 		{"a draft model by name", []ID{"flux"}, Choice{Task: task, Model: "draft-image-2"}, "draft-image", "draft-image-2", false},
 		{"nothing asked, final installed", []ID{"flux"}, Choice{Task: task}, "flux", "flux-dev", false},
 		{"final asked", []ID{"flux"}, Choice{Task: task, Quality: Final}, "flux", "flux-dev", false},
@@ -115,51 +118,58 @@ func TestChooseRefuses(t *testing.T) {
 	_, err := c.Choose(Choice{Task: "image.generate", Quality: Final, Model: "flux-dev"})
 	require.ErrorAs(t, err, &missing)
 	require.Equal(t, ID("flux"), missing.Engine)
-	require.Equal(t, "install the models environment", missing.How.En)
-	require.NotEmpty(t, missing.How.PtBR)
+	require.Equal(t, "install the models environment", missing.How.String())
+	require.Equal(t, "instale o ambiente de modelos", missing.How.In(language.BrazilianPortuguese))
 	_, err = c.Choose(Choice{Task: "audio.speech", Quality: Final})
 	require.ErrorAs(t, err, &missing)
-	require.Equal(t, ID("chatterbox"), missing.Engine)
-	require.Contains(t, missing.How.En, "chatterbox", "also without a manifest")
+	require.Equal(t, ID("painter"), missing.Engine)
+	require.Contains(t, missing.How.String(), "painter", "also of a planned engine that says nothing about it")
 
 	var unknown *UnknownModelError
 	_, err = c.Choose(Choice{Task: "image.generate", Model: "dall-e"})
 	require.ErrorAs(t, err, &unknown)
-	require.Equal(t, []string{"draft-image", "draft-image-2", "flux-dev", "flux-kontext", "sd3.5-large"}, unknown.Known)
+	require.Equal(t, []string{"draft-image", "draft-image-2", "flux-dev", "flux-kontext", "oil-large"}, unknown.Known)
 
 	var noTask *UnknownTaskError
 	_, err = c.Choose(Choice{Task: "audio.speech"})
 	require.ErrorAs(t, err, &noTask)
 }
 
+// refused is a FieldError in English.
+type refused struct{ pointer, detail, kind string }
+
 func TestValidateParams(t *testing.T) {
 	m, _ := load(t).Get("draft-image")
 	for _, c := range []struct {
 		name   string
 		params string
-		want   []FieldError
+		want   []refused
 	}{
 		{"right", `{"prompt":"a cat","width":512,"lines":[{"text":"x"}],"seed":9007199254740991}`, nil},
-		{"missing", `{}`, []FieldError{{"/prompt", "prompt is required", Invalid}}},
-		{"unknown and near", `{"prompt":"x","widht":512}`, []FieldError{
+		{"missing", `{}`, []refused{{"/prompt", "prompt is required", Invalid}}},
+		{"unknown and near", `{"prompt":"x","widht":512}`, []refused{
 			{"/widht", `the engine draft-image has no parameter "widht"; did you mean "width"?`, Unsupported}}},
-		{"unknown and far", `{"prompt":"x","guidance_scale":3}`, []FieldError{
+		{"unknown and far", `{"prompt":"x","guidance_scale":3}`, []refused{
 			{"/guidance_scale", `the engine draft-image has no parameter "guidance_scale"`, Unsupported}}},
-		{"unknown below", `{"prompt":"x","lines":[{"text":"x","pauses_ms":1}]}`, []FieldError{
+		{"unknown below", `{"prompt":"x","lines":[{"text":"x","pauses_ms":1}]}`, []refused{
 			{"/lines/0/pauses_ms", `the engine draft-image has no parameter "pauses_ms"; did you mean "pause_ms"?`, Unsupported}}},
-		{"too little", `{"prompt":"x","width":8}`, []FieldError{{"/width", "width is 8; the least is 64", Invalid}}},
-		{"too much and odd", `{"prompt":"x","width":5001}`, []FieldError{
+		{"too little", `{"prompt":"x","width":8}`, []refused{{"/width", "width is 8; the least is 64", Invalid}}},
+		{"too much and odd", `{"prompt":"x","width":5001}`, []refused{
 			{"/width", "width is 5001; it must be a multiple of 8", Invalid}, {"/width", "width is 5001; the most is 4096", Invalid}}},
-		{"empty", `{"prompt":""}`, []FieldError{{"/prompt", "prompt is empty", Invalid}}},
-		{"a wrong type", `{"prompt":7}`, []FieldError{{"/prompt", "prompt is number; it must be string", Invalid}}},
-		{"a wrong choice", `{"prompt":"x","style":"oil"}`, []FieldError{{"/style", `style is "oil"; choose one of "card", "sketch"`, Invalid}}},
-		{"too many", `{"prompt":"x","lines":[{"text":"a"},{"text":"b"},{"text":"c"}]}`, []FieldError{
+		{"empty", `{"prompt":""}`, []refused{{"/prompt", "prompt is empty", Invalid}}},
+		{"a wrong type", `{"prompt":7}`, []refused{{"/prompt", "prompt is number; it must be string", Invalid}}},
+		{"a wrong choice", `{"prompt":"x","style":"oil"}`, []refused{{"/style", `style is "oil"; choose one of "card", "sketch"`, Invalid}}},
+		{"too many", `{"prompt":"x","lines":[{"text":"a"},{"text":"b"},{"text":"c"}]}`, []refused{
 			{"/lines", "lines has 3 entries; the most is 2", Invalid}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var params map[string]any
 			require.NoError(t, json.Unmarshal([]byte(c.params), &params))
-			require.Equal(t, c.want, m.ValidateParams("image.generate", params))
+			var got []refused
+			for _, e := range m.ValidateParams("image.generate", params) {
+				got = append(got, refused{e.Pointer, e.Detail.String(), e.Kind})
+			}
+			require.Equal(t, c.want, got)
 		})
 	}
 	require.Nil(t, m.ValidateParams("image.generate", map[string]any{"prompt": "x", "seed": int64(7), "lines": []map[string]any{{"text": "x"}}}))
@@ -194,9 +204,10 @@ func TestTheRealManifests(t *testing.T) {
 			require.NotEmpty(t, m.Module)
 			require.Contains(t, []string{"draft", "models"}, m.Venv)
 			require.NotEmpty(t, m.Licence)
-			for _, text := range []Text{m.Description, m.Install} {
-				require.NotEmpty(t, text.En)
-				require.NotEmpty(t, text.PtBR)
+			for _, text := range []i18n.Text{m.Description, m.Install} {
+				for _, tag := range i18n.Default().Languages() {
+					require.NotEmpty(t, text[tag.String()])
+				}
 			}
 			require.NotZero(t, m.Plan("cpu").RAM+m.Plan("gpu").VRAM)
 			for name, task := range m.Tasks {
@@ -216,9 +227,9 @@ func TestTheRealManifests(t *testing.T) {
 func TestAModelThatTwoEnginesHave(t *testing.T) {
 	dir := t.TempDir()
 	for name, text := range map[string]string{
-		"a": "models: [{id: twin}]", "b": `models: [{id: twin, variants: [{id: Q4, parts: {w: {repo: maker/twin, patterns: ["*"]}}}]}]`, "c": "models: [{id: twin}]",
+		"a": "models: [{id: twin, priority: 1}]", "b": `models: [{id: twin, priority: 2, variants: [{id: Q4, parts: {w: {repo: maker/twin, patterns: ["*"]}}}]}]`, "c": "models: [{id: twin, priority: 3}]",
 	} {
-		manifest := "id: " + name + "\nquality: final\ntasks: {image.edit: {parameters: {type: object}, phases: [{name: p, weight: 1}]}}\n" + text + "\n"
+		manifest := "id: " + name + "\nquality: final\ntasks: {image.edit: {priority: " + fmt.Sprint(name[0]) + ", parameters: {type: object}, phases: [{name: p, weight: 1}]}}\n" + text + "\n"
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name+".yaml"), []byte(manifest), 0o600))
 	}
 	c, err := Load(dir)
@@ -272,7 +283,7 @@ func TestTheModelIsChosenByLanguageParametersAndWhatIsInstalled(t *testing.T) {
 		if c.want == "" {
 			var missing *NotInstalledError
 			require.ErrorAs(t, err, &missing)
-			require.Contains(t, missing.How.En, "apibr models install brazil")
+			require.Contains(t, missing.How.String(), "apibr models install brazil")
 			continue
 		}
 		require.NoError(t, err)
@@ -282,10 +293,10 @@ func TestTheModelIsChosenByLanguageParametersAndWhatIsInstalled(t *testing.T) {
 
 // The maker's API takes no mask, so a request with one is for the engine here.
 func TestAnEngineWithoutAnInputIsPassedOver(t *testing.T) {
-	const manifest = "id: %s\nquality: final\nmodels: [{id: flux-kontext}]\ntasks: {image.edit: {parameters: {type: object}, inputs: [%s], phases: [{name: p, weight: 1}]}}\n"
+	const manifest = "id: %[1]s\nquality: final\nmodels: [{id: flux-kontext, priority: %[3]d}]\ntasks: {image.edit: {priority: %[3]d, parameters: {type: object}, inputs: [%[2]s], phases: [{name: p, weight: 1}]}}\n"
 	dir := t.TempDir()
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "bfl.yaml"), fmt.Appendf(nil, manifest, "bfl", "{name: image}"), 0o600))
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "flux.yaml"), fmt.Appendf(nil, manifest, "flux", "{name: image}, {name: mask}"), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "bfl.yaml"), fmt.Appendf(nil, manifest, "bfl", "{name: image}", 1), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "flux.yaml"), fmt.Appendf(nil, manifest, "flux", "{name: image}, {name: mask}", 2), 0o600))
 	c, err := Load(dir)
 	require.NoError(t, err)
 	for inputs, want := range map[string]ID{"image": "bfl", "image mask": "flux", "image voice": "bfl"} {
@@ -300,7 +311,6 @@ func TestWhatTheRealModelsAreChosenForAndRefuse(t *testing.T) {
 	c, err := Load("../../pyworkers")
 	require.NoError(t, err)
 	c.Variants = func(string) []string { return []string{"any"} }
-	c.Installed = func(m *Manifest) bool { return m.ID != "bfl" }
 	choose := func(task, model, language string, params map[string]any, inputs ...string) (string, error) {
 		got, err := c.Choose(Choice{Task: task, Quality: Final, Model: model, Language: language, Params: params, Inputs: inputs})
 		return got.Model, err
@@ -316,13 +326,13 @@ func TestWhatTheRealModelsAreChosenForAndRefuse(t *testing.T) {
 		require.Equal(t, want, got, language)
 	}
 
-	var language *LanguageError
+	var mute *LanguageError
 	_, err = choose("audio.speech", "chatterbox-pt-br", "de", nil)
-	require.ErrorAs(t, err, &language)
-	require.Equal(t, "model chatterbox-pt-br does not speak de; it speaks pt-BR: choose the model chatterbox", language.Error())
+	require.ErrorAs(t, err, &mute)
+	require.Equal(t, "model chatterbox-pt-br does not speak de; it speaks pt-BR: choose the model chatterbox", mute.Error())
 	_, err = choose("audio.speech", "chatterbox", "tlh", nil)
-	require.ErrorAs(t, err, &language)
-	require.Empty(t, language.Others)
+	require.ErrorAs(t, err, &mute)
+	require.Empty(t, mute.Others)
 
 	strength := map[string]any{"strength": 0.5}
 	var idle *IdleParameterError
@@ -344,8 +354,6 @@ func TestTheThreeWaysOfKontext(t *testing.T) {
 	c, err := Load("../../pyworkers")
 	require.NoError(t, err)
 	var installed []string
-	key := false
-	c.Installed = func(m *Manifest) bool { return m.ID != "bfl" || key }
 	c.Variants = func(model string) []string {
 		if slices.Contains(installed, model) {
 			return []string{"Q4_K_S"}
@@ -372,7 +380,7 @@ func TestTheThreeWaysOfKontext(t *testing.T) {
 	require.Equal(t, "flux-kontext", got.Model)
 	require.Empty(t, got.Warnings)
 
-	key = true
+	c.Settings = map[ID]map[string]any{"bfl": {"key": "k"}}
 	got, err = c.Choose(wanted)
 	require.NoError(t, err)
 	require.Equal(t, ID("bfl"), got.Manifest.ID)

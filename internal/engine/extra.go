@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -13,6 +12,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/apibr/studio/internal/i18n"
 )
 
 // Models of the user's own come from YAML files (config models.extra): fine-tunes, which are models like those of a manifest, and
@@ -43,10 +44,10 @@ type extraModel struct {
 }
 
 type extraLoRA struct {
-	ID          string  `yaml:"id"`
-	Name        string  `yaml:"name"`
-	Description Text    `yaml:"description"`
-	Licence     Licence `yaml:"licence"`
+	ID          string    `yaml:"id"`
+	Name        string    `yaml:"name"`
+	Description i18n.Text `yaml:"description"`
+	Licence     Licence   `yaml:"licence"`
 	LoRA        struct {
 		File     string   `yaml:"file"`
 		Model    string   `yaml:"model"`
@@ -101,54 +102,32 @@ func (c *Catalogue) addExtraFile(file string) error {
 	}
 	for i := range list.Models {
 		if err := c.addExtra(&list.Models[i], filepath.Dir(file)); err != nil {
-			return fmt.Errorf("line %d: %w", list.Models[i].Line, err)
+			return err
 		}
-	}
-	return nil
-}
-
-// strict decodes and refuses keys that are not known.
-func strict(content []byte, into any) error {
-	decoder := yaml.NewDecoder(bytes.NewReader(content))
-	decoder.KnownFields(true)
-	if err := decoder.Decode(into); err != nil && !errors.Is(err, io.EOF) {
-		return err
 	}
 	return nil
 }
 
 // addExtra adds one entry; it is a LoRA when its key lora holds one.
 func (c *Catalogue) addExtra(node *yaml.Node, dir string) error {
-	content, err := yaml.Marshal(node)
-	if err != nil {
-		return err
-	}
+	var err error
 	if isLoRA(node) {
 		var lora extraLoRA
-		if err := strict(content, &lora); err != nil {
-			return withoutLine(err)
+		if err := strictNode(node, &lora); err != nil {
+			return err // with its line
 		}
-		return c.addLoRA(&lora, dir)
-	}
-	var model extraModel
-	if err := strict(content, &model); err != nil {
-		return withoutLine(err)
-	}
-	return c.addFineTune(&model)
-}
-
-// withoutLine keeps yaml's own words; its lines count within the entry.
-func withoutLine(err error) error {
-	var kinds *yaml.TypeError
-	if errors.As(err, &kinds) {
-		for i, text := range kinds.Errors {
-			if _, rest, ok := strings.Cut(text, ": "); ok {
-				kinds.Errors[i] = rest
-			}
+		err = c.addLoRA(&lora, dir)
+	} else {
+		var model extraModel
+		if err := strictNode(node, &model); err != nil {
+			return err
 		}
-		return errors.New(strings.Join(kinds.Errors, "; "))
+		err = c.addFineTune(&model)
 	}
-	return err
+	if err != nil {
+		return fmt.Errorf("line %d: %w", node.Line, err)
+	}
+	return nil
 }
 
 func isLoRA(node *yaml.Node) bool {

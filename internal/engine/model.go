@@ -8,14 +8,23 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/apibr/studio/internal/i18n"
 )
 
 // Model is one set of weights (or one recipe) that an engine can load.
 type Model struct {
-	ID          string `yaml:"id"`
-	Default     bool   `yaml:"default"`
-	Name        string `yaml:"name"` // Name as its maker writes it. Default: the id.
-	Description Text   `yaml:"description"`
+	ID          string    `yaml:"id"`
+	Default     bool      `yaml:"default"`
+	Name        string    `yaml:"name"` // Name as its maker writes it. Default: the id.
+	Description i18n.Text `yaml:"description"`
+
+	// Priority is the engine's place among those that have a model of this id: the lowest is asked first. No two engines
+	// may have the same. Default 100.
+	Priority int `yaml:"priority"`
+
+	// StandIn answers for the model where no engine that has it can. Default: nothing does.
+	StandIn *StandIn `yaml:"stand_in"`
 
 	// Tasks that the model does. Default: all of its engine.
 	Tasks   []string `yaml:"tasks"`
@@ -51,6 +60,20 @@ type Model struct {
 	// Variants of the weights, best known first. A model without parts and variants needs no files.
 	Variants       []Variant `yaml:"variants"`
 	DefaultVariant string    `yaml:"default_variant"` // DefaultVariant is installed when none is named. Default: the first.
+}
+
+// StandIn is another model of the same engine that does what the request asks of this one.
+type StandIn struct {
+	Model   string    `yaml:"model"`
+	Tasks   []string  `yaml:"tasks"`   // Tasks in which it does. Default: all.
+	Without []string  `yaml:"without"` // Without are inputs that only the model itself can use.
+	Warning i18n.Text `yaml:"warning"` // Warning is told to the user on the job.
+}
+
+// fits says whether it can answer the request.
+func (s *StandIn) fits(req Choice) bool {
+	return (len(s.Tasks) == 0 || slices.Contains(s.Tasks, req.Task)) &&
+		!slices.ContainsFunc(s.Without, func(input string) bool { return slices.Contains(req.Inputs, input) })
 }
 
 // Licence of a model.

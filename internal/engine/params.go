@@ -1,8 +1,10 @@
 package engine
 
 import (
+	"cmp"
 	"encoding/json"
-	"fmt"
+	"errors"
+	"math/big"
 	"slices"
 	"strings"
 
@@ -11,6 +13,7 @@ import (
 	"golang.org/x/text/language"
 	"golang.org/x/text/message"
 
+	"github.com/apibr/studio/internal/i18n"
 	"github.com/apibr/studio/internal/names"
 )
 
@@ -22,12 +25,15 @@ const (
 
 // FieldError is one refused parameter.
 type FieldError struct {
-	Pointer string // Pointer is a JSON pointer into the params, as in /lines/0/text.
-	Detail  string // Detail is a sentence that says what to change.
-	Kind    string // Kind is Unsupported or Invalid.
+	Pointer string        // Pointer is a JSON pointer into the params, as in /lines/0/text.
+	Detail  i18n.Sentence // Detail says what to change.
+	Kind    string        // Kind is Unsupported or Invalid.
 }
 
-func (e FieldError) Error() string { return e.Pointer + ": " + e.Detail }
+func (e FieldError) Error() string { return e.Pointer + ": " + e.Detail.String() }
+
+// Sentence is the error for people.
+func (e FieldError) Sentence() i18n.Sentence { return e.Detail }
 
 var english = message.NewPrinter(language.English)
 
@@ -53,26 +59,26 @@ func compileSchema(schema map[string]any) (*jsonschema.Schema, error) {
 func (m *Manifest) ValidateParams(task string, params map[string]any) []FieldError {
 	schema, ok := m.schemas[task]
 	if !ok {
-		return []FieldError{{Detail: fmt.Sprintf("the engine %s does not do %s", m.ID, task), Kind: Unsupported}}
+		return []FieldError{{Detail: i18n.Say("the engine %s does not do %s", m.ID, task), Kind: Unsupported}}
 	}
 	value, err := plain(params)
 	if err != nil {
-		return []FieldError{{Detail: "the parameters are not JSON: " + err.Error(), Kind: Invalid}}
+		return []FieldError{{Detail: i18n.Say("the parameters are not JSON: %s", err.Error()), Kind: Invalid}}
 	}
 	err = schema.Validate(value)
 	if err == nil {
 		return nil
 	}
-	failure, ok := err.(*jsonschema.ValidationError)
-	if !ok {
-		return []FieldError{{Detail: err.Error(), Kind: Invalid}}
+	var failure *jsonschema.ValidationError
+	if !errors.As(err, &failure) {
+		return []FieldError{{Detail: i18n.Plain(err.Error()), Kind: Invalid}}
 	}
 	var found []FieldError
 	m.collect(task, failure, &found)
 	slices.SortFunc(found, func(a, b FieldError) int {
-		return strings.Compare(a.Pointer+"\x00"+a.Detail, b.Pointer+"\x00"+b.Detail)
+		return cmp.Or(strings.Compare(a.Pointer, b.Pointer), strings.Compare(a.Detail.String(), b.Detail.String()))
 	})
-	return slices.Compact(found)
+	return slices.CompactFunc(found, func(a, b FieldError) bool { return a.Error() == b.Error() })
 }
 
 // collect walks to the leaves, where the reasons are. Of a failed anyOf or oneOf every branch speaks, since the schema
@@ -89,15 +95,17 @@ func (m *Manifest) collect(task string, e *jsonschema.ValidationError, found *[]
 	case *kind.AdditionalProperties:
 		known := m.names(task, e.InstanceLocation)
 		for _, name := range k.Properties {
-			detail := fmt.Sprintf("the engine %s has no parameter %q", m.ID, name)
+			detail := i18n.Say("the engine %s has no parameter %q", m.ID, name)
 			if near := names.Nearest(name, known); near != "" {
-				detail += fmt.Sprintf("; did you mean %q?", near)
+				detail = i18n.Say("the engine %s has no parameter %q; did you mean %q?", m.ID, name, near)
 			}
 			*found = append(*found, FieldError{Pointer: at + pointer([]string{name}), Detail: detail, Kind: Unsupported})
 		}
 	case *kind.Required:
 		for _, name := range k.Missing {
-			*found = append(*found, FieldError{Pointer: at + pointer([]string{name}), Detail: name + " is required", Kind: Invalid})
+			*found = append(*found, FieldError{
+				Pointer: at + pointer([]string{name}), Detail: i18n.Say("%s is required", name), Kind: Invalid,
+			})
 		}
 	default:
 		*found = append(*found, FieldError{Pointer: at, Detail: sentence(e), Kind: Invalid})
@@ -127,39 +135,53 @@ func (m *Manifest) names(task string, location []string) []string {
 	return names
 }
 
-func sentence(e *jsonschema.ValidationError) string {
-	name := "the value"
+// sentence says what is wrong with a value.
+func sentence(e *jsonschema.ValidationError) i18n.Sentence {
+	var name any = i18n.Say("the value")
 	if n := len(e.InstanceLocation); n > 0 {
 		name = e.InstanceLocation[n-1]
 	}
 	switch k := e.ErrorKind.(type) {
 	case *kind.Minimum:
-		return fmt.Sprintf("%s is %s; the least is %s", name, number(k.Got), number(k.Want))
+		return i18n.Say("%s is %s; the least is %s", name, number(k.Got), number(k.Want))
 	case *kind.Maximum:
-		return fmt.Sprintf("%s is %s; the most is %s", name, number(k.Got), number(k.Want))
+		return i18n.Say("%s is %s; the most is %s", name, number(k.Got), number(k.Want))
 	case *kind.MinLength:
 		if k.Got == 0 {
-			return name + " is empty"
+			return i18n.Say("%s is empty", name)
 		}
-		return fmt.Sprintf("%s has %d characters; the least is %d", name, k.Got, k.Want)
+		return i18n.Say("%s has %d characters; the least is %d", name, k.Got, k.Want)
 	case *kind.MaxLength:
-		return fmt.Sprintf("%s has %d characters; the most is %d", name, k.Got, k.Want)
+		return i18n.Say("%s has %d characters; the most is %d", name, k.Got, k.Want)
 	case *kind.MinItems:
-		return fmt.Sprintf("%s has %d entries; the least is %d", name, k.Got, k.Want)
+		return i18n.Say("%s has %d entries; the least is %d", name, k.Got, k.Want)
 	case *kind.MaxItems:
-		return fmt.Sprintf("%s has %d entries; the most is %d", name, k.Got, k.Want)
+		return i18n.Say("%s has %d entries; the most is %d", name, k.Got, k.Want)
 	case *kind.Enum:
-		return fmt.Sprintf("%s is %s; choose one of %s", name, inWords(k.Got), inWords(k.Want...))
+		return i18n.Say("%s is %s; choose one of %s", name, inJSON(k.Got), inJSON(k.Want...))
 	case *kind.Type:
-		return fmt.Sprintf("%s is %s; it must be %s", name, k.Got, strings.Join(k.Want, " or "))
+		return i18n.Say("%s is %s; it must be %s", name, k.Got, i18n.Or(k.Want...))
 	case *kind.MultipleOf:
-		return fmt.Sprintf("%s is %s; it must be a multiple of %s", name, number(k.Got), number(k.Want))
+		return i18n.Say("%s is %s; it must be a multiple of %s", name, number(k.Got), number(k.Want))
 	default:
-		return name + ": " + k.LocalizedString(english)
+		return i18n.Say("%s: %s", name, k.LocalizedString(english))
 	}
 }
 
-func inWords(values ...any) string {
+// number is a bound, or a value that is beyond it, as an argument of a sentence.
+func number(r *big.Rat) any {
+	switch {
+	case r == nil:
+		return 0
+	case r.IsInt() && r.Num().IsInt64():
+		return r.Num().Int64()
+	default:
+		f, _ := r.Float64()
+		return f
+	}
+}
+
+func inJSON(values ...any) string {
 	words := make([]string, len(values))
 	for i, value := range values {
 		raw, err := json.Marshal(value)

@@ -36,7 +36,8 @@ var describing = rule{scope: auth.Read, except: onThisComputer}
 
 const pageRoute = "/*"
 
-// access is who may use which route. A route that is not in it stops the studio from starting.
+// access is who may use which route. A route that is not in it stops the studio from starting. Requests that make a job
+// are added when their kinds are registered.
 var access = map[string]rule{
 	"GET /healthz":              public("it tells only that the process runs"),
 	"GET /readyz":               public("it tells only whether jobs can be taken"),
@@ -60,13 +61,6 @@ var access = map[string]rule{
 	"GET /api/v1/keys":                  needs(auth.Admin),
 	"POST /api/v1/keys":                 needs(auth.Admin),
 	"DELETE /api/v1/keys/{id}":          needs(auth.Admin),
-
-	"POST /api/v1/audio/clone-voice":     needs(auth.Generate),
-	"POST /api/v1/audio/generate-speech": needs(auth.Generate),
-	"POST /api/v1/image/generate":        needs(auth.Generate),
-	"POST /api/v1/image/edit":            needs(auth.Generate),
-	"POST /api/v1/image/upscale":         needs(auth.Generate),
-	"POST /api/v1/video/create-avatar":   needs(auth.Generate),
 
 	"GET /api/v1/jobs":                  needs(auth.Read),
 	"GET /api/v1/jobs/{id}":             needs(auth.Read),

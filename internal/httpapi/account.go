@@ -83,6 +83,13 @@ type KeyPath struct {
 	ID string `path:"id" doc:"Key id"`
 }
 
+// KeyRequest is POST /keys.
+type KeyRequest struct {
+	Name      string   `json:"name" minLength:"1" maxLength:"100" format:"line" example:"n8n"`
+	Scopes    []string `json:"scopes" minItems:"1" maxItems:"4" doc:"read, generate, admin, scrape_script"`
+	ExpiresAt string   `json:"expires_at,omitempty" format:"date-time"`
+}
+
 func (s *Server) registerAuth() {
 	tag := []string{"account"}
 	huma.Register(

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
-	"strings"
 	"syscall"
 
 	"github.com/labstack/echo/v4"
@@ -15,6 +14,7 @@ import (
 	"github.com/apibr/studio/internal/blob"
 	"github.com/apibr/studio/internal/engine"
 	"github.com/apibr/studio/internal/fetch"
+	"github.com/apibr/studio/internal/generation"
 	"github.com/apibr/studio/internal/i18n"
 	"github.com/apibr/studio/internal/jobs"
 	"github.com/apibr/studio/internal/media"
@@ -141,6 +141,8 @@ func problemOf(err error) *problem {
 
 // typedProblem handles errors that carry a sentence and a field.
 func typedProblem(err error) *problem {
+	var refusals generation.Errors
+	var refusal *generation.FieldError
 	var input *jobs.InputError
 	var state *jobs.StateError
 	var kind *assets.KindError
@@ -161,8 +163,12 @@ func typedProblem(err error) *problem {
 	var language *engine.LanguageError
 	var large *plan.TooLargeError
 	switch {
+	case errors.As(err, &refusals):
+		return refusalOf(refusals)
+	case errors.As(err, &refusal):
+		return refusalOf(generation.Errors{refusal})
 	case errors.As(err, &input):
-		return invalid(fieldOf(input.Name), input.Detail)
+		return invalid(input.Name, input.Detail)
 	case errors.As(err, &state):
 		return newProblem(409, "conflict", i18n.Say("Not possible in this state"), state.Detail)
 	case errors.As(err, &limit):
@@ -192,14 +198,14 @@ func typedProblem(err error) *problem {
 	case errors.As(err, &missing):
 		return notInstalled(missing)
 	case errors.As(err, &model):
-		return unknownModel(model)
+		return newProblem(422, "unknown_model", i18n.Say("Unknown model"), sentenceOf(model), fieldProblem{pointer: "/model", detail: sentenceOf(model)})
 	case errors.As(err, &needs):
 		return newProblem(
 			422,
 			codeInvalid,
 			cannotHonour,
 			sentenceOf(needs),
-			fieldProblem{pointer: "/" + fieldOf(needs.Inputs[0]), detail: sentenceOf(needs)},
+			fieldProblem{pointer: "/" + needs.Inputs[0], detail: sentenceOf(needs)},
 		)
 	case errors.As(err, &idle):
 		return newProblem(
@@ -226,27 +232,6 @@ func typedProblem(err error) *problem {
 	}
 }
 
-// unknownModel names the nearest.
-func unknownModel(e *engine.UnknownModelError) *problem {
-	detail := sentenceOf(e)
-	if near := closest(e.Model, e.Known); near != "" {
-		detail = i18n.Say(
-			"model %q is not known for %s; did you mean %s? Known: %s",
-			clip(e.Model),
-			e.Task,
-			near,
-			strings.Join(e.Known, ", "),
-		)
-	}
-	return newProblem(
-		http.StatusUnprocessableEntity,
-		"unknown_model",
-		i18n.Say("Unknown model"),
-		detail,
-		fieldProblem{pointer: "/model", detail: detail},
-	)
-}
-
 // tooManyFailed says what is wrong with the credential, and that its address has to wait before it is told so again.
 func tooManyFailed(e *auth.SlowedError) *problem {
 	p := newProblem(http.StatusTooManyRequests, "too_many_failed_signins", i18n.Say("Too many failed sign-ins"),
@@ -257,27 +242,9 @@ func tooManyFailed(e *auth.SlowedError) *problem {
 
 // notInstalled says what to install, in the words of the engine's own manifest.
 func notInstalled(e *engine.NotInstalledError) *problem {
-	how := i18n.Text{"en": e.How.En, "pt-BR": e.How.PtBR}
-	detail := i18n.Say("the engine %s is not installed: %s", e.Engine, how)
-	if e.Model != "" {
-		detail = i18n.Say("the engine %s of model %s is not installed: %s", e.Engine, e.Model, how)
-	}
+	detail := e.Sentence()
 	return newProblem(422, "engine_not_installed", i18n.Say("The engine is not installed"), detail,
 		fieldProblem{pointer: "/quality", detail: detail})
-}
-
-// fieldOf is the request's name for an engine's input.
-func fieldOf(input string) string {
-	switch {
-	case input == "sample":
-		return "audio"
-	case input == "voice":
-		return "voice_id"
-	case strings.HasPrefix(input, "voice_") && input != "voice_id":
-		return "lines/" + strings.TrimPrefix(input, "voice_") + "/voice_id"
-	default:
-		return input
-	}
 }
 
 // innermost is the sentinel itself, or the error of the chain that says more than it.

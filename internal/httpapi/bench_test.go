@@ -30,6 +30,7 @@ import (
 	"github.com/apibr/studio/internal/engine"
 	"github.com/apibr/studio/internal/events"
 	"github.com/apibr/studio/internal/fetch"
+	"github.com/apibr/studio/internal/generation"
 	"github.com/apibr/studio/internal/jobs"
 	"github.com/apibr/studio/internal/media"
 	"github.com/apibr/studio/internal/models"
@@ -105,6 +106,9 @@ func newBenchOn(t *testing.T, store *store.Store, options ...func(*Config)) *ben
 	for _, option := range options {
 		option(&cfg)
 	}
+	if cfg.Generation == nil {
+		cfg.Generation = generation.New(generationConfig(cfg))
+	}
 	b.api = New(cfg)
 	b.http = httptest.NewServer(b.api.Handler())
 	t.Cleanup(b.http.Close)
@@ -113,6 +117,14 @@ func newBenchOn(t *testing.T, store *store.Store, options ...func(*Config)) *ben
 	<-b.hub.Ready()
 	b.key = b.newKey(auth.LocalAdmin, auth.Read, auth.Generate, auth.Admin)
 	return b
+}
+
+// generationConfig is the configuration of what makes jobs over the services of a server.
+func generationConfig(cfg Config) generation.Config {
+	return generation.Config{
+		Library:   &generation.Stored{Assets: cfg.Assets, Jobs: cfg.Jobs, Voices: cfg.Voices, Projects: cfg.Projects},
+		Catalogue: cfg.Catalogue, Log: cfg.Log,
+	}
 }
 
 func (b *bench) run(service func(context.Context) error) {

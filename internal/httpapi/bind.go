@@ -21,6 +21,7 @@ import (
 
 	"github.com/apibr/studio/internal/assets"
 	"github.com/apibr/studio/internal/auth"
+	"github.com/apibr/studio/internal/generation"
 	"github.com/apibr/studio/internal/i18n"
 	"github.com/apibr/studio/internal/media"
 	"github.com/apibr/studio/internal/netlimit"
@@ -33,41 +34,32 @@ const mostParts = 64
 type fields struct {
 	values map[string]any
 	files  map[string]*assets.Asset
-	// deeper are files that came inside a value; their ids are in it.
-	deeper []*assets.Asset
+	// taken are further files that came here with the request: inside a value, or fetched for it.
+	taken []*assets.Asset
 	// empty are the fields that were sent without a value.
 	empty map[string]bool
 	// checked: the body was read to its end. What is wrong with it is in wrong, and values holds the rest.
 	checked bool
 	wrong   complaints
-	// voices are the names of the caller's voices, once they were needed for a suggestion.
-	voices []string
 }
 
 func newFields() *fields {
 	return &fields{values: map[string]any{}, files: map[string]*assets.Asset{}, empty: map[string]bool{}}
 }
 
-// missing refuses a request without the field, in the words of sentence unless the field came without a value.
-func (f *fields) missing(name string, sentence i18n.Sentence) *problem {
-	if f.empty[name] {
-		return invalid(name, i18n.Say(cameEmpty, name))
-	}
-	return invalid(name, sentence)
-}
-
 func (f *fields) str(name string) string { value, _ := f.values[name].(string); return value }
 
-func (f *fields) has(name string) bool {
-	_, ok := f.values[name]
-	return ok || f.files[name] != nil
+// into decodes the checked values into a request struct.
+func (f *fields) into(request any) error {
+	encoded, err := json.Marshal(f.values)
+	if err != nil {
+		return fmt.Errorf("decode a request: %w", err)
+	}
+	if err := json.Unmarshal(encoded, request); err != nil {
+		return fmt.Errorf("decode a request: %w", err)
+	}
+	return nil
 }
-
-// sent says whether the field came, right or wrong.
-func (f *fields) sent(name string) bool { return f.has(name) || f.wrong.told[name] }
-
-// number as JSON has it; 0 when absent.
-func (f *fields) number(name string) float64 { value, _ := f.values[name].(float64); return value }
 
 // uuid reads an id whose form has been checked.
 func (f *fields) uuid(name string) *uuid.UUID {
@@ -95,12 +87,29 @@ func (f *fields) hashes() []string {
 // binder reads requests of one shape.
 type binder struct {
 	assets   *assets.Service
+	kinds    *generation.Kinds
 	schema   *huma.Schema
 	registry huma.Registry
 	// maxJSON bounds a JSON body, maxText what of a body is text, in bytes.
 	maxJSON, maxText int64
 	// pause is the longest time in which nothing of a body arrives.
 	pause time.Duration
+}
+
+func (b *binder) checker() *checker { return newChecker(b.registry, b.kinds) }
+
+// fileField is the field of an upload, which takes files of each kind.
+const fileField = "file"
+
+// fileKind returns the kind of file that a field takes, "" for any. It is not ok for a field that takes a value.
+func (b *binder) fileKind(field string) (kind media.Kind, ok bool) { return fileKind(b.kinds, field) }
+
+func fileKind(kinds *generation.Kinds, field string) (kind media.Kind, ok bool) {
+	if field == fileField {
+		return "", true
+	}
+	of, ok := kinds.FileKind(field)
+	return media.Kind(of), ok
 }
 
 // bind reads a request body, whatever its form, and checks it against the schema. Files are taken in while they are read; fields holds
@@ -113,7 +122,7 @@ func (b *binder) bind(c echo.Context, p auth.Principal) (*fields, error) {
 	}
 	body := b.body(c)
 	var raw map[string]any
-	check := newChecker(b.registry)
+	check := b.checker()
 	switch {
 	case kind == "multipart/form-data" && params["boundary"] != "":
 		raw, err = b.readForm(r.Context(), multipart.NewReader(body, params["boundary"]), p, f, check)
@@ -275,7 +284,7 @@ func (b *binder) readText(part *multipart.Part, raw map[string]any, texts int64)
 // itself, or ours.
 func (b *binder) readFile(ctx context.Context, part *multipart.Part, p auth.Principal, f *fields, check *checker) error {
 	name, ok := check.canonical(b.schema, part.FormName())
-	kind, isMedia := mediaFields[name]
+	kind, isMedia := b.fileKind(name)
 	switch {
 	case !ok:
 		check.unknown(b.schema, part.FormName(), "a file", "")
@@ -290,7 +299,7 @@ func (b *binder) readFile(ctx context.Context, part *multipart.Part, p auth.Prin
 		return err
 	}
 	source := &source{part: part}
-	asset, err := b.assets.Ingest(ctx, assets.IngestRequest{Owner: p.Owner, Reader: source, Filename: part.FileName(), Want: media.Kind(kind)})
+	asset, err := b.assets.Ingest(ctx, assets.IngestRequest{Owner: p.Owner, Reader: source, Filename: part.FileName(), Want: kind})
 	if source.broken != nil {
 		return formTrouble(source.broken)
 	}
@@ -328,11 +337,8 @@ func onField(err error, name string) error {
 	}
 	detail := p.detail
 	var kind *assets.KindError
-	switch {
-	case errors.As(err, &kind) && kind.File != "":
-		detail = i18n.Say("the field %s takes %s files; %s is of the kind %s", name, kind.Want, clip(kind.File), kind.Got)
-	case errors.As(err, &kind):
-		detail = i18n.Say("the field %s takes %s files; what it got is of the kind %s", name, kind.Want, kind.Got)
+	if errors.As(err, &kind) {
+		detail = generation.WrongKind(name, kind)
 	}
 	return newProblem(p.status, p.code, p.title, detail, fieldProblem{pointer: "/" + name, detail: detail})
 }
@@ -340,8 +346,8 @@ func onField(err error, name string) error {
 // discard throws away the files of a request that came to nothing. The request's own end must not keep them.
 func (s *Server) discard(ctx context.Context, p auth.Principal, f *fields) {
 	all := maps.Clone(f.files)
-	for i, asset := range f.deeper {
-		all[fmt.Sprintf("file %d inside a value", i+1)] = asset
+	for i, asset := range f.taken {
+		all[fmt.Sprintf("further file %d", i+1)] = asset
 	}
 	for name, asset := range all {
 		if err := s.cfg.Assets.Delete(context.WithoutCancel(ctx), p.Owner, asset.ID); err != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/google/uuid"
 
+	"github.com/apibr/studio/internal/generation"
 	"github.com/apibr/studio/internal/i18n"
 	"github.com/apibr/studio/internal/names"
 )
@@ -21,6 +22,7 @@ import (
 // everything that is wrong, not only the first thing.
 type checker struct {
 	registry huma.Registry
+	kinds    *generation.Kinds
 	found    []finding
 	// told are the fields about which something was said: what follows from it needs no word more.
 	told map[string]bool
@@ -44,11 +46,15 @@ const (
 	codeInvalid = "invalid_request"
 )
 
-func newChecker(registry huma.Registry) *checker {
-	return &checker{registry: registry, told: map[string]bool{}, empty: map[string]bool{}, listed: map[*huma.Schema]bool{}}
+func newChecker(registry huma.Registry, kinds *generation.Kinds) *checker {
+	return &checker{registry: registry, kinds: kinds, told: map[string]bool{}, empty: map[string]bool{}, listed: map[*huma.Schema]bool{}}
 }
 
 func (c *checker) say(pointer, code, format string, args ...any) {
+	c.tell(pointer, code, i18n.Say(format, args...))
+}
+
+func (c *checker) tell(pointer, code string, detail i18n.Sentence) {
 	rank, title := 2, cannotHonour
 	switch code {
 	case codeMissing:
@@ -57,7 +63,7 @@ func (c *checker) say(pointer, code, format string, args ...any) {
 		rank, title = 1, i18n.Say("Unknown field")
 	}
 	c.told[topOf(pointer)] = true
-	c.found = append(c.found, finding{rank, code, title, fieldProblem{pointer: pointer, detail: i18n.Say(format, args...)}})
+	c.found = append(c.found, finding{rank, code, title, fieldProblem{pointer: pointer, detail: detail}})
 }
 
 // refuse adds what another part of the program says of a field.
@@ -132,7 +138,7 @@ func (c *checker) object(schema *huma.Schema, raw map[string]any, at string) map
 		case spelt[name] != "", at == "" && c.told[name]:
 			continue
 		case empty[name]:
-			c.say(at+"/"+name, codeInvalid, cameEmpty, name)
+			c.tell(at+"/"+name, codeInvalid, generation.Missing(name))
 		default:
 			c.say(at+"/"+name, codeInvalid, "%s is missing", name)
 		}
@@ -141,32 +147,34 @@ func (c *checker) object(schema *huma.Schema, raw map[string]any, at string) map
 	return values
 }
 
-// cameEmpty is said of a field that is needed and was sent without a value: in n8n that is an expression that found nothing.
-const cameEmpty = "%s is missing: it was sent without a value; in n8n, look at what the expression behind it gives"
-
 // canonical finds the field that a name means: itself in camelCase or snake_case, or what it is an alias of.
 func (c *checker) canonical(schema *huma.Schema, name string) (string, bool) {
 	snake := toSnake(name)
 	if schema.Properties[snake] != nil {
 		return snake, true
 	}
-	target, isAlias := aliases[snake]
-	if isAlias && schema.Properties[target] != nil {
-		return target, true
+	for _, field := range c.kinds.Meant(snake) {
+		if schema.Properties[field] != nil {
+			return field, true
+		}
 	}
 	return "", false
+}
+
+// absent are fields of the contract whose feature does not exist yet.
+var absent = map[string]string{
+	"webhook_url": "webhooks", "callback_url": "webhooks", "webhook_events": "webhooks", "template_id": "templates",
+	"captions": "captions", "speakers": "two speakers", "box": "two speakers",
 }
 
 // unknown refuses a name that means no field of the schema. A field whose feature is still to come may be there without a value.
 func (c *checker) unknown(schema *huma.Schema, name string, value any, at string) {
 	snake, pointer := toSnake(name), at+"/"+escape(name)
-	for _, wanted := range []string{snake, aliases[snake]} {
-		if feature, ok := absent[wanted]; ok {
-			if text, isText := value.(string); value != nil && (!isText || strings.TrimSpace(text) != "") {
-				c.say(pointer, codeMissing, "%s: this version has no %s; leave the field out", clip(name), feature)
-			}
-			return
+	if feature, ok := absent[snake]; ok {
+		if text, isText := value.(string); value != nil && (!isText || strings.TrimSpace(text) != "") {
+			c.say(pointer, codeMissing, "%s: this version has no %s; leave the field out", clip(name), feature)
 		}
+		return
 	}
 	nearest := names.Nearest(snake, propertyNames(schema))
 	switch {
@@ -211,7 +219,7 @@ func escape(name string) string { return strings.NewReplacer("~", "~0", "/", "~1
 func (c *checker) value(schema *huma.Schema, value any, at, name string) any {
 	schema = c.resolve(schema)
 	if text, isText := value.(string); isText && leftBehind(schema, text) {
-		c.say(at, codeInvalid, expressionLeft, name, clip(strings.TrimSpace(text)))
+		c.tell(at, codeInvalid, generation.ExpressionLeft(name, strings.TrimSpace(text)))
 		return value
 	}
 	switch schema.Type {
@@ -245,11 +253,11 @@ func leftBehind(schema *huma.Schema, text string) bool {
 	text = strings.TrimSpace(text)
 	switch schema.Type {
 	case huma.TypeString:
-		return isWord(schema) && schema.Format != formatLine && unfilled(text)
+		return isWord(schema) && schema.Format != formatLine && generation.Unfilled(text)
 	case huma.TypeArray, huma.TypeObject:
-		return unfilled(text) && asJSON(text) == nil
+		return generation.Unfilled(text) && asJSON(text) == nil
 	default:
-		return unfilled(text) && text != "NaN" // which is told as no number
+		return generation.Unfilled(text) && text != "NaN" // which is told as no number
 	}
 }
 
@@ -258,10 +266,10 @@ func (c *checker) text(schema *huma.Schema, value any, at, name string) any {
 	if ok && schema.Format == formatLine && storable(text) {
 		text = names.Clean(text)
 	}
-	_, isMedia := mediaFields[name]
+	_, isMedia := fileKind(c.kinds, name)
 	switch {
 	case isMedia && (!ok || !isString(value)):
-		c.say(at, codeInvalid, "%s must be a file, an asset id, a job id, an https URL or a data: URI", name)
+		c.tell(at, codeInvalid, generation.NotAFile(name))
 		return value
 	case !ok:
 		c.say(at, codeInvalid, "%s must be text", name)
@@ -297,11 +305,11 @@ func (c *checker) enum(schema *huma.Schema, text, at, name string) {
 
 // language takes a tag, and says which one a name means.
 func (c *checker) language(schema *huma.Schema, text, at, name string) string {
-	tag, ok := languageTag(text)
+	tag, ok := generation.LanguageTag(text)
 	if ok && len(tag) <= *schema.MaxLength {
 		return tag
 	}
-	if near := languageCalled(text); near != "" {
+	if near := generation.LanguageNamed(text); near != "" {
 		c.say(at, codeInvalid, "%s is %q; send the BCP 47 tag of a language: did you mean %s?", name, clip(text), near)
 	} else {
 		c.say(at, codeInvalid, "%s is %q; send the BCP 47 tag of a language, such as pt-BR or en", name, clip(text))
@@ -313,6 +321,9 @@ func isString(value any) bool { _, ok := value.(string); return ok }
 
 // formatLine marks a field that is a name, or a note of one line.
 const formatLine = "line"
+
+// formatLanguage marks a field that holds a BCP 47 tag.
+const formatLanguage = "language-tag"
 
 // notUTF8 is said of a text whose bytes are no UTF-8, such as one in Latin-1.
 const notUTF8 = "%s is not valid UTF-8: save or send it as UTF-8"

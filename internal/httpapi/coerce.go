@@ -21,7 +21,7 @@ func (c *checker) isEmpty(schema *huma.Schema, value any, name string) bool {
 		return value == nil
 	}
 	schema = c.resolve(schema)
-	_, isMedia := mediaFields[name]
+	_, isMedia := fileKind(c.kinds, name)
 	trimmed := strings.TrimSpace(text)
 	switch {
 	case schema.Type != huma.TypeString:

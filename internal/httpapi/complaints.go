@@ -3,6 +3,7 @@ package httpapi
 import (
 	"net/http"
 
+	"github.com/apibr/studio/internal/generation"
 	"github.com/apibr/studio/internal/i18n"
 )
 
@@ -18,6 +19,35 @@ func problemOfFields(code string, title i18n.Sentence, fields []fieldProblem, mo
 	p := newProblem(http.StatusUnprocessableEntity, code, title, together(fields, more), fields...)
 	p.more = more
 	return p
+}
+
+// refusalTitles of what internal/generation refuses, by its code.
+var refusalTitles = map[string]i18n.Sentence{
+	generation.CodeInvalid:             cannotHonour,
+	generation.CodeUnsupportedField:    i18n.Say("The engine does not honour a field"),
+	generation.CodeUnsupportedLanguage: i18n.Say("The engine does not speak the language"),
+	generation.CodeUnknownModel:        i18n.Say("Unknown model"),
+}
+
+// refusalOf a request as a problem: the first complaint gives the code.
+func refusalOf(list generation.Errors) *problem {
+	var fields []fieldProblem
+	for _, e := range list {
+		detail := e.Say
+		if detail.Empty() {
+			detail = problemOf(e.Err).detail
+		}
+		fields = append(fields, fieldProblem{pointer: "/" + e.Field, detail: detail})
+	}
+	code, title := list[0].Code, refusalTitles[list[0].Code]
+	if code == "" {
+		of := problemOf(list[0].Err)
+		code, title = of.code, of.title
+	}
+	if len(list) == 1 && list[0].Field == "" {
+		return newProblem(http.StatusUnprocessableEntity, code, title, fields[0].detail)
+	}
+	return problemOfFields(code, title, fields, 0)
 }
 
 // together is what is said of several fields as one sentence.

@@ -91,6 +91,12 @@ type uploadInput struct {
 	Project  string `query:"project_id" doc:"Project of a file that is sent as the raw body"`
 }
 
+// UploadRequest is POST /assets.
+type UploadRequest struct {
+	File      string `json:"file" doc:"The file"`
+	ProjectID string `json:"project_id,omitempty" format:"uuid" doc:"Project that the file belongs to"`
+}
+
 func (s *Server) registerAssets() {
 	tag := []string{"files"}
 	const path = "/api/v1/assets"
@@ -201,7 +207,7 @@ func (s *Server) upload(
 
 func (s *Server) uploadRaw(ctx context.Context, p auth.Principal, in *uploadInput, b *binder) (*fields, error) {
 	f := newFields()
-	check := newChecker(b.registry)
+	check := b.checker()
 	f.settle(
 		&huma.Schema{
 			Type:       huma.TypeObject,
@@ -210,7 +216,7 @@ func (s *Server) uploadRaw(ctx context.Context, p auth.Principal, in *uploadInpu
 		map[string]any{"project_id": in.Project},
 		check,
 	)
-	f.wrong.add(s.checkProject(ctx, p, f.uuid("project_id")))
+	f.wrong.add(s.generation.CheckProject(ctx, p.Owner, f.uuid("project_id")))
 	if err := f.wrong.err(); err != nil {
 		return f, err // before the file is read
 	}
@@ -229,7 +235,7 @@ func (s *Server) uploadRaw(ctx context.Context, p auth.Principal, in *uploadInpu
 // uploaded is the file that came, or the one that is fetched now.
 func (s *Server) uploaded(ctx context.Context, p auth.Principal, f *fields) (*assets.Asset, error) {
 	project := f.uuid("project_id")
-	if err := s.checkProject(ctx, p, project); err != nil {
+	if err := s.generation.CheckProject(ctx, p.Owner, project); err != nil {
 		return nil, err
 	}
 	if asset := f.files["file"]; asset != nil && project != nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/apibr/studio/internal/auth"
+	"github.com/apibr/studio/internal/generation"
 	"github.com/apibr/studio/internal/jobs"
 )
 
@@ -32,7 +33,8 @@ func (i *MakeInput) Resolve(ctx huma.Context) []error {
 	return append(i.CreateInput.Resolve(ctx), i.Waiting.Resolve(ctx)...)
 }
 
-// StreamedBody keeps the request, whose body is read as a stream. (A member named RawBody would make huma read it first.)
+// StreamedBody keeps the request, whose body is read as a stream. (A member named RawBody would make huma read it
+// first.)
 type StreamedBody struct{ echo echo.Context }
 
 // Resolve implements huma.Resolver.
@@ -51,39 +53,74 @@ type createdJob struct {
 	Body       Job
 }
 
+// apiRoot is before the path of each kind of request.
+const apiRoot = "/api/v1/"
+
 func (s *Server) registerGenerations() {
-	s.registerGeneration("clone-voice", "/api/v1/audio/clone-voice", "Clone a voice from a sample", cloning, reflect.TypeFor[CloneVoiceRequest]())
-	s.registerGeneration("generate-speech", "/api/v1/audio/generate-speech", "Speak a text in a voice", speech, reflect.TypeFor[SpeechRequest]())
-	s.registerGeneration("generate-image", "/api/v1/image/generate", "Make a picture from a description", imaging, reflect.TypeFor[ImageRequest]())
-	s.registerGeneration("edit-image", "/api/v1/image/edit", "Change a picture by an instruction", editing, reflect.TypeFor[EditRequest]())
-	s.registerGeneration("upscale-image", "/api/v1/image/upscale", "Make a picture larger", upscaling, reflect.TypeFor[UpscaleRequest]())
-	s.registerGeneration("create-avatar", "/api/v1/video/create-avatar", "Make a portrait speak", avatar, reflect.TypeFor[AvatarRequest]())
+	for _, kind := range s.generation.All() {
+		s.registerGeneration(kind)
+	}
 }
 
-func (s *Server) registerGeneration(id, path, summary string, g generation, body reflect.Type) {
-	b := s.binderFor(body)
-	s.makers[g.kind] = maker{g, b}
-	operation := huma.Operation{OperationID: id, Method: http.MethodPost, Path: path, Summary: summary, DefaultStatus: http.StatusAccepted, Tags: []string{"make"},
-		MaxBodyBytes: -1, BodyReadTimeout: -1, Errors: []int{401, 403, 408, 409, 413, 415, 422, 429, 507}}
-	huma.Register(s.api, operation, as(s, func(ctx context.Context, p auth.Principal, in *MakeInput) (*createdJob, error) {
-		job, replayed, err := s.submit(ctx, in.echo, p, g, b, in.IdempotencyKey)
+func (s *Server) registerGeneration(kind generation.Kind) {
+	path := apiRoot + kind.Path
+	b := s.binderFor(reflect.TypeOf(kind.New()).Elem())
+	s.makers[kind.Type] = maker{kind, b}
+	s.rules[http.MethodPost+" "+path] = needs(auth.Generate)
+	operation := huma.Operation{
+		OperationID: kind.Name, Method: http.MethodPost, Path: path, Summary: kind.Summary,
+		DefaultStatus: http.StatusAccepted, Tags: []string{"make"}, MaxBodyBytes: -1, BodyReadTimeout: -1,
+		Errors: []int{401, 403, 408, 409, 413, 415, 422, 429, 507},
+	}
+	make := func(ctx context.Context, p auth.Principal, in *MakeInput) (*createdJob, error) {
+		job, replayed, err := s.submit(ctx, in.echo, p, s.makers[kind.Type], in.IdempotencyKey)
 		if err != nil {
 			return nil, err
 		}
 		return s.created(ctx, job, in, replayed)
-	}))
-	s.setBody(s.api.OpenAPI().Paths[path].Post, b)
+	}
+	huma.Register(s.api, operation, as(s, make))
+	documented := s.api.OpenAPI().Paths[path].Post
+	s.setBody(documented, b)
+	documented.RequestBody.Content["application/json"].Example = kind.Example
 }
 
-// maker of one kind of job: what PATCH needs to change the input of one that waits.
+// maker reads requests of one kind.
 type maker struct {
-	generation
+	generation.Kind
 	*binder
+}
+
+// input is a bound request as the generation takes it.
+func (m maker) input(p auth.Principal, f *fields) (generation.Input, error) {
+	request := m.New()
+	err := f.into(request)
+	return generation.Input{Owner: p.Owner, Request: request, Files: f.files, Empty: f.empty, Refused: f.wrong.told}, err
+}
+
+// spec turns a bound request into a job. The caller is told of all that is wrong: what binding found and what follows.
+func (s *Server) spec(ctx context.Context, p auth.Principal, m maker, f *fields) (jobs.Spec, error) {
+	in, err := m.input(p, f)
+	if err != nil {
+		return jobs.Spec{}, err
+	}
+	return s.resolve(ctx, in, f)
+}
+
+func (s *Server) resolve(ctx context.Context, in generation.Input, f *fields) (jobs.Spec, error) {
+	spec, fetched, err := s.generation.Resolve(ctx, in)
+	f.taken = append(f.taken, fetched...)
+	if !errors.Is(err, generation.ErrRefused) {
+		f.wrong.add(err)
+	}
+	return spec, f.wrong.err()
 }
 
 // as wraps a handler: it takes the caller from the context, and turns errors into problems. The table in access.go says
 // who may call it.
-func as[I, O any](s *Server, handle func(ctx context.Context, p auth.Principal, in *I) (*O, error)) func(context.Context, *I) (*O, error) {
+func as[I, O any](
+	s *Server, handle func(ctx context.Context, p auth.Principal, in *I) (*O, error),
+) func(context.Context, *I) (*O, error) {
 	return func(ctx context.Context, in *I) (*O, error) {
 		p, ok := auth.FromContext(ctx)
 		if !ok {
@@ -120,7 +157,10 @@ func (s *Server) created(ctx context.Context, job *jobs.Job, in *MakeInput, repl
 	if err != nil {
 		return nil, err
 	}
-	out := &createdJob{Status: http.StatusAccepted, Location: "/api/v1/jobs/" + job.ID.String(), RetryAfter: "2", Preferred: in.applied, Body: view}
+	out := &createdJob{
+		Status: http.StatusAccepted, Location: "/api/v1/jobs/" + job.ID.String(), RetryAfter: "2",
+		Preferred: in.applied, Body: view,
+	}
 	if in.wait > 0 && job.Status.Terminal() {
 		out.Status, out.RetryAfter = http.StatusOK, ""
 	}
@@ -146,7 +186,10 @@ func (s *Server) wait(ctx context.Context, job *jobs.Job, longest time.Duration)
 func (s *Server) binderFor(body reflect.Type) *binder {
 	registry := s.api.OpenAPI().Components.Schemas
 	schema := registry.Schema(body, true, body.Name())
-	return &binder{assets: s.cfg.Assets, schema: registry.SchemaFromRef(schema.Ref), registry: registry, maxJSON: s.cfg.MaxJSONBytes, maxText: s.cfg.MaxTextBytes, pause: s.cfg.ReadTimeout}
+	return &binder{
+		assets: s.cfg.Assets, kinds: s.generation.Kinds, schema: registry.SchemaFromRef(schema.Ref), registry: registry,
+		maxJSON: s.cfg.MaxJSONBytes, maxText: s.cfg.MaxTextBytes, pause: s.cfg.ReadTimeout,
+	}
 }
 
 // setBody shows the body in the document. Given at Register, huma would read it itself, a whole upload into memory.
@@ -166,7 +209,9 @@ func (s *Server) setBody(operation *huma.Operation, b *binder) {
 }
 
 // creating runs another create operation under an Idempotency-Key: create returns what is stored and answered.
-func (s *Server) creating(ctx context.Context, in *CreateInput, p auth.Principal, route string, f *fields, create func() (any, error)) (out *createdOther, err error) {
+func (s *Server) creating(
+	ctx context.Context, in *CreateInput, p auth.Principal, route string, f *fields, create func() (any, error),
+) (out *createdOther, err error) {
 	once, replay, err := s.begin(ctx, p, route, in.IdempotencyKey, f)
 	if err != nil {
 		return nil, err

@@ -15,7 +15,6 @@ import (
 	"github.com/apibr/studio/internal/assets"
 	"github.com/apibr/studio/internal/auth"
 	"github.com/apibr/studio/internal/i18n"
-	"github.com/apibr/studio/internal/media"
 )
 
 // What one JSON text may hold. A value costs many times its length in memory, so that its length alone bounds nothing.
@@ -182,8 +181,8 @@ func (b *binder) takesFiles() bool {
 	if b.schema.Properties["input"] != nil { // of a job, which may have one
 		return true
 	}
-	for name := range mediaFields {
-		if b.schema.Properties[name] != nil {
+	for name := range b.schema.Properties {
+		if _, ok := b.fileKind(name); ok {
 			return true
 		}
 	}
@@ -206,7 +205,7 @@ func (b *binder) takeData(ctx context.Context, p auth.Principal, f *fields, raw 
 			continue // it is told of with the other unknown names
 		}
 		delete(raw, spelt)
-		if _, isMedia := mediaFields[name]; !isMedia {
+		if _, isMedia := b.fileKind(name); !isMedia {
 			check.say("/"+name, codeInvalid, "%s takes no data: URI", name)
 			continue
 		}
@@ -249,11 +248,8 @@ func (b *binder) takeDeeper(ctx context.Context, p auth.Principal, f *fields, va
 				}
 				continue
 			}
-			name := toSnake(spelt)
-			if _, isMedia := mediaFields[name]; !isMedia {
-				name = aliases[name]
-			}
-			if _, isMedia := mediaFields[name]; !isMedia {
+			name, isMedia := b.fileNamed(spelt)
+			if !isMedia {
 				return invalid(clip(spelt), i18n.Say("%s takes no data: URI", clip(spelt)))
 			}
 			asset, err := b.ingestData(ctx, p, file, name)
@@ -261,16 +257,28 @@ func (b *binder) takeDeeper(ctx context.Context, p auth.Principal, f *fields, va
 				return err
 			}
 			v[spelt] = asset.ID.String()
-			f.deeper = append(f.deeper, asset)
+			f.taken = append(f.taken, asset)
 		}
 	}
 	return nil
 }
 
 func (b *binder) ingestData(ctx context.Context, p auth.Principal, file *os.File, name string) (*assets.Asset, error) {
-	asset, err := b.assets.IngestData(ctx, file, assets.IngestRequest{Owner: p.Owner, Want: media.Kind(mediaFields[name])})
+	kind, _ := b.fileKind(name)
+	asset, err := b.assets.IngestData(ctx, file, assets.IngestRequest{Owner: p.Owner, Want: kind})
 	if err != nil {
 		return nil, onField(err, name)
 	}
 	return asset, nil
+}
+
+// fileNamed finds the field for a file that a name deep inside a body means.
+func (b *binder) fileNamed(spelt string) (name string, ok bool) {
+	snake := toSnake(spelt)
+	for _, name := range append([]string{snake}, b.kinds.Meant(snake)...) {
+		if _, ok := b.fileKind(name); ok {
+			return name, true
+		}
+	}
+	return "", false
 }

@@ -307,7 +307,7 @@ func (s *Server) modelView(
 		ID:             model.ID,
 		Name:           model.Title(),
 		Engine:         string(m.ID),
-		Description:    Texts(model.Description),
+		Description:    texts(model.Description),
 		Tasks:          slices.Clone(model.Tasks),
 		Languages:      slices.Clone(model.Languages),
 		Gated:          model.Gated,

@@ -8,32 +8,6 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestNearestValues(t *testing.T) {
-	voices := []string{"Clara (rascunho)", "João", "Rafael - narrador"}
-	formats := outputFormats
-	for _, c := range []struct {
-		text  string
-		known []string
-		want  string
-	}{
-		{"Clara", voices, "Clara (rascunho)"}, {"clara (RASCUNHO)", voices, "Clara (rascunho)"}, {"Joao", voices, "João"}, {"jo\u0061\u0303o", voices, "João"}, {"Rafel", voices, ""}, {"Rafael narador", voices, "Rafael - narrador"},
-		{"Ninguém", voices, ""}, {"", voices, ""}, {"...", voices, ""}, {"jpeg", formats, "jpg"}, {"MP3", formats, "mp3"}, {"opus", formats, "ogg"}, {"wave", formats, "wav"}, {"gif", formats, ""}, {"m4a", formats, ""},
-		{"done", jobStatuses, "completed"}, {"cancelled", jobStatuses, "canceled"}, {"in progress", jobStatuses, "processing"}, {"speech", jobTypes, "audio.speech"}, {"clone", jobTypes, "audio.clone_voice"},
-		{"flux", []string{"flux-dev", "flux-kontext"}, "flux-dev"}, {"FLUX.1 Kontext", []string{"flux-dev", "flux-kontext"}, "flux-kontext"}, {"sd3.5", []string{"flux-dev", "sd3.5-large"}, "sd3.5-large"},
-	} {
-		require.Equal(t, c.want, closest(c.text, c.known), c.text)
-	}
-	for name, tag := range map[string]string{"Portuguese": "pt-BR", "português": "pt-BR", "portugues": "pt-BR", "PORTUGUÊS": "pt-BR", "brazilian": "pt-BR", "Brazilian Portuguese": "pt-BR", "ptbr": "pt-BR", "Portugese": "pt-BR",
-		"English": "en", "inglês": "en", "ingles": "en", "Spanish": "es", "espanhol": "es", "español": "es", "French": "fr", "Deutsch": "de", "Chinese": "zh", "xyzzy": ""} {
-		require.Equal(t, tag, languageCalled(name), name)
-	}
-	for text, tag := range map[string]string{"pt_BR": "pt-BR", "PT-br": "pt-BR", " en ": "en", "EN_us": "en-US", "es-419": "es-419", "zh-hans-cn": "zh-Hans-CN", "pt": "pt"} {
-		got, ok := languageTag(text)
-		require.True(t, ok, text)
-		require.Equal(t, tag, got)
-	}
-}
-
 // A refusal names the field, what it got and what is near to it.
 func TestRefusalsNameTheNearest(t *testing.T) {
 	b := newBench(t)

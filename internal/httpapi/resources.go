@@ -9,9 +9,11 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/google/uuid"
+	"golang.org/x/text/language"
 
 	"github.com/apibr/studio/internal/auth"
 	"github.com/apibr/studio/internal/engine"
+	"github.com/apibr/studio/internal/i18n"
 	"github.com/apibr/studio/internal/studio"
 	"github.com/apibr/studio/internal/voices"
 )
@@ -241,6 +243,12 @@ type PageInput struct {
 	Cursor string `query:"cursor" doc:"next_cursor of the page before"`
 }
 
+// ProjectRequest is POST /studio/create-project.
+type ProjectRequest struct {
+	Name string `json:"name" minLength:"1" maxLength:"200" format:"line" example:"Meu Avatar AI"`
+	Type string `json:"type" enum:"audio,image,video,mixed"`
+}
+
 func (s *Server) registerProjects() {
 	tag := []string{"projects"}
 	const path = "/api/v1/studio/create-project"
@@ -459,6 +467,10 @@ type Texts struct {
 	PtBR string `json:"pt-BR"`
 }
 
+func texts(t i18n.Text) Texts {
+	return Texts{En: t.In(language.English), PtBR: t.In(language.BrazilianPortuguese)}
+}
+
 // EngineList lists all engines of the catalogue.
 type EngineList struct {
 	Data []Engine `json:"data"`
@@ -496,8 +508,8 @@ func engineView(m *engine.Manifest, installed bool) Engine {
 		Languages:   []string{},
 		UsesGPU:     m.UsesGPU,
 		Licence:     m.Licence,
-		Description: Texts(m.Description),
-		Install:     Texts(m.Install),
+		Description: texts(m.Description),
+		Install:     texts(m.Install),
 	}
 	e.Languages = append(e.Languages, m.Languages...)
 	for _, model := range m.Models {

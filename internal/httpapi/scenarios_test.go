@@ -193,7 +193,7 @@ func TestRequestsThatAreRefused(t *testing.T) {
 		{name: "the engine's own bounds", path: imagePath, body: object{"prompt": "a", "width": 16000}, status: 422, code: "invalid_request", pointer: "/width", detail: "the most is"},
 		{name: "a number that is text", path: imagePath, body: object{"prompt": "a", "width": "wide"}, status: 422, code: "invalid_request", pointer: "/width", detail: "must be a number"},
 		{name: "a word that is none of the enum", path: avatarPath, body: object{"image": portrait, "voice_id": voice, "script": "a", "aspect": "4:3"}, status: 422, code: "invalid_request", pointer: "/aspect", detail: "9:16"},
-		{name: "a format of another kind", path: speechPath, body: object{"text": "a", "voice_id": voice, "output_format": "png"}, status: 422, code: "invalid_request", pointer: "/output_format", detail: "png is no format for audio"},
+		{name: "a format of another kind", path: speechPath, body: object{"text": "a", "voice_id": voice, "output_format": "png"}, status: 422, code: "invalid_request", pointer: "/output_format", detail: "png is not a format for audio"},
 		{name: "everything that is wrong is said", path: imagePath, body: object{"width": 1, "priority": 99}, status: 422, code: "invalid_request", pointer: "/priority", want: object{"errors.0.pointer": "/priority"}},
 		{name: "a missing picture", path: avatarPath, body: object{"voice_id": voice, "script": "a"}, status: 422, code: "invalid_request", pointer: "/image", detail: "image is missing"},
 		{name: "voice without script", path: avatarPath, body: object{"image": portrait, "voice_id": voice}, status: 422, code: "invalid_request", pointer: "/script"},

@@ -20,6 +20,7 @@ import (
 	"github.com/apibr/studio/internal/doctor"
 	"github.com/apibr/studio/internal/engine"
 	"github.com/apibr/studio/internal/events"
+	"github.com/apibr/studio/internal/generation"
 	"github.com/apibr/studio/internal/i18n"
 	"github.com/apibr/studio/internal/jobs"
 	"github.com/apibr/studio/internal/models/tasks"
@@ -30,15 +31,17 @@ import (
 
 // Config of a Server. The services are needed; the rest has defaults.
 type Config struct {
-	Jobs      *jobs.Service
-	Voices    *voices.Service
-	Assets    *assets.Service
-	Signer    *assets.Signer
-	Auth      *auth.Service
-	Projects  *studio.Projects
-	Catalogue *engine.Catalogue
-	Models    *tasks.Service
-	Hub       *events.Hub
+	Jobs *jobs.Service
+	// Generation makes jobs of requests. Default: one that knows the kinds of requests and can make none.
+	Generation *generation.Service
+	Voices     *voices.Service
+	Assets     *assets.Service
+	Signer     *assets.Signer
+	Auth       *auth.Service
+	Projects   *studio.Projects
+	Catalogue  *engine.Catalogue
+	Models     *tasks.Service
+	Hub        *events.Hub
 	// Doctor examines this computer. It changes nothing and may take some seconds.
 	Doctor func(ctx context.Context) doctor.Report
 
@@ -76,17 +79,6 @@ type Config struct {
 	IdleTimeout time.Duration
 	// Limits of connections and bodies; ReadTimeout is their ReadPause.
 	Limits netlimit.Limits
-	// MinVoiceSeconds of a sample; shorter is refused. Default 3. RecommendedVoiceSeconds: shorter is a warning.
-	// Default 15; below 0 none is.
-	MinVoiceSeconds         float64
-	RecommendedVoiceSeconds float64
-	// MaxImagePixels and MaxImageSide (pixels) of a picture that is made larger. Defaults 50 million, 16384.
-	MaxImagePixels, MaxImageSide int64
-	// EngineDefaults are configured parameters of engines, by the engine's id: they come after the request's and
-	// before the manifest's.
-	EngineDefaults map[engine.ID]map[string]any
-	// Fit says whether this machine could run a job at all. Fails with *plan.TooLargeError. Nil lets everything in.
-	Fit func(m *engine.Manifest, task, model string, width, height, pictures int) error
 
 	Version string
 	Log     *slog.Logger
@@ -109,17 +101,8 @@ func (c *Config) setDefaults() {
 		c.IdleTimeout = 2 * time.Minute
 	}
 	c.Limits.ReadPause = c.ReadTimeout
-	if c.MaxImagePixels == 0 {
-		c.MaxImagePixels = 50e6
-	}
-	if c.MaxImageSide == 0 {
-		c.MaxImageSide = 16384
-	}
-	if c.MinVoiceSeconds == 0 {
-		c.MinVoiceSeconds = 3
-	}
-	if c.RecommendedVoiceSeconds == 0 {
-		c.RecommendedVoiceSeconds = 15
+	if c.Generation == nil {
+		c.Generation = generation.New(generation.Config{})
 	}
 	if c.Ready == nil {
 		c.Ready = func(context.Context) error { return nil }
@@ -132,10 +115,11 @@ func (c *Config) setDefaults() {
 
 // Server is the HTTP side of one node.
 type Server struct {
-	cfg  Config
-	echo *echo.Echo
-	api  huma.API
-	now  func() time.Time
+	cfg        Config
+	echo       *echo.Echo
+	api        huma.API
+	now        func() time.Time
+	generation *generation.Service
 	// makers of jobs by type; filled while routes are registered.
 	makers map[jobs.Type]maker
 	// rules say who may use which route.
@@ -158,7 +142,7 @@ type Server struct {
 // New builds the routes.
 func New(cfg Config) *Server {
 	cfg.setDefaults()
-	s := &Server{cfg: cfg, echo: echo.New(), now: time.Now, makers: map[jobs.Type]maker{},
+	s := &Server{cfg: cfg, generation: cfg.Generation, echo: echo.New(), now: time.Now, makers: map[jobs.Type]maker{},
 		rules: maps.Clone(access)}
 	s.hosts = newHosts(cfg.PublicBaseURL, cfg.ListenHost, cfg.AllowedHosts)
 	s.stopping, s.stop = context.WithCancel(context.Background())

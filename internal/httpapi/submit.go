@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"errors"
 
 	"github.com/labstack/echo/v4"
 
@@ -12,8 +13,10 @@ import (
 
 // submit binds, resolves and queues one generation; the same Idempotency-Key gets the same job. What came with a request that makes
 // no job is thrown away.
-func (s *Server) submit(ctx context.Context, c echo.Context, p auth.Principal, g generation, b *binder, key string) (job *jobs.Job, replayed bool, err error) {
-	f, err := b.bind(c, p)
+func (s *Server) submit(
+	ctx context.Context, c echo.Context, p auth.Principal, m maker, key string,
+) (job *jobs.Job, replayed bool, err error) {
+	f, err := m.bind(c, p)
 	defer func() {
 		if err != nil || replayed {
 			s.discard(ctx, p, f)
@@ -21,11 +24,11 @@ func (s *Server) submit(ctx context.Context, c echo.Context, p auth.Principal, g
 	}()
 	if err != nil {
 		if f.checked {
-			_, err = s.spec(ctx, p, g, f) // what else is wrong
+			_, err = s.spec(ctx, p, m, f) // what else is wrong
 		}
 		return nil, false, err
 	}
-	once, replay, err := s.begin(ctx, p, string(g.kind), key, f)
+	once, replay, err := s.begin(ctx, p, string(m.Type), key, f)
 	if err != nil {
 		return nil, false, err
 	}
@@ -38,13 +41,24 @@ func (s *Server) submit(ctx context.Context, c echo.Context, p auth.Principal, g
 			s.abandon(ctx, once)
 		}
 	}()
-	spec, err := s.spec(ctx, p, g, f)
+	spec, err := s.spec(ctx, p, m, f)
 	if err != nil {
 		return nil, false, err
 	}
 	spec.Idempotency = once
 	job, err = s.cfg.Jobs.Submit(ctx, spec)
-	return job, false, err
+	return job, false, s.ofField(m.Type, err)
+}
+
+// ofField gives a refused input the name that the request has for it.
+func (s *Server) ofField(t jobs.Type, err error) error {
+	var input *jobs.InputError
+	if !errors.As(err, &input) {
+		return err
+	}
+	renamed := *input
+	renamed.Name = s.generation.FieldOf(t, input.Name)
+	return &renamed
 }
 
 // begin takes an Idempotency-Key; nil, nil, nil when there is none.

@@ -2,11 +2,9 @@ package httpapi
 
 import (
 	"context"
-	"maps"
 	"net/http"
 	"reflect"
 	"slices"
-	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -67,9 +65,9 @@ func (s *Server) updateJob(ctx context.Context, p auth.Principal, in *updateJobI
 			return nil, err
 		}
 	}
-	job, err = s.cfg.Jobs.Update(ctx, p.Owner, id, patch)
-	if err != nil {
-		return nil, err
+	kind := job.Type
+	if job, err = s.cfg.Jobs.Update(ctx, p.Owner, id, patch); err != nil {
+		return nil, s.ofField(kind, err)
 	}
 	s.audit(ctx, p, "job.update", id.String())
 	return s.answerJob(ctx, job)
@@ -92,9 +90,6 @@ func (f *fields) text(name string) *string {
 	return &text
 }
 
-// fixed are the fields of a request that a waiting job keeps: another engine or place is another job.
-var fixed = []string{"quality", "model", "project_id", "parent_id", "priority", "client_reference"}
-
 // patchInput lays the changes over the request that the job stands for and checks the whole as a new one. took are the files fetched
 // for it.
 func (s *Server) patchInput(ctx context.Context, p auth.Principal, job *jobs.Job, changes map[string]any, patch *jobs.Patch) (took *fields, err error) {
@@ -106,14 +101,13 @@ func (s *Server) patchInput(ctx context.Context, p auth.Principal, job *jobs.Job
 	if job.Status != jobs.Queued {
 		return took, newProblem(409, "conflict", i18n.Say("Not possible in this state"), i18n.Say("only a queued job can be changed; this one is %s", job.Status))
 	}
-	check := newChecker(m.registry)
-	values := requestOf(job, m.generation)
+	check, values := m.checker(), s.generation.Fields(job)
 	for name, value := range changes {
 		canonical, ok := check.canonical(m.schema, name)
 		switch {
 		case !ok:
 			check.unknown(m.schema, name, value, "")
-		case slices.Contains(fixed, canonical):
+		case !s.generation.IsInput(job.Type, canonical):
 			check.say("/"+canonical, codeInvalid, "%s of a queued job cannot be changed: send a new request", canonical)
 		case check.isEmpty(m.schema.Properties[canonical], value, canonical):
 			delete(values, canonical)
@@ -123,7 +117,7 @@ func (s *Server) patchInput(ctx context.Context, p auth.Principal, job *jobs.Job
 	}
 	took.settle(m.schema, values, check)
 	took.values["quality"], took.values["model"] = job.Quality, job.Model
-	spec, err := s.spec(ctx, p, m.generation, took)
+	spec, err := s.spec(ctx, p, m, took)
 	if err != nil {
 		return took, inside(err, "/input")
 	}
@@ -140,42 +134,3 @@ func inside(err error, at string) error {
 	}
 	return &p
 }
-
-// requestOf is the request that a job stands for: its parameters and what its inputs are called there.
-func requestOf(job *jobs.Job, g generation) map[string]any {
-	values := maps.Clone(job.Params)
-	if values == nil {
-		values = map[string]any{}
-	}
-	names := map[string]string{}
-	for field, input := range g.inputs {
-		names[input] = field
-	}
-	for _, ref := range job.Inputs {
-		if field, ok := names[ref.Name]; ok {
-			values[field] = idOf(ref)
-		}
-	}
-	for name := range values {
-		if internal(name) {
-			delete(values, name)
-		}
-	}
-	return values
-}
-
-func idOf(ref jobs.InputRef) string {
-	switch {
-	case ref.AssetID != nil:
-		return ref.AssetID.String()
-	case ref.JobID != nil:
-		return ref.JobID.String()
-	case ref.VoiceID != nil:
-		return ref.VoiceID.String()
-	default:
-		return ""
-	}
-}
-
-// internal parameters come from the configuration and are no field of any request.
-func internal(name string) bool { return strings.HasSuffix(name, "_seconds") }

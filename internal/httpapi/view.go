@@ -194,7 +194,7 @@ func (s *Server) view(ctx context.Context, job *jobs.Job, outputs []*assets.Asse
 		Model:           job.Model,
 		Engine:          job.Engine,
 		Warnings:        []Warning{},
-		Input:           inputOf(job),
+		Input:           s.generation.Fields(job),
 		Outputs:         []Output{},
 		VoiceID:         job.VoiceID,
 		Metrics:         metricsOf(job.Metrics),
@@ -227,7 +227,7 @@ func (s *Server) view(ctx context.Context, job *jobs.Job, outputs []*assets.Asse
 		v.OutputURL = &v.Outputs[0].URL
 	}
 	if job.Error != nil {
-		v.Error = s.jobProblem(ctx, job.Error)
+		v.Error = s.jobProblem(ctx, job.Type, job.Error)
 	}
 	s.setProgress(ctx, &v, job, outlook)
 	return v
@@ -238,22 +238,6 @@ func orNull(text string) *string {
 		return nil
 	}
 	return &text
-}
-
-// inputOf is the normalised request: parameters and, by field, the ids of what it takes.
-func inputOf(job *jobs.Job) map[string]any {
-	input := map[string]any{}
-	for name, value := range job.Params {
-		if !internal(name) {
-			input[name] = value
-		}
-	}
-	for _, ref := range job.Inputs {
-		if field := fieldOf(ref.Name); !strings.Contains(field, "/") { // the voices of lines stand in the lines
-			input[field] = idOf(ref)
-		}
-	}
-	return input
 }
 
 func metricsOf(m jobs.Metrics) Metrics {
@@ -272,12 +256,11 @@ func metricsOf(m jobs.Metrics) Metrics {
 	return v
 }
 
-func (s *Server) jobProblem(ctx context.Context, p *jobs.Problem) *Problem {
+func (s *Server) jobProblem(ctx context.Context, t jobs.Type, p *jobs.Problem) *Problem {
 	var fields []fieldProblem
 	if p.Pointer != "" {
-		fields = []fieldProblem{
-			{pointer: "/" + fieldOf(strings.TrimPrefix(p.Pointer, "/")), detail: stored(ctx, p.Detail)},
-		}
+		field := s.generation.FieldOf(t, strings.TrimPrefix(p.Pointer, "/"))
+		fields = []fieldProblem{{pointer: "/" + field, detail: stored(ctx, p.Detail)}}
 	}
 	v := newProblem(p.Status, p.Code, stored(ctx, p.Title), stored(ctx, p.Detail), fields...).in(ctx)
 	if p.Type != "" {

@@ -89,16 +89,25 @@ func (s *Sentence) UnmarshalJSON(data []byte) error {
 }
 
 // Error is an error that can be shown to a person. Make sentinels with NewError.
-type Error struct{ sentence Sentence }
+type Error struct {
+	sentence Sentence
+	cause    error
+}
 
 // NewError makes a sentinel error of a sentence without arguments. The text must be a constant.
-func NewError(text string) *Error { return &Error{Sentence{Key: text}} }
+func NewError(text string) *Error { return &Error{sentence: Sentence{Key: text}} }
+
+// Wrap makes an error that is shown as a sentence and unwraps to its cause.
+func Wrap(cause error, s Sentence) *Error { return &Error{s, cause} }
 
 // Error is the sentence in English.
 func (e *Error) Error() string { return e.sentence.String() }
 
 // Sentence is what to show.
 func (e *Error) Sentence() Sentence { return e.sentence }
+
+// Unwrap is the cause that Wrap was given; nil for a sentinel.
+func (e *Error) Unwrap() error { return e.cause }
 
 // Sayer is an error, or another value, that has a sentence for people.
 type Sayer interface{ Sentence() Sentence }

@@ -156,15 +156,13 @@ func resolve(j *Job, rows []inputRow) ([]ResolvedInput, error) {
 	return resolved, nil
 }
 
-// For returns what an engine needs of a voice: its own conditionals, else those of another engine of the same quality
-// (draft-voice measures for draft-speech), else the only ones there are.
-func (v *ResolvedVoice) For(engine string) (json.RawMessage, bool) {
-	if c, ok := v.Conditionals[engine]; ok {
-		return c, true
-	}
-	const draft = "draft-voice"
-	if c, ok := v.Conditionals[draft]; ok && len(engine) > 6 && engine[:6] == draft[:6] {
-		return c, true
+// For returns the conditionals of the first of the engines that made some of the voice, else the only ones. The engines
+// are those whose conditionals the reader understands, best first.
+func (v *ResolvedVoice) For(engines ...string) (json.RawMessage, bool) {
+	for _, engine := range engines {
+		if c, ok := v.Conditionals[engine]; ok {
+			return c, true
+		}
 	}
 	if len(v.Conditionals) == 1 {
 		for _, c := range v.Conditionals {

@@ -28,15 +28,15 @@ type service struct {
 // New makes an empty stack.
 func New(log *slog.Logger) *Stack { return &Stack{log: log, failed: make(chan error, 1)} }
 
-// Start runs a service. run returns when its context has ended; returning earlier, with or without an error, stops the
-// stack.
-func (s *Stack) Start(name string, run func(ctx context.Context) error) {
+// Start starts a service. serve returns when its context has ended; if it returns earlier, with or without an error,
+// the stack stops.
+func (s *Stack) Start(name string, serve func(ctx context.Context) error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	entry := &service{name: name, stop: cancel, ended: make(chan struct{})}
 	s.services = append(s.services, entry)
 	go func() {
 		defer close(entry.ended)
-		err := run(ctx)
+		err := serve(ctx)
 		if ctx.Err() != nil && (err == nil || errors.Is(err, context.Canceled)) {
 			return
 		}

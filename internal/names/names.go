@@ -1,5 +1,5 @@
-// Package names cleans what people call things: voices, projects, keys, files. A name is one line of visible text in Unicode's NFC, so
-// that it is found however it is typed, shows in every list and log as it is, and hides nothing.
+// Package names cleans what people call things: voices, projects, keys, files. A name is one line of visible text in
+// Unicode's NFC, so that it is found however it is typed, shows in every list and log as it is, and hides nothing.
 package names
 
 import (
@@ -10,18 +10,24 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// Clean is a name as it is kept and looked for: in NFC, without control, direction, zero-width and private characters and without broken
-// UTF-8; line breaks and other white space are single spaces, none at the ends. Cleaning twice changes nothing more.
+// Clean returns a name in the form in which it is stored and searched: NFC, without control, direction, zero-width and
+// private characters and without broken UTF-8. White space, line breaks included, becomes single spaces, and none at
+// the ends. Cleaning twice changes nothing more.
 func Clean(s string) string { return strings.Join(strings.Fields(Visible(s)), " ") }
 
-// Visible drops what is not seen or changes how the rest is seen; a line break or tab becomes a space. A zero-width joiner goes too: an
-// emoji falls into its parts, and stays legible.
+// Visible drops characters that cannot be seen or that change how others are seen; a line break or tab becomes a space.
+// A zero-width joiner is dropped too: an emoji falls into its parts and stays legible.
 func Visible(s string) string {
 	kept := strings.Map(func(r rune) rune {
 		switch {
 		case r == '\n' || r == '\t' || r == '\r' || r == '\v' || r == '\f' || r == '\u0085' || r == '\u2028' || r == '\u2029':
 			return ' '
-		case r == utf8.RuneError, unicode.Is(unicode.C, r), r == '\u115f', r == '\u1160', r == '\u3164', r == '\uffa0': // the last are blank letters
+		case r == utf8.RuneError,
+			unicode.Is(unicode.C, r),
+			r == '\u115f',
+			r == '\u1160',
+			r == '\u3164',
+			r == '\uffa0': // the last are blank letters
 			return -1
 		}
 		return r

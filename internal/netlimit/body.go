@@ -19,7 +19,7 @@ type body struct {
 	total int64
 	ended bool
 	err   error
-	// waited and arrived since the rate was last looked at.
+	// waited and arrived since the rate was last checked.
 	waited  time.Duration
 	arrived int64
 }
@@ -56,10 +56,10 @@ func (b *body) read(p []byte, pause time.Duration) (int, error) {
 	return n, err
 }
 
-// started tells whether anything was asked of the body: a caller with Expect: 100-continue sends it only then.
+// started says whether the body was read from: a caller with Expect: 100-continue sends it only then.
 func (b *body) started() bool { return b.total > 0 || b.ended || b.err != nil }
 
-// drain reads and forgets what is left of the body. False when it gave up before the end.
+// drain reads the rest of the body and throws it away. It returns false when it gave up before the end.
 func (b *body) drain(pause time.Duration) bool {
 	end, left := time.Now().Add(b.limits.DrainTime), b.limits.DrainBytes
 	buffer := make([]byte, 64<<10)

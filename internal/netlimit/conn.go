@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What a connection is doing. All but active may be closed when another connection needs its place.
+// The states of a connection. All but active may be closed when another connection needs the place.
 const (
 	fresh    = int32(iota) // no request has come yet
 	active                 // a request is served
@@ -23,7 +23,7 @@ const (
 	stuck                  // the peer has taken nothing of an answer for a moment
 )
 
-// conn is one accepted connection. Its writes last as long as the peer takes something.
+// conn is one accepted connection. A write may take as long as the peer goes on reading.
 type conn struct {
 	net.Conn
 	raw   syscall.RawConn
@@ -31,7 +31,7 @@ type conn struct {
 	// address is what connections are counted by.
 	address string
 	local   bool
-	// refused is one too many: its request is answered with a refusal.
+	// refused: the connection is beyond the cap, and its request is answered with a refusal.
 	refused bool
 
 	state   atomic.Int32
@@ -51,7 +51,7 @@ func Context(ctx context.Context, c net.Conn) context.Context {
 
 func connOf(ctx context.Context) *conn { c, _ := ctx.Value(connKey{}).(*conn); return c }
 
-// Refused tells whether the connection of a request is one too many; the request must be refused then.
+// Refused says whether the connection of a request is beyond the cap; the request must be refused then.
 func Refused(ctx context.Context) bool {
 	c := connOf(ctx)
 	return c != nil && c.refused
@@ -82,7 +82,7 @@ func Watch(nc net.Conn, state http.ConnState) {
 	}
 }
 
-// SetWriteDeadline sets a deadline that holds beside the one that progress moves.
+// SetWriteDeadline sets a deadline in addition to the one that progress moves.
 func (c *conn) SetWriteDeadline(t time.Time) error {
 	c.mu.Lock()
 	c.deadline = t
@@ -98,10 +98,10 @@ func (c *conn) SetDeadline(t time.Time) error {
 	return c.SetReadDeadline(t)
 }
 
-// moment is how long a peer takes nothing until its connection may be closed for another.
+// moment is how long a peer may read nothing before its connection may be closed for another.
 const moment = time.Second
 
-// Write goes on while the peer takes at least MinRate on average, counted over WritePause by what it has acknowledged.
+// Write goes on while the peer acknowledges at least MinRate on average over WritePause.
 func (c *conn) Write(p []byte) (total int, err error) {
 	defer c.swap(stuck, active)
 	pause := c.owner.limits.WritePause
@@ -133,7 +133,7 @@ func (c *conn) Write(p []byte) (total int, err error) {
 	}
 }
 
-// arm sets the deadline of the next write; own says that it is the one of the connection's user.
+// arm sets the deadline of the next write; own says that the user of the connection has set it.
 func (c *conn) arm(wait time.Duration) (own bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

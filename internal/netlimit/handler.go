@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// Handler paces the bodies of requests. A request that is answered before its body was read is answered at once; then the
-// rest of the body is read, within limits, and only then may the connection end. net/http reads no more than 256 KiB of it
-// and then resets the connection, which takes the answer from a sender that is still writing; and it reads them without a
-// deadline.
+// Handler paces the bodies of requests. A request that is answered before its body was read is answered at once; then
+// the rest of the body is read, within limits, and only then may the connection end. net/http alone would read at most
+// 256 KiB of the rest, without a deadline, and then reset the connection: a sender that is still writing would never
+// see the answer.
 func (l Limits) Handler(next http.Handler) http.Handler {
 	l = l.withDefaults()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -22,7 +22,7 @@ func (l Limits) Handler(next http.Handler) http.Handler {
 		control := http.NewResponseController(w)
 		b := &body{src: r.Body, control: control, limits: l, length: r.ContentLength}
 		a := &answer{ResponseWriter: w, control: control, body: b, request: r}
-		// A copy: net/http looks at the body of its own request when it ends.
+		// A copy, since net/http reads the body of its own request at the end.
 		paced := *r
 		paced.Body = b
 		next.ServeHTTP(a, &paced)
@@ -39,7 +39,7 @@ func (l Limits) Handler(next http.Handler) http.Handler {
 	})
 }
 
-// mostHeld is how much of an answer is held back until it is known whole.
+// mostHeld is how much of an answer is held back until its length is known.
 const mostHeld = 256 << 10
 
 // answer holds an answer that is given before the body was read, so that it goes out whole, with its length, before the
@@ -136,7 +136,8 @@ func (a *answer) finish() {
 	if a.passing {
 		return
 	}
-	bodiless := a.status == http.StatusNoContent || a.status == http.StatusNotModified || a.request.Method == http.MethodHead
+	bodiless := a.status == http.StatusNoContent || a.status == http.StatusNotModified ||
+		a.request.Method == http.MethodHead
 	if a.Header().Get("Content-Length") == "" && !bodiless {
 		a.Header().Set("Content-Length", strconv.Itoa(a.held.Len()))
 	}
@@ -145,17 +146,17 @@ func (a *answer) finish() {
 	}
 }
 
-// closes tells whether the rest of the body will not be read: it is broken, too large, or was never asked for.
+// closes says whether the rest of the body will not be read: it is broken, too large, or the caller waits to send it.
 func (a *answer) closes() bool {
 	return a.body.err != nil || a.body.length-a.body.total > a.body.limits.DrainBytes || a.unasked()
 }
 
-// unasked is a caller that waits for 100 Continue and did not get it: as a rule it sends no body any more.
+// unasked says whether the caller still waits for 100 Continue: as a rule it then sends no body.
 func (a *answer) unasked() bool {
 	return !a.body.started() && strings.EqualFold(a.request.Header.Get("Expect"), "100-continue")
 }
 
-// dry tells that the body must not be read: net/http would still answer 100 Continue to the first read, behind the answer.
+// dry is a body that must not be read: net/http would send 100 Continue at the first read, after the answer.
 func (a *answer) dry() bool { return a.unasked() && !a.wrote }
 
 // patience with the rest of the body.

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// ErrSlow ends the reading of a body of which nothing, or less than MinRate, arrives.
+// ErrSlow ends the reading of a body that stops or arrives more slowly than MinRate.
 var ErrSlow = errors.New("netlimit: the request arrives too slowly")
 
 // Limits of one server. The zero value has the defaults.
@@ -15,11 +15,11 @@ type Limits struct {
 	ReadPause time.Duration
 	// WritePause is the longest time in which a peer takes nothing of an answer. Default 30 s.
 	WritePause time.Duration
-	// MinRate is what a body, and an answer that waits for its reader, must move on average over ReadPause and
-	// WritePause, in bytes a second. Default 1 KiB.
+	// MinRate is the lowest average rate in bytes a second: of a body over ReadPause, and of an answer whose
+	// reader is slow over WritePause. Default 1 KiB.
 	MinRate int64
-	// DrainBytes and DrainTime bound how much of a refused body is read, and for how long, so that its sender reads the
-	// answer instead of a broken connection. Defaults 1 GiB and one minute.
+	// DrainBytes and DrainTime bound how much of a refused body is read, and for how long. It is read so that its
+	// sender sees the answer and not a broken connection. Defaults 1 GiB and one minute.
 	DrainBytes int64
 	DrainTime  time.Duration
 	// MaxConnections in all, and of one remote address that is not this computer. Defaults 512 and 256.
@@ -59,7 +59,7 @@ func orElse[T int | int64 | time.Duration](value *T, otherwise T) {
 	}
 }
 
-// enough tells whether so many bytes in so much time keep to the rate.
+// enough says whether a transfer keeps to the rate.
 func (l Limits) enough(bytes int64, in time.Duration) bool {
 	return float64(bytes) >= float64(l.MinRate)*in.Seconds()
 }

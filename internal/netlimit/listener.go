@@ -11,11 +11,12 @@ import (
 	"time"
 )
 
-// overflow is how many connections beyond the cap are open at once to be told that there are too many.
+// overflow is how many connections beyond the cap are accepted at once, to refuse them with an answer.
 const overflow = 32
 
-// Listener caps the connections of another. A connection beyond the cap takes the place of the oldest one that serves no
-// request, or whose peer takes nothing of its answer. Where there is none it is refused: its first request must be answered so (see Refused).
+// Listener caps the connections of another listener. A connection beyond the cap takes the place of the oldest one that
+// serves no request, or whose peer does not read its answer. Without such a one it is refused: its first request must
+// be answered with a refusal (see Refused).
 type Listener struct {
 	net.Listener
 	limits Limits
@@ -32,11 +33,17 @@ type Listener struct {
 
 // Listen wraps a listener.
 func (l Limits) Listen(inner net.Listener) *Listener {
-	return &Listener{Listener: inner, limits: l.withDefaults(), conns: map[*conn]struct{}{}, addresses: map[string]int{}, closed: make(chan struct{})}
+	return &Listener{
+		Listener:  inner,
+		limits:    l.withDefaults(),
+		conns:     map[*conn]struct{}{},
+		addresses: map[string]int{},
+		closed:    make(chan struct{}),
+	}
 }
 
-// Accept fails only when the listener is closed or broken. A failure that may pass, such as too few descriptors, is logged
-// and tried again; a connection that serves nothing is closed for it.
+// Accept fails only when the listener is closed or broken. A failure that may pass, such as too few descriptors, is
+// logged and tried again; a connection that serves nothing is closed for it.
 func (l *Listener) Accept() (net.Conn, error) {
 	const shortest, longest = 5 * time.Millisecond, time.Second
 	for wait := shortest; ; {
@@ -68,9 +75,12 @@ func (l *Listener) Close() error {
 	return l.Listener.Close()
 }
 
-// passing tells failures of accept that end by themselves from a listener that is broken.
+// passing says whether a failure of accept ends by itself; else the listener is broken.
 func passing(err error) bool {
-	for _, code := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.ECONNABORTED, syscall.ECONNRESET, syscall.EPERM, syscall.EPROTO, syscall.EINTR, syscall.EAGAIN} {
+	for _, code := range []syscall.Errno{
+		syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.ECONNABORTED,
+		syscall.ECONNRESET, syscall.EPERM, syscall.EPROTO, syscall.EINTR, syscall.EAGAIN,
+	} {
 		if errors.Is(err, code) {
 			return true
 		}
@@ -79,7 +89,7 @@ func passing(err error) bool {
 	return errors.As(err, &timeout) && timeout.Timeout()
 }
 
-// admit takes a connection in; nil when even its refusal would cost too much.
+// admit takes a connection in. It returns nil when even a refusal would cost too much.
 func (l *Listener) admit(inner net.Conn) *conn {
 	c := &conn{Conn: inner, owner: l}
 	c.address, c.local = group(inner.RemoteAddr())
@@ -89,8 +99,17 @@ func (l *Listener) admit(inner net.Conn) *conn {
 	c.become(fresh)
 	if l.crowded() && !l.evict("") || l.greedy(c) && !l.evict(c.address) {
 		c.refused = true
-		l.complaint.log(l.limits.Log, slog.LevelWarn, "there are too many connections: one more is refused",
-			"address", c.address, "server.max_connections", l.limits.MaxConnections, "server.max_connections_per_address", l.limits.MaxPerAddress)
+		l.complaint.log(
+			l.limits.Log,
+			slog.LevelWarn,
+			"there are too many connections: one more is refused",
+			"address",
+			c.address,
+			"server.max_connections",
+			l.limits.MaxConnections,
+			"server.max_connections_per_address",
+			l.limits.MaxPerAddress,
+		)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -112,14 +131,14 @@ func (l *Listener) crowded() bool {
 	return len(l.conns)-l.refused >= l.limits.MaxConnections
 }
 
-// greedy is an address with too many connections; this computer itself may have all.
+// greedy says whether an address has too many connections; this computer itself may have all.
 func (l *Listener) greedy(c *conn) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return !c.local && l.addresses[c.address] >= l.limits.MaxPerAddress
 }
 
-// evict closes the connection that has served no request for longest, of one address if that is not "".
+// evict closes the connection that has been idle for longest, of one address only unless that is "".
 func (l *Listener) evict(address string) bool {
 	l.mu.Lock()
 	var oldest *conn
@@ -157,7 +176,7 @@ func (l *Listener) forget(c *conn) {
 	}
 }
 
-// group is what connections are counted by: an address, or the network of 2^64 of them that one caller has in IPv6.
+// group is the key by which connections are counted: an IPv4 address, or the /64 network of an IPv6 one.
 func group(remote net.Addr) (address string, local bool) {
 	port, err := netip.ParseAddrPort(remote.String())
 	if err != nil {
@@ -173,7 +192,7 @@ func group(remote net.Addr) (address string, local bool) {
 	return ip.String(), ip.IsLoopback()
 }
 
-// occasional logs the first of many like events, and then how many there were, at most every ten seconds.
+// occasional logs the first of many similar events, and then their number, at most every ten seconds.
 type occasional struct {
 	mu      sync.Mutex
 	last    time.Time

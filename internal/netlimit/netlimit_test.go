@@ -42,7 +42,12 @@ func (l *logged) String() string {
 }
 
 // serve a handler within limits; short pauses, so that tests end soon.
-func serve(t *testing.T, limits Limits, handler http.HandlerFunc, wrap ...func(net.Listener) net.Listener) (address string) {
+func serve(
+	t *testing.T,
+	limits Limits,
+	handler http.HandlerFunc,
+	wrap ...func(net.Listener) net.Listener,
+) (address string) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -53,7 +58,13 @@ func serve(t *testing.T, limits Limits, handler http.HandlerFunc, wrap ...func(n
 	const short = 300 * time.Millisecond
 	orElse(&limits.ReadPause, short)
 	orElse(&limits.WritePause, short)
-	server := &http.Server{Handler: limits.Handler(handler), ReadHeaderTimeout: limits.ReadPause, IdleTimeout: patience, ConnContext: Context, ConnState: Watch}
+	server := &http.Server{
+		Handler:           limits.Handler(handler),
+		ReadHeaderTimeout: limits.ReadPause,
+		IdleTimeout:       patience,
+		ConnContext:       Context,
+		ConnState:         Watch,
+	}
 	ended := make(chan struct{})
 	go func() { defer close(ended); _ = server.Serve(limits.Listen(listener)) }()
 	t.Cleanup(func() { server.Close(); <-ended })
@@ -105,14 +116,19 @@ const post = "POST / HTTP/1.1\r\nHost: x\r\n"
 func TestAConnectionWithoutProgressEnds(t *testing.T) {
 	address := serve(t, Limits{}, ok)
 	for name, begin := range map[string]string{
-		"nothing": "", "half a head": post, "a body that never comes": post + "Content-Length: 100\r\n\r\n", "half a body": post + "Content-Length: 100\r\n\r\nabc",
-		"a chunk that never comes": post + "Transfer-Encoding: chunked\r\n\r\n64\r\n", "no trailer": post + "Transfer-Encoding: chunked\r\n\r\n0\r\n",
+		"nothing": "", "half a head": post,
+		"a body that never comes":  post + "Content-Length: 100\r\n\r\n",
+		"half a body":              post + "Content-Length: 100\r\n\r\nabc",
+		"a chunk that never comes": post + "Transfer-Encoding: chunked\r\n\r\n64\r\n",
+		"no trailer":               post + "Transfer-Encoding: chunked\r\n\r\n0\r\n",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			ends(t, dial(t, address, begin))
 		})
-		for drip, piece := range map[string]string{"byte by byte": "x", "header by header": "a: b\r\n", "chunk by chunk": "1\r\nx\r\n"} {
+		for drip, piece := range map[string]string{
+			"byte by byte": "x", "header by header": "a: b\r\n", "chunk by chunk": "1\r\nx\r\n",
+		} {
 			t.Run(name+", then "+drip, func(t *testing.T) {
 				t.Parallel()
 				conn := dial(t, address, begin)
@@ -205,9 +221,13 @@ func TestAnAnswerThatIsNeverReadEnds(t *testing.T) {
 // TestASlowReaderGetsTheWholeAnswer: it takes a little in each of many pauses.
 func TestASlowReaderGetsTheWholeAnswer(t *testing.T) {
 	const size = 12 << 20
-	address := serve(t, Limits{WritePause: time.Second, MinRate: 1 << 10}, func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = w.Write(make([]byte, size))
-	})
+	address := serve(
+		t,
+		Limits{WritePause: time.Second, MinRate: 1 << 10},
+		func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = w.Write(make([]byte, size))
+		},
+	)
 	conn := dial(t, address, "GET / HTTP/1.0\r\nHost: x\r\n\r\n")
 	require.NoError(t, conn.(*net.TCPConn).SetReadBuffer(64<<10))
 	tick := time.NewTicker(10 * time.Millisecond)
@@ -265,13 +285,17 @@ func TestConnectionsThatServeNothingMakeWay(t *testing.T) {
 func TestCallersThatReadNothingMakeWay(t *testing.T) {
 	cut := make(chan error, 8)
 	big := endless(cut, 64<<10, false)
-	address := serve(t, Limits{MaxConnections: 3, ReadPause: patience, WritePause: patience}, func(w http.ResponseWriter, r *http.Request) {
-		if Refused(r.Context()) {
-			ok(w, r)
-			return
-		}
-		big(w, r)
-	})
+	address := serve(
+		t,
+		Limits{MaxConnections: 3, ReadPause: patience, WritePause: patience},
+		func(w http.ResponseWriter, r *http.Request) {
+			if Refused(r.Context()) {
+				ok(w, r)
+				return
+			}
+			big(w, r)
+		},
+	)
 	for range 3 {
 		dial(t, address, "GET /big HTTP/1.1\r\nHost: x\r\n\r\n")
 	}
@@ -283,13 +307,17 @@ func TestCallersThatReadNothingMakeWay(t *testing.T) {
 func TestOneConnectionTooManyIsTold(t *testing.T) {
 	var log logged
 	release, begun := make(chan struct{}), make(chan struct{})
-	address := serve(t, Limits{MaxConnections: 3, ReadPause: patience, Log: slog.New(slog.NewTextHandler(&log, nil))}, func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/long" && !Refused(r.Context()) {
-			begun <- struct{}{}
-			<-release
-		}
-		ok(w, r)
-	})
+	address := serve(
+		t,
+		Limits{MaxConnections: 3, ReadPause: patience, Log: slog.New(slog.NewTextHandler(&log, nil))},
+		func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/long" && !Refused(r.Context()) {
+				begun <- struct{}{}
+				<-release
+			}
+			ok(w, r)
+		},
+	)
 	var busy []net.Conn
 	for range 3 {
 		busy = append(busy, dial(t, address, "GET /long HTTP/1.0\r\nHost: x\r\n\r\n"))
@@ -329,17 +357,25 @@ func (e elsewhere) Accept() (net.Conn, error) {
 }
 
 func TestOneAddressHasNotAllConnections(t *testing.T) {
-	for remote, want := range map[string]int{"192.0.2.7": http.StatusServiceUnavailable, "2001:db8::7": http.StatusServiceUnavailable, "127.0.0.1": http.StatusOK, "::1": http.StatusOK} {
+	for remote, want := range map[string]int{
+		"192.0.2.7": http.StatusServiceUnavailable, "2001:db8::7": http.StatusServiceUnavailable,
+		"127.0.0.1": http.StatusOK, "::1": http.StatusOK,
+	} {
 		t.Run(remote, func(t *testing.T) {
 			release, begun := make(chan struct{}), make(chan struct{})
 			defer close(release)
-			address := serve(t, Limits{MaxConnections: 100, MaxPerAddress: 2}, func(w http.ResponseWriter, r *http.Request) {
-				if r.URL.Path == "/long" {
-					begun <- struct{}{}
-					<-release
-				}
-				ok(w, r)
-			}, func(l net.Listener) net.Listener { return elsewhere{l, remote} })
+			address := serve(
+				t,
+				Limits{MaxConnections: 100, MaxPerAddress: 2},
+				func(w http.ResponseWriter, r *http.Request) {
+					if r.URL.Path == "/long" {
+						begun <- struct{}{}
+						<-release
+					}
+					ok(w, r)
+				},
+				func(l net.Listener) net.Listener { return elsewhere{l, remote} },
+			)
 			for range 2 {
 				dial(t, address, "GET /long HTTP/1.1\r\nHost: x\r\n\r\n")
 				<-begun
@@ -350,7 +386,10 @@ func TestOneAddressHasNotAllConnections(t *testing.T) {
 }
 
 func TestWhatConnectionsAreCountedBy(t *testing.T) {
-	for text, want := range map[string]string{"192.0.2.7:1": "192.0.2.7", "[::ffff:192.0.2.7]:1": "192.0.2.7", "[2001:db8:1:2:3:4:5:6]:1": "2001:db8:1:2::/64", "[fe80::1%eth0]:1": "fe80::/64"} {
+	for text, want := range map[string]string{
+		"192.0.2.7:1": "192.0.2.7", "[::ffff:192.0.2.7]:1": "192.0.2.7",
+		"[2001:db8:1:2:3:4:5:6]:1": "2001:db8:1:2::/64", "[fe80::1%eth0]:1": "fe80::/64",
+	} {
 		address, err := net.ResolveTCPAddr("tcp", text)
 		require.NoError(t, err)
 		got, local := group(address)
@@ -377,7 +416,9 @@ func (f *failing) Accept() (net.Conn, error) {
 }
 
 func TestAFailureToAcceptIsLoggedAndTriedAgain(t *testing.T) {
-	for _, code := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.ECONNABORTED} {
+	for _, code := range []syscall.Errno{
+		syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.ECONNABORTED,
+	} {
 		var log logged
 		limits := Limits{Log: slog.New(slog.NewTextHandler(&log, nil))}
 		address := serve(t, limits, ok, func(l net.Listener) net.Listener { return &failing{l, 4, code} })
@@ -390,7 +431,8 @@ func TestAFailureToAcceptIsLoggedAndTriedAgain(t *testing.T) {
 	require.ErrorIs(t, err, syscall.EBADF, "a listener that is broken ends the server")
 }
 
-// TestFewOpenFiles runs a server that may open few files, in a process of its own, and opens more connections than it can have.
+// TestFewOpenFiles runs a server that may open few files, in a process of its own, and opens more connections than it
+// can have.
 func TestFewOpenFiles(t *testing.T) {
 	if os.Getenv("APIBR_TEST_FEW_FILES") != "" {
 		serveFewFiles()
@@ -399,7 +441,13 @@ func TestFewOpenFiles(t *testing.T) {
 	var log logged
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	process := exec.CommandContext(ctx, "sh", "-c", `ulimit -n 40; exec "$0" -test.run '^TestFewOpenFiles$'`, os.Args[0])
+	process := exec.CommandContext(
+		ctx,
+		"sh",
+		"-c",
+		`ulimit -n 40; exec "$0" -test.run '^TestFewOpenFiles$'`,
+		os.Args[0],
+	)
 	process.Env = append(os.Environ(), "APIBR_TEST_FEW_FILES=1")
 	process.Stderr = &log
 	out, err := process.StdoutPipe()
@@ -426,7 +474,12 @@ func serveFewFiles() {
 	}
 	fmt.Println(listener.Addr())
 	limits := Limits{MaxConnections: 1000, ReadPause: patience, Log: slog.New(slog.NewTextHandler(os.Stderr, nil))}
-	server := &http.Server{Handler: limits.Handler(http.HandlerFunc(ok)), ReadHeaderTimeout: patience, ConnContext: Context, ConnState: Watch}
+	server := &http.Server{
+		Handler:           limits.Handler(http.HandlerFunc(ok)),
+		ReadHeaderTimeout: patience,
+		ConnContext:       Context,
+		ConnState:         Watch,
+	}
 	_ = server.Serve(limits.Listen(listener))
 }
 

@@ -1,7 +1,6 @@
 package pgembed
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -9,15 +8,18 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/apibr/studio/internal/i18n"
 )
 
-// ErrNoBinaries says that no Postgres server was found; the message holds the line to type.
-var ErrNoBinaries = errors.New("no PostgreSQL server was found: run `make setup`, or install one (sudo apt-get install postgresql), or set DATABASE_URL to use another database")
+// ErrNoBinaries says that no Postgres server was found, and what to type.
+var ErrNoBinaries = i18n.NewError("no PostgreSQL server was found: run `make setup`, or install one " +
+	"(`sudo apt-get install postgresql`), or set DATABASE_URL to use another database")
 
 // oldestMajor is the oldest server version that the schema runs on.
 const oldestMajor = 14
 
-// FindBinaries is the folder of the server programs that a new cluster would use; it fails with ErrNoBinaries.
+// FindBinaries returns the folder of the server programs that a new cluster would use; it fails with ErrNoBinaries.
 func FindBinaries(explicit string, venvs []string) (string, error) {
 	found, err := findBinaries(explicit, venvs, 0)
 	return found.dir, err
@@ -41,7 +43,9 @@ func findBinaries(explicit string, venvs []string, want int) (binaries, error) {
 		return binaries{dir, major}, nil
 	}
 	if want != 0 {
-		return binaries{}, fmt.Errorf("the data directory holds a PostgreSQL %d cluster, but no PostgreSQL %d server is installed: install it (sudo apt-get install postgresql-%d); the data is untouched", want, want, want)
+		return binaries{}, i18n.Wrap(nil, i18n.Say("the data directory holds a PostgreSQL %[1]d cluster, but no "+
+			"PostgreSQL %[1]d server is installed: install it (`sudo apt-get install postgresql-%[1]d`); the data is untouched",
+			want))
 	}
 	return binaries{}, ErrNoBinaries
 }
@@ -74,7 +78,7 @@ func versionOfPath(dir string) int {
 	return version
 }
 
-// majorOf asks the server program itself; a folder without the programs that we need is no installation.
+// majorOf asks the server program itself. A folder without the programs that we need is not an installation.
 func majorOf(dir string) (int, error) {
 	for _, name := range []string{"postgres", "initdb"} {
 		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {

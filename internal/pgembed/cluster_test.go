@@ -223,7 +223,13 @@ func TestPostgresGoesWithItsStudio(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, server.Process.Kill())
 	_ = server.Wait()
-	require.Eventually(t, func() bool { return syscall.Kill(pid, 0) != nil }, 5*time.Second, 10*time.Millisecond, "postgres outlives its studio")
+	require.Eventually(
+		t,
+		func() bool { return syscall.Kill(pid, 0) != nil },
+		5*time.Second,
+		10*time.Millisecond,
+		"postgres outlives its studio",
+	)
 	require.Empty(t, backendsOf(filepath.Join(dir, "pg", "15")))
 	matches, err := filepath.Glob(filepath.Join(dir, "pg", "*", "postmaster.pid"))
 	require.NoError(t, err)

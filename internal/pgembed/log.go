@@ -19,9 +19,10 @@ func (c *Cluster) logLines(stderr io.Reader, tail *tailWriter) {
 		if line = strings.TrimSpace(line); line != "" {
 			tail.add(line)
 			level := slog.LevelDebug
-			// Our own looks whether it answers yet bring the same line a hundred times a second.
-			ofALook := strings.Contains(line, "the database system is starting up") || disk.SaysFull(line)
-			if !ofALook && (strings.HasPrefix(line, "PANIC") || strings.HasPrefix(line, "FATAL") || strings.HasPrefix(line, "ERROR")) {
+			// While we ask whether it answers yet, the same line comes a hundred times a second.
+			repeated := strings.Contains(line, "the database system is starting up") || disk.SaysFull(line)
+			if !repeated &&
+				(strings.HasPrefix(line, "PANIC") || strings.HasPrefix(line, "FATAL") || strings.HasPrefix(line, "ERROR")) {
 				level = slog.LevelWarn
 			}
 			c.config.Log.Log(context.Background(), level, "postgres: "+line)

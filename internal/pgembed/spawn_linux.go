@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"github.com/apibr/studio/internal/i18n"
 )
 
 // RootMode says how Postgres is run when the studio runs as root. Anyone else runs it as themselves.
@@ -49,7 +51,10 @@ func chooseIdentity(mode RootMode) (identity, error) {
 		gid, _ := strconv.Atoi(account.Gid)
 		return identity{mode: RootSetUID, uid: uid, gid: gid}, nil
 	}
-	return identity{}, fmt.Errorf("pgembed: running as root, and neither a user namespace nor a user postgres or nobody is to be had")
+	return identity{}, i18n.NewError(
+		"PostgreSQL cannot run as root, and this computer has neither user namespaces nor a " +
+			"user postgres or nobody: run the studio as an ordinary user",
+	)
 }
 
 func namespacesAllowed() bool {
@@ -81,7 +86,8 @@ func (id *identity) own(dir string) error {
 	return os.Chown(dir, id.uid, id.gid)
 }
 
-// reaches opens the data directory for passing through (its files keep their own rights) and checks that the other user gets in.
+// reaches opens the data directory for passing through (its files keep their own rights) and checks that the other
+// user gets in.
 func (id *identity) reaches(dataDir, socket string) error {
 	if id.mode != RootSetUID {
 		return nil
@@ -98,13 +104,13 @@ func (id *identity) reaches(dataDir, socket string) error {
 	return nil
 }
 
-// environment holds nothing of ours but what a server program needs: the user's PG* variables must not reach it.
+// environment holds only what a server program needs: the user's PG* variables must not reach it.
 func environment(home string) []string {
 	return []string{"PATH=" + os.Getenv("PATH"), "HOME=" + home, "LANG=C.UTF-8", "LC_ALL=C.UTF-8", "TZ=UTC"}
 }
 
-// spawner starts processes from one operating-system thread that lives until close. The parent-death signal follows the thread
-// that forked, not the process, so a goroutine on any thread will not do.
+// spawner starts processes from one operating-system thread that lives until close. The parent-death signal follows
+// the thread that forked, not the process, so a goroutine on any thread will not do.
 type spawner struct {
 	jobs chan func()
 }

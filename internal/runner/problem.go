@@ -53,7 +53,7 @@ func (a *attempt) problemOf(err error) jobs.Problem {
 	case errors.Is(err, media.ErrNoFFmpeg):
 		return problem("no_ffmpeg", http.StatusServiceUnavailable, "A program is missing", i18n.For(media.ErrNoFFmpeg), true)
 	case errors.Is(err, sidecar.ErrNoEngine):
-		return problem("engine_not_installed", http.StatusUnprocessableEntity, "The engine is not installed", i18n.Plain(fmt.Sprintf("engine %s is not installed: %s", a.manifest.ID, a.manifest.Install.En)), false)
+		return problem("engine_not_installed", http.StatusUnprocessableEntity, "The engine is not installed", i18n.Say("engine %s is not installed: %s", a.manifest.ID, a.manifest.Install.Sentence()), false)
 	case errors.Is(err, sidecar.ErrProtocol):
 		return problem("protocol_error", http.StatusInternalServerError, "The engine's program is not a sidecar", i18n.Plain(fmt.Sprintf("the program of engine %s does not speak protocol version 1", a.manifest.ID)), false)
 	case store.Refused(err):

@@ -62,7 +62,7 @@ func (a *attempt) stageInput(ctx context.Context, input jobs.ResolvedInput) (sid
 
 // stageVoice writes what this engine needs of a voice.
 func (a *attempt) stageVoice(input jobs.ResolvedInput) (sidecar.File, error) {
-	conditionals, ok := input.Voice.For(string(a.manifest.ID))
+	conditionals, ok := input.Voice.For(a.manifest.VoiceSources()...)
 	if !ok {
 		conditionals = json.RawMessage("{}")
 	}

@@ -1,4 +1,4 @@
-// Package studio keeps what belongs to the work as a whole: projects.
+// Package studio keeps projects, which group jobs and files.
 package studio
 
 import (
@@ -18,9 +18,9 @@ import (
 )
 
 var (
-	// ErrNotFound says that there is no such project of this owner.
+	// ErrNotFound: the owner has no such project.
 	ErrNotFound = errors.New("studio: no such project")
-	// ErrBadCursor says that a cursor is none that List gave out.
+	// ErrBadCursor: List did not give out this cursor.
 	ErrBadCursor = i18n.NewError("the cursor is not one that this list gave out")
 )
 
@@ -120,7 +120,9 @@ func (p *Projects) List(ctx context.Context, owner uuid.UUID, cursor string, lim
 }
 
 func encodeCursor(p *Project) string {
-	return base64.RawURLEncoding.EncodeToString([]byte(p.CreatedAt.UTC().Format(time.RFC3339Nano) + " " + p.ID.String()))
+	return base64.RawURLEncoding.EncodeToString(
+		[]byte(p.CreatedAt.UTC().Format(time.RFC3339Nano) + " " + p.ID.String()),
+	)
 }
 
 func decodeCursor(cursor string) (time.Time, uuid.UUID, error) {

@@ -1,4 +1,5 @@
-// Package telemetry is the studio's log and metrics: slog with request and job ids, secrets kept out, and Prometheus collectors.
+// Package telemetry is the studio's log and metrics: slog with request and job ids, secrets kept out, and Prometheus
+// collectors.
 package telemetry
 
 import (

@@ -8,8 +8,8 @@ import (
 	"regexp"
 )
 
-// NewLogger writes lines to out. level is debug, info, warn or error; format is text or json. Secrets are masked whatever the
-// attribute they come in.
+// NewLogger writes lines to out. level is debug, info, warn or error; format is text or json. Secrets are masked
+// whatever the attribute they come in.
 func NewLogger(out io.Writer, level, format string) (*slog.Logger, error) {
 	var threshold slog.Level
 	if err := threshold.UnmarshalText([]byte(level)); err != nil {
@@ -23,7 +23,7 @@ func NewLogger(out io.Writer, level, format string) (*slog.Logger, error) {
 	return slog.New(idHandler{handler}), nil
 }
 
-// AtLeast is log without the lines below a level: for libraries that tell more than a user wants to know.
+// AtLeast drops the lines below a level: for libraries that log more than a user wants to read.
 func AtLeast(log *slog.Logger, level slog.Level) *slog.Logger {
 	return slog.New(threshold{log.Handler(), level})
 }
@@ -45,7 +45,7 @@ func (h threshold) WithGroup(name string) slog.Handler {
 	return threshold{h.Handler.WithGroup(name), h.least}
 }
 
-// What must never be read in a log: our keys, bearer tokens, passwords in URLs, tickets and signatures in queries.
+// These must never appear in a log: our keys, bearer tokens, passwords in URLs, tickets and signatures in queries.
 var secrets = []struct {
 	pattern *regexp.Regexp
 	by      string

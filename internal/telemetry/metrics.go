@@ -32,12 +32,23 @@ func NewMetrics() *Metrics {
 			Name: "apibr_phase_seconds", Help: "Time that a phase of an engine took.",
 			Buckets: []float64{0.01, 0.1, 0.5, 2, 10, 60, 300, 1200}}, []string{"engine", "phase"}),
 		restarts: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "apibr_sidecar_restarts_total", Help: "Sidecar processes that were replaced, by cause."}, []string{"engine", "why"}),
+			Name: "apibr_sidecar_restarts_total", Help: "Sidecar processes that were replaced, by cause.",
+		}, []string{"engine", "why"}),
 		signIns: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "apibr_failed_signins_total", Help: "Sign-ins that were refused, by kind of credential, by cause, and whether the address was slowed."},
+			Name: "apibr_failed_signins_total",
+			Help: "Sign-ins that were refused, by kind of credential, by cause, and whether the address was slowed.",
+		},
 			[]string{"kind", "cause", "slowed"}),
 	}
-	m.registry.MustRegister(m.signIns, m.jobs, m.queueWait, m.phases, m.restarts, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.registry.MustRegister(
+		m.signIns,
+		m.jobs,
+		m.queueWait,
+		m.phases,
+		m.restarts,
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	)
 	return m
 }
 

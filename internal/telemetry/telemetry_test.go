@@ -26,8 +26,15 @@ func TestSecretsAreMasked(t *testing.T) {
 	var out bytes.Buffer
 	log, err := NewLogger(&out, "debug", "text")
 	require.NoError(t, err)
-	log.Info("Bearer is only masked in values", "header", "Bearer abc.def", "url", "https://me:hunter2@host/x?ticket=zzz&a=1",
-		"err", errors.New("key apibr_0123456789abcdef refused"))
+	log.Info(
+		"Bearer is only masked in values",
+		"header",
+		"Bearer abc.def",
+		"url",
+		"https://me:hunter2@host/x?ticket=zzz&a=1",
+		"err",
+		errors.New("key apibr_0123456789abcdef refused"),
+	)
 	for _, secret := range []string{"abc.def", "hunter2", "zzz", "0123456789abcdef"} {
 		require.NotContains(t, out.String(), secret)
 	}
@@ -42,7 +49,8 @@ func TestMetricsAreServed(t *testing.T) {
 	m.SidecarRestart("draft-speech", "crash")
 	recorder := httptest.NewRecorder()
 	m.Handler().ServeHTTP(recorder, httptest.NewRequest("GET", "/metrics", nil))
-	for _, line := range []string{`apibr_jobs_total{status="completed",type="audio.speech"} 1`, `apibr_sidecar_restarts_total{engine="draft-speech",why="crash"} 1`,
+	for _, line := range []string{`apibr_jobs_total{status="completed",type="audio.speech"} 1`,
+		`apibr_sidecar_restarts_total{engine="draft-speech",why="crash"} 1`,
 		"apibr_queue_wait_seconds_bucket", "apibr_phase_seconds_bucket", "process_resident_memory_bytes"} {
 		require.Contains(t, recorder.Body.String(), line)
 	}

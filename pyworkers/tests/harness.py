@@ -9,16 +9,16 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from apibr_worker.runtime.api import Context, InputFile, Resume
-from apibr_worker.runtime.sentences import Sentence
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "samples"
 PATIENCE = 60.0
-"""Seconds that a test waits for what must come; a pass never depends on it."""
+"""Seconds that a test waits for a frame or an end; a passing test never needs them."""
 
 
 class SidecarProcess:
@@ -92,23 +92,27 @@ class SidecarProcess:
 
 
 class Recorder:
-    """A reporter that keeps what it is told."""
+    """A reporter that keeps all reports."""
 
     def __init__(self) -> None:
         self.steps: list[tuple[str, int, int | None]] = []
         self.previews: list[str] = []
         self.segments: list[Path] = []
+        self.segment_mimes: set[str] = set()
+        self.when: Callable[[str, int], None] = lambda phase, step: None
+        """Called at each step, with its phase: a test cancels here."""
 
-    def progress(self, phase: str, step: int, total: int | None, message: Sentence | None, preview: str | None) -> None:
+    def progress(self, phase: str, step: int, total: int | None, message: str | None, preview: str | None) -> None:
         del message
         self.steps.append((phase, step, total))
         if preview:
             self.previews.append(preview)
+        self.when(phase, step)
 
     def segment(self, index: int, path: Path, mime: str) -> None:
-        del mime
         assert index == len(self.segments)
         self.segments.append(path)
+        self.segment_mimes.add(mime)
 
 
 def context(

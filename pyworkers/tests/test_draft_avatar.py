@@ -14,7 +14,7 @@ import pytest
 import soundfile
 from PIL import Image
 
-from apibr_worker.audio.files import ffmpeg, read_audio
+from apibr_worker.audio.files import read_audio
 from apibr_worker.audio.synthesis import Phoneme, synthesize
 from apibr_worker.engines.draft_avatar.compose import read_picture
 from apibr_worker.engines.draft_avatar.drawn import DrawnFace
@@ -27,7 +27,7 @@ from apibr_worker.engines.draft_image.engine import draw
 from apibr_worker.image.face import FaceMesh
 from apibr_worker.runtime.api import Canceled, Context, InputFile, InvalidInputError, LoadRequest, Resume, RunResult
 from apibr_worker.runtime.child import run
-from apibr_worker.runtime.sentences import Sentence
+from apibr_worker.runtime.ffmpeg import ffmpeg
 from tests.harness import SAMPLES, Recorder, context
 
 PORTRAIT = InputFile("image", SAMPLES / "portrait.png", "image/png")
@@ -353,7 +353,7 @@ def test_a_lying_head_speaks_and_the_user_is_told(engine: Engine, tmp_path: Path
     inputs = [InputFile("image", tmp_path / "lying.png", "image/png"), sound(tmp_path / "a.wav", 0.6)]
     result, _ = make(engine, tmp_path / "out", inputs)
     assert [warning.code for warning in result.warnings] == ["turned_face"]
-    assert "about 87 degrees" in str(result.warnings[0].message)
+    assert "about 87 degrees" in result.warnings[0].message
     assert frames(tmp_path / "out/video.mp4")[0].shape == (512, 512, 3)
 
 
@@ -382,7 +382,7 @@ def test_of_several_faces_it_is_told_which_one_speaks(
         context(tmp_path, "video.avatar", {}, [InputFile("image", tmp_path / "row.png", "image/png")])
     )
     assert [warning.code for warning in notes] == ["several_faces"]
-    assert told in str(notes[0].message)
+    assert told in notes[0].message
 
 
 def test_what_is_wrong_is_named(engine: Engine, tmp_path: Path) -> None:
@@ -402,9 +402,7 @@ def test_another_engines_voice_is_replaced_with_a_warning(engine: Engine, tmp_pa
     (tmp_path / "voice.json").write_text("{}")
     voice = InputFile("voice", tmp_path / "voice.json", "application/json", {"name": "Ana"})
     result, _ = make(engine, tmp_path / "out", [PORTRAIT, voice], script="Olá", fps=12)
-    assert [(warning.code, "Ana" in str(warning.message)) for warning in result.warnings] == [
-        ("voice_not_measured", True)
-    ]
+    assert [(warning.code, "Ana" in warning.message) for warning in result.warnings] == [("voice_not_measured", True)]
 
 
 @pytest.mark.parametrize("face", ["x", {"kind": "drawn"}, {"kind": "drawn", "head": {"x": "?"}}])
@@ -431,9 +429,7 @@ def test_cancel_acts_within_a_frame(engine: Engine, tmp_path: Path) -> None:
     canceled = threading.Event()
 
     class Canceling(Recorder):
-        def progress(
-            self, phase: str, step: int, total: int | None, message: Sentence | None, preview: str | None
-        ) -> None:
+        def progress(self, phase: str, step: int, total: int | None, message: str | None, preview: str | None) -> None:
             super().progress(phase, step, total, message, preview)
             if phase == "render" and step == 5:
                 canceled.set()

@@ -51,7 +51,7 @@ def test_manifest(path: Path) -> None:
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.parent.name)
 def test_models(path: Path) -> None:
-    """What a model of a manifest says is said whole."""
+    """A model of a manifest says everything that the studio shows."""
     manifest = yaml.safe_load(path.read_text(encoding="utf-8"))
     ids = [model["id"] for model in manifest["models"]]
     assert len(ids) == len(set(ids))

@@ -41,7 +41,7 @@ def imports(tree: ast.Module, module: str, folder: str) -> Iterator[tuple[int, s
             if node.level:
                 above = folder.split(".")
                 base = ".".join([*above[: len(above) - node.level + 1], *([base] if base else [])])
-            # Of a package what is imported may be a module: `from apibr_worker.engines import flux`.
+            # The name that is imported from a package may be a module: `from apibr_worker.engines import flux`.
             names = [f"{base}.{alias.name}" for alias in node.names]
         else:
             continue

@@ -23,35 +23,21 @@ from apibr_worker.engines.flux.engine import Engine as Flux
 from apibr_worker.engines.sd35.engine import Engine as SD35
 from apibr_worker.runtime.api import (
     Canceled,
-    Context,
     EngineError,
     InputFile,
     InvalidInputError,
     LoadRequest,
     RunResult,
 )
-from apibr_worker.runtime.sentences import Sentence
 from apibr_worker.torchkit import names
 from apibr_worker.torchkit.weights import GGUFWeights
+from tests.harness import Recorder, context
 from tiny_checkpoints.flux import original as flux_original
 from tiny_checkpoints.sd35 import original as sd3_original
 
 Tiny = Callable[..., Path]
 FLUX = {"writer": "flux", "id": "flux-dev"}
 SIZE = {"width": 64, "height": 48}
-
-
-class Recorder:
-    def __init__(self) -> None:
-        self.steps: list[tuple[str, int, int | None, str | None]] = []
-        self.when: Callable[[str, int], None] = lambda phase, step: None
-
-    def progress(self, phase: str, step: int, total: int | None, message: Sentence | None, preview: str | None) -> None:
-        self.steps.append((phase, step, total, preview))
-        self.when(phase, step)
-
-    def segment(self, index: int, path: Path, mime: str) -> None:
-        raise AssertionError
 
 
 def files(folder: Path, model: str, variant: str) -> dict[str, str]:
@@ -82,16 +68,9 @@ def run(
     params = {"seed": 7, "num_inference_steps": 2, **params}
     if task == "image.generate":
         params = {"prompt": "a praia, céu azul", **SIZE, **params}
-    context = Context(
-        task=task,
-        params=params,
-        inputs=given,
-        out_dir=out,
-        resume=None,
-        reporter=recorder or Recorder(),
-        canceled=canceled,
-    )
-    result = engine.run(context)
+    reporter = recorder or Recorder()
+    result = engine.run(context(out, task, params, given, reporter=reporter, canceled=canceled))
+    assert reporter.segments == []
     return [np.asarray(Image.open(out / output.path)) for output in result.outputs], result
 
 
@@ -273,9 +252,8 @@ def test_steps_previews_and_cancel(flux: Any, tmp_path: Path) -> None:
     run(flux, tmp_path / "a", recorder=recorder, num_inference_steps=4)
     sampled = [step for step in recorder.steps if step[0] == "sample" and step[1]]
     assert [step[1:3] for step in sampled] == [(1, 4), (2, 4), (3, 4), (4, 4)]
-    previews = [step[3] for step in sampled if step[3]]
-    assert previews == ["previews/0002.jpg", "previews/0003.jpg"]
-    with Image.open(tmp_path / "a" / previews[0]) as opened:
+    assert recorder.previews == ["previews/0002.jpg", "previews/0003.jpg"]
+    with Image.open(tmp_path / "a" / recorder.previews[0]) as opened:
         assert opened.size == (64, 48)
     assert [step[0] for step in recorder.steps if step[1] == 0] == ["prompt", "sample", "decode"]
 
@@ -308,7 +286,7 @@ def test_a_prompt_whose_end_is_not_read_is_a_warning(
     _, result = run(model, tmp_path / "a", prompt="a " * most, num_inference_steps=1)
     [warning] = result.warnings
     assert warning.code == "prompt_cut"
-    assert f"and the model reads {most}: its end was left out" in str(warning.message)
+    assert f"and the model reads {most}: its end was left out" in warning.message
     _, result = run(model, tmp_path / "b", prompt="a", num_inference_steps=1)
     assert result.warnings == []
 
@@ -411,12 +389,6 @@ def test_names_of_sd3_agree_with_diffusers() -> None:
         source = tensors[pieces[name].source]
         ours = torch.cat([source[a:b] for a, b in pieces[name].rows]) if pieces[name].rows else source
         assert torch.equal(ours, expected), name
-
-
-def test_names_of_wan() -> None:
-    found = names.wan({"blocks.0.self_attn.q.weight": (4, 4), "head.modulation": (1, 2, 4)})
-    assert found["blocks.0.attn1.to_q.weight"].source == "blocks.0.self_attn.q.weight"
-    assert len(found) == 2
 
 
 def test_quantised_rows_are_views_of_the_file(tiny: Tiny) -> None:

@@ -90,7 +90,6 @@ def test_the_file_is_read_as_views(tmp_path: Path, kind: Kind) -> None:
     assert np.abs(dequantise(raw, kind).numpy() - gguf.dequantize(encode(data, kind), kind)).max() <= 1e-6
     before = raw.clone()
     file.release("w")
-    file.release_all()
     assert torch.equal(file.raw("w"), before), "what was released is read again"
 
 

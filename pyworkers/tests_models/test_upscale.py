@@ -21,32 +21,18 @@ from apibr_worker.engines.upscale.engine import Engine, Pass, passes
 from apibr_worker.engines.upscale.tiles import Tiling
 from apibr_worker.runtime.api import (
     Canceled,
-    Context,
     EngineError,
     InputFile,
     InvalidInputError,
     LoadRequest,
     RunResult,
 )
-from apibr_worker.runtime.sentences import Sentence
+from tests.harness import Recorder, context
 from tiny_checkpoints.upscale import network
 
 Tiny = Callable[..., Path]
 SEES = {2: 44, 4: 24}
 """How far the tiny networks look, in pixels of the small picture: 19 layers of 3 x 3, at half the size for x2."""
-
-
-class Recorder:
-    def __init__(self) -> None:
-        self.steps: list[tuple[str, int, int | None]] = []
-        self.when: Callable[[str, int], None] = lambda phase, step: None
-
-    def progress(self, phase: str, step: int, total: int | None, message: Sentence | None, preview: str | None) -> None:
-        self.steps.append((phase, step, total))
-        self.when(phase, step)
-
-    def segment(self, index: int, path: Path, mime: str) -> None:
-        raise AssertionError
 
 
 def scene(width: int, height: int) -> Image.Image:
@@ -74,16 +60,11 @@ def enlarge(
 ) -> tuple[np.ndarray, RunResult]:
     folder.mkdir(parents=True)
     picture.save(folder / "in.png")
-    context = Context(
-        task="image.upscale",
-        params={"scale": scale, "seed": 3},
-        inputs=[InputFile("image", folder / "in.png", "image/png")],
-        out_dir=folder,
-        resume=None,
-        reporter=recorder or Recorder(),
-        canceled=canceled,
-    )
-    result = engine.run(context)
+    reporter = recorder or Recorder()
+    inputs = [InputFile("image", folder / "in.png", "image/png")]
+    params = {"scale": scale, "seed": 3}
+    result = engine.run(context(folder, "image.upscale", params, inputs, reporter=reporter, canceled=canceled))
+    assert reporter.segments == []
     return np.asarray(Image.open(folder / result.outputs[0].path)).astype(int), result
 
 

@@ -102,8 +102,8 @@ def _half(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 
 def _speech_model(own: dims.Dims, text_tokens: int) -> dict[str, torch.Tensor]:
-    """T3's weights. Random ones never stop and name sounds that there are not; these stop near LENGTH, and only
-    sounds come out.
+    """T3's weights. Random ones never stop and name sounds that do not exist; these stop near LENGTH
+    and name only sounds.
     """
     hp = Config(text_tokens)
     hp.llama_config_name = dims.backbone(own)

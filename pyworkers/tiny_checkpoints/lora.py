@@ -15,7 +15,7 @@ from apibr_worker.torchkit import names
 
 Naming = Literal["diffusers", "kohya", "bfl"]
 ALPHA = 2.0
-"""What kohya's trainer writes beside the matrices; the others have it multiplied into them."""
+"""The scale that kohya's trainer writes next to the matrices; the others have it multiplied into them."""
 
 
 def write(

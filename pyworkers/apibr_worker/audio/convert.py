@@ -14,7 +14,7 @@ from apibr_worker.audio.measure import RATE, VoiceMeasures, measure_voice
 
 _FRAME_MS = 5.0
 _SLICE_FRAMES = 1000
-"""Frames (5 s) analysed between two looks at the cancel flag: about 0.3 s of work on one slow core."""
+"""Frames (5 s) analysed between two checks of the cancel flag: about 0.3 s of work on one slow core."""
 _WARP_LIMITS = (0.85, 1.2)
 _STRETCH_LIMITS = (0.4, 1.8)
 """A flat machine voice stretched threefold sounds drunk, not lively."""
@@ -110,7 +110,7 @@ def limited(samples: Samples, rate: int) -> Samples:
 
 
 def measures_of(samples: Samples, rate: int) -> VoiceMeasures | None:
-    """Measures samples of any rate."""
+    """Measures mono samples at `rate` Hz, resampled to RATE; None when nobody speaks in them."""
     positions = np.arange(0, samples.size, rate / RATE)
     at_rate = np.interp(positions, np.arange(samples.size), samples).astype(np.float32)
     return measure_voice(at_rate)

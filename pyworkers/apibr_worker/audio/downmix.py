@@ -2,7 +2,7 @@
 
 A recorder with one wire turned around writes the same voice with opposite signs on the left and the right: their sum
 is silence. So the energy of the sum is compared, window by window, with what channels that know nothing of each other
-would give; where it is much less, the loudest channel speaks alone.
+would give; where it is much less, only the loudest channel is used.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 MOST_CHANNELS = 8
-"""Recordings of more channels are mixed by ffmpeg: they are not made by somebody who holds a phone."""
+"""Recordings with more channels are mixed by ffmpeg: no phone and no pocket recorder makes them."""
 
 _WINDOW_SECONDS = 0.1
 _WINDOWS_AT_ONCE = 50
 _SILENT = 1e-4
-"""A channel this far below the loudest, in energy, has nothing to say (-40 dB)."""
+"""A channel this far below the loudest, in energy, is taken for silent (-40 dB)."""
 _CANCELED = 0.5
-"""Of the energy that channels without relation would give; below it, they cancel each other."""
+"""Share of the energy that unrelated channels would give; below it, the channels cancel each other."""
 _CANCELED_WINDOW = 0.25
 _CANCELED_SHARE = 0.05
 """How much of the sound, in energy, may lie in windows that are canceled."""
@@ -36,7 +36,7 @@ class TooManyChannelsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Mixed:
-    """The mean of all channels, shape (samples,), and what to mix instead where that loses something."""
+    """The mean of all channels, shape (samples,), and the weights to mix by instead where the mean loses sound."""
 
     samples: NDArray[np.float32]
     weights: NDArray[np.float64] | None
@@ -44,7 +44,9 @@ class Mixed:
 
 
 def mixed(stream: IO[bytes]) -> Mixed:
-    """Reads an AU file of big-endian 32-bit floats to its end. An empty stream is an empty sound."""
+    """Reads an AU file of big-endian 32-bit floats to its end. An empty stream is an empty sound.
+
+    Raises TooManyChannelsError."""
     head = stream.read(_HEADER.size)
     if len(head) < _HEADER.size:
         return Mixed(np.zeros(0, np.float32), None)
@@ -69,7 +71,7 @@ def mixed(stream: IO[bytes]) -> Mixed:
 
 
 def weights(products: NDArray[np.float64]) -> NDArray[np.float64] | None:
-    """How much of each channel to take; None for the same of all.
+    """The weight of each channel; None when all weigh the same.
 
     products: (windows, channels, channels), each channel times each other, summed over a window.
     """
@@ -95,6 +97,6 @@ def cancels(products: NDArray[np.float64], mean: NDArray[np.float64]) -> bool:
 
 
 def pan(parts: NDArray[np.float64]) -> str:
-    """The ffmpeg filter that mixes channels so."""
+    """The ffmpeg filter that mixes channels by these weights."""
     taken = [f"{part:.6f}*c{channel}" for channel, part in enumerate(parts) if part > 0]
     return f"pan=mono|c0={'+'.join(taken)}"

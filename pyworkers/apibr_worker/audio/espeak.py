@@ -12,7 +12,6 @@ import numpy as np
 from apibr_worker.audio.files import Samples
 from apibr_worker.runtime.api import Context, InvalidInputError
 from apibr_worker.runtime.child import ChildError
-from apibr_worker.runtime.sentences import say
 
 # espeak-ng's voice names where they differ from the lower-cased BCP 47 tag.
 _VOICES = {"pt": "pt-br", "en": "en-us", "zh": "cmn", "zh-cn": "cmn", "no": "nb", "es-mx": "es-419"}
@@ -54,7 +53,7 @@ class Utterance:
 
 
 class Espeak:
-    """One speaking program. A fresh one a run: its noise generator then starts the same, and so do the samples."""
+    """One speaking program. Each run starts a new one, whose noise generator starts the same: the samples repeat."""
 
     def __init__(self, context: Context) -> None:
         self._child = context.child([sys.executable, "-m", "apibr_worker.speech_helper"], stdin=True, stdout=True)
@@ -82,7 +81,7 @@ class Espeak:
                 self._known[language] = name
                 return self._utterance(answer)
         raise InvalidInputError(
-            say("the draft voice does not speak “%s”: use a language tag such as pt-BR, en or es", language[:20]),
+            f"the draft voice does not speak {language[:20]!r}: use a language tag such as pt-BR, en or es",
             field="language",
         )
 
@@ -106,7 +105,7 @@ class Espeak:
         return Utterance(samples, rate, marks["phoneme"], marks["word"])
 
     def _ended(self) -> None:
-        """Raises what tells why the program ended: the run's cancel, or its own failure."""
+        """Raises the reason why the program ended: the run's cancel, or the program's own failure."""
         self._child.wait()
         raise ChildError("the speech helper ended early")
 

@@ -1,10 +1,8 @@
-"""Reading and writing media files: ffmpeg decodes whatever came, soundfile writes what we made."""
+"""Audio files: ffmpeg decodes every format that comes in, soundfile writes the results."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +12,7 @@ from numpy.typing import NDArray
 from apibr_worker.audio.downmix import Mixed, TooManyChannelsError, mixed, pan
 from apibr_worker.runtime.api import InvalidInputError
 from apibr_worker.runtime.child import Child, ChildError
-from apibr_worker.runtime.sentences import say
+from apibr_worker.runtime.ffmpeg import ffmpeg
 
 Samples = NDArray[np.float32]
 """Mono audio, shape (samples,), -1..1."""
@@ -23,19 +21,8 @@ DRAFT_LABEL = "APIBR Studio draft, made by a speech synthesiser (AI-made media)"
 LABEL = "APIBR Studio (AI-made media)"
 
 
-@cache
-def ffmpeg() -> str:
-    """The ffmpeg program: the one that the studio names, else the one of this environment."""
-    named = os.environ.get("APIBR_FFMPEG")
-    if named:
-        return named
-    import imageio_ffmpeg  # noqa: PLC0415 - only needed outside the studio
-
-    return imageio_ffmpeg.get_ffmpeg_exe()
-
-
 _FORMATS = "wav,w64,aiff,caf,au,mp3,flac,ogg,aac,amr,ac3,mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,asf,mpegts,mpeg,flv"
-"""What ffmpeg may open. Playlists and the like are not among them: they can name other files of this machine."""
+"""Formats that ffmpeg may open. Playlists are not among them: they can name other files of this machine."""
 
 
 def read_audio(
@@ -48,10 +35,10 @@ def read_audio(
 ) -> Samples:
     """Decodes any audio (or the audio of a video) to mono at sample_rate Hz, at most longest_seconds of it.
 
-    Without sample_rate it stays at its own rate: resampling rounds off what clipping has cut flat.
+    Without sample_rate the file's own rate stays: resampling would round off the flat tops that clipping leaves.
     Channels that cancel each other are not summed (see downmix).
     Raises InvalidInputError naming `field` when the file holds no readable audio, and ChildError when ffmpeg was ended
-    from outside, which says nothing of the file.
+    from outside, which says nothing about the file.
     """
     argv = [ffmpeg(), "-nostdin", "-v", "error", "-protocol_whitelist", "file,pipe", "-format_whitelist", _FORMATS]
     if longest_seconds is not None:
@@ -63,10 +50,10 @@ def read_audio(
         if error.interrupted:
             raise
         raise InvalidInputError(
-            say("the file holds no readable audio: send WAV, MP3, FLAC, OGG or M4A"), field=field
+            "the file holds no readable audio: send WAV, MP3, FLAC, OGG or M4A", field=field
         ) from None
     if samples.size == 0:
-        raise InvalidInputError(say("the recording is empty: record again"), field=field)
+        raise InvalidInputError("the recording is empty: record again", field=field)
     return samples
 
 
@@ -74,7 +61,7 @@ _FLOATS = ["-c:a", "pcm_f32be", "-f", "au", "-"]
 
 
 def _decoded(argv: list[str], check_cancel: Callable[[], None]) -> Samples:
-    """Decodes to one channel; twice where the mean of all channels is not what to take."""
+    """Decodes to one channel; a second time, with other weights, where the mean of all channels loses sound."""
     try:
         made = _mixed([*argv, *_FLOATS], check_cancel)
     except TooManyChannelsError:

@@ -1,9 +1,9 @@
 """What a voice is like, in numbers: pitch, pace, loudness, the third formant, and how good the recording is.
 
 Sources: pace counts syllable nuclei as N. de Jong and T. Wempe, "Praat script to detect syllable nuclei and measure
-speech rate automatically", Behavior Research Methods 41 (2009); loudness is ITU-R BS.1770-4 for one channel, its
-weighting applied to the spectrum of each block; pitch is WORLD's DIO with StoneMask (M. Morise, H. Kawahara and
-H. Katayose, AES 35th International Conference 2009), a twentieth of Harvest's time and within 3 % of it on speech.
+speech rate automatically", Behavior Research Methods 41 (2009); pitch is WORLD's DIO with StoneMask (M. Morise,
+H. Kawahara and H. Katayose, AES 35th International Conference 2009), which takes a twentieth of Harvest's time and is
+within 3 % of it on speech.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import pyworld
 from numpy.typing import NDArray
 
 from apibr_worker.audio.files import Samples
-from apibr_worker.audio.loudness import gated
+from apibr_worker.audio.loudness import loudness
 
 RATE = 16000
 """Sample rate in Hz that measuring works at."""
@@ -48,7 +48,7 @@ class VoiceMeasures:
 
     @staticmethod
     def from_json(data: dict[str, Any]) -> VoiceMeasures:
-        """Reads measures. Raises ValueError when one is missing or no number that a voice can have."""
+        """Reads measures. Raises ValueError when one is missing or outside the range of a voice."""
         values: dict[str, float] = {}
         for name, (least, most) in _PLAUSIBLE.items():
             value = data.get(name)
@@ -139,37 +139,6 @@ def pace(samples: Array, f0: Array) -> float:
             nuclei, valley = nuclei + 1, smooth[index]
     speaking = float(np.sum(smooth[:count] > threshold)) * _FRAME_SECONDS
     return nuclei / speaking if speaking > 0.2 else 0.0
-
-
-def loudness(samples: Samples | Array, rate: int) -> float:
-    """Integrated loudness in LUFS, gated; -70 for silence."""
-    return gated(block_powers(samples, rate))
-
-
-def block_powers(samples: Samples | Array, rate: int) -> Array:
-    """K-weighted power of each block of 0.4 s, a quarter of that apart. Less than a block counts as one."""
-    block, hop = min(int(0.4 * rate), max(samples.size, 2)), int(0.1 * rate)
-    if samples.size < block:
-        return np.zeros(1)
-    weights = _k_weighting(np.arange(block // 2 + 1, dtype=np.float64) * rate / block) ** 2
-    starts = range(0, samples.size - block + 1, hop)
-    return np.array([_weighted_power(samples[start : start + block], weights) for start in starts])
-
-
-def _weighted_power(block: Samples | Array, weights: Array) -> float:
-    spectrum = np.abs(np.fft.rfft(block.astype(np.float64))) ** 2 * weights
-    spectrum[1 : (block.size + 1) // 2] *= 2.0  # each stands for its mirror too
-    return float(spectrum.sum() / block.size**2)
-
-
-def _k_weighting(frequencies: Array) -> Array:
-    """Magnitude of BS.1770's two filters (its tables 1 and 2, for 48 kHz) at the given frequencies in Hz."""
-    z = np.exp(-2j * np.pi * np.minimum(frequencies, 24000.0) / 48000.0)
-    shelf = (1.53512485958697 - 2.69169618940638 * z + 1.19839281085285 * z**2) / (
-        1.0 - 1.69065929318241 * z + 0.73248077421585 * z**2
-    )
-    high = (1.0 - 2.0 * z + z**2) / (1.0 - 1.99004745483398 * z + 0.99007225036621 * z**2)
-    return np.abs(shelf * high)
 
 
 def third_formant(samples: Array, f0: Array, rate: int) -> float:

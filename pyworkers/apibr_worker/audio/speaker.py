@@ -12,7 +12,8 @@ import numpy as np
 from apibr_worker.audio.convert import measures_of, to_voice
 from apibr_worker.audio.espeak import FASTEST, SLOWEST, Espeak, Manner, Mark, Utterance
 from apibr_worker.audio.files import Samples
-from apibr_worker.audio.measure import Array, VoiceMeasures, block_powers
+from apibr_worker.audio.loudness import block_powers
+from apibr_worker.audio.measure import Array, VoiceMeasures
 from apibr_worker.audio.voice import Voice
 from apibr_worker.runtime.api import Context
 from apibr_worker.textnorm.reader import Reading, pause_after, reading
@@ -28,7 +29,7 @@ _TAKE_RATE, _TAKE_PAUSE, _TAKE_PITCH, _TAKE_DRIFT = 0.02, 0.12, 2, 0.35
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """What is known of a spoken sentence. powers are of its samples before any gain."""
+    """A sentence as it was said. powers: of its samples before any gain (loudness.block_powers)."""
 
     sample_rate: int
     spoken_end: float
@@ -63,7 +64,7 @@ class Speaker:
             self._rate = _within(self._rate * wanted / have)
         utterance = self._utter(text)
         self._own = measures_of(utterance.samples, utterance.sample_rate)
-        # The sample was counted by its intensity peaks, not by phonemes: one correction with the same yardstick.
+        # The sample's pace was counted by intensity peaks, not by phonemes: correct once by the same measure.
         if self._own and self._own.nuclei_per_second > 0 and wanted > 0:
             correction = min(max(wanted / self._own.nuclei_per_second, 0.8), 1.25)
             self._rate = _within(self._rate * correction)

@@ -14,7 +14,6 @@ from apibr_worker.audio.files import Samples
 from apibr_worker.audio.loudness import gated
 from apibr_worker.audio.speaker import Sentence, Speaker
 from apibr_worker.runtime.api import Context, InvalidInputError
-from apibr_worker.runtime.sentences import say
 from apibr_worker.textnorm.reader import sentences
 
 DEFAULT_LANGUAGE = "pt-BR"
@@ -69,7 +68,7 @@ class Line:
     voice: dict[str, Any] | None = None
     pause_seconds: float = 0.0
     field: str = "text"
-    """What to name in an error about this line."""
+    """The request field that an error about this line names."""
 
 
 def synthesize(
@@ -86,7 +85,7 @@ def synthesize(
 
     voice is what draft-voice measured, or a built-in voice's settings, or None for the default voice; language is a
     BCP 47 tag (default pt-BR); speed 0.5..2 multiplies the voice's own pace; seed (default: the run's) chooses among
-    takes that differ a little in melody, pace and pauses. Reports a step a sentence in the current phase and looks at
+    takes that differ a little in melody, pace and pauses. Reports a step a sentence in the current phase and checks
     the cancel flag. The same arguments give the same samples. Raises InvalidInputError, naming `field` or "language".
     """
     return speak([Line(text, language, voice, field=field)], speed=speed, seed=seed, context=context)
@@ -98,9 +97,7 @@ def speak(lines: list[Line], *, speed: float, context: Context, seed: int | None
     pieces = [sentences(line.text) for line in lines]
     for line, of_line in zip(lines, pieces, strict=True):
         if not of_line:
-            raise InvalidInputError(
-                say("there is nothing in the text that can be spoken: write words"), field=line.field
-            )
+            raise InvalidInputError("there is nothing in the text that can be spoken: write words", field=line.field)
     total = sum(len(of_line) for of_line in pieces)
     tape = bytearray()
     spoken: list[_Spoken] = []
@@ -122,13 +119,13 @@ def _check_length(lines: list[Line]) -> None:
     size = sum(len(line.text) for line in lines)
     if size > LONGEST_TEXT:
         raise InvalidInputError(
-            say("the text has %d characters; the longest is %d: divide it into several requests", size, LONGEST_TEXT),
+            f"the text has {size} characters; the longest is {LONGEST_TEXT}: divide it into several requests",
             field=lines[0].field.split("/")[0],
         )
     pauses = sum(line.pause_seconds for line in lines)
     if pauses > _LONGEST_PAUSE:
         raise InvalidInputError(
-            say("the pauses take %g s together; the longest is %g s: shorten pause_ms", pauses, _LONGEST_PAUSE),
+            f"the pauses take {pauses:g} s together; the longest is {_LONGEST_PAUSE:g} s: shorten pause_ms",
             field=lines[0].field.split("/")[0],
         )
 
@@ -144,7 +141,7 @@ class _Spoken:
 
 
 class _Cast:
-    """One speaker for each voice and language, tuned on all that it has to say."""
+    """One speaker for each voice and language, tuned on all its lines."""
 
     def __init__(
         self, espeak: Espeak, lines: list[Line], pieces: list[list[str]], speed: float, context: Context
@@ -186,9 +183,7 @@ def _assemble(spoken: list[_Spoken], tape: bytearray, lines: list[Line]) -> Spee
         phonemes += [Phoneme(mark.name, begin + start, begin + stop) for mark, start, stop in timed]
         words += [Word(w.text, begin + w.start, begin + w.end) for w in _words(item.sentence, timed)]
     if not phonemes:
-        raise InvalidInputError(
-            say("there is nothing in the text that can be spoken: write words"), field=lines[0].field
-        )
+        raise InvalidInputError("there is nothing in the text that can be spoken: write words", field=lines[0].field)
     return Speech(samples, rate, phonemes, words)
 
 
@@ -211,7 +206,7 @@ def _spans(marks: list[Mark], end: float) -> list[tuple[Mark, float, float]]:
 
 
 def _words(sentence: Sentence, phonemes: list[tuple[Mark, float, float]]) -> list[Word]:
-    """The sentence's words: what espeak-ng reads as several ("14,5" is four) is one where it was written as one."""
+    """The sentence's words as they were written: "14,5" is one word, although espeak-ng reads four."""
     begun: list[tuple[int, str, float]] = []
     for mark in sentence.words:
         place, text = sentence.reading.token_at(mark.position)
@@ -219,7 +214,7 @@ def _words(sentence: Sentence, phonemes: list[tuple[Mark, float, float]]) -> lis
             begun.append((place, text, mark.start))
     words: list[Word] = []
     for index, (_, text, start) in enumerate(begun):
-        # espeak-ng tells a word up to 40 ms before its first phoneme: the phonemes are what is heard.
+        # espeak-ng reports a word up to 40 ms before its first phoneme; the phonemes tell when it is heard.
         until = begun[index + 1][2] if index + 1 < len(begun) else sentence.spoken_end
         own = [(first, last) for _, first, last in phonemes if start - _EARLY <= first < until - _EARLY]
         words.append(Word(text, own[0][0], own[-1][1]) if own else Word(text, start, until))

@@ -1,4 +1,4 @@
-"""A voice as its file tells it: what draft-voice measured, or a voice that the synthesiser has by nature."""
+"""Draft voice files: the measures of a cloned voice, or the synthesiser's settings of a built-in one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import Any
 from apibr_worker.audio.espeak import FASTEST, SLOWEST, Manner
 from apibr_worker.audio.measure import VoiceMeasures
 from apibr_worker.runtime.api import InputFile, InvalidInputError, Warning
-from apibr_worker.runtime.sentences import say
 
 _HIGH_VOICE_HZ = 165.0
 """Above it espeak-ng's second female variant is nearer to begin with."""
@@ -20,7 +19,7 @@ _DEFAULT = Manner(variant="f2", rate=160, pitch=50, span=75)
 
 @dataclass(frozen=True, slots=True)
 class Voice:
-    """How to speak. target is what the result is brought to; a built-in voice needs no bringing."""
+    """How to speak. target: the measures that the result is brought to; None for a built-in voice."""
 
     manner: Manner
     target: VoiceMeasures | None
@@ -29,7 +28,7 @@ class Voice:
     def from_json(data: dict[str, Any]) -> Voice:
         """Reads a voice file; an empty one is the default voice.
 
-        Raises InvalidInputError naming voice_id when the numbers in it are none that a voice can have.
+        Raises InvalidInputError naming voice_id when a number in it is outside the range of a voice.
         """
         try:
             measures = VoiceMeasures.from_json(data) if "f0_median_hz" in data else None
@@ -38,9 +37,7 @@ class Voice:
             variant = "f2" if measures.f0_median_hz > _HIGH_VOICE_HZ else ""
             return Voice(Manner(variant, 165, 50, 50), measures)
         except (TypeError, ValueError):
-            raise InvalidInputError(
-                say("the voice's measures cannot be read: clone it again"), field="voice_id"
-            ) from None
+            raise InvalidInputError("the voice's measures cannot be read: clone it again", field="voice_id") from None
 
 
 def _native(data: dict[str, Any]) -> Manner:
@@ -57,18 +54,18 @@ def _native(data: dict[str, Any]) -> Manner:
 
 
 def is_known(data: dict[str, Any]) -> bool:
-    """Whether a voice file says anything that draft speech understands; another engine's does not."""
+    """Whether draft speech understands a voice file; the files of other engines have none of its keys."""
     return "f0_median_hz" in data or "variant" in data
 
 
 def read_voice(file: InputFile) -> dict[str, Any]:
-    """Reads a voice file. Raises InvalidInputError when it is none."""
+    """Reads a voice file. Raises InvalidInputError when it is not one."""
     try:
         content = json.loads(file.path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError):
         content = None
     if not isinstance(content, dict):
-        raise InvalidInputError(say("the voice's measures cannot be read: clone it again"), field="voice_id")
+        raise InvalidInputError("the voice's measures cannot be read: clone it again", field="voice_id")
     return content
 
 
@@ -77,9 +74,4 @@ def stranger_hints(file: InputFile) -> list[Warning]:
     if is_known(read_voice(file)):
         return []
     name = file.metadata.get("name", file.name)
-    return [
-        Warning(
-            "voice_not_measured",
-            say("%s was not cloned in draft quality: the default draft voice speaks in its place", name),
-        )
-    ]
+    return [Warning("voice_not_measured", f"{name} has no draft measures: the default draft voice speaks in its place")]

@@ -21,7 +21,6 @@ from apibr_worker.diffusion.latents import ApartVAE, StepWatch, to_image
 from apibr_worker.diffusion.sampling import batches, generators, sample
 from apibr_worker.image.pictures import save
 from apibr_worker.runtime.api import Context, EngineError, InvalidInputError, LoadRequest, RunResult, Warning
-from apibr_worker.runtime.sentences import say
 from apibr_worker.torchkit import lora
 from apibr_worker.torchkit.embeddings import EmbeddingCache
 from apibr_worker.torchkit.names import Shapes
@@ -71,7 +70,7 @@ class DiffusionEngine(ABC):
         self.lora_strength: float | None = None
         self.warnings: list[Warning] = []
 
-    # ---- what differs
+    # ---- what each engine defines
 
     @abstractmethod
     def blocks(self, transformer: Any) -> list[nn.Module]:
@@ -97,7 +96,7 @@ class DiffusionEngine(ABC):
     def unpacked(self, latents: torch.Tensor, request: Request) -> torch.Tensor:
         """Latents as the sampler has them -> (n, channels, height / 8, width / 8)."""
 
-    # ---- what is common
+    # ---- what all engines share
 
     def load(self, request: LoadRequest) -> None:
         """Opens the transformer's weights and the VAE's. Text encoders are opened when a prompt needs them."""
@@ -105,7 +104,7 @@ class DiffusionEngine(ABC):
             self.base, weights = Path(request.files["base"]), Path(request.files["transformer"])
         except KeyError as part:
             raise EngineError(
-                "model_missing", say("the model's part %s is missing: install the model again", part.args[0])
+                "model_missing", f"the model's part {part.args[0]} is missing: install the model again"
             ) from None
         self.model_id, self.place = request.model, placement(request.plan)
         folder = os.environ.get("APIBR_CACHE_DIR")
@@ -126,7 +125,7 @@ class DiffusionEngine(ABC):
         transformer: Any = self.transformer
         strength = request.plan.get("lora_strength", 1.0)
         if isinstance(strength, bool) or not isinstance(strength, (int, float)):
-            raise InvalidInputError(say("lora_strength must be a number"), field="lora_strength")
+            raise InvalidInputError("lora_strength must be a number", field="lora_strength")
         own = type(self)
         try:
             applied = lora.apply(transformer, Path(path), float(strength), own.names, own.originals(transformer.config))
@@ -138,11 +137,8 @@ class DiffusionEngine(ABC):
             self.warnings.append(
                 Warning(
                     "lora_partly_used",
-                    say(
-                        "%d of the LoRA's %d parts were left out: this model has no place for them",
-                        applied.unused,
-                        applied.tensors,
-                    ),
+                    f"{applied.unused} of the LoRA's {applied.tensors} parts were left out: "
+                    "this model has no place for them",
                 )
             )
 
@@ -155,7 +151,7 @@ class DiffusionEngine(ABC):
     def run(self, context: Context) -> RunResult:
         """Makes the pictures of one request."""
         if self.transformer is None or self.vae is None:
-            raise EngineError("model_missing", say("no model is loaded: try again"))
+            raise EngineError("model_missing", "no model is loaded: try again")
         if context.plan is not None:
             self.place = placement(context.plan)
         request = self.request(context)
@@ -179,7 +175,7 @@ class DiffusionEngine(ABC):
             "guidance_scale": request.guidance_scale,
         }
         if self.lowered:
-            metadata["lowered"] = True  # memory ran out once: this run's peak says nothing of the plan
+            metadata["lowered"] = True  # memory ran out once: this run's peak says nothing about the plan
         if self.lora_strength is not None:
             metadata["lora_strength"] = self.lora_strength
         return RunResult(outputs, metadata, warnings)
@@ -195,7 +191,7 @@ class DiffusionEngine(ABC):
         return [
             Warning(
                 "prompt_cut",
-                say("the prompt has %d tokens and the model reads %d: its end was left out; shorten it", tokens, most),
+                f"the prompt has {tokens} tokens and the model reads {most}: its end was left out; shorten it",
             )
         ]
 
@@ -255,12 +251,12 @@ class DiffusionEngine(ABC):
         return min(int(request.steps * request.strength), request.steps)
 
     def starts_from_image(self, request: Request) -> bool:
-        """Whether the picture given is where the sampler starts, rather than something that it looks at."""
+        """Whether the sampler starts from the given picture, rather than using it as a condition."""
         return request.image is not None
 
 
 def _identity(base: Path) -> str:
-    """What tells one set of text encoders from another: their files' names, sizes and times."""
+    """Identifies a set of text encoders by their files' names, sizes and times."""
     files = sorted(path for folder in base.glob("text_encoder*") for path in folder.iterdir())
     files += sorted(path for folder in base.glob("tokenizer*") for path in folder.iterdir())
     facts = [(path.parent.name, path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files]

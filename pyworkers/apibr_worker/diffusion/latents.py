@@ -1,4 +1,4 @@
-"""Between pictures and latents: the VAE, apart from everything else, in tiles, with a way down when memory runs out."""
+"""Between pictures and latents: the VAE, apart from everything else, in tiles, with fallbacks when memory runs out."""
 
 from __future__ import annotations
 
@@ -84,9 +84,7 @@ class ApartVAE:
 
 
 def tiled(model: Any, tile: int) -> None:
-    """Tiles of so many pixels. diffusers' default is the model's whole size, which tiles nothing at 1024 (models.md
-    2.3).
-    """
+    """Tiles of so many pixels. diffusers' default is the model's whole size, which does not tile at 1024."""
     model.enable_tiling()
     factor = 2 ** (len(model.config.block_out_channels) - 1)
     model.tile_sample_min_size = tile

@@ -12,24 +12,19 @@ import torch
 from torch import nn
 
 from apibr_worker.runtime.api import Context, EngineError
-from apibr_worker.runtime.sentences import say
 from apibr_worker.torchkit.attention import bounded_attention
 from apibr_worker.torchkit.placement import Placement, free
 from apibr_worker.torchkit.stream import BlockStreamer
 
 
 def at_device(cls: Any, device: torch.device) -> Any:
-    """The pipeline class, computing on the device whatever its components lie on: the transformer's weights are on
-    the host.
-    """
+    """The pipeline class, computing on the device although the transformer's weights are on the host."""
     return type(cls.__name__, (cls,), {"_execution_device": property(lambda _: device)})
 
 
 @contextmanager
 def when_used(model: nn.Module, streamer: BlockStreamer) -> Generator[None]:
-    """Enters the streamer when the model is first called in the block, so that what comes before has the device for
-    itself.
-    """
+    """Enters the streamer at the model's first call in the block, so that earlier work has the device for itself."""
     with ExitStack() as stack:
 
         def enter(*_: object) -> None:
@@ -63,11 +58,8 @@ def sample(
     except torch.OutOfMemoryError:
         raise EngineError(
             "out_of_memory",
-            say(
-                "the graphics card does not have enough memory: choose a smaller size, fewer "
-                "pictures or a smaller variant of the model, or close other programs that use "
-                "the card"
-            ),
+            "the graphics card's memory does not suffice: choose a smaller size, fewer pictures or a smaller variant "
+            "of the model, or close other programs that use the card",
         ) from None
 
 

@@ -10,7 +10,7 @@ from PIL import Image, ImageCms
 LARGEST_PROFILE = 8 << 20
 """Bytes. A printing press's profile has up to 3 MB; a larger one is not read."""
 _NEARLY = 2
-"""Steps of 8 bits by which a profile may differ from sRGB and still be called that: the pixels then stay."""
+"""8-bit steps by which a profile may differ from sRGB and still count as sRGB: the pixels then stay as they are."""
 _SPACES = {"RGB": "RGB", "CMYK": "CMYK", "GRAY": "L"}
 _INTENT = ImageCms.Intent.RELATIVE_COLORIMETRIC
 _FLAGS = ImageCms.Flags.BLACKPOINTCOMPENSATION

@@ -29,9 +29,9 @@ _REGION_SCALE = 1.5
 _REFINED, _SETTLED = 3, np.radians(4)
 """The mesh is looked for again, in the region that it spans itself, until its lean changes less than this."""
 _TURNED_SCORE = 0.7
-"""What a face that does not stand upright must score: seen at a wrong angle, other things score 0.6 too."""
+"""The least score of a face that is not upright: other things, seen at a wrong angle, score up to 0.6."""
 _CLEAR = 0.85
-"""From this score on an upright face is not looked for at other angles."""
+"""An upright face with at least this score is not looked for at other angles."""
 _UPRIGHT_BONUS = 0.05
 _TURNS, _QUARTERS = (45, -45, 90, -90, 135, -135, 180), (90, -90, 180)
 _LEAN = np.radians(50)
@@ -60,7 +60,7 @@ class Region:
 class Faces:
     """What was found in a picture.
 
-    speaker: the largest face. others: those beside it, the largest first. unsure: a face seems to be there, but not
+    speaker: the largest face. others: the other faces, the largest first. unsure: a face seems to be there, but not
     upright and not clear enough to be animated.
     """
 
@@ -116,7 +116,7 @@ class FaceMesh:
         return Faces(faces[0], tuple(face for face in faces[1:] if _size(face) > _OTHER * _size(faces[0])))
 
     def _surest(self, picture: Picture) -> _Look | None:
-        """The look at which the detector is surest of a face; an upright face needs a little less.
+        """The view in which the detector is surest of a face; an upright face needs a little less.
 
         A face that is small in the picture is looked for in parts of it when the whole shows none that is upright.
         """
@@ -135,7 +135,7 @@ class FaceMesh:
         return best if best.regions else None
 
     def _look(self, picture: Picture, turn: int, detect: Callable[[Picture], list[Region]]) -> _Look:
-        """Regions are of the picture itself, not of the turned one."""
+        """The regions are in coordinates of the picture itself, not of the turned one."""
         turned, back = _turned(picture, turn)
         regions: list[Region] = []
         for region in detect(turned):

@@ -4,41 +4,39 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 from apibr_worker.runtime.child import Child
-from apibr_worker.runtime.sentences import Sentence, say
 
 
 class EngineError(Exception):
     """A failure that the user or the supervisor can act on. The message is shown to the user: no path, no key.
 
-    code is one of the protocol's words; field names the request field to change, if one is to blame.
+    code is one of the protocol's error codes; field names the request field to change, if one is to blame.
     """
 
-    def __init__(self, code: str, message: Sentence, *, field: str | None = None) -> None:
+    def __init__(self, code: str, message: str, *, field: str | None = None) -> None:
         super().__init__(message)
         self.code = code
-        self.message = message
         self.field = field
 
 
 class InvalidInputError(EngineError):
     """The request cannot be honoured; the message says what to change."""
 
-    def __init__(self, message: Sentence, *, field: str | None = None) -> None:
+    def __init__(self, message: str, *, field: str | None = None) -> None:
         super().__init__("invalid_input", message, field=field)
 
 
 class Canceled(EngineError):
     """Raised by Context.check_cancel; an engine lets it pass."""
 
-    def __init__(self, phase: str | None = None) -> None:
-        super().__init__("canceled", say("canceled in phase %s", phase) if phase else say("canceled"))
+    def __init__(self, message: str = "canceled") -> None:
+        super().__init__("canceled", message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +72,7 @@ class Warning:
     """Something that the user should know and that did not stop the run."""
 
     code: str
-    message: Sentence
+    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +86,7 @@ class RunResult:
 
 @dataclass(frozen=True, slots=True)
 class LoadRequest:
-    """What to load. files are the model's files by role; plan is what the load may take."""
+    """What to load. files: the model's paths by part ("t3", "base"); plan: device and limits."""
 
     engine: str
     model: str
@@ -100,9 +98,7 @@ class LoadRequest:
 class Reporter(Protocol):
     """Where a context's reports go: frames in a sidecar, a list in a test."""
 
-    def progress(
-        self, phase: str, step: int, total: int | None, message: Sentence | None, preview: str | None
-    ) -> None: ...
+    def progress(self, phase: str, step: int, total: int | None, message: str | None, preview: str | None) -> None: ...
 
     def segment(self, index: int, path: Path, mime: str) -> None: ...
 
@@ -128,7 +124,7 @@ class Context:
         self.out_dir = out_dir
         self.resume = resume
         self.plan = plan
-        """What this run may take, where that differs from the plan of the load; else None."""
+        """The plan of this run where it differs from the plan of the load; else None."""
         self.timings: dict[str, float] = {}
         """Seconds by phase."""
         self.phase_name: str | None = None
@@ -147,16 +143,16 @@ class Context:
     def check_cancel(self) -> None:
         """Raises Canceled when the user has canceled the run. To be called at least once per block_seconds."""
         if self._canceled.is_set():
-            raise Canceled(self.phase_name)
+            raise Canceled(f"canceled in {self.phase_name}" if self.phase_name else "canceled")
 
     def wait(self, seconds: float) -> None:
-        """Sleeps, but not past a cancel, which it raises."""
+        """Sleeps; raises Canceled as soon as the user has canceled the run."""
         self._canceled.wait(seconds)
         self.check_cancel()
 
     @contextmanager
     def phase(self, name: str) -> Generator[None]:
-        """Runs a phase: its time is kept, and the supervisor hears of its begin."""
+        """Runs a phase: measures its time and tells the supervisor that it begins. Raises Canceled."""
         self.check_cancel()
         begin, self.phase_name = time.monotonic(), name
         self._reporter.progress(name, 0, None, None, None)
@@ -166,9 +162,9 @@ class Context:
             self.timings[name] = self.timings.get(name, 0.0) + time.monotonic() - begin
 
     def progress(
-        self, step: int, total: int | None = None, *, message: Sentence | None = None, preview: Path | None = None
+        self, step: int, total: int | None = None, *, message: str | None = None, preview: Path | None = None
     ) -> None:
-        """Reports a step of the current phase and looks at the cancel flag. preview is a JPEG in the run's folder."""
+        """Reports a step of the current phase. preview: a JPEG in the run's folder. Raises Canceled."""
         self.check_cancel()
         relative = preview.relative_to(self.out_dir).as_posix() if preview else None
         self._reporter.progress(self.phase_name or "run", step, total, message, relative)
@@ -200,6 +196,3 @@ class Engine(Protocol):
     def unload(self) -> None:
         """Frees what load took."""
         ...
-
-
-EngineFactory = Callable[[], Engine]

@@ -23,7 +23,7 @@ from types import TracebackType
 from typing import IO
 
 _PR_SET_PDEATHSIG = 1
-# Looked up now: between fork and exec the loader's lock may be held by a thread that is no more.
+# Looked up now: between fork and exec the loader's lock may be held by a thread that no longer exists.
 _prctl = ctypes.CDLL(None, use_errno=True).prctl
 _STDERR_BYTES = 8 << 10
 _POLL_SECONDS = 0.05
@@ -86,8 +86,8 @@ _SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM)
 
 
 def interrupted(error: BaseException) -> bool:
-    """Whether a failure came from outside the run: a program of it was killed, or the computer had no more files,
-    processes or memory for one. The same run may succeed later."""
+    """Whether a failure came from outside the run: one of its programs was killed, or the computer had no files,
+    processes or memory left for one. The same run may succeed later."""
     if isinstance(error, ChildError):
         return error.interrupted
     return isinstance(error, OSError) and error.errno in _SHORTAGES

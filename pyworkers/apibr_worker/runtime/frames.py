@@ -37,7 +37,7 @@ def take_over_standard_streams() -> Streams:
 
 
 class FrameError(ValueError):
-    """A line that is no frame: too long, not JSON, or not an object."""
+    """A line that is not a frame: too long, not JSON, or not an object."""
 
 
 @dataclass(slots=True)
@@ -50,8 +50,8 @@ class FrameWriter:
     def send(self, message: dict[str, Any]) -> None:
         """Writes one frame.
 
-        Raises FrameError, and writes nothing, when it would be longer than MAX_FRAME or holds what JSON has no word for
-        (NaN, an object of a library). Half a surrogate pair becomes a question mark: UTF-8 has no place for it.
+        Raises FrameError, and writes nothing, when it would be longer than MAX_FRAME or holds a value that JSON cannot
+        express (NaN, an object of a library). Half a surrogate pair becomes a question mark: UTF-8 cannot encode it.
         """
         try:
             text = json.dumps({"jsonrpc": "2.0", **message}, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
@@ -66,7 +66,7 @@ class FrameWriter:
 
 
 def read_frame(stream: IO[bytes]) -> dict[str, Any] | None:
-    """Reads the next frame; None at the end of the stream. A line that is none raises FrameError and is behind us."""
+    """Reads the next frame; None at the end of the stream. Raises FrameError after a line that is not a frame."""
     line = stream.readline(MAX_FRAME)
     if not line:
         return None

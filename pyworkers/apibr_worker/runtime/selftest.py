@@ -3,8 +3,8 @@
 A torch build that imports may still not know the card: a kernel is missing, a library crashes, a result is wrong. So
 each operation that the engines live on runs once on the device and is compared with the processor.
 
-Standard output has JSON lines only: first {"checks": [names]}, then one line a check, in that order. Whoever started
-this process takes a check without a line for failed: a crash inside a driver ends the process without a word.
+Standard output has JSON lines only: first {"checks": [names]}, then one line a check, in that order. A check without a
+line counts as failed: a crash inside a driver ends the process without a message.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ import yaml
 ENGINES = Path(__file__).parents[1] / "engines"
 MIB = 1 << 20
 BLOCK = 256 * MIB
-"""What the memory check takes and must see back."""
+"""Bytes that the memory check takes and must get back."""
 SLACK = 64 * MIB
-"""What an allocator or another program may have taken meanwhile."""
+"""Bytes that an allocator or another program may take meanwhile."""
 
 
 class CheckError(Exception):
@@ -158,7 +158,7 @@ def compare(got: Any, expected: Any, dtype: str) -> str:
     allowed = {"float32": 1e-4, "float16": 1e-2}[dtype]
     got = got.to("cpu", expected.dtype)
     difference = float((got - expected).abs().max() / expected.abs().max())
-    # Not a number is neither above nor below: ask for what must hold.
+    # NaN is neither larger nor smaller than the limit: ask for what must hold.
     if not difference <= allowed:
         raise CheckError(f"the result differs from the processor's by {difference:.2g}; {allowed:.0e} is allowed")
     return f"differs by {difference:.1g}"
@@ -173,7 +173,7 @@ def load_module(module: str) -> str:
 
 
 def root_cause(error: BaseException) -> str:
-    """What was raised first and what became of it, in one line: a lazy import hides what was really missing."""
+    """The first exception and the one that it became, in one line: a lazy import hides which module was missing."""
     inner, seen = error, {id(error)}
     while True:
         before = inner.__cause__ or (None if inner.__suppress_context__ else inner.__context__)
@@ -213,7 +213,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="JSON lines instead of text")
     parser.add_argument("--manifests", action="append", type=Path, default=[], help="a further folder of engines")
     options = parser.parse_args(arguments)
-    # Libraries print; what they print must not stand between our lines.
+    # Libraries print; their output must not come between our lines.
     output, sys.stdout = sys.stdout, sys.stderr
     try:
         todo = checks(options.device, [ENGINES, *options.manifests])

@@ -28,7 +28,6 @@ from apibr_worker.runtime import machine
 from apibr_worker.runtime.api import Context, Engine, EngineError, InputFile, LoadRequest, Output, Resume
 from apibr_worker.runtime.child import interrupted
 from apibr_worker.runtime.frames import FrameError, FrameWriter, Streams, read_frame
-from apibr_worker.runtime.sentences import Sentence, say
 
 PROTOCOL = 1
 _HEARTBEAT_SECONDS = 1.0
@@ -48,7 +47,7 @@ def main(streams: Streams) -> None:
 
 
 def find_manifest(engine_id: str) -> dict[str, Any]:
-    """Reads the manifest of that id from the engines beside this file."""
+    """Reads the manifest with that id from the engines' folders. Ends the process when there is none."""
     for path in sorted((Path(__file__).parents[1] / "engines").glob("*/manifest.yaml")):
         manifest = yaml.safe_load(path.read_text(encoding="utf-8"))
         if manifest["id"] == engine_id:
@@ -57,7 +56,7 @@ def find_manifest(engine_id: str) -> dict[str, Any]:
 
 
 def make_engine(manifest: dict[str, Any]) -> Engine:
-    """Imports a manifest's engine. All heavy imports happen here, before hello: a spare process has them done."""
+    """Imports a manifest's engine. Heavy imports happen here, before hello: a spare process waits with them done."""
     return importlib.import_module(manifest["module"]).Engine()
 
 
@@ -75,7 +74,7 @@ class Sidecar:
         self._loaded = False
         self._flag_lock = threading.Lock()
         self._flags: dict[str, threading.Event] = {}
-        """The cancel flag of the run in flight, by job. Set by the reader, looked at by the engine."""
+        """The cancel flag of the run in flight, by job. Set by the reader's thread, read by the engine."""
         self._context: Context | None = None
         self._steps = 0
 
@@ -107,11 +106,11 @@ class Sidecar:
                 self._answer_error(None, _PARSE_ERROR, str(error))
                 continue
             if frame is None:
-                os._exit(0)  # the supervisor is gone: nothing that we compute has a reader
+                os._exit(0)  # the supervisor is gone: nobody reads the results
             self._take(frame)
 
     def _take(self, frame: dict[str, Any]) -> None:
-        """Answers what can be answered at once and queues the rest. Nothing that a frame holds may end this thread."""
+        """Answers simple requests at once and queues the others. No content of a frame may end this thread."""
         method, request_id = frame.get("method"), frame.get("id")
         params = frame.get("params")
         if params is None:
@@ -137,8 +136,8 @@ class Sidecar:
             self._answer_error(request_id, _INVALID_REQUEST, f"{method} while another request is in flight")
             return
         if method == "run":
-            # Made here and not by the main thread: a cancel may be the very next frame. One that comes when the run has
-            # ended finds no flag, so that it cancels no later run of the same job.
+            # Made here and not by the main thread: a cancel may be the very next frame. A cancel after the end of its
+            # run finds no flag, so that it does not cancel a later run of the same job.
             with self._flag_lock:
                 self._flags = {str(params.get("job")): threading.Event()}
         self._busy.set()
@@ -170,13 +169,15 @@ class Sidecar:
         try:
             answer: dict[str, Any] = {"result": self._call(frame["method"], frame["params"])}
         except EngineError as error:
-            answer = self._engine_error(error)
+            answer = self._engine_error(error.code, str(error), error.field)
         except Exception as error:
             traceback.print_exc()
-            answer = self._engine_error(machine.fault(error) or self._unforeseen(error))
-        unsendable = self._engine_error(
-            EngineError("internal", say("the engine's answer is too large for the studio: send a smaller request"))
-        )
+            known = machine.fault(error)
+            if known is None:
+                known = self._unforeseen(error)
+            answer = self._engine_error(known.code, str(known), None)
+        too_large = EngineError("internal", "the engine's answer is too large for the studio: send a smaller request")
+        unsendable = self._engine_error(too_large.code, str(too_large), None)
         with self._flag_lock:
             self._flags = {}
         self._context = None
@@ -202,7 +203,7 @@ class Sidecar:
         if request.engine != self._id:
             raise EngineError(
                 "protocol_error",
-                say("this process holds the engine %s, not %s: restart the studio", self._id, request.engine),
+                f"this process holds the engine {self._id}, not {request.engine}: start the studio again",
             )
         self._engine.load(request)
         self._loaded = True
@@ -214,19 +215,16 @@ class Sidecar:
 
     def _run(self, params: dict[str, Any]) -> dict[str, Any]:
         if not self._loaded:
-            raise EngineError("protocol_error", say("no model is loaded: try again"))
+            raise EngineError("protocol_error", "no model is loaded: try again")
         self._steps = 0
         context = self._context = _parsed(self._make_context, params)
         if context.task not in self._tasks:
-            raise EngineError("invalid_input", say("the engine %s does not do %s", self._id, context.task))
+            raise EngineError("invalid_input", f"the engine {self._id} does not do {context.task}")
         context.check_cancel()
         result = self._engine.run(context)
         metadata = dict(result.metadata)
         if result.warnings:
-            metadata["warnings"] = [
-                {"code": item.code, "message": str(item.message), "say": item.message.frame()}
-                for item in result.warnings
-            ]
+            metadata["warnings"] = [{"code": item.code, "message": item.message} for item in result.warnings]
         return {
             "outputs": [_described(context.out_dir, output) for output in result.outputs],
             "seed": context.seed,
@@ -259,24 +257,19 @@ class Sidecar:
         if interrupted(error):
             return EngineError(
                 "interrupted",
-                say(
-                    "a program that the engine needs was ended from outside or could not be started: "
-                    "close other programs and try again"
-                ),
+                "a program that the engine needs was ended from outside or could not be started: "
+                "close other programs and try again",
             )
         kind, phase = type(error).__name__, self._phase()
         if phase is None:
-            return EngineError(
-                "internal", say("the engine failed (%s): try again; the studio's log holds the reason", kind)
-            )
+            return EngineError("internal", f"the engine failed ({kind}): try again; the studio's log holds the reason")
         return EngineError(
-            "internal",
-            say("the engine failed in phase %s (%s): try again; the studio's log holds the reason", phase, kind),
+            "internal", f"the engine failed in phase {phase} ({kind}): try again; the studio's log holds the reason"
         )
 
-    def _engine_error(self, error: EngineError) -> dict[str, Any]:
-        data = {"code": error.code, "phase": self._phase(), "field": error.field, "say": error.message.frame()}
-        return {"error": {"code": _ENGINE_ERROR, "message": str(error.message), "data": data}}
+    def _engine_error(self, code: str, message: str, field: str | None) -> dict[str, Any]:
+        data = {"code": code, "phase": self._phase(), "field": field}
+        return {"error": {"code": _ENGINE_ERROR, "message": message, "data": data}}
 
     def _answer_error(self, request_id: Any, code: int, message: str) -> None:
         self._writer.send({"id": request_id, "error": {"code": code, "message": message}})
@@ -285,7 +278,7 @@ class Sidecar:
         self._writer.send({"method": method, "params": params})
 
     def count_step(self) -> None:
-        """Counts a step for the heartbeat: a phase is seen to move even if a progress frame is dropped."""
+        """Counts a step for the heartbeat: a phase is seen to advance even if a progress frame is dropped."""
         self._steps += 1
 
 
@@ -297,10 +290,11 @@ class _FrameReporter:
         self._job = job
         self._out_dir = out_dir
 
-    def progress(self, phase: str, step: int, total: int | None, message: Sentence | None, preview: str | None) -> None:
+    def progress(self, phase: str, step: int, total: int | None, message: str | None, preview: str | None) -> None:
         self._sidecar.count_step()
-        said = {"message": str(message), "say": message.frame()} if message else {"message": None}
-        self._sidecar._notify("progress", job=self._job, phase=phase, step=step, total=total, preview=preview, **said)
+        self._sidecar._notify(
+            "progress", job=self._job, phase=phase, step=step, total=total, message=message, preview=preview
+        )
 
     def segment(self, index: int, path: Path, mime: str) -> None:
         file = _file(self._out_dir, path.relative_to(self._out_dir).as_posix(), mime)
@@ -324,7 +318,7 @@ def _parsed(parse: Callable[[dict[str, Any]], _Parsed], params: dict[str, Any]) 
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         logging.getLogger("apibr_worker").error("the frame's params have the wrong shape: %r", error)
         raise EngineError(
-            "protocol_error", say("the engine does not understand the studio's request: restart the studio")
+            "protocol_error", "the engine does not understand the studio's request: start the studio again"
         ) from None
 
 

@@ -30,7 +30,7 @@ class Rules:
 
 
 def speak(text: str, rules: Rules) -> str:
-    """Replaces acronyms in text by what is said.
+    """Replaces acronyms in text by their words.
 
     In a text that is all in capitals, only what has no vowel is taken for one.
     """

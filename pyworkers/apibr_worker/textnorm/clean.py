@@ -1,4 +1,4 @@
-"""Characters: what no voice can say is taken out, and the many forms of one sign become one."""
+"""Characters: those that no voice can say are taken out, and the many forms of one sign become one."""
 
 from __future__ import annotations
 

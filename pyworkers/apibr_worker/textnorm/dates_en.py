@@ -64,7 +64,7 @@ def _month_year(match: re.Match[str]) -> str:
 
 
 def _slashed(match: re.Match[str], *, day_first: bool) -> str:
-    """12/25 is a day where it is no common fraction: 1/2, 3/4, 5/16 are."""
+    """12/25 is a day unless it is a common fraction, as 1/2, 3/4 and 5/16 are."""
     first, second = match.groups()
     if (first, second) == ("9", "11"):
         return "nine eleven"
@@ -211,4 +211,4 @@ YEAR_STEPS: list[Step] = [
     lambda text: _YEAR_SPAN.sub(_span, text),
     lambda text: _BARE.sub(lambda m: around(m, _year(m.group(1))), text),
 ]
-"""After money and units, whose numbers are no years."""
+"""After money and units, whose numbers are not years."""

@@ -50,7 +50,7 @@ _MONEY = money.Reader(
 _ABBREVIATIONS = Abbreviations(
     tables.TITLES, tables.BEFORE_NAME, tables.BEFORE_NUMBER, tables.ANYWHERE, tables.ENDS_SENTENCE
 )
-# Behind a name or "42nd", and with no name behind: Elm Dr., but Dr. Elm.
+# After a name or "42nd", and with no name after: Elm Dr., but Dr. Elm.
 _STREET = re.compile(
     r"((?<!\w)(?!The |My |Our )[A-Z][a-z]{1,30}|(?:st|nd|rd|th)(?<=\d..)) (St|Dr)\.(?! ?[A-ZÀ-Ý])(?=( ?$))?"
 )
@@ -108,7 +108,7 @@ def _roman(match: re.Match[str]) -> str:
     if last.lower() in tables.ROMAN_CARDINAL and (numeral != "I" or last[0].isupper()):
         return words.cardinal(value)
     titled = earlier.lower() in tables.TITLES_OF_RULERS
-    # "Then Henry I met" is no king, but King Henry I and Henry V are.
+    # "Then Henry I met" does not name a king; King Henry I and Henry V do.
     if last[:1].isupper() and (titled or (last.lower() in tables.RULERS and numeral != "I")):
         return f"the {words.ordinal(value)}"
     if len(numeral) < 2 or set(numeral) - set("IVX") or _shouted(before, last):
@@ -117,7 +117,7 @@ def _roman(match: re.Match[str]) -> str:
 
 
 def _shouted(before: str, last: str) -> bool:
-    """Whether the word before is in capitals too, as in "EU VI VOCÊ", and no numeral itself."""
+    """Whether the word before is in capitals too, as in "EU VI VOCÊ", and is not a numeral itself."""
     return (
         len(last) > 1
         and last.isupper()
@@ -125,7 +125,7 @@ def _shouted(before: str, last: str) -> bool:
     )
 
 
-# --- Numbers with something beside them ----------------------------------------------------------------------------
+# --- Numbers with a sign or a word next to them --------------------------------------------------------------------
 
 _RANGE = range_after("between")
 _SUM = re.compile(r"(?<=\d) ?([-+−]) ?(?=\d[\d.,]* ?=)")
@@ -167,7 +167,7 @@ _NOUN = re.compile(
 
 def _unit(match: re.Match[str]) -> str:
     token, space, symbol, _stop = match.groups()
-    # "5 in the morning": without a full stop, an inch has something before or behind it that no preposition has.
+    # "5 in the morning": without a full stop, an inch has something before or after it that no preposition has.
     if symbol == "in" and space and not match.group(4) and re.match(r" ?[a-zA-Z]", match.string[match.end() :][:2]):
         return match.group()
     one, many = tables.UNITS[symbol]
@@ -178,7 +178,7 @@ def _unit(match: re.Match[str]) -> str:
 
 
 def _slash(match: re.Match[str]) -> str:
-    """1/2, 3/4, 5/16; what is no proper fraction is read with its stroke."""
+    """1/2, 3/4, 5/16; anything but a proper fraction is read with its stroke."""
     upper, lower = match.groups()
     if match.group() == "24/7":
         return "twenty-four seven"

@@ -1,4 +1,4 @@
-"""Amounts of money: R$ 1.234,56, US$ 10, $1.2 million, 50 EUR, R$ 10-20 mil, € 3/kg."""
+"""Sums of money: R$ 1.234,56, US$ 10, $1.2 million, 50 EUR, R$ 10-20 mil, € 3/kg."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Words:
     to: str
     per: str
     units: Mapping[str, str]
-    """What stands behind a slash: kg -> quilo."""
+    """What stands after a slash: kg -> quilo."""
     is_one: Callable[[Number], bool]
     """Whether the coin stays singular."""
     say: Callable[[str, bool], str]
@@ -66,7 +66,7 @@ class Reader:
         magnitude = "|".join(re.escape(key) for key in sorted(words.magnitudes, key=len, reverse=True))
         tail = rf"(?: ?(?P<mag>(?i:{magnitude}))(?!\w))?"
         per = r"(?: ?/ ?(?P<per>[^\W\d_]{1,10})(?!\w))?"
-        # A dash between spaces parts two things ("R$ 50 - 3 parcelas"), unless the coin stands again behind it.
+        # A dash between spaces parts two things ("R$ 50 - 3 parcelas"), unless the coin stands again after it.
         amount = rf"(?P<num>{TOKEN})(?:(?:[-–] ?(?:{_BEFORE} ?)?| [-–] ?{_BEFORE} ?)(?P<num2>{TOKEN}))?"
         self._prefixed = re.compile(
             rf"(?P<sign>(?<![\w.,)])(?:-|− ?))?(?P<coin>{_BEFORE}) ?(?P<minus>[-−])?{amount}{tail}{per}"

@@ -1,4 +1,4 @@
-"""Which language's steps a text goes through."""
+"""Chooses the steps of a text's language."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ def speak(text: str, language: str) -> str:
 
     language: a BCP 47 tag ("pt-BR", "pt", "en-GB"); _ for - is understood. Portuguese and English have their numbers,
     dates, money, abbreviations and addresses written out; of other languages only markup, control characters, emoji
-    and needless spaces are taken out. Words that are not understood stay. A text in which nothing can be said gives "".
+    and needless spaces are taken out. Unknown words stay. A text in which nothing can be said gives "".
     """
     # Twice, since an emoji may stand before the mark of a line.
     return speak_unmarked(unmarked(clean(unmarked(text).text)).text, language)
 
 
 def speak_unmarked(text: str, language: str) -> str:
-    """What speak does with a text whose markup is taken off already."""
+    """As normalise, for a text whose markup is taken off already."""
     text = clean(text)
     tag = language.lower().replace("_", "-")
     match tag.split("-")[0]:

@@ -15,7 +15,7 @@ LONGEST = 18
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A number taken apart: the digits before the mark, those behind it, and the mark as it stood ("" without)."""
+    """A number taken apart: the digits before the mark, those after it, and the mark as it stood ("" without)."""
 
     whole: str
     fraction: str = ""
@@ -27,7 +27,7 @@ class Number:
 
     @property
     def is_code(self) -> bool:
-        """Whether its whole part is no quantity: 007, or more digits than have a name."""
+        """Whether its whole part is not a quantity: 007, or more digits than have a name."""
         return len(self.whole) > LONGEST or (len(self.whole) > 1 and self.whole[0] == "0")
 
 
@@ -40,8 +40,8 @@ _GROUPED = {
 def parse(token: str, mark: str) -> Number | None:
     """The number in a TOKEN, where `mark` ("," or ".") is the decimal mark of the language and the other one groups.
 
-    The other language's way is understood where it can mean nothing else (1,234.56 in Portuguese). None for what is
-    no number but a row of them: 2.0.1, 192.168.0.1, 1,2,3.
+    The other language's way is understood where it can mean nothing else (1,234.56 in Portuguese). None for a row of
+    numbers: 2.0.1, 192.168.0.1, 1,2,3.
     """
     group = "." if mark == "," else ","
     if token.isdigit():

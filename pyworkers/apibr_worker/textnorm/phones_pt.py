@@ -7,7 +7,7 @@ import re
 from . import words_pt as words
 from .shared import Step
 
-# Nothing that is part of a longer number: 1.234-5678 and 12-345-6789-0 are no telephones.
+# Nothing that is part of a longer number: 1.234-5678 and 12-345-6789-0 are not telephone numbers.
 _BEGIN = r"(?<![\w.,/-])"
 _END = r"(?![\w/]|-\w|[.,]\d)"
 

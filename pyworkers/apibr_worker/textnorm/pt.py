@@ -130,7 +130,7 @@ def _roman(match: re.Match[str]) -> str:
 
 
 def _shouted(before: str, last: str) -> bool:
-    """Whether the word before is in capitals too, as in "EU VI VOCÊ", and no numeral itself."""
+    """Whether the word before is in capitals too, as in "EU VI VOCÊ", and is not a numeral itself."""
     return (
         len(last) > 1
         and last.isupper()
@@ -138,7 +138,7 @@ def _shouted(before: str, last: str) -> bool:
     )
 
 
-# --- Numbers with something beside them ----------------------------------------------------------------------------
+# --- Numbers with a sign or a word next to them --------------------------------------------------------------------
 
 _RANGE = range_after("entre")
 _ONE_THOUSAND = re.compile(r"(?<![\w.,-])1 (?=mil(?!\w))")
@@ -204,7 +204,7 @@ def _height(match: re.Match[str]) -> str:
 
 
 def _slash(match: re.Match[str]) -> str:
-    """1/2, 3/4, 5/12; what is no proper fraction is read with its stroke."""
+    """1/2, 3/4, 5/12; anything but a proper fraction is read with its stroke."""
     upper, lower = match.groups()
     before, after = (
         match.string[max(0, match.start() - 16) : match.start()],
@@ -273,7 +273,7 @@ _ACRONYMS = acronyms.Rules(
     said=tables.ACRONYMS,
     spelled=tables.SPELLED,
     kept=tables.KEPT,
-    # Portuguese syllables: at most a stop with l or r before the vowel, and few consonants behind it.
+    # Portuguese syllables: at most a stop with l or r before the vowel, and few consonants after it.
     pronounceable=re.compile(
         r"(?:(?:[BCDFGPTV][LR]|CH|LH|NH|QU|GU|[BCDFGHJKLMNPRSTVWXYZ])?[AEIOUY]{1,3}[LMNRSXZ]?)+(?:[BCDFGKPTX]|NS)?"
     ),

@@ -1,4 +1,4 @@
-"""Text on its way to the synthesiser: cleaning, sentences, and what is said for each."""
+"""The reader of the draft voices: clean sentences, the words that espeak-ng says for them, and where those come from."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _PAUSE_SECONDS = {
 _POINTS = ".,;:!?…"
 _CLOSING = "\"'”’»)]}"
 
-# A full stop behind one of these ends no sentence; nor does one behind a single capital (J. R. Silva).
+# A full stop after one of these does not end a sentence; nor does one after a single capital (J. R. Silva).
 _ABBREVIATION = re.compile(
     r"(?:^|[\s(])(?:sra?s?|dra?s?|prof[aª]?s?|eng|exm[oa]|ilm[oa]|av|pág|págs|núm|ex|vs|sta?|mrs?|ms|jr|gen|vol|fig|[A-Z])\.$",
     re.IGNORECASE,
@@ -67,7 +67,7 @@ def is_speakable(text: str) -> bool:
 def sentences(text: str) -> list[str]:
     """Splits text at sentence ends, and longer pieces at commas or spaces, so that none exceeds 280 characters.
 
-    What has neither letter nor digit is left out.
+    Pieces with neither a letter nor a digit are left out.
     """
     pieces: list[str] = []
     for sentence in _whole_sentences(clean(text)):
@@ -120,7 +120,7 @@ def reading(sentence: str, language: str) -> Reading:
     """The words that espeak-ng should say for a sentence that clean() has gone over."""
     base = language.lower().replace("_", "-").split("-")[0]
     if base in _WRITTEN_OUT:
-        # Of what is said by no word, such as a lone sign, espeak-ng knows more than we do.
+        # espeak-ng reads what has no words, such as a lone sign.
         said = textnorm.speak(sentence, language) or sentence
         if base == "en":
             said = _LETTERS.sub(lambda match: match.group().replace(" ", ""), said)
@@ -141,7 +141,7 @@ def reading(sentence: str, language: str) -> Reading:
 def _aligned(sentence: str, said: str, language: str) -> Reading:
     """Finds for each word that is said the word of the sentence that it says.
 
-    Words that are said as they are written are anchors. Between two of them, what is said is shared out among the
+    Words that are said as they are written are anchors. Between two anchors, the words said are shared out among the
     sentence's words by how much each of them says alone: "R$ 1.234,56" and "mil duzentos ... centavos" have no word in
     common.
     """

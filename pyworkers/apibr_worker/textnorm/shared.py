@@ -135,13 +135,13 @@ _STARTER = re.compile(
 def ends_here(text: str, place: int) -> bool:
     """Whether an abbreviation's full stop, the one before place, is that of the sentence too.
 
-    So at the end of the text, and before a word that begins one: "the U.S. It is", not "the U.S. Army".
+    It is at the end of the text, and before a word that begins a sentence: "the U.S. It is", not "the U.S. Army".
     """
     return not text[place : place + 8].strip("\"') ") or bool(_STARTER.match(text, place))
 
 
 def _is_middle_name(match: re.Match[str]) -> bool:
-    """Whether R., D. or S. stands behind a first name, where it is no rua, dona or são."""
+    """Whether R., D. or S. stands after a first name, where it is not short for rua, dona or são."""
     name = _WORD_BEFORE.search(match.string[max(0, match.start() - 32) : match.start()])
     return bool(name) and name.group(1)[0].isupper() and name.group(1).lower() not in _PLACES
 

@@ -1,7 +1,7 @@
 """A script in pieces that a speech model takes at once, each with the original text beside it.
 
-The original is split first and each piece is spoken by itself, so that subtitles show what was written while the model
-gets what is said. What grew beyond the limit by that is split again in the original, at the best place there is.
+The original is split first and each piece is normalised by itself, so that subtitles show the written text while the
+model gets the words. A piece that this makes longer than the limit is split again in the original, at the best place.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .normalise import speak_unmarked
 from .shared import ends_here, is_initial
 
 LIMIT = 280
-"""Characters of spoken text that Chatterbox says well at once."""
+"""Characters of normalised text that Chatterbox says well at once."""
 
 _SHORT = 40
 """Pieces below this are said together with a neighbour: alone they sound clipped, and some come out as noise."""
@@ -30,7 +30,7 @@ class Sentence:
     """One piece of a script.
 
     text is for the model and never empty; source is script[start:end] and joins, over all pieces, to the whole script
-    but for the spaces between. paragraph_end asks for a longer pause behind it.
+    but for the spaces between. paragraph_end asks for a longer pause after it.
     """
 
     text: str
@@ -43,8 +43,9 @@ class Sentence:
 def sentences(text: str, limit: int = LIMIT, language: str = "") -> list[Sentence]:
     """The pieces of a script, none with a text longer than `limit`, neighbours below 40 characters put together.
 
-    language decides how it is spoken (see speak). What has nothing to say, such as an emoji between two sentences, goes
-    with its neighbour's source; a script of only that gives []. Raises ValueError for a limit below 40.
+    language decides how it is normalised (see normalise). Signs that say nothing, such as an emoji between two
+    sentences, go with their neighbour's source; a script of only such signs gives [].
+    Raises ValueError for a limit below 40.
     """
     if limit < _LEAST_LIMIT:
         raise ValueError(f"a limit of {limit} characters is too low for speech; give at least {_LEAST_LIMIT}")
@@ -104,7 +105,7 @@ _BREAK = "\n\u2028\u2029"
 
 
 def _paragraphs(text: str) -> Iterator[tuple[int, int]]:
-    """Spans of the paragraphs. A line that goes on in lower case was wrapped by an editor and begins none."""
+    """Spans of the paragraphs. A line that goes on in lower case was wrapped by an editor and does not begin one."""
     begun = stop = -1
     for line in _LINE.finditer(text):
         start, end = _trim(text, *line.span())
@@ -160,7 +161,7 @@ def _is_end(text: str, begin: int, match: re.Match[str], end: int) -> bool:
     while place < end and text[place] in _OPENING:
         place += 1
     following = text[place] if place < end else ""
-    # A dialogue goes on behind "?" in lower case, and so does what stands behind an ellipsis.
+    # A dialogue goes on after "?" in lower case, and so does what stands after an ellipsis.
     if following.islower():
         return False
     mark = match.group().rstrip("\"'”’»)]*_")
@@ -208,16 +209,16 @@ _PLACES = [
     re.compile(
         r"\s(?=(?i:e|ou|mas|que|porque|pois|quando|onde|and|or|but|because|which|that|when|where|y|o|et|und)\s)"
     ),
-    # Not between a number and what it counts, nor behind an abbreviation.
+    # Not between a number and what it counts, nor after an abbreviation.
     re.compile(r"(?<=[^\W\d_])\s(?=[^\W\d_]{2})"),
     re.compile(r"\s"),
 ]
 
 
 def _fitting(text: str, start: int, end: int, limit: int, language: str) -> list[Sentence]:
-    """Cuts script[start:end] so that each piece, spoken, is within the limit; [] where nothing in it is spoken.
+    """Cuts script[start:end] so that each piece, normalised, is within the limit; [] where nothing in it can be said.
 
-    What says nothing, such as a row of emoji, goes with the source of the piece before, or else of the one behind.
+    A part that says nothing, such as a row of emoji, goes with the source of the piece before, or else after it.
     """
     pieces: list[Sentence] = []
     held = start
@@ -252,7 +253,7 @@ def _head(text: str, start: int, end: int, limit: int, language: str) -> tuple[i
 
 
 def _cut(text: str, start: int, most: int, end: int) -> int:
-    """The best place to cut between start and most; behind a whole word where that is longer than the window."""
+    """The best place to cut between start and most; after a whole word where that is longer than the window."""
     least = start + (most - start) * 2 // 5
     for pattern in _PLACES[:-1]:
         place = _last(pattern, text, least, most)

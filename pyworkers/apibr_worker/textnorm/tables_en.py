@@ -1,4 +1,4 @@
-"""What English shortens, and how that is said."""
+"""English abbreviations, units and signs, with the words for them."""
 
 from __future__ import annotations
 
@@ -188,7 +188,7 @@ napoleon leopold peter carl gustav christian ramesses ptolemy constantine darius
     otto
 margaret""".split()
 TITLES_OF_RULERS = "king queen pope emperor empress tsar czar prince kaiser".split()
-# A number behind one of these, written without a comma, is a year.
+# A number after one of these, written without a comma, is a year.
 BEFORE_YEAR = """in since of by from until till during between before after year around circa late early mid spring
     summer
 autumn fall winter class copyright established founded through to and""".split()

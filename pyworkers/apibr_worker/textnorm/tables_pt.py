@@ -1,4 +1,4 @@
-"""What Brazilian Portuguese shortens, and how that is said."""
+"""Brazilian Portuguese abbreviations, units and signs, with the words for them."""
 
 from __future__ import annotations
 

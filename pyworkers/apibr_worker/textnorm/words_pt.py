@@ -122,7 +122,7 @@ def say(token: str, *, feminine: bool = False) -> str:
 
 
 def _fraction(text: str) -> str:
-    """The digits behind the mark: "14" -> "quatorze", "05" -> "zero cinco", "1416" -> digit by digit."""
+    """The digits after the mark: "14" -> "quatorze", "05" -> "zero cinco", "1416" -> digit by digit."""
     if len(text) > 3 or text[0] == "0":
         return digits(text)
     return cardinal(int(text))
@@ -185,8 +185,8 @@ _PLURAL_OF_S = re.compile(r"s$")
 def is_feminine(following: str) -> bool:
     """Whether the noun at the beginning of what follows a number is known to be feminine.
 
-    following: the text from the number's end on, " mil pessoas ...". A word in -as counts where it is no known
-    masculine; nothing is concluded from a word that is not understood.
+    following: the text from the number's end on, " mil pessoas ...". A word in -as counts unless it is a known
+    masculine; nothing is concluded from an unknown word.
     """
     if _OF_THOSE.match(following):
         return True  # 2 das 5 irmãs

@@ -1,6 +1,4 @@
-"""What text encoders made of a prompt, kept on disk: asking for the same prompt again loads no encoder of ten
-gigabytes.
-"""
+"""The output of text encoders, kept on disk: the same prompt again does not load an encoder of ten gigabytes."""
 
 from __future__ import annotations
 
@@ -18,9 +16,9 @@ SUFFIX = ".safetensors"
 
 
 class EmbeddingCache:
-    """A folder of tensors by the hash of what they were made from. A cache without a folder keeps nothing.
+    """A folder of tensors by the hash of their inputs. A cache without a folder keeps nothing.
 
-    limit: bytes; what was used longest ago goes first. The prompt itself is not stored.
+    limit: bytes; the entry that was used longest ago goes first. The prompt itself is not stored.
     """
 
     def __init__(self, folder: Path | None, *, limit: int = 512 << 20) -> None:
@@ -28,7 +26,7 @@ class EmbeddingCache:
         self._limit = limit
 
     def key(self, **facts: Any) -> str:
-        """The name for what depends on exactly these facts (JSON values): model files, prompt, lengths, dtype."""
+        """The name of tensors that depend on exactly these facts (JSON values): model files, prompt, lengths, dtype."""
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
     def load(self, key: str) -> dict[str, torch.Tensor] | None:

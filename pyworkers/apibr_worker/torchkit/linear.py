@@ -58,7 +58,7 @@ class StoredLinear(nn.Module):
 
     @property
     def weight(self) -> torch.Tensor:
-        """The decoded weight in float32. For those who must see it whole; forward never does."""
+        """The whole decoded weight in float32, for callers that need all of it; forward never does."""
         return dequantise(self.raw, self.kind)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

@@ -30,9 +30,7 @@ Shapes = Mapping[str, tuple[int, ...]]
 
 
 class _Map:
-    """Collects pieces; a tensor that the file lacks is left out, and whoever loads the module finds that it is
-    missing.
-    """
+    """Collects pieces. A tensor that the file lacks is left out; the loader of the module reports it."""
 
     def __init__(self, shapes: Shapes) -> None:
         self.prefix = _PREFIX if any(name.startswith(_PREFIX) for name in shapes) else ""
@@ -163,7 +161,7 @@ def _sd3_block(m: _Map, ours: str, theirs: str, *, last: bool) -> None:
 
 def flux_layers(config: Mapping[str, Any]) -> Shapes:
     """The linear layers of Black Forest Labs' checkpoint for a FluxTransformer2DModel of this configuration: names and
-    heights, (rows,), as far as flux() looks at them.
+    heights, (rows,), as far as flux() reads them.
     """
     width = config["num_attention_heads"] * config["attention_head_dim"]
     heights: dict[str, int] = dict.fromkeys(("img_in", "txt_in", "final_layer.linear"), 1)
@@ -196,16 +194,6 @@ def sd3_layers(config: Mapping[str, Any]) -> Shapes:
             last = stream == "context_block" and i == config["num_layers"] - 1
             heights[f"joint_blocks.{i}.{stream}.adaLN_modulation.1"] = 2 * width if last else 1
     return {f"{name}.weight": (height,) for name, height in heights.items()}
-
-
-def wan(shapes: Shapes) -> dict[str, Piece]:
-    """WanTransformer3DModel from the names of Wan 2.1's checkpoints. Only names differ, so diffusers' converter
-    renames names.
-    """
-    from diffusers.loaders.single_file_utils import convert_wan_transformer_to_diffusers  # noqa: PLC0415 (slow to import)
-
-    renamed: dict[str, str] = convert_wan_transformer_to_diffusers({name: name for name in shapes})
-    return {ours: Piece(theirs) for ours, theirs in renamed.items()}
 
 
 def plain(shapes: Shapes) -> dict[str, Piece]:

@@ -9,7 +9,6 @@ from typing import Any
 import torch
 
 from apibr_worker.runtime.api import EngineError
-from apibr_worker.runtime.sentences import say
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +38,7 @@ class Placement:
 def placement(plan: dict[str, Any]) -> Placement:
     """The plan's placement. torch names ROCm's devices cuda too.
 
-    float16 on AMD cards, whose RDNA2 has no fast bfloat16 (models.md 2.2); bfloat16 on NVIDIA ones that have it;
+    float16 on AMD cards, whose RDNA2 has no fast bfloat16; bfloat16 on NVIDIA ones that have it;
     float32 on the CPU. Raises EngineError(device_lost) when the plan's device is not there.
     """
     name = str(plan.get("device") or "cpu")
@@ -53,7 +52,7 @@ def placement(plan: dict[str, Any]) -> Placement:
             _number(plan, "batch") or 1,
         )
     if not torch.cuda.is_available():
-        raise EngineError("device_lost", say("the device %s cannot be used: run `apibr doctor`", name))
+        raise EngineError("device_lost", f"the device {name} cannot be used: run `apibr doctor`")
     half = torch.float16 if kind == "hip" or not torch.cuda.is_bf16_supported() else torch.bfloat16
     return Placement(
         torch.device("cuda", int(index or 0)),

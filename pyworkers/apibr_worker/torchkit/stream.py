@@ -145,7 +145,7 @@ class BlockStreamer:
             hook.remove()
         for future in self._pending.values():
             if not future.cancel():
-                future.exception()  # let it end; its failure is of no interest any more
+                future.exception()  # let it end; its failure no longer matters
         if self._worker:
             self._worker.shutdown()
         for place in [*self._home, *(place for block in self._streamed for place in block)]:

@@ -1,4 +1,4 @@
-"""Gives a module the weights of a file without copying them: what is large stays a view of the file."""
+"""Gives a module the weights of a file without copying them: large ones stay views of the file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from safetensors import SafetensorError, safe_open
 from torch import nn
 
 from apibr_worker.runtime.api import EngineError
-from apibr_worker.runtime.sentences import say
 from apibr_worker.torchkit.dequantise import dequantise, supported
 from apibr_worker.torchkit.gguf_file import DamagedFileError, GGUFFile, Kind
 from apibr_worker.torchkit.linear import StoredLinear
@@ -77,8 +76,7 @@ class GGUFWeights(Weights):
         unknown = {info.kind.name for info in self.file.tensors.values() if not supported(info.kind)}
         if unknown:
             raise EngineError(
-                "model_missing",
-                say("%s uses %s: choose a variant from Q4_0 to Q8_0", path.name, ", ".join(sorted(unknown))),
+                "model_missing", f"{path.name} uses {', '.join(sorted(unknown))}: choose a variant in Q4_0 to Q8_0"
             )
         super().__init__({name: info.shape for name, info in self.file.tensors.items()}, names)
 
@@ -101,7 +99,7 @@ class SafetensorsWeights(Weights):
                     for name in file.keys():  # noqa: SIM118 (not a dictionary)
                         self._tensors[name] = file.get_tensor(name)
             except (SafetensorError, OSError):
-                raise DamagedFileError(path.name, say("it is not a safetensors file")) from None
+                raise DamagedFileError(path.name, "it is no safetensors file") from None
         super().__init__({name: tuple(tensor.shape) for name, tensor in self._tensors.items()}, names)
 
     def _raw(self, source: str) -> tuple[torch.Tensor, Kind]:
@@ -109,7 +107,7 @@ class SafetensorsWeights(Weights):
         if tensor.dtype not in KINDS:
             raise EngineError(
                 "model_missing",
-                say("a weight is stored as %s: choose a variant in float32, float16 or bfloat16", str(tensor.dtype)),
+                f"a weight is stored as {tensor.dtype}: choose a variant in float32, float16 or bfloat16",
             )
         flat = tensor.reshape(tensor.shape[0] if tensor.ndim else 1, -1)
         return flat.view(torch.uint8), KINDS[tensor.dtype]
@@ -121,23 +119,23 @@ def folder_files(folder: Path) -> list[Path]:
     """
     for index in folder.glob("*.safetensors.index.json"):
         if index.stat().st_size > MAX_INDEX:
-            raise DamagedFileError(index.name, say("it is too long"))
+            raise DamagedFileError(index.name, "it is too long")
         names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
         if any(Path(name).name != name for name in names):
-            raise DamagedFileError(index.name, say("it names files outside its folder"))
+            raise DamagedFileError(index.name, "it names files outside its folder")
         return [present(folder / name) for name in names]
     found = sorted(folder.glob("*.safetensors"))
     if not found:
         raise EngineError(
-            "model_missing", say("the model has no safetensors file in %s: install the model again", folder.name)
+            "model_missing", f"the model has no safetensors file in {folder.name}: install the model again"
         )
     return found
 
 
 def present(path: Path) -> Path:
-    """The path, if there is such a file. Raises EngineError(model_missing) else."""
+    """The path, if the file exists. Raises EngineError(model_missing) otherwise."""
     if not path.is_file():
-        raise EngineError("model_missing", say("the model's file %s is missing: install the model again", path.name))
+        raise EngineError("model_missing", f"the model's file {path.name} is missing: install the model again")
     return path
 
 
@@ -177,19 +175,14 @@ def _checked(name: str, parameter: torch.Tensor, weights: Weights) -> Stored:
         stored = weights.read(name)
     except KeyError:
         raise EngineError(
-            "model_missing", say("the model's file lacks the weight %s: install the model again", name)
+            "model_missing", f"the model's file lacks the weight {name}: install the model again"
         ) from None
     if stored.shape != tuple(parameter.shape):
         wanted, found = list(parameter.shape), list(stored.shape)
         raise EngineError(
             "model_missing",
-            say(
-                "the weight %s has the shape %s where %s is needed, so it is another model's "
-                "file: install the model again",
-                name,
-                str(found),
-                str(wanted),
-            ),
+            f"the weight {name} has the shape {found} where {wanted} is needed, so it is another model's file: "
+            "install the model again",
         )
     return stored
 
@@ -206,12 +199,12 @@ def row_bytes(kind: Kind, columns: int) -> int:
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """config.json of a component. Raises EngineError(model_missing) when there is none or it is no JSON object."""
+    """config.json of a component. Raises EngineError(model_missing) when it is missing or not a JSON object."""
     path = present(folder / "config.json")
     try:
         config = json.loads(path.read_bytes()) if path.stat().st_size <= MAX_INDEX else None
     except ValueError:
         config = None
     if not isinstance(config, dict):
-        raise DamagedFileError(f"{folder.name}/config.json", say("it is not a JSON object"))
+        raise DamagedFileError(f"{folder.name}/config.json", "it is no JSON object")
     return config

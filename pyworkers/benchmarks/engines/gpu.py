@@ -1,4 +1,4 @@
-"""On a card whose memory is capped at 12 GB: peak, step time beside the bf16 pipeline, and what streaming costs."""
+"""On a card capped at 12 GB of memory: peak, step time compared with the bf16 pipeline, and what streaming costs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _HOW = (
 
 
 def measure(work: Path, models: list[str]) -> list[Table]:
-    """Nothing but a line where there is no GPU."""
+    """The tables; one line that says so where there is no GPU."""
     if not torch.cuda.is_available():
         print("no GPU: not run (peak, step time and streaming cost on a card)\n", flush=True)
         return []

@@ -1,4 +1,4 @@
-"""The two inner loops that are our own: dequantisation against memcpy, chunked attention against torch's."""
+"""Our own two inner loops: dequantisation against memcpy, chunked attention against torch's."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ HEADS, HEAD_DIM = 24, 128
 
 
 def dequantisation(repeats: int) -> Table:
-    """GB/s of decoded numbers, to float32 and bfloat16, beside a copy of as many bytes."""
+    """GB/s of decoded numbers, to float32 and bfloat16, compared with a copy of as many bytes."""
     table = Table(
         f"Dequantisation, {ROWS} x {COLUMNS} weights on the CPU",
         f"Best of {repeats} after one uncounted: other programs only ever add. GB/s counts the decoded bytes "

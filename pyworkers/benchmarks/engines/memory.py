@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 INTERVAL = 0.01
-"""Seconds between two looks at /proc/self/status, whose counters cost nothing to read."""
+"""Seconds between two reads of /proc/self/status, whose counters cost nothing to read."""
 _PROC = Path("/proc/self")
 
 

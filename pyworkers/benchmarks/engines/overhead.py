@@ -57,7 +57,7 @@ def _more(time: float, plain: float) -> str:
 
 
 def tiny(work: Path, name: str) -> Path:
-    """The folder of a tiny model, written when it is not there."""
+    """The folder of a tiny model, written if it is missing."""
     folder = work / name
     if not folder.exists():
         folder.mkdir(parents=True)
@@ -132,7 +132,7 @@ def _engine(name: str, model: str, given: dict[str, str], scratch: Path) -> Call
 
 
 class Sidecar:
-    """A sidecar as its supervisor has it: a process that is spoken to in frames."""
+    """A sidecar as its supervisor has it: a process at the other end of a frame stream."""
 
     def __init__(self, engine: str, cache: str) -> None:
         self._process = subprocess.Popen(

@@ -9,14 +9,13 @@ from typing import Any
 
 import torch
 
-from apibr_worker.runtime.sentences import Sentence
 from benchmarks.engines import child, full_size
 from benchmarks.engines.memory import Phase, phase
 from benchmarks.engines.report import MB, Table
 
 ATTENTION = 256 << 20
-"""The budget of a score matrix in the catalogue's plans for cards. Of a plan for the CPU there is none: torch's own
-attention needs no score matrix there.
+"""The budget of a score matrix in the catalogue's plans for cards. A plan for the CPU has none: torch's own attention
+needs no score matrix there.
 """
 SHORT = {"flux": (8, 8, 192), "sd35": (16, 16, 192)}
 """Rows and columns of the transformer's input, and tokens of text: 256 tokens in all, the picture of 128 pixels."""
@@ -60,7 +59,7 @@ def measure(work: Path, models: list[str], phases: list[str]) -> Table:
             "file-backed peak MB",
             "VmHWM MB",
             "seconds",
-            "plan of models.md 7.3",
+            "planned MB",
         ),
     )
     for model in models:
@@ -117,7 +116,7 @@ def context(folder: Path, **params: Any) -> Any:
 
     class Silent:
         def progress(
-            self, phase: str, step: int, total: int | None, message: Sentence | None, preview: str | None
+            self, phase: str, step: int, total: int | None, message: str | None, preview: str | None
         ) -> None: ...
 
         def segment(self, index: int, path: Path, mime: str) -> None: ...

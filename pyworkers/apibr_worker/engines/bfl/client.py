@@ -15,9 +15,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import SplitResult, urljoin, urlsplit
 
-from apibr_worker.engines.bfl.transport import BROKE_OFF, Answer, Transport
+from apibr_worker.engines.bfl.transport import Answer, Transport
 from apibr_worker.runtime.api import Context, EngineError, InvalidInputError
-from apibr_worker.runtime.sentences import say
 
 DEFAULT_URL = "https://api.bfl.ai"
 MODELS = ("flux-kontext-pro", "flux-kontext-max")
@@ -28,7 +27,7 @@ PICTURE_LIMIT = 64 << 20
 _REDIRECTS = 3
 """How often the link of a picture may lead on to another address."""
 _WORDS = 160
-"""Characters of what the service says that are shown."""
+"""Characters of the service's own words that are shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +42,7 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """Seconds between polls (from first, growing to longest) and how many there are; tries and the first gap after a
+    """Seconds between polls (from first, growing to longest) and their number; tries and the first gap after a
     failure; seconds for an answer.
     """
 
@@ -72,25 +71,20 @@ def settings(environment: Mapping[str, str]) -> Settings:
     if not key:
         raise EngineError(
             "model_missing",
-            say("the key of the Black Forest Labs API is not set: set engines.bfl.key, or choose another model"),
+            "the key of the Black Forest Labs API is not set: set engines.bfl.key, or choose another model",
         )
     # Checked here: http.client would quote a key that no header can hold in its error.
     if not re.fullmatch(r"[\x21-\x7e]{1,512}", key):
         raise EngineError(
             "model_missing",
-            say(
-                "the key of the Black Forest Labs API has characters that a key cannot have: "
-                "set it again in engines.bfl.key"
-            ),
+            "the key of the Black Forest Labs API has signs that no key has: set it again in engines.bfl.key",
         )
     parts = urlsplit(url)
     local = parts.scheme == "http" and _loopback(parts.hostname or "")
     if not local and (parts.scheme != "https" or not parts.hostname or parts.username):
-        raise EngineError("model_missing", say("engines.bfl.url must be an https address, such as https://api.bfl.ai"))
+        raise EngineError("model_missing", "engines.bfl.url must be an https address, as https://api.bfl.ai is")
     if model not in MODELS:
-        raise EngineError(
-            "model_missing", say("the model of the Black Forest Labs API must be one of %s", ", ".join(MODELS))
-        )
+        raise EngineError("model_missing", f"the model of the Black Forest Labs API must be one of {', '.join(MODELS)}")
     return Settings(key, url, model, local)
 
 
@@ -120,7 +114,7 @@ def takes_key(url: str, known: Settings) -> bool:
 
 
 def _parts(url: str) -> SplitResult | None:
-    """The parts of a plain address; None for what is not one, and for one with a name or password in it."""
+    """The parts of a plain address; None for anything else, and for an address with a name or password in it."""
     if not re.fullmatch(r"[\x21-\x7e]{1,4096}", url):
         return None
     try:
@@ -151,7 +145,7 @@ def _loopback(host: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """A task that the service has taken, and what it says of the cost."""
+    """A task that the service has accepted, and what it says about the cost."""
 
     polling_url: str
     cost: float | None = None
@@ -160,8 +154,7 @@ class Submitted:
 class Client:
     """The service for one run. field names the request's text for errors about it: prompt or instruction.
 
-    over says that the last task has ended for good, so that asking again can bring no picture; gone, that the service
-    does not know it any more.
+    over: the last task has ended for good, and asking again brings no picture. gone: the service no longer knows it.
     """
 
     def __init__(self, context: Context, known: Settings, *, field: str, patience: Patience) -> None:
@@ -181,10 +174,8 @@ class Client:
         if not isinstance(url, str) or not takes_key(url, self._known):
             raise EngineError(
                 "internal",
-                say(
-                    "Black Forest Labs answered with an address that is not its own, and the key "
-                    "was not sent there: scheme, host and port must be those of engines.bfl.url"
-                ),
+                "Black Forest Labs answered with an address that is not its own: scheme, host and port must be those "
+                "of engines.bfl.url, and the key was not sent there: check engines.bfl.url",
             )
         paid = float(cost) if isinstance(cost, (int, float)) and not isinstance(cost, bool) else None
         return Submitted(url, paid)
@@ -203,7 +194,7 @@ class Client:
         if _expired(answer):
             self.over = True
             raise EngineError(
-                "internal", say("the link to the picture expired before the picture was downloaded: try again")
+                "internal", "the link to the picture had expired before the picture was fetched: try again"
             )
         if not answer.ok:
             raise self._error(answer)
@@ -226,10 +217,7 @@ class Client:
             return url
         raise EngineError(
             "internal",
-            say(
-                "Black Forest Labs answered with an address that is not its own; nothing was "
-                "sent there: try again later"
-            ),
+            "Black Forest Labs answered with an address that is not its own; nothing was sent there: try again later",
         )
 
     def _sample(self, polling_url: str) -> str:
@@ -244,7 +232,7 @@ class Client:
             link = self._link(found)
             if link is not None:
                 return link
-        raise EngineError("internal", say("Black Forest Labs did not finish the picture in time: try again later"))
+        raise EngineError("internal", "Black Forest Labs did not finish the picture in time: try again later")
 
     def _link(self, found: dict[str, Any]) -> str | None:
         """The link of a finished task, None while it is pending."""
@@ -257,27 +245,21 @@ class Client:
                 return self._own(link)
             case "Request Moderated":
                 raise InvalidInputError(
-                    say(
-                        "Black Forest Labs refused the %s or the picture sent with it%s: change one of them",
-                        self._field,
-                        self._reasons(found),
-                    ),
+                    f"Black Forest Labs refused the {self._field} or the picture sent with it{self._reasons(found)}: "
+                    "change it",
                     field=self._field,
                 )
             case "Content Moderated":
                 raise InvalidInputError(
-                    say(
-                        "Black Forest Labs made a picture and held it back%s: change the %s, or try another seed",
-                        self._reasons(found),
-                        self._field,
-                    ),
+                    f"Black Forest Labs made a picture and held it back{self._reasons(found)}: "
+                    f"change the {self._field}, or try another seed",
                     field=self._field,
                 )
             case "Task not found":
-                raise EngineError("internal", say("Black Forest Labs no longer knows the task: try again"))
+                raise EngineError("internal", "Black Forest Labs does not know the task any more: try again")
             case "Error" | "Failed":
                 raise EngineError(
-                    "internal", say("Black Forest Labs could not make the picture%s: try again", self._reasons(found))
+                    "internal", f"Black Forest Labs could not make the picture{self._reasons(found)}: try again"
                 )
             case _:
                 return None
@@ -290,7 +272,7 @@ class Client:
             if not 300 <= answer.status < 400:
                 return answer
             link = self._own(urljoin(link, answer.headers.get("location", "")))
-        raise EngineError("internal", say("the link to the picture redirects too many times: try again later"))
+        raise EngineError("internal", "the link to the picture leads from one address to the next: try again later")
 
     def _asked(
         self, request: Callable[[], urllib.request.Request], limit: int, *, repeat: Callable[[Answer], bool]
@@ -314,58 +296,45 @@ class Client:
         found = _parsed(answer.body)
         if not isinstance(found, dict):
             raise EngineError(
-                "internal", say("Black Forest Labs answered with something that is not its API: check engines.bfl.url")
+                "internal", "Black Forest Labs answered with something that is not its API: check engines.bfl.url"
             )
         return found
 
     def _error(self, answer: Answer) -> EngineError:
-        """An answer that is no, in words."""
+        """A refusal of the service, as an error for the user."""
         status = answer.status
-        if status in (0, 200):
+        if status == 0 or (status == 200 and answer.failure):
             return EngineError(
-                "internal",
-                say(
-                    "the request to Black Forest Labs failed (%s): check the network connection and try again",
-                    answer.failure or BROKE_OFF,
-                ),
+                "internal", f"Black Forest Labs: {answer.failure}; look at the network connection and try again"
             )
         if status in (401, 403):
             return EngineError(
-                "model_missing", say("Black Forest Labs refused the API key: set a valid one in engines.bfl.key")
+                "model_missing", "Black Forest Labs refused the API key: set a valid one in engines.bfl.key"
             )
         if status == 402:
             return EngineError(
-                "model_missing",
-                say("the Black Forest Labs account has no credits left: add some, or choose another model"),
+                "model_missing", "the Black Forest Labs account has no credits left: add some, or choose another model"
             )
         if status == 429:
             wait = round(_retry_after(answer, 60))
-            return EngineError(
-                "internal", say("Black Forest Labs takes no more requests for now: try again in %d s", wait)
-            )
+            return EngineError("internal", f"Black Forest Labs takes no more requests for now: try again in {wait} s")
         if status in (400, 422):
             return InvalidInputError(
-                say(
-                    "Black Forest Labs did not accept the request%s: change the %s or the picture",
-                    self._said(_parsed(answer.body)),
-                    self._field,
-                ),
+                f"Black Forest Labs does not take the request{self._said(_parsed(answer.body))}: "
+                f"change the {self._field} or the picture",
                 field=self._field,
             )
         if 300 <= status < 400:
             return EngineError(
                 "internal",
-                say(
-                    "Black Forest Labs redirects to another address (status %d), and the key is "
-                    "not sent there: check engines.bfl.url",
-                    status,
-                ),
+                f"Black Forest Labs leads on to another address (status {status}), where the key is not sent: "
+                "check engines.bfl.url",
             )
         if status >= 500:
             return EngineError(
-                "internal", say("Black Forest Labs has a problem of its own (status %d): try again later", status)
+                "internal", f"Black Forest Labs has a fault of its own (status {status}): try again later"
             )
-        return EngineError("internal", say("Black Forest Labs answered with status %d: check engines.bfl.url", status))
+        return EngineError("internal", f"Black Forest Labs answered with status {status}: check engines.bfl.url")
 
     def _reasons(self, found: dict[str, Any]) -> str:
         return self._said(found.get("details"))
@@ -383,7 +352,7 @@ def _request(url: str, headers: dict[str, str], body: bytes | None = None) -> ur
 
 
 def _strings(details: Any, depth: int = 0) -> Iterator[str]:
-    """Texts in a JSON value, but those that repeat the request."""
+    """Texts in a JSON value, except those that repeat the request."""
     if isinstance(details, str):
         yield details
     elif isinstance(details, dict) and depth < 4:
@@ -396,13 +365,13 @@ def _strings(details: Any, depth: int = 0) -> Iterator[str]:
 
 
 def _expired(answer: Answer) -> bool:
-    """Of a download: storages say it by 403, 404 or 410, and mean the same by their other refusals."""
+    """Whether a download's link has expired: storages answer 403, 404 or 410, and other refusals mean the same."""
     return 400 <= answer.status < 500 and answer.status != 429
 
 
 def _later(answer: Answer) -> bool:
-    """Whether asking again may help: for what can be asked as often as one likes."""
-    return answer.status == 0 or answer.status >= 500 or (answer.status == 200 and answer.failure == BROKE_OFF)
+    """Whether asking again may help; only for requests that may be repeated."""
+    return answer.status == 0 or answer.status >= 500 or (answer.status == 200 and "broke off" in answer.failure)
 
 
 def _retry_after(answer: Answer, otherwise: float) -> float:

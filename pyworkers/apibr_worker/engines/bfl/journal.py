@@ -1,6 +1,6 @@
 """What a run has sent and received so far, kept as segments.
 
-A job that is started again asks for the picture that is paid for, and does not order it again.
+A job that is started again asks for the picture that was paid for and does not order it again.
 
 A segment is a small JSON object, {"picture": 0, "polling_url": "...", "cost": 4.0} for a task that was taken or
 {"picture": 0, "over": true} for one that ended without a picture, or a picture as it was delivered. Pictures come in
@@ -44,7 +44,7 @@ class Journal:
         self._count(task)
 
     def over(self, index: int) -> None:
-        """Keeps that the picture's task ended without one: another try of the job shall submit anew."""
+        """Notes that the picture's task ended without one, so that another try of the job submits a new task."""
         self._write({"picture": index, "over": True})
 
     def delivered(self, body: bytes, mime: str) -> None:

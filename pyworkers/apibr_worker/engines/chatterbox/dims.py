@@ -1,4 +1,4 @@
-"""The networks' dimensions: the released ones, unless a file beside the weights says that they are smaller."""
+"""The networks' dimensions: the released ones, unless a file next to the weights states smaller ones."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from chatterbox.models.t3.llama_configs import LLAMA_CONFIGS
 from s3tokenizer.model_v2 import S3TokenizerV2
 
 from apibr_worker.runtime.api import EngineError
-from apibr_worker.runtime.sentences import say
 
 CONFIG = "chatterbox.json"
 """Beside weights of other dimensions than the released ones: {"t3": {...}, "s3gen": {...}} with names as below."""
@@ -44,7 +43,7 @@ WIDTH = 1024
 
 @dataclass(frozen=True, slots=True)
 class Dims:
-    """What a checkpoint says of itself. stated: there is a configuration file, so that the vocabulary is free too."""
+    """A checkpoint's dimensions. stated: there is a configuration file, so that the vocabulary is free too."""
 
     t3: dict[str, int]
     s3gen: dict[str, int]
@@ -54,7 +53,7 @@ class Dims:
 def read(folder: Path) -> Dims:
     """The dimensions for the weights in a folder.
 
-    Raises EngineError when the file there names what is none, or more than the released networks have.
+    Raises EngineError when the file there names an unknown dimension, or a larger one than the released networks have.
     """
     path = folder / CONFIG
     if not path.is_file():
@@ -69,7 +68,7 @@ def read(folder: Path) -> Dims:
     except (OSError, ValueError, RecursionError, AttributeError) as error:
         logging.getLogger(__name__).warning("%s: %s", CONFIG, error)
         raise EngineError(
-            "model_missing", say("the model's file %s cannot be used: install the model again", CONFIG)
+            "model_missing", f"the model's file {CONFIG} cannot be used: install the model again"
         ) from None
 
 

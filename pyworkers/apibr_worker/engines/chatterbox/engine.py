@@ -25,7 +25,6 @@ from apibr_worker.runtime.api import (
     RunResult,
     Warning,
 )
-from apibr_worker.runtime.sentences import say
 from apibr_worker.torchkit.placement import free, placement
 
 _MIN_SECONDS, _RECOMMENDED_SECONDS = 3.0, 15.0
@@ -40,11 +39,11 @@ class Engine:
         self._model: Model | None = None
 
     def load(self, request: LoadRequest) -> None:
-        """Loads the parts t3 and base; what the first has wins."""
+        """Loads the parts t3 and base; a file that both have is taken from t3."""
         device = placement(request.plan).device
         parts = [Path(request.files[name]) for name in ("t3", "base") if name in request.files]
         if not parts:
-            raise EngineError("model_missing", say("the model's files are missing: install the model again"))
+            raise EngineError("model_missing", "the model's files are missing: install the model again")
         self._model = load(request.model, parts, device)
 
     def unload(self) -> None:
@@ -56,7 +55,7 @@ class Engine:
     def run(self, context: Context) -> RunResult:
         """Clones a voice, or speaks."""
         if self._model is None:
-            raise EngineError("model_missing", say("no model is loaded: try again"))
+            raise EngineError("model_missing", "no model is loaded: try again")
         try:
             if context.task == "audio.clone_voice":
                 return _clone(self._model, context)
@@ -65,14 +64,14 @@ class Engine:
             free(self._model.device)
             raise EngineError(
                 "out_of_memory",
-                say("the graphics card ran out of memory: close other programs that use it, or divide long sentences"),
+                "the graphics card's memory ran out: close other programs that use it, or divide long sentences",
             ) from None
 
 
 def _clone(model: Model, context: Context) -> RunResult:
     sample = context.input("sample")
     if sample is None:
-        raise InvalidInputError(say("a sample of the voice is needed: send audio"), field="audio")
+        raise InvalidInputError("a sample of the voice is needed: send audio", field="audio")
     with context.phase("read"):
         recording = listen(
             context,
@@ -127,7 +126,7 @@ def _voices(
 def _sample(
     model: Model, context: Context, sentences: list[script.Sentence], voices: dict[str, Conditionals]
 ) -> list[Path]:
-    """Each sentence as a file; those that an earlier attempt has finished are taken as they are."""
+    """Each sentence as a file; sentences that an earlier attempt has finished are taken as they are."""
     params = context.params
     asked = {name: float(params[name]) for name in ("cfg_weight", "temperature", "exaggeration") if name in params}
     manner = Manner(**asked)
@@ -137,9 +136,7 @@ def _sample(
     progress.skip(len(paths))
     for index in range(len(paths), len(sentences)):
         sentence = sentences[index]
-        samples = takes.speak(
-            model, sentence, voices[_speaker(sentence.voice)], manner, (context.seed, index), progress
-        )
+        samples = takes.say(model, sentence, voices[_speaker(sentence.voice)], manner, (context.seed, index), progress)
         path = context.out_dir / "segments" / f"{index:04}.wav"
         takes.keep(path, takes.finished(model, context, samples, speed))
         context.segment(index, path, "audio/wav")
@@ -192,13 +189,7 @@ def _doubt(sentence: script.Sentence, samples: Samples, speed: float) -> list[Wa
     return [
         Warning(
             "implausible_length",
-            say(
-                "“%s” came out %.1f s long, which does not fit its text, in the best of %d "
-                "takes: listen to it, or try another seed",
-                shown,
-                seconds,
-                takes.TAKES,
-            ),
+            f"“{shown}” took {seconds:.1f} s in the best of {takes.TAKES} takes: listen to it, or try another seed",
         )
     ]
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from apibr_worker.audio.files import Samples
+from apibr_worker.engines.chatterbox.levelling import TARGET_LUFS, levelled, loudness
 from apibr_worker.engines.chatterbox.loader import SAMPLE_RATE
-from apibr_worker.engines.chatterbox.loudness import TARGET_LUFS, levelled, loudness
 
 _CROSS, _EDGE = int(0.03 * SAMPLE_RATE), int(0.008 * SAMPLE_RATE)
 """Samples over which divided sentences overlap, and over which others fade in and out."""

@@ -1,4 +1,4 @@
-"""Speech tokens from a sentence, and sound from speech tokens. Both look at the cancel flag in each step."""
+"""Speech tokens from a sentence, and sound from speech tokens. Both check the cancel flag in each step."""
 
 from __future__ import annotations
 

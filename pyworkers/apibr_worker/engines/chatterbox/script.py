@@ -11,7 +11,6 @@ from apibr_worker.engines.chatterbox.loader import Model
 from apibr_worker.engines.chatterbox.sampling import MOST_TOKENS, TOKENS_PER_SECOND
 from apibr_worker.engines.chatterbox.tokens import letters_per_second, longest_sentence, spoken_language
 from apibr_worker.runtime.api import Context, InputFile, InvalidInputError, Warning
-from apibr_worker.runtime.sentences import say
 
 LONGEST_TEXT = 20_000
 """Characters of one request, all lines together: about half an hour of speech."""
@@ -71,7 +70,7 @@ class Script:
 def read(context: Context, model: Model) -> Script:
     """`text` in the input voice, or `lines`, the voice of line N being voice_N or else voice.
 
-    Raises InvalidInputError for what cannot be spoken, naming the field.
+    Raises InvalidInputError, naming the field, for a text in which nothing can be said.
     """
     lines: list[dict[str, Any]] = context.params.get("lines") or [{"text": context.params.get("text") or ""}]
     several = bool(context.params.get("lines"))
@@ -103,11 +102,8 @@ def _unknown(sentences: list[Sentence], model: Model) -> list[Warning]:
     return [
         Warning(
             "unknown_letters",
-            say(
-                "the model does not know %s: words with these characters are not spoken "
-                "correctly; write them in letters of the language",
-                shown,
-            ),
+            f"the model does not know {shown}: what has these letters is not said rightly; write it in letters of the "
+            "language",
         )
     ]
 
@@ -120,7 +116,7 @@ def _sentences(
         model.text.check(piece.text, language, field)
         made.append(Sentence(piece.text, piece.source, language, line, _gap(piece), voice))
     if not made:
-        raise InvalidInputError(say("there is nothing in the text that can be spoken: write words"), field=field)
+        raise InvalidInputError("there is nothing in the text that can be spoken: write words", field=field)
     made[-1] = replace(made[-1], gap=after)
     return made
 
@@ -134,12 +130,9 @@ def _accent(voice: InputFile | None, language: str) -> list[Warning]:
     own = str(voice.metadata.get("language") or "") if voice else ""
     if not own or own.lower().split("-")[0] in (language, "und"):
         return []
-    name = voice.metadata.get("name", say("the voice")) if voice else ""
+    name = voice.metadata.get("name", "the voice") if voice else ""
     return [
-        Warning(
-            "voice_language",
-            say("%s was recorded in %s, and its accent is heard: cfg_weight 0 makes it weaker", name, own),
-        )
+        Warning("voice_language", f"{name} was recorded in {own}: its accent is heard; cfg_weight 0 makes it weaker")
     ]
 
 
@@ -147,12 +140,11 @@ def _check_length(lines: list[dict[str, Any]], field: str) -> None:
     size = sum(len(str(line["text"])) for line in lines)
     if size > LONGEST_TEXT:
         raise InvalidInputError(
-            say("the text has %d characters; the longest is %d: divide it into several requests", size, LONGEST_TEXT),
+            f"the text has {size} characters; the longest is {LONGEST_TEXT}: divide it into several requests",
             field=field,
         )
     pauses = sum(float(line.get("pause_ms") or 0) for line in lines) / 1000.0
     if pauses > _LONGEST_PAUSE:
         raise InvalidInputError(
-            say("the pauses take %g s together; the longest is %g s: shorten pause_ms", pauses, _LONGEST_PAUSE),
-            field=field,
+            f"the pauses take {pauses:g} s together; the longest is {_LONGEST_PAUSE:g} s: shorten pause_ms", field=field
         )

@@ -11,7 +11,7 @@ import soundfile
 import torch
 from chatterbox.models.t3.modules.cond_enc import T3Cond
 
-from apibr_worker.audio.files import Samples, ffmpeg
+from apibr_worker.audio.files import Samples
 from apibr_worker.engines.chatterbox.conditionals import Conditionals
 from apibr_worker.engines.chatterbox.loader import SAMPLE_RATE, Model
 from apibr_worker.engines.chatterbox.sampling import (
@@ -26,12 +26,12 @@ from apibr_worker.engines.chatterbox.sampling import (
 )
 from apibr_worker.engines.chatterbox.script import Sentence
 from apibr_worker.runtime.api import Context
-from apibr_worker.runtime.sentences import say
+from apibr_worker.runtime.ffmpeg import ffmpeg
 
 TAKES = 3
-"""A sentence of implausible length is said again this often, the first take counted."""
+"""Takes of a sentence whose length is implausible, the first one included."""
 _SOUND_SHARE = 0.25
-"""Share of a sentence's progress that its sound takes (models.md 1.2, by operations)."""
+"""Share of a sentence's progress that its sound takes, by the number of operations."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +76,10 @@ class Progress:
         # A second take begins anew; the bar does not go back.
         self._last = max(self._last, self._done + int(share * self._weights[self._index]))
         number = min(self._index + 1, len(self._weights))
-        self._context.progress(self._last, sum(self._weights), message=say("%d/%d", number, len(self._weights)))
+        self._context.progress(self._last, sum(self._weights), message=f"{number}/{len(self._weights)}")
 
 
-def speak(
+def say(
     model: Model, sentence: Sentence, voice: Conditionals, manner: Manner, seed: tuple[int, ...], progress: Progress
 ) -> Samples:
     """Mono samples at 24 kHz with the watermark. The same seed gives the same samples on a CPU."""
@@ -112,7 +112,7 @@ def _take(
 ) -> Take:
     tokens, stopped = speech_tokens(model, cond, text, manner, sentence.most_tokens, step)
     off = sentence.implausibility(tokens.numel() / TOKENS_PER_SECOND)
-    # What does not stop by itself is worse than a take that is a little long.
+    # A take that does not stop by itself is worse than one that is a little long.
     return Take(tokens, off if stopped else off + 1.0)
 
 

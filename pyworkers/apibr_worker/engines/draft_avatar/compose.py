@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from apibr_worker.image.pictures import grounded, read_file
 from apibr_worker.runtime.api import InvalidInputError
-from apibr_worker.runtime.sentences import say
 
 Picture = NDArray[np.uint8]
 Box = tuple[float, float, float, float]
@@ -30,12 +29,8 @@ def read_picture(path: Path) -> Picture:
     rgb = np.asarray(grounded(read_file(path, "image"), "white").convert("RGB"))
     if min(rgb.shape[:2]) < SMALLEST_SIDE:
         raise InvalidInputError(
-            say(
-                "the picture is %d x %d; each side must have at least %d pixels: send a larger one",
-                rgb.shape[1],
-                rgb.shape[0],
-                SMALLEST_SIDE,
-            ),
+            f"the picture is {rgb.shape[1]} x {rgb.shape[0]}; the smallest side is {SMALLEST_SIDE} pixels: "
+            "send a larger one",
             field="image",
         )
     scale = min(1.0, LONGEST_SIDE / max(rgb.shape[:2]))
@@ -49,8 +44,8 @@ def read_picture(path: Path) -> Picture:
 def frame_picture(picture: Picture, aspect: str, head: Box) -> tuple[Picture, tuple[float, float, float]]:
     """Brings a picture to an aspect and to even sides.
 
-    It is cropped around the head where the crop can hold the head with room; else it stands whole before a blurred copy
-    of itself. Returns the picture and how positions moved: (scale, dx, dy), new = old * scale + (dx, dy).
+    It is cropped around the head where the crop holds the head with a margin; else the whole picture stands before a
+    blurred copy of itself. Returns the picture and how positions moved: (scale, dx, dy), new = old * scale + (dx, dy).
     """
     height, width = picture.shape[:2]
     if aspect == "source":

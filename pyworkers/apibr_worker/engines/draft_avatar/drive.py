@@ -1,4 +1,4 @@
-"""What the face does when: curves over the whole clip, computed before the first frame.
+"""The motion of the face over time: curves of the whole clip, computed before the first frame.
 
 A frame is then a function of its number alone, so a clip that goes on after a crash has the same pictures as one that
 never stopped.

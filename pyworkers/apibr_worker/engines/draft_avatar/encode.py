@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from apibr_worker.audio.files import ffmpeg
 from apibr_worker.runtime.api import Context
 from apibr_worker.runtime.child import Child
+from apibr_worker.runtime.ffmpeg import ffmpeg
 
 SEGMENT_SECONDS = 2
 LABEL = "APIBR Studio draft, AI-made media"

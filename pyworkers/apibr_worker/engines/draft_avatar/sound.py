@@ -1,4 +1,4 @@
-"""What is heard: the audio that came, or the script spoken."""
+"""The sound of a clip: the audio of the request, or its script spoken."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from apibr_worker.audio.files import Samples, read_audio
 from apibr_worker.audio.synthesis import Phoneme, synthesize
 from apibr_worker.audio.voice import read_voice, stranger_hints
 from apibr_worker.runtime.api import Context, InputFile, InvalidInputError, Warning
-from apibr_worker.runtime.sentences import say
 
 AUDIO_RATE = 22050
 LONGEST_AUDIO = 1800.0
@@ -27,13 +26,13 @@ class Sound:
 
 
 def read_sound(context: Context) -> Sound:
-    """The audio that came, or else the script spoken. Raises InvalidInputError when there is neither."""
+    """The audio of the request, or else its script spoken. Raises InvalidInputError when there is neither."""
     audio = context.input("audio")
     if audio is not None:
         return _given(context, audio)
     script = str(context.params.get("script") or "").strip()
     if not script:
-        raise InvalidInputError(say("send a script with a voice, or audio"), field="script")
+        raise InvalidInputError("send a script with a voice, or audio", field="script")
     voice = context.input("voice")
     own = read_voice(voice) if voice else None
     language = context.params.get("language") or (voice.metadata.get("language") if voice else None)
@@ -49,8 +48,7 @@ def _given(context: Context, audio: InputFile) -> Sound:
     )
     if samples.size > LONGEST_AUDIO * AUDIO_RATE:
         raise InvalidInputError(
-            say("the audio is longer than %.0f minutes: divide it into several requests", LONGEST_AUDIO / 60),
-            field="audio",
+            f"the audio is longer than {LONGEST_AUDIO / 60:.0f} minutes: divide it into several requests", field="audio"
         )
     return Sound(samples, None, [])
 

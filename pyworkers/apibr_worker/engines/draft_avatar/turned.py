@@ -1,4 +1,4 @@
-"""A photographed head that leans: it is animated upright, and what moved is turned back into the picture."""
+"""A photographed head that leans: it is animated upright, and the moving parts are turned back into the picture."""
 
 from __future__ import annotations
 

@@ -7,11 +7,10 @@ from PIL import Image, ImageFilter
 from apibr_worker.engines.draft_image import effects, instructions
 from apibr_worker.image.pictures import enlarged, needed, preview, read_mask, save
 from apibr_worker.runtime.api import Context, RunResult, Warning
-from apibr_worker.runtime.sentences import say
 
 
 def edit(context: Context) -> RunResult:
-    """Does what it understands of the instruction; what it does not is written on the picture and told in a warning."""
+    """Makes the edits that it understands; the others are written on the picture and told in a warning."""
     instruction = str(context.params["instruction"])
     with context.phase("read"):
         picture = needed(context, "image")
@@ -33,10 +32,8 @@ def edit(context: Context) -> RunResult:
         warnings.append(
             Warning(
                 "instruction_not_understood",
-                say(
-                    "the draft editor makes only simple edits and wrote on the picture what it did "
-                    "not understand: ask for quality final to have it done"
-                ),
+                "the draft editor does only simple edits; what it did not understand is written on the picture: "
+                "ask for quality final to have it done",
             )
         )
     return RunResult([output], {"edits": understood, "not_understood": unread, "masked": mask is not None}, warnings)

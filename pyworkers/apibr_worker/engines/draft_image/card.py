@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 _FONTS = Path(__file__).parents[2] / "assets" / "fonts"
 MARK = "DRAFT · RASCUNHO"
 _SMALLEST_TITLED = 192
-"""A smaller card has no room for words that can be read; it keeps its frame."""
+"""A smaller card has no space for legible words; it keeps its frame."""
 
 
 @cache
@@ -67,7 +67,7 @@ def _title(layer: Image.Image, pen: ImageDraw.ImageDraw, title: str, small: int)
 
 
 def wrap(pen: ImageDraw.ImageDraw, text: str, letters: ImageFont.FreeTypeFont, room: float) -> list[str]:
-    """The text in lines of at most room pixels; a word longer than a line stands alone."""
+    """The text in lines of at most `longest` pixels; a word longer than a line stands alone."""
     lines: list[str] = []
     for word in text.split():
         joined = f"{lines[-1]} {word}" if lines else word

@@ -80,7 +80,7 @@ COMPANIONS = {
     ),
     "crop": re.compile(r"\b(?:square|quadrad[oa])\b"),
 }
-"""Words that mean something only beside that edit."""
+"""Words that mean something only together with that edit."""
 SPLIT = re.compile(r"[,;.!\n]+|\b(?:and then|then|and|e depois|depois|e)\b(?= )", re.IGNORECASE)
 QUOTED = re.compile(r"\"([^\"]{1,200})\"|“([^”]{1,200})”|«([^»]{1,200})»|(?<!\w)'([^']{1,200})'(?!\w)|‘([^’]{1,200})’")
 TOGETHER = re.compile(r"\b(?:black and white|black & white|b&w|preto e branco|preto & branco|pb|p&b)\b", re.IGNORECASE)

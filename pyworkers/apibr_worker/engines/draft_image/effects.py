@@ -1,4 +1,4 @@
-"""The edits of a draft, done with Pillow on 8-bit RGB. Nothing is made up: each works on the pixels that are there."""
+"""The edits of a draft, done with Pillow on 8-bit RGB. Nothing is invented: each edit works on the given pixels."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ def read(instruction: str, *, masked: bool) -> Reading:
         quotes.append(next(group for group in match.groups() if group is not None))
         return f" quoted{len(quotes) - 1}quoted "
 
-    own = re.sub(r"(?i)quoted(?=\d)", "quoted ", instruction)  # what the user wrote is no placeholder of ours
+    own = re.sub(r"(?i)quoted(?=\d)", "quoted ", instruction)  # a user's word must not look like a placeholder
     for clause in _clauses(words.QUOTED.sub(hide, own)):
         if not _words(plain(clause)) - words.FILLERS:
             continue  # "please"
@@ -89,7 +89,7 @@ def _read(clause: str, quotes: list[str], masked: bool) -> list[Edit]:
         left = words.CAPTION.sub(" ", left.replace(quoted[0], " "))
         return [] if _unknown(left, masked) else [Edit("caption", value=quotes[int(quoted[1])])]
     counter = bool(words.COUNTER.search(left))
-    # Looked for before the rules take words away: "turn the background darker" is no rotation.
+    # Looked for before the rules take words away: "turn the background darker" is not a rotation.
     left, region = _region(left)
     colour_there = re.search(words.COLOUR, left)
     edits: list[Edit] = []
@@ -140,7 +140,7 @@ def _region(left: str) -> tuple[str, str]:
 
 
 def _unknown(left: str, masked: bool) -> bool:
-    """Whether words are left that mean something here unknown. With a mask they name what the mask shows."""
+    """Whether unknown words are left. With a mask they name what the mask shows."""
     return not masked and bool(_words(left) - words.FILLERS)
 
 

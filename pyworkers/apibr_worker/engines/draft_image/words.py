@@ -41,7 +41,7 @@ _HAIR: dict[str, str] = {
 }  # fmt: skip
 
 
-# What makes a colour word the colour of the hair: one of these beside it.
+# Next to one of these, a colour word is the colour of the hair.
 _OF_HAIR = "hair haired cabelo cabelos".split()
 _HAIR_COLOURS: dict[str, str] = {
     "black": "#1d1a1b", "preto": "#1d1a1b", "pretos": "#1d1a1b", "brown": "#4a2f22", "castanho": "#4a2f22", "castanhos": "#4a2f22",
@@ -123,7 +123,7 @@ def _hair(words: list[str]) -> tuple[str | None, set[str]]:
 
 
 def _style(words: list[str]) -> str:
-    """How the hair is worn; "long" and "short" count only beside the hair."""
+    """How the hair is worn; "long" and "short" count only next to a word for hair."""
     places = [index for index, word in enumerate(words) if word in _OF_HAIR]
     near = {words[other] for index in places for other in range(max(0, index - 2), min(len(words), index + 3))}
     for style, signs in _STYLES.items():

@@ -22,7 +22,6 @@ from apibr_worker.diffusion.latents import PipelineVAE
 from apibr_worker.diffusion.sampling import at_device
 from apibr_worker.image.pictures import fit, read_mask, read_opaque
 from apibr_worker.runtime.api import Context, InvalidInputError
-from apibr_worker.runtime.sentences import say
 from apibr_worker.torchkit import names
 from apibr_worker.torchkit.placement import Placement
 
@@ -57,12 +56,11 @@ class Engine(DiffusionEngine):
         mask = read_mask(context, image.size) if image else None
         if edit and self.model_id != KONTEXT and mask is None:
             raise InvalidInputError(
-                say("this model edits only inside a mask: send a mask, or choose the model flux-kontext"),
-                field="mask",
+                "this model edits only where a mask says: send a mask, or choose the model flux-kontext", field="mask"
             )
         if self.model_id == KONTEXT and mask is None and "strength" in params:
             raise InvalidInputError(
-                say("this model takes strength only with a mask: leave strength out, or send a mask"), field="strength"
+                "this model takes strength only with a mask: leave strength out, or send a mask", field="strength"
             )
         if image is not None:
             image = fit(image, MULTIPLE, PIXELS)
@@ -135,11 +133,11 @@ class Engine(DiffusionEngine):
         return pipe, {**size, **extra}
 
     def starts_from_image(self, request: Request) -> bool:
-        """Kontext looks at the picture; the others, and a mask, start from it."""
+        """Kontext uses the picture as a condition; the others, and runs with a mask, start from it."""
         return self.model_id != KONTEXT or request.mask is not None
 
     def unpacked(self, latents: torch.Tensor, request: Request) -> torch.Tensor:
-        """(n, tokens, 64) -> (n, 16, h, w). What has four dimensions is unpacked already."""
+        """(n, tokens, 64) -> (n, 16, h, w). Latents with four dimensions are unpacked already."""
         if latents.ndim == 4:
             return latents
         return FluxPipeline._unpack_latents(latents, request.height, request.width, 8)

@@ -20,7 +20,6 @@ from apibr_worker.diffusion.latents import PipelineVAE
 from apibr_worker.diffusion.sampling import at_device
 from apibr_worker.image.pictures import fit, read_mask, read_opaque
 from apibr_worker.runtime.api import Context, InvalidInputError
-from apibr_worker.runtime.sentences import say
 from apibr_worker.torchkit import names
 from apibr_worker.torchkit.placement import Placement
 
@@ -50,8 +49,7 @@ class Engine(DiffusionEngine):
         mask = read_mask(context, image.size) if image else None
         if edit and mask is None:
             raise InvalidInputError(
-                say("this model edits only inside a mask: send a mask, or choose the model flux-kontext"),
-                field="mask",
+                "this model edits only where a mask says: send a mask, or choose the model flux-kontext", field="mask"
             )
         if image is not None:
             image = fit(image, MULTIPLE, PIXELS)
@@ -131,6 +129,6 @@ class Engine(DiffusionEngine):
         return pipe, extra
 
     def unpacked(self, latents: torch.Tensor, request: Request) -> torch.Tensor:
-        """They are not packed."""
+        """Returns them as they are: this model does not pack its latents."""
         del request
         return latents

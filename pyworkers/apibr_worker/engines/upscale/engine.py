@@ -1,4 +1,4 @@
-"""Real-ESRGAN: pictures two or four times larger, in tiles that fit into the memory there is."""
+"""Real-ESRGAN: pictures two or four times larger, in tiles that fit into the free memory."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from apibr_worker.engines.upscale.tiles import Pixels, Tiling
 from apibr_worker.engines.upscale.weights import Upscaler, load_upscaler
 from apibr_worker.image.pictures import enlarged, needed, save
 from apibr_worker.runtime.api import Context, EngineError, LoadRequest, RunResult
-from apibr_worker.runtime.sentences import say
 from apibr_worker.torchkit.placement import Placement, placement
 
 _GPU_TILE, _CPU_TILE = 512, 192
@@ -48,7 +47,7 @@ class Engine:
             path = Path(request.files["weights"])
         except KeyError as part:
             raise EngineError(
-                "model_missing", say("the model's part %s is missing: install the model again", part.args[0])
+                "model_missing", f"the model's part {part.args[0]} is missing: install the model again"
             ) from None
         self.unload()
         place = placement(request.plan)
@@ -67,7 +66,7 @@ class Engine:
         """Enlarges one picture. Transparency is enlarged apart, by Lanczos: the network knows colours only."""
         model = self.model
         if model is None:
-            raise EngineError("model_missing", say("no model is loaded: try again"))
+            raise EngineError("model_missing", "no model is loaded: try again")
         scale = int(context.params["scale"])
         with context.phase("read"):
             picture = needed(context, "image")
@@ -113,11 +112,8 @@ class Engine:
             if smaller is None:
                 raise EngineError(
                     "out_of_memory",
-                    say(
-                        "there is not enough memory to enlarge the picture, not even in tiles of %d "
-                        "pixels: close other programs, or send a smaller picture",
-                        tiling.tile,
-                    ),
+                    f"there is not enough memory to enlarge the picture, not even in tiles of {tiling.tile} pixels: "
+                    "close other programs, or send a smaller picture",
                 )
             logging.getLogger(__name__).warning("out of memory: tile %d halved to %d", tiling.tile, smaller.tile)
             tiling = smaller
@@ -142,7 +138,7 @@ def _smaller(tiling: Tiling, longest: int) -> Tiling | None:
 
 
 def _counter(context: Context, total: int, index: int, of: int) -> Callable[[], None]:
-    """Counts the tiles of all passes as if each had as many as this one; looks at the cancel flag."""
+    """Counts the tiles of all passes as if each had as many as this one; checks the cancel flag."""
     step = index * total
 
     def done() -> None:
@@ -155,8 +151,8 @@ def _counter(context: Context, total: int, index: int, of: int) -> Callable[[], 
 
 
 def _spread(picture: Image.Image) -> Image.Image:
-    """RGB of an RGBA picture whose invisible pixels take the colours beside them: what lies hidden there, mostly black,
-    would come out as a dark rim.
+    """RGB of an RGBA picture whose invisible pixels take the nearest visible colours: their own, mostly black, would
+    come out as a dark rim.
     """
     alpha = picture.getchannel("A")
     colours = picture.convert("RGB")

@@ -21,8 +21,9 @@ ALIGN = 4
 
 @dataclass(frozen=True, slots=True)
 class Tiling:
-    """tile: edge of what the network sees; margin: what of it is seen only, on each inner side; band: where neighbours
-    fade into each other. All in pixels of the small picture, multiples of ALIGN, and tile > 2 * margin + band.
+    """tile: edge of the network's input; margin: the part of it, on each inner side, that is not delivered; band: where
+    neighbours fade into each other. All are pixels of the small picture and multiples of ALIGN;
+    tile > 2 * margin + band.
     """
 
     tile: int

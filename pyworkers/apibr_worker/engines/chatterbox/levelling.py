@@ -1,4 +1,4 @@
-"""Loudness as broadcasters measure it, and bringing speech to it. Long speech is worked on in blocks."""
+"""Brings speech to -16 LUFS (ITU-R BS.1770-4) with true peaks of at most -1 dBTP. Works in blocks."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _QUIETEST = -60.0
 
 
 def loudness(samples: Samples, rate: int) -> float:
-    """Integrated loudness in LUFS by ITU-R BS.1770-4; -70 for silence. What is shorter than 0.4 s counts as a block."""
+    """Integrated loudness in LUFS by ITU-R BS.1770-4; -70 for silence. Less than 0.4 s counts as one block."""
     hop = rate // 10
     if samples.size < 4 * hop:
         samples = np.pad(samples, (0, 4 * hop - samples.size))

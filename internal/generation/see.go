@@ -1,0 +1,13 @@
+package generation
+
+import "github.com/apibr/studio/internal/i18n"
+
+// What sentences point at, at each door.
+var (
+	seeVoices   = i18n.See{Route: "GET /api/v1/audio/voices", Command: "apibr voices"}
+	seeProjects = i18n.See{Route: "GET /api/v1/studio/projects", Command: "apibr projects"}
+	seeJobs     = i18n.See{Route: "GET /api/v1/jobs", Command: "apibr jobs list"}
+	seeFiles    = i18n.See{Route: "GET /api/v1/assets", Command: "apibr assets list"}
+	seeEngines  = i18n.See{Route: "GET /api/v1/engines"}
+	seeUpload   = i18n.See{Route: "POST /api/v1/assets", Command: "apibr assets upload"}
+)
