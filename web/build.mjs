@@ -1,4 +1,5 @@
-// Bundles src/ into dist/, which the Go binary embeds. File names carry a hash of their content, so that they may be cached for ever.
+// Bundles src/ into dist/, which the Go binary embeds. File names carry a hash of their content, so that they may be
+// cached for ever.
 import { build } from "esbuild";
 import { mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";
 

@@ -1,4 +1,5 @@
-// Package web holds the built page. Without a build (a fresh checkout in which only Go tests run) it is empty, and the server says so.
+// Package web holds the built page. Without a build (a fresh checkout in which only Go tests run) it is empty, and the
+// server says so.
 package web
 
 import (

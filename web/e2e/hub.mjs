@@ -1,5 +1,6 @@
-// A hub of models on this machine: the part of the Hugging Face HTTP API that the studio asks for, with one repository of one file.
-// Its line is slow and stops short of the file's end until it is opened, so that an installation can be watched and canceled.
+// A hub of models on this machine: the part of the Hugging Face HTTP API that the studio asks for, with one repository
+// of one file. Its line is slow and stops short of the file's end until it is opened, so that an installation can be
+// watched and canceled.
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { createServer } from "node:http";

@@ -22,20 +22,23 @@ export function modelSteps(step, texts) {
     }
   });
 
-  step("a model is installed once its licence is accepted; the bar moves, and the download is canceled", async ({ page }) => {
-    await page.selectOption("#language", "pt-BR");
-    await card(page).getByRole("button", { name: pt["model.install"] }).click();
-    const dialog = page.getByRole("dialog", { name: pt["install.title"].replace("{name}", "Portrait Model") });
-    await dialog.getByRole("button", { name: pt["install.now"] }).click();
-    assert(await dialog.locator("#accept").evaluate((box) => box.matches(":invalid")), "not without the licence");
-    await dialog.getByRole("checkbox").check();
-    await dialog.getByRole("button", { name: pt["install.now"] }).click();
-    await dialog.waitFor({ state: "detached" });
-    await page.waitForFunction(() => (document.querySelector('[data-model="portrait"] progress')?.value ?? 0) > 0.3);
-    assert.match(await card(page).locator(".state").innerText(), /baixando Q4 · .+ MB de 8 MB \(\d+%\)/);
-    await card(page).getByRole("button", { name: pt["job.cancel"] }).click();
-    await card(page).getByText(pt["task.canceled"]).waitFor();
-  });
+  step(
+    "a model is installed once its licence is accepted; the bar moves, and the download is canceled",
+    async ({ page }) => {
+      await page.selectOption("#language", "pt-BR");
+      await card(page).getByRole("button", { name: pt["model.install"] }).click();
+      const dialog = page.getByRole("dialog", { name: pt["install.title"].replace("{name}", "Portrait Model") });
+      await dialog.getByRole("button", { name: pt["install.now"] }).click();
+      assert(await dialog.locator("#accept").evaluate((box) => box.matches(":invalid")), "not without the licence");
+      await dialog.getByRole("checkbox").check();
+      await dialog.getByRole("button", { name: pt["install.now"] }).click();
+      await dialog.waitFor({ state: "detached" });
+      await page.waitForFunction(() => (document.querySelector('[data-model="portrait"] progress')?.value ?? 0) > 0.3);
+      assert.match(await card(page).locator(".state").innerText(), /baixando Q4 · .+ MB de 8 MB \(\d+%\)/);
+      await card(page).getByRole("button", { name: pt["job.cancel"] }).click();
+      await card(page).getByText(pt["task.canceled"]).waitFor();
+    },
+  );
 
   step("it goes on from there, without asking for the licence again", async ({ page, hub }) => {
     hub.openLine();
@@ -91,7 +94,9 @@ export function modelSteps(step, texts) {
     for (const [language, text] of Object.entries(texts)) {
       await page.selectOption("#language", language);
       await page.getByRole("link", { name: text["nav.doctor"] }).click();
-      await page.locator('[data-check="memory"]', { hasText: language === "en" ? "of memory" : "de memória" }).waitFor();
+      await page
+        .locator('[data-check="memory"]', { hasText: language === "en" ? "of memory" : "de memória" })
+        .waitFor();
       assert.equal(await page.locator("[data-check]").count(), answer.checks.length);
       for (const check of answer.checks.filter((c) => !c.ok)) {
         const item = page.locator(`#doctor-wrong [data-check="${check.id}"]`);
@@ -115,7 +120,11 @@ export function modelSteps(step, texts) {
         for (const view of ["queue", "pictures", "models", "doctor"]) {
           await page.getByRole("link", { name: text[`nav.${view}`], exact: true }).click();
           await page.locator(`#nav [data-view="${view}"][aria-current="page"]`).waitFor();
-          assert.equal(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth), 0, `${view} in ${language}`);
+          assert.equal(
+            await page.evaluate(() => document.documentElement.scrollWidth - innerWidth),
+            0,
+            `${view} in ${language}`,
+          );
         }
       }
     }
@@ -127,7 +136,11 @@ export function modelSteps(step, texts) {
     for (const view of ["queue", "pictures", "models", "doctor"]) {
       await page.locator(`#nav [data-view="${view}"]`).click();
       const nameless = await page.evaluate(() =>
-        [...document.querySelectorAll("main button, main a, main input:not([hidden]), main select, main textarea, main canvas")]
+        [
+          ...document.querySelectorAll(
+            "main button, main a, main input:not([hidden]), main select, main textarea, main canvas",
+          ),
+        ]
           .filter((element) => {
             const labels = [...(element.labels ?? [])].map((label) => label.textContent).join("");
             return !(element.getAttribute("aria-label") || labels || element.textContent).trim();

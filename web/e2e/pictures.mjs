@@ -5,7 +5,11 @@ import { join } from "node:path";
 
 /** The newest result of a kind that has ended well. */
 const done = (page, type) =>
-  page.locator('#results [data-status="completed"]', { has: page.locator("strong", { hasText: new RegExp(`^${type}$`) }) }).first();
+  page
+    .locator('#results [data-status="completed"]', {
+      has: page.locator("strong", { hasText: new RegExp(`^${type}$`) }),
+    })
+    .first();
 
 const decoded = (image) =>
   image.evaluate(async (element) => {
@@ -13,12 +17,15 @@ const decoded = (image) =>
     return [element.naturalWidth, element.naturalHeight];
   });
 
-/** The mean difference between the colours (0 to 255) of a part of a picture, 0 where it is grey. x and y are shares of its size. */
+/** The mean difference between the colours (0 to 255) of a part of a picture; 0 is grey. x and y are shares of its size. */
 const colourAt = (image, x, y) =>
   image.evaluate(
     async (element, [x, y]) => {
       await element.decode();
-      const canvas = Object.assign(document.createElement("canvas"), { width: element.naturalWidth, height: element.naturalHeight });
+      const canvas = Object.assign(document.createElement("canvas"), {
+        width: element.naturalWidth,
+        height: element.naturalHeight,
+      });
       const context = canvas.getContext("2d");
       context.drawImage(element, 0, 0);
       const { data } = context.getImageData(canvas.width * x - 2, canvas.height * y - 2, 4, 4);
@@ -83,7 +90,9 @@ export function pictureSteps(step, texts, root) {
       assert(await page.locator("#submit").isDisabled());
       const missing = page.locator(".missing li", { hasText: "FLUX.1 [dev]" });
       assert.match(await missing.getByRole("link").innerText(), language === "en" ? /18\.2 GB/ : /18,2 GB/);
-      await page.locator(".missing li", { hasText: language === "en" ? "Set engines.bfl.key" : "Defina engines.bfl.key" }).waitFor();
+      await page
+        .locator(".missing li", { hasText: language === "en" ? "Set engines.bfl.key" : "Defina engines.bfl.key" })
+        .waitFor();
       await page.getByRole("radio", { name: text["quality.draft"] }).check();
     }
   });
@@ -145,7 +154,10 @@ export function pictureSteps(step, texts, root) {
     await page.getByLabel(en["pictures.instruction"]).fill("black and white");
     const before = await page.locator('#results > [data-status="completed"]').count();
     await page.locator("#instruction").press("Control+Enter");
-    await page.waitForFunction((n) => document.querySelectorAll('#results > [data-status="completed"]').length > n, before);
+    await page.waitForFunction(
+      (n) => document.querySelectorAll('#results > [data-status="completed"]').length > n,
+      before,
+    );
     const image = done(page, en["type.image.edit"]).locator("img");
     assert((await colourAt(image, 0.98, 0.5)) < 2, "grey where the keyboard painted");
     assert((await colourAt(image, 0.02, 0.5)) > 20, "coloured elsewhere");
@@ -158,7 +170,10 @@ export function pictureSteps(step, texts, root) {
     await page.waitForFunction(() => document.querySelector("#mask-undo").ariaDisabled === "false");
     const before = await page.locator('#results > [data-status="completed"]').count();
     await page.locator("#submit").click();
-    await page.waitForFunction((n) => document.querySelectorAll('#results > [data-status="completed"]').length > n, before);
+    await page.waitForFunction(
+      (n) => document.querySelectorAll('#results > [data-status="completed"]').length > n,
+      before,
+    );
     const image = done(page, en["type.image.edit"]).locator("img");
     assert((await colourAt(image, 0.02, 0.5)) < 2, "grey where the mask is white");
     assert((await colourAt(image, 0.98, 0.5)) > 20, "coloured where it is black");
@@ -188,10 +203,14 @@ export function pictureSteps(step, texts, root) {
   step("a file that is no picture is refused in the reader's language", async ({ page }) => {
     await page.selectOption("#language", "pt-BR");
     await page.getByRole("button", { name: pt["picture.change"] }).click();
-    await page.locator("#source-file").setInputFiles({ name: "x.png", mimeType: "image/png", buffer: Buffer.from("no picture") });
+    await page
+      .locator("#source-file")
+      .setInputFiles({ name: "x.png", mimeType: "image/png", buffer: Buffer.from("no picture") });
     const portuguese = await page.locator("#dropzone [role=alert]").innerText();
     await page.selectOption("#language", "en");
-    await page.locator("#source-file").setInputFiles({ name: "x.png", mimeType: "image/png", buffer: Buffer.from("no picture") });
+    await page
+      .locator("#source-file")
+      .setInputFiles({ name: "x.png", mimeType: "image/png", buffer: Buffer.from("no picture") });
     const english = page.locator("#dropzone [role=alert]");
     await english.waitFor();
     assert.notEqual(await english.innerText(), portuguese);

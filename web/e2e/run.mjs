@@ -1,6 +1,6 @@
-// Drives the embedded page in a real Chromium against a real studio: sign in, follow a job, reload, restart, play; then pictures, models
-// and the doctor.
-// Every wait is for something on the page; a step that does not come within the patience fails the run.
+// Drives the embedded page in a real Chromium against a real studio: sign in, follow a job, reload, restart, play;
+// then pictures, models and the doctor. Every wait is for something on the page; a step that does not come within the
+// patience fails the run.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -42,7 +42,10 @@ class Studio {
   }
 
   async start() {
-    this.process = spawn(binary, ["serve", "--data-dir", this.dir, "--listen", this.listen], { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...this.env } });
+    this.process = spawn(binary, ["serve", "--data-dir", this.dir, "--listen", this.listen], {
+      stdio: ["ignore", "pipe", "pipe"],
+      env: { ...process.env, ...this.env },
+    });
     this.ended = once(this.process, "exit");
     this.process.stderr.on("data", (chunk) => (this.log = (this.log ?? "") + chunk));
     // serve prints the one-time link once it takes jobs.
@@ -70,7 +73,11 @@ class Studio {
     form.set("image", await openAsBlob(join(root, "samples/portrait.png")), "portrait.png");
     form.set("audio", await openAsBlob(join(root, "samples/voice.wav")), "voice.wav");
     form.set("quality", "draft");
-    const response = await fetch(`${this.base}/api/v1/video/create-avatar`, { method: "POST", body: form, headers: { Authorization: `Bearer ${this.token}` } });
+    const response = await fetch(`${this.base}/api/v1/video/create-avatar`, {
+      method: "POST",
+      body: form,
+      headers: { Authorization: `Bearer ${this.token}` },
+    });
     assert.equal(response.status, 202, await response.clone().text());
     return (await response.json()).id;
   }
@@ -101,7 +108,11 @@ step("a job submitted by API shows its progress, and still does after a reload",
   world.job = await studio.submitAvatar();
   const card = page.locator(`#queue [data-job="${world.job}"]`);
   await card.waitFor();
-  const moved = (from) => page.waitForFunction(([id, least]) => (document.querySelector(`[data-job="${id}"] progress`)?.value ?? 0) > least, [world.job, from]);
+  const moved = (from) =>
+    page.waitForFunction(
+      ([id, least]) => (document.querySelector(`[data-job="${id}"] progress`)?.value ?? 0) > least,
+      [world.job, from],
+    );
   await moved(0.15);
   await page.reload();
   await card.waitFor();
@@ -110,7 +121,10 @@ step("a job submitted by API shows its progress, and still does after a reload",
 
 step("the studio is killed in the middle; the page comes back by itself and the job goes on", async (world) => {
   const { page, studio } = world;
-  await page.waitForFunction((id) => (document.querySelector(`[data-job="${id}"] progress`)?.value ?? 0) > 0.4, world.job);
+  await page.waitForFunction(
+    (id) => (document.querySelector(`[data-job="${id}"] progress`)?.value ?? 0) > 0.4,
+    world.job,
+  );
   await studio.kill("SIGKILL");
   await page.locator('#link[data-state="lost"]').waitFor();
   await studio.start();
@@ -125,7 +139,10 @@ step("the video plays", async ({ page, job }) => {
     element.muted = true;
     await element.play();
   });
-  await page.waitForFunction((id) => document.querySelector(`#results [data-job="${id}"] video`).currentTime > 0.3, job);
+  await page.waitForFunction(
+    (id) => document.querySelector(`#results [data-job="${id}"] video`).currentTime > 0.3,
+    job,
+  );
   assert.equal(await video.evaluate((element) => element.videoWidth), 512);
 });
 
@@ -139,7 +156,8 @@ step("the queue is paused and resumed from the page", async ({ page }) => {
 step("a job is canceled from the page", async ({ page, studio }) => {
   const id = await studio.submitAvatar({ duration: "120" }); // long enough not to end before it is canceled
   const canceled = page.locator(`#results [data-job="${id}"][data-status="canceled"]`);
-  // The answer to the click says "processing" still and is held back until the event has overtaken it, as may happen by itself.
+  // The answer to the click says "processing" still and is held back until the event has overtaken it, as may happen
+  // by itself.
   await page.route("**/cancel", async (route) => {
     const answer = await route.fetch();
     await canceled.waitFor();
@@ -158,7 +176,8 @@ modelSteps(step, texts);
 
 step("both languages have the same texts", async () => {
   assert.deepEqual(Object.keys(texts.en).sort(), Object.keys(texts["pt-BR"]).sort());
-  for (const language of Object.values(texts)) for (const [key, value] of Object.entries(language)) assert(value.trim(), `${key} is empty`);
+  for (const language of Object.values(texts))
+    for (const [key, value] of Object.entries(language)) assert(value.trim(), `${key} is empty`);
 });
 
 async function main() {
@@ -167,10 +186,21 @@ async function main() {
   mkdirSync(manifests);
   writeFileSync(join(manifests, "painter.yaml"), manifest);
   const hub = await new Hub().start();
-  const studio = new Studio(dir, await freePort(), { APIBR_MODELS_HUB_URL: hub.url, APIBR_PYTHON_MANIFESTS: manifests });
+  const studio = new Studio(dir, await freePort(), {
+    APIBR_MODELS_HUB_URL: hub.url,
+    APIBR_PYTHON_MANIFESTS: manifests,
+  });
   const browser = await chromium.launch({
     executablePath: browserPath,
-    args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
+    args: [
+      "--no-sandbox",
+      "--disable-gpu",
+      "--disable-quic",
+      "--no-first-run",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-sync",
+    ],
   });
   let passed = 0;
   let failed = 0;
@@ -180,7 +210,10 @@ async function main() {
     page.setDefaultTimeout(patience);
     const complaints = [];
     page.on("pageerror", (error) => complaints.push(String(error)));
-    page.on("console", (message) => message.text().includes("Content Security Policy") && complaints.push(message.text()));
+    page.on(
+      "console",
+      (message) => message.text().includes("Content Security Policy") && complaints.push(message.text()),
+    );
     const world = { page, browser, studio, link, hub };
     for (const { name, run } of steps) {
       try {
@@ -195,7 +228,8 @@ async function main() {
         break;
       }
     }
-    if (process.env.APIBR_E2E_SCREENSHOT && !failed) await page.screenshot({ path: process.env.APIBR_E2E_SCREENSHOT, fullPage: true });
+    if (process.env.APIBR_E2E_SCREENSHOT && !failed)
+      await page.screenshot({ path: process.env.APIBR_E2E_SCREENSHOT, fullPage: true });
   } finally {
     await browser.close();
     await studio.kill("SIGTERM");

@@ -1,4 +1,5 @@
-// Calls of the HTTP API. The session cookie travels by itself; every refusal becomes an ApiError with the server's sentence.
+// Calls of the HTTP API. The session cookie travels by itself; every refusal becomes an ApiError with the server's
+// sentence.
 import type { Asset, DoctorReport, Engine, Job, Model, ModelTask, Queue } from "./types";
 
 export class ApiError extends Error {
@@ -11,7 +12,10 @@ export class ApiError extends Error {
 }
 
 async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
-  const init: RequestInit = { method, headers: { Accept: "application/json", "Accept-Language": document.documentElement.lang } };
+  const init: RequestInit = {
+    method,
+    headers: { Accept: "application/json", "Accept-Language": document.documentElement.lang },
+  };
   if (body instanceof FormData) {
     init.body = body; // the browser writes the boundary into the type
   } else if (body !== undefined) {
@@ -38,7 +42,8 @@ export const api = {
   retry: (id: string) => call<Job>("POST", `/api/v1/jobs/${id}/retry`),
   queue: () => call<Queue>("GET", "/api/v1/queue"),
   setPaused: (paused: boolean) => call<Queue>("PUT", "/api/v1/queue", { paused }),
-  makePicture: (action: "generate" | "edit" | "upscale", form: FormData) => call<Job>("POST", `/api/v1/image/${action}`, form),
+  makePicture: (action: "generate" | "edit" | "upscale", form: FormData) =>
+    call<Job>("POST", `/api/v1/image/${action}`, form),
   upload: (file: File) => {
     const form = new FormData();
     form.set("file", file);

@@ -86,7 +86,8 @@ export function updatePreview(card: Element, url: string): void {
 
 /** An output with its player; a picture can be carried on to be edited or enlarged. */
 function player(job: Job, output: Output, actions: CardActions): HTMLElement | null {
-  if (output.kind === "video") return h("video", { controls: true, playsinline: true, preload: "metadata", src: output.url });
+  if (output.kind === "video")
+    return h("video", { controls: true, playsinline: true, preload: "metadata", src: output.url });
   if (output.kind === "audio") return h("audio", { controls: true, preload: "none", src: output.url });
   if (output.kind !== "image") return null;
   return h(

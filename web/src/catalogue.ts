@@ -46,7 +46,8 @@ export class Catalogue {
   changed(change: ModelChange): void {
     const { task } = change;
     const model = this.models.find((m) => m.id === change.model && m.needs_files);
-    if (!model?.task || task?.status !== "running" || model.task.id !== task.id || model.task.status !== "running") return void this.load();
+    if (!model?.task || task?.status !== "running" || model.task.id !== task.id || model.task.status !== "running")
+      return void this.load();
     const progress = task.total_bytes > 0 ? Math.min(task.done_bytes / task.total_bytes, 1) : 0;
     model.task = { ...model.task, done_bytes: task.done_bytes, total_bytes: task.total_bytes, progress };
     this.told(model);

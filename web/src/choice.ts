@@ -71,7 +71,10 @@ function finalPart(catalogue: Catalogue, task: string, chosen: Chosen, change: (
     chosen.model = model;
     change();
   };
-  const options = [{ value: "", label: t("model.auto") }, ...usable.map((c) => ({ value: c.model.id, label: c.model.name }))];
+  const options = [
+    { value: "", label: t("model.auto") },
+    ...usable.map((c) => ({ value: c.model.id, label: c.model.name })),
+  ];
   return h(
     "div",
     { class: "stack" },

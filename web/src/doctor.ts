@@ -45,7 +45,10 @@ export class Doctor {
       ),
       h(
         "p",
-        { class: `summary ${this.report ? (this.report.ok ? (wrong.length ? "warning" : "good") : "error") : "hint"}`, role: "status" },
+        {
+          class: `summary ${this.report ? (this.report.ok ? (wrong.length ? "warning" : "good") : "error") : "hint"}`,
+          role: "status",
+        },
         this.summary(wrong),
       ),
       this.error && h("p", { class: "error", role: "alert" }, this.error),

@@ -28,17 +28,21 @@ export function byId(id: string): HTMLElement {
   return element;
 }
 
-/** Replaces the content; what had the focus gets it back, with its selection, if an element of that id is there again. */
+/** Replaces the content; the focused element gets its focus and selection back, if its id is there again. */
 export function refill(container: Element, ...children: Child[]): void {
   const active = document.activeElement;
   const id = active && container.contains(active) ? active.id : "";
-  const text = active instanceof HTMLTextAreaElement || (active instanceof HTMLInputElement && active.type === "text") ? active : null;
+  const text =
+    active instanceof HTMLTextAreaElement || (active instanceof HTMLInputElement && active.type === "text")
+      ? active
+      : null;
   const selection: [number | null, number | null] | null = text && [text.selectionStart, text.selectionEnd];
   container.replaceChildren(...children.filter((child): child is Node | string => Boolean(child)));
   if (!id) return;
   const again = document.getElementById(id);
   again?.focus({ preventScroll: true });
-  if (selection && (again instanceof HTMLTextAreaElement || again instanceof HTMLInputElement)) again.setSelectionRange(...selection);
+  if (selection && (again instanceof HTMLTextAreaElement || again instanceof HTMLInputElement))
+    again.setSelectionRange(...selection);
 }
 
 /** A sentence of the server in which `commands` stand between backticks. */
@@ -61,13 +65,17 @@ export function select(
   options: { value: string; label: string; disabled?: boolean }[],
   change: (value: string) => void,
 ): HTMLSelectElement {
-  const element = h("select", { id }, ...options.map((o) => h("option", { value: o.value, disabled: o.disabled }, o.label)));
+  const element = h(
+    "select",
+    { id },
+    ...options.map((o) => h("option", { value: o.value, disabled: o.disabled }, o.label)),
+  );
   element.value = value;
   element.addEventListener("change", () => change(element.value));
   return element;
 }
 
-/** A modal dialog that takes itself away; the focus goes back to where it was, also when that was made anew meanwhile. */
+/** A modal dialog that removes itself; the focus goes back, also to an element that was made anew meanwhile. */
 export function openDialog(title: string, ...content: Child[]): HTMLDialogElement {
   const before = document.activeElement;
   const heading = h("h2", { id: "dialog-title" }, title);

@@ -18,7 +18,7 @@ export function licenceLine(licence: Model["licence"]): (Node | string)[] {
   return [link, " · ", t(licence.commercial ? "licence.commercial" : "licence.not_commercial")];
 }
 
-/** Asks and starts the installation; a refusal stays in the dialog, in the user's language. What follows is told by events. */
+/** Asks and starts the installation; a refusal stays in the dialog. Events bring the rest. */
 export function askInstall(model: Model, preset: string): void {
   const { licence } = model;
   let variant = preset || usualVariant(model);
@@ -26,14 +26,25 @@ export function askInstall(model: Model, preset: string): void {
   const note = h("p", { class: "error", role: "alert" });
   const asks = licence.accept && !licence.accepted_at;
   const option = (v: NonNullable<Model["variants"]>[number]): HTMLElement => {
-    const input = h("input", { type: "radio", name: "variant", id: `variant-${v.id}`, value: v.id, checked: v.id === variant });
+    const input = h("input", {
+      type: "radio",
+      name: "variant",
+      id: `variant-${v.id}`,
+      value: v.id,
+      checked: v.id === variant,
+    });
     input.addEventListener("change", () => (variant = v.id));
     const words = [
       v.disk_bytes ? bytes(v.disk_bytes) : "",
       v.id === usualVariant(model) ? t("install.usual") : "",
       v.installed ? t("install.again") : "",
     ].filter(Boolean);
-    return h("label", { class: "option" }, input, h("span", {}, h("strong", {}, v.id), h("small", {}, words.join(" · "))));
+    return h(
+      "label",
+      { class: "option" },
+      input,
+      h("span", {}, h("strong", {}, v.id), h("small", {}, words.join(" · "))),
+    );
   };
   const send = async (): Promise<void> => {
     submit.disabled = true;
@@ -61,7 +72,9 @@ export function askInstall(model: Model, preset: string): void {
           h("p", { class: "hint" }, t("install.variant.hint")),
         ),
       h("div", { class: "licence" }, h("p", {}, h("strong", {}, `${t("licence")}: `), ...licenceLine(licence))),
-      licence.accept && licence.accepted_at && h("p", { class: "hint" }, t("licence.accepted", { time: time(licence.accepted_at) })),
+      licence.accept &&
+        licence.accepted_at &&
+        h("p", { class: "hint" }, t("licence.accepted", { time: time(licence.accepted_at) })),
       asks && h("label", { class: "check" }, accept, h("span", {}, t("licence.accept", { name: licence.name }))),
       model.gated && h("p", { class: "hint" }, ...rich(t("install.gated"))),
       note,

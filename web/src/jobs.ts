@@ -11,7 +11,7 @@ const cliExample = 'apibr avatar --image foto.jpg --voice "Minha Voz" --script "
 export class Jobs {
   readonly element = h("div", { class: "jobs" });
   private notice = "";
-  /** Result cards are kept while what they show is unchanged: a video that plays is not torn out by another job's end. */
+  /** Result cards are kept while what they show is unchanged, so that another job's end does not stop a video. */
   private readonly kept = new Map<string, { job: Job; language: Language; card: HTMLElement }>();
   private readonly actions: CardActions;
 
@@ -41,10 +41,17 @@ export class Jobs {
           "div",
           { class: "title" },
           h("h2", { id: "queue-title" }, t("queue.title")),
-          button(t(store.paused ? "queue.resume" : "queue.pause"), () => void this.togglePause(), { id: "pause", class: "quiet" }),
+          button(t(store.paused ? "queue.resume" : "queue.pause"), () => void this.togglePause(), {
+            id: "pause",
+            class: "quiet",
+          }),
         ),
         active.length
-          ? h("ul", { class: "cards", id: "queue" }, ...active.map((job) => activeCard(job, store.previews.get(job.id), this.actions)))
+          ? h(
+              "ul",
+              { class: "cards", id: "queue" },
+              ...active.map((job) => activeCard(job, store.previews.get(job.id), this.actions)),
+            )
           : h(
               "div",
               { class: "empty" },
@@ -57,7 +64,9 @@ export class Jobs {
         "section",
         { "aria-labelledby": "results-title" },
         h("h2", { id: "results-title" }, t("results.title")),
-        ended.length ? h("ul", { class: "cards", id: "results" }, ...this.results(ended)) : h("p", { class: "empty" }, t("results.empty")),
+        ended.length
+          ? h("ul", { class: "cards", id: "results" }, ...this.results(ended))
+          : h("p", { class: "empty" }, t("results.empty")),
       ),
     );
   }

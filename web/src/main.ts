@@ -135,7 +135,8 @@ function renderSignedOut(): void {
 }
 
 function receive(message: ServerMessage): void {
-  if (message.type === "event" && message.event === "model.changed") return catalogue.changed(message.data as unknown as ModelChange);
+  if (message.type === "event" && message.event === "model.changed")
+    return catalogue.changed(message.data as unknown as ModelChange);
   const before = message.type === "event" && message.job ? store.jobs.get(message.job.id) : undefined;
   const changed = store.apply(message);
   if (message.type === "snapshot" || message.type === "reset") {
@@ -155,7 +156,8 @@ function receive(message: ServerMessage): void {
 
 /** The live connection speaks the browser's language; sentences are read again in the reader's, if that is another. */
 async function translate(job: Job): Promise<void> {
-  if ((!job.error && !job.warnings?.length) || navigator.language.toLowerCase().slice(0, 2) === language().slice(0, 2)) return;
+  if ((!job.error && !job.warnings?.length) || navigator.language.toLowerCase().slice(0, 2) === language().slice(0, 2))
+    return;
   try {
     store.offer(await api.job(job.id));
     jobs.render();
@@ -189,7 +191,7 @@ function setLink(next: LinkState): void {
   renderBar();
 }
 
-/** A picture may be dropped or pasted anywhere on the pictures page; elsewhere a dropped file must not replace the page. */
+/** A picture may be dropped or pasted on the whole pictures page; elsewhere a dropped file must not replace the page. */
 function takeFiles(): void {
   const files = (event: DragEvent): boolean => event.dataTransfer?.types.includes("Files") ?? false;
   const open = (): boolean => view === "pictures" && pictures.takesFiles && !document.querySelector("dialog[open]");

@@ -1,5 +1,5 @@
-// A mask drawn over a picture: by pointer, by keyboard or from a file. What is sent has the picture's own size, white where it
-// shall change.
+// A mask drawn over a picture: by pointer, by keyboard or from a file. What is sent has the picture's own size, white
+// where it shall change.
 import { button, field, h } from "./dom";
 import { t, type Key } from "./i18n";
 
@@ -9,7 +9,9 @@ interface Point {
 }
 
 /** What was done, in the order in which it was done: to undo is to do all but the last again. */
-type Action = { kind: "stroke"; erase: boolean; width: number; points: Point[] } | { kind: "image"; image: HTMLCanvasElement };
+type Action =
+  | { kind: "stroke"; erase: boolean; width: number; points: Point[] }
+  | { kind: "image"; image: HTMLCanvasElement };
 
 /** The longest edge of the canvas that is drawn on; a larger one would not be seen, and costs memory. */
 const longestEdge = 1536;
@@ -59,7 +61,14 @@ export class MaskEditor {
     };
     this.undoButton = button(t("mask.undo"), () => this.undo(), { id: "mask-undo" });
     this.clearButton = button(t("mask.clear"), () => this.clear(), { id: "mask-clear" });
-    this.range = h("input", { type: "range", id: "mask-size", min: 1, max: 40, value: 10, on: { input: () => this.moveRing() } });
+    this.range = h("input", {
+      type: "range",
+      id: "mask-size",
+      min: 1,
+      max: 40,
+      value: 10,
+      on: { input: () => this.moveRing() },
+    });
     const file = h("input", { type: "file", id: "mask-file", accept: "image/*", hidden: true });
     file.addEventListener("change", () => {
       const chosen = file.files?.[0];
@@ -123,7 +132,11 @@ export class MaskEditor {
     const context = image.getContext("2d")!;
     context.drawImage(bitmap, 0, 0, image.width, image.height);
     const pixels = context.getImageData(0, 0, image.width, image.height);
-    const [red, green, blue] = [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16)) as [number, number, number];
+    const [red, green, blue] = [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16)) as [
+      number,
+      number,
+      number,
+    ];
     for (let i = 0; i < pixels.data.length; i += 4) {
       const light = (pixels.data[i]! * 299 + pixels.data[i + 1]! * 587 + pixels.data[i + 2]! * 114) / 1000;
       // White or transparent is marked, as the engines read a mask.
@@ -184,12 +197,20 @@ export class MaskEditor {
   }
 
   private key(event: KeyboardEvent): void {
-    const steps: Record<string, [number, number]> = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+    const steps: Record<string, [number, number]> = {
+      ArrowLeft: [-1, 0],
+      ArrowRight: [1, 0],
+      ArrowUp: [0, -1],
+      ArrowDown: [0, 1],
+    };
     const step = steps[event.key];
     if (step) {
       const from = this.at;
       const far = Math.max(2, this.width() / 3);
-      this.at = { x: clamp(from.x + step[0] * far, this.canvas.width), y: clamp(from.y + step[1] * far, this.canvas.height) };
+      this.at = {
+        x: clamp(from.x + step[0] * far, this.canvas.width),
+        y: clamp(from.y + step[1] * far, this.canvas.height),
+      };
       if (event.shiftKey) {
         this.begin(from);
         this.extend(this.at);
@@ -266,7 +287,8 @@ export class MaskEditor {
 
   /** A button that becomes disabled would lose the focus to the page's start, so they only say that they do nothing. */
   private buttons(): void {
-    for (const one of [this.undoButton, this.clearButton]) one.setAttribute("aria-disabled", String(this.actions.length === 0));
+    for (const one of [this.undoButton, this.clearButton])
+      one.setAttribute("aria-disabled", String(this.actions.length === 0));
   }
 
   private moveRing(): void {

@@ -38,7 +38,9 @@ export class Models {
       !catalogue.loaded && !catalogue.error && h("p", { class: "empty", role: "status" }, t("loading")),
       ...groups
         .filter(([, models]) => models.length)
-        .map(([title, models]) => h("div", {}, h("h3", {}, title), h("ul", { class: "cards" }, ...models.map((m) => this.card(m))))),
+        .map(([title, models]) =>
+          h("div", {}, h("h3", {}, title), h("ul", { class: "cards" }, ...models.map((m) => this.card(m)))),
+        ),
     );
   }
 
@@ -92,7 +94,9 @@ export class Models {
 
   private facts(model: Model): HTMLElement {
     const row = (name: string, ...value: (Node | string)[]): Node[] => [h("dt", {}, name), h("dd", {}, ...value)];
-    const uses = (model.tasks ?? []).map((task) => (known(`type.${task}`) ? t(`type.${task}` as "type.image.edit") : task));
+    const uses = (model.tasks ?? []).map((task) =>
+      known(`type.${task}`) ? t(`type.${task}` as "type.image.edit") : task,
+    );
     const languages = model.languages ?? [];
     const named = languages.slice(0, 4).map(languageName);
     if (languages.length > 4) named.push(t("model.languages_more", { n: languages.length - 4 }));
@@ -103,7 +107,9 @@ export class Models {
       ...(languages.length ? row(t("model.languages"), list(named)) : []),
       ...(model.licence.name || model.licence.url ? row(t("licence"), ...licenceLine(model.licence)) : []),
       ...(model.size_bytes ? row(t("model.disk"), bytes(model.size_bytes)) : []),
-      ...(model.source ? row(t("model.source"), model.source === "import" ? t("model.source.import") : t("model.source.hub")) : []),
+      ...(model.source
+        ? row(t("model.source"), model.source === "import" ? t("model.source.import") : t("model.source.hub"))
+        : []),
       ...(model.last_used_at && model.installed ? row(t("model.used"), time(model.last_used_at)) : []),
     );
   }
@@ -116,7 +122,10 @@ export class Models {
       button(label, () => askInstall(model, preset), { ...id("install"), ...attributes });
     const faulty = task?.kind === "verify" && (task.faults?.length ?? 0) > 0;
     const left =
-      task?.kind === "install" && !model.installed && (task.status === "canceled" || task.status === "failed") && task.done_bytes > 0;
+      task?.kind === "install" &&
+      !model.installed &&
+      (task.status === "canceled" || task.status === "failed") &&
+      task.done_bytes > 0;
     if (running(task)) return h("div", { class: "row" });
     return h(
       "div",
@@ -133,14 +142,22 @@ export class Models {
           class: "primary",
         }),
       model.installed && model.variants?.some((v) => !v.installed) && install(t("model.install_other"), {}),
-      model.installed && button(t("model.verify"), () => void this.act(model, () => api.verify(model.id)), id("verify")),
       model.installed &&
-        button(t(model.pinned ? "model.unpin" : "model.pin"), () => void this.act(model, () => api.pin(model.id, !model.pinned)), {
-          ...id("pin"),
-          title: t("model.pin.hint"),
-        }),
+        button(t("model.verify"), () => void this.act(model, () => api.verify(model.id)), id("verify")),
+      model.installed &&
+        button(
+          t(model.pinned ? "model.unpin" : "model.pin"),
+          () => void this.act(model, () => api.pin(model.id, !model.pinned)),
+          {
+            ...id("pin"),
+            title: t("model.pin.hint"),
+          },
+        ),
       (model.installed || left) &&
-        button(t(model.installed ? "model.remove" : "model.discard"), () => this.askRemove(model), { ...id("remove"), class: "danger" }),
+        button(t(model.installed ? "model.remove" : "model.discard"), () => this.askRemove(model), {
+          ...id("remove"),
+          class: "danger",
+        }),
     );
   }
 
@@ -195,7 +212,12 @@ function taskLine(model: Model, task: ModelTask): string {
     task.total_bytes > 0
       ? t("task.of", { done: bytes(task.done_bytes), total: bytes(task.total_bytes), percent: percent(task.progress) })
       : "";
-  const what = task.status === "queued" ? t("task.queued") : task.kind === "install" ? t("task.install", { variant }) : t("task.verify");
+  const what =
+    task.status === "queued"
+      ? t("task.queued")
+      : task.kind === "install"
+        ? t("task.install", { variant })
+        : t("task.verify");
   return [what, of].filter(Boolean).join(" · ");
 }
 
@@ -215,7 +237,8 @@ function taskArea(model: Model, task: ModelTask, cancel: () => void): HTMLElemen
     );
   }
   const faults = task.faults ?? [];
-  if (task.error) return h("p", { class: "error task", role: "alert", "data-status": task.status }, ...rich(task.error.detail));
+  if (task.error)
+    return h("p", { class: "error task", role: "alert", "data-status": task.status }, ...rich(task.error.detail));
   if (faults.length) {
     return h(
       "div",
@@ -224,8 +247,13 @@ function taskArea(model: Model, task: ModelTask, cancel: () => void): HTMLElemen
       h("ul", {}, ...faults.slice(0, 10).map((fault) => h("li", {}, `${fault.path}: ${t(`fault.${fault.why}`)}`))),
     );
   }
-  if (task.status === "canceled" && !model.installed) return h("p", { class: "hint task", "data-status": task.status }, t("task.canceled"));
+  if (task.status === "canceled" && !model.installed)
+    return h("p", { class: "hint task", "data-status": task.status }, t("task.canceled"));
   if (task.kind === "verify" && task.status === "completed")
-    return h("p", { class: "good task", "data-status": task.status }, t("task.verified", { time: time(task.ended_at ?? task.created_at) }));
+    return h(
+      "p",
+      { class: "good task", "data-status": task.status },
+      t("task.verified", { time: time(task.ended_at ?? task.created_at) }),
+    );
   return null;
 }

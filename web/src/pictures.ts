@@ -122,7 +122,11 @@ export class Pictures {
       this.open(actions[(actions.indexOf(this.action) + by + actions.length) % actions.length]!);
       document.getElementById(`tab-${this.action}`)?.focus();
     };
-    return h("div", { class: "tabs", role: "tablist", "aria-label": t("pictures.title"), on: { keydown: turn } }, ...actions.map(tab));
+    return h(
+      "div",
+      { class: "tabs", role: "tablist", "aria-label": t("pictures.title"), on: { keydown: turn } },
+      ...actions.map(tab),
+    );
   }
 
   private fields(): (Node | false)[] {
@@ -200,12 +204,17 @@ export class Pictures {
       "div",
       { class: "row between" },
       h("span", { class: "hint" }, `${source.name} · ${source.width} × ${source.height}`),
-      button(t("picture.change"), () => (this.setSource(null), this.render(), document.getElementById("source-button")?.focus()), {
-        id: "change-source",
-        class: "quiet",
-      }),
+      button(
+        t("picture.change"),
+        () => (this.setSource(null), this.render(), document.getElementById("source-button")?.focus()),
+        {
+          id: "change-source",
+          class: "quiet",
+        },
+      ),
     );
-    const plain = (): HTMLElement => h("div", { class: "stage" }, h("img", { src: source.url, alt: t("picture.source") }));
+    const plain = (): HTMLElement =>
+      h("div", { class: "stage" }, h("img", { src: source.url, alt: t("picture.source") }));
     if (this.action === "upscale") return [plain(), about, this.scales(source)];
     const toggle = h("input", { type: "checkbox", id: "use-mask", checked: this.masked });
     toggle.addEventListener("change", () => {
@@ -235,10 +244,20 @@ export class Pictures {
         "label",
         { class: "option" },
         input,
-        h("span", {}, h("strong", {}, `${scale}×`), h("small", {}, `${source.width * scale} × ${source.height * scale}`)),
+        h(
+          "span",
+          {},
+          h("strong", {}, `${scale}×`),
+          h("small", {}, `${source.width * scale} × ${source.height * scale}`),
+        ),
       );
     };
-    return h("fieldset", { class: "choice" }, h("legend", {}, t("pictures.scale")), h("div", { class: "options" }, option(2), option(4)));
+    return h(
+      "fieldset",
+      { class: "choice" },
+      h("legend", {}, t("pictures.scale")),
+      h("div", { class: "options" }, option(2), option(4)),
+    );
   }
 
   private text(
@@ -246,7 +265,11 @@ export class Pictures {
     label: "pictures.prompt" | "pictures.instruction",
     example: "pictures.prompt.example" | "pictures.instruction.example",
   ): HTMLElement {
-    const area = h("textarea", { id: name, rows: 3, maxlength: 4000, required: true, placeholder: t(example) }, this.typed[name]);
+    const area = h(
+      "textarea",
+      { id: name, rows: 3, maxlength: 4000, required: true, placeholder: t(example) },
+      this.typed[name],
+    );
     area.addEventListener("input", () => (this.typed[name] = area.value));
     area.addEventListener("keydown", (event) => {
       if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) area.form?.requestSubmit();
@@ -282,7 +305,11 @@ export class Pictures {
     return inputs.length
       ? h(
           "details",
-          { class: "more", open: this.opened, on: { toggle: (event) => (this.opened = (event.target as HTMLDetailsElement).open) } },
+          {
+            class: "more",
+            open: this.opened,
+            on: { toggle: (event) => (this.opened = (event.target as HTMLDetailsElement).open) },
+          },
           h("summary", {}, t("pictures.more")),
           h("div", { class: "pair" }, ...inputs),
         )

@@ -29,7 +29,12 @@ export const pictureIn = (data: DataTransfer | null): File | undefined =>
   [...(data?.files ?? [])].find((file) => file.type.startsWith("image/")) ?? data?.files[0];
 
 /** Where a picture is put: by a button, from the results, or dropped. */
-export function sourcePicker(busy: boolean, error: string, file: (file: File) => void, earlier: (source: Source) => void): HTMLElement {
+export function sourcePicker(
+  busy: boolean,
+  error: string,
+  file: (file: File) => void,
+  earlier: (source: Source) => void,
+): HTMLElement {
   const input = h("input", { type: "file", id: "source-file", accept: "image/*", hidden: true });
   input.addEventListener("change", () => {
     const chosen = input.files?.[0];

@@ -1,5 +1,5 @@
-// What the page knows of every job it has heard of. Events come in commit order and always win; an answer to a request may
-// have been overtaken by them.
+// What the page knows of every job it has heard of. Events come in commit order and always win; an answer to a request
+// may have been overtaken by them.
 import { finished, type Job, type ServerMessage } from "./types";
 
 export class Store {
@@ -13,7 +13,7 @@ export class Store {
     if (finished(job)) this.dropPreview(job.id);
   }
 
-  /** Takes an answer to a request. It never brings an ended job back to life: if that job was started again, an event says so. */
+  /** Takes an answer to a request. It never revives an ended job: if that job was started again, an event says so. */
   offer(job: Job): void {
     const known = this.jobs.get(job.id);
     if (!known || !finished(known) || finished(job)) this.put(job);
@@ -52,13 +52,17 @@ export class Store {
   }
 
   active(): Job[] {
-    const rank = (job: Job): number => (job.status === "processing" ? -1 : (job.queue_position ?? Number.MAX_SAFE_INTEGER));
+    const rank = (job: Job): number =>
+      job.status === "processing" ? -1 : (job.queue_position ?? Number.MAX_SAFE_INTEGER);
     return [...this.jobs.values()].filter((job) => !finished(job)).sort((a, b) => rank(a) - rank(b));
   }
 
   ended(): Job[] {
     const time = (job: Job): number => Date.parse(job.completed_at ?? job.created_at);
-    return [...this.jobs.values()].filter(finished).sort((a, b) => time(b) - time(a)).slice(0, 30);
+    return [...this.jobs.values()]
+      .filter(finished)
+      .sort((a, b) => time(b) - time(a))
+      .slice(0, 30);
   }
 
   private dropPreview(id: string): void {
