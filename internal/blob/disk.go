@@ -37,7 +37,26 @@ func NewDisk(dir string) (*Disk, error) {
 	if err := os.MkdirAll(filepath.Join(dir, "tmp"), 0o700); err != nil {
 		return nil, fmt.Errorf("make blob directory: %w", DiskError(err))
 	}
+	if err := makeOuter(dir); err != nil {
+		return nil, fmt.Errorf("make blob directory: %w", DiskError(err))
+	}
 	return &Disk{dir: dir}, nil
+}
+
+// makeOuter makes the 256 directories of the first level and flushes their names, once, so that keeping a file need not.
+func makeOuter(dir string) error {
+	made := false
+	for i := range 256 {
+		err := os.Mkdir(filepath.Join(dir, fmt.Sprintf("%02x", i)), 0o700)
+		if err != nil && !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+		made = made || err == nil
+	}
+	if !made {
+		return nil
+	}
+	return syncDir(dir)
 }
 
 // TempDir is a directory on the store's own filesystem: a file made there is imported by a rename. Files in it that are
@@ -126,7 +145,8 @@ func (d *Disk) keep(ctx context.Context, path string, ref Ref) error {
 	}
 	defer unlock()
 	final := d.file(ref.SHA256)
-	if err := d.makeFan(final); err != nil {
+	inner, fresh, err := makeInner(final)
+	if err != nil {
 		return fmt.Errorf("store file: %w", DiskError(err))
 	}
 	// Already kept: only its age is renewed, so that a sweep does not take it before its new row is there. A file that is
@@ -150,7 +170,12 @@ func (d *Disk) keep(ctx context.Context, path string, ref Ref) error {
 	if err := os.Rename(path, final); err != nil {
 		return fmt.Errorf("store file: %w", DiskError(err))
 	}
-	if err := syncDir(filepath.Dir(final)); err != nil {
+	// The file's name first: a journaling filesystem then flushes the new directory's name with it.
+	err = syncDir(inner)
+	if err == nil && fresh {
+		err = syncDir(filepath.Dir(inner))
+	}
+	if err != nil {
 		return fmt.Errorf("store file: %w", DiskError(err))
 	}
 	return nil
@@ -300,19 +325,13 @@ func (d *Disk) lock(exclusive bool) (unlock func(), err error) {
 
 func (d *Disk) file(sha string) string { return filepath.Join(d.dir, sha[:2], sha[2:4], sha) }
 
-// makeFan makes the two levels of directories above a file and flushes the names that are new.
-func (d *Disk) makeFan(file string) error {
-	inner := filepath.Dir(file)
+// makeInner makes the directory above a file; fresh says that it was not there.
+func makeInner(file string) (inner string, fresh bool, err error) {
+	inner = filepath.Dir(file)
 	if _, err := os.Lstat(inner); err == nil {
-		return nil
+		return inner, false, nil
 	}
-	if err := os.MkdirAll(inner, 0o700); err != nil {
-		return err
-	}
-	if err := syncDir(filepath.Dir(inner)); err != nil {
-		return err
-	}
-	return syncDir(d.dir)
+	return inner, true, os.MkdirAll(inner, 0o700)
 }
 
 func syncDir(dir string) error {
