@@ -2,7 +2,9 @@ package e2e
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/binary"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -13,8 +15,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/gorilla/websocket"
 	"github.com/stretchr/testify/require"
+
+	"github.com/apibr/studio/internal/blob"
+	"github.com/apibr/studio/internal/store/storetest"
 )
 
 func measureStart(b *testing.B, r *report) {
@@ -45,6 +51,58 @@ func measureStart(b *testing.B, r *report) {
 		times = append(times, time.Since(begin))
 	}
 	r.add("start to ready on warm data", "1.5 s", "exec of `apibr serve` to the first 200 of /readyz, median of 5", "%s", ms(percentile(times, 50)))
+	s.stop()
+}
+
+// measureParts times what a job's way is made of, against the cluster and in the data directory of a studio that rests.
+func measureParts(b *testing.B, r *report) {
+	s := startStudio(b)
+	defer s.stop()
+	ctx := b.Context()
+	conn, err := s.db().Acquire(ctx)
+	require.NoError(b, err)
+	defer conn.Release()
+	exec := func(sql string) func() {
+		return func() { _, err := conn.Exec(ctx, sql); require.NoError(b, err) }
+	}
+	each := func(do func()) time.Duration {
+		var times []time.Duration
+		const rounds = 300
+		for range rounds {
+			begin := time.Now()
+			do()
+			times = append(times, time.Since(begin))
+		}
+		return percentile(times, 50)
+	}
+	exec("create temporary table part_of_bench (n int)")()
+	exec("create table apibr.part_of_bench (n int)")()
+	trip := each(exec("select 1"))
+	volatile := each(exec("insert into part_of_bench values (1)"))
+	durable := each(exec("insert into apibr.part_of_bench values (1)"))
+	exec("drop table apibr.part_of_bench")()
+	r.add("part: a round trip to the database", "", "`select 1` on an open connection, p50 of 300", "%s", ms(trip))
+	r.add("part: the fsync of a commit", "", "an insert into a table less one into a temporary table, p50 of 300", "%s", ms(durable-volatile))
+
+	store, err := blob.NewDisk(filepath.Join(s.dir, "part_of_bench"))
+	require.NoError(b, err)
+	content, n := make([]byte, 3244), uint32(0)
+	keep := each(func() {
+		n++
+		binary.LittleEndian.PutUint32(content, n)
+		_, err := store.Put(ctx, bytes.NewReader(content), 0)
+		require.NoError(b, err)
+	})
+	hash := each(func() { _ = sha256.Sum256(content) })
+	r.add("part: keeping a file of 3 kB", "", "written, hashed, and flushed with its name into the blob store, p50 of 300", "%s", ms(keep))
+	r.add("part: hashing it once", "", "SHA-256, p50 of 300", "%.3f ms", float64(hash.Nanoseconds())/1e6)
+	frame := map[string]any{"jsonrpc": "2.0", "id": 1, "method": "run", "params": map[string]any{"job": uuid.NewString(),
+		"task": "audio.speech", "params": map[string]any{"text": "Olá", "seed": 7}, "out_dir": s.dir}}
+	r.add("part: a frame as JSON", "", "encoded and decoded, p50 of 300", "%.3f ms", float64(each(func() {
+		line, err := json.Marshal(frame)
+		require.NoError(b, err)
+		require.NoError(b, json.Unmarshal(line, &map[string]any{}))
+	}).Nanoseconds())/1e6)
 }
 
 // speak submits a one-word speech and gives the job's id and the moment before the request left.
@@ -54,9 +112,52 @@ func (s *studio) speak(voice string) (id string, sent time.Time) {
 	return s.accepted(s.post("/api/v1/audio/generate-speech", object{"text": "Olá", "voice_id": voice, "quality": "draft"})).str("id"), sent
 }
 
-func measureLatency(b *testing.B, r *report) {
-	yaml, log := echoConfig(b, "")
-	s := startStudio(b, withConfig(yaml))
+// bed is the data directory that a measure runs in: a new one when it is empty.
+type bed struct{ dir, of string }
+
+// start starts a studio in the directory and gives the log of its echo program.
+func (d bed) start(b *testing.B, more string) (s *studio, log string) {
+	b.Helper()
+	yaml, log := echoConfig(b, more)
+	options := []option{withConfig(yaml)}
+	if d.dir != "" {
+		options = append(options, withDir(d.dir))
+	}
+	return startStudio(b, options...), log
+}
+
+// longHistory is a data directory with a million finished jobs.
+func longHistory(b *testing.B) bed {
+	b.Helper()
+	s := startStudio(b)
+	conn, err := s.db().Acquire(b.Context())
+	require.NoError(b, err)
+	_, err = conn.Exec(b.Context(), "set search_path = apibr, public")
+	require.NoError(b, err)
+	storetest.FillHistory(b, conn.Conn(), 0)
+	_, err = conn.Exec(b.Context(), "checkpoint") // else it would be written during the measures
+	require.NoError(b, err)
+	conn.Conn().Close(b.Context())
+	conn.Release()
+	s.stop()
+	return bed{dir: s.dir, of: ", a million finished jobs"}
+}
+
+// measureHistory repeats the measures that a long history could slow down.
+func measureHistory(b *testing.B, r *report) {
+	history := longHistory(b)
+	latency(b, r, history)
+	bursts(b, r, history)
+	submissions(b, r, history)
+}
+
+func measureLatency(b *testing.B, r *report)     { latency(b, r, bed{}) }
+func measureBursts(b *testing.B, r *report)      { bursts(b, r, bed{}) }
+func measureSubmissions(b *testing.B, r *report) { submissions(b, r, bed{}) }
+
+func latency(b *testing.B, r *report, in bed) {
+	s, log := in.start(b, "")
+	defer s.stop()
 	voice := builtinVoice(s)
 	const warmUp, rounds = 5, 200
 	sent := map[string]time.Time{}
@@ -72,13 +173,13 @@ func measureLatency(b *testing.B, r *report) {
 	for id, at := range sent {
 		waits = append(waits, runs[id].came.Sub(at))
 	}
-	r.add("submit to run frame, idle", "2 / 8 ms", "client sends POST until the loaded sidecar has read the run frame, 200 jobs one after another, p50 / p99",
-		"%s / %s", ms(percentile(waits, 50)), ms(percentile(waits, 99)))
+	r.add("submit to run frame, idle"+in.of, "2 / 8 ms",
+		"client sends POST until the loaded sidecar has read the run frame, 200 jobs one after another, p50 / p99", "%s / %s", ms(percentile(waits, 50)), ms(percentile(waits, 99)))
 }
 
-func measureBursts(b *testing.B, r *report) {
-	yaml, log := echoConfig(b, "queue:\n  max_concurrent_jobs: 1\n")
-	s := startStudio(b, withConfig(yaml))
+func bursts(b *testing.B, r *report, in bed) {
+	s, log := in.start(b, "queue:\n  max_concurrent_jobs: 1\n")
+	defer s.stop()
 	voice := builtinVoice(s)
 	first, _ := s.speak(voice)
 	s.completed(first)
@@ -97,8 +198,9 @@ func measureBursts(b *testing.B, r *report) {
 		}
 		gaps = append(gaps, gapsOf(echoRuns(b, log), ids)...)
 	}
-	r.add("slot free to next run frame, bursts of 50", "5 / 15 ms", "one slot; the sidecar's answer leaves until it has read the next run frame, so verifying and storing the file and committing the result are in it, p50 / p99",
-		"%s / %s", ms(percentile(gaps, 50)), ms(percentile(gaps, 99)))
+	r.add("slot free to next run frame, bursts of 50"+in.of, "5 / 15 ms",
+		"one slot; the sidecar's answer leaves until it has read the next run frame, so verifying and storing the file and committing "+
+			"the result are in it, p50 / p99", "%s / %s", ms(percentile(gaps, 50)), ms(percentile(gaps, 99)))
 }
 
 // gapsOf are the pauses of one sidecar between its answer and the next run, within one burst.
@@ -122,9 +224,9 @@ func gapsOf(runs map[string]echoRun, ids []string) []time.Duration {
 	return gaps
 }
 
-func measureSubmissions(b *testing.B, r *report) {
-	yaml, _ := echoConfig(b, "")
-	s := startStudio(b, withConfig(yaml))
+func submissions(b *testing.B, r *report, in bed) {
+	s, _ := in.start(b, "")
+	defer s.stop()
 	voice := builtinVoice(s)
 	s.putQueue(true)
 	const clients, window = 8, 10 * time.Second
@@ -153,7 +255,9 @@ func measureSubmissions(b *testing.B, r *report) {
 		})
 	}
 	group.Wait()
-	r.add("submissions a second, 8 clients", "1,000", "JSON speech requests over keep-alive connections for 10 s, queue paused, the clients on the same machine", "%.0f", float64(made.Load())/window.Seconds())
+	r.add("submissions a second, 8 clients"+in.of, "1,000",
+		"JSON speech requests over keep-alive connections for 10 s, queue paused, the clients on the same machine",
+		"%.0f", float64(made.Load())/window.Seconds())
 }
 
 // measureOverhead compares a job with the run alone: what the studio adds to the same engine called bare.
@@ -181,10 +285,10 @@ func measureOverhead(b *testing.B, r *report) {
 }
 
 func measureSockets(b *testing.B, r *report) {
-	yaml, _ := echoConfig(b, "")
-	s := startStudio(b, withConfig(yaml))
-	voice := builtinVoice(s)
 	const sockets = 1000
+	s, _ := bed{}.start(b, fmt.Sprintf("server:\n  max_connections: %d\nhttp:\n  max_streams: %d\n", 2*sockets, sockets))
+	defer s.stop()
+	voice := builtinVoice(s)
 	arrivals := make(chan time.Time, sockets)
 	var ready sync.WaitGroup
 	for range sockets {
@@ -219,7 +323,8 @@ func measureSockets(b *testing.B, r *report) {
 	for range sockets {
 		waits = append(waits, (<-arrivals).Sub(committed))
 	}
-	r.add("an event to 1,000 sockets", "", "the job's completed_at until the client has read the event, p50 / last of 1,000 sockets; all clients on the same machine", "%s / %s", ms(percentile(waits, 50)), ms(percentile(waits, 100)))
+	r.add("an event to 1,000 sockets", "",
+		"the job's completed_at until the client has read the event, p50 / last of 1,000 sockets; all clients on the same machine", "%s / %s", ms(percentile(waits, 50)), ms(percentile(waits, 100)))
 }
 
 func measureUpload(b *testing.B, r *report) {

@@ -20,7 +20,7 @@ func BenchmarkLongHistory(b *testing.B) {
 	empty, long := storetest.New(b), storetest.New(b)
 	conn, err := long.Pool().Acquire(b.Context())
 	require.NoError(b, err)
-	fillHistory(b, conn.Conn())
+	storetest.FillHistory(b, conn.Conn(), 100_000)
 	conn.Release()
 	for name, pool := range map[string]*pgxpool.Pool{"empty": empty.Pool(), "long": long.Pool()} {
 		b.Run(name, func(b *testing.B) { timeSubmits(b, pool) })

@@ -18,7 +18,7 @@ func calls(args ...string) example { return example{args: args} }
 // each, and the voices, when a file is about to go.
 var wholeTables = map[string]string{"tasks.sweep": "model_tasks", "blob.sweepRows": "voices"}
 
-// The ids of plans_fill_test.go.
+// The ids of storetest.FillHistory.
 func job(n int) string {
 	return fmt.Sprintf("'%012x70008000%012x'", 1700000000000+n*1000, n)
 }

@@ -40,7 +40,7 @@ func TestNoStatementReadsMoreThanItReturns(t *testing.T) {
 	require.NoError(t, err)
 	defer conn.Release()
 	begin := time.Now()
-	fillHistory(t, conn.Conn())
+	storetest.FillHistory(t, conn.Conn(), 100_000)
 	t.Logf("filled in %.1f s", time.Since(begin).Seconds())
 	p := &plans{t: t, conn: conn.Conn(), big: bigTables(t, conn.Conn())}
 	for _, table := range []string{"generation_jobs", "events", "media_assets", "run_history", "job_deps", "blobs", "river_job", "idempotency"} {

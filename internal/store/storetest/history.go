@@ -1,7 +1,9 @@
-package store_test
+package storetest
 
 import (
 	"os"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -10,16 +12,22 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// fillHistory makes the database of a studio that was used for years: a million finished jobs, 100,000 queued ones, and what comes with
-// them. One owner has most of it, one has three open jobs and a thousand finished ones. Constraints are not checked and indexes are made
-// at the end, which takes a fraction of the time.
-func fillHistory(t testing.TB, conn *pgx.Conn) {
+// FillHistory makes the database of a studio that was used for years: a million finished jobs, as many queued ones as told, and what
+// comes with them. One owner has most of it, one has three open jobs and a thousand finished ones. Constraints are not checked and
+// indexes are made at the end, which takes a fraction of the time.
+func FillHistory(t testing.TB, conn *pgx.Conn, queued int) {
 	t.Helper()
-	for _, sql := range append(append([]string{
-		"set session_replication_role = replica", "set work_mem = '64MB'", "set maintenance_work_mem = '256MB'", "set synchronous_commit = off", saveIndexesSQL,
-	}, fillSQL...), restoreIndexesSQL, "set session_replication_role = origin", "analyze", "analyze river.river_job") {
+	statements := slices.Concat([]string{
+		"set session_replication_role = replica", "set work_mem = '64MB'", "set maintenance_work_mem = '256MB'",
+		"set synchronous_commit = off", saveIndexesSQL,
+	}, fillSQL)
+	if queued > 0 {
+		statements = append(statements, fillQueueSQL...)
+	}
+	statements = append(statements, restoreIndexesSQL, "set session_replication_role = origin", "analyze", "analyze river.river_job")
+	for _, sql := range statements {
 		begin := time.Now()
-		_, err := conn.Exec(t.Context(), sql, pgx.QueryExecModeSimpleProtocol)
+		_, err := conn.Exec(t.Context(), strings.ReplaceAll(sql, "{queued}", strconv.Itoa(queued)), pgx.QueryExecModeSimpleProtocol)
 		require.NoError(t, err, sql)
 		if os.Getenv("APIBR_TEST_PLANS") != "" {
 			t.Logf("%.1f s: %.60s", time.Since(begin).Seconds(), strings.TrimSpace(sql))
@@ -50,7 +58,6 @@ var fillSQL = []string{`
 	`insert into users (id, name) select pg_temp.o(n), 'user ' || n from generate_series(2, 50) n`,
 	`insert into projects (id, owner_id, name, type)
 	 select pg_temp.a(n), pg_temp.o(1 + n % 3), 'project', 'mixed' from generate_series(1, 5000) n`,
-	`insert into nodes (id, boot_id, kernel_boot_id, hostname) select pg_temp.o(n), pg_temp.o(n), 'k', 'h' from generate_series(1, 3) n`,
 
 	// 1,000,000 finished: one owner has nine tenths; failures, exports and chains are rare.
 	`insert into generation_jobs (id, owner_id, project_id, type, lane, status, quality, model, engine, rank, parameters, result, error,
@@ -66,29 +73,13 @@ var fillSQL = []string{`
 	        at, at, at, at + interval '1 second'
 	   from (select n, now() - make_interval(secs => 20 * (1000000 - n)) as at from generate_series(1, 1000000) n) s`,
 
-	// 100,000 queued, some waiting for others and some backing off, and 20 that run.
-	`insert into generation_jobs (id, owner_id, type, lane, status, reason, quality, engine, rank, parameters, blocked_by, priority, uses_gpu,
-	        node_id, boot_id, fence, units, not_before)
-	 select pg_temp.a(1000000 + n), pg_temp.o(case when n % 33000 = 1 then 2 when n % 10 > 0 then 1 else 3 + n % 47 end),
-	        case n % 3 when 0 then 'audio.speech' when 1 then 'image.generate' else 'video.avatar' end,
-	        (array['audio', 'image', 'video'])[1 + n % 3], case when n <= 20 then 'processing' else 'queued' end,
-	        case when n % 20 = 2 then 'waiting_for_input' end, 'draft', 'draft-speech', 1000000 + n,
-	        jsonb_build_object('params', '{"text": "Olá"}'::jsonb, 'inputs',
-	                           jsonb_build_array(jsonb_build_object('name', 'image', 'asset_id', pg_temp.b(n % 5000)))),
-	        case when n % 20 = 2 then 1 else 0 end, case when n % 50 = 0 then 5 else 0 end, true,
-	        case when n <= 20 then pg_temp.o(1) end, case when n <= 20 then pg_temp.o(1) end, case when n <= 20 then 1 else 0 end, 10,
-	        case when n % 199 = 0 then now() + interval '1 hour' else '-infinity' end
-	   from generate_series(1, 100000) n`,
-	`insert into job_progress (job_id, fence, progress, detail) select pg_temp.a(1000000 + n), 1, 0.5, '{}' from generate_series(1, 20) n`,
 	`insert into job_deps (job_id, depends_on, as_input)
-	 select pg_temp.a(1000000 + n), pg_temp.a(1000000 + n - 1), 'image' from generate_series(22, 100000, 20) n
-	 union all select pg_temp.a(n), pg_temp.a(n - 1), 'image' from generate_series(2, 200000, 10) n`,
+	 select pg_temp.a(n), pg_temp.a(n - 1), 'image' from generate_series(2, 200000, 10) n`,
 
 	`insert into blobs (sha256, size_bytes, mime_type, created_at)
 	 select pg_temp.h(n), 10, 'audio/wav', now() - interval '1 day' from generate_series(1, 100000) n`,
 	`insert into job_segments (job_id, idx, sha256, fence, mime_type, size_bytes)
-	 select pg_temp.a(n), i, pg_temp.h(n), 1, 'video/mp4', 10 from generate_series(97, 90000, 97) n, generate_series(0, 9) i
-	 union all select pg_temp.a(1000005), i, pg_temp.h(5), 1, 'video/mp4', 10 from generate_series(0, 9) i`,
+	 select pg_temp.a(n), i, pg_temp.h(n), 1, 'video/mp4', 10 from generate_series(97, 90000, 97) n, generate_series(0, 9) i`,
 	`insert into media_assets (id, owner_id, project_id, job_id, output_index, type, origin, url, name, filename, mime_type, sha256, size_bytes, created_at)
 	 select pg_temp.b(n), pg_temp.o(case when n % 10 > 0 then 1 when n % 1000 = 0 then 2 else 3 + n % 47 end),
 	        case when n % 3 = 0 then pg_temp.a(1 + 3 * (n % 1000)) end, case when n % 100 > 0 then pg_temp.a(n) end, case when n % 100 > 0 then 0 end,
@@ -121,8 +112,32 @@ var fillSQL = []string{`
 	 select pg_temp.a(n), 'verify', 'm' || n % 20, pg_temp.o(1 + n % 3), pg_temp.o(1), 'completed', now(), now() - make_interval(mins => n)
 	   from generate_series(1, 3000) n`,
 	`insert into river.river_job (args, kind, max_attempts, queue, state, finalized_at)
-	 select '{}'::jsonb, 'generate', 1, 'gen', 'available'::river.river_job_state, null::timestamptz from generate_series(1, 50000)
-	 union all select '{}', 'generate', 1, 'gen', 'completed', now() from generate_series(1, 10000)`,
+	 select '{}', 'generate', 1, 'gen', 'completed', now() from generate_series(1, 10000)`,
+}
+
+// fillQueueSQL are the jobs that have not ended.
+var fillQueueSQL = []string{
+	`insert into nodes (id, boot_id, kernel_boot_id, hostname) select pg_temp.o(n), pg_temp.o(n), 'k', 'h' from generate_series(1, 3) n`,
+	// Queued jobs, some waiting for others and some backing off, and 20 that run.
+	`insert into generation_jobs (id, owner_id, type, lane, status, reason, quality, engine, rank, parameters, blocked_by, priority, uses_gpu,
+	        node_id, boot_id, fence, units, not_before)
+	 select pg_temp.a(1000000 + n), pg_temp.o(case when n % 33000 = 1 then 2 when n % 10 > 0 then 1 else 3 + n % 47 end),
+	        case n % 3 when 0 then 'audio.speech' when 1 then 'image.generate' else 'video.avatar' end,
+	        (array['audio', 'image', 'video'])[1 + n % 3], case when n <= 20 then 'processing' else 'queued' end,
+	        case when n % 20 = 2 then 'waiting_for_input' end, 'draft', 'draft-speech', 1000000 + n,
+	        jsonb_build_object('params', '{"text": "Olá"}'::jsonb, 'inputs',
+	                           jsonb_build_array(jsonb_build_object('name', 'image', 'asset_id', pg_temp.b(n % 5000)))),
+	        case when n % 20 = 2 then 1 else 0 end, case when n % 50 = 0 then 5 else 0 end, true,
+	        case when n <= 20 then pg_temp.o(1) end, case when n <= 20 then pg_temp.o(1) end, case when n <= 20 then 1 else 0 end, 10,
+	        case when n % 199 = 0 then now() + interval '1 hour' else '-infinity' end
+	   from generate_series(1, {queued}) n`,
+	`insert into job_progress (job_id, fence, progress, detail) select pg_temp.a(1000000 + n), 1, 0.5, '{}' from generate_series(1, 20) n`,
+	`insert into job_deps (job_id, depends_on, as_input)
+	 select pg_temp.a(1000000 + n), pg_temp.a(1000000 + n - 1), 'image' from generate_series(22, {queued}, 20) n`,
+	`insert into job_segments (job_id, idx, sha256, fence, mime_type, size_bytes)
+	 select pg_temp.a(1000005), i, pg_temp.h(5), 1, 'video/mp4', 10 from generate_series(0, 9) i`,
+	`insert into river.river_job (args, kind, max_attempts, queue, state)
+	 select '{}', 'generate', 1, 'gen', 'available' from generate_series(1, {queued} / 2)`,
 	`insert into river.river_job (args, kind, max_attempts, queue, state, attempt, attempted_at, attempted_by)
 	 select '{}', 'generate', 1, 'gen', 'running', 1, now(), array[pg_temp.o(1) || '.' || pg_temp.o(1)] from generate_series(1, 20)`,
 }
