@@ -22,6 +22,7 @@ import (
 	"github.com/apibr/studio/internal/engine"
 	"github.com/apibr/studio/internal/events"
 	"github.com/apibr/studio/internal/fetch"
+	"github.com/apibr/studio/internal/i18n"
 	"github.com/apibr/studio/internal/jobs"
 	"github.com/apibr/studio/internal/media"
 	"github.com/apibr/studio/internal/pgembed"
@@ -197,7 +198,10 @@ func (a *App) adjust(m *engine.Manifest, environment []string) []string {
 func (a *App) beforeGPU(ctx context.Context) error {
 	for _, check := range doctor.BeforeGPU(ctx, a.config, a.host).Checks {
 		if !check.OK && check.Level == device.Failure {
-			return &runner.CardError{Detail: strings.TrimSuffix(check.Message.En, ".") + ": " + check.Fix.En}
+			return &runner.CardError{Detail: i18n.Text{
+				"en":    strings.TrimSuffix(check.Message.En, ".") + ": " + check.Fix.En,
+				"pt-BR": strings.TrimSuffix(check.Message.PtBR, ".") + ": " + check.Fix.PtBR,
+			}.Sentence()}
 		}
 	}
 	return nil

@@ -3,12 +3,17 @@ package runner
 import (
 	"context"
 	"sync"
+
+	"github.com/apibr/studio/internal/i18n"
 )
 
 // CardError says why no job can run on the card.
-type CardError struct{ Detail string }
+type CardError struct{ Detail i18n.Sentence }
 
-func (e *CardError) Error() string { return e.Detail }
+func (e *CardError) Error() string { return e.Detail.String() }
+
+// Sentence is the Detail.
+func (e *CardError) Sentence() i18n.Sentence { return e.Detail }
 
 // cardLook remembers that the card was found in order; one that was not is looked at again.
 type cardLook struct {

@@ -5,10 +5,12 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/apibr/studio/internal/i18n"
 )
 
 func TestACardThatIsNotInOrderIsLookedAtAgain(t *testing.T) {
-	looks, wrong := 0, error(&CardError{"the driver is missing: install it"})
+	looks, wrong := 0, error(&CardError{i18n.Plain("the driver is missing: install it")})
 	r := &Runner{cfg: Config{BeforeGPU: func(context.Context) error { looks++; return wrong }}}
 	require.NoError(t, r.lookAtCard(t.Context(), cpu))
 	require.Zero(t, looks, "a job on the CPU needs no card")

@@ -138,18 +138,18 @@ func (a *attempt) acquire(ctx context.Context) (*sidecar.Lease, error) {
 func filesMissing(ctx context.Context, model string, err error) error {
 	var file *models.FileError
 	var input *models.InputError
-	message := "the files of the model " + model + " could not be read: run `apibr models verify " + model + "`"
+	message := i18n.Say("the files of the model %s could not be read: run `apibr models verify %s`", model, model)
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case errors.As(err, &file):
-		message = file.Error()
+		message = i18n.For(file)
 	case errors.As(err, &input):
-		message = input.Error()
+		message = i18n.For(input)
 	case errors.Is(err, models.ErrNotInstalled):
-		message = "the files of the model " + model + " are not installed: run `apibr models install " + model + "`"
+		message = i18n.Say("the files of the model %s are not installed: run `apibr models install %s`", model, model)
 	}
-	return &sidecar.EngineError{Code: sidecar.ModelMissing, Message: i18n.Plain(message)}
+	return &sidecar.EngineError{Code: sidecar.ModelMissing, Message: message}
 }
 
 // lower is the next step of the ladder after memory ran out although the plan promised that it would not; false when there is none.

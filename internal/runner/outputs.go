@@ -190,7 +190,7 @@ func (a *attempt) voiceResult(file sidecar.File) (*jobs.VoiceResult, error) {
 	}
 	limits := a.runner.cfg.Pool.Limits()
 	if content, err = limits.JSON(content, longestVoice); err != nil {
-		return nil, sidecar.Broken("the voice cannot be kept: %v", err)
+		return nil, sidecar.Broken("the voice cannot be kept: %s", err)
 	}
 	if !bytes.HasPrefix(content, []byte("{")) {
 		return nil, sidecar.Broken("the voice is not a JSON object")

@@ -2,10 +2,8 @@ package runner
 
 import (
 	"errors"
-	"fmt"
 	"net/http"
 	"os"
-	"strings"
 	"syscall"
 
 	"github.com/apibr/studio/internal/blob"
@@ -26,7 +24,8 @@ const diskFullBelow = 1 << 20
 // problemOf puts an error of a run into words for the user: no path, no key, and what to do.
 func (a *attempt) problemOf(err error) jobs.Problem {
 	if a.diskFull(err) {
-		return problem("disk_full", http.StatusInsufficientStorage, "The disk is full", i18n.For(blob.ErrDiskFull), true)
+		return problem("disk_full", http.StatusInsufficientStorage, i18n.Say("The disk is full"),
+			i18n.For(blob.ErrDiskFull), true)
 	}
 	var said *sidecar.EngineError
 	var crash *sidecar.CrashError
@@ -37,51 +36,63 @@ func (a *attempt) problemOf(err error) jobs.Problem {
 	var card *CardError
 	switch {
 	case errors.As(err, &card):
-		return problem("gpu_not_ready", http.StatusUnprocessableEntity, "The graphics card is not ready", i18n.Plain(card.Detail), true)
+		return problem("gpu_not_ready", http.StatusUnprocessableEntity, i18n.Say("The graphics card is not ready"),
+			card.Detail, true)
 	case errors.As(err, &said):
 		return a.engineProblem(said)
 	case errors.As(err, &crash):
-		return problem("engine_crashed", http.StatusInternalServerError, "The engine crashed", i18n.For(crash), true)
+		return problem("engine_crashed", http.StatusInternalServerError, i18n.Say("The engine crashed"),
+			i18n.For(crash), true)
 	case errors.As(err, &hang):
-		return problem("engine_hung", http.StatusInternalServerError, "The engine hung", i18n.For(hang), true)
+		return problem("engine_hung", http.StatusInternalServerError, i18n.Say("The engine hung"),
+			i18n.For(hang), true)
 	case errors.As(err, &guard):
-		return problem("out_of_memory", http.StatusInsufficientStorage, "There is not enough memory", i18n.For(guard), true)
+		return problem("out_of_memory", http.StatusInsufficientStorage, i18n.Say("There is not enough memory"),
+			i18n.For(guard), true)
 	case errors.As(err, &unavailable):
-		return problem("busy", http.StatusServiceUnavailable, "The computer is busy", i18n.For(unavailable), true)
+		return problem("busy", http.StatusServiceUnavailable, i18n.Say("The computer is busy"),
+			i18n.For(unavailable), true)
 	case errors.As(err, &input):
-		return problem("bad_result", http.StatusInternalServerError, "The engine's result cannot be used", i18n.For(input), true)
+		return problem("bad_result", http.StatusInternalServerError, i18n.Say("The engine's result cannot be used"),
+			i18n.For(input), true)
 	case errors.Is(err, media.ErrNoFFmpeg):
-		return problem("no_ffmpeg", http.StatusServiceUnavailable, "A program is missing", i18n.For(media.ErrNoFFmpeg), true)
+		return problem("no_ffmpeg", http.StatusServiceUnavailable, i18n.Say("A program is missing"),
+			i18n.For(media.ErrNoFFmpeg), true)
 	case errors.Is(err, sidecar.ErrNoEngine):
-		return problem("engine_not_installed", http.StatusUnprocessableEntity, "The engine is not installed", i18n.Say("engine %s is not installed: %s", a.manifest.ID, a.manifest.Install.Sentence()), false)
+		return problem("engine_not_installed", http.StatusUnprocessableEntity, i18n.Say("The engine is not installed"),
+			i18n.Say("engine %s is not installed: %s", a.manifest.ID, a.manifest.Install.Sentence()), false)
 	case errors.Is(err, sidecar.ErrProtocol):
-		return problem("protocol_error", http.StatusInternalServerError, "The engine's program is not a sidecar", i18n.Plain(fmt.Sprintf("the program of engine %s does not speak protocol version 1", a.manifest.ID)), false)
+		return problem("protocol_error", http.StatusInternalServerError, i18n.Say("The engine's program is not a sidecar"),
+			i18n.Say("the program of engine %s does not speak protocol version 1", a.manifest.ID), false)
 	case store.Refused(err):
 		return jobs.Unstorable
 	default:
-		return problem("internal", http.StatusInternalServerError, "Something went wrong", i18n.Plain("the job failed for an internal reason; the studio's log holds it under the job's id"), true)
+		return problem("internal", http.StatusInternalServerError, i18n.Say("Something went wrong"),
+			i18n.Say("the job failed for an internal reason; the studio's log holds it under the job's id"), true)
 	}
 }
 
 func (a *attempt) engineProblem(said *sidecar.EngineError) jobs.Problem {
 	switch said.Code {
 	case sidecar.InvalidInput:
-		p := problem(said.Code, http.StatusUnprocessableEntity, "The input cannot be used", said.Message, false)
+		p := problem(said.Code, http.StatusUnprocessableEntity, i18n.Say("The input cannot be used"), said.Message, false)
 		if said.Field != "" {
 			p.Pointer = "/" + said.Field
 		}
 		return p
 	case sidecar.OutOfMemory:
-		return problem(said.Code, http.StatusInsufficientStorage, "There is not enough memory", said.Message, true)
+		return problem(said.Code, http.StatusInsufficientStorage, i18n.Say("There is not enough memory"),
+			said.Message, true)
 	case sidecar.ModelMissing, sidecar.LicenceRequired:
-		return problem(said.Code, http.StatusUnprocessableEntity, "The model is not ready", said.Message, false)
+		return problem(said.Code, http.StatusUnprocessableEntity, i18n.Say("The model is not ready"),
+			said.Message, false)
 	default:
-		return problem(said.Code, http.StatusInternalServerError, "The engine failed", said.Message, true)
+		return problem(said.Code, http.StatusInternalServerError, i18n.Say("The engine failed"), said.Message, true)
 	}
 }
 
-func problem(code string, status int, title string, detail i18n.Sentence, retryable bool) jobs.Problem {
-	return jobs.Problem{Type: "/problems/" + code, Title: i18n.Plain(title), Status: status, Detail: detail, Code: code,
+func problem(code string, status int, title, detail i18n.Sentence, retryable bool) jobs.Problem {
+	return jobs.Problem{Type: "/problems/" + code, Title: title, Status: status, Detail: detail, Code: code,
 		Retryable: retryable}
 }
 
@@ -100,12 +111,12 @@ func (a *attempt) diskFull(err error) bool {
 
 // unknownEngine is the answer to a job whose engine is gone since it was queued: a manifest was removed, or the program is another.
 func (r *Runner) unknownEngine(claimed *jobs.Claimed) jobs.Problem {
-	detail := fmt.Sprintf("the engine %s is not part of this studio any more, and no other does %s", claimed.Engine, claimed.Type)
+	detail := i18n.Say("the engine %s is not part of this studio any more, and no other does %s", claimed.Engine, claimed.Type)
 	if others := r.cfg.Catalogue.ModelsOf(string(claimed.Type)); len(others) > 0 {
-		detail = fmt.Sprintf("the engine %s is not part of this studio any more: ask again with one of the models %s", claimed.Engine,
-			strings.Join(others, ", "))
+		detail = i18n.Say("the engine %s is not part of this studio any more: ask again with one of the models %s", claimed.Engine,
+			i18n.Commas(others...))
 	}
-	return problem("engine_gone", http.StatusUnprocessableEntity, "The engine is gone", i18n.Plain(detail), false)
+	return problem("engine_gone", http.StatusUnprocessableEntity, i18n.Say("The engine is gone"), detail, false)
 }
 
 // tooLarge is the answer to a job that this machine can never run: the plan's own refusal, or the numbers of the scheduler.
@@ -119,5 +130,6 @@ func (r *Runner) tooLarge(claimed *jobs.Claimed, most device.Memory) jobs.Proble
 			refused = l.refused
 		}
 	}
-	return problem("no_memory", http.StatusUnprocessableEntity, "The job does not fit this computer", i18n.For(refused), false)
+	return problem("no_memory", http.StatusUnprocessableEntity, i18n.Say("The job does not fit this computer"),
+		i18n.For(refused), false)
 }

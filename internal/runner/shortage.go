@@ -2,7 +2,6 @@ package runner
 
 import (
 	"errors"
-	"fmt"
 	"net/http"
 	"syscall"
 	"time"
@@ -48,14 +47,15 @@ func (a *attempt) shortage(short syscall.Errno) *ending {
 
 // exhausted tells the user what the computer lacked.
 func exhausted(short syscall.Errno, tries int) jobs.Problem {
-	detail := fmt.Sprintf("too many files were open on this computer, %d times in a row: close other programs, or raise the limit of open files (ulimit -n), then retry", tries)
+	detail := i18n.Say("too many files were open on this computer, %d times in a row: close other programs, or raise the limit of open files (ulimit -n), then retry", tries)
 	switch short {
 	case syscall.EAGAIN:
-		detail = fmt.Sprintf("this computer could start no more processes, %d times in a row: close other programs, then retry", tries)
+		detail = i18n.Say("this computer could start no more processes, %d times in a row: close other programs, then retry", tries)
 	case syscall.ENOMEM, syscall.ENOBUFS:
-		detail = fmt.Sprintf("this computer had no memory left for the studio itself, %d times in a row: close other programs, then retry", tries)
+		detail = i18n.Say("this computer had no memory left for the studio itself, %d times in a row: close other programs, then retry", tries)
 	}
-	return problem("computer_exhausted", http.StatusServiceUnavailable, "The computer has nothing left to give", i18n.Plain(detail), true)
+	return problem("computer_exhausted", http.StatusServiceUnavailable, i18n.Say("The computer has nothing left to give"),
+		detail, true)
 }
 
 // countShortage counts the tries of a job that failed for lack of something, one after the other.

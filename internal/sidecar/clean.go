@@ -3,13 +3,13 @@ package sidecar
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"math"
 	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/apibr/studio/internal/i18n"
 )
 
 // Everything that a process says passes through this file before it goes anywhere: a database refuses NUL and numbers
@@ -79,8 +79,9 @@ func (l *Limits) budget() *jsonBudget {
 }
 
 var (
-	errJSONSize  = errors.New("too large")
-	errJSONDepth = errors.New("nested too deep")
+	errJSONSize  = i18n.NewError("it is too large")
+	errJSONDepth = i18n.NewError("it is nested too deeply")
+	errNotJSON   = i18n.NewError("it is not JSON")
 )
 
 // object cleans the texts and keys of a decoded JSON object, in place of which it returns another. It fails when the
@@ -158,7 +159,7 @@ func (b *jsonBudget) number(number json.Number) (any, error) {
 	}
 	float, err := number.Float64()
 	if err != nil || math.IsInf(float, 0) || math.IsNaN(float) {
-		return nil, fmt.Errorf("a number of %.20s is too large", number)
+		return nil, errJSONSize
 	}
 	return float, nil
 }
@@ -167,13 +168,13 @@ func (b *jsonBudget) number(number json.Number) (any, error) {
 // in bytes. The error may be shown to users.
 func (l *Limits) JSON(raw []byte, most int) ([]byte, error) {
 	if len(raw) > most {
-		return nil, fmt.Errorf("it has more than %d bytes", most)
+		return nil, errJSONSize
 	}
 	decoder := json.NewDecoder(bytes.NewReader(raw))
 	decoder.UseNumber()
 	var value any
 	if err := decoder.Decode(&value); err != nil || decoder.More() {
-		return nil, errors.New("it is not JSON")
+		return nil, errNotJSON
 	}
 	// A value takes two bytes at least, so that the size bounds the number.
 	budget := &jsonBudget{bytes: 8 * most, values: most, depth: l.Depth}

@@ -67,16 +67,21 @@ type CrashError struct {
 	Tail   string
 }
 
-func (e *CrashError) Error() string {
-	how := fmt.Sprintf("ended with exit code %d", e.Exit)
-	if e.Signal != "" {
-		how = "was ended by signal " + e.Signal
+func (e *CrashError) Error() string { return e.Sentence().String() }
+
+// Sentence tells how the process ended, with the last line of its log.
+func (e *CrashError) Sentence() i18n.Sentence {
+	line := lastLine(e.Tail)
+	switch {
+	case e.Signal != "" && line != "":
+		return i18n.Say("the process of engine %s was ended by signal %s in phase %s: %s", e.Engine, e.Signal, e.Phase, line)
+	case e.Signal != "":
+		return i18n.Say("the process of engine %s was ended by signal %s in phase %s", e.Engine, e.Signal, e.Phase)
+	case line != "":
+		return i18n.Say("the process of engine %s ended with exit code %d in phase %s: %s", e.Engine, e.Exit, e.Phase, line)
+	default:
+		return i18n.Say("the process of engine %s ended with exit code %d in phase %s", e.Engine, e.Exit, e.Phase)
 	}
-	text := fmt.Sprintf("the process of engine %s %s in phase %s", e.Engine, how, e.Phase)
-	if line := lastLine(e.Tail); line != "" {
-		text += ": " + line
-	}
-	return text
 }
 
 // HangError says that a phase stood still past its limit, or that the process showed no life at all.
@@ -92,21 +97,19 @@ type HangError struct {
 	Silent bool
 }
 
-func (e *HangError) Error() string {
+func (e *HangError) Error() string { return e.Sentence().String() }
+
+// Sentence tells how long the phase stood still.
+func (e *HangError) Sentence() i18n.Sentence {
 	limit := e.Limit.Round(time.Second / 10)
-	if e.Silent {
-		return fmt.Sprintf(
-			"the process of engine %s showed no sign of life for %s in phase %s",
-			e.Engine,
-			limit,
-			e.Phase,
-		)
+	switch {
+	case e.Silent:
+		return i18n.Say("the process of engine %s showed no sign of life for %s in phase %s", e.Engine, limit, e.Phase)
+	case e.Learned:
+		return i18n.Say("phase %s of engine %s made no step for %s (the limit learned from earlier runs)", e.Phase, e.Engine, limit)
+	default:
+		return i18n.Say("phase %s of engine %s made no step for %s (the limit of a phase without history)", e.Phase, e.Engine, limit)
 	}
-	why := "the limit of a phase without history"
-	if e.Learned {
-		why = "the limit learned from earlier runs"
-	}
-	return fmt.Sprintf("phase %s of engine %s made no step for %s (%s)", e.Phase, e.Engine, limit, why)
 }
 
 // GuardError says that the sidecar was killed to keep the computer alive. Both numbers of the rule that fired are set,
@@ -121,24 +124,22 @@ type GuardError struct {
 	GTTGrowth, GTTLimit     int64 // bytes
 }
 
-func (e *GuardError) Error() string {
+func (e *GuardError) Error() string { return e.Sentence().String() }
+
+// Sentence tells which rule fired and what to do.
+func (e *GuardError) Sentence() i18n.Sentence {
 	const mib = 1 << 20
-	what := fmt.Sprintf("available memory fell to %d MiB, below the floor of %d MiB", e.Available/mib, e.Floor/mib)
 	switch {
 	case e.PressureLimit > 0:
-		what = fmt.Sprintf("memory pressure reached %.1f %%, above the limit of %.1f %%", e.Pressure, e.PressureLimit)
+		return i18n.Say("engine %s was stopped to protect the computer: memory pressure reached %.1f %%, above the limit of %.1f %%: "+
+			"close other programs, or choose a smaller size", e.Engine, e.Pressure, e.PressureLimit)
 	case e.GTTLimit > 0:
-		what = fmt.Sprintf(
-			"memory mapped by the graphics card grew by %d MiB, above the limit of %d MiB",
-			e.GTTGrowth/mib,
-			e.GTTLimit/mib,
-		)
+		return i18n.Say("engine %s was stopped to protect the computer: memory mapped by the graphics card grew by %d MiB, "+
+			"above the limit of %d MiB: close other programs, or choose a smaller size", e.Engine, e.GTTGrowth/mib, e.GTTLimit/mib)
+	default:
+		return i18n.Say("engine %s was stopped to protect the computer: available memory fell to %d MiB, "+
+			"below the floor of %d MiB: close other programs, or choose a smaller size", e.Engine, e.Available/mib, e.Floor/mib)
 	}
-	return fmt.Sprintf(
-		"engine %s was stopped to protect the computer: %s: close other programs, or choose a smaller size",
-		e.Engine,
-		what,
-	)
 }
 
 // BreakerError says that the model crashed too often and is refused for a while.
@@ -187,11 +188,12 @@ func Retryable(err error) bool {
 func Broken(format string, args ...any) *EngineError { return protocolError(format, args...) }
 
 func protocolError(format string, args ...any) *EngineError {
-	message := i18n.Say(
-		"the engine's program does not keep to its protocol (%s): try again, or install the engine again",
-		fmt.Sprintf(format, args...),
-	)
-	return &EngineError{Code: ProtocolError, Message: message}
+	return brokenBy(i18n.Say(format, args...))
+}
+
+func brokenBy(fault i18n.Sentence) *EngineError {
+	return &EngineError{Code: ProtocolError, Message: i18n.Say(
+		"the engine's program does not keep to its protocol (%s): try again, or install the engine again", fault)}
 }
 
 func lastLine(text string) string {

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+
+	"github.com/apibr/studio/internal/i18n"
 )
 
 // maxFrame is the longest line of the protocol, newline included.
@@ -21,7 +23,7 @@ type frame struct {
 	Result json.RawMessage `json:"result"`
 	Error  *frameError     `json:"error"`
 
-	bad string
+	bad i18n.Sentence
 }
 
 func (f frame) answers(id int64) bool { return string(f.ID) == strconv.FormatInt(id, 10) }
@@ -47,7 +49,7 @@ func readFrames(r io.Reader, take func(frame)) {
 			// Half a line at the end belongs to a process that is ending; its exit tells more than the fragment.
 			return
 		case tooLong:
-			take(frame{bad: "sent a frame of more than 1 MiB"})
+			take(frame{bad: i18n.Say("the process sent a frame of more than 1 MiB")})
 		case len(bytes.TrimSpace(line)) > 0:
 			take(parseFrame(line))
 		}
@@ -58,13 +60,13 @@ func readFrames(r io.Reader, take func(frame)) {
 func parseFrame(line []byte) frame {
 	var f frame
 	if err := json.Unmarshal(line, &f); err != nil {
-		return frame{bad: "sent a line that is not a JSON-RPC message"}
+		return frame{bad: i18n.Say("the process sent a line that is not a JSON-RPC message")}
 	}
 	if f.Method == "" && !f.hasID() {
-		return frame{bad: "sent a message with neither method nor id"}
+		return frame{bad: i18n.Say("the process sent a message with neither method nor id")}
 	}
 	if f.Method == "" && (f.Error == nil) == (len(f.Result) == 0) {
-		return frame{bad: "sent an answer that has not exactly one of result and error"}
+		return frame{bad: i18n.Say("the process sent an answer with neither or both of result and error")}
 	}
 	return f
 }

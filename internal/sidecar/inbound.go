@@ -21,7 +21,7 @@ type inbound interface {
 }
 
 // decode reads what a process sent. Its error is an EngineError of ProtocolError.
-func decode(raw json.RawMessage, what string, into inbound, limits *Limits) error {
+func decode(raw json.RawMessage, what i18n.Sentence, into inbound, limits *Limits) error {
 	if err := json.Unmarshal(raw, into); err != nil {
 		return protocolError("%s is not understood", what)
 	}
@@ -59,7 +59,7 @@ type heartbeatParams struct {
 func (p *heartbeatParams) clean(*Limits) error {
 	cleanName(p.Phase)
 	cleanCount(p.Steps)
-	return cleanMemory("heartbeat", &p.VRAMBytes, &p.RAMBytes)
+	return cleanMemory(i18n.Say("a heartbeat"), &p.VRAMBytes, &p.RAMBytes)
 }
 
 type progressParams struct {
@@ -125,7 +125,7 @@ type loadResult struct {
 }
 
 func (r *loadResult) clean(*Limits) error {
-	return cleanMemory("the result of the load", &r.VRAMBytes, &r.RAMBytes)
+	return cleanMemory(i18n.Say("the result of the load"), &r.VRAMBytes, &r.RAMBytes)
 }
 
 type runResult struct {
@@ -155,7 +155,7 @@ func (r *runResult) clean(limits *Limits) error {
 	}
 	var err error
 	if r.Metadata, err = budget.object(r.Metadata); err != nil {
-		return protocolError("the metadata of the result is %v; see supervisor.limits", err)
+		return protocolError("the metadata of the result cannot be kept: %s; see supervisor.limits", err)
 	}
 	if r.warnings, err = takeWarnings(r.Metadata, limits); err != nil {
 		return err
@@ -163,7 +163,7 @@ func (r *runResult) clean(limits *Limits) error {
 	timings := make(map[string]float64, len(r.Timings))
 	for name, seconds := range r.Timings {
 		if budget.values--; budget.values < 0 {
-			return protocolError("the timings of the result are %v; see supervisor.limits", errJSONSize)
+			return protocolError("the timings of the result cannot be kept: %s; see supervisor.limits", errJSONSize)
 		}
 		timings[cleanLine(name, longestName)] = seconds
 	}
@@ -209,7 +209,7 @@ type fileSent struct {
 func (f *fileSent) clean(budget *jsonBudget) error {
 	f.Name = cleanLine(f.Name, longestName)
 	if _, ok := cleanPath(f.Path); !ok {
-		return protocolError("the path of a file has characters that no path has, or too many of them")
+		return protocolError("the path of a file is too long or has characters that a path cannot have")
 	}
 	kind, parameters, err := mime.ParseMediaType(f.MIME)
 	if err != nil || !strings.Contains(kind, "/") || len(f.MIME) > longestName {
@@ -217,7 +217,7 @@ func (f *fileSent) clean(budget *jsonBudget) error {
 	}
 	f.MIME = mime.FormatMediaType(kind, parameters)
 	if f.Metadata, err = budget.object(f.Metadata); err != nil {
-		return protocolError("the metadata of %q is %v; see supervisor.limits", fileName(f.Path), err)
+		return protocolError("the metadata of %q cannot be kept: %s; see supervisor.limits", fileName(f.Path), err)
 	}
 	return nil
 }
@@ -259,10 +259,10 @@ func cleanCount(n *int64) {
 	}
 }
 
-func cleanMemory(what string, values ...*int64) error {
+func cleanMemory(what i18n.Sentence, values ...*int64) error {
 	for _, bytes := range values {
 		if *bytes < 0 || *bytes > mostBytes {
-			return protocolError("%s tells of %d bytes of memory", what, *bytes)
+			return protocolError("%s names %d bytes of memory", what, *bytes)
 		}
 	}
 	return nil

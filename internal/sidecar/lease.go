@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/apibr/studio/internal/i18n"
 	"github.com/apibr/studio/internal/report"
 )
 
@@ -97,7 +98,7 @@ func (l *Lease) outcome(ctx context.Context, req RunRequest, run *running, out o
 
 func readResult(ctx context.Context, dir string, raw []byte, limits *Limits) (*RunResult, error) {
 	var sent runResult
-	if err := decode(raw, "the result of the run", &sent, limits); err != nil {
+	if err := decode(raw, i18n.Say("the result of the run"), &sent, limits); err != nil {
 		return nil, err
 	}
 	result := &RunResult{Seed: int64(sent.Seed), Timings: sent.Timings, Metadata: sent.Metadata, Warnings: sent.warnings}

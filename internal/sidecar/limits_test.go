@@ -14,6 +14,8 @@ import (
 
 	"github.com/apibr/studio/internal/report"
 	"github.com/apibr/studio/internal/sidecar/sidecartest"
+
+	"github.com/apibr/studio/internal/i18n"
 )
 
 // Each limit is one that a configuration can move, and its error names it.
@@ -150,7 +152,7 @@ func TestEveryFieldIsCleaned(t *testing.T) {
 		for _, value := range values {
 			into := frame.into()
 			what := fmt.Sprintf("%s with %.40s", frame.form, value)
-			if err := decode(json.RawMessage(fmt.Sprintf(frame.form, value)), "it", into, &limits); err != nil {
+			if err := decode(json.RawMessage(fmt.Sprintf(frame.form, value)), i18n.Plain("it"), into, &limits); err != nil {
 				require.Less(t, len(err.Error()), 1000, what)
 				requireClean(t, reflect.ValueOf(err.Error()), what)
 				continue

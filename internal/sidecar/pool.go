@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/apibr/studio/internal/engine"
+	"github.com/apibr/studio/internal/i18n"
 	"github.com/apibr/studio/internal/plan"
 	"github.com/apibr/studio/internal/sandbox"
 )
@@ -295,7 +296,7 @@ func (p *Pool) load(ctx context.Context, s *slot, spec Spec) error {
 		return out.err
 	}
 	var result loadResult
-	if err := decode(out.result, "the result of the load", &result, &p.cfg.Limits); err != nil {
+	if err := decode(out.result, i18n.Say("the result of the load"), &result, &p.cfg.Limits); err != nil {
 		pr.kill(err)
 		pr.awaitGone(context.Background())
 		return err

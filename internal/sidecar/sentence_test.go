@@ -38,16 +38,16 @@ func TestASentenceOfAnEngineIsShownInTheReadersLanguage(t *testing.T) {
 		t,
 		decode(
 			json.RawMessage(`{"message":"x","data":{"code":"invalid_input","say":`+say+`}}`),
-			"it",
+			i18n.Plain("it"),
 			&failed,
 			&limits,
 		),
 	)
 	var step progressParams
-	require.NoError(t, decode(json.RawMessage(`{"phase":"a","message":null,"say":`+say+`}`), "it", &step, &limits))
+	require.NoError(t, decode(json.RawMessage(`{"phase":"a","message":null,"say":`+say+`}`), i18n.Plain("it"), &step, &limits))
 	var result runResult
 	require.NoError(t, decode(json.RawMessage(`{"metadata":{"n":1,"warnings":[{"code":"a","message":"x","say":`+say+`},
-		{"code":"b","message":"only English"},{"code":"c"},{"message":"no code"},7]}}`), "it", &result, &limits))
+		{"code":"b","message":"only English"},{"code":"c"},{"message":"no code"},7]}}`), i18n.Plain("it"), &result, &limits))
 	require.Equal(t, map[string]any{"n": 1.0}, result.Metadata)
 	require.Len(t, result.warnings, 2)
 	for _, s := range []i18n.Sentence{failed.engineError("a").Sentence(), step.said, result.warnings[0].Message} {

@@ -15,8 +15,8 @@ func (l *life) receive(f frame, now time.Time) {
 	switch {
 	case l.cause != nil:
 		// Killed already: the reader drains, nothing counts any more.
-	case f.bad != "":
-		l.fail(protocolError("the process %s", f.bad))
+	case !f.bad.Empty():
+		l.fail(brokenBy(f.bad))
 	case f.Method == "":
 		l.answer(f)
 	case f.hasID():
@@ -42,7 +42,7 @@ func (l *life) notification(f frame, now time.Time) {
 		err = l.onSegment(f.Params, now)
 	case "log":
 		var sent logParams
-		if err = decode(f.Params, "a log message", &sent, &l.cfg.Limits); err == nil {
+		if err = decode(f.Params, i18n.Say("a log message"), &sent, &l.cfg.Limits); err == nil {
 			l.logFrame(sent)
 			err = l.countLog()
 		}
@@ -68,7 +68,7 @@ func (l *life) onHello(params json.RawMessage) error {
 		return protocolError("the process said hello twice")
 	}
 	var hello helloParams
-	if err := decode(params, "hello", &hello, &l.cfg.Limits); err != nil {
+	if err := decode(params, i18n.Say("the hello"), &hello, &l.cfg.Limits); err != nil {
 		return fmt.Errorf("%w: its hello is not understood", ErrProtocol)
 	}
 	if hello.Protocol != 1 {
@@ -87,7 +87,7 @@ func (l *life) onHello(params json.RawMessage) error {
 
 func (l *life) onHeartbeat(params json.RawMessage, now time.Time) error {
 	var beat heartbeatParams
-	if err := decode(params, "a heartbeat", &beat, &l.cfg.Limits); err != nil {
+	if err := decode(params, i18n.Say("a heartbeat"), &beat, &l.cfg.Limits); err != nil {
 		return err
 	}
 	l.beatAt.Store(now.UnixNano())
@@ -112,7 +112,7 @@ func (l *life) onHeartbeat(params json.RawMessage, now time.Time) error {
 
 func (l *life) onProgress(params json.RawMessage, now time.Time) error {
 	var progress progressParams
-	if err := decode(params, "progress", &progress, &l.cfg.Limits); err != nil {
+	if err := decode(params, i18n.Say("a progress message"), &progress, &l.cfg.Limits); err != nil {
 		return err
 	}
 	if !l.running(progress.Job) {
@@ -133,7 +133,7 @@ func (l *life) onProgress(params json.RawMessage, now time.Time) error {
 
 func (l *life) onSegment(params json.RawMessage, now time.Time) error {
 	var segment segmentParams
-	if err := decode(params, "a segment", &segment, &l.cfg.Limits); err != nil {
+	if err := decode(params, i18n.Say("a segment"), &segment, &l.cfg.Limits); err != nil {
 		return err
 	}
 	if !l.running(segment.Job) {
