@@ -232,7 +232,6 @@ func (d *demo) cloneVoice(ctx context.Context) (string, error) {
 func (d *demo) makePicture(ctx context.Context) (string, error) {
 	r := newRequest()
 	r.set("prompt", demoPrompt)
-	r.set("model", "flux-kontext")
 	r.set("width", 768)
 	r.set("height", 768)
 	seed := int64(1)

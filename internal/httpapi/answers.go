@@ -194,7 +194,7 @@ func typedProblem(err error) *problem {
 		p.code = "licence_not_accepted"
 		return p
 	case errors.As(err, &refused):
-		return newProblem(422, "model_refused", cannotHonour, recognised(refused.Detail))
+		return newProblem(422, "model_refused", cannotHonour, refused.Detail)
 	case errors.As(err, &missing):
 		return notInstalled(missing)
 	case errors.As(err, &model):

@@ -13,7 +13,6 @@ import (
 
 	"github.com/apibr/studio/internal/auth"
 	"github.com/apibr/studio/internal/engine"
-	"github.com/apibr/studio/internal/i18n"
 	"github.com/apibr/studio/internal/models/tasks"
 	"github.com/apibr/studio/internal/telemetry"
 )
@@ -378,11 +377,7 @@ func taskView(ctx context.Context, t *tasks.Task) *ModelTask {
 		_ = json.Unmarshal(t.Faults, &view.Faults) // our own writing
 	}
 	if t.Error != nil {
-		detail := recognisedIn(ctx, t.Error.En)
-		if t.Error.PtBR != "" {
-			detail = i18n.Text{"en": t.Error.En, "pt-BR": t.Error.PtBR}.Sentence()
-		}
-		view.Error = &ModelError{t.Error.Code, told(ctx, detail)}
+		view.Error = &ModelError{t.Error.Code, told(ctx, t.Error.Detail)}
 	}
 	return view
 }

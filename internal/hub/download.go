@@ -70,8 +70,7 @@ func (c *Client) bring(ctx context.Context, p *part, progress func(done int64)) 
 	sum, ok := p.sums.match(p.file)
 	if !ok {
 		p.discard()
-		return Got{}, fail(WrongHash, "%s is not the file that the hub describes: what arrived was thrown away; install again, and check the network if it happens twice",
-			"%s não é o arquivo que o hub descreve: o que chegou foi descartado; instale de novo e, se acontecer outra vez, verifique a rede", p.file.Path)
+		return Got{}, fail(WrongHash, "%s is not the file that the hub describes: what arrived was thrown away; install again, and check the network if it happens twice", p.file.Path)
 	}
 	if err := p.finish(); err != nil {
 		return Got{}, c.disk(p, p.file, err)
@@ -90,7 +89,6 @@ func (c *Client) room(p *part, file File) error {
 		return nil
 	}
 	return fail(DiskFull, "%s needs %s and the disk of models.cache_dir has %s free, of which %s stay free: make room",
-		"%s precisa de %s e o disco de models.cache_dir tem %s livres, dos quais %s ficam livres: libere espaço",
 		file.Path, Bytes(need), Bytes(left), Bytes(c.cfg.Reserve))
 }
 
@@ -103,8 +101,7 @@ func (c *Client) disk(p *part, file File, err error) error {
 	if p != nil {
 		p.discard()
 	}
-	return fail(DiskFull, "the disk of models.cache_dir is full: %s was thrown away; make room and install again",
-		"o disco de models.cache_dir está cheio: %s foi descartado; libere espaço e instale de novo", file.Path).because(number)
+	return fail(DiskFull, "the disk of models.cache_dir is full: %s was thrown away; make room and install again", file.Path).because(number)
 }
 
 // Bytes of a file for people, in decimal units.
@@ -152,7 +149,7 @@ func (c *Client) transfer(ctx context.Context, p *part, progress func(done int64
 		case errors.Is(readErr, io.EOF) && p.complete():
 			return nil
 		case errors.Is(readErr, io.EOF), errors.Is(readErr, io.ErrUnexpectedEOF):
-			return fail(Truncated, "%s breaks off before its end each time: try again later", "%s termina antes do fim toda vez: tente mais tarde", p.file.Path).retryable(0)
+			return fail(Truncated, "%s breaks off before its end each time: try again later", p.file.Path).retryable(0)
 		case readErr != nil:
 			return c.slow(c.explain(req, readErr), req)
 		}
@@ -166,12 +163,11 @@ func (c *Client) write(p *part, data []byte) error {
 	after := p.size + int64(len(data))
 	if p.total >= 0 && after > p.total || after > c.cfg.MaxFile {
 		p.discard()
-		return fail(WrongSize, "%s is longer than its source says: what arrived was thrown away; install again", "%s é mais longo do que a origem diz: o que chegou foi descartado; instale de novo", p.file.Path)
+		return fail(WrongSize, "%s is longer than its source says: what arrived was thrown away; install again", p.file.Path)
 	}
 	if after/checkEvery != p.size/checkEvery {
 		if left, err := c.cfg.Free(filepath.Dir(p.name)); err == nil && left < c.cfg.Reserve/2 {
-			return fail(DiskFull, "the disk of models.cache_dir has only %[2]s left: make room and install %[1]s again, it goes on where it stopped",
-				"o disco de models.cache_dir só tem %[2]s livres: libere espaço e instale %[1]s de novo, a instalação continua de onde parou", p.file.Path, Bytes(left))
+			return fail(DiskFull, "the disk of models.cache_dir has only %[2]s left: make room and install %[1]s again, it goes on where it stopped", p.file.Path, Bytes(left))
 		}
 	}
 	return p.append(data)
@@ -186,15 +182,14 @@ func (p *part) answered(resp *http.Response) error {
 		if err := p.restart(); err != nil {
 			return err
 		}
-		return fail(Truncated, "%s changed at its source while it was fetched: install again", "%s mudou na origem enquanto era buscado: instale de novo", p.file.Path).retryable(0)
+		return fail(Truncated, "%s changed at its source while it was fetched: install again", p.file.Path).retryable(0)
 	case http.StatusPartialContent:
 		var ok bool
 		if start, total, ok = contentRange(resp.Header.Get("Content-Range")); !ok || start != p.size {
 			if err := p.restart(); err != nil {
 				return err
 			}
-			return fail(BadAnswer, "%s answers with another piece of %s than was asked for: try again later",
-				"%s responde com outro trecho de %s que não o pedido: tente mais tarde", resp.Request.URL.Host, p.file.Path).retryable(0)
+			return fail(BadAnswer, "%s answers with another piece of %s than was asked for: try again later", resp.Request.URL.Host, p.file.Path).retryable(0)
 		}
 	default:
 		if p.size > 0 {
@@ -205,8 +200,7 @@ func (p *part) answered(resp *http.Response) error {
 	}
 	if p.file.Size >= 0 && total >= 0 && total != p.file.Size {
 		p.discard()
-		return fail(WrongSize, "%s has %s at its source where the hub's list says %s: install again later",
-			"%s tem %s na origem onde a lista do hub diz %s: instale de novo mais tarde", p.file.Path, Bytes(total), Bytes(p.file.Size))
+		return fail(WrongSize, "%s has %s at its source where the hub's list says %s: install again later", p.file.Path, Bytes(total), Bytes(p.file.Size))
 	}
 	if p.file.Size < 0 {
 		p.total = total

@@ -2,8 +2,9 @@ package hub
 
 import (
 	"errors"
-	"fmt"
 	"time"
+
+	"github.com/apibr/studio/internal/i18n"
 )
 
 // Kind says what went wrong, for code.
@@ -27,8 +28,8 @@ const (
 
 // Error is a failure that a user can read: it names no path of this machine, no token and no signed address.
 type Error struct {
-	Kind     Kind
-	En, PtBR string
+	Kind   Kind
+	Detail i18n.Sentence
 
 	// RetryAfter is how long the server asks to be left alone. Zero: it said nothing.
 	RetryAfter time.Duration
@@ -41,17 +42,20 @@ type Error struct {
 
 func (e *Error) Error() string {
 	if e.cause != nil {
-		return e.En + " (" + e.cause.Error() + ")"
+		return e.Detail.String() + " (" + e.cause.Error() + ")"
 	}
-	return e.En
+	return e.Detail.String()
 }
+
+// Sentence is the error for people: without its cause.
+func (e *Error) Sentence() i18n.Sentence { return e.Detail }
 
 func (e *Error) Unwrap() error { return e.cause }
 
 // Is lets errors.Is(err, &Error{Kind: k}) ask for a kind.
 func (e *Error) Is(target error) bool {
 	var other *Error
-	return errors.As(target, &other) && other.Kind == e.Kind && other.En == ""
+	return errors.As(target, &other) && other.Kind == e.Kind && other.Detail.Empty()
 }
 
 // IsKind says whether err is an Error of that kind.
@@ -60,9 +64,8 @@ func IsKind(err error, kind Kind) bool {
 	return errors.As(err, &own) && own.Kind == kind
 }
 
-// fail makes an error from the sentence in both languages; the verbs of both get the same arguments.
-func fail(kind Kind, en, ptBR string, args ...any) *Error {
-	return &Error{Kind: kind, En: fmt.Sprintf(en, args...), PtBR: fmt.Sprintf(ptBR, args...)}
+func fail(kind Kind, format string, args ...any) *Error {
+	return &Error{Kind: kind, Detail: i18n.Say(format, args...)}
 }
 
 func (e *Error) because(cause error) *Error { e.cause = cause; return e }

@@ -80,8 +80,7 @@ func New(cfg Config) (*Client, error) {
 	setDefaults(&cfg)
 	base, err := url.Parse(strings.TrimSuffix(cfg.BaseURL, "/"))
 	if err != nil || base.Host == "" || base.User != nil || base.RawQuery != "" || (base.Scheme != "https" && base.Scheme != "http") {
-		return nil, fail(Refused, "models.hub_url is no address of a hub: write https:// and its host",
-			"models.hub_url não é um endereço de hub: escreva https:// e o host")
+		return nil, fail(Refused, "models.hub_url is not the address of a hub: write https:// and its host")
 	}
 	c := &Client{cfg: cfg, base: base}
 	c.http = &http.Client{
@@ -157,8 +156,7 @@ const maxRedirects = 5
 
 func (c *Client) checkRedirect(req *http.Request, via []*http.Request) error {
 	if len(via) > maxRedirects {
-		return fail(Refused, "%s redirects more than %d times: try again later, or name another source",
-			"%s redireciona mais de %d vezes: tente mais tarde, ou indique outra origem", via[0].URL.Host, maxRedirects)
+		return fail(Refused, "%s redirects more than %d times: try again later, or name another source", via[0].URL.Host, maxRedirects)
 	}
 	// The client would keep the header for a subdomain of the host.
 	if !c.own(req.URL) {
@@ -172,8 +170,7 @@ func (c *Client) checkRedirect(req *http.Request, via []*http.Request) error {
 func (c *Client) checkURL(u *url.URL, fromHTTP bool) error {
 	plain := u.Scheme == "http" && c.base.Scheme == "http" && fromHTTP
 	if u.Host == "" || u.User != nil || (u.Scheme != "https" && !plain) {
-		return fail(Refused, "the source of a file is no https address (%s): models are fetched over https only",
-			"a origem de um arquivo não é um endereço https (%s): modelos só são buscados por https", u.Host)
+		return fail(Refused, "the source of a file is not an https address (%s): models are fetched over https only", u.Host)
 	}
 	return nil
 }
@@ -182,8 +179,7 @@ func (c *Client) checkURL(u *url.URL, fromHTTP bool) error {
 func (c *Client) request(ctx context.Context, method, address string) (*http.Request, error) {
 	req, err := http.NewRequestWithContext(ctx, method, address, nil)
 	if err != nil {
-		return nil, fail(Refused, "the address of a file cannot be read: check models.hub_url and the catalogue",
-			"o endereço de um arquivo não pode ser lido: verifique models.hub_url e o catálogo")
+		return nil, fail(Refused, "the address of a file cannot be read: check models.hub_url and the catalogue")
 	}
 	if err := c.checkURL(req.URL, true); err != nil {
 		return nil, err
@@ -233,15 +229,13 @@ func (c *Client) explain(req *http.Request, err error) error {
 	var name x509.HostnameError
 	var invalid x509.CertificateInvalidError
 	if errors.As(err, &unknown) || errors.As(err, &name) || errors.As(err, &invalid) {
-		return fail(Unreachable, "the certificate of %s is not valid: check the clock of this machine and its proxy",
-			"o certificado de %s não é válido: verifique o relógio desta máquina e o proxy", host).because(err)
+		return fail(Unreachable, "the certificate of %s is not valid: check the clock of this machine and its proxy", host).because(err)
 	}
 	var network net.Error
 	if !errors.As(err, &network) && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
 		err = errConnection // some texts of net/http hold an address
 	}
-	return fail(Unreachable, "%s cannot be reached: check the network, or import the model from a folder",
-		"%s não pode ser alcançado: verifique a rede, ou importe o modelo de uma pasta", host).because(err).retryable(0)
+	return fail(Unreachable, "%s cannot be reached: check the network, or import the model from a folder", host).because(err).retryable(0)
 }
 
 var errConnection = errors.New("the connection failed")
@@ -252,29 +246,23 @@ func (c *Client) refusal(req *http.Request, resp *http.Response) error {
 	page := c.base.String() + "/" + what
 	switch status := resp.StatusCode; {
 	case code == "GatedRepo" && c.cfg.Token == "":
-		return fail(Gated, "%[1]s is given only to those who accepted its licence: accept it on %[2]s and set models.hub_token",
-			"%[1]s só é entregue a quem aceitou a licença: aceite-a em %[2]s e defina models.hub_token", what, page)
+		return fail(Gated, "%[1]s is given only to those who accepted its licence: accept it on %[2]s and set models.hub_token", what, page)
 	case code == "GatedRepo", status == http.StatusForbidden && c.own(resp.Request.URL):
-		return fail(Gated, "the hub token may not read %[1]s: accept the licence on %[2]s with the account of the token, and give the token the right to read gated repositories",
-			"o token do hub não pode ler %[1]s: aceite a licença em %[2]s com a conta do token, e dê ao token o direito de ler repositórios restritos", what, page)
+		return fail(Gated, "the hub token may not read %[1]s: accept the licence on %[2]s with the account of the token, and give the token the right to read gated repositories", what, page)
 	case status == http.StatusUnauthorized && c.cfg.Token == "":
-		return fail(Unauthorized, "the hub has no %s, or shows it only to those who may read it: check the name, or set models.hub_token",
-			"o hub não tem %s, ou só o mostra a quem pode lê-lo: verifique o nome, ou defina models.hub_token", what)
+		return fail(Unauthorized, "the hub has no %s, or shows it only to those who may read it: check the name, or set models.hub_token", what)
 	case status == http.StatusUnauthorized:
-		return fail(Unauthorized, "the hub does not take the token for %s: set models.hub_token to a token that is valid",
-			"o hub não aceita o token para %s: defina models.hub_token com um token válido", what)
+		return fail(Unauthorized, "the hub does not take the token for %s: set models.hub_token to a token that is valid", what)
 	case status == http.StatusNotFound, status == http.StatusGone:
-		return fail(NotFound, "%[1]s is not at %[2]s any more: check the name and the revision, or import the model from a folder",
-			"%[1]s não está mais em %[2]s: verifique o nome e a revisão, ou importe o modelo de uma pasta", what, host)
+		return fail(NotFound, "%[1]s is not at %[2]s any more: check the name and the revision, or import the model from a folder", what, host)
 	case status == http.StatusTooManyRequests:
-		return fail(RateLimited, "%s answers no more requests for now: try again later, or set models.hub_token",
-			"%s não responde a mais pedidos por enquanto: tente mais tarde, ou defina models.hub_token", host).retryable(retryAfter(resp.Header))
+		return fail(RateLimited, "%s answers no more requests for now: try again later, or set models.hub_token", host).retryable(retryAfter(resp.Header))
 	case status >= 500 || status == http.StatusRequestTimeout || status == http.StatusForbidden:
 		// The signed address of a content network answers 403 once it has run out; the next try gets a fresh one.
-		return fail(ServerFault, "%s answers with the error %d: try again later", "%s responde com o erro %d: tente mais tarde",
+		return fail(ServerFault, "%s answers with the error %d: try again later",
 			host, status).retryable(retryAfter(resp.Header))
 	default:
-		return fail(BadAnswer, "%s answers %d where a file was expected: check models.hub_url", "%s responde %d onde se esperava um arquivo: verifique models.hub_url", host, status)
+		return fail(BadAnswer, "%s answers %d where a file was expected: check models.hub_url", host, status)
 	}
 }
 

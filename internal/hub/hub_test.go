@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/text/language"
 
 	"github.com/apibr/studio/internal/hub"
 	"github.com/apibr/studio/internal/hub/hubtest"
@@ -100,8 +101,7 @@ func requireKind(t *testing.T, err error, kind hub.Kind) *hub.Error {
 	var own *hub.Error
 	require.ErrorAs(t, err, &own)
 	require.Equal(t, kind, own.Kind, err)
-	require.NotEmpty(t, own.PtBR)
-	require.NotContains(t, own.En+own.PtBR, "%!", "every verb has its argument")
+	require.NotContains(t, own.Detail.String()+own.Detail.In(language.BrazilianPortuguese), "%!", "every verb has its argument")
 	require.NotContains(t, err.Error(), token)
 	require.NotContains(t, err.Error(), "secret-of-the-network")
 	require.NotContains(t, err.Error(), os.TempDir())
@@ -268,7 +268,7 @@ func TestAFlippedByteIsFoundAndTheFileThrownAway(t *testing.T) {
 		}
 		_, err := r.client(t).Download(t.Context(), file, r.dest(), nil)
 		own := requireKind(t, err, hub.WrongHash)
-		require.Contains(t, own.En, name)
+		require.Contains(t, own.Detail.String(), name)
 		r.empty(t)
 	}
 }
@@ -352,7 +352,7 @@ func TestWhoMayNotReadIsToldWhy(t *testing.T) {
 	r := setUp(t)
 	c := r.client(t)
 	_, err := c.List(t.Context(), "maker/unknown", "")
-	require.Contains(t, requireKind(t, err, hub.Unauthorized).En, "maker/unknown")
+	require.Contains(t, requireKind(t, err, hub.Unauthorized).Detail.String(), "maker/unknown")
 	_, err = c.List(t.Context(), repo, "nowhere")
 	requireKind(t, err, hub.NotFound)
 
@@ -362,18 +362,18 @@ func TestWhoMayNotReadIsToldWhy(t *testing.T) {
 	require.True(t, listing.Gated)
 	_, err = c.Download(t.Context(), listing.Files[0], r.dest(), nil)
 	own := requireKind(t, err, hub.Gated)
-	require.Contains(t, own.En, r.URL+"/"+repo)
-	require.Contains(t, own.En, "models.hub_token")
+	require.Contains(t, own.Detail.String(), r.URL+"/"+repo)
+	require.Contains(t, own.Detail.String(), "models.hub_token")
 
 	r.cfg.Token = token // an account that has not accepted
 	_, err = r.client(t).Download(t.Context(), listing.Files[0], r.dest(), nil)
 	own = requireKind(t, err, hub.Gated)
-	require.Contains(t, own.En, r.URL+"/"+repo)
-	require.Contains(t, own.En, "account of the token")
+	require.Contains(t, own.Detail.String(), r.URL+"/"+repo)
+	require.Contains(t, own.Detail.String(), "account of the token")
 
 	r.Fault("/revision/main", 1, hubtest.Status(http.StatusUnauthorized))
 	_, err = r.client(t).List(t.Context(), repo, "")
-	require.Contains(t, requireKind(t, err, hub.Unauthorized).En, "does not take the token")
+	require.Contains(t, requireKind(t, err, hub.Unauthorized).Detail.String(), "does not take the token")
 	require.Empty(t, r.waits, "none of these is tried again")
 	r.empty(t)
 }
@@ -395,7 +395,7 @@ func TestNoNetwork(t *testing.T) {
 	gone.Close()
 	_, err := r.client(t).List(t.Context(), repo, "")
 	own := requireKind(t, err, hub.Unreachable)
-	require.Contains(t, own.En, "127.0.0.1")
+	require.Contains(t, own.Detail.String(), "127.0.0.1")
 	require.ErrorIs(t, err, syscall.ECONNREFUSED)
 	require.Len(t, r.waits, 3)
 }

@@ -52,7 +52,7 @@ func (c *Client) List(ctx context.Context, repo, revision string) (*Listing, err
 		revision = "main"
 	}
 	if !repoName.MatchString(repo) || !revName.MatchString(revision) || strings.Contains(repo+revision, "..") {
-		return nil, fail(NotFound, "%.100q at %.100q is no name of a repository: write owner/name", "%.100q em %.100q não é nome de repositório: escreva dono/nome", repo, revision)
+		return nil, fail(NotFound, "%.100q at %.100q is not the name of a repository: write owner/name", repo, revision)
 	}
 	var about struct {
 		SHA   string `json:"sha"`
@@ -126,8 +126,7 @@ func (c *Client) file(listing *Listing, e entry) (File, bool) {
 }
 
 func (c *Client) bad(what string) *Error {
-	return fail(BadAnswer, "%s answers about %s with something that is no listing: check models.hub_url",
-		"%s responde sobre %s com algo que não é uma listagem: verifique models.hub_url", c.base.Host, what)
+	return fail(BadAnswer, "%s answers about %s with something that is not a listing: check models.hub_url", c.base.Host, what)
 }
 
 // nextPage is the address of Link rel="next". It must be the hub's own, since the token goes there.
@@ -180,7 +179,7 @@ func (c *Client) slow(err error, req *http.Request) error {
 	if !errors.Is(err, errSlow) {
 		return err
 	}
-	return fail(Unreachable, "%s stopped sending: try again later", "%s parou de enviar: tente mais tarde", req.URL.Host).because(errSlow).retryable(0)
+	return fail(Unreachable, "%s stopped sending: try again later", req.URL.Host).because(errSlow).retryable(0)
 }
 
 // Address is the file at a plain address, as on a release page. Its size is asked for; there is no hash that could be known.
@@ -208,12 +207,11 @@ func (c *Client) Address(ctx context.Context, address string) (File, error) {
 	case file.Size > c.cfg.MaxFile:
 		return File{}, tooLarge(file)
 	case !filepath.IsLocal(file.Path) || file.Path == ".":
-		return File{}, fail(Refused, "an address of the catalogue names no file: it must end in the file's name",
-			"um endereço do catálogo não indica um arquivo: deve terminar no nome do arquivo")
+		return File{}, fail(Refused, "an address of the catalogue names no file: it must end in the file's name")
 	}
 	return file, nil
 }
 
 func tooLarge(file File) *Error {
-	return fail(WrongSize, "%s is larger than a model's file may be: check the source", "%s é maior do que um arquivo de modelo pode ser: verifique a origem", file.Path)
+	return fail(WrongSize, "%s is larger than a model's file may be: check the source", file.Path)
 }

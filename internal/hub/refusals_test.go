@@ -15,6 +15,7 @@ import (
 
 	"github.com/apibr/studio/internal/hub"
 	"github.com/apibr/studio/internal/hub/hubtest"
+	"github.com/apibr/studio/internal/i18n"
 )
 
 func TestRedirectsAreBoundedAndNeverLeaveHTTPS(t *testing.T) {
@@ -22,7 +23,7 @@ func TestRedirectsAreBoundedAndNeverLeaveHTTPS(t *testing.T) {
 	file := r.file(t, large)
 	r.Fault(large, 0, hubtest.Redirect(r.URL+"/"+repo+"/"+large))
 	_, err := r.client(t).Download(t.Context(), file, r.dest(), nil)
-	require.Contains(t, requireKind(t, err, hub.Refused).En, "more than 5")
+	require.Contains(t, requireKind(t, err, hub.Refused).Detail.String(), "more than 5")
 	r.Clear()
 	r.Fault(large, 0, hubtest.Redirect("ftp://elsewhere/x?token=secret-of-the-network"))
 	_, err = r.client(t).Download(t.Context(), file, r.dest(), nil)
@@ -50,7 +51,7 @@ func TestAnHTTPSAddressRedirectedToHTTPIsRefusedByATestHubToo(t *testing.T) {
 	secure := httptest.NewTLSServer(http.RedirectHandler(r.CDN+"/"+repo+"/"+large, http.StatusFound))
 	defer secure.Close()
 	_, err := r.client(t).Address(t.Context(), secure.URL+"/x.pth")
-	require.Contains(t, requireKind(t, err, hub.Unreachable).En, "certificate", "a certificate that nobody signed")
+	require.Contains(t, requireKind(t, err, hub.Unreachable).Detail.String(), "certificate", "a certificate that nobody signed")
 }
 
 func TestAHostileListingIsRefused(t *testing.T) {
@@ -132,7 +133,7 @@ func TestADiskThatGetsFullInTheMiddle(t *testing.T) {
 		return &small{f, 2 << 20}, err
 	}
 	_, err := r.client(t).Download(t.Context(), file, r.dest(), nil)
-	require.Contains(t, requireKind(t, err, hub.DiskFull).En, "make room")
+	require.Contains(t, requireKind(t, err, hub.DiskFull).Detail.String(), "make room")
 	require.Empty(t, r.waits)
 	r.empty(t)
 
@@ -188,7 +189,7 @@ func TestAnAddressWhoseFileChangedMeanwhileBeginsAnew(t *testing.T) {
 }
 
 func TestAnErrorIsComparedByItsKind(t *testing.T) {
-	err := fmt.Errorf("install: %w", &hub.Error{Kind: hub.Gated, En: "x"})
+	err := fmt.Errorf("install: %w", &hub.Error{Kind: hub.Gated, Detail: i18n.Plain("x")})
 	require.ErrorIs(t, err, &hub.Error{Kind: hub.Gated})
 	require.False(t, errors.Is(err, &hub.Error{Kind: hub.NotFound}))
 }

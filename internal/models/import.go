@@ -16,6 +16,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/apibr/studio/internal/hub"
+	"github.com/apibr/studio/internal/i18n"
 )
 
 const (
@@ -28,11 +29,14 @@ const (
 )
 
 // InputError tells the user what to change about a folder or a request.
-type InputError struct{ Detail string }
+type InputError struct{ Detail i18n.Sentence }
 
-func (e *InputError) Error() string { return e.Detail }
+func (e *InputError) Error() string { return e.Detail.String() }
 
-func inputError(format string, args ...any) error { return &InputError{fmt.Sprintf(format, args...)} }
+// Sentence is the error for people.
+func (e *InputError) Sentence() i18n.Sentence { return e.Detail }
+
+func inputError(format string, args ...any) error { return &InputError{i18n.Say(format, args...)} }
 
 // described is model.yaml, by which a folder says what it holds.
 type described struct {
@@ -95,7 +99,7 @@ func (s *Store) importOne(ctx context.Context, folder string, progress Progress)
 	}
 	manifest, _, ok := s.catalogue.Model(about.ID)
 	if !ok {
-		return nil, inputError("%s is no model of the catalogue; known are %s", about.ID, strings.Join(s.ids(), ", "))
+		return nil, inputError("%s is not a model of the catalogue; known are %s", about.ID, strings.Join(s.ids(), ", "))
 	}
 	if _, model, _ := s.catalogue.Model(about.ID); model.Adapter != nil {
 		return nil, inputError("%s is a LoRA of your own: it needs the files of %s only, install that", about.ID, model.Like)
@@ -162,7 +166,7 @@ func scan(folder string) ([]File, error) {
 		}
 		name := filepath.ToSlash(relative)
 		if !entry.Type().IsRegular() {
-			return inputError("%s is no ordinary file: only files themselves are taken, no links", name)
+			return inputError("%s is not an ordinary file: links are not taken", name)
 		}
 		if err := CheckName(name); err != nil {
 			return err

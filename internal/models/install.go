@@ -15,6 +15,7 @@ import (
 
 	"github.com/apibr/studio/internal/engine"
 	"github.com/apibr/studio/internal/hub"
+	"github.com/apibr/studio/internal/i18n"
 )
 
 // incomingPrefix begins the folder in which a model's files arrive. It stays when an installation ends early: the next one goes on.
@@ -26,8 +27,12 @@ type LicenceError struct {
 	Licence engine.Licence
 }
 
-func (e *LicenceError) Error() string {
-	return fmt.Sprintf("%s comes under the licence %s, which must be accepted once: read it at %s", e.Model, e.Licence.Name, e.Licence.URL)
+func (e *LicenceError) Error() string { return e.Sentence().String() }
+
+// Sentence is the error for people.
+func (e *LicenceError) Sentence() i18n.Sentence {
+	return i18n.Say("%s comes under the licence %s, which must be accepted once: read it at %s", e.Model,
+		e.Licence.Name, e.Licence.URL)
 }
 
 // InstallerConfig is what an Installer needs. Store and Hub are needed.
@@ -142,7 +147,7 @@ func (s *Store) Forget(model string) error {
 // lockIncoming holds the place where the model arrives, against other processes too.
 func (s *Store) lockIncoming(model string) (release func(), err error) {
 	if !engine.SafeID(model) {
-		return nil, inputError("%q is no model's id", model)
+		return nil, inputError("%q is not a model's id", model)
 	}
 	lock, err := os.OpenFile(filepath.Join(s.dir, incomingPrefix+model+".lock"), os.O_CREATE|os.O_RDWR|unix.O_CLOEXEC, 0o600)
 	if err != nil {

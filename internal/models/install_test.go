@@ -151,9 +151,9 @@ func requireInput(t *testing.T, err error, contains string) {
 	t.Helper()
 	var input *InputError
 	require.ErrorAs(t, err, &input)
-	require.Contains(t, input.Detail, contains)
-	require.NotContains(t, input.Detail, os.TempDir())
-	require.NotContains(t, input.Detail, "%!")
+	require.Contains(t, input.Detail.String(), contains)
+	require.NotContains(t, input.Detail.String(), os.TempDir())
+	require.NotContains(t, input.Detail.String(), "%!")
 }
 
 func TestAModelIsInstalledAsItsEngineWantsIt(t *testing.T) {
@@ -398,7 +398,7 @@ func TestUsedIsNotedWithoutTouchingTheRecord(t *testing.T) {
 
 func TestRequestsThatCannotBe(t *testing.T) {
 	r := setUp(t)
-	for _, wrong := range [][3]string{{"unknown", "", "known are"}, {"../x", "", "no model's id"}, {"big", "Q9", "it has Q4, Q8"}, {"small", "Q4", "no variants"},
+	for _, wrong := range [][3]string{{"unknown", "", "known are"}, {"../x", "", "not a model's id"}, {"big", "Q9", "it has Q4, Q8"}, {"small", "Q4", "no variants"},
 		{"built-in", "", "needs no files"}, {"gone", "", "no file for the part weights"}} {
 		_, err := r.try(t, wrong[0], wrong[1])
 		requireInput(t, err, wrong[2])

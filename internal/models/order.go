@@ -52,7 +52,7 @@ func (in *Installer) order(ctx context.Context, req Request) (*order, error) {
 	s := in.cfg.Store
 	manifest, model, ok := s.catalogue.Model(req.Model)
 	if !ok {
-		return nil, inputError("%s is no model of the catalogue; known are %s", req.Model, strings.Join(s.ids(), ", "))
+		return nil, inputError("%s is not a model of the catalogue; known are %s", req.Model, strings.Join(s.ids(), ", "))
 	}
 	if !model.NeedsFiles() {
 		return nil, inputError("%s needs no files: it can be used as it is", req.Model)

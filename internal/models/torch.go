@@ -13,6 +13,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/apibr/studio/internal/i18n"
 )
 
 // .pt and .pth files hold a pickle: a small program for Python's unpickler, which may name any function of any module. Engines read
@@ -28,7 +30,7 @@ const (
 	maxPickles = 5
 )
 
-var errPickle = errors.New("the pickle cannot be followed")
+var errPickle = i18n.NewError("the pickle cannot be followed")
 
 // checkTorch refuses a .pt or .pth file that could do more than hold weights. name is for the sentence.
 func checkTorch(file, name string) error {
@@ -66,8 +68,8 @@ func torchNames(f *os.File) error {
 }
 
 var (
-	errArchive = errors.New("its archive is not as torch writes it")
-	errProgram = errors.New("it is a program, not weights")
+	errArchive = i18n.NewError("its archive is not as torch writes it")
+	errProgram = i18n.NewError("it is a program, not weights")
 )
 
 const zipHead = "PK\x03\x04"
@@ -124,13 +126,13 @@ func onlyPickle(archive *zip.Reader) (*zip.File, error) {
 		case path.Base(name) != "data.pkl":
 			return nil, errProgram
 		case pickle != nil:
-			return nil, errors.New("it holds two pickles")
+			return nil, i18n.NewError("it holds two pickles")
 		default:
 			pickle = entry
 		}
 	}
 	if pickle == nil {
-		return nil, errors.New("it holds no weights")
+		return nil, i18n.NewError("it holds no weights")
 	}
 	return pickle, nil
 }
@@ -239,7 +241,7 @@ func (r *reader) global() error {
 
 func allowed(module, name string) error {
 	if !weightNames.MatchString(module + " " + name) {
-		return errors.New("it names " + clip(module) + "." + clip(name))
+		return inputError("it names %s", clip(module)+"."+clip(name))
 	}
 	return nil
 }

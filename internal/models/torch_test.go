@@ -25,8 +25,8 @@ func TestFilesOfWeightsAreTakenAndOthersAreNot(t *testing.T) {
 			}
 			var input *InputError
 			require.ErrorAs(t, err, &input)
-			require.Contains(t, input.Detail, "model/"+name)
-			require.Contains(t, input.Detail, named)
+			require.Contains(t, input.Detail.String(), "model/"+name)
+			require.Contains(t, input.Detail.String(), named)
 		})
 	}
 }

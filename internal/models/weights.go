@@ -10,6 +10,8 @@ import (
 	"os"
 	"path"
 	"strings"
+
+	"github.com/apibr/studio/internal/i18n"
 )
 
 // checkWeights refuses a file of weights that no engine could read, or that could do more than hold weights, before it takes the place of
@@ -42,11 +44,11 @@ func checkWeights(file, name string) error {
 }
 
 var (
-	errShort   = errors.New("it ends in its header")
-	errTooMany = errors.New("it claims too many parts")
-	errOutside = errors.New("a tensor lies outside the file")
-	errTwice   = errors.New("two tensors have one name")
-	errShape   = errors.New("a tensor has an impossible shape")
+	errShort   = i18n.NewError("it ends in its header")
+	errTooMany = i18n.NewError("it claims too many parts")
+	errOutside = i18n.NewError("a tensor lies outside the file")
+	errTwice   = i18n.NewError("two tensors have one name")
+	errShape   = i18n.NewError("a tensor has an impossible shape")
 )
 
 // Bounds of what a header may claim, as the engines' own reader has them (pyworkers/apibr_worker/torchkit/gguf_file.py).
@@ -71,25 +73,25 @@ func checkSafetensors(f *os.File, size int64) error {
 	}
 	decoder := json.NewDecoder(bufio.NewReader(io.LimitReader(f, int64(length))))
 	if token, err := decoder.Token(); err != nil || token != json.Delim('{') {
-		return errors.New("its header is not JSON")
+		return i18n.NewError("its header is not JSON")
 	}
 	data, end, seen := size-lengthBytes-int64(length), int64(0), map[string]bool{}
 	for decoder.More() {
 		key, err := decoder.Token()
 		name, ok := key.(string)
 		if err != nil || !ok {
-			return errors.New("its header is not JSON")
+			return i18n.NewError("its header is not JSON")
 		}
 		if name == "__metadata__" {
 			var text map[string]string
 			if decoder.Decode(&text) != nil {
-				return errors.New("its metadata is not text")
+				return i18n.NewError("its metadata is not text")
 			}
 			continue
 		}
 		var tensor safetensor
 		if decoder.Decode(&tensor) != nil {
-			return errors.New("its header does not describe tensors")
+			return i18n.NewError("its header does not describe tensors")
 		}
 		if seen[name] {
 			return errTwice
@@ -106,10 +108,10 @@ func checkSafetensors(f *os.File, size int64) error {
 		return errShort
 	}
 	if len(seen) == 0 {
-		return errors.New("it holds no tensor")
+		return i18n.NewError("it holds no tensor")
 	}
 	if end != data {
-		return errors.New("it is longer than its tensors")
+		return i18n.NewError("it is longer than its tensors")
 	}
 	return nil
 }
@@ -129,7 +131,7 @@ var typeBits = map[string]int64{
 func (t *safetensor) check(data int64) error {
 	bits, known := typeBits[t.Type]
 	if !known {
-		return errors.New("a tensor has an unknown type")
+		return i18n.NewError("a tensor has an unknown type")
 	}
 	count := int64(1)
 	for _, side := range t.Shape {
@@ -176,11 +178,11 @@ func checkGGUF(f *os.File, size int64) error {
 	g := &gguf{Reader: bufio.NewReaderSize(f, 1<<16), size: uint64(size), alignment: 32}
 	magic := g.take(4)
 	if string(magic) != "GGUF" {
-		return errors.New("it does not begin as a GGUF file")
+		return i18n.NewError("it does not begin as a GGUF file")
 	}
 	version, err := g.number(4)
 	if err != nil || version != 2 && version != 3 {
-		return errors.New("its version of the format is not known")
+		return i18n.NewError("its version of the format is not known")
 	}
 	tensors, err1 := g.number(8)
 	fields, err2 := g.number(8)
@@ -191,7 +193,7 @@ func checkGGUF(f *os.File, size int64) error {
 		return errTooMany
 	}
 	if tensors == 0 {
-		return errors.New("it holds no tensor")
+		return i18n.NewError("it holds no tensor")
 	}
 	for range fields {
 		if err := g.field(); err != nil {
@@ -238,7 +240,7 @@ func (g *gguf) text() (string, error) {
 		return "", err
 	}
 	if length > maxName {
-		return "", errors.New("a name in it is too long")
+		return "", i18n.NewError("a name in it is too long")
 	}
 	content := g.take(int(length))
 	if content == nil && length > 0 {
@@ -277,7 +279,7 @@ func (g *gguf) field() error {
 	case kind == ggufArray:
 		return g.array()
 	default:
-		return errors.New("a field has an unknown type")
+		return i18n.NewError("a field has an unknown type")
 	}
 }
 
@@ -294,7 +296,7 @@ func (g *gguf) array() error {
 	case plain:
 		return g.skip(count * size)
 	case kind != ggufText:
-		return errors.New("an array has an unknown type")
+		return i18n.NewError("an array has an unknown type")
 	}
 	for range count { // each takes 8 bytes at least, so the file's end is the bound
 		if err := g.skipText(); err != nil {
@@ -329,7 +331,7 @@ func (g *gguf) tensors(count uint64) error {
 	}
 	const page = 4096
 	if g.alignment == 0 || g.alignment > page || g.alignment&(g.alignment-1) != 0 {
-		return errors.New("its alignment is impossible")
+		return i18n.NewError("its alignment is impossible")
 	}
 	start := (g.at + g.alignment - 1) / g.alignment * g.alignment
 	for _, p := range places {
@@ -368,10 +370,10 @@ func (g *gguf) length() (uint64, error) {
 	}
 	block, known := blocks[kind]
 	if !known {
-		return 0, errors.New("a tensor has an unknown type")
+		return 0, i18n.NewError("a tensor has an unknown type")
 	}
 	if row%block[0] != 0 {
-		return 0, errors.New("a tensor's rows do not hold whole blocks")
+		return 0, i18n.NewError("a tensor's rows do not hold whole blocks")
 	}
 	return count / block[0] * block[1], nil
 }

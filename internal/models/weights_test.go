@@ -65,7 +65,7 @@ func TestDamagedWeightsAreFoundByTheirHeader(t *testing.T) {
 		err := checked(t, name, content)
 		var input *InputError
 		require.ErrorAs(t, err, &input, name)
-		require.Contains(t, input.Detail, name+" is damaged")
+		require.Contains(t, input.Detail.String(), name+" is damaged")
 	}
 	require.NoError(t, checked(t, "meta.safetensors", header(`{"__metadata__":{"a":"b"},"a":{"dtype":"BF16","shape":[],"data_offsets":[0,2]}}  `, 2)))
 }

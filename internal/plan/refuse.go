@@ -1,9 +1,8 @@
 package plan
 
 import (
-	"fmt"
-
 	"github.com/apibr/studio/internal/device"
+	"github.com/apibr/studio/internal/i18n"
 )
 
 // TooLargeError says that nothing fits, and what would.
@@ -15,7 +14,10 @@ type TooLargeError struct {
 	Width, Height int
 }
 
-func (e *TooLargeError) Error() string {
+func (e *TooLargeError) Error() string { return e.Sentence().String() }
+
+// Sentence is the error for people.
+func (e *TooLargeError) Sentence() i18n.Sentence {
 	graphics := e.Need.VRAM > e.Have.VRAM
 	need, have := gib(e.Need.RAM), gib(e.Have.RAM)
 	if graphics {
@@ -23,17 +25,21 @@ func (e *TooLargeError) Error() string {
 	}
 	switch {
 	case graphics && e.Width > 0:
-		return fmt.Sprintf("the job needs %s of graphics memory and this computer can give %s: ask for %d x %d pixels, which fits", need, have, e.Width, e.Height)
+		return i18n.Say("the job needs %.1f GiB of graphics memory and this computer can give %.1f GiB: "+
+			"ask for %d x %d pixels, which fits", need, have, e.Width, e.Height)
 	case graphics:
-		return fmt.Sprintf("the job needs %s of graphics memory and this computer can give %s: choose a smaller model or variant, or close other programs", need, have)
+		return i18n.Say("the job needs %.1f GiB of graphics memory and this computer can give %.1f GiB: "+
+			"choose a smaller model or variant, or close other programs", need, have)
 	case e.Width > 0:
-		return fmt.Sprintf("the job needs %s of memory and this computer can give %s: ask for %d x %d pixels, which fits", need, have, e.Width, e.Height)
+		return i18n.Say("the job needs %.1f GiB of memory and this computer can give %.1f GiB: "+
+			"ask for %d x %d pixels, which fits", need, have, e.Width, e.Height)
 	default:
-		return fmt.Sprintf("the job needs %s of memory and this computer can give %s: choose a smaller model or variant, or close other programs", need, have)
+		return i18n.Say("the job needs %.1f GiB of memory and this computer can give %.1f GiB: "+
+			"choose a smaller model or variant, or close other programs", need, have)
 	}
 }
 
-func gib(bytes int64) string { return fmt.Sprintf("%.1f GiB", float64(max(bytes, 0))/(1<<30)) }
+func gib(bytes int64) float64 { return float64(max(bytes, 0)) / (1 << 30) }
 
 // tooLarge names the least that was needed and looks for the largest size of the same shape that fits.
 func tooLarge(w Wish, steps []Plan, budget device.Memory) *TooLargeError {

@@ -16,6 +16,7 @@ import (
 	"github.com/apibr/studio/internal/auth"
 	"github.com/apibr/studio/internal/engine"
 	"github.com/apibr/studio/internal/events"
+	"github.com/apibr/studio/internal/i18n"
 	"github.com/apibr/studio/internal/models"
 	"github.com/apibr/studio/internal/queue"
 )
@@ -75,17 +76,17 @@ func (s *Service) Install(ctx context.Context, by Asked, model, variant string, 
 	case !ok:
 		return nil, ErrUnknown
 	case !m.NeedsFiles():
-		return nil, &models.InputError{Detail: fmt.Sprintf("%s needs no files: it can be used as it is", model)}
+		return nil, &models.InputError{Detail: i18n.Say("%s needs no files: it can be used as it is", model)}
 	}
 	if m.Adapter != nil {
-		return nil, &models.InputError{Detail: fmt.Sprintf("%s is a LoRA of your own: it needs the files of %s only, install that", model, m.Like)}
+		return nil, &models.InputError{Detail: i18n.Say("%s is a LoRA of your own: it needs the files of %s only, install that", model, m.Like)}
 	}
 	if _, ok := m.Variant(variant); variant != "" && !ok {
 		ids := make([]string, 0, len(m.Variants))
 		for _, v := range m.Variants {
 			ids = append(ids, v.ID)
 		}
-		return nil, &models.InputError{Detail: fmt.Sprintf("%s has no variant %.64q; it has %s", model, variant, join(ids))}
+		return nil, &models.InputError{Detail: i18n.Say("%s has no variant %.64q; it has %s", model, variant, join(ids))}
 	}
 	if m.Licence.Accept && !accept {
 		accepted, err := s.Licence(ctx, m)

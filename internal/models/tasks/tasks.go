@@ -8,7 +8,6 @@ package tasks
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"log/slog"
 	"time"
 
@@ -17,6 +16,7 @@ import (
 
 	"github.com/apibr/studio/internal/engine"
 	"github.com/apibr/studio/internal/events"
+	"github.com/apibr/studio/internal/i18n"
 	"github.com/apibr/studio/internal/models"
 )
 
@@ -40,11 +40,11 @@ const (
 
 // Errors of the Service.
 var (
-	ErrUnknown   = errors.New("tasks: there is no such model")
-	ErrBusy      = errors.New("the model is being installed or checked: wait for that, or cancel it")
-	ErrInUse     = errors.New("the model is in use: wait until its job has ended")
-	ErrNoTask    = errors.New("nothing is being done with the model")
-	ErrInstalled = errors.New("the model is not installed")
+	ErrUnknown   = i18n.NewError("there is no such model")
+	ErrBusy      = i18n.NewError("the model is being installed or checked: wait for that, or cancel it")
+	ErrInUse     = i18n.NewError("the model is in use: wait until its job has ended")
+	ErrNoTask    = i18n.NewError("nothing is being done with the model")
+	ErrInstalled = i18n.NewError("the model is not installed")
 )
 
 // Task is a row of model_tasks.
@@ -56,7 +56,7 @@ type Task struct {
 	Status     string          `db:"status"`
 	DoneBytes  int64           `db:"done_bytes"`
 	TotalBytes int64           `db:"total_bytes"`
-	Error      *TaskError      `db:"error"`
+	Error      *Problem        `db:"error"`
 	Faults     json.RawMessage `db:"faults"`
 	CreatedAt  time.Time       `db:"created_at"`
 	StartedAt  *time.Time      `db:"started_at"`
@@ -65,13 +65,6 @@ type Task struct {
 
 // Ended says whether nothing more happens to the task.
 func (t *Task) Ended() bool { return t.EndedAt != nil }
-
-// TaskError is why a task failed, for the user. PtBR is empty where the sentence comes in English only.
-type TaskError struct {
-	Code string `json:"code"`
-	En   string `json:"en"`
-	PtBR string `json:"pt-BR,omitempty"`
-}
 
 // Acceptance is that somebody accepted a licence.
 type Acceptance struct {

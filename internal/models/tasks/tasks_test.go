@@ -16,6 +16,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/riverqueue/river"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/text/language"
 
 	"github.com/apibr/studio/internal/auth"
 	"github.com/apibr/studio/internal/engine"
@@ -211,8 +212,8 @@ func TestAFailureIsTold(t *testing.T) {
 	n.until("free", Failed)
 	task := n.task("free")
 	require.Equal(t, string(hub.Gated), task.Error.Code)
-	require.Contains(t, task.Error.En, n.URL+"/maker/free")
-	require.NotEmpty(t, task.Error.PtBR)
+	require.Contains(t, task.Error.Detail.String(), n.URL+"/maker/free")
+	require.NotEmpty(t, task.Error.Detail.In(language.BrazilianPortuguese))
 	require.False(t, n.store.Has("free"))
 	var retries int
 	require.NoError(t, n.pool.QueryRow(t.Context(), `select count(*) from river.river_job where kind = 'model_task' and state in ('retryable', 'available', 'scheduled')`).Scan(&retries))
@@ -363,5 +364,5 @@ func TestAnAnswerOfTheHubThatIsNoneOfOursIsALogLine(t *testing.T) {
 	require.Equal(t, string(hub.BadAnswer), n.task("free").Error.Code)
 	own := n.service.explain(t.Context(), &claimed{}, errors.New("read /secret/path"))
 	require.Equal(t, "internal", own.Code)
-	require.NotContains(t, own.En, "secret")
+	require.NotContains(t, own.Detail.String(), "secret")
 }

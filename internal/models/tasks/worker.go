@@ -13,6 +13,7 @@ import (
 	"github.com/riverqueue/river"
 
 	"github.com/apibr/studio/internal/hub"
+	"github.com/apibr/studio/internal/i18n"
 	"github.com/apibr/studio/internal/models"
 	"github.com/apibr/studio/internal/queue"
 )
@@ -132,7 +133,7 @@ func (w *worker) Work(ctx context.Context, job *river.Job[queue.ModelTaskArgs]) 
 		s.running.cancel(task.ID)
 	}
 	faults, err := s.do(run, task)
-	return s.conclude(context.WithoutCancel(ctx), task, faults, err, context.Cause(run))
+	return s.finish(context.WithoutCancel(ctx), task, faults, err, context.Cause(run))
 }
 
 // do runs the task; faults are what a check found.
@@ -146,7 +147,7 @@ func (s *Service) do(ctx context.Context, task *claimed) (faults []models.Fault,
 	}
 	_, m, ok := s.cfg.Catalogue.Model(task.Model)
 	if !ok {
-		return nil, &models.InputError{Detail: fmt.Sprintf("%s is no model of the catalogue any more", task.Model)}
+		return nil, &models.InputError{Detail: i18n.Say("%s is not a model of the catalogue any more", task.Model)}
 	}
 	req := models.Request{Model: task.Model, Variant: task.Variant, Progress: report.at}
 	accepted, err := s.Licence(ctx, m)
@@ -160,10 +161,10 @@ func (s *Service) do(ctx context.Context, task *claimed) (faults []models.Fault,
 	return nil, err
 }
 
-// conclude writes how the task ended. why is what ended its context.
-func (s *Service) conclude(ctx context.Context, task *claimed, faults []models.Fault, err, why error) error {
+// finish writes how the task ended. why is what ended its context.
+func (s *Service) finish(ctx context.Context, task *claimed, faults []models.Fault, err, why error) error {
 	status := Completed
-	var problem *TaskError
+	var problem *Problem
 	var found []byte
 	switch {
 	case err == nil && task.Kind == Verify:
@@ -188,31 +189,30 @@ func (s *Service) end(ctx context.Context, sql string, args ...any) error {
 	return s.inTx(ctx, "finish", func(tx pgx.Tx) (*Task, error) {
 		task, err := one(ctx, tx, sql, args...)
 		if errors.Is(err, pgx.ErrNoRows) {
-			return nil, nil //nolint:nilnil // another run has concluded it
+			return nil, nil //nolint:nilnil // another run has finished it
 		}
 		return task, err
 	})
 }
 
-// explain puts an error into a sentence; what has none goes to the log.
-func (s *Service) explain(ctx context.Context, task *claimed, err error) *TaskError {
+// explain says why the task failed. An error that has no sentence goes to the log.
+func (s *Service) explain(ctx context.Context, task *claimed, err error) *Problem {
 	var fromHub *hub.Error
 	var input *models.InputError
 	var licence *models.LicenceError
 	switch {
 	case errors.As(err, &fromHub):
 		s.cfg.Log.WarnContext(ctx, "a model could not be fetched", "model", task.Model, "err", err)
-		return &TaskError{string(fromHub.Kind), fromHub.En, fromHub.PtBR}
+		return &Problem{string(fromHub.Kind), fromHub.Detail}
 	case errors.As(err, &licence):
-		return &TaskError{Code: "licence_not_accepted", En: licence.Error()}
+		return &Problem{"licence_not_accepted", licence.Sentence()}
 	case errors.As(err, &input):
-		return &TaskError{Code: "model_refused", En: input.Detail}
+		return &Problem{"model_refused", input.Detail}
 	case errors.Is(err, models.ErrNotInstalled):
-		return &TaskError{Code: "not_installed", En: ErrInstalled.Error()}
+		return &Problem{"not_installed", ErrInstalled.Sentence()}
 	default:
 		s.cfg.Log.ErrorContext(ctx, "a task with a model failed", "model", task.Model, "kind", task.Kind, "err", err)
-		return &TaskError{"internal", "the files of the model could not be read or written: the studio's log holds the reason",
-			"os arquivos do modelo não puderam ser lidos ou gravados: o motivo está no log do estúdio"}
+		return &Problem{"internal", i18n.Say("the files of the model could not be read or written: the studio's log holds the reason")}
 	}
 }
 

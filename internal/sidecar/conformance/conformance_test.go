@@ -109,8 +109,9 @@ func (s *samples) input(t *testing.T, kind, dir string) sidecar.File {
 
 func (s *samples) clone(t *testing.T) []byte {
 	t.Helper()
-	m, ok := s.catalogue.Get("draft-voice")
-	require.True(t, ok)
+	cloner, err := s.catalogue.Choose(engine.Choice{Task: "audio.clone_voice", Quality: engine.Draft})
+	require.NoError(t, err)
+	m := cloner.Manifest
 	p := Program{Command: command(s.python, m), Env: environment(t), Engine: m, Input: s.input}
 	c := p.begin(t)
 	request := p.request(t, "audio.clone_voice")
