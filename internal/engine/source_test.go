@@ -19,7 +19,7 @@ import (
 var allowed = map[string][]string{
 	"internal/cli/pictures.go":     {"flux-dev"},
 	"internal/httpapi/models.go":   {"flux-dev"},
-	"internal/httpapi/examples.go": {"flux-kontext"},
+	"internal/generation/image.go": {"flux-kontext"},
 }
 
 // No Go code names an engine or a model: what the server knows of them is in their manifests.
