@@ -48,7 +48,7 @@ def test_cancel_ends_a_program_that_we_are_blocked_on(tmp_path: Path, blocked_in
         assert child.process.poll() is not None
 
 
-def test_leaving_kills(tmp_path: Path) -> None:
+def test_leaving_the_block_kills_the_program(tmp_path: Path) -> None:
     with context(tmp_path, "t", {}).child(["sleep", "1000"]) as child:
         handle = os.pidfd_open(child.process.pid)
     assert child.process.returncode == -9

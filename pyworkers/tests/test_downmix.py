@@ -96,7 +96,7 @@ def test_channels_without_relation_are_all_heard(tmp_path: Path) -> None:
     np.testing.assert_allclose(read_audio(tmp_path / "a.wav", RATE, field="audio"), noise.mean(axis=1), atol=1e-4)
 
 
-def test_many_channels_and_broken_numbers(tmp_path: Path) -> None:
+def test_many_channels_are_mixed_and_broken_numbers_become_finite(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "many.wav", np.repeat(_voice()[:, None], 12, axis=1), RATE, subtype="FLOAT")
     assert _level(read_audio(tmp_path / "many.wav", RATE, field="audio")) > 0.01
     broken = np.stack([_voice(), _voice()], axis=1)

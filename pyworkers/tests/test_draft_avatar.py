@@ -145,7 +145,7 @@ def test_a_blink_shuts_the_photographed_eyes() -> None:
     assert eye(1.0) < 0.75 * eye(0.0)
 
 
-def test_levels_gate_silence() -> None:
+def test_silence_has_the_level_zero() -> None:
     samples = np.zeros(AUDIO_RATE, np.float32)
     samples[: AUDIO_RATE // 2] = 0.3 * np.sin(np.arange(AUDIO_RATE // 2) * 0.1)
     level = levels(samples, AUDIO_RATE, 100)
@@ -154,7 +154,9 @@ def test_levels_gate_silence() -> None:
 
 
 @pytest.mark.parametrize(("duration", "expected"), [(None, 60), (4.0, 100), (1.0, 60)])
-def test_true_length(engine: Engine, tmp_path: Path, duration: float | None, expected: int) -> None:
+def test_the_clip_is_as_long_as_its_sound(
+    engine: Engine, tmp_path: Path, duration: float | None, expected: int
+) -> None:
     params = {} if duration is None else {"duration": duration}
     result, _ = make(engine, tmp_path / "out", [PORTRAIT, sound(tmp_path / "a.wav", 2.4)], **params)
     assert len(frames(tmp_path / "out/video.mp4")) == expected
@@ -163,7 +165,7 @@ def test_true_length(engine: Engine, tmp_path: Path, duration: float | None, exp
     assert [warning.code for warning in result.warnings] == (["speech_longer_than_duration"] if duration == 1.0 else [])
 
 
-def test_a_clip_that_goes_on_is_the_same_clip(engine: Engine, tmp_path: Path) -> None:
+def test_a_resumed_clip_equals_an_unbroken_one(engine: Engine, tmp_path: Path) -> None:
     audio = sound(tmp_path / "a.wav", 5.0)
     make(engine, tmp_path / "whole", [PORTRAIT, audio])
     kept = [tmp_path / "whole/segments/0000.mp4", tmp_path / "whole/segments/0001.mp4"]
@@ -189,7 +191,7 @@ def test_the_seed_decides_the_sway(engine: Engine, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("aspect", "ratio"), [("1:1", 1.0), ("9:16", 9 / 16), ("16:9", 16 / 9), ("source", 1.0)])
-def test_aspects(engine: Engine, tmp_path: Path, aspect: str, ratio: float) -> None:
+def test_each_aspect_has_its_ratio(engine: Engine, tmp_path: Path, aspect: str, ratio: float) -> None:
     make(engine, tmp_path / "out", [PORTRAIT, sound(tmp_path / "a.wav", 2.0)], aspect=aspect, fps=12)
     pictures = frames(tmp_path / "out/video.mp4")
     height, width = pictures[0].shape[:2]
@@ -371,7 +373,7 @@ def test_a_lying_face_that_is_not_clear_is_refused(engine: Engine, tmp_path: Pat
     [((512, 300), "2 faces: the one on the left"), ((300, 512), "2 faces: the one on the right"),
      ((300, 512, 300), "3 faces: one in the middle")],
 )  # fmt: skip
-def test_of_several_faces_it_is_told_which_one_speaks(
+def test_with_several_faces_a_warning_tells_which_one_speaks(
     engine: Engine, tmp_path: Path, sizes: tuple[int, ...], told: str
 ) -> None:
     portrait = read_picture(PORTRAIT.path)
@@ -385,7 +387,7 @@ def test_of_several_faces_it_is_told_which_one_speaks(
     assert told in notes[0].message
 
 
-def test_what_is_wrong_is_named(engine: Engine, tmp_path: Path) -> None:
+def test_errors_name_the_wrong_field(engine: Engine, tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError) as refused:
         make(engine, tmp_path / "a", [PORTRAIT], script="... !?")
     assert refused.value.field == "script"

@@ -114,13 +114,13 @@ def test_simple_instructions_are_understood(instruction: str, edits: list[str]) 
         "make it rain",
     ],
 )
-def test_what_needs_sight_is_not_claimed(instruction: str) -> None:
+def test_edits_of_things_in_the_picture_are_not_understood(instruction: str) -> None:
     reading = read(instruction, masked=False)
     assert reading.edits == []
     assert reading.unread == [instruction]
 
 
-def test_a_reading_keeps_values() -> None:
+def test_a_reading_keeps_the_values_of_edits() -> None:
     def first(instruction: str, *, masked: bool = False) -> tuple[str, str, float, str]:
         edit = read(instruction, masked=masked).edits[0]
         return edit.name, edit.value, edit.amount, edit.region
@@ -302,7 +302,7 @@ def test_too_large_a_result_is_refused_with_the_limit(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "content", [b"", b"no picture", b"\x89PNG\r\n\x1a\n" + b"\0" * 40, b"GIF89a\x01\x00\x01\x00\x00\x00\x00;"]
 )
-def test_what_is_no_picture_is_refused(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_not_a_picture_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "in.png"
     path.write_bytes(content)
     with pytest.raises(InvalidInputError, match="cannot be read") as raised:
@@ -331,5 +331,5 @@ def test_progress_and_cancel(tmp_path: Path) -> None:
         Engine().run(stopped)
 
 
-def test_the_limit_is_the_studio_s() -> None:
+def test_the_limits_equal_those_of_the_studio() -> None:
     assert (pictures.MAX_PIXELS, pictures.MAX_SIDE) == (50_000_000, 16384)

@@ -22,7 +22,7 @@ def test_exactly_the_size_asked_for(prompt: str, width: int, height: int) -> Non
 
 
 @pytest.mark.parametrize("prompt", ["retrato de mulher", "cidade à noite", "floresta"])
-def test_the_seed_decides(prompt: str) -> None:
+def test_the_same_seed_gives_the_same_picture(prompt: str) -> None:
     first, second, other = (draw(prompt, 256, 256, seed)[0] for seed in (5, 5, 6))
     assert np.array_equal(pixels(first), pixels(second))
     assert not np.array_equal(pixels(first), pixels(other))
@@ -45,7 +45,7 @@ def test_people_are_recognised(prompt: str, person: bool) -> None:
     assert ("face" in draw(prompt, 128, 128, 1)[1]) is person
 
 
-def test_the_words_of_the_prompt_count() -> None:
+def test_the_words_of_the_prompt_change_the_picture() -> None:
     subject = read("Mulher loira careca? Não: de óculos, ao pôr do sol, na praia azul")
     assert (subject.gender, subject.glasses, subject.scene, subject.hair) == ("woman", True, "sea", "#d9b26a")
     assert read("red planet").hue == 0.0
@@ -93,7 +93,7 @@ def test_geometry_is_where_the_features_are() -> None:
     assert head["y"] * 640 < face["mouth"]["y"] * 640 < (head["y"] * 640 + head["ry"] * 512)
 
 
-def test_titles() -> None:
+def test_a_title_is_one_line_cut_at_a_word() -> None:
     assert title("  olá,\n mundo ") == "Olá, mundo"
     long = title("palavra " * 40)
     assert len(long) <= 91

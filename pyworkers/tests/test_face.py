@@ -82,6 +82,6 @@ def test_a_lying_face_that_is_not_clear_is_told(mesh: FaceMesh) -> None:
     assert found.unsure
 
 
-def test_no_face_is_none(mesh: FaceMesh) -> None:
+def test_a_picture_without_a_face_gives_none(mesh: FaceMesh) -> None:
     assert mesh.find(portrait()[300:]) is None
     assert mesh.find(np.full((300, 400, 3), 128, np.uint8)) is None

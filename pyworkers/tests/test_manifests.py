@@ -31,7 +31,7 @@ def objects(schema: Any) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.parent.name)
-def test_manifest(path: Path) -> None:
+def test_every_manifest_is_complete(path: Path) -> None:
     manifest = yaml.safe_load(path.read_text(encoding="utf-8"))
     assert find_manifest(manifest["id"]) == manifest
     assert manifest["version"] >= 1
@@ -50,7 +50,7 @@ def test_manifest(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.parent.name)
-def test_models(path: Path) -> None:
+def test_every_model_of_a_manifest_is_complete(path: Path) -> None:
     """A model of a manifest says everything that the studio shows."""
     manifest = yaml.safe_load(path.read_text(encoding="utf-8"))
     ids = [model["id"] for model in manifest["models"]]

@@ -127,7 +127,7 @@ def test_a_profile_that_does_not_fit_is_ignored(tmp_path: Path, profile: bytes) 
     assert pixel(pictures.read_file(path, "image")) == (200, 30, 40)
 
 
-def test_no_profile_and_no_metadata_goes_on(tmp_path: Path) -> None:
+def test_profile_and_metadata_are_not_passed_on(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x010F] = "a camera"
     exif[0x0112] = 6
@@ -183,7 +183,7 @@ def masks() -> dict[str, Image.Image]:
 
 
 @pytest.mark.parametrize("name", list(masks()))
-def test_white_or_transparent_is_what_changes(tmp_path: Path, name: str) -> None:
+def test_white_and_transparent_parts_change(tmp_path: Path, name: str) -> None:
     mask = masks()[name]
     mask.save(tmp_path / "mask.png")
     inputs = [InputFile("mask", tmp_path / "mask.png", "image/png")]

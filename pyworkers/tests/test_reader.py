@@ -43,16 +43,16 @@ def test_clean_drops_what_cannot_be_said() -> None:
 
 def test_a_reading_knows_where_its_words_come_from() -> None:
     read = reading("Sou AI, e a IA fala.", "pt_BR")
-    assert read.spoken == "Sou ei ai, e a i á fala."
+    assert read.said == "Sou ei ai, e a i á fala."
     assert [read.token_at(place)[1] for place in (0, 4, 7, 11, 13, 15, 17, 19)] == [
         *["Sou", "AI,", "AI,", "e", "a", "IA", "IA", "fala."]
     ]
-    assert reading("AI", "en").spoken == "AI"
-    assert reading("Ai, que dor", "pt-BR").spoken == "Ai, que dor"
+    assert reading("AI", "en").said == "AI"
+    assert reading("Ai, que dor", "pt-BR").said == "Ai, que dor"
 
 
 def test_the_full_stop_behind_an_acronym_stays() -> None:
-    assert reading("Gosto de IA.", "pt-BR").spoken == "Gosto de i á."
+    assert reading("Gosto de IA.", "pt-BR").said == "Gosto de i á."
 
 
 def test_pauses_look_through_closing_quotes() -> None:
@@ -73,7 +73,7 @@ def test_pauses_look_through_closing_quotes() -> None:
     ],
 )  # fmt: skip
 def test_the_draft_voice_reads_as_the_final_one_does(text: str, said: str) -> None:
-    assert " ".join(reading(sentence, "pt-BR").spoken for sentence in sentences(text)) == said
+    assert " ".join(reading(sentence, "pt-BR").said for sentence in sentences(text)) == said
 
 
 _MARKED = [
@@ -95,7 +95,7 @@ _MARKED = [
 @pytest.mark.parametrize(("text", "plain"), _MARKED)
 def test_markup_is_not_read_aloud_in_any_language(text: str, plain: str) -> None:
     assert " ".join(clean(text).split()) == plain
-    assert " ".join(reading(sentence, "es").spoken for sentence in sentences(text)).split() == plain.split()
+    assert " ".join(reading(sentence, "es").said for sentence in sentences(text)).split() == plain.split()
 
 
 @pytest.mark.parametrize("text", ["😀", "...", "**", "<break time='1s'/>", "---", "![](a.png)", "&nbsp;", "# "])
@@ -103,8 +103,8 @@ def test_a_text_of_marks_says_nothing(text: str) -> None:
     assert sentences(text) == []
 
 
-def test_what_is_said_is_timed_by_what_was_written() -> None:
+def test_a_reading_finds_the_written_word_of_each_said_one() -> None:
     read = reading("Custa R$ 1.234,56 às 14h30 — sim, AI.", "pt-BR")
-    words = [read.token_at(match.start())[1] for match in re.finditer(r"\S+", read.spoken)]
+    words = [read.token_at(match.start())[1] for match in re.finditer(r"\S+", read.said)]
     assert list(dict.fromkeys(words)) == ["Custa", "R$", "1.234,56", "às", "14h30", "sim,", "AI."]
     assert words == sorted(words, key=["Custa", "R$", "1.234,56", "às", "14h30", "sim,", "AI."].index)

@@ -97,7 +97,7 @@ def test_unknown_method_bad_line_and_ping() -> None:
         b'{"id":1,"method":"run","params":{"job":"j","out_dir":"/tmp","task":"audio.speech","inputs":[{}]}}\n',
     ],
 )
-def test_no_frame_deafens_the_sidecar(line: bytes) -> None:
+def test_a_bad_frame_does_not_stop_the_sidecar(line: bytes) -> None:
     with SidecarProcess("draft-speech") as sidecar:
         sidecar.await_frame("hello")
         sidecar.raw(line)
@@ -269,7 +269,7 @@ def await_end(handle: int) -> bool:
 
 
 @pytest.mark.parametrize("end", ["SIGKILL", "SIGTERM", "stdin"])
-def test_whatever_ends_a_speaking_sidecar_ends_its_helper(tmp_path: Path, end: str) -> None:
+def test_the_speech_helper_ends_with_its_sidecar(tmp_path: Path, end: str) -> None:
     with SidecarProcess("draft-speech") as sidecar:
         load(sidecar, "draft-speech")
         sidecar.send("run", speech_run(tmp_path / "run", "Uma frase. " * 1500))

@@ -61,7 +61,9 @@ def harvested(samples: Samples, rate: int) -> float:
 
 
 @pytest.mark.parametrize(("f0", "pace", "lufs"), [(110.0, 4.5, -20.0), (205.0, 5.5, -19.0)])
-def test_the_voice_is_met(tmp_path: Path, f0: float, pace: float, lufs: float) -> None:
+def test_speech_has_the_pitch_pace_and_loudness_of_the_voice(
+    tmp_path: Path, f0: float, pace: float, lufs: float
+) -> None:
     samples, rate, _ = speak(tmp_path / "a", voice(f0, pace, lufs))
     heard = measures_of(samples, rate)
     assert heard is not None
@@ -196,7 +198,7 @@ def test_phonemes_come_in_the_order_of_the_text(tmp_path: Path) -> None:
         ("AI", "en", "eɪaɪ"),
     ],
 )
-def test_ai_is_said_right(tmp_path: Path, text: str, language: str, ipa: str) -> None:
+def test_the_acronym_ai_is_read_by_its_letters(tmp_path: Path, text: str, language: str, ipa: str) -> None:
     assert phonemes_of(tmp_path, text, language).endswith(ipa)
 
 
@@ -240,7 +242,7 @@ def test_the_speakers_of_one_file_are_equally_loud(tmp_path: Path) -> None:
     assert max(heard) - min(heard) < 1.0
 
 
-def test_a_quiet_sample_is_told_and_gives_the_same_voice(tmp_path: Path) -> None:
+def test_a_quiet_sample_is_a_warning_and_gives_the_same_voice(tmp_path: Path) -> None:
     normal = clone(tmp_path / "a", SAMPLES / "voice.wav")
     quiet = clone(tmp_path / "b", cut(tmp_path / "quiet.wav", 60.0, gain=10 ** (-23.8 / 20)))
     assert [warning.code for warning in normal.warnings] == []
@@ -272,7 +274,7 @@ def test_the_line_that_says_nothing_is_named(tmp_path: Path) -> None:
     assert refused.value.field == "lines/1/text"
 
 
-def test_what_is_too_long_together_is_refused(tmp_path: Path) -> None:
+def test_lines_that_are_too_long_together_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match="longest is 20000"):
         speak(tmp_path, lines=[{"text": "palavra " * 2000}] * 2)
     with pytest.raises(InvalidInputError, match="longest is 600 s"):
@@ -291,7 +293,7 @@ def test_what_is_too_long_together_is_refused(tmp_path: Path) -> None:
         json.dumps(VoiceMeasures(1e9, 3.0, 5.0, -20.0, 2600.0).to_json()),
     ],
 )
-def test_a_voice_file_that_is_none_is_refused(tmp_path: Path, content: str) -> None:
+def test_a_file_that_is_not_a_voice_is_refused(tmp_path: Path, content: str) -> None:
     (tmp_path / "voice.json").write_text(content)
     inputs = [InputFile("voice", tmp_path / "voice.json", "application/json")]
     with pytest.raises(InvalidInputError, match="clone it again") as refused:

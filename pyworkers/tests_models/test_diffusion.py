@@ -210,7 +210,7 @@ class _Watched:
         return self.hook.__exit__(*error)
 
 
-def test_a_picture_depends_on_its_own_seed_alone(flux: Any, tmp_path: Path) -> None:
+def test_a_picture_depends_only_on_its_own_seed(flux: Any, tmp_path: Path) -> None:
     three, result = run(flux, tmp_path / "a", num_images=3)
     assert [output.metadata["seed"] for output in result.outputs] == [7, 8, 9]
     assert not close(three[0], three[1])
@@ -247,7 +247,7 @@ def test_inpainting(request: pytest.FixtureRequest, tmp_path: Path, name: str) -
         run(engine, tmp_path / "c", "image.edit", instruction="x", inputs={"image": source})
 
 
-def test_steps_previews_and_cancel(flux: Any, tmp_path: Path) -> None:
+def test_steps_and_previews_are_reported_and_a_cancel_is_seen(flux: Any, tmp_path: Path) -> None:
     recorder = Recorder()
     run(flux, tmp_path / "a", recorder=recorder, num_inference_steps=4)
     sampled = [step for step in recorder.steps if step[0] == "sample" and step[1]]

@@ -147,7 +147,7 @@ def test_streamed_blocks_bring_their_lora(name: str, tiny: Tiny, written: Any) -
     assert part.down.data_ptr() == home
 
 
-def test_what_has_no_place_is_a_warning(tiny: Tiny, written: Any, tmp_path: Path) -> None:
+def test_tensors_without_a_layer_are_a_warning(tiny: Tiny, written: Any, tmp_path: Path) -> None:
     model = transformer_of(tiny, "flux")
     extra = {
         "lora_te1_text_model_encoder_layers_0_mlp_fc1.lora_down.weight": torch.ones(2, 8),
@@ -207,7 +207,9 @@ def test_hostile_files_are_refused(how: str, tiny: Tiny, tmp_path: Path) -> None
     assert str(tmp_path) not in str(refused.value)
 
 
-def test_files_that_are_no_lora_file(tiny: Tiny, tmp_path: Path, written: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_that_are_not_loras_are_refused(
+    tiny: Tiny, tmp_path: Path, written: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     good = written("flux", "kohya")
     cases: dict[str, tuple[bytes, str]] = {
         "cut.safetensors": (good.read_bytes()[:-10], r"cut\.safetensors is damaged"),

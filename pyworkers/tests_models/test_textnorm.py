@@ -1,4 +1,4 @@
-"""Text as it is spoken: tables of hard examples, and what must hold for any text."""
+"""Text as it is said: tables of hard examples, and what must hold for any text."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from apibr_worker.textnorm import Sentence, sentences, speak, split
+from apibr_worker.textnorm import Sentence, normalise, sentences, split
 
 _HERE = Path(__file__).parent
 
 
 def _table(name: str) -> list[tuple[str, str]]:
     lines = (_HERE / name).read_text(encoding="utf-8").splitlines()[1:]
-    return [(source, spoken) for source, spoken in (line.split("\t") for line in lines)]
+    return [(source, said) for source, said in (line.split("\t") for line in lines)]
 
 
 _EXAMPLES = [("pt-BR", *row) for row in _table("textnorm_pt_br.tsv")] + [
@@ -23,14 +23,14 @@ _EXAMPLES = [("pt-BR", *row) for row in _table("textnorm_pt_br.tsv")] + [
 ]
 
 
-@pytest.mark.parametrize(("language", "source", "spoken"), _EXAMPLES, ids=[f"{row[0]}: {row[1]}" for row in _EXAMPLES])
-def test_an_example_is_spoken_as_a_native_would(language: str, source: str, spoken: str) -> None:
-    assert speak(source, language) == spoken
+@pytest.mark.parametrize(("language", "source", "said"), _EXAMPLES, ids=[f"{row[0]}: {row[1]}" for row in _EXAMPLES])
+def test_an_example_is_normalised_as_a_native_says_it(language: str, source: str, said: str) -> None:
+    assert normalise(source, language) == said
 
 
-@pytest.mark.parametrize(("language", "source", "spoken"), _EXAMPLES, ids=[f"{row[0]}: {row[1]}" for row in _EXAMPLES])
-def test_what_is_spoken_is_not_changed_again(language: str, source: str, spoken: str) -> None:
-    assert speak(spoken, language) == spoken
+@pytest.mark.parametrize(("language", "source", "said"), _EXAMPLES, ids=[f"{row[0]}: {row[1]}" for row in _EXAMPLES])
+def test_normalised_text_is_not_changed_again(language: str, source: str, said: str) -> None:
+    assert normalise(said, language) == said
 
 
 def test_the_tables_hold_a_hundred_different_examples_each() -> None:
@@ -39,7 +39,7 @@ def test_the_tables_hold_a_hundred_different_examples_each() -> None:
 
 
 @pytest.mark.parametrize(
-    ("tag", "source", "spoken"),
+    ("tag", "source", "said"),
     [
         ("pt", "2 horas", "duas horas"),
         ("pt_BR", "2 horas", "duas horas"),
@@ -53,8 +53,8 @@ def test_the_tables_hold_a_hundred_different_examples_each() -> None:
         ("", "7 \n\n x", "7 x"),
     ],
 )
-def test_languages(tag: str, source: str, spoken: str) -> None:
-    assert speak(source, tag) == spoken
+def test_languages(tag: str, source: str, said: str) -> None:
+    assert normalise(source, tag) == said
 
 
 # --- What must hold for any text -----------------------------------------------------------------------------------
@@ -86,15 +86,15 @@ def _digits(text: str) -> list[str]:
 @pytest.mark.parametrize("language", ["pt-BR", "en", "en-GB"])
 def test_no_digit_is_left(language: str) -> None:
     for text in _texts(1, 700):
-        assert not _digits(speak(text, language)), text
+        assert not _digits(normalise(text, language)), text
 
 
 @pytest.mark.parametrize("language", ["pt-BR", "en", "fr"])
-def test_speaking_twice_is_speaking_once(language: str) -> None:
+def test_normalising_twice_changes_nothing(language: str) -> None:
     # With spaces between: "PauloVkm" cannot mean anything, and is read anew when its parts have come apart.
     for text in _texts(2, 700, joints=(" ",)):
-        once = speak(text, language)
-        assert speak(once, language) == once, text
+        once = normalise(text, language)
+        assert normalise(once, language) == once, text
 
 
 @pytest.mark.parametrize("language", ["pt-BR", "en"])
@@ -104,8 +104,8 @@ def test_unknown_words_stay(language: str) -> None:
     for _ in range(300):
         words = ["".join(draw.choices(letters, k=draw.randint(4, 12))) for _ in range(8)]
         mixed = " ".join(word + draw.choice(("", ",", " 12", " R$ 5,00", " 😀", " 10%", " (x)")) for word in words)
-        spoken = speak(mixed, language)
-        assert [word for word in words if word not in spoken] == []
+        said = normalise(mixed, language)
+        assert [word for word in words if word not in said] == []
 
 
 @pytest.mark.parametrize("language", ["pt-BR", "en"])
@@ -113,13 +113,13 @@ def test_unknown_words_stay(language: str) -> None:
     "text", ["Ela saiu cedo, mas voltou.", "Who is there? It's me!", "guarda-chuva", "D'Ávila", "a", "É"]
 )
 def test_plain_words_are_left_alone(language: str, text: str) -> None:
-    assert speak(text, language) == text
+    assert normalise(text, language) == text
 
 
 @pytest.mark.parametrize("text", ["", " ", "😀", "👩‍👩‍👧 🇧🇷", "...", "—", "\x00\u200b", "!?", "()", "\ud800"])
 @pytest.mark.parametrize("language", ["pt-BR", "en", "ja"])
-def test_what_says_nothing_is_empty(text: str, language: str) -> None:
-    assert speak(text, language) == ""
+def test_text_without_words_gives_nothing(text: str, language: str) -> None:
+    assert normalise(text, language) == ""
     assert sentences(text, language=language) == []
 
 
@@ -138,7 +138,7 @@ _HOSTILE = [
 def test_a_long_monotonous_text_comes_back(unit: str, language: str) -> None:
     """20,000 characters; a pattern that backtracks would take hours, and the suite would not end."""
     text = (unit * 20_000)[:20_000]
-    assert not _digits(speak(text, language))
+    assert not _digits(normalise(text, language))
 
 
 # --- Sentences -----------------------------------------------------------------------------------------------------
@@ -168,7 +168,7 @@ def test_splitting_loses_nothing(language: str, limit: int) -> None:
 
 
 @pytest.mark.parametrize("unit", _HOSTILE)
-def test_splitting_a_monster_loses_nothing(unit: str) -> None:
+def test_splitting_one_endless_row_loses_nothing(unit: str) -> None:
     text = (unit * 20_000)[:20_000]
     _check(text, sentences(text, 280, "pt-BR"), 280)
 
@@ -232,7 +232,7 @@ def test_subtitles_keep_the_original_and_the_model_gets_the_words() -> None:
     )
 
 
-def test_what_outgrows_the_limit_is_cut_at_the_best_place() -> None:
+def test_a_piece_that_outgrows_the_limit_is_cut_at_the_best_place() -> None:
     text = "Em 2026 foram R$ 1.234.567,89 em obras; em 2027 foram R$ 9.876.543,21 em escolas, e nada mais houve."
     found = sentences(text, 170, "pt-BR")
     assert [piece.source for piece in found] == [
@@ -250,7 +250,7 @@ def test_a_word_that_says_more_than_the_limit_is_shared_out() -> None:
     _check(text, found, 280)
 
 
-def test_what_says_nothing_goes_with_a_neighbour() -> None:
+def test_signs_without_words_go_with_a_neighbour() -> None:
     for text in ("😀" * 300 + " Oi.", "Oi " + "😀 " * 300, "😀\n\nOi.\n\n" + "😀" * 300, "Oi. 😀 Tchau."):
         found = sentences(text, 90, "pt-BR")
         _check(text, found, 90)

@@ -93,7 +93,7 @@ def test_the_file_is_read_as_views(tmp_path: Path, kind: Kind) -> None:
     assert torch.equal(file.raw("w"), before), "what was released is read again"
 
 
-def test_plain_tensors(tmp_path: Path) -> None:
+def test_plain_tensors_are_views_in_their_own_dtype(tmp_path: Path) -> None:
     data = {"f32": numbers(3, 4), "f16": numbers(5, 2, 2).astype(np.float16)}
     file = GGUFFile(write(tmp_path / "a.gguf", data))
     for name, expected in data.items():
@@ -168,7 +168,7 @@ def test_chunked_attention_equals_torchs(budget: int, mask: str) -> None:
     )
 
 
-def test_grouped_queries() -> None:
+def test_grouped_queries_equal_torchs() -> None:
     q, k, v = torch.randn(1, 4, 6, 8), torch.randn(1, 2, 6, 8), torch.randn(1, 2, 6, 8)
     expected = F.scaled_dot_product_attention(q, k, v, enable_gqa=True, scale=0.3)
     assert torch.allclose(
@@ -176,7 +176,7 @@ def test_grouped_queries() -> None:
     )
 
 
-def test_the_hook_goes_and_counts() -> None:
+def test_the_attention_hook_counts_and_is_removed() -> None:
     original = F.scaled_dot_product_attention
     q = torch.randn(1, 1, 4, 8)
     with bounded_attention(1024) as installed:

@@ -124,7 +124,7 @@ def test_a_band_fades_where_tiles_disagree() -> None:
 @pytest.mark.parametrize(("has", "wanted", "plan"), [
     (2, 2, [Pass(2)]), (4, 4, [Pass(4)]), (2, 4, [Pass(2), Pass(2)]), (4, 2, [Pass(4, 2)]),
 ])  # fmt: skip
-def test_the_other_scale(has: int, wanted: int, plan: list[Pass]) -> None:
+def test_passes_for_the_other_scale(has: int, wanted: int, plan: list[Pass]) -> None:
     assert passes(has, wanted) == plan
 
 
@@ -215,7 +215,7 @@ def test_a_tile_larger_than_the_picture_is_not_tried_twice(tiny: Tiny, tmp_path:
     assert tried == [100, 64]
 
 
-def test_another_failure_is_not_taken_for_it(tiny: Tiny, tmp_path: Path, monkeypatch: Any) -> None:
+def test_another_failure_is_not_taken_for_out_of_memory(tiny: Tiny, tmp_path: Path, monkeypatch: Any) -> None:
     engine = loaded(tiny, 4)
     fail_above(engine, monkeypatch, 0, RuntimeError("HIP error: page fault"))
     with pytest.raises(RuntimeError, match="page fault"):

@@ -32,7 +32,7 @@ class Sentence:
     """A sentence as it was said. powers: of its samples before any gain (loudness.block_powers)."""
 
     sample_rate: int
-    spoken_end: float
+    speech_end: float
     """Where the speech ends and the pause begins, in seconds."""
     phonemes: list[Mark]
     words: list[Mark]
@@ -54,7 +54,7 @@ class Speaker:
         target = self._voice.target
         if target is None:
             return
-        text = _beginning(reading(text, self._language).spoken, _CALIBRATION_TEXT)
+        text = _beginning(reading(text, self._language).said, _CALIBRATION_TEXT)
         wanted = target.nuclei_per_second * self._speed
         for _ in range(_CALIBRATION_ROUNDS if wanted > 0 else 0):
             self._context.check_cancel()
@@ -74,7 +74,7 @@ class Speaker:
         pace, rest, pitch = (float(take.uniform(-1.0, 1.0)) for _ in range(3))
         drift = _drift(take)
         read = reading(sentence, self._language)
-        utterance = self._utter(read.spoken, pace=1.0 + _TAKE_RATE * pace, pitch=round(_TAKE_PITCH * pitch))
+        utterance = self._utter(read.said, pace=1.0 + _TAKE_RATE * pace, pitch=round(_TAKE_PITCH * pitch))
         samples, rate = utterance.samples, utterance.sample_rate
         end = _speech_end(samples, rate)
         samples = samples[: int(end * rate)]
@@ -84,15 +84,15 @@ class Speaker:
             )
         pause = pause_after(sentence) * (1.0 + _TAKE_PAUSE * rest) / self._speed
         samples = np.pad(samples, (0, int(pause * rate)))
-        spoken = Sentence(
+        made = Sentence(
             sample_rate=rate,
-            spoken_end=end,
+            speech_end=end,
             phonemes=utterance.phonemes,
             words=utterance.words,
             reading=read,
             powers=block_powers(samples, rate),
         )
-        return spoken, samples
+        return made, samples
 
     def _utter(self, text: str, *, pace: float = 1.0, pitch: int = 0) -> Utterance:
         own = self._voice.manner

@@ -100,7 +100,7 @@ def speak(lines: list[Line], *, speed: float, context: Context, seed: int | None
             raise InvalidInputError("there is nothing in the text that can be spoken: write words", field=line.field)
     total = sum(len(of_line) for of_line in pieces)
     tape = bytearray()
-    spoken: list[_Spoken] = []
+    placed: list[_Placed] = []
     with Espeak(context) as espeak:
         cast = _Cast(espeak, lines, pieces, speed, context)
         for index, (line, of_line) in enumerate(zip(lines, pieces, strict=True)):
@@ -108,11 +108,11 @@ def speak(lines: list[Line], *, speed: float, context: Context, seed: int | None
             for number, piece in enumerate(of_line):
                 take = np.random.default_rng([context.seed if seed is None else seed, index, number])
                 sentence, samples = speaker.say(piece, take)
-                spoken.append(_Spoken(speaker, sentence, len(tape) // _SAMPLE_BYTES, samples.size))
+                placed.append(_Placed(speaker, sentence, len(tape) // _SAMPLE_BYTES, samples.size))
                 tape += samples.data
-                context.progress(len(spoken), total)
-            tape += bytes(round(line.pause_seconds * spoken[-1].sentence.sample_rate) * _SAMPLE_BYTES)
-    return _assemble(spoken, tape, lines)
+                context.progress(len(placed), total)
+            tape += bytes(round(line.pause_seconds * placed[-1].sentence.sample_rate) * _SAMPLE_BYTES)
+    return _assemble(placed, tape, lines)
 
 
 def _check_length(lines: list[Line]) -> None:
@@ -131,7 +131,7 @@ def _check_length(lines: list[Line]) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Spoken:
+class _Placed:
     """A sentence and its place on the tape, in samples."""
 
     speaker: Speaker
@@ -168,18 +168,18 @@ class _Cast:
         return json.dumps([line.language, line.voice], sort_keys=True)
 
 
-def _assemble(spoken: list[_Spoken], tape: bytearray, lines: list[Line]) -> Speech:
+def _assemble(placed: list[_Placed], tape: bytearray, lines: list[Line]) -> Speech:
     """Brings every speaker to the same loudness, in place: half an hour of samples is held once."""
     samples = np.frombuffer(tape, dtype=np.float32)
-    rate = spoken[0].sentence.sample_rate
-    gains = _gains(spoken)
+    rate = placed[0].sentence.sample_rate
+    gains = _gains(placed)
     phonemes: list[Phoneme] = []
     words: list[Word] = []
-    for item in spoken:
+    for item in placed:
         own = samples[item.begin : item.begin + item.size]
         own[:] = limited(own * gains[id(item.speaker)], rate)
         begin = item.begin / rate
-        timed = [mark for mark in _spans(item.sentence.phonemes, item.sentence.spoken_end) if mark[0].name]
+        timed = [mark for mark in _spans(item.sentence.phonemes, item.sentence.speech_end) if mark[0].name]
         phonemes += [Phoneme(mark.name, begin + start, begin + stop) for mark, start, stop in timed]
         words += [Word(w.text, begin + w.start, begin + w.end) for w in _words(item.sentence, timed)]
     if not phonemes:
@@ -187,11 +187,11 @@ def _assemble(spoken: list[_Spoken], tape: bytearray, lines: list[Line]) -> Spee
     return Speech(samples, rate, phonemes, words)
 
 
-def _gains(spoken: list[_Spoken]) -> dict[int, np.float32]:
+def _gains(placed: list[_Placed]) -> dict[int, np.float32]:
     """The factor that brings each speaker to LOUDNESS_LUFS."""
     gains: dict[int, np.float32] = {}
-    for speaker in {id(item.speaker): item.speaker for item in spoken}.values():
-        now = gated(np.concatenate([item.sentence.powers for item in spoken if item.speaker is speaker]))
+    for speaker in {id(item.speaker): item.speaker for item in placed}.values():
+        now = gated(np.concatenate([item.sentence.powers for item in placed if item.speaker is speaker]))
         gains[id(speaker)] = np.float32(10.0 ** ((LOUDNESS_LUFS - now) / 20.0) if now > -69.0 else 1.0)
     return gains
 
@@ -215,7 +215,7 @@ def _words(sentence: Sentence, phonemes: list[tuple[Mark, float, float]]) -> lis
     words: list[Word] = []
     for index, (_, text, start) in enumerate(begun):
         # espeak-ng reports a word up to 40 ms before its first phoneme; the phonemes tell when it is heard.
-        until = begun[index + 1][2] if index + 1 < len(begun) else sentence.spoken_end
+        until = begun[index + 1][2] if index + 1 < len(begun) else sentence.speech_end
         own = [(first, last) for _, first, last in phonemes if start - _EARLY <= first < until - _EARLY]
         words.append(Word(text, own[0][0], own[-1][1]) if own else Word(text, start, until))
     return words

@@ -69,7 +69,7 @@ def read_voice(file: InputFile) -> dict[str, Any]:
     return content
 
 
-def stranger_hints(file: InputFile) -> list[Warning]:
+def unmeasured_hints(file: InputFile) -> list[Warning]:
     """The hint about a voice that only another engine knows: the default voice speaks in its place."""
     if is_known(read_voice(file)):
         return []

@@ -39,7 +39,7 @@ class ApartVAE:
         """latents: (n, channels, h, w) as the transformer knows them -> float32 CPU (n, 3, 8h, 8w) in -1..1."""
         config = self.model.config
         raw = latents.float() / config.scaling_factor + (config.shift_factor or 0)
-        pictures = [self._down_the_ladder(lambda part: self.model.decode(part).sample, part) for part in raw.split(1)]
+        pictures = [self._with_fallbacks(lambda part: self.model.decode(part).sample, part) for part in raw.split(1)]
         return torch.cat(pictures)
 
     def encode(self, pictures: torch.Tensor) -> torch.Tensor:
@@ -48,10 +48,10 @@ class ApartVAE:
         """
         parts = pictures.float().split(1)
         return torch.cat(
-            [self._down_the_ladder(lambda part: self.model.encode(part).latent_dist.parameters, part) for part in parts]
+            [self._with_fallbacks(lambda part: self.model.encode(part).latent_dist.parameters, part) for part in parts]
         )
 
-    def _down_the_ladder(self, work: Callable[[torch.Tensor], torch.Tensor], part: torch.Tensor) -> torch.Tensor:
+    def _with_fallbacks(self, work: Callable[[torch.Tensor], torch.Tensor], part: torch.Tensor) -> torch.Tensor:
         """Smaller tiles, then the CPU, when the device's memory does not suffice."""
         tile = self._place.tile
         while tile >= SMALLEST_TILE:

@@ -70,7 +70,7 @@ class Faces:
 
 
 @dataclass(frozen=True, slots=True)
-class _Look:
+class _View:
     """The faces that stand upright when the picture is turned by some degrees, with the surest one's score."""
 
     turn: int
@@ -101,7 +101,7 @@ class FaceMesh:
             return Faces(None)
         if found.turn and found.score < _TURNED_SCORE:
             return Faces(None, unsure=True)
-        smaller = self._look(picture, found.turn, lambda turned: self._in_parts(turned, 2) + self._in_parts(turned, 3))
+        smaller = self._view(picture, found.turn, lambda turned: self._in_parts(turned, 2) + self._in_parts(turned, 3))
         regions = [*found.regions, *smaller.regions]
         faces: list[Landmarks] = []
         for region in sorted(regions, key=lambda region: -region.side):
@@ -115,26 +115,26 @@ class FaceMesh:
         faces.sort(key=_size, reverse=True)
         return Faces(faces[0], tuple(face for face in faces[1:] if _size(face) > _OTHER * _size(faces[0])))
 
-    def _surest(self, picture: Picture) -> _Look | None:
+    def _surest(self, picture: Picture) -> _View | None:
         """The view in which the detector is surest of a face; an upright face needs a little less.
 
         A face that is small in the picture is looked for in parts of it when the whole shows none that is upright.
         """
-        upright = self._look(picture, 0, self._detect)
+        upright = self._view(picture, 0, self._detect)
         if upright.score >= _CLEAR:
             return upright
-        looks = [upright, *(self._look(picture, turn, self._detect) for turn in _TURNS)]
+        views = [upright, *(self._view(picture, turn, self._detect) for turn in _TURNS)]
         if not upright.regions:
             # In parts an upside-down face is taken for an upright one more often: the turns must be compared there too.
-            likely = max(looks, key=lambda look: look.score).turn
+            likely = max(views, key=lambda view: view.score).turn
             for turn in dict.fromkeys((0, likely, *_QUARTERS)):
-                looks.append(self._look(picture, turn, self._detect_in_parts))
-                if looks[-1].score >= _CLEAR:
+                views.append(self._view(picture, turn, self._detect_in_parts))
+                if views[-1].score >= _CLEAR:
                     break
-        best = max(looks, key=lambda look: look.score + _UPRIGHT_BONUS * (look.turn == 0 and bool(look.regions)))
+        best = max(views, key=lambda view: view.score + _UPRIGHT_BONUS * (view.turn == 0 and bool(view.regions)))
         return best if best.regions else None
 
-    def _look(self, picture: Picture, turn: int, detect: Callable[[Picture], list[Region]]) -> _Look:
+    def _view(self, picture: Picture, turn: int, detect: Callable[[Picture], list[Region]]) -> _View:
         """The regions are in coordinates of the picture itself, not of the turned one."""
         turned, back = _turned(picture, turn)
         regions: list[Region] = []
@@ -144,7 +144,7 @@ class FaceMesh:
             points = self._refined(picture, placed)
             if points is not None and abs(_between(roll(points), float(np.radians(turn)))) <= _LEAN:
                 regions.append(placed)
-        return _Look(turn, regions, max((region.score for region in regions), default=0.0))
+        return _View(turn, regions, max((region.score for region in regions), default=0.0))
 
     def _refined(self, picture: Picture, region: Region) -> Landmarks | None:
         """The landmarks in a region, found again in what they span; None when there is no face in it."""

@@ -18,7 +18,7 @@ unless the language says en-GB, en-AU, en-NZ, en-IE, en-ZA or en-IN; decimals di
 spaces ("F B I").
 """
 
-from .normalise import speak
+from .normalise import normalise
 from .split import Sentence, sentences
 
-__all__ = ["Sentence", "sentences", "speak"]
+__all__ = ["Sentence", "normalise", "sentences"]

@@ -29,7 +29,7 @@ class Rules:
     """The plural of letters read out."""
 
 
-def speak(text: str, rules: Rules) -> str:
+def expand(text: str, rules: Rules) -> str:
     """Replaces acronyms in text by their words.
 
     In a text that is all in capitals, only what has no vowel is taken for one.

@@ -280,12 +280,12 @@ def _sub(pattern: re.Pattern[str], change: str) -> Step:
 
 def _steps(*, day_first: bool) -> list[Step]:
     return [
-        lambda text: web.speak(text, _WEB),
+        lambda text: web.expand(text, _WEB),
         strip_markup,
         _sub(_CENTS, "0."),
         *PHONE_STEPS,
         *dates_en.steps(day_first=day_first),
-        _MONEY.speak,
+        _MONEY.expand,
         lambda text: _FEET.sub(lambda m: around(m, f"{int(m.group(1))} feet {int(m.group(2))} inches"), text),
         _sub(_HASH, "number "),
         _sub(_AGAINST, " versus "),
@@ -319,7 +319,7 @@ def _steps(*, day_first: bool) -> list[Step]:
         lambda text: _WORD.sub(_mixed_word, text),
         lambda text: _NUMBER.sub(lambda m: around(m, words.say(m.group())), text),
         _symbols,
-        lambda text: acronyms.speak(text, _ACRONYMS),
+        lambda text: acronyms.expand(text, _ACRONYMS),
         tidy,
     ]
 
@@ -327,7 +327,7 @@ def _steps(*, day_first: bool) -> list[Step]:
 _MONTH_FIRST, _DAY_MONTH = _steps(day_first=False), _steps(day_first=True)
 
 
-def speak(text: str, *, day_first: bool = False) -> str:
+def normalise(text: str, *, day_first: bool = False) -> str:
     """text: cleaned, one form of each sign (clean.plain). No digit is left in what is returned.
 
     day_first: 3/4/2026 is the third of April.

@@ -76,7 +76,7 @@ class Reader:
             rf" ?(?P<coin>[€£¥₿₹₩₽₺₴₪]|R\$|(?:{_CODES})(?!\w)){per}"
         )
 
-    def speak(self, text: str) -> str:
+    def expand(self, text: str) -> str:
         return self._suffixed.sub(self._replace, self._prefixed.sub(self._replace, text))
 
     def _replace(self, match: re.Match[str]) -> str:

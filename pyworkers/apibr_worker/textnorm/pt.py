@@ -78,7 +78,7 @@ def _dotted(text: str) -> str:
     def replace(match: re.Match[str]) -> str:
         if match.group().lower().removesuffix(".") in tables.ANYWHERE:
             return match.group()
-        return around(match, acronyms.speak(match.group().replace(".", ""), _ACRONYMS)) + _end_of(match)
+        return around(match, acronyms.expand(match.group().replace(".", ""), _ACRONYMS)) + _end_of(match)
 
     text = _DOTTED.sub(replace, text)
     return _INITIALS.sub(lambda m: words.letters(re.sub(r"[^A-Z]", "", m.group())) + " ", text)
@@ -310,11 +310,11 @@ def _sub(pattern: re.Pattern[str], change: str) -> Step:
 
 
 _STEPS: list[Step] = [
-    lambda text: web.speak(text, _WEB),
+    lambda text: web.expand(text, _WEB),
     strip_markup,
     *PHONE_STEPS,
     *DATE_STEPS,
-    _MONEY.speak,
+    _MONEY.expand,
     _sub(_NUMERO, "número "),
     _sub(_DOM, "Dom "),
     lambda text: _SLASHED.sub(lambda m: around(m, tables.SLASHED[m.group(1).lower()]), text),
@@ -348,13 +348,13 @@ _STEPS: list[Step] = [
     lambda text: _WORD.sub(_mixed_word, text),
     lambda text: _NUMBER.sub(_number, text),
     _symbols,
-    lambda text: acronyms.speak(text, _ACRONYMS),
+    lambda text: acronyms.expand(text, _ACRONYMS),
     lambda text: _LETTER.sub(lambda m: words.letters(m.group(1)), text),
     tidy,
 ]
 
 
-def speak(text: str) -> str:
+def normalise(text: str) -> str:
     """text: cleaned, one form of each sign (clean.plain). No digit is left in what is returned."""
     for step in _STEPS:
         text = step(text)

@@ -1,4 +1,4 @@
-"""The reader of the draft voices: clean sentences, the words that espeak-ng says for them, and where those come from."""
+"""The reader of the draft voices: clean sentences, the words that espeak-ng says for them, and where each word is."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import unicodedata
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
-from apibr_worker import textnorm
+from apibr_worker.textnorm.clean import is_emoji
 from apibr_worker.textnorm.markup import unmarked
+from apibr_worker.textnorm.normalise import normalise
 
 _LONGEST = 280
 _END = re.compile(r"(?<=[.!?…;:])\s+|(?<=[。！？।])\s*|\n+")
@@ -48,15 +49,11 @@ def clean(text: str) -> str:
         category = unicodedata.category(char)
         if char in "\n\t\r\u2028\u2029":
             kept.append("\n" if char in "\n\u2028\u2029" else " ")
-        elif char in "\ufe0f\u200d" or category in ("Cc", "Cs", "Co", "Cn") or _is_emoji(char, category):
+        elif char == "\u200d" or category in ("Cc", "Cs", "Co", "Cn") or is_emoji(char, category):
             continue
         else:
             kept.append(char)
     return "".join(kept)
-
-
-def _is_emoji(char: str, category: str) -> bool:
-    return (category == "So" and char >= "\u2300") or "\U0001f3fb" <= char <= "\U0001f3ff"
 
 
 def is_speakable(text: str) -> bool:
@@ -103,12 +100,12 @@ class Reading:
     """A sentence as espeak-ng should read it, and where each part of that comes from."""
 
     source: str
-    spoken: str
+    said: str
     origins: list[int]
-    """For each character of spoken, its place in source; one more for the end."""
+    """For each character of said, its place in source; one more for the end."""
 
     def token_at(self, position: int) -> tuple[int, str]:
-        """The source's word, with its punctuation, around a place in spoken: (where it begins, the word)."""
+        """The source's word, with its punctuation, around a place in said: (where it begins, the word)."""
         place = self.origins[min(max(position, 0), len(self.origins) - 1)]
         for match in _TOKEN.finditer(self.source):
             if match.end() > place:
@@ -121,7 +118,7 @@ def reading(sentence: str, language: str) -> Reading:
     base = language.lower().replace("_", "-").split("-")[0]
     if base in _WRITTEN_OUT:
         # espeak-ng reads what has no words, such as a lone sign.
-        said = textnorm.speak(sentence, language) or sentence
+        said = normalise(sentence, language) or sentence
         if base == "en":
             said = _LETTERS.sub(lambda match: match.group().replace(" ", ""), said)
         return _aligned(sentence, said, language)
@@ -170,12 +167,12 @@ def _anchor(token: str, language: str) -> str:
     key = _key(token)
     if token.strip(_POINTS).islower() and token.strip(_POINTS).isalpha():
         return key
-    return key if _key(textnorm.speak(token, language)) == key else ""
+    return key if _key(normalise(token, language)) == key else ""
 
 
 def _shared_out(written: list[re.Match[str]], count: int, language: str) -> list[int]:
     """Where each of `count` words said for these written ones comes from, in order."""
-    weights = [len(textnorm.speak(match.group(), language).split()) for match in written]
+    weights = [len(normalise(match.group(), language).split()) for match in written]
     total = sum(weights)
     if not total:
         return [written[0].start()] * count

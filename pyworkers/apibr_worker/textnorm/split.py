@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from . import tables_en, tables_pt
 from .markup import spans, unmarked
-from .normalise import speak_unmarked
+from .normalise import normalise_unmarked
 from .shared import ends_here, is_initial
 
 LIMIT = 280
@@ -223,10 +223,10 @@ def _fitting(text: str, start: int, end: int, limit: int, language: str) -> list
     pieces: list[Sentence] = []
     held = start
     while start < end:
-        stop, spoken = _head(text, start, end, limit, language)
+        stop, words = _head(text, start, end, limit, language)
         stop, following = _trim(text, start, stop)[1], _trim(text, stop, end)[0]
-        if spoken:
-            pieces += _pieces(text, held, stop, spoken, limit)
+        if words:
+            pieces += _pieces(text, held, stop, words, limit)
             held = following
         elif pieces:
             pieces[-1] = replace(pieces[-1], end=stop, source=text[pieces[-1].start : stop])
@@ -242,14 +242,14 @@ def _head(text: str, start: int, end: int, limit: int, language: str) -> tuple[i
     window = limit
     while True:
         stop = end if end - start <= window else _cut(text, start, start + window, end)
-        spoken = speak_unmarked(text[start:stop], language)
-        if len(spoken) <= limit:
-            return stop, spoken
+        words = normalise_unmarked(text[start:stop], language)
+        if len(words) <= limit:
+            return stop, words
         if not re.search(r"\s", text[start:stop].strip()):
             whole = re.compile(r"\S+").match(text, start, end)
             stop = whole.end() if whole else stop
-            return stop, speak_unmarked(text[start:stop], language)
-        window = min(stop - start - 1, max(1, int((stop - start) * limit / len(spoken))))
+            return stop, normalise_unmarked(text[start:stop], language)
+        window = min(stop - start - 1, max(1, int((stop - start) * limit / len(words))))
 
 
 def _cut(text: str, start: int, most: int, end: int) -> int:
@@ -273,12 +273,12 @@ def _last(pattern: re.Pattern[str], text: str, least: int, most: int) -> int:
     return place
 
 
-def _pieces(text: str, start: int, end: int, spoken: str, limit: int) -> Iterator[Sentence]:
+def _pieces(text: str, start: int, end: int, words: str, limit: int) -> Iterator[Sentence]:
     """One Sentence, or several where a single word says more than the limit: its source is shared out by length."""
-    if len(spoken) <= limit:
-        yield Sentence(spoken, text[start:end], False, start, end)
+    if len(words) <= limit:
+        yield Sentence(words, text[start:end], False, start, end)
         return
-    parts = _spoken_parts(spoken, limit)
+    parts = _word_parts(words, limit)
     said, done, begin = 0, sum(map(len, parts)), start
     for place, part in enumerate(parts):
         said += len(part)
@@ -289,9 +289,9 @@ def _pieces(text: str, start: int, end: int, spoken: str, limit: int) -> Iterato
         begin = stop
 
 
-def _spoken_parts(spoken: str, limit: int) -> list[str]:
+def _word_parts(words: str, limit: int) -> list[str]:
     parts: list[str] = []
-    rest = spoken
+    rest = words
     while len(rest) > limit:
         cut = limit
         for pattern in (re.compile(r",(?= )"), re.compile(r" ")):

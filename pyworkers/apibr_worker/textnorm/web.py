@@ -38,7 +38,7 @@ class Reader:
     digits: Callable[[str], str]
 
 
-def speak(text: str, reader: Reader) -> str:
+def expand(text: str, reader: Reader) -> str:
     """Replaces every address in text by its words; "https://" is left out, as people do."""
     return _PATTERN.sub(lambda match: _replace(match, reader), text)
 

@@ -119,7 +119,7 @@ class BlockStreamer:
                 self._home.append(place)
                 place.put(tensor.to(self.device))
         for block in self._blocks[: self.resident]:
-            self._hooks.append(block.register_forward_pre_hook(self._look))
+            self._hooks.append(block.register_forward_pre_hook(self._report))
         if streamed:
             self._open(streamed)
 
@@ -155,7 +155,7 @@ class BlockStreamer:
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
 
-    def _look(self, *_: object) -> None:
+    def _report(self, *_: object) -> None:
         if self.on_block:
             self.on_block()
 
@@ -183,7 +183,7 @@ class BlockStreamer:
 
     def _before(self, index: int) -> Callable[..., None]:
         def hook(*_: object) -> None:
-            self._look()
+            self._report()
             pending = self._pending.pop(index, None)
             if pending is None:
                 self._fetch(index)

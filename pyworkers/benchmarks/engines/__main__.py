@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from benchmarks.engines.report import Table
 
-ROOMY = 27e9
+NEEDED = 27e9
 """Bytes of disk that the full-size files of both models take, with some to spare."""
 MODELS = ("flux", "sd35")
 PHASES = ("text", "transformer", "streamed", "long", "long-chunked", "decode", "stock")
@@ -45,10 +45,10 @@ def _measure(given: argparse.Namespace, work: Path) -> int:
 
     what, full = given.what, not given.tiny_only
     needed = full and what in ("all", "ram", "loads") and not (work / "flux").exists()
-    if needed and shutil.disk_usage(work).free < ROOMY:
+    if needed and shutil.disk_usage(work).free < NEEDED:
         place = work.parent.name or work.parent
         sys.stderr.write(
-            f"{place} has too little room: the model files take {ROOMY / 1e9:.0f} GB, name another --work\n"
+            f"{place} has too little free space: the model files take {NEEDED / 1e9:.0f} GB, name another --work\n"
         )
         return 1
     where = machine()

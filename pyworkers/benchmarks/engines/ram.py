@@ -59,7 +59,7 @@ def measure(work: Path, models: list[str], phases: list[str]) -> Table:
             "file-backed peak MB",
             "VmHWM MB",
             "seconds",
-            "planned MB",
+            "planned",
         ),
     )
     for model in models:

@@ -27,7 +27,7 @@ def test_a_redirected_picture_is_fetched_without_the_key(fake: FakeBFL, tmp_path
         ("/again", "from one address to the next"),
     ],
 )
-def test_a_picture_that_leads_astray(fake: FakeBFL, tmp_path: Path, location: str, words: str) -> None:
+def test_a_link_to_another_host_is_not_followed(fake: FakeBFL, tmp_path: Path, location: str, words: str) -> None:
     fake.samples = [Reply(302, b"", {"location": location})]
     error = str(failed(tmp_path))
     assert words in error and "engines.bfl.url" not in error
@@ -67,7 +67,7 @@ def test_a_link_that_expires_twice_is_a_clear_error(fake: FakeBFL, tmp_path: Pat
     ],
     ids=["empty", "html", "truncated", "gif", "too many pixels"],
 )
-def test_what_comes_must_be_a_picture(fake: FakeBFL, tmp_path: Path, body: bytes, words: str) -> None:
+def test_a_download_that_is_not_a_picture_is_refused(fake: FakeBFL, tmp_path: Path, body: bytes, words: str) -> None:
     fake.samples = [Reply(body=body)]
     assert words in str(failed(tmp_path))
     assert not list(tmp_path.glob("image-*"))

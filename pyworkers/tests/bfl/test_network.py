@@ -32,7 +32,7 @@ def test_polls_that_hang_are_tried_again(fake: FakeBFL, tmp_path: Path) -> None:
     assert made(tmp_path, engine=loaded(Patience(first=0, answer=0.2, gap=0)))[0][0].size == (64, 48)
 
 
-def test_nobody_there(fake: FakeBFL, tmp_path: Path) -> None:
+def test_a_service_that_cannot_be_reached_is_a_clear_error(fake: FakeBFL, tmp_path: Path) -> None:
     engine = loaded()
     fake.close()
     error = failed(tmp_path, engine=engine)

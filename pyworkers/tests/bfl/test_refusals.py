@@ -38,7 +38,7 @@ def test_refused_submissions(fake: FakeBFL, tmp_path: Path, status: int, code: s
 
 
 @pytest.mark.parametrize("status", [429, 500, 502])
-def test_what_passes_is_tried_again(fake: FakeBFL, tmp_path: Path, status: int) -> None:
+def test_a_temporary_failure_is_tried_again(fake: FakeBFL, tmp_path: Path, status: int) -> None:
     trouble = Reply(status, b"<html>busy</html>", {"retry-after": "1"})
     fake.submits = [trouble, trouble, *fake.submits]
     fake.polls = [trouble, PENDING, trouble, trouble, *fake.polls]
@@ -49,7 +49,7 @@ def test_what_passes_is_tried_again(fake: FakeBFL, tmp_path: Path, status: int) 
     assert fake.kinds().count("GET /sample/a.png") == 2
 
 
-def test_the_time_to_wait_is_the_service_s_own(fake: FakeBFL, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_retry_after_sets_the_wait(fake: FakeBFL, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Retry-After, bounded; without it a gap that doubles."""
     waited: list[float] = []
 
@@ -70,7 +70,7 @@ def test_the_time_to_wait_is_the_service_s_own(fake: FakeBFL, tmp_path: Path, mo
 
 
 @pytest.mark.parametrize("status", [400, 422])
-def test_a_request_that_is_not_taken(fake: FakeBFL, tmp_path: Path, status: int) -> None:
+def test_a_rejected_request_says_why(fake: FakeBFL, tmp_path: Path, status: int) -> None:
     detail = [{"loc": ["body", "prompt"], "msg": "String too long", "input": "um gato azul", "type": "x"}, f"key {KEY}"]
     fake.submits = [Reply(status, {"detail": detail})]
     error = failed(tmp_path)
@@ -83,7 +83,9 @@ def test_a_request_that_is_not_taken(fake: FakeBFL, tmp_path: Path, status: int)
 @pytest.mark.parametrize(
     ("status", "words"), [("Request Moderated", "or the picture"), ("Content Moderated", "another seed")]
 )
-def test_moderation(fake: FakeBFL, tmp_path: Path, task: str, status: str, words: str) -> None:
+def test_a_moderated_request_is_refused_in_words(
+    fake: FakeBFL, tmp_path: Path, task: str, status: str, words: str
+) -> None:
     fake.polls = [PENDING, Reply(body={"status": status, "details": {"Moderation Reasons": ["Derivative Works"]}})]
     error = failed(tmp_path, task=task, image=Image.new("RGB", (9, 9)))
     assert isinstance(error, InvalidInputError)
@@ -109,7 +111,7 @@ def test_moderation(fake: FakeBFL, tmp_path: Path, task: str, status: str, words
         (Reply(body={"status": ["Ready"]}), "in time"),
     ],
 )  # fmt: skip
-def test_polls_that_end_badly(fake: FakeBFL, tmp_path: Path, poll: Reply, words: str) -> None:
+def test_a_task_that_fails_says_why(fake: FakeBFL, tmp_path: Path, poll: Reply, words: str) -> None:
     fake.polls = [poll]
     error = failed(tmp_path)
     assert re.search(words, str(error))

@@ -36,7 +36,7 @@ def test_text_to_picture(fake: FakeBFL, tmp_path: Path) -> None:
     assert recorder.previews == ["preview-0.jpg"]
 
 
-def test_a_picture_goes_along(fake: FakeBFL, tmp_path: Path) -> None:
+def test_the_picture_is_sent_with_the_request(fake: FakeBFL, tmp_path: Path) -> None:
     picture = Image.fromarray(np.random.default_rng(1).integers(0, 255, (40, 60, 3), dtype=np.uint8))
     made(tmp_path, "image.edit", image=picture)
     body = fake.requests[0][3]
@@ -68,7 +68,7 @@ def test_a_large_or_transparent_picture_is_brought_to_what_the_model_uses(fake: 
         ({"height": 900, "width": 386}, "3:7", (386, 900)),
     ],
 )
-def test_the_size_asked_for_is_the_size_that_comes(
+def test_the_picture_has_the_requested_size(
     fake: FakeBFL, tmp_path: Path, params: dict[str, Any], ratio: str, size: tuple[int, int]
 ) -> None:
     pictures, _ = made(tmp_path, **params)

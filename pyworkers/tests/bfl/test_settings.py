@@ -27,7 +27,7 @@ from tests.harness import SidecarProcess
         ({"APIBR_BFL_KEY": "secret", "APIBR_BFL_MODEL": "../admin"}, "one of flux-kontext-pro, flux-kontext-max"),
     ],
 )
-def test_settings_that_cannot_be(environment: dict[str, str], words: str) -> None:
+def test_unusable_settings_are_refused(environment: dict[str, str], words: str) -> None:
     with pytest.raises(EngineError, match=words) as raised:
         settings(environment)
     assert raised.value.code == "model_missing"
@@ -70,7 +70,7 @@ def test_where_the_service_may_send_us(url: str, remote: bool, local: bool) -> N
     assert trusted(url, settings({"APIBR_BFL_KEY": "k", "APIBR_BFL_URL": "http://127.0.0.1:8"})) is local
 
 
-def test_a_run_before_the_load(fake: FakeBFL, tmp_path: Path) -> None:
+def test_a_run_without_a_load_is_an_error(fake: FakeBFL, tmp_path: Path) -> None:
     engine = loaded()
     engine.unload()
     assert "no model is loaded" in str(failed(tmp_path, engine=engine))

@@ -131,7 +131,7 @@ def test_an_implausible_take_is_said_again(brazilian: Engine, tmp_path: Path, mo
     assert len(made) == 1
 
 
-def test_what_never_stops_is_given_up(brazilian: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_take_that_never_stops_is_ended(brazilian: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     head: Any = model_of(brazilian).t3.speech_head
     before = head.weight.data.clone()
     try:
@@ -200,7 +200,7 @@ def test_subtitles_hold_the_text_as_it_was_written(brazilian: Engine, tmp_path: 
         ({"lines": [{"text": "a", "pause_ms": 60_000}] * 11}, "lines", "660 s"),
     ],
 )
-def test_what_cannot_be_said_is_refused(
+def test_a_text_that_cannot_be_said_is_refused(
     brazilian: Engine, tmp_path: Path, params: dict[str, Any], field: str, message: str
 ) -> None:
     with pytest.raises(InvalidInputError, match=message) as raised:

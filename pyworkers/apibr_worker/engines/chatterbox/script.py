@@ -9,7 +9,7 @@ from typing import Any
 from apibr_worker import textnorm
 from apibr_worker.engines.chatterbox.loader import Model
 from apibr_worker.engines.chatterbox.sampling import MOST_TOKENS, TOKENS_PER_SECOND
-from apibr_worker.engines.chatterbox.tokens import letters_per_second, longest_sentence, spoken_language
+from apibr_worker.engines.chatterbox.tokens import letters_per_second, longest_sentence, model_language
 from apibr_worker.runtime.api import Context, InputFile, InvalidInputError, Warning
 
 LONGEST_TEXT = 20_000
@@ -82,7 +82,7 @@ def read(context: Context, model: Model) -> Script:
         voice = voice or context.input("voice")
         field = f"lines/{index}/text" if several else "text"
         asked = context.params.get("language") or (voice.metadata.get("language") if voice else None)
-        language, notes = spoken_language(asked, model.id, model.text.languages)
+        language, notes = model_language(asked, model.id, model.text.languages)
         warnings += [note for note in [*notes, *_accent(voice, language)] if note not in warnings]
         pause = line.get("pause_ms")
         last = index == len(lines) - 1

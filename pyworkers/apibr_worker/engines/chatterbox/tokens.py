@@ -106,7 +106,7 @@ class TextTokens:
             raise InvalidInputError(f"a sentence has more than {_MOST_SYMBOLS} symbols: shorten it", field=field)
 
 
-def spoken_language(asked: str | None, model: str, languages: list[str]) -> tuple[str, list[Warning]]:
+def model_language(asked: str | None, model: str, languages: list[str]) -> tuple[str, list[Warning]]:
     """The model's code for a BCP 47 tag (None: the model's own language), and what the user should know about it.
 
     Raises InvalidInputError listing what the loaded model speaks.

@@ -8,7 +8,7 @@ import numpy as np
 
 from apibr_worker.audio.files import Samples, read_audio
 from apibr_worker.audio.synthesis import Phoneme, synthesize
-from apibr_worker.audio.voice import read_voice, stranger_hints
+from apibr_worker.audio.voice import read_voice, unmeasured_hints
 from apibr_worker.runtime.api import Context, InputFile, InvalidInputError, Warning
 
 AUDIO_RATE = 22050
@@ -39,7 +39,7 @@ def read_sound(context: Context) -> Sound:
     speed = float(context.params.get("speed", 1.0))
     speech = synthesize(script, language=language, voice=own, speed=speed, context=context, field="script")
     samples = _resampled(speech.samples, speech.sample_rate)
-    return Sound(samples, speech.phonemes, stranger_hints(voice) if voice else [])
+    return Sound(samples, speech.phonemes, unmeasured_hints(voice) if voice else [])
 
 
 def _given(context: Context, audio: InputFile) -> Sound:

@@ -66,12 +66,12 @@ def _title(layer: Image.Image, pen: ImageDraw.ImageDraw, title: str, small: int)
         y += 1.25 * size
 
 
-def wrap(pen: ImageDraw.ImageDraw, text: str, letters: ImageFont.FreeTypeFont, room: float) -> list[str]:
+def wrap(pen: ImageDraw.ImageDraw, text: str, letters: ImageFont.FreeTypeFont, longest: float) -> list[str]:
     """The text in lines of at most `longest` pixels; a word longer than a line stands alone."""
     lines: list[str] = []
     for word in text.split():
         joined = f"{lines[-1]} {word}" if lines else word
-        if lines and pen.textlength(joined, font=letters) <= room:
+        if lines and pen.textlength(joined, font=letters) <= longest:
             lines[-1] = joined
         else:
             lines.append(word)

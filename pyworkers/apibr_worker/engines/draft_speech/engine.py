@@ -7,7 +7,7 @@ from typing import Any
 
 from apibr_worker.audio.files import write_wav
 from apibr_worker.audio.synthesis import Line, Speech, speak
-from apibr_worker.audio.voice import read_voice, stranger_hints
+from apibr_worker.audio.voice import read_voice, unmeasured_hints
 from apibr_worker.runtime.api import Context, InputFile, InvalidInputError, LoadRequest, Output, RunResult
 
 
@@ -33,7 +33,7 @@ class Engine:
                 Output("timings", "timings.json", "application/json"),
             ],
             metadata={"duration_seconds": round(speech.seconds, 3)},
-            warnings=[hint for item in context.inputs for hint in stranger_hints(item)],
+            warnings=[hint for item in context.inputs for hint in unmeasured_hints(item)],
         )
 
 
