@@ -2,14 +2,12 @@ package app
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"sync/atomic"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 
 	"github.com/apibr/studio/internal/assets"
 	"github.com/apibr/studio/internal/auth"
@@ -47,7 +45,6 @@ type App struct {
 	cluster *pgembed.Cluster // nil with a database of the user's
 	store   *store.Store
 
-	disk      *blob.Disk
 	blobs     blob.Store
 	media     *media.Processor
 	assets    *assets.Service
@@ -141,17 +138,6 @@ func (a *App) openDatabase(ctx context.Context) error {
 	return nil
 }
 
-// neighbours are the blob folders of the other nodes of this machine.
-func (a *App) neighbours(kernelBoot string) func(ctx context.Context) ([]string, error) {
-	return func(ctx context.Context) ([]string, error) {
-		rows, err := a.store.Pool().Query(ctx, "select blob_dir from nodes where blob_dir is not null and kernel_boot_id = $1 and id <> $2", kernelBoot, a.node)
-		if err != nil {
-			return nil, err
-		}
-		return pgx.CollectRows(rows, pgx.RowTo[string])
-	}
-}
-
 func (a *App) kernelBoot() string {
 	id, err := a.host.KernelBootID()
 	if err != nil {
@@ -166,14 +152,12 @@ func (a *App) buildFiles(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	a.disk, a.blobs = disk, disk
+	a.blobs = disk
 	if a.shared() {
-		a.blobs = &blob.Neighbours{Disk: disk, Dirs: a.neighbours(a.kernelBoot())}
+		a.blobs = &blob.Neighbours{Disk: disk, Pool: a.store.Pool(), Node: a.node, KernelBoot: a.kernelBoot()}
 	}
 	a.media = media.New(a.mediaConfig())
-	if a.assets, err = assets.New(a.assetsConfig()); err != nil {
-		return err
-	}
+	a.assets = assets.New(a.assetsConfig())
 	if a.signer, err = assets.NewSigner(filepath.Join(c.DataDir, "signing.key")); err != nil {
 		return err
 	}
@@ -284,8 +268,10 @@ func (a *App) prepare(ctx context.Context) error {
 	if taken > 0 {
 		a.log.Info("took back jobs that an earlier run left", "jobs", taken)
 	}
-	if _, err := a.store.Pool().Exec(ctx, "update nodes set blob_dir = $1 where id = $2", a.disk.Dir(), a.node); err != nil {
-		return fmt.Errorf("register the node: %w", err)
+	if shared, ok := a.blobs.(*blob.Neighbours); ok {
+		if err := shared.Announce(ctx); err != nil {
+			return err
+		}
 	}
 	return a.ensureBuiltinVoices(ctx)
 }

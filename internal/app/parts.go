@@ -78,7 +78,7 @@ func (a *App) fetchConfig() fetch.Config {
 }
 
 func (a *App) assetsConfig() assets.Config {
-	return assets.Config{Pool: a.store.Pool(), Blobs: a.blobs, Media: a.media, Fetch: fetch.New(a.fetchConfig()), TempDir: a.disk.TempDir(),
+	return assets.Config{Pool: a.store.Pool(), Blobs: a.blobs, Media: a.media, Fetch: fetch.New(a.fetchConfig()),
 		MaxBytes: int64(a.config.Media.MaxUploadBytes), Log: a.log}
 }
 

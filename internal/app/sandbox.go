@@ -8,12 +8,10 @@ import (
 	"github.com/apibr/studio/internal/sandbox"
 )
 
-// mediaSandbox is what ffmpeg reaches: beside what engines do, the files of the store, and it writes where those are
-// made.
+// mediaSandbox is what ffmpeg reaches: what engines do, and the folders where files are checked and made.
 func (a *App) mediaSandbox() *sandbox.Policy {
 	policy := a.sandbox()
-	policy.Read = append(policy.Read, a.disk.Dir())
-	policy.Write = append(policy.Write, a.disk.TempDir(), filepath.Join(a.config.DataDir, "work"))
+	policy.Write = append(policy.Write, a.blobs.TempDir(), filepath.Join(a.config.DataDir, "work"))
 	return policy
 }
 

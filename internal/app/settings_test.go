@@ -56,7 +56,7 @@ type setting struct {
 // that gets the value, or better what that part then does. TestEveryFieldOfAPartIsUsed shows that parts use what they get.
 var settings = map[string]setting{
 	"data_dir": {"data_dir: DIR/other",
-		func(_ *testing.T, a *App) any { return strings.HasSuffix(a.disk.Dir(), "other/blobs") }},
+		func(_ *testing.T, a *App) any { return strings.HasSuffix(a.blobs.TempDir(), "other/blobs/tmp") }},
 	"listen": {"listen: 127.0.0.2:9", func(_ *testing.T, a *App) any { return a.config.Address() }},
 	"public_base_url": {"public_base_url: https://s.example",
 		func(_ *testing.T, a *App) any { return a.linkBase("127.0.0.1:8000") }},

@@ -36,7 +36,7 @@ const taskRetention = 30 * 24 * time.Hour
 
 // Work sweeps all of them.
 func (w *tidyWorker) Work(ctx context.Context, _ *river.Job[tidyArgs]) error {
-	sweeper := &blob.Sweeper{Pool: w.app.store.Pool(), Disk: w.app.disk, Log: w.app.log}
+	sweeper := &blob.Sweeper{Pool: w.app.store.Pool(), Store: w.app.blobs, Log: w.app.log}
 	_, swept := sweeper.Sweep(ctx)
 	_, pruned := w.app.auth.Prune(ctx)
 	return errors.Join(swept, pruned, tasks.Sweep(ctx, w.app.store.Pool(), taskRetention))

@@ -12,6 +12,8 @@ import (
 	"image/png"
 	"io"
 	"io/fs"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -25,6 +27,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/apibr/studio/internal/blob"
+	"github.com/apibr/studio/internal/blob/blobtest"
 	"github.com/apibr/studio/internal/fetch"
 	"github.com/apibr/studio/internal/media"
 	"github.com/apibr/studio/internal/store/storetest"
@@ -35,7 +38,7 @@ var localAdmin = uuid.MustParse("00000000-0000-7000-8000-000000000001")
 type world struct {
 	*Service
 	pool  *pgxpool.Pool
-	blobs *blob.Disk
+	blobs blob.Store
 	dir   string
 }
 
@@ -46,15 +49,13 @@ func setup(t *testing.T, change ...func(*Config)) *world {
 	require.NoError(t, err)
 	pool := storetest.New(t).Pool()
 	cfg := Config{
-		Pool: pool, Blobs: blobs, TempDir: blobs.TempDir(), Fetch: fetch.New(fetch.Config{MaxBytes: 1 << 20}),
+		Pool: pool, Blobs: blobs, Fetch: fetch.New(fetch.Config{MaxBytes: 1 << 20}),
 		Media: media.New(media.Config{FFmpeg: os.Getenv("APIBR_FFMPEG"), Venvs: []string{"../../.venv-draft"}}),
 	}
 	for _, c := range change {
 		c(&cfg)
 	}
-	s, err := New(cfg)
-	require.NoError(t, err)
-	return &world{Service: s, pool: pool, blobs: blobs, dir: dir}
+	return &world{Service: New(cfg), pool: pool, blobs: blobs, dir: dir}
 }
 
 // nothing makes sure that a refused file left no row and no bytes.
@@ -378,19 +379,63 @@ func TestGeneratedOutputsComeWithTheirTransaction(t *testing.T) {
 	}), "an output index is taken once")
 }
 
+// elsewhere is a store whose temporary directory lies elsewhere.
+type elsewhere struct {
+	blob.Store
+	dir string
+}
+
+func (e elsewhere) TempDir() string { return e.dir }
+
 func TestFullDiskDuringAnUpload(t *testing.T) {
 	t.Parallel()
 	w := setup(t)
-	w.cfg.TempDir = t.TempDir()
-	mountSmall(t, w.cfg.TempDir)
+	small := t.TempDir()
+	mountSmall(t, small)
+	w.cfg.Blobs = elsewhere{w.cfg.Blobs, small}
 	r, _ := wav(48000, 2, 30)
 	_, err := w.Ingest(context.Background(), IngestRequest{Owner: localAdmin, Reader: r})
 	require.ErrorIs(t, err, blob.ErrDiskFull)
 	r, _ = wav(48000, 2, 7) // fits, but not twice: the cleaned copy finds no room
 	_, err = w.Ingest(context.Background(), IngestRequest{Owner: localAdmin, Reader: r})
 	require.ErrorIs(t, err, blob.ErrDiskFull)
-	left, err := os.ReadDir(w.cfg.TempDir)
+	left, err := os.ReadDir(small)
 	require.NoError(t, err)
 	require.Empty(t, left)
 	w.nothing(t)
+}
+
+// Uploads, ranges and sweeps need no disk: the files may lie in any store.
+func TestFilesMayLieInAnyStore(t *testing.T) {
+	t.Parallel()
+	remote := blobtest.NewRemote(t.TempDir())
+	w := setup(t, func(c *Config) { c.Blobs = remote })
+	ctx := context.Background()
+	a, err := w.Ingest(ctx, IngestRequest{Owner: localAdmin, Reader: bytes.NewReader(pngOf(t, 40, 30)), Filename: "a.png"})
+	require.NoError(t, err)
+	left, err := os.ReadDir(remote.TempDir())
+	require.NoError(t, err)
+	require.Empty(t, left)
+
+	file, size, err := w.Open(ctx, a)
+	require.NoError(t, err)
+	defer file.Close()
+	fetched := remote.Ranges()
+	answer := httptest.NewRecorder()
+	request := httptest.NewRequest(http.MethodGet, "/", nil)
+	request.Header.Set("Range", "bytes=1-3")
+	http.ServeContent(answer, request, "a.png", time.Time{}, file)
+	require.Equal(t, http.StatusPartialContent, answer.Code)
+	require.Equal(t, "PNG", answer.Body.String())
+	require.Equal(t, fmt.Sprintf("bytes 1-3/%d", size), answer.Header().Get("Content-Range"))
+	require.LessOrEqual(t, remote.Ranges()-fetched, 3, "the whole file is not read for three bytes")
+
+	require.NoError(t, w.Delete(ctx, localAdmin, a.ID))
+	_, err = w.pool.Exec(ctx, `update blobs set created_at = now() - interval '2 hours'`)
+	require.NoError(t, err)
+	remote.Age(a.SHA256, 2*time.Hour)
+	_, err = (&blob.Sweeper{Pool: w.pool, Store: remote}).Sweep(ctx)
+	require.NoError(t, err)
+	_, _, err = w.Open(ctx, a)
+	require.ErrorIs(t, err, blob.ErrNotFound)
 }

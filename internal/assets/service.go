@@ -8,7 +8,6 @@ import (
 	"io"
 	"log/slog"
 	"maps"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -26,16 +25,12 @@ import (
 // KeyMaxUpload is the configuration key of Config.MaxBytes, which errors name.
 const KeyMaxUpload = "media.max_upload_bytes"
 
-// Config of a Service. Pool, Blobs, Media and TempDir are needed; Fetch only for IngestRef.
+// Config of a Service. Pool, Blobs and Media are needed; Fetch only for IngestRef.
 type Config struct {
 	Pool  *pgxpool.Pool
 	Blobs blob.Store
 	Media *media.Processor
 	Fetch *fetch.Client
-
-	// TempDir takes uploads while they are checked; on the blob store's filesystem, so that keeping one is a rename
-	// (blob.Disk.TempDir is one, and is swept).
-	TempDir string
 
 	// MaxBytes is the largest upload. Default 500 MiB (config media.max_upload_bytes).
 	MaxBytes int64
@@ -46,18 +41,15 @@ type Config struct {
 // Service keeps assets. Safe for concurrent use.
 type Service struct{ cfg Config }
 
-// New makes a Service and its TempDir.
-func New(cfg Config) (*Service, error) {
+// New makes a Service.
+func New(cfg Config) *Service {
 	if cfg.MaxBytes <= 0 {
 		cfg.MaxBytes = 500 << 20
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
 	}
-	if err := os.MkdirAll(cfg.TempDir, 0o700); err != nil {
-		return nil, fmt.Errorf("make upload directory: %w", err)
-	}
-	return &Service{cfg: cfg}, nil
+	return &Service{cfg: cfg}
 }
 
 // MaxBytes is the largest upload in bytes.
@@ -351,6 +343,6 @@ func positive(n int) *int {
 }
 
 // TempDir is where files may lie while they are received; it is emptied at start.
-func (s *Service) TempDir() string { return s.cfg.TempDir }
+func (s *Service) TempDir() string { return s.cfg.Blobs.TempDir() }
 
-func (s *Service) temp(name string) string { return filepath.Join(s.cfg.TempDir, name) }
+func (s *Service) temp(name string) string { return filepath.Join(s.TempDir(), name) }

@@ -20,6 +20,9 @@ import (
 // copyBuffer is what one Put or Import holds in memory, whatever the size of the file.
 const copyBuffer = 256 << 10
 
+// lockFile lies in the directory for temporary files.
+const lockFile = ".lock"
+
 // Disk is a Store in a local directory: DIR/ab/cd/<hash>, with DIR/tmp for what is being written.
 type Disk struct {
 	dir  string
@@ -59,8 +62,7 @@ func makeOuter(dir string) error {
 	return syncDir(dir)
 }
 
-// TempDir is a directory on the store's own filesystem: a file made there is imported by a rename. Files in it that are
-// older than the sweep's age are removed by Sweep.
+// TempDir implements Store. It lies on the store's own filesystem: a file made there is imported by a rename.
 func (d *Disk) TempDir() string { return filepath.Join(d.dir, "tmp") }
 
 // Put implements Store.
@@ -200,7 +202,7 @@ func holds(ctx context.Context, path string, ref Ref) (bool, error) {
 
 // Open implements Store.
 func (d *Disk) Open(_ context.Context, sha string) (io.ReadSeekCloser, int64, error) {
-	path, err := d.Path(sha)
+	path, err := d.path(sha)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -221,7 +223,7 @@ func (d *Disk) Open(_ context.Context, sha string) (io.ReadSeekCloser, int64, er
 
 // Stage implements Store.
 func (d *Disk) Stage(ctx context.Context, sha, path string) error {
-	kept, err := d.Path(sha)
+	kept, err := d.path(sha)
 	if err != nil {
 		return err
 	}
@@ -259,9 +261,9 @@ func stage(ctx context.Context, kept, path string) error {
 	return nil
 }
 
-// Path is where the file lies on this machine: never to be written to, nor linked to from where another process could. It fails
-// with ErrNotFound when the file is not there.
-func (d *Disk) Path(sha string) (string, error) {
+// path is where the file lies: never to be written to, nor linked to from where another process could. It fails with
+// ErrNotFound when the file is not there.
+func (d *Disk) path(sha string) (string, error) {
 	if !validHash(sha) {
 		return "", ErrNotFound
 	}
@@ -270,32 +272,6 @@ func (d *Disk) Path(sha string) (string, error) {
 		return "", ErrNotFound
 	}
 	return path, nil
-}
-
-// Delete implements Store.
-func (d *Disk) Delete(_ context.Context, sha string) error {
-	if !validHash(sha) {
-		return nil
-	}
-	if err := os.Remove(d.file(sha)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("delete blob: %w", err)
-	}
-	return nil
-}
-
-// removeOlder deletes the file when it was last kept before cutoff. It excludes every keep, also of another process on
-// this directory: without that, a file could go between "it is there already" and the row that refers to it.
-func (d *Disk) removeOlder(ctx context.Context, sha string, cutoff time.Time) (int64, error) {
-	unlock, err := d.lock(true)
-	if err != nil {
-		return 0, err
-	}
-	defer unlock()
-	info, err := os.Lstat(d.file(sha))
-	if err != nil || !info.ModTime().Before(cutoff) {
-		return 0, nil
-	}
-	return info.Size(), d.Delete(ctx, sha)
 }
 
 // lock takes the store's gate: shared for keeping, exclusive for sweeping.
@@ -307,7 +283,7 @@ func (d *Disk) lock(exclusive bool) (unlock func(), err error) {
 	} else {
 		d.gate.RLock()
 	}
-	f, err := os.OpenFile(filepath.Join(d.dir, "tmp", ".lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	f, err := os.OpenFile(filepath.Join(d.TempDir(), lockFile), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		release()
 		return nil, fmt.Errorf("lock blob store: %w", DiskError(err))
@@ -372,7 +348,7 @@ func (c *ctxReader) Read(p []byte) (int, error) {
 	return c.r.Read(p)
 }
 
-// DiskError turns "no room" into the sentence for users.
+// DiskError turns the errors of a full disk into ErrDiskFull.
 func DiskError(err error) error {
 	if disk.Full(err) {
 		return ErrDiskFull
@@ -380,8 +356,11 @@ func DiskError(err error) error {
 	return err
 }
 
+// hashLength is that of a SHA-256 in hexadecimal digits.
+const hashLength = 64
+
 func validHash(s string) bool {
-	if len(s) != 64 {
+	if len(s) != hashLength {
 		return false
 	}
 	for i := range len(s) {

@@ -2,12 +2,9 @@ package blob
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
-	"os"
-	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -17,8 +14,8 @@ import (
 // sweepBatch is how many hashes one statement of a sweep handles.
 const sweepBatch = 500
 
-// Record queues the blobs row of a stored file into a batch of the caller's transaction, before the row that refers to it. For
-// one that is there already it renews the age, which keeps a sweep away until the transaction ends.
+// Record queues the blobs row of a stored file into a batch of the caller's transaction, before the row that refers to
+// it. A row that is there already gets a new age, which keeps a sweep away until the transaction ends.
 func Record(b *pgx.Batch, ref Ref, mime string) {
 	b.Queue(recordSQL, ref.SHA256, ref.Size, mime)
 }
@@ -27,8 +24,8 @@ const recordSQL = `
 	insert into blobs (sha256, size_bytes, mime_type) values ($1, $2, $3)
 	on conflict (sha256) do update set created_at = now()`
 
-// One page of the blobs after $2. What refers to a blob: an asset, a segment, or a voice whose conditionals name it under any key
-// "sha256". Answers the page's last hash too, which is where the next begins.
+// One page of the blobs after $2. A blob is referred to by an asset, a segment, or a voice whose conditionals name it under
+// any key "sha256". The answer holds the page's last hash too, after which the next page begins.
 const sweepRowsSQL = `
 	with page as materialized (select sha256, created_at from blobs where sha256 > $2 order by sha256 limit $3),
 	     loose as materialized (
@@ -36,14 +33,15 @@ const sweepRowsSQL = `
 		 where p.created_at < $1
 		   and not exists (select 1 from media_assets a where a.sha256 = p.sha256 offset 0)
 		   and not exists (select 1 from job_segments s where s.sha256 = p.sha256 offset 0)),
-	     spoken as materialized (
+	     named as materialized (
 		select l.sha256 from loose l
 		 where exists (select from voices v
 		                where v.conditionals @? 'lax $.**.sha256'
-		                  and exists (select from jsonb_path_query(v.conditionals, 'lax $.**.sha256') r where r #>> '{}' = l.sha256))),
+		                  and exists (select from jsonb_path_query(v.conditionals, 'lax $.**.sha256') r
+		                               where r #>> '{}' = l.sha256))),
 	     dead as materialized (
 		select b.sha256 from blobs b
-		 where b.sha256 = any (array(select sha256 from loose except select sha256 from spoken)) and b.created_at < $1
+		 where b.sha256 = any (array(select sha256 from loose except select sha256 from named)) and b.created_at < $1
 		   for update of b skip locked),
 	     gone as (delete from blobs where sha256 = any (array(select sha256 from dead)) returning sha256)
 	select (select max(sha256) from page), array(select sha256 from gone)`
@@ -54,12 +52,15 @@ const knownSQL = `select sha256 from blobs where sha256 = any($1)`
 func Statements() map[string]string { return statements }
 
 // statements of this package, for the test that prepares them all.
-var statements = map[string]string{"record": recordSQL, "sweepRows": sweepRowsSQL, "known": knownSQL}
+var statements = map[string]string{
+	"record": recordSQL, "sweepRows": sweepRowsSQL, "known": knownSQL,
+	"announce": announceSQL, "neighbours": neighboursSQL,
+}
 
 // Sweeper removes files that nothing refers to. Run Sweep as a periodic util job.
 type Sweeper struct {
-	Pool *pgxpool.Pool
-	Disk *Disk
+	Pool  *pgxpool.Pool
+	Store Store
 
 	// MinAge is how long a file is left alone after it was last kept, since the row that refers to it comes later.
 	// Default 1 hour.
@@ -89,11 +90,12 @@ func (s *Sweeper) Sweep(ctx context.Context) (Swept, error) {
 	if err := s.sweepFiles(ctx, cutoff, &out); err != nil {
 		return out, err
 	}
-	s.sweepTemp(cutoff, &out)
+	tidied, err := s.Store.Tidy(ctx, cutoff)
+	out.Files, out.Bytes = out.Files+tidied.Files, out.Bytes+tidied.Bytes
 	if s.Log != nil && out != (Swept{}) {
 		s.Log.InfoContext(ctx, "unreferenced files removed", "rows", out.Rows, "files", out.Files, "bytes", out.Bytes)
 	}
-	return out, nil
+	return out, err
 }
 
 func (s *Sweeper) sweepRows(ctx context.Context, cutoff time.Time, out *Swept) error {
@@ -115,94 +117,59 @@ func (s *Sweeper) sweepRows(ctx context.Context, cutoff time.Time, out *Swept) e
 	}
 }
 
-// sweepFiles looks for files whose row was never written: the process ended between the rename and the transaction.
+// sweepFiles looks for files whose row was never written: the process ended between Put and the transaction.
 func (s *Sweeper) sweepFiles(ctx context.Context, cutoff time.Time, out *Swept) error {
-	var batch []string
-	flush := func() error {
-		rows, err := s.Pool.Query(ctx, knownSQL, batch)
+	after := ""
+	for {
+		page, err := s.Store.List(ctx, after, sweepBatch)
 		if err != nil {
 			return fmt.Errorf("sweep blob files: %w", err)
 		}
-		known, err := pgx.CollectRows(rows, pgx.RowTo[string])
-		if err != nil {
-			return fmt.Errorf("sweep blob files: %w", err)
-		}
-		has := make(map[string]bool, len(known))
-		for _, k := range known {
-			has[k] = true
-		}
-		var orphans []string
-		for _, sha := range batch {
-			if !has[sha] {
-				orphans = append(orphans, sha)
+		var old []string
+		for _, file := range page {
+			if after = file.SHA256; file.KeptAt.Before(cutoff) {
+				old = append(old, file.SHA256)
 			}
 		}
-		batch = batch[:0]
-		return s.remove(ctx, orphans, cutoff, out)
-	}
-	err := s.Disk.eachOlder(ctx, cutoff, func(sha string) error {
-		if batch = append(batch, sha); len(batch) == sweepBatch {
-			return flush()
+		orphans, err := s.withoutRow(ctx, old)
+		if err != nil {
+			return err
 		}
-		return nil
-	})
-	if err != nil || len(batch) == 0 {
-		return err
+		if err := s.remove(ctx, orphans, cutoff, out); err != nil {
+			return err
+		}
+		if len(page) < sweepBatch {
+			return nil
+		}
 	}
-	return flush()
+}
+
+// withoutRow returns those of the hashes that the database does not know.
+func (s *Sweeper) withoutRow(ctx context.Context, hashes []string) ([]string, error) {
+	if len(hashes) == 0 {
+		return nil, nil
+	}
+	rows, err := s.Pool.Query(ctx, knownSQL, hashes)
+	if err != nil {
+		return nil, fmt.Errorf("sweep blob files: %w", err)
+	}
+	known, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return nil, fmt.Errorf("sweep blob files: %w", err)
+	}
+	return slices.DeleteFunc(hashes, func(sha string) bool { return slices.Contains(known, sha) }), nil
 }
 
 func (s *Sweeper) remove(ctx context.Context, hashes []string, cutoff time.Time, out *Swept) error {
 	for _, sha := range hashes {
-		n, err := s.Disk.removeOlder(ctx, sha, cutoff)
+		removed, err := s.Store.Delete(ctx, sha, cutoff)
 		if err != nil {
 			return err
 		}
-		if n > 0 {
+		if removed != nil {
 			out.Files++
-			out.Bytes += n
+			out.Bytes += removed.Size
 		}
 	}
 	return nil
-}
-
-func (s *Sweeper) sweepTemp(cutoff time.Time, out *Swept) {
-	entries, err := os.ReadDir(s.Disk.TempDir())
-	if err != nil {
-		return
-	}
-	for _, e := range entries {
-		info, err := e.Info()
-		if err != nil || e.Name() == ".lock" || !info.ModTime().Before(cutoff) {
-			continue
-		}
-		if os.RemoveAll(filepath.Join(s.Disk.TempDir(), e.Name())) == nil {
-			out.Files++
-			out.Bytes += info.Size()
-		}
-	}
-}
-
-// eachOlder calls fn for every kept file that was last kept before cutoff.
-func (d *Disk) eachOlder(ctx context.Context, cutoff time.Time, fn func(sha string) error) error {
-	return filepath.WalkDir(d.dir, func(path string, e fs.DirEntry, err error) error {
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			return nil
-		case err != nil:
-			return fmt.Errorf("walk blob store: %w", err)
-		case e.IsDir() && e.Name() == "tmp":
-			return fs.SkipDir
-		case e.IsDir() || !validHash(e.Name()):
-			return nil
-		}
-		info, err := e.Info()
-		if err != nil || !info.ModTime().Before(cutoff) {
-			return nil //nolint:nilerr // gone meanwhile, or too young
-		}
-		return fn(e.Name())
-	})
 }

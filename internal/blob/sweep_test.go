@@ -1,7 +1,8 @@
-package blob
+package blob_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,29 +14,20 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 
+	"github.com/apibr/studio/internal/blob"
+	"github.com/apibr/studio/internal/blob/blobtest"
 	"github.com/apibr/studio/internal/store/storetest"
 )
 
 const localAdmin = "00000000-0000-7000-8000-000000000001"
 
-func TestStatementsPrepare(t *testing.T) {
-	t.Parallel()
-	conn, err := storetest.New(t).Pool().Acquire(context.Background())
-	require.NoError(t, err)
-	defer conn.Release()
-	for name, sql := range statements {
-		_, err := conn.Conn().Prepare(context.Background(), name, sql)
-		require.NoError(t, err, name)
-	}
-}
-
 // put keeps a text and its row, both as old as asked.
-func put(t *testing.T, pool *pgxpool.Pool, d *Disk, text string, age time.Duration, row bool) Ref {
+func (w sweepWorld) put(t *testing.T, text string, age time.Duration, row bool) blob.Ref {
 	t.Helper()
-	ctx := context.Background()
-	ref, err := d.Put(ctx, strings.NewReader(text), 0)
+	ctx, pool := t.Context(), w.pool
+	ref, err := w.store.Put(ctx, strings.NewReader(text), 0)
 	require.NoError(t, err)
-	makeOld(t, d, ref, age)
+	w.driver.Age(t, w.store, ref.SHA256, age)
 	if row {
 		require.NoError(t, pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error { return record(ctx, tx, ref) }))
 		_, err := pool.Exec(ctx, `update blobs set created_at = now() - $2::interval where sha256 = $1`, ref.SHA256, age)
@@ -44,12 +36,11 @@ func put(t *testing.T, pool *pgxpool.Pool, d *Disk, text string, age time.Durati
 	return ref
 }
 
-func makeOld(t *testing.T, d *Disk, ref Ref, age time.Duration) {
-	t.Helper()
-	path, err := d.Path(ref.SHA256)
-	require.NoError(t, err)
-	at := time.Now().Add(-age)
-	require.NoError(t, os.Chtimes(path, at, at))
+// sweepWorld is a store of some kind and a database.
+type sweepWorld struct {
+	driver blobtest.Driver
+	store  blob.Store
+	pool   *pgxpool.Pool
 }
 
 func exec(t *testing.T, pool *pgxpool.Pool, sql string, args ...any) {
@@ -59,24 +50,34 @@ func exec(t *testing.T, pool *pgxpool.Pool, sql string, args ...any) {
 }
 
 func TestSweepRemovesOnlyWhatNothingRefersTo(t *testing.T) {
-	t.Parallel()
-	pool, d, ctx := storetest.New(t).Pool(), newDisk(t), context.Background()
+	for name, driver := range map[string]blobtest.Driver{"on a disk": onDisk, "without a disk": remote} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			sweepOnly(t, sweepWorld{driver, driver.New(t), storetest.New(t).Pool()})
+		})
+	}
+}
+
+func sweepOnly(t *testing.T, w sweepWorld) {
+	pool, d, ctx := w.pool, w.store, t.Context()
 	old := 2 * time.Hour
-	unreferenced := put(t, pool, d, "unreferenced", old, true)
-	noRow := put(t, pool, d, "no row", old, false)
-	young := put(t, pool, d, "young", time.Minute, true)
-	youngNoRow := put(t, pool, d, "young, no row", time.Minute, false)
-	asset := put(t, pool, d, "asset", old, true)
-	segment := put(t, pool, d, "segment", old, true)
-	voice := put(t, pool, d, "voice", old, true)
-	keptAgain := put(t, pool, d, "kept again", old, true)
-	recorded := put(t, pool, d, "recorded again", old, true)
+	unreferenced := w.put(t, "unreferenced", old, true)
+	noRow := w.put(t, "no row", old, false)
+	young := w.put(t, "young", time.Minute, true)
+	youngNoRow := w.put(t, "young, no row", time.Minute, false)
+	asset := w.put(t, "asset", old, true)
+	segment := w.put(t, "segment", old, true)
+	voice := w.put(t, "voice", old, true)
+	keptAgain := w.put(t, "kept again", old, true)
+	recorded := w.put(t, "recorded again", old, true)
 
 	exec(t, pool, `insert into media_assets (id, owner_id, type, origin, url, name, filename, mime_type, sha256, size_bytes)
 		values ($1, $2, 'data', 'upload', '', '', '', '', $3, 1)`, uuid.New(), localAdmin, asset.SHA256)
 	job := uuid.New()
-	exec(t, pool, `insert into generation_jobs (id, owner_id, type, quality, engine, parameters) values ($1, $2, 'audio.speech', 'draft', 'x', '{}')`, job, localAdmin)
-	exec(t, pool, `insert into job_segments (job_id, idx, sha256, fence, mime_type, size_bytes) values ($1, 0, $2, 1, '', 1)`, job, segment.SHA256)
+	exec(t, pool, `insert into generation_jobs (id, owner_id, type, quality, engine, parameters)
+		values ($1, $2, 'audio.speech', 'draft', 'x', '{}')`, job, localAdmin)
+	exec(t, pool, `insert into job_segments (job_id, idx, sha256, fence, mime_type, size_bytes)
+		values ($1, 0, $2, 1, '', 1)`, job, segment.SHA256)
 	exec(t, pool, `insert into voices (id, owner_id, name, language, conditionals)
 		values ($1, $2, 'v', 'pt-BR', jsonb_build_object('draft-voice', jsonb_build_object('file', jsonb_build_object('sha256', $3::text), 'f0', 100)))`,
 		uuid.New(), localAdmin, voice.SHA256)
@@ -95,17 +96,17 @@ func TestSweepRemovesOnlyWhatNothingRefersTo(t *testing.T) {
 	past := time.Now().Add(-old)
 	require.NoError(t, os.Chtimes(stale, past, past))
 
-	sweeper := &Sweeper{Pool: pool, Disk: d}
+	sweeper := &blob.Sweeper{Pool: pool, Store: d}
 	_, err = sweeper.Sweep(ctx)
 	require.NoError(t, err)
-	for name, ref := range map[string]Ref{"young": young, "young without row": youngNoRow, "asset": asset, "segment": segment,
+	for name, ref := range map[string]blob.Ref{"young": young, "young without row": youngNoRow, "asset": asset, "segment": segment,
 		"voice": voice, "kept again": keptAgain, "recorded in an open transaction": recorded} {
-		_, err := d.Path(ref.SHA256)
+		_, err := d.Stat(ctx, ref.SHA256)
 		require.NoError(t, err, name)
 	}
-	for name, ref := range map[string]Ref{"unreferenced": unreferenced, "no row": noRow} {
-		_, err := d.Path(ref.SHA256)
-		require.ErrorIs(t, err, ErrNotFound, name)
+	for name, ref := range map[string]blob.Ref{"unreferenced": unreferenced, "no row": noRow} {
+		_, err := d.Stat(ctx, ref.SHA256)
+		require.ErrorIs(t, err, blob.ErrNotFound, name)
 	}
 	require.NoFileExists(t, stale)
 	require.FileExists(t, fresh)
@@ -119,8 +120,39 @@ func TestSweepRemovesOnlyWhatNothingRefersTo(t *testing.T) {
 	require.Equal(t, 1, swept.Files, "the asset's file goes with its last row")
 }
 
-func record(ctx context.Context, tx pgx.Tx, ref Ref) error {
+func record(ctx context.Context, tx pgx.Tx, ref blob.Ref) error {
 	var b pgx.Batch
-	Record(&b, ref, "text/plain")
+	blob.Record(&b, ref, "text/plain")
 	return tx.SendBatch(ctx, &b).Close()
+}
+
+// A sweep reads files in pages, of which it holds one.
+func TestSweepGoesThroughAllPages(t *testing.T) {
+	t.Parallel()
+	w := sweepWorld{remote, remote.New(t), storetest.New(t).Pool()}
+	const orphans = 1203
+	for i := range orphans {
+		w.put(t, fmt.Sprint(i), 2*time.Hour, false)
+	}
+	young := w.put(t, "young", time.Minute, false)
+	largest := 0
+	swept, err := (&blob.Sweeper{Pool: w.pool, Store: watched{w.store, &largest}}).Sweep(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, orphans, swept.Files)
+	require.LessOrEqual(t, largest, 500)
+	left, err := w.store.List(t.Context(), "", orphans)
+	require.NoError(t, err)
+	require.Len(t, left, 1)
+	require.Equal(t, young, left[0].Ref)
+}
+
+// watched notes the largest page that was asked for.
+type watched struct {
+	blob.Store
+	largest *int
+}
+
+func (w watched) List(ctx context.Context, after string, limit int) ([]blob.Info, error) {
+	*w.largest = max(*w.largest, limit)
+	return w.Store.List(ctx, after, limit)
 }

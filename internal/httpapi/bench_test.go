@@ -54,7 +54,7 @@ type bench struct {
 	asset *assets.Service
 	auth  *auth.Service
 	hub   *events.Hub
-	blobs *blob.Disk
+	blobs blob.Store
 	key   string
 	log   *bytes.Buffer
 
@@ -83,9 +83,8 @@ func newBenchOn(t *testing.T, store *store.Store, options ...func(*Config)) *ben
 	b.jobs = jobs.New(jobs.Config{Pool: b.pool, Hub: b.hub, NodeID: uuid.New(), BootID: uuid.New(), KernelBootID: "k", Log: quiet})
 	_, err = b.jobs.Recover(b.ctx)
 	require.NoError(t, err)
-	b.asset, err = assets.New(assets.Config{Pool: b.pool, Blobs: b.blobs, TempDir: b.blobs.TempDir(), Fetch: fetch.New(fetch.Config{MaxBytes: 64 << 20, Log: quiet}), MaxBytes: 64 << 20,
+	b.asset = assets.New(assets.Config{Pool: b.pool, Blobs: b.blobs, Fetch: fetch.New(fetch.Config{MaxBytes: 64 << 20, Log: quiet}), MaxBytes: 64 << 20,
 		Media: media.New(media.Config{FFmpeg: os.Getenv("APIBR_FFMPEG"), Venvs: []string{"../../.venv-draft"}, Log: quiet}), Log: quiet})
-	require.NoError(t, err)
 	signer, err := assets.NewSigner(filepath.Join(dir, "sign.key"))
 	require.NoError(t, err)
 	b.auth = auth.New(auth.Config{Pool: b.pool, Log: quiet, Limits: auth.Limits{PerMinute: 1}})

@@ -44,7 +44,7 @@ type node struct {
 	pool   *sidecar.Pool
 	hub    *events.Hub
 	runner *Runner
-	blobs  *blob.Disk
+	blobs  blob.Store
 	work   string
 	stop   func()
 
@@ -103,7 +103,7 @@ func startNode(t *testing.T, s *store.Store, options ...nodeOption) *node {
 	for _, apply := range options {
 		apply(&config, &sidecars)
 	}
-	n.pool, n.commands = sidecar.New(sidecars), sidecars.Commands
+	n.pool, n.commands, n.blobs = sidecar.New(sidecars), sidecars.Commands, config.Blobs
 	catalogue.Installed = n.pool.Installed
 	config.Pool = n.pool
 	n.runner = New(config)

@@ -12,7 +12,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/apibr/studio/internal/blob"
+	"github.com/apibr/studio/internal/blob/blobtest"
 	"github.com/apibr/studio/internal/jobs"
+	"github.com/apibr/studio/internal/sidecar"
 	"github.com/apibr/studio/internal/sidecar/sidecartest"
 	"github.com/apibr/studio/internal/store/storetest"
 )
@@ -35,7 +37,14 @@ func (n *node) outputOf(job uuid.UUID) (asset uuid.UUID, sha string) {
 
 // An engine that writes over its inputs, and goes on writing to what it has delivered, changes no file of the studio.
 func TestAnEngineCannotChangeAKeptFile(t *testing.T) {
-	n := startNode(t, storetest.New(t))
+	t.Run("on a disk", func(t *testing.T) { keepsFiles(t, startNode(t, storetest.New(t))) })
+	t.Run("in a store without a disk", func(t *testing.T) {
+		remote := blobtest.NewRemote(t.TempDir())
+		keepsFiles(t, startNode(t, storetest.New(t), func(c *Config, _ *sidecar.Config) { c.Blobs = remote }))
+	})
+}
+
+func keepsFiles(t *testing.T, n *node) {
 	asset, sha := n.outputOf(n.await(n.submit(jobs.TypeSpeech, map[string]any{"text": "a recording"}).ID, jobs.Completed).ID)
 	var kept []string
 	for _, text := range []string{"first output", "second output"} {

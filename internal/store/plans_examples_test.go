@@ -167,9 +167,11 @@ var examples = map[string]example{
 	"queue.closeDead":    calls("15"),
 	"queue.closeEarlier": calls(owner(1) + ", " + owner(2)),
 
-	"blob.sweepRows": {args: []string{"now(), '', 500", "now(), '" + strings.Repeat("0", 60) + "5000', 500"}, reads: 1500 + 3000},
-	"blob.record":    calls("repeat('0', 64), 1, 'x'"),
-	"blob.known":     calls("array[repeat('0', 64)]"),
+	"blob.sweepRows":  {args: []string{"now(), '', 500", "now(), '" + strings.Repeat("0", 60) + "5000', 500"}, reads: 1500 + 3000},
+	"blob.record":     calls("repeat('0', 64), 1, 'x'"),
+	"blob.known":      calls("array[repeat('0', 64)]"),
+	"blob.announce":   calls("'/blobs', '00000000-0000-7000-8000-000000000001'"),
+	"blob.neighbours": calls("'k', '00000000-0000-7000-8000-000000000001'"),
 
 	"tasks.latest": calls(owner(1)+", ''", owner(1)+", 'm3'"),
 
