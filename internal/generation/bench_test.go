@@ -56,14 +56,13 @@ func newBench(t *testing.T) *bench {
 	})
 	_, err = b.jobs.Recover(b.ctx)
 	require.NoError(t, err)
-	b.assets, err = assets.New(assets.Config{
-		Pool: b.pool, Blobs: b.blobs, TempDir: b.blobs.TempDir(), MaxBytes: 1 << 20, Log: quiet,
+	b.assets = assets.New(assets.Config{
+		Pool: b.pool, Blobs: b.blobs, MaxBytes: 1 << 20, Log: quiet,
 		Fetch: fetch.New(fetch.Config{MaxBytes: 1 << 20, Log: quiet}),
 		Media: media.New(media.Config{
 			FFmpeg: os.Getenv("APIBR_FFMPEG"), Venvs: []string{"../../.venv-draft"}, Log: quiet,
 		}),
 	})
-	require.NoError(t, err)
 	voiceList := voices.New(b.pool)
 	require.NoError(t, voiceList.EnsureBuiltins(b.ctx, []voices.Builtin{
 		{ID: b.builtin, Name: "Clara (rascunho)", Language: "pt-BR"},
