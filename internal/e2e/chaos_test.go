@@ -56,17 +56,33 @@ func number(t testing.TB, name string, otherwise int) int {
 	return n
 }
 
-// Whatever is killed whenever: each accepted job ends, once, and nothing else is left. `make chaos` runs a hundred rounds.
+// Whatever is killed whenever: each accepted job ends, once, and nothing else is left. `make chaos` runs a hundred
+// rounds.
 func TestChaos(t *testing.T) {
 	rounds, seed := number(t, chaosRounds, 2), number(t, chaosSeed, 1)
 	s := startStudio(t)
-	c := &chaos{t: t, s: s, token: s.token, voice: builtinVoice(s), accepted: map[string]string{}, canceled: map[string]bool{},
-		answers: map[string]int{}, kills: map[string]int{}}
+	c := &chaos{
+		t:        t,
+		s:        s,
+		token:    s.token,
+		voice:    builtinVoice(s),
+		accepted: map[string]string{},
+		canceled: map[string]bool{},
+		answers:  map[string]int{},
+		kills:    map[string]int{},
+	}
 	dice := rand.New(rand.NewPCG(uint64(seed), 0))
 	started := time.Now()
 	for round := range rounds {
 		c.round(dice)
-		t.Logf("round %d of %d: %d jobs accepted, kills %v, answers %v", round+1, rounds, len(c.accepted), c.kills, c.answers)
+		t.Logf(
+			"round %d of %d: %d jobs accepted, kills %v, answers %v",
+			round+1,
+			rounds,
+			len(c.accepted),
+			c.kills,
+			c.answers,
+		)
 	}
 	c.requireAllEnded(rounds, time.Since(started))
 }
@@ -128,11 +144,23 @@ func (c *chaos) act(dice *rand.Rand) {
 	var id string
 	switch dice.IntN(8) {
 	case 0:
-		id = c.submit(key, "/api/v1/video/create-avatar", map[string]string{"image": "@" + portrait, "script": text, "voice": c.voice, "quality": "draft"})
+		id = c.submit(
+			key,
+			"/api/v1/video/create-avatar",
+			map[string]string{"image": "@" + portrait, "script": text, "voice": c.voice, "quality": "draft"},
+		)
 	case 1, 2, 3:
-		id = c.submit(key, "/api/v1/image/generate", map[string]string{"prompt": text, "width": "256", "height": "256", "quality": "draft"})
+		id = c.submit(
+			key,
+			"/api/v1/image/generate",
+			map[string]string{"prompt": text, "width": "256", "height": "256", "quality": "draft"},
+		)
 	default:
-		id = c.submit(key, "/api/v1/audio/generate-speech", map[string]string{"text": text, "voice": c.voice, "quality": "draft"})
+		id = c.submit(
+			key,
+			"/api/v1/audio/generate-speech",
+			map[string]string{"text": text, "voice": c.voice, "quality": "draft"},
+		)
 	}
 	if dice.IntN(4) == 0 && id != "" {
 		c.mu.Lock()
@@ -249,7 +277,8 @@ type ended struct {
 const endedSQL = `
 	select j.id::text, j.status, coalesce(j.error ->> 'code', ''), j.faults,
 	       (select count(*) from apibr.events e where e.job_id = j.id and e.type = 'job.completed'),
-	       (select count(*) from apibr.media_assets a where a.job_id = j.id), coalesce(jsonb_array_length(j.result -> 'outputs'), 0)
+	       (select count(*) from apibr.media_assets a where a.job_id = j.id),
+	       coalesce(jsonb_array_length(j.result -> 'outputs'), 0)
 	  from apibr.generation_jobs j`
 
 // requireAllEnded waits for the last job and compares what the clients know with what the database has.
@@ -273,10 +302,24 @@ func (c *chaos) requireAllEnded(rounds int, loaded time.Duration) {
 	}
 	found := c.found(db)
 	table, wrong := c.table(found)
-	holes := count(t, db, "select (select seq from apibr.event_counter) - count(*) + abs(max(seq) - count(*)) from apibr.events")
+	holes := count(
+		t,
+		db,
+		"select (select seq from apibr.event_counter) - count(*) + abs(max(seq) - count(*)) from apibr.events",
+	)
 	keys := count(t, db, "select count(*) from apibr.idempotency where status_code is null")
-	fmt.Fprintf(&table, "holes in the event numbers\t%d\nkeys without an answer\t%d\nrounds\t%d\nkills\t%v\nanswers\t%v\n"+
-		"seconds under load, until the last job ended\t%.0f, %.0f\n", holes, keys, rounds, c.kills, c.answers, loaded.Seconds(), time.Since(draining).Seconds())
+	fmt.Fprintf(
+		&table,
+		"holes in the event numbers\t%d\nkeys without an answer\t%d\nrounds\t%d\nkills\t%v\nanswers\t%v\n"+
+			"seconds under load, until the last job ended\t%.0f, %.0f\n",
+		holes,
+		keys,
+		rounds,
+		c.kills,
+		c.answers,
+		loaded.Seconds(),
+		time.Since(draining).Seconds(),
+	)
 	var aligned bytes.Buffer
 	columns := tabwriter.NewWriter(&aligned, 0, 0, 2, ' ', 0)
 	_, _ = columns.Write(table.Bytes())

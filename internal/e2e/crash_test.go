@@ -75,7 +75,11 @@ type segmentRow struct {
 
 func segments(t testing.TB, db *pgxpool.Pool, job string) []segmentRow {
 	t.Helper()
-	rows, err := db.Query(context.Background(), "select idx, sha256, fence from apibr.job_segments where job_id = $1 order by idx", job)
+	rows, err := db.Query(
+		context.Background(),
+		"select idx, sha256, fence from apibr.job_segments where job_id = $1 order by idx",
+		job,
+	)
 	require.NoError(t, err)
 	list, err := pgx.CollectRows(rows, pgx.RowToStructByPos[segmentRow])
 	require.NoError(t, err)
@@ -92,8 +96,16 @@ func count(t testing.TB, db *pgxpool.Pool, query string, args ...any) int {
 // requireOneResult checks that a job has exactly one set of assets and one event of its completion.
 func requireOneResult(t testing.TB, db *pgxpool.Pool, job string) {
 	t.Helper()
-	require.Equal(t, 1, count(t, db, "select count(*) from apibr.media_assets where job_id = $1 and type = 'video'", job))
-	require.Equal(t, 1, count(t, db, "select count(*) from apibr.events where job_id = $1 and type = 'job.completed'", job))
+	require.Equal(
+		t,
+		1,
+		count(t, db, "select count(*) from apibr.media_assets where job_id = $1 and type = 'video'", job),
+	)
+	require.Equal(
+		t,
+		1,
+		count(t, db, "select count(*) from apibr.events where job_id = $1 and type = 'job.completed'", job),
+	)
 }
 
 // decodedFrames is a hash of every picture of a job's video.
@@ -103,7 +115,8 @@ func (s *studio) decodedFrames(job string) string {
 	content := s.get("/api/v1/jobs/" + job + "/content")
 	require.Equal(s.t, 200, content.status)
 	require.NoError(s.t, os.WriteFile(path, content.body, 0o600))
-	out, err := exec.Command(ffmpegPath(s.t), "-nostdin", "-v", "error", "-i", path, "-map", "0:v", "-f", "framemd5", "-").Output()
+	out, err := exec.Command(ffmpegPath(s.t), "-nostdin", "-v", "error", "-i", path, "-map", "0:v", "-f", "framemd5", "-").
+		Output()
 	require.NoError(s.t, err)
 	require.Greater(s.t, len(out), 1000)
 	return string(out)
@@ -112,7 +125,12 @@ func (s *studio) decodedFrames(job string) string {
 // ffmpegPath is the program that the draft venv brings.
 func ffmpegPath(t testing.TB) string {
 	t.Helper()
-	found, err := filepath.Glob(filepath.Join(os.Getenv("APIBR_PYTHON_DRAFT_VENV"), "lib/python*/site-packages/imageio_ffmpeg/binaries/ffmpeg-*"))
+	found, err := filepath.Glob(
+		filepath.Join(
+			os.Getenv("APIBR_PYTHON_DRAFT_VENV"),
+			"lib/python*/site-packages/imageio_ffmpeg/binaries/ffmpeg-*",
+		),
+	)
 	require.NoError(t, err)
 	require.NotEmpty(t, found, "no ffmpeg in the draft venv: run make setup")
 	return found[0]

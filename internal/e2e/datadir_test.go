@@ -11,7 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What a studio and its processes write is for their user only, and a data directory that others could have changed is refused.
+// What a studio and its processes write is for their user only, and a data directory that others could have changed is
+// refused.
 func TestDataDirectoryIsClosedToOthers(t *testing.T) {
 	s := newStudio(t)
 	s.dir = filepath.Join(s.dir, "data")
@@ -19,7 +20,16 @@ func TestDataDirectoryIsClosedToOthers(t *testing.T) {
 	s.launch()
 	syscall.Umask(before)
 	s.awaitReady()
-	s.run("speech", "Olá!", "--voice", "Clara (rascunho)", "--quality", "draft", "-o", filepath.Join(t.TempDir(), "a.wav"))
+	s.run(
+		"speech",
+		"Olá!",
+		"--voice",
+		"Clara (rascunho)",
+		"--quality",
+		"draft",
+		"-o",
+		filepath.Join(t.TempDir(), "a.wav"),
+	)
 	require.NoError(t, filepath.WalkDir(s.dir, func(path string, entry fs.DirEntry, err error) error {
 		info, statErr := os.Lstat(path)
 		if os.IsNotExist(err) || os.IsNotExist(statErr) { // it has gone meanwhile

@@ -28,7 +28,7 @@ func TestDiskFull(t *testing.T) {
 	filler := filepath.Join(dir, "filler")
 	fill(t, filler)
 
-	job := s.accepted(s.post("/api/v1/audio/generate-speech", object{"text": "Olá, mundo!", "voice": voice, "quality": "draft"})).str("id")
+	job := s.submit("/audio/generate-speech", object{"text": "Olá, mundo!", "voice": voice, "quality": "draft"}).str("id")
 	failed := s.finished(job)
 	require.Equal(t, "failed", failed.str("status"))
 	require.Contains(t, strings.ToLower(failed.obj("error").str("detail")), "disk")
@@ -36,10 +36,13 @@ func TestDiskFull(t *testing.T) {
 	require.Equal(t, 200, s.get("/readyz").status)
 
 	require.NoError(t, os.Remove(filler))
-	s.completed(s.accepted(s.post("/api/v1/audio/generate-speech", object{"text": "Olá, mundo!", "voice": voice, "quality": "draft"})).str("id"))
+	s.completed(
+		s.submit("/audio/generate-speech", object{"text": "Olá, mundo!", "voice": voice, "quality": "draft"}).str("id"),
+	)
 }
 
-// A start on a full disk says one sentence, waits, and starts when there is space; without patience it ends with an exit code.
+// A start on a full disk says one sentence, waits, and starts when there is space; without patience it ends with an
+// exit code.
 func TestStartOnAFullDisk(t *testing.T) {
 	dir := shortTempDir(t)
 	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=160m,mode=0700"); err != nil {
@@ -104,11 +107,13 @@ func setBootID(t testing.TB, root, bootID string) {
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "boot_id"), []byte(bootID+"\n"), 0o600))
 }
 
-// gpuEngine writes a manifest of an engine that says it uses the GPU, and gives the configuration that runs it with a process that
-// takes jobs and never ends them: what becomes of one depends on the machine alone.
+// gpuEngine writes a manifest of an engine that says it uses the GPU, and gives the configuration that runs it with a
+// process that takes jobs and never ends them: what becomes of one depends on the machine alone.
 func gpuEngine(t testing.TB) string {
 	t.Helper()
-	source, err := os.ReadFile(filepath.Join(os.Getenv("APIBR_PYTHON_WORKERS"), "apibr_worker/engines/draft_avatar/manifest.yaml"))
+	source, err := os.ReadFile(
+		filepath.Join(os.Getenv("APIBR_PYTHON_WORKERS"), "apibr_worker/engines/draft_avatar/manifest.yaml"),
+	)
 	require.NoError(t, err)
 	manifest := strings.Replace(string(source), "uses_gpu: false", "uses_gpu: true", 1)
 	require.NotEqual(t, string(source), manifest)
@@ -119,11 +124,15 @@ func gpuEngine(t testing.TB) string {
 	require.NoError(t, err)
 	command, err := json.Marshal([]string{"python3", script, filepath.Join(t.TempDir(), "log"), "draft-avatar", "hold"})
 	require.NoError(t, err)
-	return fmt.Sprintf("python:\n  manifests: [%q]\nsidecars:\n  draft-avatar:\n    command: %s\n", filepath.Dir(dir), command)
+	return fmt.Sprintf(
+		"python:\n  manifests: [%q]\nsidecars:\n  draft-avatar:\n    command: %s\n",
+		filepath.Dir(dir),
+		command,
+	)
 }
 
-// When the machine itself went down under a job on the GPU, the studio does not run it again by itself: the queue starts paused
-// and says why. When it happens a second time without progress, the job fails.
+// When the machine itself went down under a job on the GPU, the studio does not run it again by itself: the queue
+// starts paused and says why. When it happens a second time without progress, the job fails.
 func TestMachineDiedUnderGPUJob(t *testing.T) {
 	root := fakeMachine(t, "11111111-1111-4111-8111-111111111111")
 	s := startStudio(t, withConfig(gpuEngine(t)), withEnv("APIBR_SYSFS_ROOT="+root))

@@ -3,6 +3,7 @@ package e2e
 import (
 	"fmt"
 	"image/png"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -31,10 +32,52 @@ func TestFinalQualityOnTinyModels(t *testing.T) {
 	require.Contains(t, s.run("models", "verify"), "✓ flux-dev")
 	in := func(name string) string { return filepath.Join(dir, name) }
 
-	s.run("image", "a red house", "--model", "flux-dev", "--quality", "final", "--size", "256x256", "--steps", "2", "-o", in("house.png"))
+	s.run(
+		"image",
+		"a red house",
+		"--model",
+		"flux-dev",
+		"--quality",
+		"final",
+		"--size",
+		"256x256",
+		"--steps",
+		"2",
+		"-o",
+		in("house.png"),
+	)
 	requirePicture(t, in("house.png"), 256, 256)
-	s.run("image", "a blue house", "--model", "sd3.5-large", "--quality", "final", "--size", "256x256", "--steps", "2", "--negative", "red", "-n", "2", "-o", in("two.png"))
-	s.run("edit", in("house.png"), "make it night", "--model", "flux-kontext", "--quality", "final", "--steps", "2", "-o", in("night.png"))
+	s.run(
+		"image",
+		"a blue house",
+		"--model",
+		"sd3.5-large",
+		"--quality",
+		"final",
+		"--size",
+		"256x256",
+		"--steps",
+		"2",
+		"--negative",
+		"red",
+		"-n",
+		"2",
+		"-o",
+		in("two.png"),
+	)
+	s.run(
+		"edit",
+		in("house.png"),
+		"make it night",
+		"--model",
+		"flux-kontext",
+		"--quality",
+		"final",
+		"--steps",
+		"2",
+		"-o",
+		in("night.png"),
+	)
 	requirePicture(t, in("night.png"), 256, 256)
 	s.run("upscale", in("house.png"), "--scale", "4", "--quality", "final", "-o", in("large.png"))
 	requirePicture(t, in("large.png"), 1024, 1024)
@@ -64,11 +107,12 @@ func requirePicture(t testing.TB, path string, width, height int) {
 	require.Equal(t, [2]int{width, height}, [2]int{picture.Bounds().Dx(), picture.Bounds().Dy()})
 }
 
-// A model's process that is killed while it loads, and again in the middle of a step, costs the job two attempts and nothing else.
+// A model's process that is killed while it loads, and again in the middle of a step, costs the job two attempts and
+// nothing else.
 func TestModelKilledMidLoadAndMidStep(t *testing.T) {
 	s := startWithModels(t, withConfig("supervisor: {spare: false}\n"))
-	job := s.accepted(s.post("/api/v1/image/generate", object{"prompt": "a house", "model": "flux-dev", "quality": "final", "width": 256, "height": 256,
-		"num_inference_steps": 10, "seed": 7})).str("id")
+	job := s.submit("/image/generate", house("flux-dev", object{"num_inference_steps": 10, "seed": 7})).
+		str("id")
 	s.awaitJob(job, "loads its model", func(j object) bool { return j.obj("progress_detail").str("stage") == "load" })
 	s.killEngine("flux")
 	s.awaitJob(job, "is in its steps again", func(j object) bool {
@@ -81,9 +125,16 @@ func TestModelKilledMidLoadAndMidStep(t *testing.T) {
 	require.Equal(t, 3.0, done["attempt"])
 	require.Len(t, done.list("outputs"), 1)
 
-	undisturbed := s.completed(s.accepted(s.post("/api/v1/image/generate", object{"prompt": "a house", "model": "flux-dev", "quality": "final", "width": 256, "height": 256,
-		"num_inference_steps": 10, "seed": 7})).str("id"))
-	require.Equal(t, undisturbed.list("outputs")[0].str("sha256"), done.list("outputs")[0].str("sha256"), "the same seed makes the same file")
+	undisturbed := s.completed(
+		s.submit("/image/generate", house("flux-dev", object{"num_inference_steps": 10, "seed": 7})).
+			str("id"),
+	)
+	require.Equal(
+		t,
+		undisturbed.list("outputs")[0].str("sha256"),
+		done.list("outputs")[0].str("sha256"),
+		"the same seed makes the same file",
+	)
 }
 
 // killEngine kills the engine's process as the kernel would.
@@ -117,7 +168,9 @@ func TestDamagedModelFiles(t *testing.T) {
 	for _, file := range weights {
 		require.NoError(t, os.Truncate(file, 1<<20))
 	}
-	job := s.finished(s.accepted(s.post("/api/v1/image/generate", object{"prompt": "a house", "model": "sd3.5-large", "quality": "final", "width": 256, "height": 256})).str("id"))
+	job := s.finished(
+		s.submit("/image/generate", house("sd3.5-large", nil)).str("id"),
+	)
 	require.Equal(t, "failed", job.str("status"))
 	detail := job.obj("error").str("detail")
 	require.Contains(t, detail, "the transformer of the model sd3.5-large, has another size")
@@ -129,7 +182,9 @@ func TestDamagedModelFiles(t *testing.T) {
 	require.Contains(t, stdout.String(), filepath.Base(weights[0]))
 
 	require.NoError(t, os.RemoveAll(filepath.Join(s.dir, "models", "flux-dev", "base", "vae")))
-	job = s.finished(s.accepted(s.post("/api/v1/image/generate", object{"prompt": "a house", "model": "flux-dev", "quality": "final", "width": 256, "height": 256})).str("id"))
+	job = s.finished(
+		s.submit("/image/generate", house("flux-dev", nil)).str("id"),
+	)
 	require.Equal(t, "failed", job.str("status"))
 	require.Contains(t, job.obj("error").str("detail"), "the base of the model flux-dev, is gone")
 
@@ -144,7 +199,11 @@ func TestDamagedModelFiles(t *testing.T) {
 	content[len(content)/2] ^= 1
 	require.NoError(t, os.WriteFile(weights[0], content, 0o600))
 	require.NoError(t, os.Chtimes(weights[0], info.ModTime(), info.ModTime()))
-	job = s.finished(s.accepted(s.postForm("/api/v1/image/upscale", map[string]string{"scale": "2", "quality": "final", "image": "@" + portrait})).str("id"))
+	job = s.finished(
+		s.accepted(s.postForm("/api/v1/image/upscale",
+			map[string]string{"scale": "2", "quality": "final", "image": "@" + portrait})).
+			str("id"),
+	)
 	require.Equal(t, "failed", job.str("status"))
 	require.Contains(t, job.obj("error").str("detail"), "has changed since it was installed")
 }
@@ -169,7 +228,13 @@ func TestModelsAreAskedOfTheRunningStudio(t *testing.T) {
 	// A studio that is named answers for itself.
 	foreign := func(args ...string) string {
 		cmd := exec.Command(apibr, args...)
-		cmd.Env = append(os.Environ(), "APIBR_DATA_DIR="+t.TempDir(), "APIBR_LANG=en", "APIBR_SERVER=http://"+s.addr, "APIBR_TOKEN="+s.token)
+		cmd.Env = append(
+			os.Environ(),
+			"APIBR_DATA_DIR="+t.TempDir(),
+			"APIBR_LANG=en",
+			"APIBR_SERVER=http://"+s.addr,
+			"APIBR_TOKEN="+s.token,
+		)
 		out, err := cmd.Output()
 		require.NoError(t, err)
 		return string(out)
@@ -183,26 +248,33 @@ func TestModelsAreAskedOfTheRunningStudio(t *testing.T) {
 	require.NoDirExists(t, filepath.Join(elsewhere, "realesrgan-x2"))
 }
 
-// Two models that do not fit together are wanted in turns: each makes room for the other, its memory comes back, and the studio does
-// not grow. APIBR_E2E_TURNS sets how often (make soak: 20).
+// Two models that do not fit together are wanted in turns: each makes room for the other, its memory comes back, and
+// the studio does not grow. APIBR_E2E_TURNS sets how often (make soak: 20).
 func TestTwoModelsInTurns(t *testing.T) {
 	turns := 2
 	if n, err := strconv.Atoi(os.Getenv("APIBR_E2E_TURNS")); err == nil {
 		turns = n
 	}
-	// First the machine has room for both, as far as the studio can see, so that it learns what they take; then for one and a third.
+	// First the machine has room for both, as far as the studio can see, so that it learns what they take; then for
+	// one and a third.
 	root := t.TempDir()
 	require.NoError(t, os.MkdirAll(filepath.Join(root, "proc"), 0o755))
 	sees := func(bytes int64) {
 		const kept = 2 << 30
 		kilobytes := (bytes + kept) >> 10
-		meminfo := fmt.Sprintf("MemTotal: %d kB\nMemAvailable: %d kB\nSwapTotal: 0 kB\nSwapFree: 0 kB\n", kilobytes, kilobytes-1)
+		meminfo := fmt.Sprintf(
+			"MemTotal: %d kB\nMemAvailable: %d kB\nSwapTotal: 0 kB\nSwapFree: 0 kB\n",
+			kilobytes,
+			kilobytes-1,
+		)
 		require.NoError(t, os.WriteFile(filepath.Join(root, "proc", "meminfo"), []byte(meminfo), 0o600))
 	}
 	sees(4 << 30)
 	s := startWithModels(t, withConfig("supervisor: {spare: false}\n"), withEnv("APIBR_SYSFS_ROOT="+root))
 	paint := func(model string) {
-		s.completed(s.accepted(s.post("/api/v1/image/generate", object{"prompt": "a house", "model": model, "quality": "final", "width": 256, "height": 256, "num_inference_steps": 1})).str("id"))
+		s.completed(
+			s.submit("/image/generate", house(model, object{"num_inference_steps": 1})).str("id"),
+		)
 	}
 	paint("flux-dev")
 	paint("sd3.5-large")
@@ -239,4 +311,11 @@ func residentBytes(t testing.TB, pid int) int64 {
 		}
 	}
 	return kilobytes << 10
+}
+
+// house is a small picture of a house in final quality, with more fields.
+func house(model string, more object) object {
+	fields := object{"prompt": "a house", "model": model, "quality": "final", "width": 256, "height": 256}
+	maps.Copy(fields, more)
+	return fields
 }

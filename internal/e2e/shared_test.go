@@ -29,12 +29,20 @@ func TestPausedServerLosesItsJob(t *testing.T) {
 	require.NoError(t, first.cmd.Process.Signal(syscall.SIGCONT))
 	first.awaitReadyAgain()
 	// The first server has noticed its loss when it has taken and finished another job.
-	other := first.accepted(first.post("/api/v1/audio/generate-speech", object{"text": "Olá", "voice": builtinVoice(first), "quality": "draft"})).str("id")
+	fields := object{"text": "Olá", "voice": builtinVoice(first), "quality": "draft"}
+	other := first.submit("/audio/generate-speech", fields).str("id")
 	first.completed(other)
 
 	requireOneResult(t, db, job)
-	require.Equal(t, 1, count(t, db, "select count(*) from apibr.generation_jobs where id = $1 and status = 'completed'", job))
-	first.eventually("no work file is left over", func() bool { return len(workFiles(t, first.dir)) == 0 && len(workFiles(t, second.dir)) == 0 })
+	require.Equal(
+		t,
+		1,
+		count(t, db, "select count(*) from apibr.generation_jobs where id = $1 and status = 'completed'", job),
+	)
+	first.eventually(
+		"no work file is left over",
+		func() bool { return len(workFiles(t, first.dir)) == 0 && len(workFiles(t, second.dir)) == 0 },
+	)
 }
 
 // builtinVoice is the name of a voice that every studio has.
@@ -49,8 +57,8 @@ func builtinVoice(s *studio) string {
 	return ""
 }
 
-// workFiles are the regular files of runs below a data directory's work folder; beside the runs' folders, which are named
-// by their job, the supervisor keeps what it knows of its living processes there.
+// workFiles are the regular files of runs below a data directory's work folder; beside the runs' folders, which are
+// named by their job, the supervisor keeps what it knows of its living processes there.
 func workFiles(t testing.TB, dir string) []string {
 	t.Helper()
 	var files []string

@@ -168,7 +168,9 @@ func (s *studio) stop() {
 func (s *studio) run(args ...string) string {
 	s.t.Helper()
 	cmd := exec.Command(apibr, args...)
-	cmd.Env = append(append(os.Environ(), "APIBR_DATA_DIR="+s.dir, "APIBR_SERVER=http://"+s.addr, "APIBR_LANG=en"), s.env...)
+	cmd.Env = append(
+		append(os.Environ(), "APIBR_DATA_DIR="+s.dir, "APIBR_SERVER=http://"+s.addr, "APIBR_LANG=en"),
+		s.env...)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
@@ -279,6 +281,11 @@ func (s *studio) postForm(path string, fields map[string]string) answer {
 	}
 	require.NoError(s.t, form.Close())
 	return s.do("POST", path, form.FormDataContentType(), &body, nil)
+}
+
+// submit sends a request, by its path below /api/v1, that must become a job.
+func (s *studio) submit(path string, fields object) object {
+	return s.accepted(s.post("/api/v1"+path, fields))
 }
 
 // accepted asserts a 202 and returns the job.

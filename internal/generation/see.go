@@ -8,6 +8,6 @@ var (
 	seeProjects = i18n.See{Route: "GET /api/v1/studio/projects", Command: "apibr projects"}
 	seeJobs     = i18n.See{Route: "GET /api/v1/jobs", Command: "apibr jobs list"}
 	seeFiles    = i18n.See{Route: "GET /api/v1/assets", Command: "apibr assets list"}
-	seeEngines  = i18n.See{Route: "GET /api/v1/engines"}
+	seeEngines  = i18n.See{Route: "GET /api/v1/engines", Command: "apibr models list"}
 	seeUpload   = i18n.See{Route: "POST /api/v1/assets", Command: "apibr assets upload"}
 )

@@ -35,13 +35,21 @@ func (s *Server) elsewhere(ctx context.Context, p auth.Principal, err error) err
 	thing, _ := generation.Identify(ctx, s.generation.Library(), p.Owner, id)
 	switch thing {
 	case generation.JobThing:
-		return notFound(i18n.Say("this is the id of a job: its address is /api/v1/jobs/%s", id))
+		return notFound(i18n.Say("this is the id of a job: see %s", i18n.See{
+			Route: "/api/v1/jobs/" + id.String(), Command: "apibr jobs show " + id.String(),
+		}))
 	case generation.VoiceThing:
-		return notFound(i18n.Say("this is the id of a voice: its address is /api/v1/audio/voices/%s", id))
+		return notFound(i18n.Say("this is the id of a voice: see %s", i18n.See{
+			Route: "/api/v1/audio/voices/" + id.String(), Command: "apibr voices",
+		}))
 	case generation.FileThing:
-		return notFound(i18n.Say("this is the id of a file: its address is /api/v1/assets/%s", id))
+		return notFound(i18n.Say("this is the id of a file: see %s", i18n.See{
+			Route: "/api/v1/assets/" + id.String(), Command: "apibr assets download " + id.String() + " -o FILE",
+		}))
 	case generation.ProjectThing:
-		return notFound(i18n.Say("this is the id of a project: its address is /api/v1/studio/projects/%s", id))
+		return notFound(i18n.Say("this is the id of a project: see %s", i18n.See{
+			Route: "/api/v1/studio/projects/" + id.String(), Command: "apibr projects",
+		}))
 	}
 	return err
 }
