@@ -177,6 +177,11 @@ func (a *App) buildJobs() error {
 		return err
 	}
 	a.catalogue = catalogue
+	sentences, err := c.Sentences()
+	if err != nil {
+		return err
+	}
+	i18n.SetDefault(sentences)
 	a.poker = queue.NewPoker(a.store.Pool(), a.log)
 	a.hub = events.NewHub(a.hubConfig())
 	a.jobs = jobs.New(a.jobsConfig())

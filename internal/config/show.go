@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"io/fs"
 	"maps"
 	"net/url"
 	"path/filepath"
@@ -121,6 +122,16 @@ func (c *Config) Catalogue() (*engine.Catalogue, error) {
 	catalogue.Settings = c.EngineSettings()
 	catalogue.Replaced = func(id engine.ID) bool { return len(c.EngineCommands()[id]) > 0 }
 	return catalogue, catalogue.AddExtra(c.Models.Extra)
+}
+
+// Sentences loads the studio's translations and those that lie beside the code of its engines, in python.workers and
+// python.manifests. It fails with the name of a file that cannot be used.
+func (c *Config) Sentences() (*i18n.Catalogue, error) {
+	sources := []fs.FS{i18n.Embedded(), i18n.Beside(filepath.Join(c.Python.Workers, "apibr_worker"))}
+	for _, dir := range c.Python.Manifests {
+		sources = append(sources, i18n.Beside(dir))
+	}
+	return i18n.Load(sources...)
 }
 
 // TorchRequest asks for the models' environment, with the package indexes of models.torch_indexes. device "" is

@@ -269,15 +269,33 @@ func TestAFailedJobSpeaksTheCallersLanguage(t *testing.T) {
 	require.Equal(t, "A entrada não pode ser usada", member(b.send("GET", path, nil, "Accept-Language", "pt").json(t), "error.title"))
 }
 
+// knowEngines adds the engines' translations to the studio's, as a start does.
+func knowEngines(t *testing.T) {
+	t.Helper()
+	before := i18n.Default()
+	c, err := i18n.Load(i18n.Embedded(), i18n.Beside("../../pyworkers/apibr_worker"))
+	require.NoError(t, err)
+	i18n.SetDefault(c)
+	t.Cleanup(func() { i18n.SetDefault(before) })
+}
+
 func TestWhatAnEngineSaysIsInTheCallersLanguage(t *testing.T) {
+	knowEngines(t)
 	b := newBench(t)
 	failed := b.submit(clonePath, object{"name": "V", "audio": b.upload("v.wav", wav(4))})
 	c := b.claim(idIn(t, failed))
-	detail := "the sample is 1.2 s long; the shortest is 3 s: record 15 s or more of clear speech"
-	require.NoError(t, b.jobs.Fail(b.ctx, c.ID, c.Fence, jobs.Problem{Title: i18n.Plain("The input cannot be used"), Status: 422, Code: "invalid_input", Detail: i18n.Plain(detail), Pointer: "/sample"}, false))
+	said := i18n.Say("the voice's sample cannot be used: %s", i18n.Say(
+		"the sample is %.1f s long; the shortest is %g s: record %g s or more of clear speech", 1.2, 3.0, 15.0))
+	problem := jobs.Problem{
+		Title: i18n.Plain("The input cannot be used"), Status: 422, Code: "invalid_input", Detail: said, Pointer: "/sample",
+	}
+	require.NoError(t, b.jobs.Fail(b.ctx, c.ID, c.Fence, problem, false))
+	detail := "the voice's sample cannot be used: " +
+		"the sample is 1.2 s long; the shortest is 3 s: record 15 s or more of clear speech"
 	path := "/api/v1/jobs/" + failed["id"].(string)
 	english, spoken := b.get(path), b.send("GET", path, nil, "Accept-Language", "pt-BR").json(t)
-	translated := "a amostra tem 1.2 s; o mínimo é 3 s: grave 15 s ou mais de fala clara"
+	translated := "a amostra da voz não pode ser usada: " +
+		"a amostra tem 1,2 s; o mínimo é 3 s: grave 15 s ou mais de fala clara"
 	for field, want := range map[string][2]string{"error.detail": {detail, translated}, "error.error.message": {detail, translated}, "error.errors.0.detail": {detail, translated}} {
 		require.Equal(t, want[0], member(english, field), field)
 		require.Equal(t, want[1], member(spoken, field), field)
@@ -285,12 +303,13 @@ func TestWhatAnEngineSaysIsInTheCallersLanguage(t *testing.T) {
 
 	warned := b.speech()
 	c = b.claim(idIn(t, warned))
-	progress := report.Progress{Fraction: 0.5, Stage: "sample", Message: i18n.Plain("no model is loaded: try again")}
+	progress := report.Progress{Fraction: 0.5, Stage: "sample", Message: i18n.Say("no model is loaded: try again")}
 	require.NoError(t, b.jobs.SetProgress(b.ctx, c.ID, c.Fence, progress))
 	path = "/api/v1/jobs/" + warned["id"].(string)
 	require.Equal(t, progress.Message.String(), member(b.get(path), "progress_detail.message"))
 	require.Equal(t, "nenhum modelo está carregado: tente de novo", member(b.send("GET", path, nil, "Accept-Language", "pt").json(t), "progress_detail.message"))
-	warning := report.Warning{Code: "voice_language", Message: i18n.Plain("the voice was recorded in en: its accent is heard; cfg_weight 0 makes it weaker")}
+	warning := report.Warning{Code: "voice_language", Message: i18n.Say(
+		"%s was recorded in %s, and its accent is heard: cfg_weight 0 makes it weaker", i18n.Say("the voice"), "en")}
 	_, err := b.jobs.Finish(b.ctx, c.ID, c.Fence, jobs.Result{Warnings: []report.Warning{warning}})
 	require.NoError(t, err)
 	last := func(job object) any {
@@ -298,7 +317,8 @@ func TestWhatAnEngineSaysIsInTheCallersLanguage(t *testing.T) {
 		return warnings[len(warnings)-1].(object)["message"]
 	}
 	require.Equal(t, warning.Message.String(), last(b.get(path)))
-	require.Equal(t, "a voz foi gravada em en: ouve-se o sotaque; cfg_weight 0 o deixa mais fraco", last(b.send("GET", path, nil, "Accept-Language", "pt-BR").json(t)),
+	require.Equal(t, "a voz foi gravada em en, e o sotaque aparece: cfg_weight 0 o deixa mais fraco",
+		last(b.send("GET", path, nil, "Accept-Language", "pt-BR").json(t)),
 		"an engine's own words in a sentence too")
 }
 

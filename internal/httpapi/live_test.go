@@ -112,6 +112,7 @@ func TestSocketSnapshotThenLive(t *testing.T) {
 
 // What engines say comes in the listener's language, on sockets and on streams.
 func TestListenersHearEnginesInTheirLanguage(t *testing.T) {
+	knowEngines(t)
 	b := newBench(t)
 	job := b.speech()
 	claimed := b.claim(idIn(t, job))
@@ -126,7 +127,8 @@ func TestListenersHearEnginesInTheirLanguage(t *testing.T) {
 	}
 	stream := b.listen(job, "Accept-Language", "pt-BR")
 	require.Equal(t, "job.snapshot", stream.next().event)
-	told := report.Progress{Fraction: 0.5, Stage: "read", Step: 1, Message: i18n.Plain("the engine wav2lip does not do audio.speech")}
+	told := report.Progress{Fraction: 0.5, Stage: "read", Step: 1,
+		Message: i18n.Say("the engine %s does not do %s", "wav2lip", "audio.speech")}
 	b.hub.Progress(events.JobProgress{Job: claimed.ID, Owner: claimed.OwnerID, Progress: told})
 	portuguese := "o motor wav2lip não faz audio.speech"
 	require.Equal(t, told.Message.String(), member(listeners["en"].hear(), "progress_detail.message"))
@@ -137,7 +139,8 @@ func TestListenersHearEnginesInTheirLanguage(t *testing.T) {
 	require.Equal(t, "progress", streamed.event)
 	require.Contains(t, streamed.data, portuguese)
 
-	problem := jobs.Problem{Title: i18n.Plain("The model is not ready"), Status: 422, Code: "model_missing", Detail: i18n.Plain("the model's part voice encoder is missing: install the model again")}
+	problem := jobs.Problem{Title: i18n.Plain("The model is not ready"), Status: 422, Code: "model_missing",
+		Detail: i18n.Say("the model's part %s is missing: install the model again", i18n.Say("voice encoder"))}
 	require.NoError(t, b.jobs.Fail(b.ctx, claimed.ID, claimed.Fence, problem, false))
 	translated := "falta a parte codificador de voz do modelo: instale o modelo de novo"
 	require.Equal(t, problem.Detail.String(), member(listeners["en"].event("job.failed", job), "job.error.detail"))

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -15,7 +14,7 @@ import (
 	"github.com/apibr/studio/internal/i18n"
 )
 
-// Sentences are written in English where they are made, in this package, in those that it serves and in the engines. The catalogue holds each of them, as
+// Sentences are written in English where they are made, in this package and in those that it serves. The catalogue holds each of them, as
 // its format, with its Portuguese; a sentence that was made of a format is recognised by the words around what was filled in.
 
 var catalogue = sync.OnceValue(func() map[string]string {
@@ -23,7 +22,6 @@ var catalogue = sync.OnceValue(func() map[string]string {
 	for key, translation := range i18n.Default().Translations(language.BrazilianPortuguese) {
 		all[key] = verb.ReplaceAllStringFunc(translation, textVerb)
 	}
-	maps.Copy(all, engineSentences())
 	return all
 })
 
@@ -46,15 +44,12 @@ type pattern struct {
 	words      int
 	match      *regexp.Regexp
 	portuguese string
-	ofEngine   bool
 }
 
 // patterns are compiled when the first Portuguese sentence is wanted; those with the most words of their own come first.
 var patterns = sync.OnceValue(func() []pattern {
 	var list []pattern
-	engines := engineSentences()
 	for format, translated := range catalogue() {
-		_, ofEngine := engines[format]
 		places := verb.FindAllStringIndex(format, -1)
 		if len(places) == 0 {
 			continue
@@ -69,7 +64,7 @@ var patterns = sync.OnceValue(func() []pattern {
 			at = place[1]
 		}
 		expression.WriteString(literally(format[at:]) + "$")
-		list = append(list, pattern{words + len(format) - at, regexp.MustCompile(expression.String()), translated, ofEngine})
+		list = append(list, pattern{words + len(format) - at, regexp.MustCompile(expression.String()), translated})
 	}
 	slices.SortFunc(list, func(a, b pattern) int {
 		return cmp.Or(cmp.Compare(b.words, a.words), cmp.Compare(a.portuguese, b.portuguese))
@@ -129,7 +124,7 @@ func (p pattern) translate(text string) (translated string, matches bool) {
 	}
 	filled := make([]any, 0, len(found)-1)
 	for _, part := range found[1:] {
-		filled = append(filled, filledIn(part))
+		filled = append(filled, part)
 	}
 	return fmt.Sprintf(p.portuguese, filled...), true
 }

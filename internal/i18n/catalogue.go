@@ -75,6 +75,9 @@ type beside struct {
 
 func (b beside) files() (files []string, err error) {
 	err = fs.WalkDir(b, ".", func(file string, entry fs.DirEntry, err error) error {
+		if err == nil && entry.IsDir() && strings.HasPrefix(entry.Name(), ".") && file != "." {
+			return fs.SkipDir // an environment of Python may lie there
+		}
 		if err == nil && !entry.IsDir() && besideLanguage(file) != "" {
 			files = append(files, file)
 		}

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from apibr_worker.runtime.api import Context, InputFile, Resume
+from apibr_worker.runtime.sentences import Sentence
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "samples"
@@ -102,7 +103,7 @@ class Recorder:
         self.when: Callable[[str, int], None] = lambda phase, step: None
         """Called at each step, with its phase: a test cancels here."""
 
-    def progress(self, phase: str, step: int, total: int | None, message: str | None, preview: str | None) -> None:
+    def progress(self, phase: str, step: int, total: int | None, message: Sentence | None, preview: str | None) -> None:
         del message
         self.steps.append((phase, step, total))
         if preview:

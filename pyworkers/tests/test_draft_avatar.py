@@ -28,6 +28,7 @@ from apibr_worker.image.face import FaceMesh
 from apibr_worker.runtime.api import Canceled, Context, InputFile, InvalidInputError, LoadRequest, Resume, RunResult
 from apibr_worker.runtime.child import run
 from apibr_worker.runtime.ffmpeg import ffmpeg
+from apibr_worker.runtime.sentences import Sentence
 from tests.harness import SAMPLES, Recorder, context
 
 PORTRAIT = InputFile("image", SAMPLES / "portrait.png", "image/png")
@@ -314,7 +315,7 @@ def test_no_face_is_a_clear_error(engine: Engine, tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match="no face was found") as refused:
         make(engine, tmp_path / "out", [InputFile("image", tmp_path / "wall.png", "image/png")], script="Olá")
     assert refused.value.field == "image"
-    (tmp_path / "no.png").write_text("no picture")
+    (tmp_path / "no.png").write_text("a usable picture")
     with pytest.raises(InvalidInputError, match="cannot be read"):
         make(engine, tmp_path / "out", [InputFile("image", tmp_path / "no.png", "image/png")], script="Olá")
 
@@ -355,7 +356,7 @@ def test_a_lying_head_speaks_and_the_user_is_told(engine: Engine, tmp_path: Path
     inputs = [InputFile("image", tmp_path / "lying.png", "image/png"), sound(tmp_path / "a.wav", 0.6)]
     result, _ = make(engine, tmp_path / "out", inputs)
     assert [warning.code for warning in result.warnings] == ["turned_face"]
-    assert "about 87 degrees" in result.warnings[0].message
+    assert "about 87 degrees" in str(result.warnings[0].message)
     assert frames(tmp_path / "out/video.mp4")[0].shape == (512, 512, 3)
 
 
@@ -384,7 +385,7 @@ def test_with_several_faces_a_warning_tells_which_one_speaks(
         context(tmp_path, "video.avatar", {}, [InputFile("image", tmp_path / "row.png", "image/png")])
     )
     assert [warning.code for warning in notes] == ["several_faces"]
-    assert told in notes[0].message
+    assert told in str(notes[0].message)
 
 
 def test_errors_name_the_wrong_field(engine: Engine, tmp_path: Path) -> None:
@@ -404,7 +405,9 @@ def test_another_engines_voice_is_replaced_with_a_warning(engine: Engine, tmp_pa
     (tmp_path / "voice.json").write_text("{}")
     voice = InputFile("voice", tmp_path / "voice.json", "application/json", {"name": "Ana"})
     result, _ = make(engine, tmp_path / "out", [PORTRAIT, voice], script="Olá", fps=12)
-    assert [(warning.code, "Ana" in warning.message) for warning in result.warnings] == [("voice_not_measured", True)]
+    assert [(warning.code, "Ana" in str(warning.message)) for warning in result.warnings] == [
+        ("voice_not_measured", True)
+    ]
 
 
 @pytest.mark.parametrize("face", ["x", {"kind": "drawn"}, {"kind": "drawn", "head": {"x": "?"}}])
@@ -431,7 +434,9 @@ def test_cancel_acts_within_a_frame(engine: Engine, tmp_path: Path) -> None:
     canceled = threading.Event()
 
     class Canceling(Recorder):
-        def progress(self, phase: str, step: int, total: int | None, message: str | None, preview: str | None) -> None:
+        def progress(
+            self, phase: str, step: int, total: int | None, message: Sentence | None, preview: str | None
+        ) -> None:
             super().progress(phase, step, total, message, preview)
             if phase == "render" and step == 5:
                 canceled.set()

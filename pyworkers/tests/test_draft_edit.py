@@ -300,7 +300,7 @@ def test_too_large_a_result_is_refused_with_the_limit(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"no picture", b"\x89PNG\r\n\x1a\n" + b"\0" * 40, b"GIF89a\x01\x00\x01\x00\x00\x00\x00;"]
+    "content", [b"", b"a usable picture", b"\x89PNG\r\n\x1a\n" + b"\0" * 40, b"GIF89a\x01\x00\x01\x00\x00\x00\x00;"]
 )
 def test_a_file_that_is_not_a_picture_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "in.png"

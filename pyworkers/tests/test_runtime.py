@@ -155,7 +155,7 @@ def a_run(out: Path) -> dict[str, Any]:
         ("raise OSError(2, 'No such file')", "internal"),
         ("context.child(['sh', '-c', 'kill -9 $$']).wait()", "interrupted"),
         ("context.child(['sh', '-c', 'exit 3']).wait()", "internal"),
-        ("raise EngineError('device_lost', 'the device is gone', field='x')", "device_lost"),
+        ("raise EngineError('device_lost', say('the device %s is gone', 'gpu'), field='x')", "device_lost"),
         ("return RunResult([], {'snr': float('nan')})", "internal"),
         ("return RunResult([], {'device': object()})", "internal"),
         ("return RunResult([], {'text': 'x' * (1 << 20)})", "internal"),
@@ -169,6 +169,8 @@ def test_an_engines_failure_is_one_answer(tmp_path: Path, body: str, code: str) 
         assert error["data"]["code"] == code
         assert error["data"]["phase"] == "p"
         assert "/secret" not in error["message"]
+        said = error["data"]["say"]
+        assert said["key"] % tuple(said["args"]) == error["message"]
         assert sidecar.call("ping")["result"] == {}
 
 
@@ -183,17 +185,19 @@ def test_reports_become_frames(tmp_path: Path) -> None:
         "    piece = context.out_dir / 'segments' / '0003.mp4'\n"
         "    piece.parent.mkdir()\n"
         "    piece.write_bytes(b'abc')\n"
-        "    context.progress(4, 9, message='four', preview=piece)\n"
+        "    context.progress(4, 9, message=say('%d of %.1f', 4, 9.5), preview=piece)\n"
         "    context.segment(3, piece, 'video/mp4')\n"
         "resume = context.resume\n"
-        "return RunResult([], {'from': resume.index, 'have': [p.name for p in resume.segments]}, [Warning('c', 'm')])"
+        "have = [p.name for p in resume.segments]\n"
+        "return RunResult([], {'from': resume.index, 'have': have}, [Warning('c', say('m'))])"
     )
     with with_engine(body) as sidecar:
         pieces = [{"index": i, "path": f"/in/000{i}.mp4", "mime": "video/mp4"} for i in (1, 0, 2)]
         sidecar.send("run", {**a_run(tmp_path), "resume_from": {"index": 3, "segments": pieces}})
         assert sidecar.await_frame("progress")["params"]["step"] == 0
         step = sidecar.await_frame("progress")["params"]
-        assert (step["step"], step["total"], step["message"]) == (4, 9, "four")
+        assert (step["step"], step["total"], step["message"]) == (4, 9, "4 of 9.5")
+        assert step["say"] == {"key": "%d of %.1f", "args": [4, 9.5]}
         assert step["preview"] == "segments/0003.mp4"
         segment = sidecar.await_frame("segment")["params"]
         assert segment["index"] == 3
@@ -209,7 +213,7 @@ def test_reports_become_frames(tmp_path: Path) -> None:
         assert result["metadata"] == {
             "from": 3,
             "have": ["0000.mp4", "0001.mp4", "0002.mp4"],
-            "warnings": [{"code": "c", "message": "m"}],
+            "warnings": [{"code": "c", "message": "m", "say": {"key": "m", "args": []}}],
         }
 
 

@@ -1,20 +1,145 @@
-"""What the engines say to a user exists in Portuguese too: apibr_worker/sentences.pt-BR.json, read by the server."""
+"""Sentences for people: how they are made, and that each has its translations.
+
+A folder's translations lie beside its code, in sentences.<language>.json: an engine's in the engine's own folder, those
+of the shared rooms in the package's. The studio reads them when it starts.
+"""
 
 from __future__ import annotations
 
+import ast
 import json
 import re
-import string
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from apibr_worker.runtime.sentences import say
 from tests.harness import ROOT
-from tests.sentences_in_source import PHRASES, SENTENCES, Spoken, read, read_text
 
 WORKER = ROOT / "pyworkers/apibr_worker"
-FILE = WORKER / "sentences.pt-BR.json"
 SIGNS = ".!?…:;"
+VERB = re.compile(r"%(\[\d+\])?(%|[-+ 0-9.]*[a-zA-Z])")
+TAKE_SENTENCES = {"EngineError": 1, "InvalidInputError": 0, "Warning": 1, "DamagedFileError": 1}
+"""Calls that take a sentence, with its place."""
+
+
+# ---- making sentences
+
+
+def test_a_sentence_is_english_text_and_a_key_with_values() -> None:
+    sentence = say("%s has %d of %.1f s (%g %%)", say("the voice"), 3, 4.25, 70.5)
+    assert str(sentence) == "the voice has 3 of 4.2 s (70.5 %)"
+    assert sentence.frame() == {
+        "key": "%s has %d of %.1f s (%g %%)",
+        "args": [{"key": "the voice", "args": []}, 3, 4.25, 70.5],
+    }
+    assert sentence == say("%s has %d of %.1f s (%g %%)", say("the voice"), 3, 4.25, 70.5)
+
+
+def test_numbers_of_libraries_can_be_sent() -> None:
+    values: list[Any] = [np.int64(3), np.float32(0.5), np.float64(2.5), True]
+    for value in values:
+        (arg,) = say("%d", value).args
+        assert type(arg) in (int, float)
+        json.dumps(say("%d", value).frame(), allow_nan=False)
+    assert say("%.0f LUFS", float("-inf")).frame()["args"] == ["-inf"]
+
+
+@pytest.mark.parametrize(("key", "args"), [("%s and %s", ("a",)), ("%s", ("a", "b")), ("%d", ("a",)), ("none", (1,))])
+def test_values_that_do_not_fit_are_an_error_where_the_sentence_is_made(key: str, args: tuple[Any, ...]) -> None:
+    with pytest.raises(TypeError):
+        say(key, *args)
+
+
+# ---- finding them in the source
+
+
+@dataclass(slots=True)
+class Said:
+    """What the source says: keys with the places that say them, and the calls that no translation can be found for."""
+
+    keys: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
+    wrong: list[str] = field(default_factory=list[str])
+
+    def read(self, text: str, name: str) -> None:
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name | ast.Attribute):
+                called = node.func.id if isinstance(node.func, ast.Name) else node.func.attr
+                self._call(called, node, f"{name}:{node.lineno}")
+
+    def _call(self, called: str, call: ast.Call, place: str) -> None:
+        if called == "say" and isinstance(call.func, ast.Name):
+            match call.args:
+                case [ast.Constant(value=str(key)), *args] if _fits(key, args):
+                    self.keys.setdefault(key, []).append(place)
+                case _:
+                    self.wrong.append(place)
+        elif called in TAKE_SENTENCES:
+            given = [*call.args[TAKE_SENTENCES[called] :][:1], *(k.value for k in call.keywords if k.arg == "message")]
+            if any(isinstance(value, ast.JoinedStr | ast.Constant) for value in given):
+                self.wrong.append(place)
+
+
+def _fits(key: str, args: list[ast.expr]) -> bool:
+    """Whether there is a value for each verb, and each verb means the same in Python and in Go."""
+    verbs = [verb for _, verb in VERB.findall(key) if verb != "%"]
+    known = all(re.fullmatch(r"[sdg]|\.\d+f", verb) for verb in verbs)
+    return known and len(verbs) == len(args) and not any(isinstance(arg, ast.Starred) for arg in args)
+
+
+def read_source(root: Path) -> Said:
+    said = Said()
+    for path in sorted(root.rglob("*.py")):
+        said.read(path.read_text(encoding="utf-8"), path.relative_to(root).as_posix())
+    return said
+
+
+def home(place: str) -> str:
+    """The folder whose files translate what a module says: the engine's own, or the package's."""
+    parts = place.split("/")
+    return "/".join(parts[:2]) if parts[0] == "engines" else ""
+
+
+def test_every_key_is_a_literal_with_its_values() -> None:
+    said = read_source(WORKER)
+    assert said.wrong == []
+    assert len(said.keys) > 150
+    assert len({place.partition(":")[0] for places in said.keys.values() for place in places}) > 20
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "say(text)",
+        "say(f'{size} is too large')",
+        "say('too large: %s' % size)",
+        "say('too large: %s')",
+        "say('too large', size)",
+        "say('%s %s', *sizes)",
+        "say('%r is too large', size)",
+        "say('%5d', size)",
+        "raise EngineError('internal', 'plain text')",
+        "raise InvalidInputError(f'{size} is too large', field='size')",
+        "raise errors.EngineError('internal', message='plain text')",
+        "Warning('code', 'plain text')",
+    ],
+)
+def test_what_cannot_be_translated_is_listed(code: str) -> None:
+    said = Said()
+    said.read(code, "module.py")
+    assert said.wrong == ["module.py:1"] and not said.keys
+
+
+def test_the_calls_that_are_looked_for_exist() -> None:
+    """A class that was renamed would silently be left out."""
+    text = "\n".join(path.read_text(encoding="utf-8") for path in WORKER.rglob("*.py"))
+    assert [name for name in [*TAKE_SENTENCES, "say"] if not re.search(rf"(class|def) {name}\b", text)] == []
+
+
+# ---- their translations
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -23,130 +148,65 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return dict(pairs)
 
 
-TRANSLATED: dict[str, dict[str, str]] = json.loads(FILE.read_text(encoding="utf-8"), object_pairs_hook=_once)
-PAIRS = [pair for part in TRANSLATED.values() for pair in part.items()]
+def translations(root: Path) -> dict[str, dict[str, dict[str, str]]]:
+    """By language and folder: translations by key."""
+    found: dict[str, dict[str, dict[str, str]]] = {}
+    for path in sorted(root.rglob("sentences.*.json")):
+        language = path.name.removeprefix("sentences.").removesuffix(".json")
+        folder = path.parent.relative_to(root).as_posix().removeprefix(".")
+        keys = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_once)
+        found.setdefault(language, {})[folder] = keys
+    return found
 
 
-def places(template: str) -> list[str]:
-    """The places of a template, as they are numbered."""
-    return [name for _, name, _, _ in string.Formatter().parse(template) if name is not None]
+def problems(said: Said, translated: dict[str, dict[str, str]]) -> list[str]:
+    """What is missing in one language, in the wrong place, or said by nobody."""
+    wrong: list[str] = []
+    for key, places in said.keys.items():
+        if not re.search(r"[^\W\d_]", VERB.sub("", key)):
+            continue  # digits and signs are the same in every language
+        homes = {home(place) for place in places}
+        wanted = homes.pop() if len(homes) == 1 else ""
+        have = [folder for folder, keys in translated.items() if key in keys]
+        if have != [wanted]:
+            wrong.append(f"{key!r} ({places[0]}) is translated in {have}, not in {[wanted]}")
+    return wrong + [f"nobody says {key!r}" for keys in translated.values() for key in keys if key not in said.keys]
 
 
-def missing_and_unused(found: dict[str, list[str]], known: dict[str, str]) -> dict[str, list[str]]:
-    """What a translation lacks, with the places that say it, and what nobody says."""
-    missing = {template: where for template, where in found.items() if template not in known}
-    return missing | {template: ["nobody says it"] for template in known if template not in found}
+LANGUAGES = translations(WORKER)
+PAIRS = [pair for folders in LANGUAGES.values() for keys in folders.values() for pair in keys.items()]
 
 
-@pytest.fixture(scope="module")
-def spoken() -> Spoken:
-    return read(WORKER)
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_sentence_is_translated_beside_its_code(language: str) -> None:
+    assert problems(read_source(WORKER), LANGUAGES[language]) == []
 
 
-def test_all_sentences_are_found(spoken: Spoken) -> None:
-    """A message that only running the code tells cannot be translated: write it where it is said."""
-    assert spoken.unknown == []
-    said_by = {place.partition(":")[0] for where in spoken.sentences.values() for place in where}
-    assert {"runtime/machine.py", "runtime/sidecar.py", "image/pictures.py", "audio/files.py"} <= said_by
-    assert len(said_by) > 20
+def test_missing_misplaced_and_unused_translations_are_told_apart() -> None:
+    said = Said()
+    said.read("say('a b')\nsay('%d/%d', 1, 2)", "engines/x/engine.py")
+    said.read("say('c')", "audio/files.py")
+    assert problems(said, {"engines/x": {"a b": "A"}, "": {"c": "C"}}) == []
+    found = problems(said, {"": {"a b": "A"}, "engines/x": {"d": "D"}})
+    assert len(found) == 3
+    said.read("say('a b')", "engines/y/engine.py")
+    assert problems(said, {"": {"a b": "A", "c": "C"}}) == []
 
 
-def test_every_sentence_has_its_portuguese(spoken: Spoken) -> None:
-    assert set(TRANSLATED) == {"sentences", "phrases"}
-    assert missing_and_unused(spoken.sentences, TRANSLATED["sentences"]) == {}
+def verbs(text: str) -> list[str]:
+    """The verbs in the order of their values."""
+    numbered = [(place or f"[{index + 1}]", verb) for index, (place, verb) in enumerate(VERB.findall(text))]
+    return [verb for _, verb in sorted(numbered, key=lambda pair: int(pair[0].strip("[]")))]
 
 
-def test_every_phrase_has_its_portuguese(spoken: Spoken) -> None:
-    assert missing_and_unused(spoken.phrases, TRANSLATED["phrases"]) == {}
-
-
-@pytest.mark.parametrize(("english", "portuguese"), PAIRS, ids=[english for english, _ in PAIRS])
-def test_a_translation_fits(english: str, portuguese: str) -> None:
-    wanted, given = places(english), places(portuguese)
-    assert given == wanted or sorted(given) == [str(index) for index in range(len(wanted))]
-    assert "%" not in portuguese
-    assert portuguese and portuguese == " ".join(portuguese.split())
-    ends = [text[-1] if text[-1] in SIGNS else "" for text in (english, portuguese)]
+@pytest.mark.parametrize(("english", "translation"), PAIRS, ids=[english for english, _ in PAIRS])
+def test_a_translation_fits(english: str, translation: str) -> None:
+    assert verbs(translation) == verbs(english)
+    assert translation and translation == " ".join(translation.split())
+    ends = [text[-1] if text[-1] in SIGNS else "" for text in (english, translation)]
     assert ends[0] == ends[1]
-    assert english.count("`") == portuguese.count("`")
-    # Names that a user types are the same in both languages.
+    assert english.count("`") == translation.count("`")
+    # Names that a user types are the same in every language.
     typed = re.findall(r"`[^`]+`|\b[a-z]+_[a-z_]+\b|\b(?:engines)\.[a-z.]+\b", english)
-    assert [name for name in typed if name not in portuguese] == []
-
-
-@pytest.mark.parametrize(("english", "portuguese"), TRANSLATED["sentences"].items())
-def test_a_sentence_is_translated(english: str, portuguese: str) -> None:
-    assert english != portuguese
-    assert english.strip("{}“” ")[:1], "a sentence of values alone matches everything"
-
-
-SOURCE = """
-LIMIT = "too long: the most is " + "ten"
-
-class Broken(EngineError):
-    def __init__(self, name: str) -> None:
-        super().__init__("model_missing", f"{name} is broken: install it again")
-
-def a(context, size, audio):
-    text = f"the size {size:.1f} is odd"
-    way_out = "send less" if size else "send more"
-    context.progress(1, 2, message=f"{size}/{audio}")
-    context.progress(1, 2, message="half of it" if size else None)
-    for what, have in (("layers", 1), ("rows of it", 2)):
-        raise EngineError("internal", f"{have} {what}")
-    raise InvalidInputError(f"{size} is too much: {way_out}", field=audio)
-    raise InvalidInputError(LIMIT)
-    raise errors.EngineError("internal", message=text)
-    return [Warning("odd", "it is odd" if size else "it is even")]
-
-def _bad(why):
-    return Warning("bad", why)
-
-_bad("its end is missing")
-"""
-
-
-def test_the_source_is_read() -> None:
-    found = read_text(SOURCE)
-    assert found.unknown == []
-    assert set(found.sentences) == {
-        "{} is broken: install it again",
-        "the size {} is odd",
-        "half of it",
-        "{} is too much: {}",
-        "too long: the most is ten",
-        "it is odd",
-        "it is even",
-    }
-    assert set(found.phrases) == {"send less", "send more", "layers", "rows of it", "its end is missing"}
-
-
-@pytest.mark.parametrize(
-    "code",
-    [
-        "raise EngineError('internal', str(error))",
-        "raise InvalidInputError(texts[0])",
-        "def f(text):\n    raise InvalidInputError(text)",
-        "def f():\n    text = 'a b'\n    text += more\n    raise InvalidInputError(text)",
-        "def f():\n    size = f'of {1} pixels'\n    raise InvalidInputError(f'it is {size}')",
-        "raise InvalidInputError('100% of it')",
-        "raise InvalidInputError('the words ' + more())",
-    ],
-)
-def test_what_cannot_be_found_is_listed(code: str) -> None:
-    found = read_text(code)
-    assert len(found.unknown) == 1 and found.unknown[0].startswith("module.py:")
-    assert found.sentences == {}
-
-
-def test_missing_and_unused_are_told_apart() -> None:
-    assert missing_and_unused({"a b": ["x.py:1"], "c": ["y.py:2"]}, {"c": "d", "e": "f"}) == {
-        "a b": ["x.py:1"],
-        "e": ["nobody says it"],
-    }
-
-
-def test_the_calls_that_are_looked_for_exist() -> None:
-    """A function that was renamed would silently be left out."""
-    text = "\n".join(path.read_text(encoding="utf-8") for path in WORKER.rglob("*.py"))
-    assert [name for name in [*SENTENCES, *PHRASES] if not re.search(rf"(class|def) {name}\b", text)] == []
+    assert [name for name in typed if name not in translation] == []
+    assert english != translation or " " not in english

@@ -159,7 +159,7 @@ def test_tensors_without_a_layer_are_a_warning(tiny: Tiny, written: Any, tmp_pat
     engine = loaded("flux", tiny, "Q8_0", tmp_path / "a.safetensors")
     _, result = run(engine, tmp_path / "out")
     assert [warning.code for warning in result.warnings] == ["lora_partly_used"]
-    assert result.warnings[0].message.startswith("4 of the LoRA's")
+    assert str(result.warnings[0].message).startswith("4 of the LoRA's")
     engine.unload()
     engine.load(LoadRequest("flux", "flux-dev", "Q8_0", files(tiny("flux"), "flux-dev", "Q8_0"), {"device": "cpu"}))
     _, result = run(engine, tmp_path / "again")

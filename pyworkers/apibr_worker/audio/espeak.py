@@ -12,6 +12,7 @@ import numpy as np
 from apibr_worker.audio.files import Samples
 from apibr_worker.runtime.api import Context, InvalidInputError
 from apibr_worker.runtime.child import ChildError
+from apibr_worker.runtime.sentences import say
 
 # espeak-ng's voice names where they differ from the lower-cased BCP 47 tag.
 _VOICES = {"pt": "pt-br", "en": "en-us", "zh": "cmn", "zh-cn": "cmn", "no": "nb", "es-mx": "es-419"}
@@ -81,7 +82,7 @@ class Espeak:
                 self._known[language] = name
                 return self._utterance(answer)
         raise InvalidInputError(
-            f"the draft voice does not speak {language[:20]!r}: use a language tag such as pt-BR, en or es",
+            say("the draft voice does not speak “%s”: use a language tag such as pt-BR, en or es", language[:20]),
             field="language",
         )
 

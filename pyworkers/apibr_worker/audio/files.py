@@ -13,6 +13,7 @@ from apibr_worker.audio.downmix import Mixed, TooManyChannelsError, mixed, pan
 from apibr_worker.runtime.api import InvalidInputError
 from apibr_worker.runtime.child import Child, ChildError
 from apibr_worker.runtime.ffmpeg import ffmpeg
+from apibr_worker.runtime.sentences import say
 
 Samples = NDArray[np.float32]
 """Mono audio, shape (samples,), -1..1."""
@@ -50,10 +51,10 @@ def read_audio(
         if error.interrupted:
             raise
         raise InvalidInputError(
-            "the file holds no readable audio: send WAV, MP3, FLAC, OGG or M4A", field=field
+            say("the file holds no readable audio: send WAV, MP3, FLAC, OGG or M4A"), field=field
         ) from None
     if samples.size == 0:
-        raise InvalidInputError("the recording is empty: record again", field=field)
+        raise InvalidInputError(say("the recording is empty: record again"), field=field)
     return samples
 
 

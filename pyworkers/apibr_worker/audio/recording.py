@@ -6,6 +6,7 @@ import numpy as np
 
 from apibr_worker.audio.files import Samples
 from apibr_worker.runtime.api import InvalidInputError, Warning
+from apibr_worker.runtime.sentences import say
 
 CLIPPED = 0.001
 """Share of samples at the peak above which clipping is heard."""
@@ -30,7 +31,7 @@ def clipped_fraction(samples: Samples) -> float:
 def nobody_heard() -> InvalidInputError:
     """The error of a recording without a voice."""
     return InvalidInputError(
-        "nobody is heard speaking in the sample: check the microphone and record again", field="audio"
+        say("nobody is heard speaking in the sample: check the microphone and record again"), field="audio"
     )
 
 
@@ -40,11 +41,13 @@ def length_hints(seconds: float, recommended: float) -> list[Warning]:
     if seconds < recommended:
         hints.append(
             Warning(
-                "short_sample", f"the sample is {seconds:.1f} s long; {recommended:g} s or more make a better voice"
+                "short_sample", say("the sample is %.1f s long; %g s or more make a better voice", seconds, recommended)
             )
         )
     if seconds >= LONGEST_SECONDS:
-        hints.append(Warning("long_sample", f"only the first {LONGEST_SECONDS / 60:g} minutes were listened to"))
+        hints.append(
+            Warning("long_sample", say("only the first %g minutes of the sample were used", LONGEST_SECONDS / 60))
+        )
     return hints
 
 
@@ -55,8 +58,11 @@ def quiet_hints(lufs: float) -> list[Warning]:
     return [
         Warning(
             "quiet_sample",
-            f"the sample is quiet ({lufs:.0f} LUFS): speak nearer to the microphone or raise its gain; the voice "
-            "is as loud as any other",
+            say(
+                "the sample is quiet (%.0f LUFS): speak closer to the microphone or raise its "
+                "gain; the cloned voice will still be as loud as any other",
+                lufs,
+            ),
         )
     ]
 
@@ -65,7 +71,7 @@ def level_hints(clipped: float, noise_db: float) -> list[Warning]:
     """Hints about clipping (a share of samples at the peak) and noise (loud frames over quiet ones, in dB)."""
     hints: list[Warning] = []
     if clipped > CLIPPED:
-        hints.append(Warning("clipped_sample", "the recording is too loud and clips: lower the microphone's gain"))
+        hints.append(Warning("clipped_sample", say("the recording is too loud and clips: lower the microphone's gain")))
     if noise_db < NOISY_DB:
-        hints.append(Warning("noisy_sample", "there is much noise behind the voice: record in a quieter room"))
+        hints.append(Warning("noisy_sample", say("there is a lot of noise behind the voice: record in a quieter room")))
     return hints

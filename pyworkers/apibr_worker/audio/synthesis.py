@@ -14,6 +14,7 @@ from apibr_worker.audio.files import Samples
 from apibr_worker.audio.loudness import gated
 from apibr_worker.audio.speaker import Sentence, Speaker
 from apibr_worker.runtime.api import Context, InvalidInputError
+from apibr_worker.runtime.sentences import say
 from apibr_worker.textnorm.reader import sentences
 
 DEFAULT_LANGUAGE = "pt-BR"
@@ -97,7 +98,9 @@ def speak(lines: list[Line], *, speed: float, context: Context, seed: int | None
     pieces = [sentences(line.text) for line in lines]
     for line, of_line in zip(lines, pieces, strict=True):
         if not of_line:
-            raise InvalidInputError("there is nothing in the text that can be spoken: write words", field=line.field)
+            raise InvalidInputError(
+                say("there is nothing in the text that can be spoken: write words"), field=line.field
+            )
     total = sum(len(of_line) for of_line in pieces)
     tape = bytearray()
     placed: list[_Placed] = []
@@ -119,13 +122,13 @@ def _check_length(lines: list[Line]) -> None:
     size = sum(len(line.text) for line in lines)
     if size > LONGEST_TEXT:
         raise InvalidInputError(
-            f"the text has {size} characters; the longest is {LONGEST_TEXT}: divide it into several requests",
+            say("the text has %d characters; the longest is %d: divide it into several requests", size, LONGEST_TEXT),
             field=lines[0].field.split("/")[0],
         )
     pauses = sum(line.pause_seconds for line in lines)
     if pauses > _LONGEST_PAUSE:
         raise InvalidInputError(
-            f"the pauses take {pauses:g} s together; the longest is {_LONGEST_PAUSE:g} s: shorten pause_ms",
+            say("the pauses take %g s together; the longest is %g s: shorten pause_ms", pauses, _LONGEST_PAUSE),
             field=lines[0].field.split("/")[0],
         )
 
@@ -183,7 +186,9 @@ def _assemble(placed: list[_Placed], tape: bytearray, lines: list[Line]) -> Spee
         phonemes += [Phoneme(mark.name, begin + start, begin + stop) for mark, start, stop in timed]
         words += [Word(w.text, begin + w.start, begin + w.end) for w in _words(item.sentence, timed)]
     if not phonemes:
-        raise InvalidInputError("there is nothing in the text that can be spoken: write words", field=lines[0].field)
+        raise InvalidInputError(
+            say("there is nothing in the text that can be spoken: write words"), field=lines[0].field
+        )
     return Speech(samples, rate, phonemes, words)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from apibr_worker.audio.espeak import FASTEST, SLOWEST, Manner
 from apibr_worker.audio.measure import VoiceMeasures
 from apibr_worker.runtime.api import InputFile, InvalidInputError, Warning
+from apibr_worker.runtime.sentences import say
 
 _HIGH_VOICE_HZ = 165.0
 """Above it espeak-ng's second female variant is nearer to begin with."""
@@ -37,7 +38,9 @@ class Voice:
             variant = "f2" if measures.f0_median_hz > _HIGH_VOICE_HZ else ""
             return Voice(Manner(variant, 165, 50, 50), measures)
         except (TypeError, ValueError):
-            raise InvalidInputError("the voice's measures cannot be read: clone it again", field="voice_id") from None
+            raise InvalidInputError(
+                say("the voice's measures cannot be read: clone it again"), field="voice_id"
+            ) from None
 
 
 def _native(data: dict[str, Any]) -> Manner:
@@ -65,7 +68,7 @@ def read_voice(file: InputFile) -> dict[str, Any]:
     except (ValueError, RecursionError):
         content = None
     if not isinstance(content, dict):
-        raise InvalidInputError("the voice's measures cannot be read: clone it again", field="voice_id")
+        raise InvalidInputError(say("the voice's measures cannot be read: clone it again"), field="voice_id")
     return content
 
 
@@ -74,4 +77,9 @@ def unmeasured_hints(file: InputFile) -> list[Warning]:
     if is_known(read_voice(file)):
         return []
     name = file.metadata.get("name", file.name)
-    return [Warning("voice_not_measured", f"{name} has no draft measures: the default draft voice speaks in its place")]
+    return [
+        Warning(
+            "voice_not_measured",
+            say("%s was not cloned in draft quality: the default draft voice speaks in its place", name),
+        )
+    ]

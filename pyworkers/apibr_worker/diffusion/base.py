@@ -21,6 +21,7 @@ from apibr_worker.diffusion.latents import ApartVAE, StepWatch, to_image
 from apibr_worker.diffusion.sampling import batches, generators, sample
 from apibr_worker.image.pictures import save
 from apibr_worker.runtime.api import Context, EngineError, InvalidInputError, LoadRequest, RunResult, Warning
+from apibr_worker.runtime.sentences import say
 from apibr_worker.torchkit import lora
 from apibr_worker.torchkit.embeddings import EmbeddingCache
 from apibr_worker.torchkit.names import Shapes
@@ -104,7 +105,7 @@ class DiffusionEngine(ABC):
             self.base, weights = Path(request.files["base"]), Path(request.files["transformer"])
         except KeyError as part:
             raise EngineError(
-                "model_missing", f"the model's part {part.args[0]} is missing: install the model again"
+                "model_missing", say("the model's part %s is missing: install the model again", part.args[0])
             ) from None
         self.model_id, self.place = request.model, placement(request.plan)
         folder = os.environ.get("APIBR_CACHE_DIR")
@@ -125,7 +126,7 @@ class DiffusionEngine(ABC):
         transformer: Any = self.transformer
         strength = request.plan.get("lora_strength", 1.0)
         if isinstance(strength, bool) or not isinstance(strength, (int, float)):
-            raise InvalidInputError("lora_strength must be a number", field="lora_strength")
+            raise InvalidInputError(say("lora_strength must be a number"), field="lora_strength")
         own = type(self)
         try:
             applied = lora.apply(transformer, Path(path), float(strength), own.names, own.originals(transformer.config))
@@ -137,8 +138,11 @@ class DiffusionEngine(ABC):
             self.warnings.append(
                 Warning(
                     "lora_partly_used",
-                    f"{applied.unused} of the LoRA's {applied.tensors} parts were left out: "
-                    "this model has no place for them",
+                    say(
+                        "%d of the LoRA's %d parts were left out: this model has no place for them",
+                        applied.unused,
+                        applied.tensors,
+                    ),
                 )
             )
 
@@ -151,7 +155,7 @@ class DiffusionEngine(ABC):
     def run(self, context: Context) -> RunResult:
         """Makes the pictures of one request."""
         if self.transformer is None or self.vae is None:
-            raise EngineError("model_missing", "no model is loaded: try again")
+            raise EngineError("model_missing", say("no model is loaded: try again"))
         if context.plan is not None:
             self.place = placement(context.plan)
         request = self.request(context)
@@ -191,7 +195,7 @@ class DiffusionEngine(ABC):
         return [
             Warning(
                 "prompt_cut",
-                f"the prompt has {tokens} tokens and the model reads {most}: its end was left out; shorten it",
+                say("the prompt has %d tokens and the model reads %d: its end was left out; shorten it", tokens, most),
             )
         ]
 

@@ -14,6 +14,7 @@ from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from apibr_worker.runtime.api import EngineError
+from apibr_worker.runtime.sentences import Sentence, say
 from apibr_worker.torchkit.conv import keep_convolutions
 from apibr_worker.torchkit.names import Piece, Shapes, plain
 from apibr_worker.torchkit.weights import GGUFWeights, SafetensorsWeights, Weights, fill, folder_files, read_config
@@ -22,7 +23,7 @@ T = TypeVar("T")
 Names = Callable[[Shapes], dict[str, Piece]]
 
 
-def component(what: str, load: Callable[[], T]) -> T:
+def component(what: Sentence, load: Callable[[], T]) -> T:
     """Runs a loader of a library and turns its failures into a sentence. MemoryError and our own errors pass."""
     try:
         return load()
@@ -31,7 +32,7 @@ def component(what: str, load: Callable[[], T]) -> T:
     except Exception as error:
         logging.getLogger(__name__).warning("%s: %s: %s", what, type(error).__name__, error)
         raise EngineError(
-            "model_missing", f"the model's part {what} could not be read: install the model again"
+            "model_missing", say("the model's part %s could not be read: install the model again", what)
         ) from error
 
 
@@ -45,7 +46,7 @@ def transformer(cls: Any, config: Path, weights: Path, names: Names, marker: str
     # Buffers come from the file as well: to compute the table of positions of Stable Diffusion 3.5 takes 1.4 GB and ten
     # seconds, and the file's is the one that the model was trained with.
     with torch.device("meta"):
-        model: nn.Module = component("transformer", lambda: cls.from_config(read_config(config)))
+        model: nn.Module = component(say("transformer"), lambda: cls.from_config(read_config(config)))
     fill(model, source, dtype)
     return model
 
@@ -63,7 +64,7 @@ def transformer_weights(path: Path, names: Names, marker: str) -> Weights:
     if path.suffix == ".safetensors":
         return SafetensorsWeights([path], choose)
     raise EngineError(
-        "model_missing", f"{path.name} is neither GGUF nor safetensors: install a model in one of these formats"
+        "model_missing", say("%s is neither GGUF nor safetensors: install a model in one of these formats", path.name)
     )
 
 
@@ -72,9 +73,9 @@ def text_encoder(cls: type[PreTrainedModel], folder: Path) -> PreTrainedModel:
     made.
     """
     configuration: Any = cls.config_class
-    config = component("text encoder", lambda: configuration.from_pretrained(folder, local_files_only=True))
+    config = component(say("text encoder"), lambda: configuration.from_pretrained(folder, local_files_only=True))
     with init_empty_weights(include_buffers=False):
-        model: PreTrainedModel = component("text encoder", lambda: cls(config))
+        model: PreTrainedModel = component(say("text encoder"), lambda: cls(config))
     weights = SafetensorsWeights(folder_files(folder), lambda shapes: _tied(model, plain(shapes)))
     fill(model, weights, None)
     return model
@@ -99,13 +100,15 @@ def _tied(model: PreTrainedModel, pieces: dict[str, Piece]) -> dict[str, Piece]:
 
 def tokenizer(cls: Any, folder: Path) -> PreTrainedTokenizerBase:
     """A tokenizer from its files; code of the repository is never run."""
-    return component("tokenizer", lambda: cls.from_pretrained(folder, local_files_only=True, trust_remote_code=False))
+    return component(
+        say("tokenizer"), lambda: cls.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    )
 
 
 def scheduler(folder: Path) -> Any:
     """The flow-matching scheduler of the folder's scheduler_config.json."""
     cls: Any = FlowMatchEulerDiscreteScheduler
-    return component("scheduler", lambda: cls.from_pretrained(folder, local_files_only=True))
+    return component(say("scheduler"), lambda: cls.from_pretrained(folder, local_files_only=True))
 
 
 def vae(folder: Path) -> Any:
@@ -114,7 +117,7 @@ def vae(folder: Path) -> Any:
     """
     config = read_config(folder)
     with init_empty_weights(include_buffers=False):
-        model: Any = component("VAE", lambda: AutoencoderKL.from_config(config))
+        model: Any = component(say("VAE"), lambda: AutoencoderKL.from_config(config))
     fill(model, SafetensorsWeights(folder_files(folder), plain), None)
     keep_convolutions(model)
     return model

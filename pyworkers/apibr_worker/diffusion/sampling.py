@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from apibr_worker.runtime.api import Context, EngineError
+from apibr_worker.runtime.sentences import say
 from apibr_worker.torchkit.attention import bounded_attention
 from apibr_worker.torchkit.placement import Placement, free
 from apibr_worker.torchkit.stream import BlockStreamer
@@ -58,8 +59,11 @@ def sample(
     except torch.OutOfMemoryError:
         raise EngineError(
             "out_of_memory",
-            "the graphics card's memory does not suffice: choose a smaller size, fewer pictures or a smaller variant "
-            "of the model, or close other programs that use the card",
+            say(
+                "the graphics card does not have enough memory: choose a smaller size, fewer "
+                "pictures or a smaller variant of the model, or close other programs that use "
+                "the card"
+            ),
         ) from None
 
 

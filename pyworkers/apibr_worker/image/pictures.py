@@ -10,6 +10,7 @@ from PIL import Image, ImageOps
 
 from apibr_worker.image.colour import to_srgb
 from apibr_worker.runtime.api import Context, InvalidInputError, Output
+from apibr_worker.runtime.sentences import say
 
 MAX_PIXELS = 50_000_000
 """Pixels of a picture that comes in or goes out: what the studio itself takes (media.max_image_pixels)."""
@@ -43,16 +44,16 @@ def read_file(path: Path, name: str) -> Image.Image:
             _check_size(opened.size, name)
             return _plain(ImageOps.exif_transpose(opened))
     except Image.DecompressionBombError:
-        raise InvalidInputError("the picture has too many pixels: send a smaller one", field=name) from None
+        raise InvalidInputError(say("the picture has too many pixels: send a smaller one"), field=name) from None
     except (OSError, ValueError, SyntaxError):
-        raise InvalidInputError("the picture cannot be read: send PNG, JPEG or WebP", field=name) from None
+        raise InvalidInputError(say("the picture cannot be read: send PNG, JPEG or WebP"), field=name) from None
 
 
 def needed(context: Context, name: str) -> Image.Image:
     """As read; a missing input is an InvalidInputError too."""
     picture = read(context, name)
     if picture is None:
-        raise InvalidInputError(f"a picture is needed: send {name}", field=name)
+        raise InvalidInputError(say("a picture is needed: send %s", name), field=name)
     return picture
 
 
@@ -67,14 +68,20 @@ def read_mask(context: Context, size: tuple[int, int]) -> Image.Image | None:
         return None
     if mask.size != size:
         raise InvalidInputError(
-            f"the mask is {mask.width} x {mask.height} pixels and the image {size[0]} x {size[1]}: send a mask of the "
-            "image's size, white where it shall change",
+            say(
+                "the mask is %d x %d pixels and the image %d x %d: send a mask of the image's "
+                "size, white where it should change",
+                mask.width,
+                mask.height,
+                size[0],
+                size[1],
+            ),
             field="mask",
         )
     grey = grounded(mask, "white").convert("L")
     if int(np.asarray(grey).max()) < _MARKED:
         raise InvalidInputError(
-            "the mask marks nothing: make white or transparent what shall change, and black what shall stay",
+            say("the mask marks nothing: make white or transparent what should change, and black what should stay"),
             field="mask",
         )
     return grey
@@ -103,17 +110,34 @@ def fit(picture: Image.Image, multiple: int, most: int) -> Image.Image:
 def enlarged(size: tuple[int, int], scale: int) -> tuple[int, int]:
     """The size `scale` times larger. Raises InvalidInputError, naming the limit, when that is too large."""
     width, height = size[0] * scale, size[1] * scale
-    way_out = "send a smaller picture or scale 2" if scale > 2 else "send a smaller picture"
+    way_out = say("send a smaller picture or scale 2") if scale > 2 else say("send a smaller picture")
     if width * height > MAX_PIXELS:
         raise InvalidInputError(
-            f"{size[0]} x {size[1]} enlarged {scale} times is {width} x {height} "
-            f"({width * height / 1e6:.1f} megapixels); the limit is {MAX_PIXELS / 1e6:g} megapixels: {way_out}",
+            say(
+                "%d x %d enlarged %d times is %d x %d (%.1f megapixels); the limit is %g megapixels: %s",
+                size[0],
+                size[1],
+                scale,
+                width,
+                height,
+                width * height / 1e6,
+                MAX_PIXELS / 1e6,
+                way_out,
+            ),
             field="image",
         )
     if max(width, height) > MAX_SIDE:
         raise InvalidInputError(
-            f"{size[0]} x {size[1]} enlarged {scale} times is {width} x {height}; the longest side is limited to "
-            f"{MAX_SIDE} pixels: {way_out}",
+            say(
+                "%d x %d enlarged %d times is %d x %d; the longest side is limited to %d pixels: %s",
+                size[0],
+                size[1],
+                scale,
+                width,
+                height,
+                MAX_SIDE,
+                way_out,
+            ),
             field="image",
         )
     return width, height
@@ -142,8 +166,13 @@ def _multiple(edge: float, of: int) -> int:
 def _check_size(size: tuple[int, int], name: str) -> None:
     if size[0] * size[1] > MAX_PIXELS:
         raise InvalidInputError(
-            f"the picture is {size[0]} x {size[1]} ({size[0] * size[1] / 1e6:.1f} megapixels); the limit is "
-            f"{MAX_PIXELS / 1e6:g} megapixels: send a smaller one",
+            say(
+                "the picture is %d x %d (%.1f megapixels); the limit is %g megapixels: send a smaller one",
+                size[0],
+                size[1],
+                size[0] * size[1] / 1e6,
+                MAX_PIXELS / 1e6,
+            ),
             field=name,
         )
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from apibr_worker.runtime.child import Child
+from apibr_worker.runtime.sentences import Sentence, say
 
 
 class EngineError(Exception):
@@ -19,24 +20,25 @@ class EngineError(Exception):
     code is one of the protocol's error codes; field names the request field to change, if one is to blame.
     """
 
-    def __init__(self, code: str, message: str, *, field: str | None = None) -> None:
+    def __init__(self, code: str, message: Sentence, *, field: str | None = None) -> None:
         super().__init__(message)
         self.code = code
+        self.message = message
         self.field = field
 
 
 class InvalidInputError(EngineError):
     """The request cannot be honoured; the message says what to change."""
 
-    def __init__(self, message: str, *, field: str | None = None) -> None:
+    def __init__(self, message: Sentence, *, field: str | None = None) -> None:
         super().__init__("invalid_input", message, field=field)
 
 
 class Canceled(EngineError):
     """Raised by Context.check_cancel; an engine lets it pass."""
 
-    def __init__(self, message: str = "canceled") -> None:
-        super().__init__("canceled", message)
+    def __init__(self, phase: str | None = None) -> None:
+        super().__init__("canceled", say("canceled in phase %s", phase) if phase else say("canceled"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,7 @@ class Warning:
     """Something that the user should know and that did not stop the run."""
 
     code: str
-    message: str
+    message: Sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,9 @@ class LoadRequest:
 class Reporter(Protocol):
     """Where a context's reports go: frames in a sidecar, a list in a test."""
 
-    def progress(self, phase: str, step: int, total: int | None, message: str | None, preview: str | None) -> None: ...
+    def progress(
+        self, phase: str, step: int, total: int | None, message: Sentence | None, preview: str | None
+    ) -> None: ...
 
     def segment(self, index: int, path: Path, mime: str) -> None: ...
 
@@ -143,7 +147,7 @@ class Context:
     def check_cancel(self) -> None:
         """Raises Canceled when the user has canceled the run. To be called at least once per block_seconds."""
         if self._canceled.is_set():
-            raise Canceled(f"canceled in {self.phase_name}" if self.phase_name else "canceled")
+            raise Canceled(self.phase_name)
 
     def wait(self, seconds: float) -> None:
         """Sleeps; raises Canceled as soon as the user has canceled the run."""
@@ -162,7 +166,7 @@ class Context:
             self.timings[name] = self.timings.get(name, 0.0) + time.monotonic() - begin
 
     def progress(
-        self, step: int, total: int | None = None, *, message: str | None = None, preview: Path | None = None
+        self, step: int, total: int | None = None, *, message: Sentence | None = None, preview: Path | None = None
     ) -> None:
         """Reports a step of the current phase. preview: a JPEG in the run's folder. Raises Canceled."""
         self.check_cancel()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from apibr_worker.runtime.api import EngineError
+from apibr_worker.runtime.sentences import say
 
 _OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory", "alloc_failed")
 _DEVICE = ("hip error", "cuda error", "hiperror", "cudaerror", "device-side assert", "hsa_status", "miopen error")
@@ -52,7 +53,7 @@ def fault(error: BaseException) -> EngineError | None:
     """
     if isinstance(error, MemoryError):
         return EngineError(
-            "out_of_memory", "there is not enough memory: close other programs, or choose a smaller size"
+            "out_of_memory", say("there is not enough memory: close other programs, or choose a smaller size")
         )
     if not isinstance(error, RuntimeError):
         return None
@@ -61,12 +62,12 @@ def fault(error: BaseException) -> EngineError | None:
     if isinstance(error, getattr(torch, "OutOfMemoryError", ())) or any(word in text for word in _OUT_OF_MEMORY):
         return EngineError(
             "out_of_memory",
-            "there is not enough memory: choose a smaller size or fewer pictures"
+            say("there is not enough memory: choose a smaller size or fewer pictures")
             if "cpu" in text.partition("allocat")[0]
-            else "there is not enough graphics memory: choose a smaller size or fewer pictures",
+            else say("there is not enough graphics memory: choose a smaller size or fewer pictures"),
         )
     if any(word in text for word in _DEVICE):
         return EngineError(
-            "device_lost", "the graphics card stopped answering, and the engine is started anew: try again"
+            "device_lost", say("the graphics card stopped answering, and the engine is being restarted: try again")
         )
     return None

@@ -28,6 +28,7 @@ from apibr_worker.runtime import machine
 from apibr_worker.runtime.api import Context, Engine, EngineError, InputFile, LoadRequest, Output, Resume
 from apibr_worker.runtime.child import interrupted
 from apibr_worker.runtime.frames import FrameError, FrameWriter, Streams, read_frame
+from apibr_worker.runtime.sentences import Sentence, say
 
 PROTOCOL = 1
 _HEARTBEAT_SECONDS = 1.0
@@ -169,15 +170,13 @@ class Sidecar:
         try:
             answer: dict[str, Any] = {"result": self._call(frame["method"], frame["params"])}
         except EngineError as error:
-            answer = self._engine_error(error.code, str(error), error.field)
+            answer = self._engine_error(error)
         except Exception as error:
             traceback.print_exc()
-            known = machine.fault(error)
-            if known is None:
-                known = self._unforeseen(error)
-            answer = self._engine_error(known.code, str(known), None)
-        too_large = EngineError("internal", "the engine's answer is too large for the studio: send a smaller request")
-        unsendable = self._engine_error(too_large.code, str(too_large), None)
+            answer = self._engine_error(machine.fault(error) or self._unforeseen(error))
+        unsendable = self._engine_error(
+            EngineError("internal", say("the engine's answer is too large for the studio: send a smaller request"))
+        )
         with self._flag_lock:
             self._flags = {}
         self._context = None
@@ -203,7 +202,7 @@ class Sidecar:
         if request.engine != self._id:
             raise EngineError(
                 "protocol_error",
-                f"this process holds the engine {self._id}, not {request.engine}: start the studio again",
+                say("this process holds the engine %s, not %s: restart the studio", self._id, request.engine),
             )
         self._engine.load(request)
         self._loaded = True
@@ -215,16 +214,19 @@ class Sidecar:
 
     def _run(self, params: dict[str, Any]) -> dict[str, Any]:
         if not self._loaded:
-            raise EngineError("protocol_error", "no model is loaded: try again")
+            raise EngineError("protocol_error", say("no model is loaded: try again"))
         self._steps = 0
         context = self._context = _parsed(self._make_context, params)
         if context.task not in self._tasks:
-            raise EngineError("invalid_input", f"the engine {self._id} does not do {context.task}")
+            raise EngineError("invalid_input", say("the engine %s does not do %s", self._id, context.task))
         context.check_cancel()
         result = self._engine.run(context)
         metadata = dict(result.metadata)
         if result.warnings:
-            metadata["warnings"] = [{"code": item.code, "message": item.message} for item in result.warnings]
+            metadata["warnings"] = [
+                {"code": item.code, "message": str(item.message), "say": item.message.frame()}
+                for item in result.warnings
+            ]
         return {
             "outputs": [_described(context.out_dir, output) for output in result.outputs],
             "seed": context.seed,
@@ -257,19 +259,24 @@ class Sidecar:
         if interrupted(error):
             return EngineError(
                 "interrupted",
-                "a program that the engine needs was ended from outside or could not be started: "
-                "close other programs and try again",
+                say(
+                    "a program that the engine needs was ended from outside or could not be started: "
+                    "close other programs and try again"
+                ),
             )
         kind, phase = type(error).__name__, self._phase()
         if phase is None:
-            return EngineError("internal", f"the engine failed ({kind}): try again; the studio's log holds the reason")
+            return EngineError(
+                "internal", say("the engine failed (%s): try again; the studio's log holds the reason", kind)
+            )
         return EngineError(
-            "internal", f"the engine failed in phase {phase} ({kind}): try again; the studio's log holds the reason"
+            "internal",
+            say("the engine failed in phase %s (%s): try again; the studio's log holds the reason", phase, kind),
         )
 
-    def _engine_error(self, code: str, message: str, field: str | None) -> dict[str, Any]:
-        data = {"code": code, "phase": self._phase(), "field": field}
-        return {"error": {"code": _ENGINE_ERROR, "message": message, "data": data}}
+    def _engine_error(self, error: EngineError) -> dict[str, Any]:
+        data = {"code": error.code, "phase": self._phase(), "field": error.field, "say": error.message.frame()}
+        return {"error": {"code": _ENGINE_ERROR, "message": str(error.message), "data": data}}
 
     def _answer_error(self, request_id: Any, code: int, message: str) -> None:
         self._writer.send({"id": request_id, "error": {"code": code, "message": message}})
@@ -290,11 +297,10 @@ class _FrameReporter:
         self._job = job
         self._out_dir = out_dir
 
-    def progress(self, phase: str, step: int, total: int | None, message: str | None, preview: str | None) -> None:
+    def progress(self, phase: str, step: int, total: int | None, message: Sentence | None, preview: str | None) -> None:
         self._sidecar.count_step()
-        self._sidecar._notify(
-            "progress", job=self._job, phase=phase, step=step, total=total, message=message, preview=preview
-        )
+        said = {"message": str(message), "say": message.frame()} if message else {"message": None}
+        self._sidecar._notify("progress", job=self._job, phase=phase, step=step, total=total, preview=preview, **said)
 
     def segment(self, index: int, path: Path, mime: str) -> None:
         file = _file(self._out_dir, path.relative_to(self._out_dir).as_posix(), mime)
@@ -318,7 +324,7 @@ def _parsed(parse: Callable[[dict[str, Any]], _Parsed], params: dict[str, Any]) 
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         logging.getLogger("apibr_worker").error("the frame's params have the wrong shape: %r", error)
         raise EngineError(
-            "protocol_error", "the engine does not understand the studio's request: start the studio again"
+            "protocol_error", say("the engine does not understand the studio's request: restart the studio")
         ) from None
 
 

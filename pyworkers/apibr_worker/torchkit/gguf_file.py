@@ -19,6 +19,7 @@ import torch
 from gguf import GGML_QUANT_SIZES, GGMLQuantizationType
 
 from apibr_worker.runtime.api import EngineError
+from apibr_worker.runtime.sentences import Sentence, say
 
 Kind = GGMLQuantizationType
 
@@ -37,8 +38,9 @@ _STRING, _ARRAY = 8, 9
 class DamagedFileError(EngineError):
     """The file does not agree with its header. Downloading it again helps."""
 
-    def __init__(self, name: str, why: str) -> None:
-        super().__init__("model_missing", f"the model's file {name} is damaged ({why}): install the model again")
+    def __init__(self, name: str, why: Sentence) -> None:
+        message = say("the model's file %s is damaged (%s): install the model again", name, why)
+        super().__init__("model_missing", message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ class GGUFFile:
         with path.open("rb") as file:
             self.size = path.stat().st_size
             if self.size < 24:
-                raise DamagedFileError(path.name, "it is too short")
+                raise DamagedFileError(path.name, say("it is too short"))
             # Private and copied on write: torch wants memory that may be written. Nobody writes, so pages stay the
             # file's.
             self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
@@ -115,24 +117,24 @@ class _Header:
         self.fields: dict[str, int | float | bool | str] = {}
         self.tensors: list[TensorInfo] = []
         if self._take(4) != b"GGUF":
-            raise self._bad("it does not begin as a GGUF file")
+            raise self._bad(say("it does not begin as a GGUF file"))
         version = self._number("<I")
         if version not in (2, 3):
-            raise self._bad("its version of the format is not known")
+            raise self._bad(say("its version of the format is not known"))
         tensors, fields = self._number("<Q"), self._number("<Q")
         if tensors > MAX_TENSORS or fields > MAX_FIELDS:
-            raise self._bad("it claims too many parts")
+            raise self._bad(say("it claims too many parts"))
         for _ in range(fields):
             self._field()
         infos = [self._info() for _ in range(tensors)]
         self._place(infos)
 
-    def _bad(self, why: str) -> DamagedFileError:
+    def _bad(self, why: Sentence) -> DamagedFileError:
         return DamagedFileError(self._name, why)
 
     def _take(self, count: int) -> bytes:
         if count > len(self._data) - self._at:
-            raise self._bad("it ends in its header")
+            raise self._bad(say("it ends in its header"))
         self._at += count
         return self._data[self._at - count : self._at]
 
@@ -142,11 +144,11 @@ class _Header:
     def _string(self, limit: int) -> str:
         length = self._number("<Q")
         if length > limit:
-            raise self._bad("a name in it is too long")
+            raise self._bad(say("a name in it is too long"))
         try:
             return self._take(length).decode()
         except UnicodeDecodeError:
-            raise self._bad("a name in it is no text") from None
+            raise self._bad(say("a name in it is not text")) from None
 
     def _field(self) -> None:
         key = self._string(MAX_NAME)
@@ -159,52 +161,52 @@ class _Header:
         elif kind == _ARRAY:
             self._skip_array()
         else:
-            raise self._bad("a field has an unknown type")
+            raise self._bad(say("a field has an unknown type"))
 
     def _skip_array(self) -> None:
         kind, count = self._number("<I"), self._number("<Q")
         if kind in _SCALARS:
             size = struct.calcsize(_SCALARS[kind])
             if count > (len(self._data) - self._at) // size:
-                raise self._bad("an array in it is longer than the file")
+                raise self._bad(say("an array in it is longer than the file"))
             self._at += count * size
         elif kind == _STRING:
             for _ in range(count):  # each takes 8 bytes at least, so the file's end is the bound
                 length = self._number("<Q")
                 if length > len(self._data) - self._at:
-                    raise self._bad("an array in it is longer than the file")
+                    raise self._bad(say("an array in it is longer than the file"))
                 self._at += length
         else:
-            raise self._bad("an array has an unknown type")
+            raise self._bad(say("an array has an unknown type"))
 
     def _info(self) -> tuple[str, tuple[int, ...], Kind, int]:
         name = self._string(MAX_NAME)
         count = self._number("<I")
         if not 1 <= count <= MAX_DIMENSIONS:
-            raise self._bad("a tensor has an impossible shape")
+            raise self._bad(say("a tensor has an impossible shape"))
         shape = tuple(self._number("<Q") for _ in range(count))[::-1]
         if any(not 0 < size < 2**40 for size in shape):
-            raise self._bad("a tensor has an impossible shape")
+            raise self._bad(say("a tensor has an impossible shape"))
         number = self._number("<I")
         try:
             kind = Kind(number)
         except ValueError:
-            raise self._bad("a tensor has an unknown type") from None
+            raise self._bad(say("a tensor has an unknown type")) from None
         return name, shape, kind, self._number("<Q")
 
     def _place(self, infos: list[tuple[str, tuple[int, ...], Kind, int]]) -> None:
         """Turns offsets into places of the file. Two tensors of one name, or one that leaves the file, are refused."""
         alignment = self.fields.get("general.alignment", 32)
         if not isinstance(alignment, int) or not 0 < alignment <= PAGE or alignment & (alignment - 1):
-            raise self._bad("its alignment is impossible")
+            raise self._bad(say("its alignment is impossible"))
         start = -(-self._at // alignment) * alignment
         seen: set[str] = set()
         for name, shape, kind, offset in infos:
             block, size = GGML_QUANT_SIZES[kind]
             if shape[-1] % block:
-                raise self._bad("a tensor's rows do not hold whole blocks")
+                raise self._bad(say("a tensor's rows do not hold whole blocks"))
             length = math.prod(shape) // block * size
             if name in seen or offset % alignment or start + offset + length > len(self._data):
-                raise self._bad("a tensor lies outside the file")
+                raise self._bad(say("a tensor lies outside the file"))
             seen.add(name)
             self.tensors.append(TensorInfo(name, shape, kind, start + offset, length))

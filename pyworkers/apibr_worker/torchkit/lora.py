@@ -20,6 +20,7 @@ from safetensors import SafetensorError, safe_open
 from torch import nn
 
 from apibr_worker.runtime.api import EngineError, InvalidInputError
+from apibr_worker.runtime.sentences import say
 from apibr_worker.torchkit.gguf_file import DamagedFileError
 from apibr_worker.torchkit.linear import LowRank, StoredLinear
 from apibr_worker.torchkit.names import Piece, Shapes
@@ -100,7 +101,7 @@ def apply(
     """
     if not math.isfinite(strength) or abs(strength) > MAX_STRENGTH:
         raise InvalidInputError(
-            f"lora_strength must be between -{MAX_STRENGTH:g} and {MAX_STRENGTH:g}", field="lora_strength"
+            say("lora_strength must be between -%g and %g", MAX_STRENGTH, MAX_STRENGTH), field="lora_strength"
         )
     pairs, unused = read(path)
     places = targets(model, names, originals)
@@ -115,7 +116,9 @@ def apply(
         found += _parts(model, name, pair, target, strength)
         in_blocks = in_blocks or any("blocks." in module for module in target.modules)
     if not in_blocks:  # FLUX and Stable Diffusion 3 share the names of their first and last layers
-        raise InvalidInputError("the LoRA is for another model: choose one that was made for this model", field="lora")
+        raise InvalidInputError(
+            say("the LoRA is for another model: choose one that was made for this model"), field="lora"
+        )
     for layer, part in found:
         layer.low_rank.append(part)
     return Applied(len({id(layer) for layer, _ in found}), unused, total)
@@ -153,23 +156,25 @@ def read(path: Path) -> tuple[dict[str, Pair], int]:
     Raises EngineError(model_missing) for a missing or damaged file, InvalidInputError for another kind of adapter.
     """
     if path.suffix != ".safetensors":
-        raise InvalidInputError("only safetensors files are loaded as LoRA: convert the file", field="lora")
+        raise InvalidInputError(say("only safetensors files are loaded as LoRA: convert the file"), field="lora")
     if not path.is_file():
-        raise EngineError("model_missing", f"the LoRA's file {path.name} is missing: install it again")
+        raise EngineError("model_missing", say("the LoRA's file %s is missing: install it again", path.name))
     if path.stat().st_size > MAX_FILE:
-        raise InvalidInputError(f"the LoRA has more than {MAX_FILE >> 30} GiB: install it as a model", field="lora")
+        raise InvalidInputError(
+            say("the LoRA has more than %d GiB: install it as a model", MAX_FILE >> 30), field="lora"
+        )
     pairs: dict[str, Pair] = {}
     unused = 0
     try:
         with safe_open(path, framework="pt") as file:
             keys = list(file.keys())
             if len(keys) > MAX_TENSORS:
-                raise DamagedFileError(path.name, "it claims too many parts")
+                raise DamagedFileError(path.name, say("it claims too many parts"))
             for key in keys:
                 unused += not _take(path, file, key, pairs)
             _metadata_alphas(file.metadata() or {}, pairs)
     except (SafetensorError, OSError):
-        raise DamagedFileError(path.name, "it is no safetensors file") from None
+        raise DamagedFileError(path.name, say("it is not a safetensors file")) from None
     return pairs, unused
 
 
@@ -177,7 +182,7 @@ def _take(path: Path, file: Any, key: str, pairs: dict[str, Pair]) -> bool:
     """Puts a tensor into its pair. False when it belongs to no pair."""
     for part, kind in _OTHER_KINDS.items():
         if part in key:
-            raise InvalidInputError(f"the file is a {kind} adapter: choose a plain LoRA", field="lora")
+            raise InvalidInputError(say("the file is a %s adapter: choose a plain LoRA", kind), field="lora")
     end = next((end for end in _ENDS if key.endswith(end)), None)
     if end is None:
         return False
@@ -185,17 +190,17 @@ def _take(path: Path, file: Any, key: str, pairs: dict[str, Pair]) -> bool:
     shape, dtype = list(described.get_shape()), str(described.get_dtype())
     role = _ENDS[end]
     if dtype not in (_NUMBERS if role == "alpha" else _DTYPES):
-        raise InvalidInputError(f"the LoRA is stored as {dtype}: choose one in F32, F16 or BF16", field="lora")
+        raise InvalidInputError(say("the LoRA is stored as %s: choose one in F32, F16 or BF16", dtype), field="lora")
     pair = pairs.setdefault(key.removesuffix(end), Pair())
     if role == "alpha":
         if math.prod(shape) != 1:
-            raise DamagedFileError(path.name, "an alpha is no number")
+            raise DamagedFileError(path.name, say("an alpha is not a number"))
         pair.alpha = float(file.get_tensor(key).reshape(()))
     else:
         while len(shape) > 2 and shape[-1] == 1:  # linear layers that were trained as convolutions of one pixel
             shape.pop()
         if len(shape) != 2 or 0 in shape:
-            raise DamagedFileError(path.name, "a matrix has an impossible shape")
+            raise DamagedFileError(path.name, say("a matrix has an impossible shape"))
         setattr(pair, role, file.get_tensor(key).reshape(shape))
     pair.tensors += 1
     return True
@@ -237,18 +242,26 @@ def _parts(
     rank = pair.down.shape[0]
     scale = strength * (1.0 if pair.alpha is None else pair.alpha / rank)
     if rank > MAX_RANK:
-        raise InvalidInputError(f"the LoRA has the rank {rank}: choose one with {MAX_RANK} at most", field="lora")
+        raise InvalidInputError(
+            say("the LoRA has the rank %d: choose one with %d at most", rank, MAX_RANK), field="lora"
+        )
     if not math.isfinite(scale) or not all(bool(torch.isfinite(part).all()) for part in (pair.down, pair.up)):
-        raise InvalidInputError("the LoRA holds numbers that are not finite: choose another file", field="lora")
+        raise InvalidInputError(say("the LoRA holds numbers that are not finite: choose another file"), field="lora")
     found: list[tuple[StoredLinear, LowRank]] = []
     for module, rows in target.modules.items():
         layer = model.get_submodule(module)
         assert isinstance(layer, StoredLinear)  # noqa: S101 (targets has looked)
         if tuple(pair.down.shape) != (rank, layer.in_features) or tuple(pair.up.shape) != (target.height, rank):
             raise InvalidInputError(
-                f"the LoRA is for another model, since its layer {_short(name)} has {pair.down.shape[1]} inputs and "
-                f"{pair.up.shape[0]} outputs where {layer.in_features} and {target.height} are needed: "
-                "choose one that was made for this model",
+                say(
+                    "the LoRA is for another model, since its layer %s has %d inputs and %d "
+                    "outputs where %d and %d are needed: choose one that was made for this model",
+                    _short(name),
+                    pair.down.shape[1],
+                    pair.up.shape[0],
+                    layer.in_features,
+                    target.height,
+                ),
                 field="lora",
             )
         up = pair.up if not rows else _rows(pair.up, rows)

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from apibr_worker.runtime.api import EngineError
+from apibr_worker.runtime.sentences import say
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ def placement(plan: dict[str, Any]) -> Placement:
             _number(plan, "batch") or 1,
         )
     if not torch.cuda.is_available():
-        raise EngineError("device_lost", f"the device {name} cannot be used: run `apibr doctor`")
+        raise EngineError("device_lost", say("the device %s cannot be used: run `apibr doctor`", name))
     half = torch.float16 if kind == "hip" or not torch.cuda.is_bf16_supported() else torch.bfloat16
     return Placement(
         torch.device("cuda", int(index or 0)),

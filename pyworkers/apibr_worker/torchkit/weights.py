@@ -14,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from torch import nn
 
 from apibr_worker.runtime.api import EngineError
+from apibr_worker.runtime.sentences import say
 from apibr_worker.torchkit.dequantise import dequantise, supported
 from apibr_worker.torchkit.gguf_file import DamagedFileError, GGUFFile, Kind
 from apibr_worker.torchkit.linear import StoredLinear
@@ -76,7 +77,8 @@ class GGUFWeights(Weights):
         unknown = {info.kind.name for info in self.file.tensors.values() if not supported(info.kind)}
         if unknown:
             raise EngineError(
-                "model_missing", f"{path.name} uses {', '.join(sorted(unknown))}: choose a variant in Q4_0 to Q8_0"
+                "model_missing",
+                say("%s uses %s: choose a variant from Q4_0 to Q8_0", path.name, ", ".join(sorted(unknown))),
             )
         super().__init__({name: info.shape for name, info in self.file.tensors.items()}, names)
 
@@ -99,7 +101,7 @@ class SafetensorsWeights(Weights):
                     for name in file.keys():  # noqa: SIM118 (not a dictionary)
                         self._tensors[name] = file.get_tensor(name)
             except (SafetensorError, OSError):
-                raise DamagedFileError(path.name, "it is no safetensors file") from None
+                raise DamagedFileError(path.name, say("it is not a safetensors file")) from None
         super().__init__({name: tuple(tensor.shape) for name, tensor in self._tensors.items()}, names)
 
     def _raw(self, source: str) -> tuple[torch.Tensor, Kind]:
@@ -107,7 +109,7 @@ class SafetensorsWeights(Weights):
         if tensor.dtype not in KINDS:
             raise EngineError(
                 "model_missing",
-                f"a weight is stored as {tensor.dtype}: choose a variant in float32, float16 or bfloat16",
+                say("a weight is stored as %s: choose a variant in float32, float16 or bfloat16", str(tensor.dtype)),
             )
         flat = tensor.reshape(tensor.shape[0] if tensor.ndim else 1, -1)
         return flat.view(torch.uint8), KINDS[tensor.dtype]
@@ -119,15 +121,15 @@ def folder_files(folder: Path) -> list[Path]:
     """
     for index in folder.glob("*.safetensors.index.json"):
         if index.stat().st_size > MAX_INDEX:
-            raise DamagedFileError(index.name, "it is too long")
+            raise DamagedFileError(index.name, say("it is too long"))
         names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
         if any(Path(name).name != name for name in names):
-            raise DamagedFileError(index.name, "it names files outside its folder")
+            raise DamagedFileError(index.name, say("it names files outside its folder"))
         return [present(folder / name) for name in names]
     found = sorted(folder.glob("*.safetensors"))
     if not found:
         raise EngineError(
-            "model_missing", f"the model has no safetensors file in {folder.name}: install the model again"
+            "model_missing", say("the model has no safetensors file in %s: install the model again", folder.name)
         )
     return found
 
@@ -135,7 +137,7 @@ def folder_files(folder: Path) -> list[Path]:
 def present(path: Path) -> Path:
     """The path, if the file exists. Raises EngineError(model_missing) otherwise."""
     if not path.is_file():
-        raise EngineError("model_missing", f"the model's file {path.name} is missing: install the model again")
+        raise EngineError("model_missing", say("the model's file %s is missing: install the model again", path.name))
     return path
 
 
@@ -175,14 +177,19 @@ def _checked(name: str, parameter: torch.Tensor, weights: Weights) -> Stored:
         stored = weights.read(name)
     except KeyError:
         raise EngineError(
-            "model_missing", f"the model's file lacks the weight {name}: install the model again"
+            "model_missing", say("the model's file lacks the weight %s: install the model again", name)
         ) from None
     if stored.shape != tuple(parameter.shape):
         wanted, found = list(parameter.shape), list(stored.shape)
         raise EngineError(
             "model_missing",
-            f"the weight {name} has the shape {found} where {wanted} is needed, so it is another model's file: "
-            "install the model again",
+            say(
+                "the weight %s has the shape %s where %s is needed, so it is another model's "
+                "file: install the model again",
+                name,
+                str(found),
+                str(wanted),
+            ),
         )
     return stored
 
@@ -206,5 +213,5 @@ def read_config(folder: Path) -> dict[str, Any]:
     except ValueError:
         config = None
     if not isinstance(config, dict):
-        raise DamagedFileError(f"{folder.name}/config.json", "it is no JSON object")
+        raise DamagedFileError(f"{folder.name}/config.json", say("it is not a JSON object"))
     return config

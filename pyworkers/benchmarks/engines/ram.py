@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from apibr_worker.runtime.sentences import Sentence
 from benchmarks.engines import child, full_size
 from benchmarks.engines.memory import Phase, phase
 from benchmarks.engines.report import MB, Table
@@ -116,7 +117,7 @@ def context(folder: Path, **params: Any) -> Any:
 
     class Silent:
         def progress(
-            self, phase: str, step: int, total: int | None, message: str | None, preview: str | None
+            self, phase: str, step: int, total: int | None, message: Sentence | None, preview: str | None
         ) -> None: ...
 
         def segment(self, index: int, path: Path, mime: str) -> None: ...

@@ -98,8 +98,8 @@ def test_a_moderated_request_is_refused_in_words(
     ("poll", "words"),
     [
         (Reply(body={"status": "Error", "details": {"reason": f"lost {KEY}"}}), r"could not make the picture \(lost\)"),
-        (Reply(body={"status": "Task not found"}), "does not know the task"),
-        (Reply(404, {"detail": "no"}), "does not know the task"),
+        (Reply(body={"status": "Task not found"}), "no longer knows the task"),
+        (Reply(404, {"detail": "no"}), "no longer knows the task"),
         (Reply(body={"status": "Ready", "result": None}), "not its own"),
         (Reply(body={"status": "Ready", "result": {"sample": "https://evil.example/x.png"}}), "not its own"),
         (Reply(body={"status": "Ready", "result": {"sample": ["x"]}}), "not its own"),

@@ -18,8 +18,8 @@ from tests.harness import SidecarProcess
     [
         ({}, "is not set"),
         ({"APIBR_BFL_KEY": "  "}, "is not set"),
-        ({"APIBR_BFL_KEY": "secret\r\nx: y"}, "signs that no key has"),
-        ({"APIBR_BFL_KEY": "sécret"}, "signs that no key has"),
+        ({"APIBR_BFL_KEY": "secret\r\nx: y"}, "characters that a key cannot have"),
+        ({"APIBR_BFL_KEY": "sécret"}, "characters that a key cannot have"),
         ({"APIBR_BFL_KEY": "secret", "APIBR_BFL_URL": "http://api.bfl.ai"}, "https address"),
         ({"APIBR_BFL_KEY": "secret", "APIBR_BFL_URL": "http://127.0.0.1.evil.example"}, "https address"),
         ({"APIBR_BFL_KEY": "secret", "APIBR_BFL_URL": "https://me:pw@api.bfl.ai"}, "https address"),

@@ -111,12 +111,12 @@ def test_a_voice_is_what_upstream_prepares(
 def test_the_released_dimensions_are_asserted(folder: Path, tmp_path: Path) -> None:
     source = Path(parts(folder, PT)["t3"])
     shutil.copy(next(source.glob("*.safetensors")), tmp_path / "t3.safetensors")
-    with pytest.raises(EngineError, match="2 layers where 30 are known"):
+    with pytest.raises(EngineError, match="2 layers where 30 are expected"):
         loader.load_t3(tmp_path / "t3.safetensors", english=False)
     state = load_file(tmp_path / "t3.safetensors")
     shutil.copy(source / dims.CONFIG, tmp_path / dims.CONFIG)
     save_file({**state, "speech_emb.weight": state["speech_emb.weight"][:8000].clone()}, tmp_path / "few.safetensors")
-    with pytest.raises(EngineError, match="8000 speech symbols where 8194 are known"):
+    with pytest.raises(EngineError, match="8000 speech symbols where 8194 are expected"):
         loader.load_t3(tmp_path / "few.safetensors", english=False)
     save_file({name: state[name] for name in state if "layers.1.mlp" not in name}, tmp_path / "less.safetensors")
     with pytest.raises(EngineError, match="lacks 3 weights"):

@@ -122,7 +122,7 @@ def test_an_implausible_take_is_said_again(brazilian: Engine, tmp_path: Path, mo
     _, result = say(brazilian, tmp_path / "a", text=LONG)
     assert len(made) == takes.TAKES
     assert codes(result) == {"implausible_length"}
-    assert "Esta frase" in result.warnings[0].message
+    assert "Esta frase" in str(result.warnings[0].message)
     # The longest of takes that are all too short is the best.
     spoken = soundfile.info(tmp_path / "a" / "segments" / "0000.wav").frames
     assert spoken == (max(made) - 1) * sampling.SAMPLES_PER_TOKEN
@@ -216,7 +216,7 @@ def test_one_letter_is_spoken(brazilian: Engine, tmp_path: Path) -> None:
 def test_letters_that_the_model_does_not_know_are_named(brazilian: Engine, tmp_path: Path) -> None:
     mixed = script.read(context(tmp_path / "a", text="Oi, 你好 你. \U0001f600 Tchau, ação!"), model_of(brazilian))
     assert [warning.code for warning in mixed.warnings] == ["unknown_letters"]
-    assert "does not know 你 好: " in mixed.warnings[0].message
+    assert "does not know 你 好: " in str(mixed.warnings[0].message)
     plain = script.read(context(tmp_path / "b", text="Oi. Tchau, ação! Hello."), model_of(brazilian))
     assert plain.warnings == []
 

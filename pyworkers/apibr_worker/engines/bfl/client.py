@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import SplitResult, urljoin, urlsplit
 
-from apibr_worker.engines.bfl.transport import Answer, Transport
+from apibr_worker.engines.bfl.transport import BROKE_OFF, Answer, Transport
 from apibr_worker.runtime.api import Context, EngineError, InvalidInputError
+from apibr_worker.runtime.sentences import say
 
 DEFAULT_URL = "https://api.bfl.ai"
 MODELS = ("flux-kontext-pro", "flux-kontext-max")
@@ -71,20 +72,25 @@ def settings(environment: Mapping[str, str]) -> Settings:
     if not key:
         raise EngineError(
             "model_missing",
-            "the key of the Black Forest Labs API is not set: set engines.bfl.key, or choose another model",
+            say("the key of the Black Forest Labs API is not set: set engines.bfl.key, or choose another model"),
         )
     # Checked here: http.client would quote a key that no header can hold in its error.
     if not re.fullmatch(r"[\x21-\x7e]{1,512}", key):
         raise EngineError(
             "model_missing",
-            "the key of the Black Forest Labs API has signs that no key has: set it again in engines.bfl.key",
+            say(
+                "the key of the Black Forest Labs API has characters that a key cannot have: "
+                "set it again in engines.bfl.key"
+            ),
         )
     parts = urlsplit(url)
     local = parts.scheme == "http" and _loopback(parts.hostname or "")
     if not local and (parts.scheme != "https" or not parts.hostname or parts.username):
-        raise EngineError("model_missing", "engines.bfl.url must be an https address, as https://api.bfl.ai is")
+        raise EngineError("model_missing", say("engines.bfl.url must be an https address, such as https://api.bfl.ai"))
     if model not in MODELS:
-        raise EngineError("model_missing", f"the model of the Black Forest Labs API must be one of {', '.join(MODELS)}")
+        raise EngineError(
+            "model_missing", say("the model of the Black Forest Labs API must be one of %s", ", ".join(MODELS))
+        )
     return Settings(key, url, model, local)
 
 
@@ -174,8 +180,10 @@ class Client:
         if not isinstance(url, str) or not takes_key(url, self._known):
             raise EngineError(
                 "internal",
-                "Black Forest Labs answered with an address that is not its own: scheme, host and port must be those "
-                "of engines.bfl.url, and the key was not sent there: check engines.bfl.url",
+                say(
+                    "Black Forest Labs answered with an address that is not its own, and the key "
+                    "was not sent there: scheme, host and port must be those of engines.bfl.url"
+                ),
             )
         paid = float(cost) if isinstance(cost, (int, float)) and not isinstance(cost, bool) else None
         return Submitted(url, paid)
@@ -194,7 +202,7 @@ class Client:
         if _expired(answer):
             self.over = True
             raise EngineError(
-                "internal", "the link to the picture had expired before the picture was fetched: try again"
+                "internal", say("the link to the picture expired before the picture was downloaded: try again")
             )
         if not answer.ok:
             raise self._error(answer)
@@ -217,7 +225,10 @@ class Client:
             return url
         raise EngineError(
             "internal",
-            "Black Forest Labs answered with an address that is not its own; nothing was sent there: try again later",
+            say(
+                "Black Forest Labs answered with an address that is not its own; nothing was "
+                "sent there: try again later"
+            ),
         )
 
     def _sample(self, polling_url: str) -> str:
@@ -232,7 +243,7 @@ class Client:
             link = self._link(found)
             if link is not None:
                 return link
-        raise EngineError("internal", "Black Forest Labs did not finish the picture in time: try again later")
+        raise EngineError("internal", say("Black Forest Labs did not finish the picture in time: try again later"))
 
     def _link(self, found: dict[str, Any]) -> str | None:
         """The link of a finished task, None while it is pending."""
@@ -245,21 +256,27 @@ class Client:
                 return self._own(link)
             case "Request Moderated":
                 raise InvalidInputError(
-                    f"Black Forest Labs refused the {self._field} or the picture sent with it{self._reasons(found)}: "
-                    "change it",
+                    say(
+                        "Black Forest Labs refused the %s or the picture sent with it%s: change one of them",
+                        self._field,
+                        self._reasons(found),
+                    ),
                     field=self._field,
                 )
             case "Content Moderated":
                 raise InvalidInputError(
-                    f"Black Forest Labs made a picture and held it back{self._reasons(found)}: "
-                    f"change the {self._field}, or try another seed",
+                    say(
+                        "Black Forest Labs made a picture and held it back%s: change the %s, or try another seed",
+                        self._reasons(found),
+                        self._field,
+                    ),
                     field=self._field,
                 )
             case "Task not found":
-                raise EngineError("internal", "Black Forest Labs does not know the task any more: try again")
+                raise EngineError("internal", say("Black Forest Labs no longer knows the task: try again"))
             case "Error" | "Failed":
                 raise EngineError(
-                    "internal", f"Black Forest Labs could not make the picture{self._reasons(found)}: try again"
+                    "internal", say("Black Forest Labs could not make the picture%s: try again", self._reasons(found))
                 )
             case _:
                 return None
@@ -272,7 +289,7 @@ class Client:
             if not 300 <= answer.status < 400:
                 return answer
             link = self._own(urljoin(link, answer.headers.get("location", "")))
-        raise EngineError("internal", "the link to the picture leads from one address to the next: try again later")
+        raise EngineError("internal", say("the link to the picture redirects too many times: try again later"))
 
     def _asked(
         self, request: Callable[[], urllib.request.Request], limit: int, *, repeat: Callable[[Answer], bool]
@@ -296,45 +313,58 @@ class Client:
         found = _parsed(answer.body)
         if not isinstance(found, dict):
             raise EngineError(
-                "internal", "Black Forest Labs answered with something that is not its API: check engines.bfl.url"
+                "internal", say("Black Forest Labs answered with something that is not its API: check engines.bfl.url")
             )
         return found
 
     def _error(self, answer: Answer) -> EngineError:
         """A refusal of the service, as an error for the user."""
         status = answer.status
-        if status == 0 or (status == 200 and answer.failure):
+        if status in (0, 200):
             return EngineError(
-                "internal", f"Black Forest Labs: {answer.failure}; look at the network connection and try again"
+                "internal",
+                say(
+                    "the request to Black Forest Labs failed (%s): check the network connection and try again",
+                    answer.failure or BROKE_OFF,
+                ),
             )
         if status in (401, 403):
             return EngineError(
-                "model_missing", "Black Forest Labs refused the API key: set a valid one in engines.bfl.key"
+                "model_missing", say("Black Forest Labs refused the API key: set a valid one in engines.bfl.key")
             )
         if status == 402:
             return EngineError(
-                "model_missing", "the Black Forest Labs account has no credits left: add some, or choose another model"
+                "model_missing",
+                say("the Black Forest Labs account has no credits left: add some, or choose another model"),
             )
         if status == 429:
             wait = round(_retry_after(answer, 60))
-            return EngineError("internal", f"Black Forest Labs takes no more requests for now: try again in {wait} s")
+            return EngineError(
+                "internal", say("Black Forest Labs takes no more requests for now: try again in %d s", wait)
+            )
         if status in (400, 422):
             return InvalidInputError(
-                f"Black Forest Labs does not take the request{self._said(_parsed(answer.body))}: "
-                f"change the {self._field} or the picture",
+                say(
+                    "Black Forest Labs did not accept the request%s: change the %s or the picture",
+                    self._said(_parsed(answer.body)),
+                    self._field,
+                ),
                 field=self._field,
             )
         if 300 <= status < 400:
             return EngineError(
                 "internal",
-                f"Black Forest Labs leads on to another address (status {status}), where the key is not sent: "
-                "check engines.bfl.url",
+                say(
+                    "Black Forest Labs redirects to another address (status %d), and the key is "
+                    "not sent there: check engines.bfl.url",
+                    status,
+                ),
             )
         if status >= 500:
             return EngineError(
-                "internal", f"Black Forest Labs has a fault of its own (status {status}): try again later"
+                "internal", say("Black Forest Labs has a problem of its own (status %d): try again later", status)
             )
-        return EngineError("internal", f"Black Forest Labs answered with status {status}: check engines.bfl.url")
+        return EngineError("internal", say("Black Forest Labs answered with status %d: check engines.bfl.url", status))
 
     def _reasons(self, found: dict[str, Any]) -> str:
         return self._said(found.get("details"))
@@ -371,7 +401,7 @@ def _expired(answer: Answer) -> bool:
 
 def _later(answer: Answer) -> bool:
     """Whether asking again may help; only for requests that may be repeated."""
-    return answer.status == 0 or answer.status >= 500 or (answer.status == 200 and "broke off" in answer.failure)
+    return answer.status == 0 or answer.status >= 500 or (answer.status == 200 and answer.failure == BROKE_OFF)
 
 
 def _retry_after(answer: Answer, otherwise: float) -> float:

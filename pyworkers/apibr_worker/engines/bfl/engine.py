@@ -15,6 +15,7 @@ from apibr_worker.engines.bfl.client import Client, Patience, Settings, Submitte
 from apibr_worker.engines.bfl.journal import Journal
 from apibr_worker.image.pictures import MAX_PIXELS, needed, preview, read, save
 from apibr_worker.runtime.api import Context, EngineError, InvalidInputError, LoadRequest, Output, RunResult, Warning
+from apibr_worker.runtime.sentences import say
 
 _SENT_PIXELS = 4 << 20
 """Pixels of a picture that is sent; the model looks at one megapixel."""
@@ -47,7 +48,7 @@ class Engine:
         """Makes the pictures one after another, each with the next seed."""
         known = self._settings
         if known is None:
-            raise EngineError("model_missing", "no model is loaded: try again")
+            raise EngineError("model_missing", say("no model is loaded: try again"))
         params, edit = context.params, context.task == "image.edit"
         field = "instruction" if edit else "prompt"
         count = int(params.get("num_images") or 1)
@@ -106,8 +107,10 @@ def _delivered(
     return [
         Warning(
             "submitted_again",
-            "what the interrupted run had ordered from Black Forest Labs is no longer there; the picture was ordered, "
-            "and perhaps paid, once more",
+            say(
+                "Black Forest Labs no longer has the picture that the interrupted run ordered; "
+                "it was ordered again, and perhaps paid twice"
+            ),
         )
     ]
 
@@ -155,7 +158,11 @@ def _size(params: dict[str, Any], image: Image.Image | None) -> tuple[int, int] 
     size = max(1, int(width or round(int(height or 0) * shape))), max(1, int(height or round(int(width or 0) / shape)))
     if not 1 / _WIDEST <= Fraction(*size) <= _WIDEST:
         raise InvalidInputError(
-            f"{size[0]} x {size[1]} is too long for this model: the longer side may be at most 21/9 of the shorter one",
+            say(
+                "%d x %d is too long for this model: the longer side may be at most 21/9 of the shorter one",
+                size[0],
+                size[1],
+            ),
             field="width" if width else "height",
         )
     return size
@@ -187,7 +194,7 @@ def _picture(body: bytes) -> Image.Image:
                 return opened.convert("RGB")
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         pass
-    raise EngineError("internal", "what Black Forest Labs delivered is no picture that can be used: try again")
+    raise EngineError("internal", say("Black Forest Labs did not send a usable picture: try again"))
 
 
 def _fitted(picture: Image.Image, size: tuple[int, int] | None) -> Image.Image:

@@ -16,7 +16,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from apibr_worker.runtime.api import Context
+from apibr_worker.runtime.sentences import Sentence, say
 
+BROKE_OFF = say("the connection broke off")
 _CHUNK = 1 << 16
 _LOOK_SECONDS = 0.25
 """Between two checks of the cancel flag while the network is waited for."""
@@ -29,13 +31,13 @@ class Answer:
     status: int
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
-    failure: str = ""
+    failure: Sentence | None = None
     sent: bool = True
 
     @property
     def ok(self) -> bool:
         """Whether the whole answer is there and says yes."""
-        return self.status == 200 and not self.failure
+        return self.status == 200 and self.failure is None
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
@@ -86,22 +88,22 @@ def _read(response: Any, status: int, limit: int) -> Answer:
         while chunk := response.read(_CHUNK):
             body += chunk
             if len(body) > limit:
-                return Answer(status, headers=headers, failure="the answer is too large")
+                return Answer(status, headers=headers, failure=say("the answer is too large"))
     except (OSError, http.client.HTTPException):
-        return Answer(status, headers=headers, failure="the connection broke off")
+        return Answer(status, headers=headers, failure=BROKE_OFF)
     # urllib takes a body that ends too early for a whole one.
     announced = headers.get("content-length", "")
     if announced.isdecimal() and len(body) < int(announced):
-        return Answer(status, headers=headers, failure="the connection broke off")
+        return Answer(status, headers=headers, failure=BROKE_OFF)
     return Answer(status, bytes(body), headers)
 
 
 def _failed(error: Exception) -> Answer:
     reason = error.reason if isinstance(error, urllib.error.URLError) else error
     if isinstance(reason, ssl.SSLError):
-        return Answer(0, failure="its certificate is not valid here", sent=False)
+        return Answer(0, failure=say("this computer does not trust its certificate"), sent=False)
     if isinstance(reason, TimeoutError):
-        return Answer(0, failure="it did not answer in time")
+        return Answer(0, failure=say("it did not answer in time"))
     # URLError: no connection came about. Anything else broke one.
     unsent = isinstance(error, urllib.error.URLError) and isinstance(reason, OSError)
-    return Answer(0, failure="it could not be reached" if unsent else "the connection broke off", sent=not unsent)
+    return Answer(0, failure=say("it could not be reached") if unsent else BROKE_OFF, sent=not unsent)

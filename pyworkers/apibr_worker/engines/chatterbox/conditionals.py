@@ -19,6 +19,7 @@ from apibr_worker.audio.files import Samples
 from apibr_worker.engines.chatterbox import files
 from apibr_worker.engines.chatterbox.loader import SAMPLE_RATE, Model
 from apibr_worker.runtime.api import EngineError
+from apibr_worker.runtime.sentences import say
 
 PROMPT_SECONDS, SOUND_SECONDS = 6, 10
 """How much of the recording T3 and S3Gen look at."""
@@ -137,4 +138,4 @@ def builtin(path: Path) -> Conditionals:
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         logging.getLogger(__name__).warning("conds.pt: %s", error)
-        raise EngineError("model_missing", "the model's own voice is damaged: install the model again") from None
+        raise EngineError("model_missing", say("the model's own voice is damaged: install the model again")) from None

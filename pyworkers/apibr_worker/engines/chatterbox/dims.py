@@ -16,6 +16,7 @@ from chatterbox.models.t3.llama_configs import LLAMA_CONFIGS
 from s3tokenizer.model_v2 import S3TokenizerV2
 
 from apibr_worker.runtime.api import EngineError
+from apibr_worker.runtime.sentences import say
 
 CONFIG = "chatterbox.json"
 """Beside weights of other dimensions than the released ones: {"t3": {...}, "s3gen": {...}} with names as below."""
@@ -68,7 +69,7 @@ def read(folder: Path) -> Dims:
     except (OSError, ValueError, RecursionError, AttributeError) as error:
         logging.getLogger(__name__).warning("%s: %s", CONFIG, error)
         raise EngineError(
-            "model_missing", f"the model's file {CONFIG} cannot be used: install the model again"
+            "model_missing", say("the model's file %s cannot be used: install the model again", CONFIG)
         ) from None
 
 

@@ -25,6 +25,7 @@ from apibr_worker.runtime.api import (
     RunResult,
     Warning,
 )
+from apibr_worker.runtime.sentences import say
 from apibr_worker.torchkit.placement import free, placement
 
 _MIN_SECONDS, _RECOMMENDED_SECONDS = 3.0, 15.0
@@ -43,7 +44,7 @@ class Engine:
         device = placement(request.plan).device
         parts = [Path(request.files[name]) for name in ("t3", "base") if name in request.files]
         if not parts:
-            raise EngineError("model_missing", "the model's files are missing: install the model again")
+            raise EngineError("model_missing", say("the model's files are missing: install the model again"))
         self._model = load(request.model, parts, device)
 
     def unload(self) -> None:
@@ -55,7 +56,7 @@ class Engine:
     def run(self, context: Context) -> RunResult:
         """Clones a voice, or speaks."""
         if self._model is None:
-            raise EngineError("model_missing", "no model is loaded: try again")
+            raise EngineError("model_missing", say("no model is loaded: try again"))
         try:
             if context.task == "audio.clone_voice":
                 return _clone(self._model, context)
@@ -64,14 +65,14 @@ class Engine:
             free(self._model.device)
             raise EngineError(
                 "out_of_memory",
-                "the graphics card's memory ran out: close other programs that use it, or divide long sentences",
+                say("the graphics card ran out of memory: close other programs that use it, or divide long sentences"),
             ) from None
 
 
 def _clone(model: Model, context: Context) -> RunResult:
     sample = context.input("sample")
     if sample is None:
-        raise InvalidInputError("a sample of the voice is needed: send audio", field="audio")
+        raise InvalidInputError(say("a sample of the voice is needed: send audio"), field="audio")
     with context.phase("read"):
         recording = listen(
             context,
@@ -136,7 +137,9 @@ def _sample(
     progress.skip(len(paths))
     for index in range(len(paths), len(sentences)):
         sentence = sentences[index]
-        samples = takes.say(model, sentence, voices[_speaker(sentence.voice)], manner, (context.seed, index), progress)
+        samples = takes.speak(
+            model, sentence, voices[_speaker(sentence.voice)], manner, (context.seed, index), progress
+        )
         path = context.out_dir / "segments" / f"{index:04}.wav"
         takes.keep(path, takes.finished(model, context, samples, speed))
         context.segment(index, path, "audio/wav")
@@ -189,7 +192,13 @@ def _doubt(sentence: script.Sentence, samples: Samples, speed: float) -> list[Wa
     return [
         Warning(
             "implausible_length",
-            f"“{shown}” took {seconds:.1f} s in the best of {takes.TAKES} takes: listen to it, or try another seed",
+            say(
+                "“%s” came out %.1f s long, which does not fit its text, in the best of %d "
+                "takes: listen to it, or try another seed",
+                shown,
+                seconds,
+                takes.TAKES,
+            ),
         )
     ]
 

@@ -14,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 
 from apibr_worker.runtime.api import EngineError
+from apibr_worker.runtime.sentences import say
 
 State = Mapping[str, torch.Tensor]
 _MAX_JSON = 64 << 20
@@ -54,13 +55,13 @@ def find(parts: list[Path], *, english: bool) -> Checkpoint:
                 here[role] = path  # sorted by name, so that the last one stays
         found = {**here, **found}
     for role, words in (
-        ("t3", "speech model (T3)"),
-        ("s3gen", "sound model (S3Gen)"),
-        ("ve", "voice encoder"),
-        ("tokenizer", "tokenizer"),
+        ("t3", say("speech model (T3)")),
+        ("s3gen", say("sound model (S3Gen)")),
+        ("ve", say("voice encoder")),
+        ("tokenizer", say("tokenizer")),
     ):
         if role not in found:
-            raise EngineError("model_missing", f"the model's part {words} is missing: install the model again")
+            raise EngineError("model_missing", say("the model's part %s is missing: install the model again", words))
     return Checkpoint(
         found["t3"], found["s3gen"], found["ve"], found["tokenizer"], found.get("conds"), found.get("cangjie")
     )
@@ -117,7 +118,7 @@ def weights(path: Path) -> State:
         state = _flat(unpickled(path))
         if not all(isinstance(value, torch.Tensor) for value in state.values()):
             raise EngineError(
-                "model_missing", f"the model's file {path.name} holds no weights: install the model again"
+                "model_missing", say("the model's file %s holds no weights: install the model again", path.name)
             )
         return state
     with _Damage(path):
@@ -160,10 +161,12 @@ class _Damage:
         if isinstance(error, UnpicklingError):
             raise EngineError(
                 "model_missing",
-                f"the model's file {self._name} holds more than weights and was not opened: "
-                "install the model from its maker",
+                say(
+                    "the model's file %s holds more than weights and was not opened: install the model from its maker",
+                    self._name,
+                ),
             ) from None
         if isinstance(error, (SafetensorError, OSError, RuntimeError, ValueError, EOFError, KeyError, TypeError)):
             raise EngineError(
-                "model_missing", f"the model's file {self._name} is damaged: install the model again"
+                "model_missing", say("the model's file %s is damaged: install the model again", self._name)
             ) from None

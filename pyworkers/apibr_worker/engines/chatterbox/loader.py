@@ -24,6 +24,7 @@ from torch import nn
 from apibr_worker.engines.chatterbox import dims, files
 from apibr_worker.engines.chatterbox.tokens import ENGLISH, TextTokens
 from apibr_worker.runtime.api import EngineError
+from apibr_worker.runtime.sentences import Sentence, say
 
 SAMPLE_RATE = 24000
 _MAY_MISS = {"tokenizer._mel_filters", "tokenizer.window"}
@@ -65,7 +66,7 @@ def load(model: str, parts: list[Path], device: torch.device) -> Model:
     text = TextTokens(found.tokenizer, found.cangjie, english=english, rows=t3.hp.text_tokens_dict_size)
     watermark: Any = perth.PerthImplicitWatermarker
     if watermark is None:  # so the package says that it could not be imported
-        raise EngineError("internal", "the watermark's library cannot be loaded: run `apibr models setup` again")
+        raise EngineError("internal", say("the watermark's library cannot be loaded: run `apibr models setup` again"))
     identity = _identity(s3gen, ve)
     for network in (t3, s3gen, ve):
         network.to(device)
@@ -90,7 +91,7 @@ def load_t3(path: Path, *, english: bool) -> T3:
     hp.llama_config_name = dims.backbone(own)
     with torch.device("meta"):
         t3 = T3(hp)
-    _fill(t3, state, "speech model")
+    _fill(t3, state, say("speech model"))
     # The positions' frequencies are not weights: the file does not have them.
     backbone: Any = t3.tfmr
     backbone.rotary_emb = type(backbone.rotary_emb)(t3.cfg)
@@ -101,19 +102,24 @@ def _check_t3(state: files.State, own: dims.Dims, english: bool) -> None:
     """Says in words what does not fit, before torch would say it in tensors."""
     text, speech = state.get("text_emb.weight"), state.get("speech_emb.weight")
     if text is None or speech is None or text.ndim != 2 or text.shape[1] != dims.WIDTH:
-        raise EngineError("model_missing", "the speech model is not Chatterbox's: install the model again")
+        raise EngineError("model_missing", say("the speech model is not Chatterbox's: install the model again"))
     layers = {name.split(".")[2] for name in state if name.startswith("tfmr.layers.")}
     symbols = dims.ENGLISH_TEXT_TOKENS if english else dims.MULTILINGUAL_TEXT_TOKENS
     for what, have, want in (
-        ("layers", len(layers), own.t3["num_hidden_layers"]),
-        ("speech symbols", len(speech), dims.SPEECH_TOKENS),
-        ("text symbols", len(text), len(text) if own.stated else symbols),
+        (say("layers"), len(layers), own.t3["num_hidden_layers"]),
+        (say("speech symbols"), len(speech), dims.SPEECH_TOKENS),
+        (say("text symbols"), len(text), len(text) if own.stated else symbols),
     ):
         if have != want:
             raise EngineError(
                 "model_missing",
-                f"the speech model has {have} {what} where {want} are known: install the model again, or a newer "
-                "version of the studio",
+                say(
+                    "the speech model has %d %s where %d are expected: install the model again, or "
+                    "a newer version of the studio",
+                    have,
+                    what,
+                    want,
+                ),
             )
 
 
@@ -121,32 +127,36 @@ def load_s3gen(path: Path) -> S3Gen:
     """S3Gen with the weights of a file. It computes constants as it is built, so that it cannot be built empty."""
     with dims.applied(dims.read(path.parent)):
         s3gen = S3Gen()
-    _fill(s3gen, files.weights(path), "sound model", _MAY_MISS)
+    _fill(s3gen, files.weights(path), say("sound model"), _MAY_MISS)
     return _ready(s3gen)
 
 
 def load_voice_encoder(path: Path) -> VoiceEncoder:
     """The speaker encoder with the weights of a file."""
     ve = VoiceEncoder()
-    _fill(ve, files.weights(path), "voice encoder")
+    _fill(ve, files.weights(path), say("voice encoder"))
     return _ready(ve)
 
 
-def _fill(network: nn.Module, state: files.State, what: str, may_miss: set[str] | None = None) -> None:
+def _fill(network: nn.Module, state: files.State, what: Sentence, may_miss: set[str] | None = None) -> None:
     """Puts the weights in without copying them. Raises EngineError when they are not this network's."""
     try:
         missing, unexpected = network.load_state_dict(state, strict=False, assign=True)
     except RuntimeError:  # shapes
         raise EngineError(
             "model_missing",
-            f"the weights of the {what} have other dimensions than the released ones: install the model again",
+            say("the weights of the %s have other dimensions than the released ones: install the model again", what),
         ) from None
     missing = set(missing) - (may_miss or set())
     if missing or unexpected:
         raise EngineError(
             "model_missing",
-            f"the file of the {what} lacks {len(missing)} weights and has {len(unexpected)} unknown ones: "
-            "install the model again",
+            say(
+                "the file of the %s lacks %d weights and has %d unknown ones: install the model again",
+                what,
+                len(missing),
+                len(unexpected),
+            ),
         )
 
 

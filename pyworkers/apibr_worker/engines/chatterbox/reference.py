@@ -11,6 +11,7 @@ from apibr_worker.audio import recording
 from apibr_worker.audio.files import Samples
 from apibr_worker.engines.chatterbox.levelling import loudness
 from apibr_worker.runtime.api import InvalidInputError, Warning
+from apibr_worker.runtime.sentences import say
 
 BEST_SECONDS = 10.0
 _FRAME = 0.01
@@ -51,7 +52,7 @@ def judge(samples: Samples, rate: int, own_rate: Samples, *, least: float, recom
     seconds = samples.size / rate
     if _flat(own_rate) > _RUINED:
         raise InvalidInputError(
-            "the recording is clipped from end to end: lower the microphone's gain and record again", field="audio"
+            say("the recording is clipped from end to end: lower the microphone's gain and record again"), field="audio"
         )
     levels = _levels(samples, rate)
     loud = _loud(levels)
@@ -61,13 +62,19 @@ def judge(samples: Samples, rate: int, own_rate: Samples, *, least: float, recom
     speech = float(active.sum()) * _FRAME
     if speech < least and round(speech, 1) < least:  # compared as it is told
         raise InvalidInputError(
-            f"the sample has {speech:.1f} s of speech; the least is {least:g} s: "
-            f"record {recommended:g} s or more of clear speech",
+            say(
+                "the sample has %.1f s of speech; the least is %g s: record %g s or more of clear speech",
+                speech,
+                least,
+                recommended,
+            ),
             field="audio",
         )
     clip = _best(samples, rate, levels, active)
     if float(np.std(levels[active])) < _STEADY_DB or _voiced_share(clip, rate) < _VOICED:
-        raise InvalidInputError("the sample is noise or a tone and not speech: record somebody speaking", field="audio")
+        raise InvalidInputError(
+            say("the sample is noise or a tone and not speech: record somebody speaking"), field="audio"
+        )
     lufs = loudness(clip, rate)
     hints = _hints(seconds, recording.clipped_fraction(own_rate), levels, clip, rate, recommended)
     quiet = recording.quiet_hints(lufs)
@@ -149,13 +156,14 @@ def _hints(
     hints = recording.length_hints(seconds, recommended)
     if seconds > BEST_SECONDS + 1:
         hints.append(
-            Warning("part_used", f"the model learns from {BEST_SECONDS:g} s: those with the most speech were taken")
+            Warning("part_used", say("the model uses %g s of the sample: those with the most speech", BEST_SECONDS))
         )
     hints += recording.level_hints(clipped, noise)
     if _bandwidth(clip, rate) < _NARROW_HZ:
         hints.append(
             Warning(
-                "narrow_sample", "the recording sounds like a telephone: one at 24 kHz or more makes a clearer voice"
+                "narrow_sample",
+                say("the recording sounds like a phone call: one at 24 kHz or more makes a clearer voice"),
             )
         )
     return hints

@@ -11,6 +11,7 @@ from apibr_worker.engines.chatterbox.loader import Model
 from apibr_worker.engines.chatterbox.sampling import MOST_TOKENS, TOKENS_PER_SECOND
 from apibr_worker.engines.chatterbox.tokens import letters_per_second, longest_sentence, model_language
 from apibr_worker.runtime.api import Context, InputFile, InvalidInputError, Warning
+from apibr_worker.runtime.sentences import say
 
 LONGEST_TEXT = 20_000
 """Characters of one request, all lines together: about half an hour of speech."""
@@ -102,8 +103,11 @@ def _unknown(sentences: list[Sentence], model: Model) -> list[Warning]:
     return [
         Warning(
             "unknown_letters",
-            f"the model does not know {shown}: what has these letters is not said rightly; write it in letters of the "
-            "language",
+            say(
+                "the model does not know %s: words with these characters are not spoken "
+                "correctly; write them in letters of the language",
+                shown,
+            ),
         )
     ]
 
@@ -116,7 +120,7 @@ def _sentences(
         model.text.check(piece.text, language, field)
         made.append(Sentence(piece.text, piece.source, language, line, _gap(piece), voice))
     if not made:
-        raise InvalidInputError("there is nothing in the text that can be spoken: write words", field=field)
+        raise InvalidInputError(say("there is nothing in the text that can be spoken: write words"), field=field)
     made[-1] = replace(made[-1], gap=after)
     return made
 
@@ -130,9 +134,12 @@ def _accent(voice: InputFile | None, language: str) -> list[Warning]:
     own = str(voice.metadata.get("language") or "") if voice else ""
     if not own or own.lower().split("-")[0] in (language, "und"):
         return []
-    name = voice.metadata.get("name", "the voice") if voice else ""
+    name = voice.metadata.get("name", say("the voice")) if voice else ""
     return [
-        Warning("voice_language", f"{name} was recorded in {own}: its accent is heard; cfg_weight 0 makes it weaker")
+        Warning(
+            "voice_language",
+            say("%s was recorded in %s, and its accent is heard: cfg_weight 0 makes it weaker", name, own),
+        )
     ]
 
 
@@ -140,11 +147,12 @@ def _check_length(lines: list[dict[str, Any]], field: str) -> None:
     size = sum(len(str(line["text"])) for line in lines)
     if size > LONGEST_TEXT:
         raise InvalidInputError(
-            f"the text has {size} characters; the longest is {LONGEST_TEXT}: divide it into several requests",
+            say("the text has %d characters; the longest is %d: divide it into several requests", size, LONGEST_TEXT),
             field=field,
         )
     pauses = sum(float(line.get("pause_ms") or 0) for line in lines) / 1000.0
     if pauses > _LONGEST_PAUSE:
         raise InvalidInputError(
-            f"the pauses take {pauses:g} s together; the longest is {_LONGEST_PAUSE:g} s: shorten pause_ms", field=field
+            say("the pauses take %g s together; the longest is %g s: shorten pause_ms", pauses, _LONGEST_PAUSE),
+            field=field,
         )

@@ -27,6 +27,7 @@ from apibr_worker.engines.chatterbox.sampling import (
 from apibr_worker.engines.chatterbox.script import Sentence
 from apibr_worker.runtime.api import Context
 from apibr_worker.runtime.ffmpeg import ffmpeg
+from apibr_worker.runtime.sentences import say
 
 TAKES = 3
 """Takes of a sentence whose length is implausible, the first one included."""
@@ -76,10 +77,10 @@ class Progress:
         # A second take begins anew; the bar does not go back.
         self._last = max(self._last, self._done + int(share * self._weights[self._index]))
         number = min(self._index + 1, len(self._weights))
-        self._context.progress(self._last, sum(self._weights), message=f"{number}/{len(self._weights)}")
+        self._context.progress(self._last, sum(self._weights), message=say("%d/%d", number, len(self._weights)))
 
 
-def say(
+def speak(
     model: Model, sentence: Sentence, voice: Conditionals, manner: Manner, seed: tuple[int, ...], progress: Progress
 ) -> Samples:
     """Mono samples at 24 kHz with the watermark. The same seed gives the same samples on a CPU."""

@@ -14,6 +14,7 @@ from chatterbox.mtl_tts import SUPPORTED_LANGUAGES, punc_norm
 from tokenizers import Tokenizer
 
 from apibr_worker.runtime.api import EngineError, InvalidInputError, Warning
+from apibr_worker.runtime.sentences import say
 
 BRAZILIAN = "chatterbox-pt-br"
 ENGLISH = "chatterbox-en"
@@ -57,7 +58,7 @@ class TextTokens:
         except Exception as error:  # the Rust library raises plain Exception
             logging.getLogger(__name__).warning("%s: %s", path.name, error)
             raise EngineError(
-                "model_missing", "the model's tokenizer cannot be read: install the model again"
+                "model_missing", say("the model's tokenizer cannot be read: install the model again")
             ) from None
         self.has_cangjie = cangjie is not None
         either: Any = self._english or self._all
@@ -65,8 +66,12 @@ class TextTokens:
         if not vocabulary or max(vocabulary.values()) >= rows:
             raise EngineError(
                 "model_missing",
-                f"the tokenizer has {max(vocabulary.values(), default=0) + 1} symbols and the speech model {rows}, so "
-                "they are not of one model: install the model again",
+                say(
+                    "the tokenizer has %d symbols and the speech model %d, so they belong to "
+                    "different models: install the model again",
+                    max(vocabulary.values(), default=0) + 1,
+                    rows,
+                ),
             )
         self.languages = ["en"] if english else [code for code in SUPPORTED_LANGUAGES if f"[{code}]" in vocabulary]
         self._unknown = vocabulary.get("[UNK]")
@@ -74,7 +79,7 @@ class TextTokens:
         if self._brazilian and "pt" not in self.languages:
             self.languages.append("pt")
         if not self.languages:
-            raise EngineError("model_missing", "the model's tokenizer names no language: install the model again")
+            raise EngineError("model_missing", say("the model's tokenizer names no language: install the model again"))
 
     def ids(self, text: str, language: str) -> torch.Tensor:
         """(1, n) int32 of a sentence that is spelled out already, without start and stop."""
@@ -97,13 +102,14 @@ class TextTokens:
         symbols than the model has positions: some letters are decomposed into many.
         """
         if language == "ja" and any(is_kanji(letter) for letter in text):
-            raise InvalidInputError("kanji cannot be read here: write the Japanese text in kana", field=field)
+            raise InvalidInputError(say("kanji cannot be read here: write the Japanese text in kana"), field=field)
         if language == "zh" and not self.has_cangjie and any(is_kanji(letter) for letter in text):
             raise InvalidInputError(
-                "the model was installed without the table of Chinese characters: install the model again", field=field
+                say("the model was installed without the table of Chinese characters: install the model again"),
+                field=field,
             )
         if self.ids(text, language).shape[1] > _MOST_SYMBOLS:
-            raise InvalidInputError(f"a sentence has more than {_MOST_SYMBOLS} symbols: shorten it", field=field)
+            raise InvalidInputError(say("a sentence has more than %d symbols: shorten it", _MOST_SYMBOLS), field=field)
 
 
 def model_language(asked: str | None, model: str, languages: list[str]) -> tuple[str, list[Warning]]:
@@ -120,15 +126,19 @@ def model_language(asked: str | None, model: str, languages: list[str]) -> tuple
     code = _SAME.get(code, code)
     if code not in languages:
         shown = ", ".join(["pt-BR"] if model == BRAZILIAN else languages)
-        raise InvalidInputError(f"{asked} is not spoken by this model; it speaks {shown}", field="language")
+        raise InvalidInputError(say("%s is not spoken by this model; it speaks %s", asked, shown), field="language")
     if code == "pt" and model == BRAZILIAN and tag == "pt-pt":
-        return code, [Warning("language_variant", "this model speaks Portuguese as in Brazil, not as in Portugal")]
+        return code, [
+            Warning("language_variant", say("this model speaks the Portuguese of Brazil, not that of Portugal"))
+        ]
     if code == "pt" and model != BRAZILIAN and tag != "pt-pt":
         return code, [
             Warning(
                 "language_variant",
-                "the general model's Portuguese sounds of Portugal: for that of Brazil install chatterbox-pt-br and "
-                "ask for pt-BR",
+                say(
+                    "the general model speaks Portuguese with the accent of Portugal: for "
+                    "Brazilian Portuguese install chatterbox-pt-br and ask for pt-BR"
+                ),
             )
         ]
     return code, []

@@ -24,6 +24,7 @@ from apibr_worker.engines.chatterbox import reference
 from apibr_worker.engines.chatterbox.conditionals import Conditionals, builtin, compute
 from apibr_worker.engines.chatterbox.loader import SAMPLE_RATE, Model
 from apibr_worker.runtime.api import Context, EngineError, InputFile, InvalidInputError, Warning
+from apibr_worker.runtime.sentences import say
 from apibr_worker.torchkit.embeddings import EmbeddingCache
 
 _VERSION = 1
@@ -81,12 +82,12 @@ class Voices:
         sample = context.input(f"{file.name}_sample")
         if sample is not None:
             return self._from_sample(context, sample)
-        name = file.metadata.get("name", "the voice")
+        name = file.metadata.get("name", say("the voice"))
         if "f0_median_hz" in content and "variant" not in content:
             raise InvalidInputError(
-                f"{name} was cloned in draft quality only: clone it again with quality final", field="voice_id"
+                say("%s was cloned in draft quality only: clone it again with quality final", name), field="voice_id"
             )
-        note = Warning("voice_not_cloned", f"{name} is a draft voice: the model's own voice speaks in its place")
+        note = Warning("voice_not_cloned", say("%s is a draft voice: the model's own voice speaks in its place", name))
         if note not in warnings:
             warnings.append(note)
         return self._builtin()
@@ -95,7 +96,7 @@ class Voices:
         if self._own is None:
             if self._model.conds is None:
                 raise InvalidInputError(
-                    "this model has no voice of its own: clone a voice and name it", field="voice_id"
+                    say("this model has no voice of its own: clone a voice and send voice_id"), field="voice_id"
                 )
             self._own = builtin(self._model.conds)
         return self._own
@@ -113,7 +114,9 @@ class Voices:
             clip = base64.b64decode(str(part["flac"]), validate=True)
             samples = _unflac(clip)
         except (TypeError, KeyError, ValueError, binascii.Error, soundfile.SoundFileError):
-            raise InvalidInputError("the voice's recording cannot be read: clone it again", field="voice_id") from None
+            raise InvalidInputError(
+                say("the voice's recording cannot be read: clone it again"), field="voice_id"
+            ) from None
         return self._cached(hashlib.sha256(clip).hexdigest(), samples)
 
     def _from_sample(self, context: Context, sample: InputFile) -> Conditionals:
@@ -124,7 +127,9 @@ class Voices:
             try:
                 recording = listen(context, sample, least=3.0, recommended=15.0)
             except InvalidInputError as error:  # in a speech job it is the voice that is wrong
-                raise InvalidInputError(f"the voice's sample cannot be used: {error}", field="voice_id") from None
+                raise InvalidInputError(
+                    say("the voice's sample cannot be used: %s", error.message), field="voice_id"
+                ) from None
             found = compute(self._model, recording.clip)
             self._cache.save(key, found.tensors())
         return found
@@ -156,7 +161,7 @@ def _read(file: InputFile) -> dict[str, Any]:
     except (ValueError, RecursionError):
         pass
     if not isinstance(content, dict):
-        raise InvalidInputError("the voice cannot be read: clone it again", field="voice_id")
+        raise InvalidInputError(say("the voice cannot be read: clone it again"), field="voice_id")
     return content
 
 
@@ -173,5 +178,5 @@ def _unflac(data: bytes) -> Samples:
             raise ValueError("no reference")
         samples = np.asarray(file.read(dtype="float32"), dtype=np.float32)
     if not samples.size:
-        raise EngineError("internal", "the voice's recording is empty: clone it again")
+        raise EngineError("internal", say("the voice's recording is empty: clone it again"))
     return samples

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from apibr_worker.image.pictures import grounded, read_file
 from apibr_worker.runtime.api import InvalidInputError
+from apibr_worker.runtime.sentences import say
 
 Picture = NDArray[np.uint8]
 Box = tuple[float, float, float, float]
@@ -29,8 +30,12 @@ def read_picture(path: Path) -> Picture:
     rgb = np.asarray(grounded(read_file(path, "image"), "white").convert("RGB"))
     if min(rgb.shape[:2]) < SMALLEST_SIDE:
         raise InvalidInputError(
-            f"the picture is {rgb.shape[1]} x {rgb.shape[0]}; the smallest side is {SMALLEST_SIDE} pixels: "
-            "send a larger one",
+            say(
+                "the picture is %d x %d; each side must have at least %d pixels: send a larger one",
+                rgb.shape[1],
+                rgb.shape[0],
+                SMALLEST_SIDE,
+            ),
             field="image",
         )
     scale = min(1.0, LONGEST_SIDE / max(rgb.shape[:2]))

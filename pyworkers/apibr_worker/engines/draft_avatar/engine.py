@@ -22,13 +22,13 @@ from apibr_worker.engines.draft_avatar.sound import AUDIO_RATE, read_sound
 from apibr_worker.engines.draft_avatar.turned import LEAST, TurnedFace
 from apibr_worker.image.face import FaceMesh, Faces, Landmarks, roll
 from apibr_worker.runtime.api import Context, InvalidInputError, LoadRequest, Output, RunResult, Warning
+from apibr_worker.runtime.sentences import say
 
 _PREVIEW_SECONDS = 0.5
 _PREVIEW_SIDE = 320
-_NO_FACE = "no face was found in the picture: send a portrait that looks towards the camera"
-_UNSURE = (
-    "the face in the picture is not clear enough or does not stand upright: "
-    "send a larger one, or turn the picture upright"
+_NO_FACE = say("no face was found in the picture: send a portrait that looks towards the camera")
+_UNSURE = say(
+    "the face in the picture is not clear enough or not upright: send a larger picture, or turn the picture upright"
 )
 _LEANING = math.radians(30)
 """From this lean on, the user is told that an upright picture gives a better result."""
@@ -66,7 +66,7 @@ class Engine:
         seconds = sound.samples.size / AUDIO_RATE
         wanted = float(context.params.get("duration") or 0.0)
         if wanted and seconds > wanted + 0.5 / fps:
-            text = f"the speech takes {seconds:.1f} s, longer than the {wanted:g} s asked for; it was not cut"
+            text = say("the speech takes %.1f s, longer than the %g s asked for; it was not cut", seconds, wanted)
             warnings.append(Warning("speech_longer_than_duration", text))
         frames = max(1, int(np.ceil(max(seconds, wanted) * fps - 1e-6)))
         moves = motion(sound.samples, AUDIO_RATE, sound.phonemes, fps, frames, context.seed)
@@ -80,7 +80,7 @@ class Engine:
     def _face(self, context: Context) -> tuple[Face, tuple[int, int], list[Warning]]:
         image = context.input("image")
         if image is None:
-            raise InvalidInputError("a picture is needed: send image", field="image")
+            raise InvalidInputError(say("a picture is needed: send %s", "image"), field="image")
         picture = read_picture(image.path)
         aspect = str(context.params.get("aspect", "source"))
         geometry: Any = image.metadata.get("face")
@@ -124,8 +124,11 @@ def _notes(found: Faces, speaker: Landmarks) -> list[Warning]:
         notes.append(
             Warning(
                 "turned_face",
-                f"the head is turned by about {degrees} degrees and speaks as it lies: turn the picture upright for a "
-                "better video",
+                say(
+                    "the head is tilted by about %d degrees and was animated as it is: turn the "
+                    "picture upright for a better video",
+                    degrees,
+                ),
             )
         )
     if not found.others:
@@ -135,15 +138,15 @@ def _notes(found: Faces, speaker: Landmarks) -> list[Warning]:
     beside = [x > 0 for x, y in ways if abs(x) >= abs(y)]
     x, y = np.mean(ways, axis=0)
     if any(beside) and not all(beside):
-        text = f"there are {count} faces: one in the middle speaks; to choose, send a picture of one face"
+        text = say("there are %d faces: one in the middle speaks; to choose, send a picture of one face", count)
     elif abs(y) > abs(x) and y < 0:
-        text = f"there are {count} faces: the upper one speaks; to choose, send a picture of one face"
+        text = say("there are %d faces: the upper one speaks; to choose, send a picture of one face", count)
     elif abs(y) > abs(x):
-        text = f"there are {count} faces: the lower one speaks; to choose, send a picture of one face"
+        text = say("there are %d faces: the lower one speaks; to choose, send a picture of one face", count)
     elif x < 0:
-        text = f"there are {count} faces: the one on the left speaks; to choose, send a picture of one face"
+        text = say("there are %d faces: the one on the left speaks; to choose, send a picture of one face", count)
     else:
-        text = f"there are {count} faces: the one on the right speaks; to choose, send a picture of one face"
+        text = say("there are %d faces: the one on the right speaks; to choose, send a picture of one face", count)
     return [*notes, Warning("several_faces", text)]
 
 

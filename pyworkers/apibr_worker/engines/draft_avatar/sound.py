@@ -10,6 +10,7 @@ from apibr_worker.audio.files import Samples, read_audio
 from apibr_worker.audio.synthesis import Phoneme, synthesize
 from apibr_worker.audio.voice import read_voice, unmeasured_hints
 from apibr_worker.runtime.api import Context, InputFile, InvalidInputError, Warning
+from apibr_worker.runtime.sentences import say
 
 AUDIO_RATE = 22050
 LONGEST_AUDIO = 1800.0
@@ -32,7 +33,7 @@ def read_sound(context: Context) -> Sound:
         return _given(context, audio)
     script = str(context.params.get("script") or "").strip()
     if not script:
-        raise InvalidInputError("send a script with a voice, or audio", field="script")
+        raise InvalidInputError(say("send a script with a voice, or audio"), field="script")
     voice = context.input("voice")
     own = read_voice(voice) if voice else None
     language = context.params.get("language") or (voice.metadata.get("language") if voice else None)
@@ -48,7 +49,8 @@ def _given(context: Context, audio: InputFile) -> Sound:
     )
     if samples.size > LONGEST_AUDIO * AUDIO_RATE:
         raise InvalidInputError(
-            f"the audio is longer than {LONGEST_AUDIO / 60:.0f} minutes: divide it into several requests", field="audio"
+            say("the audio is longer than %.0f minutes: divide it into several requests", LONGEST_AUDIO / 60),
+            field="audio",
         )
     return Sound(samples, None, [])
 

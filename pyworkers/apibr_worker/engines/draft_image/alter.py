@@ -7,6 +7,7 @@ from PIL import Image, ImageFilter
 from apibr_worker.engines.draft_image import effects, instructions
 from apibr_worker.image.pictures import enlarged, needed, preview, read_mask, save
 from apibr_worker.runtime.api import Context, RunResult, Warning
+from apibr_worker.runtime.sentences import say
 
 
 def edit(context: Context) -> RunResult:
@@ -32,8 +33,10 @@ def edit(context: Context) -> RunResult:
         warnings.append(
             Warning(
                 "instruction_not_understood",
-                "the draft editor does only simple edits; what it did not understand is written on the picture: "
-                "ask for quality final to have it done",
+                say(
+                    "the draft editor makes only simple edits and wrote on the picture what it did "
+                    "not understand: ask for quality final to have it done"
+                ),
             )
         )
     return RunResult([output], {"edits": understood, "not_understood": unread, "masked": mask is not None}, warnings)

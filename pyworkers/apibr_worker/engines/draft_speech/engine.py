@@ -9,6 +9,7 @@ from apibr_worker.audio.files import write_wav
 from apibr_worker.audio.synthesis import Line, Speech, speak
 from apibr_worker.audio.voice import read_voice, unmeasured_hints
 from apibr_worker.runtime.api import Context, InputFile, InvalidInputError, LoadRequest, Output, RunResult
+from apibr_worker.runtime.sentences import say
 
 
 class Engine:
@@ -43,7 +44,7 @@ def lines_of(context: Context) -> list[Line]:
     if not lines:
         text = context.params.get("text")
         if not text:
-            raise InvalidInputError("there is nothing to say: send text or lines", field="text")
+            raise InvalidInputError(say("there is nothing to say: send text or lines"), field="text")
         return [_line(context, str(text), context.input("voice"), 0.0, "text")]
     return [
         _line(

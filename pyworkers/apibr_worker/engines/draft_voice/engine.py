@@ -8,6 +8,7 @@ from apibr_worker.audio import recording
 from apibr_worker.audio.files import Samples, read_audio
 from apibr_worker.audio.measure import RATE, RecordingQuality, measure_recording, measure_voice
 from apibr_worker.runtime.api import Context, InputFile, InvalidInputError, LoadRequest, Output, RunResult, Warning
+from apibr_worker.runtime.sentences import say
 
 _SILENT_LUFS = -55.0
 """Below it nobody is heard."""
@@ -27,7 +28,7 @@ class Engine:
     def run(self, context: Context) -> RunResult:
         sample = context.input("sample")
         if sample is None:
-            raise InvalidInputError("a sample of the voice is needed: send audio", field="audio")
+            raise InvalidInputError(say("a sample of the voice is needed: send audio"), field="audio")
         with context.phase("read"):
             samples = _read(context, sample, RATE, recording.LONGEST_SECONDS)
             context.progress(1, 2)
@@ -38,8 +39,12 @@ class Engine:
         seconds = samples.size / RATE
         if seconds < least and round(seconds, 1) < least:  # compared as it is told
             raise InvalidInputError(
-                f"the sample is {seconds:.1f} s long; the shortest is {least:g} s: "
-                f"record {recommended:g} s or more of clear speech",
+                say(
+                    "the sample is %.1f s long; the shortest is %g s: record %g s or more of clear speech",
+                    seconds,
+                    least,
+                    recommended,
+                ),
                 field="audio",
             )
         with context.phase("measure"):
@@ -74,7 +79,9 @@ def _hints(quality: RecordingQuality, clipped: float, recommended: float, lufs: 
         hints.append(
             Warning(
                 "little_speech",
-                f"only {quality.speech_seconds:.1f} s of the {quality.seconds:.1f} s are speech: cut the pauses out",
+                say(
+                    "only %.1f s of the %.1f s are speech: cut the pauses out", quality.speech_seconds, quality.seconds
+                ),
             )
         )
     return [

@@ -22,6 +22,7 @@ from apibr_worker.diffusion.latents import PipelineVAE
 from apibr_worker.diffusion.sampling import at_device
 from apibr_worker.image.pictures import fit, read_mask, read_opaque
 from apibr_worker.runtime.api import Context, InvalidInputError
+from apibr_worker.runtime.sentences import say
 from apibr_worker.torchkit import names
 from apibr_worker.torchkit.placement import Placement
 
@@ -56,11 +57,12 @@ class Engine(DiffusionEngine):
         mask = read_mask(context, image.size) if image else None
         if edit and self.model_id != KONTEXT and mask is None:
             raise InvalidInputError(
-                "this model edits only where a mask says: send a mask, or choose the model flux-kontext", field="mask"
+                say("this model edits only inside a mask: send a mask, or choose the model flux-kontext"),
+                field="mask",
             )
         if self.model_id == KONTEXT and mask is None and "strength" in params:
             raise InvalidInputError(
-                "this model takes strength only with a mask: leave strength out, or send a mask", field="strength"
+                say("this model takes strength only with a mask: leave strength out, or send a mask"), field="strength"
             )
         if image is not None:
             image = fit(image, MULTIPLE, PIXELS)

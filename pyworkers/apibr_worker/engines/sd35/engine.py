@@ -20,6 +20,7 @@ from apibr_worker.diffusion.latents import PipelineVAE
 from apibr_worker.diffusion.sampling import at_device
 from apibr_worker.image.pictures import fit, read_mask, read_opaque
 from apibr_worker.runtime.api import Context, InvalidInputError
+from apibr_worker.runtime.sentences import say
 from apibr_worker.torchkit import names
 from apibr_worker.torchkit.placement import Placement
 
@@ -49,7 +50,8 @@ class Engine(DiffusionEngine):
         mask = read_mask(context, image.size) if image else None
         if edit and mask is None:
             raise InvalidInputError(
-                "this model edits only where a mask says: send a mask, or choose the model flux-kontext", field="mask"
+                say("this model edits only inside a mask: send a mask, or choose the model flux-kontext"),
+                field="mask",
             )
         if image is not None:
             image = fit(image, MULTIPLE, PIXELS)

@@ -17,6 +17,7 @@ from apibr_worker.engines.upscale.tiles import Pixels, Tiling
 from apibr_worker.engines.upscale.weights import Upscaler, load_upscaler
 from apibr_worker.image.pictures import enlarged, needed, save
 from apibr_worker.runtime.api import Context, EngineError, LoadRequest, RunResult
+from apibr_worker.runtime.sentences import say
 from apibr_worker.torchkit.placement import Placement, placement
 
 _GPU_TILE, _CPU_TILE = 512, 192
@@ -47,7 +48,7 @@ class Engine:
             path = Path(request.files["weights"])
         except KeyError as part:
             raise EngineError(
-                "model_missing", f"the model's part {part.args[0]} is missing: install the model again"
+                "model_missing", say("the model's part %s is missing: install the model again", part.args[0])
             ) from None
         self.unload()
         place = placement(request.plan)
@@ -66,7 +67,7 @@ class Engine:
         """Enlarges one picture. Transparency is enlarged apart, by Lanczos: the network knows colours only."""
         model = self.model
         if model is None:
-            raise EngineError("model_missing", "no model is loaded: try again")
+            raise EngineError("model_missing", say("no model is loaded: try again"))
         scale = int(context.params["scale"])
         with context.phase("read"):
             picture = needed(context, "image")
@@ -112,8 +113,11 @@ class Engine:
             if smaller is None:
                 raise EngineError(
                     "out_of_memory",
-                    f"there is not enough memory to enlarge the picture, not even in tiles of {tiling.tile} pixels: "
-                    "close other programs, or send a smaller picture",
+                    say(
+                        "there is not enough memory to enlarge the picture, not even in tiles of %d "
+                        "pixels: close other programs, or send a smaller picture",
+                        tiling.tile,
+                    ),
                 )
             logging.getLogger(__name__).warning("out of memory: tile %d halved to %d", tiling.tile, smaller.tile)
             tiling = smaller

@@ -21,6 +21,7 @@ from spandrel.architectures.Compact import CompactArch
 from spandrel.architectures.ESRGAN import ESRGANArch
 
 from apibr_worker.runtime.api import EngineError
+from apibr_worker.runtime.sentences import say
 
 MAX_BYTES = 512 << 20
 """The released files hold 67 MB."""
@@ -51,17 +52,21 @@ def load_upscaler(path: Path) -> Upscaler:
         logging.getLogger(__name__).warning("%s: %s: %s", file.name, type(error).__name__, error)
         raise EngineError(
             "model_missing",
-            "the upscaler's file cannot be used, since it is damaged, holds more than weights, or is no Real-ESRGAN "
-            "network: install the model again",
+            say(
+                "the upscaler's file cannot be used, since it is damaged, holds more than "
+                "weights, or is not a Real-ESRGAN network: install the model again"
+            ),
         ) from None
     if not isinstance(model, ImageModelDescriptor) or (model.input_channels, model.output_channels) != (3, 3):
         raise EngineError(
-            "model_missing", "the upscaler's file is no network for colour pictures: install the model again"
+            "model_missing", say("the upscaler's file is not a network for colour pictures: install the model again")
         )
     if model.scale not in SCALES:
         raise EngineError(
             "model_missing",
-            f"the upscaler's file enlarges {model.scale} times; only 2 and 4 are used: install another model",
+            say(
+                "the upscaler's file enlarges %d times; only 2 and 4 are supported: install another model", model.scale
+            ),
         )
     model.model.requires_grad_(False)
     return model.eval()
@@ -79,11 +84,11 @@ def _file(path: Path) -> Path:
     if len(files) != 1 or files[0].suffix not in _SUFFIXES:
         raise EngineError(
             "model_missing",
-            "the upscaler's file is missing, or is neither .pth nor .safetensors: install the model again",
+            say("the upscaler's file is missing, or is neither .pth nor .safetensors: install the model again"),
         )
     if files[0].stat().st_size > MAX_BYTES:
         raise EngineError(
-            "model_missing", f"the upscaler's file is larger than {MAX_BYTES >> 20} MB: install the model again"
+            "model_missing", say("the upscaler's file is larger than %d MB: install the model again", MAX_BYTES >> 20)
         )
     return files[0]
 
