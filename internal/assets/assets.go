@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/apibr/studio/internal/i18n"
 	"github.com/apibr/studio/internal/media"
 )
 
@@ -15,17 +16,17 @@ var (
 	// ErrNotFound: no such asset, or another owner's.
 	ErrNotFound = errors.New("assets: not found")
 	// ErrInUse: a queued or running job still needs the asset.
-	ErrInUse = errors.New("a job that is queued or running needs this asset: cancel the job or wait for its end, then delete")
+	ErrInUse = i18n.NewError("a job that is queued or running needs this asset: cancel the job or wait for its end, then delete")
 	// ErrWrongKind is wrapped by *KindError.
 	ErrWrongKind = errors.New("assets: wrong kind of file")
 	// ErrBadLink: a signed link that is expired, altered or not ours.
-	ErrBadLink = errors.New("this link has expired or was altered: read the job again for a fresh one")
+	ErrBadLink = i18n.NewError("this link has expired or was altered: read the job again for a fresh one")
 	// ErrForgedLink is an ErrBadLink that this studio never gave out.
 	ErrForgedLink error = forgedLink{}
 	// ErrBadCursor: a listing cursor that is not one of ours.
-	ErrBadCursor = errors.New("the cursor is not one that this list gave out")
+	ErrBadCursor = i18n.NewError("the cursor is not one that this list gave out")
 	// ErrNoProject: the project does not exist or is another owner's.
-	ErrNoProject = errors.New("no project of yours has this id")
+	ErrNoProject = i18n.NewError("no project of yours has this id")
 )
 
 // KindError says that a file is of another kind than the field takes. It wraps ErrWrongKind.
@@ -34,10 +35,13 @@ type KindError struct {
 	File      string // File is its name; "" when it has none.
 }
 
-func (e *KindError) Error() string {
-	return "this field takes " + string(e.Want) + "; the file is " + string(e.Got)
-}
+func (e *KindError) Error() string { return e.Sentence().String() }
 func (e *KindError) Unwrap() error { return ErrWrongKind }
+
+// Sentence says which kind the field takes.
+func (e *KindError) Sentence() i18n.Sentence {
+	return i18n.Say("this field takes %s; the file is %s", e.Want, e.Got)
+}
 
 // Origin is how an asset came here: the column media_assets.origin.
 type Origin string

@@ -16,6 +16,7 @@ import (
 
 	"github.com/apibr/studio/internal/blob"
 	"github.com/apibr/studio/internal/fetch"
+	"github.com/apibr/studio/internal/i18n"
 	"github.com/apibr/studio/internal/media"
 )
 
@@ -112,7 +113,10 @@ func (s *Service) receive(ctx context.Context, req IngestRequest, path string) (
 		return "", blob.DiskError(fmt.Errorf("receive file: %w", err))
 	}
 	if n > s.cfg.MaxBytes {
-		return "", &media.LimitError{Name: "file size", Value: "more than " + megabytes(s.cfg.MaxBytes), Limit: megabytes(s.cfg.MaxBytes), ConfigKey: KeyMaxUpload}
+		return "", &media.LimitError{
+			Name: i18n.Say("file size"), Value: i18n.Say("more than %s", megabytes(s.cfg.MaxBytes)),
+			Limit: megabytes(s.cfg.MaxBytes), ConfigKey: KeyMaxUpload,
+		}
 	}
 	if err := dst.Close(); err != nil {
 		return "", blob.DiskError(fmt.Errorf("receive file: %w", err))
@@ -164,7 +168,7 @@ func described(info media.Info) map[string]any {
 	return m
 }
 
-func megabytes(n int64) string { return fmt.Sprintf("%.0f MB", float64(n)/1e6) }
+func megabytes(n int64) i18n.Sentence { return i18n.Say("%.0f MB", float64(n)/1e6) }
 
 type ctxReader struct {
 	ctx context.Context //nolint:containedctx // it is the transfer's own

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"mime"
@@ -15,6 +14,8 @@ import (
 	"path"
 	"strings"
 	"time"
+
+	"github.com/apibr/studio/internal/i18n"
 )
 
 // Client fetches. Safe for concurrent use.
@@ -78,7 +79,7 @@ func (c *Client) Open(ctx context.Context, ref string) (*Body, error) {
 	}
 	u, err := url.Parse(ref)
 	if err != nil {
-		return nil, &Error{BadURL, "this is no URL: send https://... or data:...;base64,..."}
+		return nil, &Error{BadURL, i18n.Say("this is no URL: send https://... or data:...;base64,...")}
 	}
 	if err := c.checkURL(u); err != nil {
 		return nil, err
@@ -95,7 +96,7 @@ func (c *Client) Open(ctx context.Context, ref string) (*Body, error) {
 func (c *Client) get(ctx context.Context, cancel context.CancelFunc, u *url.URL) (*Body, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
 	if err != nil {
-		return nil, &Error{BadURL, "this is no URL that can be fetched"}
+		return nil, &Error{BadURL, i18n.Say("this is no URL that can be fetched")}
 	}
 	req.Header.Set("User-Agent", "apibr-studio")
 	req.Header.Set("Accept", "audio/*, image/*, video/*, */*;q=0.1")
@@ -105,7 +106,7 @@ func (c *Client) get(ctx context.Context, cancel context.CancelFunc, u *url.URL)
 	}
 	if resp.StatusCode != http.StatusOK {
 		resp.Body.Close()
-		return nil, &Error{BadStatus, fmt.Sprintf("%s answered %d instead of the file: check the address, and that it needs no login", u.Host, resp.StatusCode)}
+		return nil, &Error{BadStatus, i18n.Say("%s answered %d instead of the file: check the address, and that it needs no login", u.Host, resp.StatusCode)}
 	}
 	if resp.ContentLength > c.cfg.MaxBytes {
 		resp.Body.Close()
@@ -121,20 +122,20 @@ func (c *Client) get(ctx context.Context, cancel context.CancelFunc, u *url.URL)
 func (c *Client) checkURL(u *url.URL) error {
 	switch {
 	case u.Scheme == "http" && !c.cfg.AllowHTTP:
-		return &Error{BadURL, "http addresses are not fetched: use https, upload the file, or set media.allow_http"}
+		return &Error{BadURL, i18n.Say("http addresses are not fetched: use https, upload the file, or set media.allow_http")}
 	case u.Scheme != "https" && u.Scheme != "http":
-		return &Error{BadURL, "only https URLs and data: URIs are fetched"}
+		return &Error{BadURL, i18n.Say("only https URLs and data: URIs are fetched")}
 	case u.Host == "" || u.Hostname() == "" || u.Opaque != "":
-		return &Error{BadURL, "this URL names no host"}
+		return &Error{BadURL, i18n.Say("this URL names no host")}
 	case u.User != nil:
-		return &Error{BadURL, "a URL must not hold a user name or password: use a signed link instead"}
+		return &Error{BadURL, i18n.Say("a URL must not hold a user name or password: use a signed link instead")}
 	}
 	return nil
 }
 
 func (c *Client) checkRedirect(req *http.Request, via []*http.Request) error {
 	if len(via) > c.cfg.MaxRedirects {
-		return &Error{Unreachable, fmt.Sprintf("the address redirects more than %d times: send the final address", c.cfg.MaxRedirects)}
+		return &Error{Unreachable, i18n.Say("the address redirects more than %d times: send the final address", c.cfg.MaxRedirects)}
 	}
 	req.Header.Del("Referer")
 	return c.checkURL(req.URL)
@@ -153,23 +154,23 @@ func (c *Client) explain(ctx context.Context, u *url.URL, err error) error {
 	case errors.As(err, &own):
 		return own
 	case errors.Is(err, errForbidden):
-		return &Error{Refused, "this address lies in a private or reserved network and is not fetched: upload the file, or name the host in media.allowed_hosts"}
+		return &Error{Refused, i18n.Say("this address lies in a private or reserved network and is not fetched: upload the file, or name the host in media.allowed_hosts")}
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return &Error{TimedOut, fmt.Sprintf("the file did not arrive within %.0f s: upload it instead, or raise media.fetch_timeout", c.cfg.Timeout.Seconds())}
+		return &Error{TimedOut, i18n.Say("the file did not arrive within %.0f s: upload it instead, or raise media.fetch_timeout", c.cfg.Timeout.Seconds())}
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		return &Error{Unreachable, "the transfer broke off before the end of the file: try again, or upload the file"}
+		return &Error{Unreachable, i18n.Say("the transfer broke off before the end of the file: try again, or upload the file")}
 	case errors.As(err, &dns):
-		return &Error{Unreachable, fmt.Sprintf("the host %s was not found: check the address", u.Hostname())}
+		return &Error{Unreachable, i18n.Say("the host %s was not found: check the address", u.Hostname())}
 	case errors.As(err, &cert), errors.As(err, &name), errors.As(err, &invalid):
-		return &Error{Unreachable, fmt.Sprintf("the certificate of %s is not valid: use an address with a good one", u.Hostname())}
+		return &Error{Unreachable, i18n.Say("the certificate of %s is not valid: use an address with a good one", u.Hostname())}
 	}
-	return &Error{Unreachable, fmt.Sprintf("%s could not be reached: check the address, or upload the file", u.Hostname())}
+	return &Error{Unreachable, i18n.Say("%s could not be reached: check the address, or upload the file", u.Hostname())}
 }
 
 func (c *Client) tooLarge() error {
-	return &Error{TooLarge, fmt.Sprintf("the file is larger than %.0f MB: send a smaller one, or raise media.max_upload_bytes", float64(c.cfg.MaxBytes)/1e6)}
+	return &Error{TooLarge, i18n.Say("the file is larger than %.0f MB: send a smaller one, or raise media.max_upload_bytes", float64(c.cfg.MaxBytes)/1e6)}
 }
 
 // limitedBody ends the transfer at the size limit and at the timeout, and notices a connection that broke off.

@@ -5,9 +5,10 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"io"
 	"strings"
+
+	"github.com/apibr/studio/internal/i18n"
 )
 
 // OpenData reads a data: URI (RFC 2397) as a stream. Its media type is not believed: the bytes decide later. White space
@@ -16,7 +17,7 @@ func (c *Client) OpenData(uri io.Reader) (*Body, error) {
 	in := bufio.NewReader(uri)
 	head, err := in.ReadString(',') // the URI is bounded by whoever read the request
 	if err != nil || len(head) < len("data:,") {
-		return nil, &Error{BadURL, "this data: URI has no comma: write data:audio/mpeg;base64,AAAA..."}
+		return nil, &Error{BadURL, i18n.Say("this data: URI has no comma: write data:audio/mpeg;base64,AAAA...")}
 	}
 	var r io.Reader = &unescaping{in: in}
 	head = strings.ToLower(strings.TrimSpace(strings.TrimSuffix(head, ",")))
@@ -36,7 +37,7 @@ func tooLong(uri string, limit int64) bool {
 }
 
 func dataTooLarge(limit int64) error {
-	return &Error{TooLarge, fmt.Sprintf("the data: URI is larger than %.0f MB: upload the file instead", float64(limit)/1e6)}
+	return &Error{TooLarge, i18n.Say("the data: URI is larger than %.0f MB: upload the file instead", float64(limit)/1e6)}
 }
 
 type dataBody struct {
@@ -52,7 +53,7 @@ func (d *dataBody) Read(p []byte) (int, error) {
 	}
 	var ours *Error
 	if err != nil && err != io.EOF && !errors.As(err, &ours) { //nolint:errorlint // readers return it bare
-		return n, &Error{BadURL, "the base64 of this data: URI is damaged or cut short"}
+		return n, &Error{BadURL, i18n.Say("the base64 of this data: URI is damaged or cut short")}
 	}
 	return n, err
 }
@@ -75,7 +76,7 @@ func (u *unescaping) Read(p []byte) (int, error) {
 				_, err = hex.Decode(value[:], digits)
 			}
 			if err != nil {
-				return n, &Error{BadURL, "this data: URI is not escaped rightly: use base64"}
+				return n, &Error{BadURL, i18n.Say("this data: URI is not escaped rightly: use base64")}
 			}
 			_, _ = u.in.Discard(len(digits))
 			c = value[0]

@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"net"
 	"time"
+
+	"github.com/apibr/studio/internal/i18n"
 )
 
 // Config of a Client. The zero value works and is the strictest.
@@ -47,10 +49,13 @@ const (
 // Error is a refusal or failure whose text may be shown to users: it holds no address, port or reason of the network.
 type Error struct {
 	Code   Code
-	Detail string
+	Detail i18n.Sentence
 }
 
-func (e *Error) Error() string { return e.Detail }
+func (e *Error) Error() string { return e.Detail.String() }
+
+// Sentence is what to show.
+func (e *Error) Sentence() i18n.Sentence { return e.Detail }
 
 // Body is an open remote or inline file. Read fails with *Error{TooLarge}, *Error{TimedOut} or *Error{Unreachable}.
 type Body struct {

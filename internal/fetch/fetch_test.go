@@ -35,9 +35,9 @@ func wantCode(t *testing.T, err error, code Code) {
 	t.Helper()
 	var e *Error
 	require.ErrorAs(t, err, &e)
-	require.Equal(t, code, e.Code, e.Detail)
+	require.Equal(t, code, e.Code, e.Error())
 	for _, leak := range []string{"127.0.0", "dial", "tcp", "lookup", "refused:"} {
-		require.NotContains(t, e.Detail, leak)
+		require.NotContains(t, e.Error(), leak)
 	}
 }
 
@@ -292,7 +292,7 @@ func wantErrCode(t *testing.T, err error, code Code) {
 	t.Helper()
 	var e *Error
 	require.ErrorAs(t, err, &e)
-	require.Equal(t, code, e.Code, e.Detail)
+	require.Equal(t, code, e.Code, e.Error())
 }
 
 func TestDataURIs(t *testing.T) {

@@ -182,7 +182,7 @@ func typedProblem(err error) *problem {
 		p.retryAfter = "5"
 		return p
 	case errors.As(err, &fetching):
-		return newProblem(422, "fetch_failed", i18n.Say("The file could not be fetched"), recognised(fetching.Detail))
+		return newProblem(422, "fetch_failed", i18n.Say("The file could not be fetched"), fetching.Detail)
 	case errors.As(err, &slowed):
 		return tooManyFailed(slowed)
 	case errors.As(err, &credential):

@@ -22,7 +22,7 @@ const engines = "engines.json"
 // unconverted are areas whose sentences are still made with fmt.Sprintf and recognised by their words. Each leaves the
 // list when its package says its sentences itself; the list goes when it is empty.
 var unconverted = []string{
-	"assets.json", "engine.json", "fetch.json", "media.json", "models.json",
+	"engine.json", "models.json",
 }
 
 // Every sentence of the Go code has its translation in each language, and no translation is left over.

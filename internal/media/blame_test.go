@@ -66,7 +66,7 @@ func requireUnavailable(t *testing.T, err error) {
 	require.ErrorIs(t, err, ErrUnavailable)
 	var said *UnavailableError
 	require.ErrorAs(t, err, &said)
-	require.Contains(t, said.Detail, "again")
+	require.Contains(t, said.Error(), "again")
 }
 
 func TestAProgramThatIsGoneIsLookedForAgain(t *testing.T) {

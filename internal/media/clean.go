@@ -10,6 +10,7 @@ import (
 
 	"github.com/apibr/studio/internal/blob"
 	"github.com/apibr/studio/internal/disk"
+	"github.com/apibr/studio/internal/i18n"
 )
 
 // Clean copies src to dst (which must not exist) without what can track a person: EXIF with its GPS position, XMP,
@@ -121,11 +122,10 @@ func (p *Processor) convert(ctx context.Context, src, dst string, c container, a
 		return errInterrupted
 	}
 	if m := foreignCodec.FindStringSubmatch(stderr); m != nil {
-		return &InputError{ErrUnsupported, "the " + c.name + " file holds " + m[1] + ", which is not accepted there: " +
-			"send WAV, MP3 or M4A sound with AAC, or MP4 video with H.264 and AAC"}
+		return &InputError{ErrUnsupported, i18n.Say("the %s file holds %s, which is not accepted there: send WAV, MP3 or M4A sound with AAC, or MP4 video with H.264 and AAC", c.name, m[1])}
 	}
 	p.log().WarnContext(ctx, "ffmpeg gave up", "error", err, "stderr", stderr)
-	return &InputError{ErrCorrupt, "the " + c.name + " file could not be read to its end: it is damaged"}
+	return &InputError{ErrCorrupt, i18n.Say("the %s file could not be read to its end: it is damaged", c.name)}
 }
 
 // foreignCodec is what ffmpeg says of a stream that the container cannot hold.

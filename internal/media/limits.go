@@ -1,23 +1,27 @@
 package media
 
 import (
-	"fmt"
 	"runtime"
 	"time"
 
+	"github.com/apibr/studio/internal/i18n"
 	"github.com/apibr/studio/internal/sandbox"
 )
 
 // LimitError says which limit a file passes and which key raises it. Its text is for users.
 type LimitError struct {
-	Name      string // what was measured, as a noun: "duration", "picture size"
-	Value     string // with its unit
-	Limit     string
+	Name      i18n.Sentence // what was measured, as a noun: "duration", "picture size"
+	Value     i18n.Sentence // with its unit
+	Limit     i18n.Sentence
 	ConfigKey string
 }
 
-func (e *LimitError) Error() string {
-	return fmt.Sprintf("%s is %s; the longest or largest is %s: send less, or raise %s", e.Name, e.Value, e.Limit, e.ConfigKey)
+func (e *LimitError) Error() string { return e.Sentence().String() }
+
+// Sentence says what was measured, what the most is, and how to raise it.
+func (e *LimitError) Sentence() i18n.Sentence {
+	return i18n.Say("%s is %s; the longest or largest is %s: send less, or raise %s",
+		e.Name, e.Value, e.Limit, e.ConfigKey)
 }
 
 // Configuration keys that the errors name.
@@ -60,31 +64,33 @@ func setDefault[T int | int64 | time.Duration](v *T, d T) {
 
 func (l Limits) image(width, height int) error {
 	if px := int64(width) * int64(height); px > l.ImagePixels {
-		return &LimitError{"picture size", fmt.Sprintf("%d x %d (%.1f megapixels)", width, height, float64(px)/1e6),
-			fmt.Sprintf("%.1f megapixels", float64(l.ImagePixels)/1e6), KeyImagePixels}
+		return &LimitError{i18n.Say("picture size"),
+			i18n.Say("%d x %d (%.1f megapixels)", width, height, float64(px)/1e6),
+			i18n.Say("%.1f megapixels", float64(l.ImagePixels)/1e6), KeyImagePixels}
 	}
 	if side := max(width, height); side > l.ImageSide {
-		return &LimitError{"longest side", fmt.Sprintf("%d pixels", side), fmt.Sprintf("%d pixels", l.ImageSide), KeyImageSide}
+		return &LimitError{i18n.Say("longest side"), i18n.Say("%d pixels", side), i18n.Say("%d pixels", l.ImageSide),
+			KeyImageSide}
 	}
 	return nil
 }
 
 func (l Limits) av(info Info, streams int) error {
 	if streams > l.Streams {
-		return &LimitError{"number of streams", fmt.Sprint(streams), fmt.Sprint(l.Streams), KeyStreams}
+		return &LimitError{i18n.Say("number of streams"), i18n.Say("%d", streams), i18n.Say("%d", l.Streams), KeyStreams}
 	}
 	if int64(info.Width)*int64(info.Height) > l.VideoPixels {
-		return &LimitError{"video size", fmt.Sprintf("%d x %d", info.Width, info.Height),
-			fmt.Sprintf("%.1f megapixels", float64(l.VideoPixels)/1e6), KeyVideoPixels}
+		return &LimitError{i18n.Say("video size"), i18n.Say("%d x %d", info.Width, info.Height),
+			i18n.Say("%.1f megapixels", float64(l.VideoPixels)/1e6), KeyVideoPixels}
 	}
 	limit, key := l.AudioDuration, KeyAudioDuration
 	if info.HasVideo {
 		limit, key = l.VideoDuration, KeyVideoDuration
 	}
 	if info.Duration > limit {
-		return &LimitError{"duration", seconds(info.Duration), seconds(limit), key}
+		return &LimitError{i18n.Say("duration"), seconds(info.Duration), seconds(limit), key}
 	}
 	return nil
 }
 
-func seconds(d time.Duration) string { return fmt.Sprintf("%.0f s", d.Seconds()) }
+func seconds(d time.Duration) i18n.Sentence { return i18n.Say("%.0f s", d.Seconds()) }

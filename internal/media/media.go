@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sync/semaphore"
 
+	"github.com/apibr/studio/internal/i18n"
 	"github.com/apibr/studio/internal/sandbox"
 )
 
@@ -147,24 +148,30 @@ var (
 	// ErrUnavailable: the computer is at fault, and the same file may be taken later. Wrapped by *UnavailableError.
 	ErrUnavailable = errors.New("media: the computer is too busy")
 	// ErrNoFFmpeg: no ffmpeg was found on this machine.
-	ErrNoFFmpeg = errors.New("ffmpeg is not installed: run `make setup`, or set media.ffmpeg to the program")
+	ErrNoFFmpeg = i18n.NewError("ffmpeg is not installed: run `make setup`, or set media.ffmpeg to the program")
 )
 
 // InputError says in a sentence for users what is wrong with a file. It wraps one of the reasons above.
 type InputError struct {
 	Reason error
-	Detail string
+	Detail i18n.Sentence
 }
 
-func (e *InputError) Error() string { return e.Detail }
+func (e *InputError) Error() string { return e.Detail.String() }
 func (e *InputError) Unwrap() error { return e.Reason }
+
+// Sentence says what is wrong with the file.
+func (e *InputError) Sentence() i18n.Sentence { return e.Detail }
 
 // UnavailableError says in a sentence for users why a file could not be worked on now, though nothing is known to be
 // wrong with it. It wraps ErrUnavailable.
-type UnavailableError struct{ Detail string }
+type UnavailableError struct{ Detail i18n.Sentence }
 
-func (e *UnavailableError) Error() string { return e.Detail }
+func (e *UnavailableError) Error() string { return e.Detail.String() }
 func (e *UnavailableError) Unwrap() error { return ErrUnavailable }
+
+// Sentence says why, and what to do.
+func (e *UnavailableError) Sentence() i18n.Sentence { return e.Detail }
 
 // Processor does all work on media files. Safe for concurrent use.
 type Processor struct {

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	_ "golang.org/x/image/webp"
+
+	"github.com/apibr/studio/internal/i18n"
 )
 
 // Probe recognises the file, reads its headers, checks the limits and makes sure that it is whole. Nothing is decoded:
@@ -34,7 +36,7 @@ func (p *Processor) Probe(ctx context.Context, path string) (Info, error) {
 func (p *Processor) probeImage(ctx context.Context, path string, c container) (Info, error) {
 	f, err := rewriteFile(c.mime, path, "", nil)
 	if f.animated { // before its size is read, which Go cannot do for an animated WebP
-		return Info{}, &InputError{ErrUnsupported, "this " + c.name + " is animated: send a still picture, such as one frame of it saved as PNG or JPEG"}
+		return Info{}, &InputError{ErrUnsupported, i18n.Say("this %s is animated: send a still picture, such as one frame of it saved as PNG or JPEG", c.name)}
 	}
 	if err != nil {
 		return Info{}, err
@@ -133,7 +135,7 @@ func (p *Processor) probeAV(ctx context.Context, path string, c container) (Info
 	head, _, _ := strings.Cut(stderr, "\nOutput #0")
 	info, streams := parseStreams(head, c)
 	if streams == 0 {
-		return Info{}, &InputError{ErrCorrupt, "the file cannot be read as " + c.name + ": it is damaged or cut short"}
+		return Info{}, &InputError{ErrCorrupt, i18n.Say("the file cannot be read as %s: it is damaged or cut short", c.name)}
 	}
 	info.Duration = lastOutTime(stdout)
 	// The limits come before the verdict on wholeness: a bomb is to be called one.
@@ -145,17 +147,17 @@ func (p *Processor) probeAV(ctx context.Context, path string, c container) (Info
 	}
 	switch {
 	case !info.HasAudio && !info.HasVideo:
-		return Info{}, &InputError{ErrEmpty, "the " + c.name + " file holds neither sound nor pictures"}
+		return Info{}, &InputError{ErrEmpty, i18n.Say("the %s file holds neither sound nor pictures", c.name)}
 	case err != nil || info.Duration <= 0:
-		return Info{}, &InputError{ErrCorrupt, "the " + c.name + " file is damaged or cut short; send the whole file"}
+		return Info{}, &InputError{ErrCorrupt, i18n.Say("the %s file is damaged or cut short; send the whole file", c.name)}
 	case info.HasVideo && info.Kind == Audio:
-		return Info{}, &InputError{ErrUnsupported, "video in a " + c.name + " file is not accepted: send MP4 or WebM"}
+		return Info{}, &InputError{ErrUnsupported, i18n.Say("video in a %s file is not accepted: send MP4 or WebM", c.name)}
 	case info.HasVideo && info.Width == 0:
-		return Info{}, &InputError{ErrCorrupt, "the " + c.name + " file does not tell the size of its pictures: it is damaged"}
+		return Info{}, &InputError{ErrCorrupt, i18n.Say("the %s file does not tell the size of its pictures: it is damaged", c.name)}
 	}
 	guessed := strings.Contains(head, "Estimating duration from bitrate")
 	if !guessed && info.Duration < said*9/10-500*time.Millisecond {
-		return Info{}, &InputError{ErrCorrupt, fmt.Sprintf("the %s file is cut short: it should play %.1f s, and only %.1f s are there; send the whole file",
+		return Info{}, &InputError{ErrCorrupt, i18n.Say("the %s file is cut short: it should play %.1f s, and only %.1f s are there; send the whole file",
 			c.name, said.Seconds(), info.Duration.Seconds())}
 	}
 	return info, nil

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/apibr/studio/internal/i18n"
 	"github.com/apibr/studio/internal/sandbox"
 )
 
@@ -97,7 +98,7 @@ func (p *Processor) blame(ctx context.Context, cmd *exec.Cmd, err error, limit t
 	case cmd.ProcessState == nil: // it never ran
 		p.ffmpeg.forget() // an update may have moved it
 	case used(cmd.ProcessState) >= limit.cpu:
-		return &InputError{ErrCorrupt, fmt.Sprintf("working through the file took more than %s of processor time: "+
+		return &InputError{ErrCorrupt, i18n.Say("working through the file took more than %s of processor time: "+
 			"send a shorter or smaller one, or raise %s", seconds(limit.cpu), limit.key)}
 	case errors.As(err, &exit) && exit.Exited() && !interrupted(exit.ExitCode()):
 		return fmt.Errorf("ffmpeg: %w", err)
@@ -106,8 +107,8 @@ func (p *Processor) blame(ctx context.Context, cmd *exec.Cmd, err error, limit t
 	return errInterrupted
 }
 
-var errInterrupted = &UnavailableError{"the studio's media program could not run to its end, since the computer is too busy " +
-	"or short of memory: try again in a few seconds"}
+var errInterrupted = &UnavailableError{i18n.Say("the studio's media program could not run to its end, since the computer is too busy " +
+	"or short of memory: try again in a few seconds")}
 
 // gaveUp says whether ffmpeg itself ended with a failure, which is all that may be taken for the file's fault.
 func gaveUp(err error) bool {
@@ -138,7 +139,7 @@ func (p *Processor) slot(ctx context.Context) (free func(), err error) {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		return nil, &UnavailableError{fmt.Sprintf("the studio works on other files and did not get to this one within %s: "+
+		return nil, &UnavailableError{i18n.Say("the studio works on other files and did not get to this one within %s: "+
 			"send it again in a few seconds, or raise %s or %s", seconds(p.cfg.MaxWait), KeyMaxProcesses, KeyMaxWait)}
 	}
 	return func() { p.slots.Release(1) }, nil

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+
+	"github.com/apibr/studio/internal/i18n"
 )
 
 // facts is what a walk through a picture's chunks finds.
@@ -61,11 +63,11 @@ func rewriteFile(mime, src, dst string, xmp []byte) (facts, error) {
 }
 
 func cutShort(what string) error {
-	return &InputError{ErrCorrupt, "the " + what + " is cut short: it ends before its last part; send the whole file"}
+	return &InputError{ErrCorrupt, i18n.Say("the %s is cut short: it ends before its last part; send the whole file", what)}
 }
 
 func damaged(what string) error {
-	return &InputError{ErrCorrupt, "the " + what + " is damaged; open it in an image program, save it again and send that"}
+	return &InputError{ErrCorrupt, i18n.Say("the %s is damaged; open it in an image program, save it again and send that", what)}
 }
 
 // readErr turns the end of the file in the middle of a chunk into the sentence for users.

@@ -8,6 +8,8 @@ import (
 	"syscall"
 
 	"github.com/gabriel-vasile/mimetype"
+
+	"github.com/apibr/studio/internal/i18n"
 )
 
 // sniffBytes is how much of a file's beginning decides its type.
@@ -58,26 +60,26 @@ var byMIME = func() map[string]container {
 //
 // GIF is refused on purpose: it is mostly an animation, which no input of a job has a meaning for, and its frames unpack
 // without a bound that a header would tell.
-var refusals = map[string]string{
-	"image/gif":           "GIF pictures are not accepted: send PNG, JPEG or WebP",
-	"image/heic-sequence": "HEIC pictures are not accepted: export the photo as JPEG",
-	"image/heif-sequence": "HEIF pictures are not accepted: export the photo as JPEG",
-	"image/heic":          "HEIC pictures are not accepted: export the photo as JPEG",
-	"image/heif":          "HEIF pictures are not accepted: export the photo as JPEG",
-	"image/avif":          "AVIF pictures are not accepted: send PNG, JPEG or WebP",
-	"image/svg+xml":       "SVG drawings are not accepted: export as PNG",
-	"audio/aiff":          "AIFF is not accepted: send WAV, FLAC or MP3",
-	"audio/basic":         "AU is not accepted: send WAV, FLAC or MP3",
-	"audio/amr":           "AMR is not accepted: send M4A, MP3 or WAV",
-	"image/tiff":          "TIFF pictures are not accepted: export as PNG or JPEG",
-	"image/bmp":           "BMP pictures are not accepted: export as PNG or JPEG",
-	"image/jxl":           "JPEG XL pictures are not accepted: export as PNG or JPEG",
-	"audio/aac":           "raw AAC is not accepted: send M4A, MP3 or WAV",
-	"video/matroska":      "MKV is not accepted: send MP4 or WebM",
-	"video/x-msvideo":     "AVI is not accepted: send MP4 or WebM",
-	"video/ogg":           "Ogg video is not accepted: send MP4 or WebM",
-	"application/zip":     "archives are not accepted: send the file itself",
-	"application/gzip":    "archives are not accepted: send the file itself",
+var refusals = map[string]i18n.Sentence{
+	"image/gif":           i18n.Say("GIF pictures are not accepted: send PNG, JPEG or WebP"),
+	"image/heic-sequence": i18n.Say("HEIC pictures are not accepted: export the photo as JPEG"),
+	"image/heif-sequence": i18n.Say("HEIF pictures are not accepted: export the photo as JPEG"),
+	"image/heic":          i18n.Say("HEIC pictures are not accepted: export the photo as JPEG"),
+	"image/heif":          i18n.Say("HEIF pictures are not accepted: export the photo as JPEG"),
+	"image/avif":          i18n.Say("AVIF pictures are not accepted: send PNG, JPEG or WebP"),
+	"image/svg+xml":       i18n.Say("SVG drawings are not accepted: export as PNG"),
+	"audio/aiff":          i18n.Say("AIFF is not accepted: send WAV, FLAC or MP3"),
+	"audio/basic":         i18n.Say("AU is not accepted: send WAV, FLAC or MP3"),
+	"audio/amr":           i18n.Say("AMR is not accepted: send M4A, MP3 or WAV"),
+	"image/tiff":          i18n.Say("TIFF pictures are not accepted: export as PNG or JPEG"),
+	"image/bmp":           i18n.Say("BMP pictures are not accepted: export as PNG or JPEG"),
+	"image/jxl":           i18n.Say("JPEG XL pictures are not accepted: export as PNG or JPEG"),
+	"audio/aac":           i18n.Say("raw AAC is not accepted: send M4A, MP3 or WAV"),
+	"video/matroska":      i18n.Say("MKV is not accepted: send MP4 or WebM"),
+	"video/x-msvideo":     i18n.Say("AVI is not accepted: send MP4 or WebM"),
+	"video/ogg":           i18n.Say("Ogg video is not accepted: send MP4 or WebM"),
+	"application/zip":     i18n.Say("archives are not accepted: send the file itself"),
+	"application/gzip":    i18n.Say("archives are not accepted: send the file itself"),
 }
 
 // Sniff tells the type of a regular file by its bytes. A container that may hold audio only (MP4, WebM) is answered as
@@ -101,7 +103,7 @@ func sniff(path string) (container, error) {
 		return container{}, errors.New("look at file: not a regular file")
 	}
 	if info.Size() == 0 {
-		return container{}, &InputError{ErrEmpty, "the file is empty"}
+		return container{}, &InputError{ErrEmpty, i18n.Say("the file is empty")}
 	}
 	head := make([]byte, sniffBytes)
 	n, err := io.ReadFull(f, head)
@@ -114,16 +116,16 @@ func sniff(path string) (container, error) {
 			return c, nil
 		}
 	}
-	for name, say := range refusals {
+	for name, refusal := range refusals {
 		if found.Is(name) {
-			return container{}, &InputError{ErrUnsupported, say}
+			return container{}, &InputError{ErrUnsupported, refusal}
 		}
 	}
 	if c, ok := byStructure(head[:n]); ok {
 		return c, nil
 	}
-	return container{}, &InputError{ErrUnsupported, "the file is none of the types that are accepted, whatever its name says: " +
-		"accepted are WAV, MP3, FLAC, Ogg, M4A and WebM audio, PNG, JPEG and WebP pictures, MP4, WebM and MOV video"}
+	return container{}, &InputError{ErrUnsupported, i18n.Say("the file is none of the types that are accepted, whatever its name says: " +
+		"accepted are WAV, MP3, FLAC, Ogg, M4A and WebM audio, PNG, JPEG and WebP pictures, MP4, WebM and MOV video")}
 }
 
 // byStructure recognises what is a known container under a name that the library does not know or gives to another type:

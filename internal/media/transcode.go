@@ -14,6 +14,7 @@ import (
 
 	"github.com/apibr/studio/internal/blob"
 	"github.com/apibr/studio/internal/disk"
+	"github.com/apibr/studio/internal/i18n"
 )
 
 // jpegQuality of pictures that are turned into JPEG, 1..100.
@@ -50,14 +51,14 @@ func FormatKind(format string) Kind { return encoders[format].c.kind }
 func (p *Processor) Transcode(ctx context.Context, src, dst, format string) error {
 	enc, ok := encoders[format]
 	if !ok {
-		return &InputError{ErrUnsupported, "output_format is one of wav, mp3, flac, ogg; png, jpg, webp; mp4, webm"}
+		return &InputError{ErrUnsupported, i18n.Say("output_format is one of wav, mp3, flac, ogg; png, jpg, webp; mp4, webm")}
 	}
 	c, err := sniff(src)
 	if err != nil {
 		return err
 	}
 	if c.kind != enc.c.kind {
-		return &InputError{ErrUnsupported, fmt.Sprintf("output_format %s does not fit: the result is %s", format, c.kind)}
+		return &InputError{ErrUnsupported, i18n.Say("output_format %s does not fit: the result is %s", format, c.kind)}
 	}
 	if c.kind == Image {
 		return p.transcodeImage(ctx, src, dst, c, format)

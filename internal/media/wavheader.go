@@ -7,6 +7,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
+
+	"github.com/apibr/studio/internal/i18n"
 )
 
 // demuxer is how ffmpeg is told to read the file.
@@ -104,7 +106,7 @@ func (l *wavLayout) judge(size int64, large *uint64, there int64) error {
 	l.open = l.open && (size == 0 || size > there)
 	switch {
 	case there == 0 && l.open:
-		return &InputError{ErrEmpty, "the WAV file holds no sound"}
+		return &InputError{ErrEmpty, i18n.Say("the WAV file holds no sound")}
 	case !l.open && size > there+max(l.block(), min(l.at, longestWAVSlack)):
 		return cutShort("WAV file")
 	}
@@ -152,7 +154,7 @@ func cleanWAV(src, dst string) error {
 	return nil
 }
 
-var damagedWAV = &InputError{ErrCorrupt, "the WAV file could not be read to its end: it is damaged"}
+var damagedWAV = &InputError{ErrCorrupt, i18n.Say("the %s file could not be read to its end: it is damaged", wav.name)}
 
 // near says whether a length is the largest of its kind of number, less what a header takes or what alignment rounds off
 // (7FFFF000, 7FFFFFFF, 80000000, FFFFFFDB, FFFFFFFF).

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/apibr/studio/internal/jobs"
+	"github.com/apibr/studio/internal/i18n"
 	"github.com/apibr/studio/internal/media"
 	"github.com/apibr/studio/internal/sidecar"
 	"github.com/apibr/studio/internal/store/storetest"
@@ -48,7 +49,7 @@ func TestAResultSurvivesAKilledFFmpeg(t *testing.T) {
 
 func TestAJobThatCannotBeConvertedSaysThatTheComputerIsBusy(t *testing.T) {
 	a := &attempt{runner: &Runner{cfg: Config{WorkDir: t.TempDir()}}}
-	p := a.problemOf(fmt.Errorf("runner: finish speech: %w", &media.UnavailableError{Detail: "try again"}))
+	p := a.problemOf(fmt.Errorf("runner: finish speech: %w", &media.UnavailableError{Detail: i18n.Plain("try again")}))
 	require.Equal(t, "busy", p.Code)
 	require.True(t, p.Retryable)
 	require.Equal(t, "no_ffmpeg", a.problemOf(media.ErrNoFFmpeg).Code)

@@ -9,17 +9,19 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/apibr/studio/internal/i18n"
 )
 
 var (
 	// ErrNotFound: no such voice, or another owner's.
 	ErrNotFound = errors.New("voices: not found")
 	// ErrNameTaken: the owner has a voice of that name.
-	ErrNameTaken = errors.New("you already have a voice of this name: choose another, or delete that one")
+	ErrNameTaken = i18n.NewError("you already have a voice of this name: choose another, or delete that one")
 	// ErrBuiltin: a built-in voice can be neither changed nor deleted.
-	ErrBuiltin = errors.New("this is a built-in voice: it cannot be changed or deleted")
+	ErrBuiltin = i18n.NewError("this is a built-in voice: it cannot be changed or deleted")
 	// ErrInUse: an unfinished job needs the voice.
-	ErrInUse = errors.New("a job that is queued or running needs this voice: cancel the job or wait for its end, then delete")
+	ErrInUse = i18n.NewError("a job that is queued or running needs this voice: cancel the job or wait for its end, then delete")
 )
 
 // Status of a voice.
