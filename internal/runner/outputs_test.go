@@ -10,8 +10,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/apibr/studio/internal/jobs"
 	"github.com/apibr/studio/internal/i18n"
+	"github.com/apibr/studio/internal/jobs"
 	"github.com/apibr/studio/internal/media"
 	"github.com/apibr/studio/internal/sidecar"
 	"github.com/apibr/studio/internal/store/storetest"
