@@ -13,6 +13,7 @@ import (
 
 	"github.com/apibr/studio/internal/auth"
 	"github.com/apibr/studio/internal/i18n"
+	"github.com/apibr/studio/internal/names"
 )
 
 // Me is who the caller is.
@@ -264,11 +265,11 @@ func (s *Server) createKey(ctx context.Context, p auth.Principal, f *fields) (*k
 }
 
 func noScope(name string, known []string) *problem {
-	detail := i18n.Say("there is no scope %q: the scopes are %s", clip(name), strings.Join(known, ", "))
-	if near := closest(name, known); near != "" {
+	detail := i18n.Say("there is no scope %q: the scopes are %s", names.Clip(name), strings.Join(known, ", "))
+	if near := names.Closest(name, known); near != "" {
 		detail = i18n.Say(
 			"there is no scope %q; did you mean %s? The scopes are %s",
-			clip(name),
+			names.Clip(name),
 			near,
 			strings.Join(known, ", "),
 		)

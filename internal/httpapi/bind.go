@@ -24,6 +24,7 @@ import (
 	"github.com/apibr/studio/internal/generation"
 	"github.com/apibr/studio/internal/i18n"
 	"github.com/apibr/studio/internal/media"
+	"github.com/apibr/studio/internal/names"
 	"github.com/apibr/studio/internal/netlimit"
 )
 
@@ -271,10 +272,10 @@ func (b *binder) readText(part *multipart.Part, raw map[string]any, texts int64)
 		return texts, tooLarge("the texts of the form are longer than %d bytes: raise http.max_text_bytes, or send files with a filename", b.maxText)
 	}
 	if !utf8.Valid(content) {
-		return texts, invalid(clip(name), i18n.Say(notUTF8, clip(name)))
+		return texts, invalid(names.Clip(name), i18n.Say(notUTF8, names.Clip(name)))
 	}
 	if _, twice := raw[name]; twice {
-		return texts, invalid(clip(name), i18n.Say("%s was sent twice", clip(name)))
+		return texts, invalid(names.Clip(name), i18n.Say("%s was sent twice", names.Clip(name)))
 	}
 	raw[name] = string(content)
 	return texts, nil

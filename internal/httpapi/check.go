@@ -172,21 +172,21 @@ func (c *checker) unknown(schema *huma.Schema, name string, value any, at string
 	snake, pointer := toSnake(name), at+"/"+escape(name)
 	if feature, ok := absent[snake]; ok {
 		if text, isText := value.(string); value != nil && (!isText || strings.TrimSpace(text) != "") {
-			c.say(pointer, codeMissing, "%s: this version has no %s; leave the field out", clip(name), feature)
+			c.say(pointer, codeMissing, "%s: this version has no %s; leave the field out", names.Clip(name), feature)
 		}
 		return
 	}
 	nearest := names.Nearest(snake, propertyNames(schema))
 	switch {
 	case nearest == "" && c.listed[schema]:
-		c.say(pointer, codeUnknown, "%s is not a field of this request", clip(name))
+		c.say(pointer, codeUnknown, "%s is not a field of this request", names.Clip(name))
 		return
 	case nearest == "":
 		c.listed[schema] = true
-		c.say(pointer, codeUnknown, "%s is not a field of this request; its fields are %s", clip(name), strings.Join(propertyNames(schema), ", "))
+		c.say(pointer, codeUnknown, "%s is not a field of this request; its fields are %s", names.Clip(name), strings.Join(propertyNames(schema), ", "))
 		return
 	}
-	c.say(pointer, codeUnknown, "%s is not a field of this request; did you mean %s?", clip(name), nearest)
+	c.say(pointer, codeUnknown, "%s is not a field of this request; did you mean %s?", names.Clip(name), nearest)
 	if at == "" {
 		c.told[nearest] = true
 	}
@@ -213,7 +213,9 @@ func toSnake(name string) string {
 }
 
 // escape a name for a JSON pointer.
-func escape(name string) string { return strings.NewReplacer("~", "~0", "/", "~1").Replace(clip(name)) }
+func escape(name string) string {
+	return strings.NewReplacer("~", "~0", "/", "~1").Replace(names.Clip(name))
+}
 
 // value checks one value and returns it as its schema has it; lists and objects are returned under canonical names.
 func (c *checker) value(schema *huma.Schema, value any, at, name string) any {
@@ -296,11 +298,11 @@ func (c *checker) text(schema *huma.Schema, value any, at, name string) any {
 // enum refuses a word that is none of the schema's, with the nearest.
 func (c *checker) enum(schema *huma.Schema, text, at, name string) {
 	words := wordsOf(schema.Enum)
-	if near := closest(text, words); near != "" {
-		c.say(at, codeInvalid, "%s is %q; did you mean %s? Choose one of %s", name, clip(text), near, strings.Join(words, ", "))
+	if near := names.Closest(text, words); near != "" {
+		c.say(at, codeInvalid, "%s is %q; did you mean %s? Choose one of %s", name, names.Clip(text), near, strings.Join(words, ", "))
 		return
 	}
-	c.say(at, codeInvalid, "%s is %q; choose one of %s", name, clip(text), strings.Join(words, ", "))
+	c.say(at, codeInvalid, "%s is %q; choose one of %s", name, names.Clip(text), strings.Join(words, ", "))
 }
 
 // language takes a tag, and says which one a name means.
@@ -310,9 +312,9 @@ func (c *checker) language(schema *huma.Schema, text, at, name string) string {
 		return tag
 	}
 	if near := generation.LanguageNamed(text); near != "" {
-		c.say(at, codeInvalid, "%s is %q; send the BCP 47 tag of a language: did you mean %s?", name, clip(text), near)
+		c.say(at, codeInvalid, "%s is %q; send the BCP 47 tag of a language: did you mean %s?", name, names.Clip(text), near)
 	} else {
-		c.say(at, codeInvalid, "%s is %q; send the BCP 47 tag of a language, such as pt-BR or en", name, clip(text))
+		c.say(at, codeInvalid, "%s is %q; send the BCP 47 tag of a language, such as pt-BR or en", name, names.Clip(text))
 	}
 	return text
 }
@@ -357,7 +359,7 @@ func (c *checker) number(schema *huma.Schema, value any, at, name string) any {
 	text, _ := value.(string)
 	sent := plainNumber(number)
 	if math.Abs(number) >= 1<<53 { // where a float rounds, a sentence holds the digits of the caller
-		sent = clip(strings.TrimSpace(fmt.Sprint(value)))
+		sent = names.Clip(strings.TrimSpace(fmt.Sprint(value)))
 	}
 	switch {
 	case !ok && strings.Contains(text, ","):

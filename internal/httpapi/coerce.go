@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/apibr/studio/internal/names"
 )
 
 // The fields of a form are texts, and some clients send JSON whose values are texts too. So a value is taken in each spelling that is
@@ -107,12 +109,12 @@ func asJSON(value any) any {
 func shown(value any) string {
 	switch v := value.(type) {
 	case string:
-		return fmt.Sprintf("%q", clip(v))
+		return fmt.Sprintf("%q", names.Clip(v))
 	case map[string]any:
 		return "an object"
 	case []any:
 		return "a list"
 	default:
-		return clip(fmt.Sprint(v))
+		return names.Clip(fmt.Sprint(v))
 	}
 }

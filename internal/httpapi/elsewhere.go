@@ -14,6 +14,7 @@ import (
 	"github.com/apibr/studio/internal/i18n"
 	"github.com/apibr/studio/internal/jobs"
 	"github.com/apibr/studio/internal/models/tasks"
+	"github.com/apibr/studio/internal/names"
 	"github.com/apibr/studio/internal/studio"
 	"github.com/apibr/studio/internal/voices"
 )
@@ -64,8 +65,8 @@ func (s *Server) noModel(path string, err error) error {
 			known = append(known, m.Models[i].ID)
 		}
 	}
-	if near := closest(id, known); near != "" {
-		return notFound(i18n.Say("there is no model %q; did you mean %s?", clip(id), near))
+	if near := names.Closest(id, known); near != "" {
+		return notFound(i18n.Say("there is no model %q; did you mean %s?", names.Clip(id), near))
 	}
 	return err
 }

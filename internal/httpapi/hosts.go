@@ -11,6 +11,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/apibr/studio/internal/i18n"
+	"github.com/apibr/studio/internal/names"
 )
 
 // hosts are the names that the studio is reached by. A request for another name is refused before anything else is
@@ -142,7 +143,7 @@ func (s *Server) checkHost(next echo.HandlerFunc) echo.HandlerFunc {
 					i18n.Say("Unknown host"),
 					i18n.Say(
 						"the studio is not known as %q: open it by its own address, or add the name to server.allowed_hosts",
-						clip(host),
+						names.Clip(host),
 					),
 				)
 			}

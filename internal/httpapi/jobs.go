@@ -19,6 +19,7 @@ import (
 	"github.com/apibr/studio/internal/auth"
 	"github.com/apibr/studio/internal/i18n"
 	"github.com/apibr/studio/internal/jobs"
+	"github.com/apibr/studio/internal/names"
 )
 
 // end stores the answer under its Idempotency-Key.
@@ -152,27 +153,27 @@ func (i *listJobsInput) Resolve(huma.Context) (wrong []error) {
 }
 
 func notAStatus(word string) i18n.Sentence {
-	if near := closest(word, jobStatuses); near != "" {
+	if near := names.Closest(word, jobStatuses); near != "" {
 		return i18n.Say(
 			"%q is not a status; did you mean %s? The statuses are %s",
-			clip(word),
+			names.Clip(word),
 			near,
 			strings.Join(jobStatuses, ", "),
 		)
 	}
-	return i18n.Say("%q is not a status; the statuses are %s", clip(word), strings.Join(jobStatuses, ", "))
+	return i18n.Say("%q is not a status; the statuses are %s", names.Clip(word), strings.Join(jobStatuses, ", "))
 }
 
 func notAType(word string) i18n.Sentence {
-	if near := closest(word, jobTypes); near != "" {
+	if near := names.Closest(word, jobTypes); near != "" {
 		return i18n.Say(
 			"%q is not a type of job; did you mean %s? The types are %s",
-			clip(word),
+			names.Clip(word),
 			near,
 			strings.Join(jobTypes, ", "),
 		)
 	}
-	return i18n.Say("%q is not a type of job; the types are %s", clip(word), strings.Join(jobTypes, ", "))
+	return i18n.Say("%q is not a type of job; the types are %s", names.Clip(word), strings.Join(jobTypes, ", "))
 }
 
 func words(text string) []string {

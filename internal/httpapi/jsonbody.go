@@ -15,6 +15,7 @@ import (
 	"github.com/apibr/studio/internal/assets"
 	"github.com/apibr/studio/internal/auth"
 	"github.com/apibr/studio/internal/i18n"
+	"github.com/apibr/studio/internal/names"
 )
 
 // What one JSON text may hold. A value costs many times its length in memory, so that its length alone bounds nothing.
@@ -107,7 +108,7 @@ func (d *jsonReader) object(depth int) (any, error) {
 		name, _ := token.(string) // nothing else can be there
 		switch _, twice := object[name]; {
 		case twice:
-			return nil, invalid(escape(name), i18n.Say("%s was sent twice", clip(name)))
+			return nil, invalid(escape(name), i18n.Say("%s was sent twice", names.Clip(name)))
 		case len(object) >= mostFields:
 			return nil, badJSON(i18n.Say("an object in the JSON has more than %d fields", mostFields))
 		}
@@ -250,7 +251,7 @@ func (b *binder) takeDeeper(ctx context.Context, p auth.Principal, f *fields, va
 			}
 			name, isMedia := b.fileNamed(spelt)
 			if !isMedia {
-				return invalid(clip(spelt), i18n.Say("%s takes no data: URI", clip(spelt)))
+				return invalid(names.Clip(spelt), i18n.Say("%s takes no data: URI", names.Clip(spelt)))
 			}
 			asset, err := b.ingestData(ctx, p, file, name)
 			if err != nil {

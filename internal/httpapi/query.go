@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/apibr/studio/internal/i18n"
+	"github.com/apibr/studio/internal/names"
 )
 
 // checkQuery refuses an address that cannot be read as it is meant, or holds text that Postgres could not take.
@@ -23,12 +25,12 @@ func checkQuery(next echo.HandlerFunc) echo.HandlerFunc {
 				switch {
 				case !utf8.ValidString(text):
 					return invalid(
-						clip(name),
+						names.Clip(name),
 						i18n.Say("the address is not valid UTF-8: write it as UTF-8 with percent signs"),
 					)
 				case !storable(text):
 					return invalid(
-						clip(name),
+						names.Clip(name),
 						i18n.Say("the address holds a character that cannot be stored: send UTF-8 without NUL"),
 					)
 				}
@@ -89,29 +91,24 @@ func (s *Server) strayParameters(c caller) (wrong []fieldProblem) {
 	if !ok {
 		return nil
 	}
-	names := make([]string, 0, len(c.query))
-	for name := range c.query {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
+	for _, name := range slices.Sorted(maps.Keys(c.query)) {
 		var detail i18n.Sentence
-		near := closest(name, known)
+		near := names.Closest(name, known)
 		switch {
 		case slices.Contains(known, name) && len(c.query[name]) > 1:
-			detail = i18n.Say("%s was sent twice", clip(name))
+			detail = i18n.Say("%s was sent twice", names.Clip(name))
 		case slices.Contains(known, name):
 			continue
 		case near != "":
-			detail = i18n.Say("%s is not a parameter of this address; did you mean %s?", clip(name), near)
+			detail = i18n.Say("%s is not a parameter of this address; did you mean %s?", names.Clip(name), near)
 		case len(known) > 0:
 			detail = i18n.Say(
 				"%s is not a parameter of this address; it takes %s",
-				clip(name),
+				names.Clip(name),
 				strings.Join(known, ", "),
 			)
 		default:
-			detail = i18n.Say("%s is not a parameter of this address; it takes none", clip(name))
+			detail = i18n.Say("%s is not a parameter of this address; it takes none", names.Clip(name))
 		}
 		wrong = append(wrong, fieldProblem{pointer: "/" + escape(name), detail: detail})
 	}

@@ -24,6 +24,7 @@ import (
 	"github.com/apibr/studio/internal/i18n"
 	"github.com/apibr/studio/internal/jobs"
 	"github.com/apibr/studio/internal/models/tasks"
+	"github.com/apibr/studio/internal/names"
 	"github.com/apibr/studio/internal/netlimit"
 	"github.com/apibr/studio/internal/studio"
 	"github.com/apibr/studio/internal/voices"
@@ -235,7 +236,7 @@ func refusal(status int, message string, errs []error) *problem {
 // parameterProblem says in a sentence of ours what is wrong with a parameter of the address or a header.
 func parameterProblem(d *huma.ErrorDetail) fieldProblem {
 	_, name, _ := strings.Cut(d.Location, ".")
-	shown := clip(name)
+	shown := names.Clip(name)
 	told := func(detail i18n.Sentence) fieldProblem {
 		return fieldProblem{pointer: "/" + escape(name), detail: detail}
 	}

@@ -48,7 +48,7 @@ func (a address) far(parts []string) (cost int, near bool) {
 		case strings.HasPrefix(known, ":") && parts[i] != "":
 			cost += 2 // rather a name than an id
 		default:
-			differ := names.Distance([]rune(known), []rune(clipTo(parts[i], mostFolded)))
+			differ := names.Distance([]rune(known), []rune(names.Cut(parts[i], names.MostFolded)))
 			if differ > max(len(known)/3, 1) {
 				return 0, false
 			}
@@ -98,7 +98,7 @@ func (s *Server) unrouted(next echo.HandlerFunc) echo.HandlerFunc {
 			return s.head(c)
 		}
 		p := newProblem(http.StatusMethodNotAllowed, "method_not_allowed", i18n.Say("Method not allowed"),
-			i18n.Say("this address does not take %s: use %s", clip(r.Method), strings.Join(useful(methods), " or ")))
+			i18n.Say("this address does not take %s: use %s", names.Clip(r.Method), strings.Join(useful(methods), " or ")))
 		p.allow = strings.Join(methods, ", ")
 		return p
 	}
@@ -271,5 +271,5 @@ func (s *Server) sameEnd(method, at string) (best address) {
 		ends = append(ends, end)
 	}
 	slices.Sort(ends)
-	return words[closest(path.Base(at), slices.Compact(ends))]
+	return words[names.Closest(path.Base(at), slices.Compact(ends))]
 }

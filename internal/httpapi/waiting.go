@@ -9,6 +9,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humaecho"
 
 	"github.com/apibr/studio/internal/i18n"
+	"github.com/apibr/studio/internal/names"
 )
 
 // longestWait that a caller may block for.
@@ -35,7 +36,7 @@ func (w *Waiting) Resolve(ctx huma.Context) []error {
 		wait, ok := seconds(text)
 		switch {
 		case !ok || wait > longestWait:
-			return []error{invalid("wait", i18n.Say("wait is %q; send whole seconds from 1 to %.0f, such as 30 or 30s", clip(text), longestWait.Seconds()))}
+			return []error{invalid("wait", i18n.Say("wait is %q; send whole seconds from 1 to %.0f, such as 30 or 30s", names.Clip(text), longestWait.Seconds()))}
 		case w.wait != wait && text == preferred && asked != "":
 			return []error{invalid("wait", i18n.Say("wait is one number in the address and another in the header Prefer: send one of them"))}
 		}
