@@ -13,8 +13,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/apibr/studio/internal/device"
 	"github.com/apibr/studio/internal/engine"
+	"github.com/apibr/studio/internal/i18n"
 	"github.com/apibr/studio/internal/models"
 )
 
@@ -83,14 +83,14 @@ type modelView struct {
 	Languages  []string       `json:"languages,omitempty"`
 	Repository []string       `json:"repositories,omitempty"`
 
-	description device.Text
+	description i18n.Text
 }
 
 func viewModel(store *models.Store, m *engine.Manifest, model *engine.Model) modelView {
 	v := modelView{
 		ID: model.ID, Name: model.Title(), Engine: string(m.ID), Licence: model.Licence, Gated: model.Gated,
 		Variants: []string{}, Installed: []string{}, Languages: model.Languages, Repository: model.Repositories(),
-		description: device.Text{En: model.Description["en"], PtBR: model.Description["pt-BR"]},
+		description: model.Description,
 	}
 	if model.Adapter != nil {
 		v.Installed, v.Variants = store.Variants(model.ID), store.Variants(model.ID)
@@ -186,7 +186,7 @@ func (e *environment) showModel(ctx context.Context, id string) error {
 	}
 	row(e.text("name"), v.Name)
 	row(e.text("engine"), v.Engine)
-	row(e.text("about"), e.pick(v.description))
+	row(e.text("about"), v.description.In(e.Language))
 	row(e.text("languages"), strings.Join(v.Languages, ", "))
 	row(e.text("variants"), strings.Join(v.Variants, ", "))
 	row(e.text("installed"), strings.Join(v.Installed, ", "))

@@ -6,8 +6,8 @@ import (
 	"os"
 	"os/signal"
 
-	"github.com/apibr/studio/internal/device"
 	"github.com/apibr/studio/internal/engine"
+	"github.com/apibr/studio/internal/i18n"
 )
 
 // Where --server names a studio, it is asked for its own models.
@@ -20,7 +20,7 @@ type fullModel struct {
 	ID          string         `json:"id"`
 	Name        string         `json:"name"`
 	Engine      string         `json:"engine"`
-	Description device.Text    `json:"description"`
+	Description i18n.Text      `json:"description"`
 	Languages   []string       `json:"languages"`
 	Licence     engine.Licence `json:"licence"`
 	Gated       bool           `json:"gated"`

@@ -14,13 +14,10 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/text/language"
 
 	"github.com/apibr/studio/internal/config"
 	"github.com/apibr/studio/internal/datadir"
-	"github.com/apibr/studio/internal/httpapi"
 	"github.com/apibr/studio/internal/i18n"
-	"github.com/apibr/studio/internal/models"
 	"github.com/apibr/studio/internal/version"
 )
 
@@ -34,18 +31,9 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root.SetErr(stderr)
 	err := root.ExecuteContext(context.Background())
 	if err != nil && !errors.Is(err, context.Canceled) {
-		e.warn(e.sentenceOf(err))
+		e.warn(i18n.For(err))
 	}
 	return exitCode(err)
-}
-
-// sentenceOf an error. Those about the files of models still have their translation in the studio's own table.
-func (e *environment) sentenceOf(err error) i18n.Sentence {
-	var file *models.InputError
-	if errors.As(err, &file) && e.Language != language.English {
-		return i18n.Plain(httpapi.InPortuguese(file.Error()))
-	}
-	return i18n.For(err)
 }
 
 // warn writes a sentence about the command itself.

@@ -96,9 +96,6 @@ func recognisedIn(ctx context.Context, text string) i18n.Sentence {
 	return recognised(text)
 }
 
-// InPortuguese is a sentence of the studio in Brazilian Portuguese, for the commands that make their own.
-func InPortuguese(text string) string { return inPortuguese(text) }
-
 // inPortuguese translates a sentence; one that is not known stays as it is.
 func inPortuguese(text string) string {
 	translated, _ := lookUp(text)
