@@ -211,3 +211,20 @@ func TestLimitsOfConnectionsMustBeAboveZero(t *testing.T) {
 		require.ErrorContains(t, err, key)
 	}
 }
+
+// The translations of an engine lie in its folder; a file that cannot be used is named when the studio starts.
+func TestAnEnginesTranslationsAreReadFromItsFolder(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "mine", "sentences.pt-BR.json")
+	require.NoError(t, os.MkdirAll(filepath.Dir(file), 0o700))
+	require.NoError(t, os.WriteFile(file, []byte(`{"%d of my own": "%d meus"}`), 0o600))
+	c := Default()
+	c.Python.Workers, c.Python.Manifests = "../../pyworkers", []string{dir}
+	sentences, err := c.Sentences()
+	require.NoError(t, err)
+	require.True(t, sentences.Knows("%d of my own"))
+	require.True(t, sentences.Knows("the recording is empty: record again"), "of the studio's own engines")
+	require.NoError(t, os.WriteFile(file, []byte(`{"%d of my own": "%s meus"}`), 0o600))
+	_, err = c.Sentences()
+	require.ErrorContains(t, err, file)
+}

@@ -68,3 +68,9 @@ func TestASentenceFromOutsideIsTakenIfItsKeyIsKnownAndItsArgumentsFit(t *testing
 		require.False(t, c.Takes(s), "%v", s)
 	}
 }
+
+// The studio starts with its own translations and those of its engines: what both say, they say alike.
+func TestTheEnginesTranslationsAgreeWithTheStudios(t *testing.T) {
+	c := load(t, i18n.Embedded(), i18n.Beside(filepath.Join("..", "..", "pyworkers", "apibr_worker")))
+	require.True(t, c.Knows("the recording is empty: record again"))
+}

@@ -91,3 +91,14 @@ func TestASentenceThatCannotBeSaidIsTheEnglishText(t *testing.T) {
 	)
 	require.Equal(t, "the voice: "+userText("/srv/private/a.bin b", 200), cleaned.String())
 }
+
+// What the engines say reaches the reader as it is written: no part of it looks like a path or a key.
+func TestWhatEnginesSayIsNotScrubbed(t *testing.T) {
+	c, err := i18n.Load(i18n.Beside("../../pyworkers/apibr_worker"))
+	require.NoError(t, err)
+	keys := c.Translations(language.BrazilianPortuguese)
+	require.Greater(t, len(keys), 150)
+	for key := range keys {
+		require.Equal(t, key, userText(key, 2000))
+	}
+}
