@@ -51,8 +51,7 @@ func Running(dataDir string) map[string]any {
 	if json.Unmarshal(content, &left) != nil {
 		return nil
 	}
-	if process, err := device.ProcessStat(left.PID); err != nil || process.Started != left.Started ||
-		process.State == 'Z' {
+	if process, same := device.SameProcess(left.PID, left.Started); !same || process.State == 'Z' {
 		return nil
 	}
 	return left.Settings

@@ -22,6 +22,13 @@ type Stat struct {
 	RSS                int64
 }
 
+// SameProcess reads the process that has the number and started at that time, as Stat.Started tells it; false when it is
+// gone, whatever has its number now. One that has ended and is not reaped yet counts: its State is 'Z'.
+func SameProcess(pid int, started int64) (Stat, bool) {
+	stat, err := ProcessStat(pid)
+	return stat, err == nil && stat.Started == started
+}
+
 // ProcessStat reads one process. It fails with fs.ErrNotExist when there is none.
 func ProcessStat(pid int) (Stat, error) {
 	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))

@@ -50,7 +50,13 @@ func measureStart(b *testing.B, r *report) {
 		}
 		times = append(times, time.Since(begin))
 	}
-	r.add("start to ready on warm data", "1.5 s", "exec of `apibr serve` to the first 200 of /readyz, median of 5", "%s", ms(percentile(times, 50)))
+	r.add(
+		"start to ready on warm data",
+		"1.5 s",
+		"exec of `apibr serve` to the first 200 of /readyz, median of 5",
+		"%s",
+		ms(percentile(times, 50)),
+	)
 	s.stop()
 }
 
@@ -82,7 +88,13 @@ func measureParts(b *testing.B, r *report) {
 	durable := each(exec("insert into apibr.part_of_bench values (1)"))
 	exec("drop table apibr.part_of_bench")()
 	r.add("part: a round trip to the database", "", "`select 1` on an open connection, p50 of 300", "%s", ms(trip))
-	r.add("part: the fsync of a commit", "", "an insert into a table less one into a temporary table, p50 of 300", "%s", ms(durable-volatile))
+	r.add(
+		"part: the fsync of a commit",
+		"",
+		"an insert into a table less one into a temporary table, p50 of 300",
+		"%s",
+		ms(durable-volatile),
+	)
 
 	store, err := blob.NewDisk(filepath.Join(s.dir, "part_of_bench"))
 	require.NoError(b, err)
@@ -94,10 +106,21 @@ func measureParts(b *testing.B, r *report) {
 		require.NoError(b, err)
 	})
 	hash := each(func() { _ = sha256.Sum256(content) })
-	r.add("part: keeping a file of 3 kB", "", "written, hashed, and flushed with its name into the blob store, p50 of 300", "%s", ms(keep))
+	r.add(
+		"part: keeping a file of 3 kB",
+		"",
+		"written, hashed, and flushed with its name into the blob store, p50 of 300",
+		"%s",
+		ms(keep),
+	)
 	r.add("part: hashing it once", "", "SHA-256, p50 of 300", "%.3f ms", float64(hash.Nanoseconds())/1e6)
-	frame := map[string]any{"jsonrpc": "2.0", "id": 1, "method": "run", "params": map[string]any{"job": uuid.NewString(),
-		"task": "audio.speech", "params": map[string]any{"text": "Olá", "seed": 7}, "out_dir": s.dir}}
+	frame := map[string]any{
+		"jsonrpc": "2.0",
+		"id":      1,
+		"method":  "run",
+		"params": map[string]any{"job": uuid.NewString(),
+			"task": "audio.speech", "params": map[string]any{"text": "Olá", "seed": 7}, "out_dir": s.dir},
+	}
 	r.add("part: a frame as JSON", "", "encoded and decoded, p50 of 300", "%.3f ms", float64(each(func() {
 		line, err := json.Marshal(frame)
 		require.NoError(b, err)
@@ -109,7 +132,9 @@ func measureParts(b *testing.B, r *report) {
 func (s *studio) speak(voice string) (id string, sent time.Time) {
 	s.t.Helper()
 	sent = time.Now()
-	return s.accepted(s.post("/api/v1/audio/generate-speech", object{"text": "Olá", "voice_id": voice, "quality": "draft"})).str("id"), sent
+	return s.accepted(s.post("/api/v1/audio/generate-speech", object{"text": "Olá", "voice_id": voice, "quality": "draft"})).
+			str("id"),
+		sent
 }
 
 // bed is the data directory that a measure runs in: a new one when it is empty.
@@ -173,8 +198,14 @@ func latency(b *testing.B, r *report, in bed) {
 	for id, at := range sent {
 		waits = append(waits, runs[id].came.Sub(at))
 	}
-	r.add("submit to run frame, idle"+in.of, "2 / 8 ms",
-		"client sends POST until the loaded sidecar has read the run frame, 200 jobs one after another, p50 / p99", "%s / %s", ms(percentile(waits, 50)), ms(percentile(waits, 99)))
+	r.add(
+		"submit to run frame, idle"+in.of,
+		"2 / 8 ms",
+		"client sends POST until the loaded sidecar has read the run frame, 200 jobs one after another, p50 / p99",
+		"%s / %s",
+		ms(percentile(waits, 50)),
+		ms(percentile(waits, 99)),
+	)
 }
 
 func bursts(b *testing.B, r *report, in bed) {
@@ -198,9 +229,15 @@ func bursts(b *testing.B, r *report, in bed) {
 		}
 		gaps = append(gaps, gapsOf(echoRuns(b, log), ids)...)
 	}
-	r.add("slot free to next run frame, bursts of 50"+in.of, "5 / 15 ms",
+	r.add(
+		"slot free to next run frame, bursts of 50"+in.of,
+		"5 / 15 ms",
 		"one slot; the sidecar's answer leaves until it has read the next run frame, so verifying and storing the file and committing "+
-			"the result are in it, p50 / p99", "%s / %s", ms(percentile(gaps, 50)), ms(percentile(gaps, 99)))
+			"the result are in it, p50 / p99",
+		"%s / %s",
+		ms(percentile(gaps, 50)),
+		ms(percentile(gaps, 99)),
+	)
 }
 
 // gapsOf are the pauses of one sidecar between its answer and the next run, within one burst.
@@ -239,7 +276,11 @@ func submissions(b *testing.B, r *report, in bed) {
 			client := http.Client{Transport: transport}
 			body := fmt.Appendf(nil, `{"text":"Olá","voice_id":%q,"quality":"draft"}`, voice)
 			for time.Now().Before(end) {
-				request, _ := http.NewRequest("POST", "http://"+s.addr+"/api/v1/audio/generate-speech", bytes.NewReader(body))
+				request, _ := http.NewRequest(
+					"POST",
+					"http://"+s.addr+"/api/v1/audio/generate-speech",
+					bytes.NewReader(body),
+				)
 				request.Header.Set("Authorization", "Bearer "+s.token)
 				request.Header.Set("Content-Type", "application/json")
 				response, err := client.Do(request)
@@ -270,7 +311,8 @@ func measureOverhead(b *testing.B, r *report) {
 	const warmUp, rounds = 2, 20
 	for i := range warmUp + rounds {
 		begin := time.Now()
-		id := s.accepted(s.post("/api/v1/audio/generate-speech", object{"text": text, "voice_id": voice, "quality": "draft", "seed": i})).str("id")
+		id := s.accepted(s.post("/api/v1/audio/generate-speech", object{"text": text, "voice_id": voice, "quality": "draft", "seed": i})).
+			str("id")
 		job := s.completed(id)
 		if i < warmUp {
 			continue
@@ -280,22 +322,37 @@ func measureOverhead(b *testing.B, r *report) {
 		engine = append(engine, time.Duration(run*float64(time.Second)))
 	}
 	w, e := percentile(whole, 50), percentile(engine, 50)
-	r.add("overhead over the engine alone", "", "draft speech of 90 characters: POST to the finished job as the client sees it, less the engine's own run, medians of 20",
-		"%s of %s", ms(w-e), ms(w))
+	r.add(
+		"overhead over the engine alone",
+		"",
+		"draft speech of 90 characters: POST to the finished job as the client sees it, less the engine's own run, medians of 20",
+		"%s of %s",
+		ms(w-e),
+		ms(w),
+	)
 }
 
 func measureSockets(b *testing.B, r *report) {
 	const sockets = 1000
-	s, _ := bed{}.start(b, fmt.Sprintf("server:\n  max_connections: %d\nhttp:\n  max_streams: %d\n", 2*sockets, sockets))
+	s, _ := bed{}.start(
+		b,
+		fmt.Sprintf("server:\n  max_connections: %d\nhttp:\n  max_streams: %d\n", 2*sockets, sockets),
+	)
 	defer s.stop()
 	voice := builtinVoice(s)
 	arrivals := make(chan time.Time, sockets)
 	var ready sync.WaitGroup
 	for range sockets {
-		socket, _, err := websocket.DefaultDialer.Dial("ws://"+s.addr+"/api/v1/ws", http.Header{"Authorization": {"Bearer " + s.token}})
+		socket, _, err := websocket.DefaultDialer.Dial(
+			"ws://"+s.addr+"/api/v1/ws",
+			http.Header{"Authorization": {"Bearer " + s.token}},
+		)
 		require.NoError(b, err)
 		defer socket.Close()
-		require.NoError(b, socket.WriteJSON(map[string]any{"op": "subscribe", "topics": []string{"jobs"}, "since": nil}))
+		require.NoError(
+			b,
+			socket.WriteJSON(map[string]any{"op": "subscribe", "topics": []string{"jobs"}, "since": nil}),
+		)
 		ready.Add(1)
 		go func() {
 			seen := false
@@ -323,8 +380,14 @@ func measureSockets(b *testing.B, r *report) {
 	for range sockets {
 		waits = append(waits, (<-arrivals).Sub(committed))
 	}
-	r.add("an event to 1,000 sockets", "",
-		"the job's completed_at until the client has read the event, p50 / last of 1,000 sockets; all clients on the same machine", "%s / %s", ms(percentile(waits, 50)), ms(percentile(waits, 100)))
+	r.add(
+		"an event to 1,000 sockets",
+		"",
+		"the job's completed_at until the client has read the event, p50 / last of 1,000 sockets; all clients on the same machine",
+		"%s / %s",
+		ms(percentile(waits, 50)),
+		ms(percentile(waits, 100)),
+	)
 }
 
 func measureUpload(b *testing.B, r *report) {
@@ -350,7 +413,14 @@ func measureUpload(b *testing.B, r *report) {
 	close(stop)
 	<-stopped
 	require.Less(b, a.status, 300, "%s", a.body)
-	r.add("memory growth during a 500 MB upload", "under 40 MB", "Rss of the server every 20 ms, highest less the value before", "%s in %.1f s", mib(highest.Load()-before), took.Seconds())
+	r.add(
+		"memory growth during a 500 MB upload",
+		"under 40 MB",
+		"Rss of the server every 20 ms, highest less the value before",
+		"%s in %.1f s",
+		mib(highest.Load()-before),
+		took.Seconds(),
+	)
 }
 
 // longWAV is a WAV file of size bytes of silence that is never held in memory.

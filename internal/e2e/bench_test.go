@@ -65,7 +65,8 @@ func BenchmarkStudio(b *testing.B) {
 // buildWithoutRaceDetector replaces the instrumented program of the tests by the one that users run.
 func buildWithoutRaceDetector(b *testing.B) {
 	b.Helper()
-	out, err := exec.Command("go", "build", "-trimpath", "-o", apibr, "github.com/apibr/studio/cmd/apibr").CombinedOutput()
+	out, err := exec.Command("go", "build", "-trimpath", "-o", apibr, "github.com/apibr/studio/cmd/apibr").
+		CombinedOutput()
 	require.NoError(b, err, "%s", out)
 }
 
@@ -90,7 +91,8 @@ Other programs may have run on the machine meanwhile; take figures as an order o
 	return text.String()
 }
 
-// whereTimeGoes explains the figures. The counts in it are held by tests: internal/jobs/roundtrips_test.go, internal/runner/known_test.go.
+// whereTimeGoes explains the figures. The counts in it are held by tests: internal/jobs/roundtrips_test.go,
+// internal/runner/known_test.go.
 const whereTimeGoes = `
 ## Where the time goes
 

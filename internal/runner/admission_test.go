@@ -21,7 +21,8 @@ func on(t *testing.T, tree string, change func(*Config)) *Runner {
 	return &Runner{cfg: cfg, baseline: map[string]int64{}, running: map[uuid.UUID]*run{}}
 }
 
-// What the scheduler sees of each machine's cards: the discrete ones, and of them what the desktop and the reserve leave.
+// What the scheduler sees of each machine's cards: the discrete ones, and of them what the desktop and the reserve
+// leave.
 func TestWhatMayBeAdmittedOnEachMachine(t *testing.T) {
 	const rx, gib = int64(12868124672), int64(1) << 30
 	for tree, want := range map[string]struct {

@@ -34,7 +34,8 @@ type attempt struct {
 	result   *sidecar.RunResult
 }
 
-// finished is a folder for what the studio itself makes of a run's files. It lies beside the run's own, where engines write.
+// finished is a folder for what the studio itself makes of a run's files. It lies beside the run's own, where engines
+// write.
 func (a *attempt) finished() string { return a.dir + ".finished" }
 
 func (r *Runner) runDir(job string) string { return filepath.Join(r.cfg.WorkDir, job) }
@@ -43,7 +44,18 @@ func (r *Runner) runDir(job string) string { return filepath.Join(r.cfg.WorkDir,
 func (a *attempt) run(ctx context.Context) {
 	ctx = telemetry.WithJob(ctx, a.claimed.ID.String())
 	log := a.runner.cfg.Log
-	log.InfoContext(ctx, "job started", "type", a.claimed.Type, "engine", a.manifest.ID, "fence", a.claimed.Fence, "attempt", a.claimed.Attempt)
+	log.InfoContext(
+		ctx,
+		"job started",
+		"type",
+		a.claimed.Type,
+		"engine",
+		a.manifest.ID,
+		"fence",
+		a.claimed.Fence,
+		"attempt",
+		a.claimed.Attempt,
+	)
 	a.dir = filepath.Join(a.runner.runDir(a.claimed.ID.String()), strconv.FormatInt(a.claimed.Fence, 10))
 	defer a.removeFiles()
 	a.progress = newTracker(a)
@@ -59,7 +71,7 @@ func (a *attempt) run(ctx context.Context) {
 	a.runner.cfg.Hub.Forget(a.claimed.ID)
 	writing, written := a.runner.forWriting(ctx)
 	defer written()
-	a.conclude(writing, result, err)
+	a.writeOutcome(writing, result, err)
 }
 
 // execute makes the result: every file of it is in the blob store when it returns without an error.
@@ -80,13 +92,21 @@ func (a *attempt) execute(ctx context.Context) (jobs.Result, error) {
 	return a.finishFiles(ctx)
 }
 
-// compute runs the request. Where memory ran out although the plan said that it would not, it is tried once more with a lower one.
+// compute runs the request. Where memory ran out although the plan said that it would not, it is tried once more with a
+// lower one.
 func (a *attempt) compute(ctx context.Context, request sidecar.RunRequest) (*sidecar.RunResult, error) {
 	result, err := a.once(ctx, request)
 	if !outOfMemory(err) || ctx.Err() != nil || !a.lower() {
 		return result, err
 	}
-	a.runner.cfg.Log.WarnContext(ctx, "memory ran out; trying once more with less of the model on the card", "engine", a.manifest.ID, "variant", a.load.plan.Variant)
+	a.runner.cfg.Log.WarnContext(
+		ctx,
+		"memory ran out; trying once more with less of the model on the card",
+		"engine",
+		a.manifest.ID,
+		"variant",
+		a.load.plan.Variant,
+	)
 	if err := os.RemoveAll(a.dir); err != nil {
 		return nil, fmt.Errorf("runner: try again: %w", err)
 	}
@@ -111,7 +131,11 @@ func (a *attempt) once(ctx context.Context, request sidecar.RunRequest) (*sideca
 	}
 	defer lease.Release()
 	request.Plan, request.Class = &a.load.plan, a.class()
-	return lease.Run(ctx, request, sidecar.Events{Progress: a.progress.step, Segment: a.keepSegment, Phase: a.phaseBegan})
+	return lease.Run(
+		ctx,
+		request,
+		sidecar.Events{Progress: a.progress.step, Segment: a.keepSegment, Phase: a.phaseBegan},
+	)
 }
 
 // ready evicts what must make room and gets a process that has the model loaded.
@@ -136,8 +160,8 @@ func (a *attempt) phaseBegan(name string, start time.Time) {
 	a.progress.phase(name)
 }
 
-// watch looks once a second whether the job is still ours and wanted, and stores its progress: what a lost notification or a paused
-// process would hide.
+// watch looks once a second whether the job is still ours and wanted, and stores its progress: what a lost notification
+// or a paused process would hide.
 func (a *attempt) watch(ctx context.Context, cancel context.CancelCauseFunc) (stop func()) {
 	done, ended := make(chan struct{}), make(chan struct{})
 	go func() {
@@ -166,8 +190,8 @@ func (a *attempt) watch(ctx context.Context, cancel context.CancelCauseFunc) (st
 	return func() { close(done); <-ended }
 }
 
-// removeFiles leaves nothing of the run behind, nor of earlier ones that could not remove their own, and nothing of the job when
-// no later run of it is here.
+// removeFiles leaves nothing of the run behind, nor of earlier ones that could not remove their own, and nothing of the
+// job when no later run of it is here.
 func (a *attempt) removeFiles() {
 	runs, _ := os.ReadDir(filepath.Dir(a.dir))
 	for _, run := range runs {

@@ -32,7 +32,15 @@ func TestAJobEndsOnceWhicheverAnswerIsLost(t *testing.T) {
 			before := proxy.Lost()
 			id := uuid.New()
 			proxy.LoseAnswer(nth)
-			spec := jobs.Spec{ID: id, Owner: owner, Type: jobs.TypeAvatar, Quality: "draft", Engine: "draft-avatar", Model: "draft-avatar", Params: params}
+			spec := jobs.Spec{
+				ID:      id,
+				Owner:   owner,
+				Type:    jobs.TypeAvatar,
+				Quality: "draft",
+				Engine:  "draft-avatar",
+				Model:   "draft-avatar",
+				Params:  params,
+			}
 			_, _ = n.jobs.Submit(ctx, spec) // with its answer lost the job is there all the same
 			if kind == jobs.Canceled {
 				n.until(id, func(j *jobs.Job) bool { return j.Status == jobs.Processing })
@@ -45,26 +53,59 @@ func TestAJobEndsOnceWhicheverAnswerIsLost(t *testing.T) {
 			require.Equal(t, kind, job.Status, "commit %d: %+v", nth, job.Error)
 			require.Zero(t, job.Faults, "commit %d", nth)
 			require.LessOrEqual(t, job.Attempt, 1, "commit %d", nth)
-			require.Equal(t, 1, n.count("select count(*) from events where job_id = $1 and type = 'job.' || $2", id, string(kind)), "commit %d", nth)
+			require.Equal(
+				t,
+				1,
+				n.count("select count(*) from events where job_id = $1 and type = 'job.' || $2", id, string(kind)),
+				"commit %d",
+				nth,
+			)
 			if kind == jobs.Completed {
-				require.Equal(t, 1, n.count("select count(*) from media_assets where job_id = $1", id), "commit %d", nth)
-				require.Equal(t, 2, n.count("select count(*) from job_segments where job_id = $1", id), "commit %d", nth)
+				require.Equal(
+					t,
+					1,
+					n.count("select count(*) from media_assets where job_id = $1", id),
+					"commit %d",
+					nth,
+				)
+				require.Equal(
+					t,
+					2,
+					n.count("select count(*) from job_segments where job_id = $1", id),
+					"commit %d",
+					nth,
+				)
 			}
-			require.Eventually(t, func() bool { return proxy.Lost() > before }, patience, time.Millisecond) // a beat at the latest
+			require.Eventually(
+				t,
+				func() bool { return proxy.Lost() > before },
+				patience,
+				time.Millisecond,
+			) // a beat at the latest
 		}
 	}
 	require.Zero(t, n.count("select count(*) from generation_jobs where status in ('queued', 'processing')"))
 	require.Zero(t, n.count("select max(seq) - count(*) from events"), "the numbers of events have a hole")
 }
 
-// A job of an engine that is gone fails with what to choose, and the others go on; while other nodes live it is left to those.
+// A job of an engine that is gone fails with what to choose, and the others go on; while other nodes live it is left to
+// those.
 func TestAnUnknownEngineStopsNobody(t *testing.T) {
 	ctx := context.Background()
 	n := startNode(t, storetest.New(t), func(c *Config, _ *sidecar.Config) { c.Slots = 1 })
 	other := uuid.New()
-	_, err := n.store.Pool().Exec(ctx, `insert into nodes (id, boot_id, kernel_boot_id, hostname, seen_at) values ($1, $1, 'k', 'h', now() + interval '1 hour')`, other)
+	_, err := n.store.Pool().
+		Exec(ctx, `insert into nodes (id, boot_id, kernel_boot_id, hostname, seen_at) values ($1, $1, 'k', 'h', now() + interval '1 hour')`, other)
 	require.NoError(t, err)
-	gone := jobs.Spec{Owner: owner, Type: jobs.TypeSpeech, Quality: "draft", Engine: "of-yesterday", Model: "x", Priority: 10, Params: map[string]any{"seed": 7}}
+	gone := jobs.Spec{
+		Owner:    owner,
+		Type:     jobs.TypeSpeech,
+		Quality:  "draft",
+		Engine:   "of-yesterday",
+		Model:    "x",
+		Priority: 10,
+		Params:   map[string]any{"seed": 7},
+	}
 	unknown, err := n.jobs.Submit(ctx, gone)
 	require.NoError(t, err)
 	n.await(n.submit(jobs.TypeSpeech, map[string]any{"text": "x"}).ID, jobs.Completed)
@@ -88,7 +129,8 @@ func TestAJobThatCannotBeClaimedStopsNobody(t *testing.T) {
 	_, err := n.jobs.SetPaused(ctx, true, "user")
 	require.NoError(t, err)
 	bad := n.submit(jobs.TypeSpeech, map[string]any{"text": "x"})
-	_, err = n.store.Pool().Exec(ctx, `update generation_jobs set priority = 10, parameters = jsonb_set(parameters, '{params,x}', '1e400') where id = $1`, bad.ID)
+	_, err = n.store.Pool().
+		Exec(ctx, `update generation_jobs set priority = 10, parameters = jsonb_set(parameters, '{params,x}', '1e400') where id = $1`, bad.ID)
 	require.NoError(t, err)
 	good := n.submit(jobs.TypeSpeech, map[string]any{"text": "x"})
 	_, err = n.jobs.SetPaused(ctx, false, "user")
@@ -100,7 +142,8 @@ func TestAJobThatCannotBeClaimedStopsNobody(t *testing.T) {
 	require.Contains(t, n.runner.aside, bad.ID)
 }
 
-// A studio that is stopped while its database is away ends: a written time after the soft stop. The job is the next start's.
+// A studio that is stopped while its database is away ends: a written time after the soft stop. The job is the next
+// start's.
 func TestAStopWithoutADatabaseEnds(t *testing.T) {
 	ctx := context.Background()
 	dsn := storetest.DSN(t)
@@ -119,7 +162,12 @@ func TestAStopWithoutADatabaseEnds(t *testing.T) {
 		t.Fatal("the stop waits for a database that does not come back")
 	}
 	var node uuid.UUID
-	require.NoError(t, direct.Pool().QueryRow(ctx, "select node_id from generation_jobs where id = $1 and status = 'processing'", job.ID).Scan(&node))
+	require.NoError(
+		t,
+		direct.Pool().
+			QueryRow(ctx, "select node_id from generation_jobs where id = $1 and status = 'processing'", job.ID).
+			Scan(&node),
+	)
 	next := jobs.New(jobs.Config{Pool: direct.Pool(), NodeID: node, BootID: uuid.New(), KernelBootID: "k"})
 	taken, err := next.Recover(ctx)
 	require.NoError(t, err)
@@ -147,7 +195,8 @@ func TestJobsStartWhileAModelIsUnloaded(t *testing.T) {
 	require.NoError(t, err)
 	defer func() { _ = process.Kill() }()
 	require.Eventually(t, func() bool { return n.runner.evicting.Load() }, patience, time.Millisecond)
-	// It is claimed at once. That its load waits for the memory on the same device is the pool's business, and can be canceled.
+	// It is claimed at once. That its load waits for the memory on the same device is the pool's business, and can be
+	// canceled.
 	job := n.submit(jobs.TypeSpeech, map[string]any{"text": "x"})
 	n.until(job.ID, func(j *jobs.Job) bool { return j.Status == jobs.Processing })
 	_, err = n.jobs.Cancel(context.Background(), owner, job.ID)

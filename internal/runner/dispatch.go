@@ -39,7 +39,7 @@ func (r *Runner) dispatch(ctx, working context.Context) (again time.Time, err er
 		snapshot := r.cfg.Host.Snapshot()
 		if snapshot.Err != nil {
 			// A machine that cannot be read looks as if it had no memory: every job would be refused as too large.
-			return again, fmt.Errorf("runner: look at the machine: %w", snapshot.Err)
+			return again, fmt.Errorf("runner: read the state of the machine: %w", snapshot.Err)
 		}
 		decision := sched.Pick(r.view(waiting, snapshot), r.cfg.Policy)
 		if err := r.explain(ctx, waiting, decision); err != nil {
@@ -73,7 +73,16 @@ const asideFor = 30 * time.Second
 
 // setAside lets the others go on when a job cannot be claimed for a reason of its own: a row that cannot be read, say.
 func (r *Runner) setAside(ctx context.Context, id uuid.UUID, why error) {
-	r.cfg.Log.ErrorContext(ctx, "a job cannot be started; the others go on", "job", id, "again_in", asideFor, "err", why)
+	r.cfg.Log.ErrorContext(
+		ctx,
+		"a job cannot be started; the others go on",
+		"job",
+		id,
+		"again_in",
+		asideFor,
+		"err",
+		why,
+	)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.aside[id] = time.Now().Add(asideFor)
@@ -96,8 +105,8 @@ func (r *Runner) free() int {
 	return r.cfg.Slots - len(r.running)
 }
 
-// refuseImpossible fails the jobs that this machine can never run, with the numbers. Where other nodes share the queue they are left
-// to those.
+// refuseImpossible fails the jobs that this machine can never run, with the numbers. Where other nodes share the queue
+// they are left to those.
 func (r *Runner) refuseImpossible(ctx context.Context, d sched.Decision) (refused bool) {
 	if r.cfg.Shared {
 		return false
@@ -126,11 +135,12 @@ func (r *Runner) refuse(ctx context.Context, id uuid.UUID, why func(*jobs.Claime
 	return true
 }
 
-// unknownAtOnce is how many jobs of engines that are gone are failed in one look at the queue: the others must not wait for them.
+// unknownAtOnce is how many jobs of engines that are gone are failed in one scheduling pass: the others must not wait
+// for them.
 const unknownAtOnce = 20
 
-// refuseUnknown fails the jobs whose engine this node does not know, and returns the others. While other nodes live they are left to
-// those, which may have the engine.
+// refuseUnknown fails the jobs whose engine this node does not know, and returns the others. While other nodes live
+// they are left to those, which may have the engine.
 func (r *Runner) refuseUnknown(ctx context.Context, waiting []jobs.Waiting) (known []jobs.Waiting) {
 	var unknown []jobs.Waiting
 	for _, w := range waiting {
@@ -145,7 +155,14 @@ func (r *Runner) refuseUnknown(ctx context.Context, waiting []jobs.Waiting) (kno
 	}
 	if r.cfg.Shared {
 		if alone, err := r.cfg.Jobs.Alone(ctx); err != nil || !alone {
-			r.cfg.Log.DebugContext(ctx, "jobs wait whose engine this node does not know", "jobs", len(unknown), "err", err)
+			r.cfg.Log.DebugContext(
+				ctx,
+				"jobs wait whose engine this node does not know",
+				"jobs",
+				len(unknown),
+				"err",
+				err,
+			)
 			return known
 		}
 	}
@@ -156,7 +173,12 @@ func (r *Runner) refuseUnknown(ctx context.Context, waiting []jobs.Waiting) (kno
 }
 
 // start reserves a slot, claims the job and hands it to a goroutine.
-func (r *Runner) start(ctx, working context.Context, waiting []jobs.Waiting, d sched.Decision, snapshot device.Snapshot) error {
+func (r *Runner) start(
+	ctx, working context.Context,
+	waiting []jobs.Waiting,
+	d sched.Decision,
+	snapshot device.Snapshot,
+) error {
 	manifest, ok := r.cfg.Catalogue.Get(engineOf(waiting, d.Job.ID))
 	if !ok {
 		return fmt.Errorf("runner: no engine %s", engineOf(waiting, d.Job.ID)) // refuseUnknown left it out
@@ -171,7 +193,14 @@ func (r *Runner) start(ctx, working context.Context, waiting []jobs.Waiting, d s
 	}
 	r.noteStart(d.Shares, claimed.Ticket)
 	r.cfg.Metrics.QueueWait(string(claimed.Type), time.Since(claimed.QueuedAt).Seconds())
-	a := &attempt{runner: r, claimed: claimed, manifest: manifest, device: d.Job.Device, evict: d.Evict, begun: time.Now()}
+	a := &attempt{
+		runner:   r,
+		claimed:  claimed,
+		manifest: manifest,
+		device:   d.Job.Device,
+		evict:    d.Evict,
+		begun:    time.Now(),
+	}
 	a.load = r.loadFor(manifest, string(claimed.Type), claimed.Model, a.device, a.size(), snapshot)
 	a.free = sync.OnceFunc(func() { r.freeSlot(claimed.ID) })
 	r.attempts.Go(func() {
@@ -196,7 +225,10 @@ func (r *Runner) reserve(job *sched.Job, cancel context.CancelCauseFunc) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.unwritten, job.ID)
-	r.running[job.ID] = &run{need: sched.Running{ID: job.ID, Model: job.Model, Device: job.Device, Need: job.Need}, cancel: cancel}
+	r.running[job.ID] = &run{
+		need:   sched.Running{ID: job.ID, Model: job.Model, Device: job.Device, Need: job.Need},
+		cancel: cancel,
+	}
 }
 
 // freeSlot lets the job go and tells the dispatcher of its slot.
@@ -222,7 +254,8 @@ func (r *Runner) noteStart(shares sched.Shares, ticket bool) {
 	r.started = make(chan struct{})
 }
 
-// evictInBackground is evictIdle, one at a time: the end of a process and the return of its memory take seconds, in which jobs start.
+// evictInBackground is evictIdle, one at a time: the end of a process and the return of its memory take seconds, in
+// which jobs start.
 func (r *Runner) evictInBackground(ctx context.Context) {
 	if r.evicting.Swap(true) {
 		return
@@ -233,8 +266,9 @@ func (r *Runner) evictInBackground(ctx context.Context) {
 	})
 }
 
-// evictIdle ends processes with weights that nobody has used for long, and all that are on a card while the queue is paused: pausing is
-// how the user gets the GPU back. A model that the user has pinned stays loaded until another needs its room.
+// evictIdle ends processes with weights that nobody has used for long, and all that are on a card while the queue is
+// paused: pausing is how the user gets the GPU back. A model that the user has pinned stays loaded until another model
+// needs its memory.
 func (r *Runner) evictIdle(ctx context.Context) {
 	var idle []sidecar.Loaded
 	for _, loaded := range r.cfg.Pool.Loaded() {
@@ -251,7 +285,8 @@ func (r *Runner) evictIdle(ctx context.Context) {
 	}
 	for _, loaded := range idle {
 		released := state.Paused && loaded.Device != cpu
-		forgotten := time.Since(loaded.IdleSince) > r.cfg.KeepAlive && !(r.cfg.Models != nil && r.cfg.Models.Pinned(loaded.Model))
+		forgotten := time.Since(loaded.IdleSince) > r.cfg.KeepAlive &&
+			!(r.cfg.Models != nil && r.cfg.Models.Pinned(loaded.Model))
 		if !released && !forgotten {
 			continue
 		}

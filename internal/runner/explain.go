@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	// explained is how many of the jobs that wait for memory say so. Those behind them wait for these, and a queue of thousands must not
-	// be rewritten each time that another program takes or gives memory.
+	// explained is how many of the jobs that wait for memory say so. Those behind them wait for these, and a queue of
+	// thousands must not be rewritten each time that another program takes or gives memory.
 	explained = 20
 	// refreshAfter is how old the numbers of such a job get while they change.
 	refreshAfter = 10 * time.Second

@@ -47,7 +47,7 @@ const queueImages = `with made as (
 	  from generate_series(1, $2::int) returning 1)
 	select count(*) from made`
 
-// pass is one look at the queue, as dispatch does it.
+// pass is one scheduling pass, as dispatch does it.
 func pass(t *testing.T, r *Runner, service *jobs.Service) sched.Decision {
 	t.Helper()
 	list, err := service.Waiting(t.Context())
@@ -85,7 +85,8 @@ func TestABusyCardWritesNothingIntoTheJobsBehind(t *testing.T) {
 	require.Zero(t, count(`select count(*) from generation_jobs where reason is not null`))
 }
 
-// What other programs hold is told with numbers, of the first that wait, once: not again at each look, and taken back when it is free.
+// What other programs hold is told with numbers, of the first that wait, once: not again at each pass, and taken back
+// when it is free.
 func TestJobsThatWaitForMemorySayHowMuch(t *testing.T) {
 	r, service, count := planned(t, "25000000000", "8000000000") // of 33 GB of which 21 are available
 	require.Equal(t, 5000, count(queueImages, owner, 5000))
@@ -100,8 +101,13 @@ func TestJobsThatWaitForMemorySayHowMuch(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, queue.NoMemory, explained)
 	snapshot := r.cfg.Host.Snapshot()
-	want := jobs.Shortage{Device: "hip:0", NeededRAM: 25000000000, FreeRAM: snapshot.RAMAvailable - r.keepFree(snapshot),
-		NeededVRAM: 8000000000, FreeVRAM: r.devices(snapshot)["hip:0"].Free}
+	want := jobs.Shortage{
+		Device:     "hip:0",
+		NeededRAM:  25000000000,
+		FreeRAM:    snapshot.RAMAvailable - r.keepFree(snapshot),
+		NeededVRAM: 8000000000,
+		FreeVRAM:   r.devices(snapshot)["hip:0"].Free,
+	}
 	require.Equal(t, want, queue.NoMemory[0].Shortage)
 	short, err := service.Get(t.Context(), owner, queue.NoMemory[0].JobID)
 	require.NoError(t, err)

@@ -87,7 +87,8 @@ func filled(run sidecartest.RawRun, value string) sidecartest.RawRun {
 // patientWithCrashes keeps the breaker shut: these tests crash one model many times on purpose.
 func patientWithCrashes(_ *Config, s *sidecar.Config) { s.Breaker.Crashes = 1 << 20 }
 
-// Whatever a process writes into whatever field of whatever frame: the job ends, can be retried and deleted, and the next job runs.
+// Whatever a process writes into whatever field of whatever frame: the job ends, can be retried and deleted, and the
+// next job runs.
 func TestNothingThatAProcessSaysKeepsAJobFromEnding(t *testing.T) {
 	logged := &logSize{}
 	n := startNode(t, storetest.New(t), patientWithCrashes, func(c *Config, s *sidecar.Config) {
@@ -123,7 +124,12 @@ func TestNothingThatAProcessSaysKeepsAJobFromEnding(t *testing.T) {
 		require.Contains(t, []jobs.Status{jobs.Completed, jobs.Failed}, job.Status, what)
 		if job.Error != nil {
 			outcomes[job.Error.Code]++
-			require.Contains(t, []string{"protocol_error", "invalid_input", "internal", "engine_crashed"}, job.Error.Code, what)
+			require.Contains(
+				t,
+				[]string{"protocol_error", "invalid_input", "internal", "engine_crashed"},
+				job.Error.Code,
+				what,
+			)
 			require.NotContains(t, job.Error.Detail.String(), n.work, what)
 		} else {
 			outcomes["completed"]++
@@ -132,7 +138,12 @@ func TestNothingThatAProcessSaysKeepsAJobFromEnding(t *testing.T) {
 	}
 	require.Greater(t, outcomes["completed"], 40, "texts are cleaned, not refused: %v", outcomes)
 	require.Greater(t, outcomes["protocol_error"], 40, "%v", outcomes)
-	require.LessOrEqual(t, n.count("select count(*) from phase_history"), 4*8, "only phases of the manifest have a history")
+	require.LessOrEqual(
+		t,
+		n.count("select count(*) from phase_history"),
+		4*8,
+		"only phases of the manifest have a history",
+	)
 	require.Less(t, logged.bytes.Load(), int64(4<<20), "the log stays small")
 	for id, what := range ids {
 		job, err := n.jobs.Get(ctx, owner, id)
@@ -164,7 +175,8 @@ func TestAHostileStartFailsTheJob(t *testing.T) {
 			}
 			n.commands["draft-avatar"] = command
 			job := n.submit(jobs.TypeAvatar, map[string]any{"text": "x"})
-			_, err := n.store.Pool().Exec(context.Background(), "update generation_jobs set faults = 2 where id = $1", job.ID)
+			_, err := n.store.Pool().
+				Exec(context.Background(), "update generation_jobs set faults = 2 where id = $1", job.ID)
 			require.NoError(t, err)
 			ended, err := n.jobs.Wait(context.Background(), owner, job.ID, patience)
 			require.NoError(t, err)
@@ -173,7 +185,12 @@ func TestAHostileStartFailsTheJob(t *testing.T) {
 			require.NoError(t, n.pool.Evict(context.Background(), "draft-avatar", ""))
 		}
 	}
-	require.Zero(t, n.count("select count(*) from memory_peaks where greatest(ram, vram) > 1::bigint << 50 or least(ram, vram) < 0"))
+	require.Zero(
+		t,
+		n.count(
+			"select count(*) from memory_peaks where greatest(ram, vram) > 1::bigint << 50 or least(ram, vram) < 0",
+		),
+	)
 	n.await(n.submit(jobs.TypeSpeech, map[string]any{"text": "hello"}).ID, jobs.Completed)
 }
 
@@ -182,7 +199,12 @@ func TestWhatAProcessSendsWithoutEndIsBounded(t *testing.T) {
 	progress := `{"jsonrpc":"2.0","method":"progress","params":{"job":"$JOB","phase":%s,"step":$N,"total":null,"message":null,"preview":null}}`
 	many := strings.Repeat("$OUT,", 3000) + "$OUT"
 	logged := &logSize{}
-	n := startNode(t, storetest.New(t), patientWithCrashes, func(_ *Config, s *sidecar.Config) { s.Log = slog.New(slog.NewJSONHandler(logged, nil)) })
+	n := startNode(
+		t,
+		storetest.New(t),
+		patientWithCrashes,
+		func(_ *Config, s *sidecar.Config) { s.Log = slog.New(slog.NewJSONHandler(logged, nil)) },
+	)
 	for _, c := range []struct {
 		name, named string
 		run         sidecartest.RawRun
@@ -202,7 +224,8 @@ func TestWhatAProcessSendsWithoutEndIsBounded(t *testing.T) {
 			kind = jobs.TypeCloneVoice
 		}
 		job := n.submit(kind, c.run.Params())
-		_, err := n.store.Pool().Exec(context.Background(), "update generation_jobs set faults = 2 where id = $1", job.ID)
+		_, err := n.store.Pool().
+			Exec(context.Background(), "update generation_jobs set faults = 2 where id = $1", job.ID)
 		require.NoError(t, err)
 		failed := n.await(job.ID, jobs.Failed)
 		require.Equal(t, "protocol_error", failed.Error.Code, c.name)

@@ -11,16 +11,17 @@ import (
 	"github.com/apibr/studio/internal/jobs"
 )
 
-// knownFor is how long the dispatcher goes by what it knows of the queue without reading it: a change that nobody told it of is seen then.
+// knownFor is how long the dispatcher goes by what it knows of the queue without reading it: a change that nobody told
+// it of is seen then.
 const knownFor = time.Second
 
 // mostKnown is how many jobs are known at most before the queue is read instead.
 const mostKnown = 500
 
-// known is the queue as it was read last, less what has started since, and with the jobs that have been submitted here since. It serves
-// while this node alone uses the database: a submit then finds its job started without the queue being read, and so does a slot that
-// becomes free. A job that is not as it was known is noticed at its claim, after which the queue is read again. The zero value knows
-// nothing.
+// known is the queue as it was read last, less what has started since, and with the jobs that have been submitted here
+// since. It serves while this node alone uses the database: a submit then finds its job started without the queue being
+// read, and so does a slot that becomes free. A job that is not as it was known is noticed at its claim, after which
+// the queue is read again. The zero value knows nothing.
 type known struct {
 	mu      sync.Mutex
 	list    jobs.WaitingList

@@ -18,7 +18,8 @@ import (
 	"github.com/apibr/studio/internal/store/storetest"
 )
 
-// From a submit to its claim nothing is read but what the claim itself reads, and so it is for the next job of a slot that becomes free.
+// From a submit to its claim nothing is read but what the claim itself reads, and so it is for the next job of a slot
+// that becomes free.
 func TestAFreshJobIsClaimedWithoutReadingTheQueue(t *testing.T) {
 	r, service, trips := counted(t)
 	ctx, cancel := context.WithCancelCause(t.Context())
@@ -29,8 +30,17 @@ func TestAFreshJobIsClaimedWithoutReadingTheQueue(t *testing.T) {
 	}
 	require.Len(t, trips(dispatch), 1, "the first time the queue is read")
 	submit := func() *jobs.Job {
-		job, err := service.Submit(ctx, jobs.Spec{Owner: owner, Type: jobs.TypeSpeech, Quality: "draft", Engine: "draft-speech", Model: "draft-speech",
-			Params: map[string]any{"seed": 7}})
+		job, err := service.Submit(
+			ctx,
+			jobs.Spec{
+				Owner:   owner,
+				Type:    jobs.TypeSpeech,
+				Quality: "draft",
+				Engine:  "draft-speech",
+				Model:   "draft-speech",
+				Params:  map[string]any{"seed": 7},
+			},
+		)
 		require.NoError(t, err)
 		return job
 	}
@@ -113,9 +123,22 @@ func counted(t *testing.T) (*Runner, *jobs.Service, func(func()) []string) {
 	_, err := service.Recover(t.Context())
 	require.NoError(t, err)
 	host := device.NewHost("")
-	r := New(Config{Jobs: service, Pool: sidecar.New(sidecar.Config{WorkDir: dir, Host: host}), Hub: events.NewHub(events.Config{Pool: pool}),
-		Catalogue: writeCatalogue(t, filepath.Join(dir, "engines")), Host: host, Slots: 1, WorkDir: dir, MinAvailable: 1,
-		MinAvailableFraction: 0.0001})
+	r := New(
+		Config{
+			Jobs: service,
+			Pool: sidecar.New(sidecar.Config{WorkDir: dir, Host: host}),
+			Hub:  events.NewHub(events.Config{Pool: pool}),
+			Catalogue: writeCatalogue(
+				t,
+				filepath.Join(dir, "engines"),
+			),
+			Host:                 host,
+			Slots:                1,
+			WorkDir:              dir,
+			MinAvailable:         1,
+			MinAvailableFraction: 0.0001,
+		},
+	)
 	// A run asks once a second whether it is still wanted.
 	watches := func(sql string) bool { return strings.Contains(sql, "cancel_requested_at is not null from") }
 	return r, service, func(f func()) []string { return slices.DeleteFunc(trips.Of(f), watches) }

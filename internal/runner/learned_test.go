@@ -11,7 +11,8 @@ import (
 	"github.com/apibr/studio/internal/sidecar"
 )
 
-// One run that took far more than the others, beside a leak say, refuses nothing: neither before nor after further runs.
+// One run that took far more than the others, beside a leak say, refuses nothing: neither before nor after further
+// runs.
 func TestOneRunWithATallPeakRefusesNothing(t *testing.T) {
 	r, _, _ := planned(t, "4000000000", "8000000000")
 	m, ok := r.cfg.Catalogue.Get("draft-image")
@@ -22,7 +23,16 @@ func TestOneRunWithATallPeakRefusesNothing(t *testing.T) {
 		require.Equal(t, err == nil, l.refused == nil)
 		return err == nil, l.need().RAM
 	}
-	key := peakKey("draft-image", "draft-image", r.files("draft-image", r.loadFor(m, "image.generate", "draft-image", "hip:0", Size{}, r.cfg.Host.Snapshot()).plan.Variant), "hip:0", 0)
+	key := peakKey(
+		"draft-image",
+		"draft-image",
+		r.files(
+			"draft-image",
+			r.loadFor(m, "image.generate", "draft-image", "hip:0", Size{}, r.cfg.Host.Snapshot()).plan.Variant,
+		),
+		"hip:0",
+		0,
+	)
 	ran := func(ram int64) { r.peaks.add(&jobs.PeakRecord{PeakKey: key, Peak: jobs.Peak{RAM: ram, VRAM: 1}}) }
 
 	ran(60_000_000_000) // on a machine of 33

@@ -26,7 +26,8 @@ type ModelFiles interface {
 	VariantBytes(model, variant string) int64
 	// Pinned says that the user keeps the model: it is not unloaded for being idle.
 	Pinned(model string) bool
-	// Used notes that the model was loaded just now: what has not been used for longest makes room for new ones.
+	// Used notes that the model was loaded just now: what has not been used for longest goes first when space is
+	// needed.
 	Used(model string)
 }
 
@@ -50,9 +51,9 @@ type Size struct{ Width, Height, Pictures int }
 // loadFor plans a job of the engine on the device.
 func (r *Runner) loadFor(m *engine.Manifest, task, model, name string, size Size, snapshot device.Snapshot) load {
 	l := load{model: r.cfg.Catalogue.ToLoad(m, engine.Choice{Task: task, Model: model})}
-	room := r.room(name, snapshot)
-	sure, sureErr := plan.Choose(r.wish(m, l.model, name, size, snapshot, true), room)
-	seen, seenErr := plan.Choose(r.wish(m, l.model, name, size, snapshot, false), room)
+	headroom := r.headroom(name, snapshot)
+	sure, sureErr := plan.Choose(r.wish(m, l.model, name, size, snapshot, true), headroom)
+	seen, seenErr := plan.Choose(r.wish(m, l.model, name, size, snapshot, false), headroom)
 	switch {
 	case seenErr == nil && (sureErr != nil || sameWay(seen, sure)):
 		l.plan = seen
@@ -72,38 +73,53 @@ func sameWay(a, b plan.Plan) bool {
 }
 
 // wish for a plan. confirmed leaves out peaks that only one run had.
-func (r *Runner) wish(m *engine.Manifest, model, name string, size Size, snapshot device.Snapshot, confirmed bool) plan.Wish {
-	wish := plan.Wish{Engine: m, Model: model, Device: name, VRAMTotal: vramOf(snapshot, name), Variants: r.cfg.Catalogue.VariantsOf(m, model),
-		Width: size.Width, Height: size.Height, Pictures: size.Pictures, VRAMRequired: r.cfg.VRAMRequired[model],
+func (r *Runner) wish(
+	m *engine.Manifest,
+	model, name string,
+	size Size,
+	snapshot device.Snapshot,
+	confirmed bool,
+) plan.Wish {
+	wish := plan.Wish{
+		Engine:       m,
+		Model:        model,
+		Device:       name,
+		VRAMTotal:    vramOf(snapshot, name),
+		Variants:     r.cfg.Catalogue.VariantsOf(m, model),
+		Width:        size.Width,
+		Height:       size.Height,
+		Pictures:     size.Pictures,
+		VRAMRequired: r.cfg.VRAMRequired[model],
 		Peaks: func(variant string, megapixels float64) (device.Memory, bool) {
 			class := plan.Size(megapixels)
 			if size.Width == 0 || size.Height == 0 {
 				class = 0 // as attempt.peak records it
 			}
 			return r.peaks.of(peakKey(m.ID, model, r.files(model, variant), name, class), confirmed)
-		}}
+		},
+	}
 	if r.cfg.Models != nil {
 		wish.Bytes = func(variant string) int64 { return r.cfg.Models.VariantBytes(model, variant) }
 	}
 	return wish
 }
 
-// room is what a load may take when nothing else of ours is loaded.
-func (r *Runner) room(name string, snapshot device.Snapshot) device.Memory {
-	room := device.Memory{RAM: snapshot.RAMTotal - r.keepFree(snapshot)}
+// headroom is what a load may take when nothing else of ours is loaded.
+func (r *Runner) headroom(name string, snapshot device.Snapshot) device.Memory {
+	headroom := device.Memory{RAM: snapshot.RAMTotal - r.keepFree(snapshot)}
 	for _, gpu := range snapshot.GPUs {
 		if gpu.Device() == name {
-			room.VRAM = r.mayHold(gpu)
+			headroom.VRAM = r.mayHold(gpu)
 		}
 	}
-	return room
+	return headroom
 }
 
 // Fit says whether this machine could run a job at all, before it is queued. Fails with *plan.TooLargeError.
 func (r *Runner) Fit(m *engine.Manifest, task, model string, size Size) error {
 	snapshot := r.cfg.Host.Snapshot()
 	if snapshot.Err != nil {
-		return nil // not read at the moment: each look at the queue plans anew
+		return nil // not read at the moment: each scheduling pass plans anew
 	}
 	l := r.loadFor(m, task, model, r.deviceFor(m.UsesGPU, snapshot), size, snapshot)
 	if l.refused != nil && !r.cfg.Shared {
@@ -122,8 +138,15 @@ func (a *attempt) size() Size {
 
 // acquire gets a process that has the model loaded as planned.
 func (a *attempt) acquire(ctx context.Context) (*sidecar.Lease, error) {
-	spec := sidecar.Spec{Engine: a.manifest, Model: a.load.model, Variant: a.load.plan.Variant, Device: a.device, Plan: a.load.plan}
-	if model, ok := a.manifest.Model(a.load.model); ok && model.NeedsFiles() && a.runner.cfg.Models != nil && !a.runner.cfg.Catalogue.IsReplaced(a.manifest.ID) {
+	spec := sidecar.Spec{
+		Engine:  a.manifest,
+		Model:   a.load.model,
+		Variant: a.load.plan.Variant,
+		Device:  a.device,
+		Plan:    a.load.plan,
+	}
+	if model, ok := a.manifest.Model(a.load.model); ok && model.NeedsFiles() && a.runner.cfg.Models != nil &&
+		!a.runner.cfg.Catalogue.IsReplaced(a.manifest.ID) {
 		files, err := a.runner.cfg.Models.Files(ctx, a.load.model, a.load.plan.Variant)
 		if err != nil {
 			return nil, filesMissing(ctx, a.load.model, err)
@@ -152,7 +175,8 @@ func filesMissing(ctx context.Context, model string, err error) error {
 	return &sidecar.EngineError{Code: sidecar.ModelMissing, Message: message}
 }
 
-// lower is the next step of the ladder after memory ran out although the plan promised that it would not; false when there is none.
+// lower is the next of the fallbacks after memory ran out although the plan promised that it would not; false when
+// there is none.
 func (a *attempt) lower() bool {
 	snapshot := a.runner.cfg.Host.Snapshot()
 	for _, step := range plan.Fallbacks(a.runner.wish(a.manifest, a.load.model, a.device, a.size(), snapshot, false)) {
@@ -177,11 +201,14 @@ func (a *attempt) class() string {
 	return class
 }
 
-// peak of the run, for the plans of the next ones. A run that was served by a process with other work before it, or that resumed,
-// tells too much or too little.
+// peak of the run, for the plans of the next ones. A run that was served by a process with other work before it, or
+// that resumed, tells too much or too little.
 func (a *attempt) peak() *jobs.PeakRecord {
 	lowered, _ := a.result.Metadata["lowered"].(bool)
-	if a.load.plan.Variant == "" || a.result.PeakRAM == 0 || len(a.claimed.Segments) > 0 || len(a.manifest.Memory) == 0 || a.load.plan.Lowered || lowered {
+	if a.load.plan.Variant == "" || a.result.PeakRAM == 0 || len(a.claimed.Segments) > 0 ||
+		len(a.manifest.Memory) == 0 ||
+		a.load.plan.Lowered ||
+		lowered {
 		return nil
 	}
 	size := 0
@@ -232,7 +259,12 @@ func (p *peaks) of(key jobs.PeakKey, confirmed bool) (device.Memory, bool) {
 func (r *Runner) preloadPeaks(ctx context.Context) {
 	known, err := r.cfg.Jobs.PeakWindows(ctx)
 	if err != nil {
-		r.cfg.Log.WarnContext(ctx, "the memory peaks of earlier runs could not be read: plans are the manifests'", "err", err)
+		r.cfg.Log.WarnContext(
+			ctx,
+			"the memory peaks of earlier runs could not be read: plans are the manifests'",
+			"err",
+			err,
+		)
 		return
 	}
 	r.peaks.set(known)

@@ -13,7 +13,8 @@ import (
 	"github.com/apibr/studio/internal/store/storetest"
 )
 
-// The newest picture of a running job is kept in memory until its run ends. What is not a JPEG, or too large, is not shown.
+// The newest picture of a running job is kept in memory until its run ends. What is not a JPEG, or too large, is not
+// shown.
 func TestThePreviewLivesAsLongAsTheRun(t *testing.T) {
 	n := startNode(t, storetest.New(t), func(c *Config, s *sidecar.Config) {
 		s.CancelGrace, s.TermGrace = 10*time.Millisecond, 10*time.Millisecond
@@ -23,7 +24,10 @@ func TestThePreviewLivesAsLongAsTheRun(t *testing.T) {
 	const jpeg = "\xff\xd8\xff\xe0 a picture"
 	run := func(name, content string) *jobs.Job {
 		line := `{"jsonrpc":"2.0","method":"progress","params":{"job":"$JOB","phase":"second","step":1,"total":2,"message":null,"preview":"` + name + `"}}`
-		return n.submit(jobs.TypeAvatar, sidecartest.RawRun{Files: map[string]string{"p.jpg": content}, Lines: []string{line}}.Params())
+		return n.submit(
+			jobs.TypeAvatar,
+			sidecartest.RawRun{Files: map[string]string{"p.jpg": content}, Lines: []string{line}}.Params(),
+		)
 	}
 	end := func(job *jobs.Job) {
 		_, err := n.jobs.Cancel(context.Background(), owner, job.ID)

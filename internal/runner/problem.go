@@ -18,7 +18,7 @@ import (
 	"github.com/apibr/studio/internal/store"
 )
 
-// diskFullBelow is how little room means that a failure was for lack of it.
+// diskFullBelow is how little free space means that a failure was for lack of it.
 const diskFullBelow = 1 << 20
 
 // problemOf puts an error of a run into words for the user: no path, no key, and what to do.
@@ -62,8 +62,13 @@ func (a *attempt) problemOf(err error) jobs.Problem {
 		return problem("engine_not_installed", http.StatusUnprocessableEntity, i18n.Say("The engine is not installed"),
 			i18n.Say("engine %s is not installed: %s", a.manifest.ID, a.manifest.Install.Sentence()), false)
 	case errors.Is(err, sidecar.ErrProtocol):
-		return problem("protocol_error", http.StatusInternalServerError, i18n.Say("The engine's program is not a sidecar"),
-			i18n.Say("the program of engine %s does not speak protocol version 1", a.manifest.ID), false)
+		return problem(
+			"protocol_error",
+			http.StatusInternalServerError,
+			i18n.Say("The engine's program is not a sidecar"),
+			i18n.Say("the program of engine %s does not speak protocol version 1", a.manifest.ID),
+			false,
+		)
 	case store.Refused(err):
 		return jobs.Unstorable
 	default:
@@ -75,7 +80,13 @@ func (a *attempt) problemOf(err error) jobs.Problem {
 func (a *attempt) engineProblem(said *sidecar.EngineError) jobs.Problem {
 	switch said.Code {
 	case sidecar.InvalidInput:
-		p := problem(said.Code, http.StatusUnprocessableEntity, i18n.Say("The input cannot be used"), said.Message, false)
+		p := problem(
+			said.Code,
+			http.StatusUnprocessableEntity,
+			i18n.Say("The input cannot be used"),
+			said.Message,
+			false,
+		)
 		if said.Field != "" {
 			p.Pointer = "/" + said.Field
 		}
@@ -96,7 +107,8 @@ func problem(code string, status int, title, detail i18n.Sentence, retryable boo
 		Retryable: retryable}
 }
 
-// diskFull says whether a failure is for lack of room: by the error, or by looking, since an engine's library may not say.
+// diskFull says whether a failure is for lack of space: by the error, or by looking, since an engine's library may not
+// say.
 func (a *attempt) diskFull(err error) bool {
 	if errors.Is(err, blob.ErrDiskFull) || errors.Is(err, syscall.ENOSPC) || store.DiskFull(err) {
 		return true
@@ -109,23 +121,39 @@ func (a *attempt) diskFull(err error) bool {
 	return looked == nil && free < diskFullBelow && !errors.Is(err, os.ErrNotExist)
 }
 
-// unknownEngine is the answer to a job whose engine is gone since it was queued: a manifest was removed, or the program is another.
+// unknownEngine is the answer to a job whose engine is gone since it was queued: a manifest was removed, or the program
+// is another.
 func (r *Runner) unknownEngine(claimed *jobs.Claimed) jobs.Problem {
-	detail := i18n.Say("the engine %s is not part of this studio any more, and no other does %s", claimed.Engine, claimed.Type)
+	detail := i18n.Say(
+		"the engine %s is not part of this studio any more, and no other does %s",
+		claimed.Engine,
+		claimed.Type,
+	)
 	if others := r.cfg.Catalogue.ModelsOf(string(claimed.Type)); len(others) > 0 {
-		detail = i18n.Say("the engine %s is not part of this studio any more: ask again with one of the models %s", claimed.Engine,
-			i18n.Commas(others...))
+		detail = i18n.Say(
+			"the engine %s is not part of this studio any more: ask again with one of the models %s",
+			claimed.Engine,
+			i18n.Commas(others...),
+		)
 	}
 	return problem("engine_gone", http.StatusUnprocessableEntity, i18n.Say("The engine is gone"), detail, false)
 }
 
-// tooLarge is the answer to a job that this machine can never run: the plan's own refusal, or the numbers of the scheduler.
+// tooLarge is the answer to a job that this machine can never run: the plan's own refusal, or the numbers of the
+// scheduler.
 func (r *Runner) tooLarge(claimed *jobs.Claimed, most device.Memory) jobs.Problem {
 	refused := &plan.TooLargeError{Have: most}
 	if manifest, ok := r.cfg.Catalogue.Get(engine.ID(claimed.Engine)); ok {
 		snapshot := r.cfg.Host.Snapshot()
 		a := &attempt{runner: r, claimed: claimed}
-		l := r.loadFor(manifest, string(claimed.Type), claimed.Model, r.deviceFor(claimed.UsesGPU, snapshot), a.size(), snapshot)
+		l := r.loadFor(
+			manifest,
+			string(claimed.Type),
+			claimed.Model,
+			r.deviceFor(claimed.UsesGPU, snapshot),
+			a.size(),
+			snapshot,
+		)
 		if refused.Need = l.need(); l.refused != nil {
 			refused = l.refused
 		}

@@ -53,7 +53,14 @@ func (n *still) attempt(kind jobs.Type) *attempt {
 	claimed, err := n.jobs.Claim(context.Background(), job.ID, cpu)
 	require.NoError(n.t, err)
 	manifest, _ := n.runner.cfg.Catalogue.Get("draft-speech")
-	return &attempt{runner: n.runner, free: func() {}, claimed: claimed, manifest: manifest, device: cpu, begun: time.Now()}
+	return &attempt{
+		runner:   n.runner,
+		free:     func() {},
+		claimed:  claimed,
+		manifest: manifest,
+		device:   cpu,
+		begun:    time.Now(),
+	}
 }
 
 func speechOutput(change func(*assets.Output)) jobs.Result {
@@ -113,7 +120,7 @@ func TestWhatTheDatabaseRefusesEndsAsAFailure(t *testing.T) {
 		}
 		a := n.attempt(kind)
 		n.log.Reset()
-		a.conclude(context.Background(), end.result, end.err)
+		a.writeOutcome(context.Background(), end.result, end.err)
 		job, err := n.jobs.Get(context.Background(), owner, a.claimed.ID)
 		require.NoError(t, err, name)
 		require.True(t, job.Status.Terminal(), "%s: the job is %s", name, job.Status)
@@ -121,7 +128,12 @@ func TestWhatTheDatabaseRefusesEndsAsAFailure(t *testing.T) {
 		if !end.stored {
 			require.Equal(t, jobs.Failed, job.Status, name)
 			require.Equal(t, jobs.Unstorable, *job.Error, name)
-			require.Equal(t, 1, n.count("select count(*) from events where job_id = $1 and type = 'job.failed'", job.ID), name)
+			require.Equal(
+				t,
+				1,
+				n.count("select count(*) from events where job_id = $1 and type = 'job.failed'", job.ID),
+				name,
+			)
 		}
 		_, err = n.jobs.Cancel(context.Background(), owner, job.ID)
 		require.NoError(t, err, name)
@@ -143,7 +155,12 @@ func noise(length int) string {
 func (n *still) refusedSegment() error {
 	n.t.Helper()
 	a := n.attempt(jobs.TypeAvatar)
-	err := n.jobs.AddSegment(context.Background(), a.claimed.ID, a.claimed.Fence, jobs.Segment{SHA256: strings.Repeat("a", 64), MIME: "a\x00b"})
+	err := n.jobs.AddSegment(
+		context.Background(),
+		a.claimed.ID,
+		a.claimed.Fence,
+		jobs.Segment{SHA256: strings.Repeat("a", 64), MIME: "a\x00b"},
+	)
 	require.Error(n.t, err)
 	return err
 }
@@ -153,13 +170,25 @@ func TestACrashWithUnstorableLastWordsIsCountedAndFails(t *testing.T) {
 	n := stillNode(t, storetest.New(t))
 	job := n.submit(jobs.TypeSpeech, map[string]any{"text": "x"})
 	for attempted := 1; attempted <= 3; attempted++ {
-		_, err := n.store.Pool().Exec(context.Background(), "update generation_jobs set not_before = '-infinity' where id = $1", job.ID)
+		_, err := n.store.Pool().
+			Exec(context.Background(), "update generation_jobs set not_before = '-infinity' where id = $1", job.ID)
 		require.NoError(t, err)
 		claimed, err := n.jobs.Claim(context.Background(), job.ID, cpu)
 		require.NoError(t, err)
 		manifest, _ := n.runner.cfg.Catalogue.Get("draft-speech")
-		a := &attempt{runner: n.runner, free: func() {}, claimed: claimed, manifest: manifest, device: cpu, begun: time.Now()}
-		a.conclude(context.Background(), jobs.Result{}, &sidecar.CrashError{Engine: "draft-speech", Signal: "SIGSEGV", Tail: "boom\x00"})
+		a := &attempt{
+			runner:   n.runner,
+			free:     func() {},
+			claimed:  claimed,
+			manifest: manifest,
+			device:   cpu,
+			begun:    time.Now(),
+		}
+		a.writeOutcome(
+			context.Background(),
+			jobs.Result{},
+			&sidecar.CrashError{Engine: "draft-speech", Signal: "SIGSEGV", Tail: "boom\x00"},
+		)
 	}
 	got, err := n.jobs.Get(context.Background(), owner, job.ID)
 	require.NoError(t, err)
@@ -173,7 +202,7 @@ func TestOtherHandsAreCalledSo(t *testing.T) {
 	n := stillNode(t, storetest.New(t))
 	a := n.attempt(jobs.TypeSpeech)
 	a.claimed.Fence--
-	a.conclude(context.Background(), jobs.Result{}, nil)
+	a.writeOutcome(context.Background(), jobs.Result{}, nil)
 	require.Contains(t, n.log.String(), "in other hands")
 	job, err := n.jobs.Get(context.Background(), owner, a.claimed.ID)
 	require.NoError(t, err)
@@ -184,10 +213,19 @@ func TestOtherHandsAreCalledSo(t *testing.T) {
 func TestAJobThatNobodyRunsIsClosed(t *testing.T) {
 	ctx := context.Background()
 	n := stillNode(t, storetest.New(t))
-	failed, canceled, asked, running := n.attempt(jobs.TypeSpeech), n.attempt(jobs.TypeSpeech), n.attempt(jobs.TypeSpeech), n.attempt(jobs.TypeSpeech)
+	failed, canceled, asked, running := n.attempt(
+		jobs.TypeSpeech,
+	), n.attempt(
+		jobs.TypeSpeech,
+	), n.attempt(
+		jobs.TypeSpeech,
+	), n.attempt(
+		jobs.TypeSpeech,
+	)
 	n.runner.running[running.claimed.ID] = &run{cancel: func(error) {}}
 	n.runner.noteUnwritten(failed.claimed.ID, failed.claimed.Fence)
-	_, err := n.store.Pool().Exec(ctx, "update generation_jobs set cancel_requested_at = now(), reason = 'canceling' where id = $1", asked.claimed.ID)
+	_, err := n.store.Pool().
+		Exec(ctx, "update generation_jobs set cancel_requested_at = now(), reason = 'canceling' where id = $1", asked.claimed.ID)
 	require.NoError(t, err)
 
 	job, err := n.jobs.Cancel(ctx, owner, canceled.claimed.ID)

@@ -58,8 +58,8 @@ type Config struct {
 	Slots  int
 	Policy sched.Policy
 
-	// MinAvailable and MinAvailableFraction of the host's memory are never given to jobs; the larger counts. Defaults 2 GiB, 0.06;
-	// below 0 none.
+	// MinAvailable and MinAvailableFraction of the host's memory are never given to jobs; the larger counts. Defaults 2
+	// GiB, 0.06; below 0 none.
 	MinAvailable         int64
 	MinAvailableFraction float64
 
@@ -69,7 +69,8 @@ type Config struct {
 	// UseGPU false keeps everything off the cards (gpu.device: cpu).
 	UseGPU bool
 
-	// BeforeGPU looks at the card before the first job on it: what is wrong and what to do, nil when nothing is. Default: no look.
+	// BeforeGPU looks at the card before the first job on it: what is wrong and what to do, nil when nothing is.
+	// Default: no look.
 	BeforeGPU func(ctx context.Context) error
 
 	// KeepAlive is how long an idle model on a card stays loaded. Default 10 minutes.
@@ -78,12 +79,12 @@ type Config struct {
 	// SoftStop is how long running jobs have to end when the studio stops. Default 20 s.
 	SoftStop time.Duration
 
-	// StopWrites is how long the ends of runs are tried to be written down after SoftStop while the database is away; then the next
-	// start takes those jobs back. Default 10 s.
+	// StopWrites is how long the ends of runs are tried to be written down after SoftStop while the database is away;
+	// then the next start takes those jobs back. Default 10 s.
 	StopWrites time.Duration
 
-	// MaxShortages is how often in a row a job may fail because the computer has no open files, processes or memory left for the studio
-	// itself, before it fails for good. Default 10, which are about three minutes.
+	// MaxShortages is how often in a row a job may fail because the computer has no open files, processes or memory
+	// left for the studio itself, before it fails for good. Default 10, which are about three minutes.
 	MaxShortages int
 
 	// Shared says that other nodes use the database: what this node can never run is left to them.
@@ -221,7 +222,8 @@ func (r *Runner) noteUnwritten(job uuid.UUID, fence int64) {
 	r.unwritten[job] = fence
 }
 
-// forWriting is a context for what ends a run: it outlives the run's own, and ends when the studio has waited long enough.
+// forWriting is a context for what ends a run: it outlives the run's own, and ends when the studio has waited long
+// enough.
 func (r *Runner) forWriting(ctx context.Context) (writing context.Context, done func()) {
 	writing, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	go func() {
@@ -234,8 +236,8 @@ func (r *Runner) forWriting(ctx context.Context) (writing context.Context, done 
 	return writing, cancel
 }
 
-// Run takes and runs jobs until ctx ends. Then it takes no more, gives running ones SoftStop to end, hands back the rest and returns,
-// after StopWrites at the latest.
+// Run takes and runs jobs until ctx ends. Then it takes no more, gives running ones SoftStop to end, hands back the
+// rest and returns, after StopWrites at the latest.
 func (r *Runner) Run(ctx context.Context) error {
 	if err := r.emptyWorkDir(); err != nil {
 		return err

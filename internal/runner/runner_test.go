@@ -90,16 +90,47 @@ func startNode(t *testing.T, s *store.Store, options ...nodeOption) *node {
 				n.jobs.Touch(*e.Job)
 			}
 		},
-		Notifications: map[string]func(string){jobs.CancelChannel: func(id string) { n.runner.Cancel(uuid.MustParse(id)) }}})
+		Notifications: map[string]func(string){
+			jobs.CancelChannel: func(id string) { n.runner.Cancel(uuid.MustParse(id)) },
+		}})
 	poker := queue.NewPoker(s.Pool(), log)
-	n.jobs = jobs.New(jobs.Config{Pool: s.Pool(), Hub: n.hub, NodeID: nodeID, BootID: boot, KernelBootID: "k", WakeOthers: poker.Poke, Log: log})
+	n.jobs = jobs.New(
+		jobs.Config{
+			Pool:         s.Pool(),
+			Hub:          n.hub,
+			NodeID:       nodeID,
+			BootID:       boot,
+			KernelBootID: "k",
+			WakeOthers:   poker.Poke,
+			Log:          log,
+		},
+	)
 	history := NewHistory(n.jobs, log)
-	sidecars := sidecar.Config{WorkDir: n.work, Commands: map[engine.ID][]string{}, History: history, Log: log, Guard: sidecar.GuardConfig{MinAvailable: -1, MinAvailableFraction: -1, PressureFull: -1}}
+	sidecars := sidecar.Config{
+		WorkDir:  n.work,
+		Commands: map[engine.ID][]string{},
+		History:  history,
+		Log:      log,
+		Guard:    sidecar.GuardConfig{MinAvailable: -1, MinAvailableFraction: -1, PressureFull: -1},
+	}
 	for _, m := range catalogue.All() {
 		sidecars.Commands[m.ID] = sidecartest.Command(sidecartest.Echo)
 	}
-	config := Config{Jobs: n.jobs, Catalogue: catalogue, Host: device.NewHost(""), Blobs: blobs, Media: media.New(media.Config{Log: log}), Hub: n.hub, History: history,
-		WorkDir: n.work, SoftStop: 10 * time.Millisecond, Shared: true, Log: log, MinAvailable: 1, MinAvailableFraction: 0.0001}
+	config := Config{
+		Jobs:                 n.jobs,
+		Catalogue:            catalogue,
+		Host:                 device.NewHost(""),
+		Blobs:                blobs,
+		Media:                media.New(media.Config{Log: log}),
+		Hub:                  n.hub,
+		History:              history,
+		WorkDir:              n.work,
+		SoftStop:             10 * time.Millisecond,
+		Shared:               true,
+		Log:                  log,
+		MinAvailable:         1,
+		MinAvailableFraction: 0.0001,
+	}
 	for _, apply := range options {
 		apply(&config, &sidecars)
 	}
@@ -109,11 +140,27 @@ func startNode(t *testing.T, s *store.Store, options ...nodeOption) *node {
 	n.runner = New(config)
 	workers := river.NewWorkers()
 	river.AddWorker(workers, n.runner.Tickets())
-	q, err := queue.New(queue.Config{Pool: s.Pool(), NodeID: nodeID, BootID: boot, Workers: workers, SoftStop: time.Second, Log: slog.New(slog.DiscardHandler)})
+	q, err := queue.New(
+		queue.Config{
+			Pool:     s.Pool(),
+			NodeID:   nodeID,
+			BootID:   boot,
+			Workers:  workers,
+			SoftStop: time.Second,
+			Log:      slog.New(slog.DiscardHandler),
+		},
+	)
 	require.NoError(t, err)
 	_, err = n.jobs.Recover(context.Background())
 	require.NoError(t, err)
-	n.run(n.hub.Run, n.pool.Run, poker.Run, func(ctx context.Context) error { return n.jobs.RunNode(ctx, jobs.NodeConfig{Shared: true, Grace: -1}) }, q.Run, n.runner.Run)
+	n.run(
+		n.hub.Run,
+		n.pool.Run,
+		poker.Run,
+		func(ctx context.Context) error { return n.jobs.RunNode(ctx, jobs.NodeConfig{Shared: true, Grace: -1}) },
+		q.Run,
+		n.runner.Run,
+	)
 	return n
 }
 
@@ -150,9 +197,24 @@ func (n *node) run(services ...func(context.Context) error) {
 
 func (n *node) submit(kind jobs.Type, params map[string]any) *jobs.Job {
 	n.t.Helper()
-	engines := map[jobs.Type]string{jobs.TypeSpeech: "draft-speech", jobs.TypeImage: "draft-image", jobs.TypeAvatar: "draft-avatar", jobs.TypeCloneVoice: "draft-voice"}
+	engines := map[jobs.Type]string{
+		jobs.TypeSpeech:     "draft-speech",
+		jobs.TypeImage:      "draft-image",
+		jobs.TypeAvatar:     "draft-avatar",
+		jobs.TypeCloneVoice: "draft-voice",
+	}
 	params["seed"] = 7
-	job, err := n.jobs.Submit(context.Background(), jobs.Spec{Owner: owner, Type: kind, Quality: "draft", Engine: engines[kind], Model: engines[kind], Params: params})
+	job, err := n.jobs.Submit(
+		context.Background(),
+		jobs.Spec{
+			Owner:   owner,
+			Type:    kind,
+			Quality: "draft",
+			Engine:  engines[kind],
+			Model:   engines[kind],
+			Params:  params,
+		},
+	)
 	require.NoError(n.t, err)
 	return job
 }
@@ -261,7 +323,10 @@ func TestInvalidInputFailsAtOnceAndNamesTheField(t *testing.T) {
 // lowerToo gives the avatar's engine a second, smaller variant.
 func lowerToo(c *Config, s *sidecar.Config) {
 	m, _ := c.Catalogue.Get("draft-avatar")
-	m.Memory = []engine.MemoryPlan{{Device: "cpu", Variant: "high", Memory: device.Memory{RAM: 60 << 20}}, {Device: "cpu", Variant: "low", Memory: device.Memory{RAM: 50 << 20}}}
+	m.Memory = []engine.MemoryPlan{
+		{Device: "cpu", Variant: "high", Memory: device.Memory{RAM: 60 << 20}},
+		{Device: "cpu", Variant: "low", Memory: device.Memory{RAM: 50 << 20}},
+	}
 	s.Commands[m.ID] = sidecartest.Command(sidecartest.OOMIn)
 }
 
@@ -280,7 +345,12 @@ func TestMemoryRunsOutOnceAndLessOfItSuffices(t *testing.T) {
 // Memory that runs out with less too is a clear failure, not two more attempts of the same.
 func TestMemoryRunsOutTwice(t *testing.T) {
 	warned := make(chan string, 100)
-	n := startNode(t, storetest.New(t), lowerToo, func(c *Config, _ *sidecar.Config) { c.Log = slog.New(slog.NewTextHandler(lines(warned), nil)) })
+	n := startNode(
+		t,
+		storetest.New(t),
+		lowerToo,
+		func(c *Config, _ *sidecar.Config) { c.Log = slog.New(slog.NewTextHandler(lines(warned), nil)) },
+	)
 	job := n.submit(jobs.TypeAvatar, map[string]any{"mode": sidecartest.Fail, "code": sidecar.OutOfMemory})
 	failed := n.await(job.ID, jobs.Failed)
 	require.Equal(t, 1, failed.Attempt)

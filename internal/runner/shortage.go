@@ -18,8 +18,9 @@ const (
 	mostShortage  = 30 * time.Second
 )
 
-// shortOf is what the computer had nothing left of when a call of the studio itself failed, 0 when that is not why: files that may be
-// open (EMFILE, ENFILE), processes (EAGAIN of a fork), memory. It passes, and the job is not to blame.
+// shortOf is what the computer had nothing left of when a call of the studio itself failed, 0 when that is not why:
+// files that may be open (EMFILE, ENFILE), processes (EAGAIN of a fork), memory. It passes, and the job is not to
+// blame.
 func shortOf(err error) syscall.Errno {
 	var said *sidecar.EngineError
 	var number syscall.Errno
@@ -47,15 +48,29 @@ func (a *attempt) shortage(short syscall.Errno) *ending {
 
 // exhausted tells the user what the computer lacked.
 func exhausted(short syscall.Errno, tries int) jobs.Problem {
-	detail := i18n.Say("too many files were open on this computer, %d times in a row: close other programs, or raise the limit of open files (ulimit -n), then retry", tries)
+	detail := i18n.Say(
+		"too many files were open on this computer, %d times in a row: close other programs, or raise the limit of open files (ulimit -n), then retry",
+		tries,
+	)
 	switch short {
 	case syscall.EAGAIN:
-		detail = i18n.Say("this computer could start no more processes, %d times in a row: close other programs, then retry", tries)
+		detail = i18n.Say(
+			"this computer could start no more processes, %d times in a row: close other programs, then retry",
+			tries,
+		)
 	case syscall.ENOMEM, syscall.ENOBUFS:
-		detail = i18n.Say("this computer had no memory left for the studio itself, %d times in a row: close other programs, then retry", tries)
+		detail = i18n.Say(
+			"this computer had no memory left for the studio itself, %d times in a row: close other programs, then retry",
+			tries,
+		)
 	}
-	return problem("computer_exhausted", http.StatusServiceUnavailable, i18n.Say("The computer has nothing left to give"),
-		detail, true)
+	return problem(
+		"computer_exhausted",
+		http.StatusServiceUnavailable,
+		i18n.Say("The computer has nothing left to give"),
+		detail,
+		true,
+	)
 }
 
 // countShortage counts the tries of a job that failed for lack of something, one after the other.

@@ -44,8 +44,8 @@ func leaveFiles(t *testing.T, free int) (again func()) {
 	return again
 }
 
-// A studio that runs out of open files keeps its jobs: one whose result cannot be copied and one whose process cannot be started wait
-// and end once there are files again, and what waits in the queue is not refused.
+// A studio that runs out of open files keeps its jobs: one whose result cannot be copied and one whose process cannot
+// be started wait and end once there are files again, and what waits in the queue is not refused.
 func TestJobsOutliveALackOfOpenFiles(t *testing.T) {
 	n := startNode(t, storetest.New(t), func(c *Config, _ *sidecar.Config) { c.Shared = false })
 	running := n.submit(jobs.TypeAvatar, map[string]any{"mode": sidecartest.SlowSteady, "total": 2, "ms": 500})
@@ -80,7 +80,7 @@ func TestAMachineThatCannotBeReadRefusesNobody(t *testing.T) {
 	n.runner.cfg.Pool = sidecar.New(sidecar.Config{WorkDir: t.TempDir(), Host: n.runner.cfg.Host})
 	job := n.submit(jobs.TypeSpeech, map[string]any{"text": "x"})
 	_, err := n.runner.dispatch(ctx, ctx)
-	require.ErrorContains(t, err, "look at the machine")
+	require.ErrorContains(t, err, "read the state of the machine")
 	got, err := n.jobs.Get(ctx, owner, job.ID)
 	require.NoError(t, err)
 	require.Equal(t, jobs.Queued, got.Status)
@@ -99,7 +99,7 @@ func TestALackThatDoesNotEndFailsTheJob(t *testing.T) {
 		lack := fmt.Errorf("start engine x: %w", &os.PathError{Op: "fork/exec", Path: "/secret/python", Err: number})
 		a := n.attempt(jobs.TypeSpeech)
 		for try := 1; ; try++ {
-			a.conclude(ctx, jobs.Result{}, lack)
+			a.writeOutcome(ctx, jobs.Result{}, lack)
 			job, err := n.jobs.Get(ctx, owner, a.claimed.ID)
 			require.NoError(t, err)
 			require.Zero(t, job.Faults)
@@ -113,7 +113,8 @@ func TestALackThatDoesNotEndFailsTheJob(t *testing.T) {
 			}
 			require.Equal(t, jobs.Queued, job.Status)
 			require.Equal(t, jobs.ReasonBackingOff, job.Reason)
-			_, err = n.store.Pool().Exec(ctx, "update generation_jobs set not_before = '-infinity' where id = $1", job.ID)
+			_, err = n.store.Pool().
+				Exec(ctx, "update generation_jobs set not_before = '-infinity' where id = $1", job.ID)
 			require.NoError(t, err)
 			claimed, err := n.jobs.Claim(ctx, job.ID, cpu)
 			require.NoError(t, err)

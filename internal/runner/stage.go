@@ -23,7 +23,13 @@ const (
 
 // stage puts the inputs and the finished segments into the run's folder.
 func (a *attempt) stage(ctx context.Context) (sidecar.RunRequest, error) {
-	request := sidecar.RunRequest{Job: a.claimed.ID, Fence: a.claimed.Fence, Task: string(a.claimed.Type), Params: a.engineParams(), OutDir: a.dir}
+	request := sidecar.RunRequest{
+		Job:    a.claimed.ID,
+		Fence:  a.claimed.Fence,
+		Task:   string(a.claimed.Type),
+		Params: a.engineParams(),
+		OutDir: a.dir,
+	}
 	if err := os.MkdirAll(filepath.Join(a.dir, "in", "segments"), 0o700); err != nil {
 		return request, fmt.Errorf("runner: stage: %w", err)
 	}
@@ -56,7 +62,14 @@ func (a *attempt) stageInput(ctx context.Context, input jobs.ResolvedInput) (sid
 		return a.stageVoice(input)
 	}
 	path := filepath.Join(a.dir, "in", input.Name+media.Extension(input.MIME))
-	file := sidecar.File{Name: input.Name, Path: path, MIME: input.MIME, Size: input.Size, SHA256: input.SHA256, Metadata: input.Metadata}
+	file := sidecar.File{
+		Name:     input.Name,
+		Path:     path,
+		MIME:     input.MIME,
+		Size:     input.Size,
+		SHA256:   input.SHA256,
+		Metadata: input.Metadata,
+	}
 	return file, a.place(ctx, input.SHA256, path)
 }
 
@@ -70,8 +83,14 @@ func (a *attempt) stageVoice(input jobs.ResolvedInput) (sidecar.File, error) {
 	if err := os.WriteFile(path, conditionals, 0o400); err != nil {
 		return sidecar.File{}, fmt.Errorf("runner: stage: %w", err)
 	}
-	return sidecar.File{Name: input.Name, Path: path, MIME: "application/json", Size: int64(len(conditionals)), SHA256: sha256Hex(conditionals),
-		Metadata: map[string]any{"name": input.Voice.Name, "language": input.Voice.Language}}, nil
+	return sidecar.File{
+		Name:     input.Name,
+		Path:     path,
+		MIME:     "application/json",
+		Size:     int64(len(conditionals)),
+		SHA256:   sha256Hex(conditionals),
+		Metadata: map[string]any{"name": input.Voice.Name, "language": input.Voice.Language},
+	}, nil
 }
 
 // stageSample adds the recording of a voice that another engine cloned, for an engine that can make its own of it.
@@ -85,11 +104,24 @@ func (a *attempt) stageSample(ctx context.Context, input jobs.ResolvedInput) (fi
 	sample := input.Voice.Sample
 	name := input.Name + "_sample"
 	path := filepath.Join(a.dir, "in", name+media.Extension(sample.MIME))
-	return sidecar.File{Name: name, Path: path, MIME: sample.MIME, Size: sample.Size, SHA256: sample.SHA256}, true, a.place(ctx, sample.SHA256, path)
+	return sidecar.File{
+			Name:   name,
+			Path:   path,
+			MIME:   sample.MIME,
+			Size:   sample.Size,
+			SHA256: sample.SHA256,
+		}, true, a.place(
+			ctx,
+			sample.SHA256,
+			path,
+		)
 }
 
 func (a *attempt) takesSample() bool {
-	return slices.ContainsFunc(a.manifest.Tasks[string(a.claimed.Type)].Inputs, func(port engine.Port) bool { return port.Sample })
+	return slices.ContainsFunc(
+		a.manifest.Tasks[string(a.claimed.Type)].Inputs,
+		func(port engine.Port) bool { return port.Sample },
+	)
 }
 
 func (a *attempt) stageSegments(ctx context.Context) (*sidecar.Resume, error) {
@@ -98,17 +130,31 @@ func (a *attempt) stageSegments(ctx context.Context) (*sidecar.Resume, error) {
 	}
 	resume := &sidecar.Resume{Index: len(a.claimed.Segments)}
 	for _, segment := range a.claimed.Segments {
-		path := filepath.Join(a.dir, "in", "segments", fmt.Sprintf("%04d%s", segment.Index, media.Extension(segment.MIME)))
+		path := filepath.Join(
+			a.dir,
+			"in",
+			"segments",
+			fmt.Sprintf("%04d%s", segment.Index, media.Extension(segment.MIME)),
+		)
 		if err := a.place(ctx, segment.SHA256, path); err != nil {
 			return nil, err
 		}
-		resume.Segments = append(resume.Segments, sidecar.File{Index: segment.Index, Path: path, MIME: segment.MIME, Size: segment.Size, SHA256: segment.SHA256})
+		resume.Segments = append(
+			resume.Segments,
+			sidecar.File{
+				Index:  segment.Index,
+				Path:   path,
+				MIME:   segment.MIME,
+				Size:   segment.Size,
+				SHA256: segment.SHA256,
+			},
+		)
 	}
 	return resume, nil
 }
 
-// place brings a copy of a blob into the run's folder. It is a copy, and not a link, since an engine may write to its inputs; nothing of
-// it is flushed: a run that dies is staged anew.
+// place brings a copy of a blob into the run's folder. It is a copy, and not a link, since an engine may write to its
+// inputs; nothing of it is flushed: a run that dies is staged anew.
 func (a *attempt) place(ctx context.Context, sha, path string) error {
 	if err := a.runner.cfg.Blobs.Stage(ctx, sha, path); err != nil {
 		return fmt.Errorf("runner: stage: %w", err)

@@ -10,13 +10,14 @@ import (
 )
 
 const (
-	// look is how often a held ticket looks whether anything still waits.
-	look = time.Second
+	// ticketPoll is how often a held ticket looks whether anything still waits.
+	ticketPoll = time.Second
 	// awayFor is how long a ticket goes away when this node can run nothing of what waits.
 	awayFor = 5 * time.Second
 )
 
-// TicketWorker is the River worker of the generation queue: it wakes the dispatcher and gives the ticket up for one start.
+// TicketWorker is the River worker of the generation queue: it wakes the dispatcher and gives the ticket up for one
+// start.
 type TicketWorker struct {
 	river.WorkerDefaults[queue.GenerateArgs]
 	runner *Runner
@@ -31,7 +32,7 @@ func (w *TicketWorker) Timeout(*river.Job[queue.GenerateArgs]) time.Duration { r
 // Work holds the ticket until a job has started for it or nothing waits.
 func (w *TicketWorker) Work(ctx context.Context, _ *river.Job[queue.GenerateArgs]) error {
 	r := w.runner
-	tick := time.NewTicker(look)
+	tick := time.NewTicker(ticketPoll)
 	defer tick.Stop()
 	for due := true; ; {
 		started := r.startSignal()
@@ -57,9 +58,9 @@ func (w *TicketWorker) Work(ctx context.Context, _ *river.Job[queue.GenerateArgs
 				return river.JobSnooze(awayFor)
 			}
 		case <-r.over:
-			return river.JobSnooze(look)
+			return river.JobSnooze(ticketPoll)
 		case <-ctx.Done():
-			return river.JobSnooze(look)
+			return river.JobSnooze(ticketPoll)
 		}
 	}
 }

@@ -21,9 +21,14 @@ const (
 // view gathers what the scheduler decides by.
 func (r *Runner) view(waiting []jobs.Waiting, snapshot device.Snapshot) sched.View {
 	floor := r.keepFree(snapshot)
-	v := sched.View{Now: time.Now(), Slots: r.cfg.Slots, TotalRAM: snapshot.RAMTotal - floor, FreeRAM: snapshot.RAMAvailable + r.cfg.Pool.SpareRAM() - floor}
+	v := sched.View{
+		Now:      time.Now(),
+		Slots:    r.cfg.Slots,
+		TotalRAM: snapshot.RAMTotal - floor,
+		FreeRAM:  snapshot.RAMAvailable + r.cfg.Pool.SpareRAM() - floor,
+	}
 	v.Loaded = r.loaded()
-	r.look(&v, snapshot)
+	r.addOwn(&v, snapshot)
 	loads := map[loadKey]load{}
 	for _, w := range waiting {
 		v.Waiting = append(v.Waiting, r.job(w, snapshot, loads))
@@ -31,8 +36,8 @@ func (r *Runner) view(waiting []jobs.Waiting, snapshot device.Snapshot) sched.Vi
 	return v
 }
 
-// look adds what only this runner knows.
-func (r *Runner) look(v *sched.View, snapshot device.Snapshot) {
+// addOwn adds what only this runner knows.
+func (r *Runner) addOwn(v *sched.View, snapshot device.Snapshot) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	v.Shares = r.shares
@@ -61,15 +66,22 @@ func (r *Runner) promised(loaded []sched.Loaded) (bytes int64) {
 	return bytes
 }
 
-// loadKey is what a load depends on within one look at the machine.
+// loadKey is what a load depends on within one scheduling pass.
 type loadKey struct {
 	engine, task, model, device string
 	size                        Size
 }
 
 func (r *Runner) job(w jobs.Waiting, snapshot device.Snapshot, loads map[loadKey]load) sched.Job {
-	job := sched.Job{ID: w.ID, Lane: sched.Lane(w.Lane), Priority: w.Priority, Rank: w.Rank, QueuedAt: w.QueuedAt, Device: r.deviceFor(w.UsesGPU, snapshot),
-		Short: w.Reason == jobs.ReasonNoMemory}
+	job := sched.Job{
+		ID:       w.ID,
+		Lane:     sched.Lane(w.Lane),
+		Priority: w.Priority,
+		Rank:     w.Rank,
+		QueuedAt: w.QueuedAt,
+		Device:   r.deviceFor(w.UsesGPU, snapshot),
+		Short:    w.Reason == jobs.ReasonNoMemory,
+	}
 	manifest, ok := r.cfg.Catalogue.Get(engine.ID(w.Engine))
 	if !ok {
 		return job
@@ -104,8 +116,8 @@ func vramOf(snapshot device.Snapshot, name string) int64 {
 	return 0
 }
 
-// devices tells of each card what is free and what the studio may hold. What others hold is measured afresh whenever nothing of ours
-// is loaded there: a constant would be wrong after the first leak.
+// devices tells of each card what is free and what the studio may hold. What others hold is measured afresh whenever
+// nothing of ours is loaded there: a constant would be wrong after the first leak.
 func (r *Runner) devices(snapshot device.Snapshot) map[string]sched.Device {
 	devices := map[string]sched.Device{}
 	for _, gpu := range snapshot.GPUs {
@@ -152,8 +164,13 @@ func (r *Runner) holds(name string) bool {
 func (r *Runner) loaded() []sched.Loaded {
 	var list []sched.Loaded
 	for _, l := range r.cfg.Pool.Loaded() {
-		entry := sched.Loaded{Model: modelKey(l.Engine, l.Model), Device: l.Device, Idle: !l.Busy, ReloadCost: l.LoadTime,
-			Holds: sched.Memory{RAM: l.RAMBytes, VRAM: l.VRAMBytes}}
+		entry := sched.Loaded{
+			Model:      modelKey(l.Engine, l.Model),
+			Device:     l.Device,
+			Idle:       !l.Busy,
+			ReloadCost: l.LoadTime,
+			Holds:      sched.Memory{RAM: l.RAMBytes, VRAM: l.VRAMBytes},
+		}
 		if entry.Idle {
 			entry.IdleFor = time.Since(l.IdleSince)
 		}

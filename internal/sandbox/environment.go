@@ -2,8 +2,8 @@ package sandbox
 
 import "strings"
 
-// passed are the variables that programs inherit; those ending in _ are prefixes. Nothing else of the server's environment goes on: it may
-// hold the database's password and keys.
+// passed are the variables that programs inherit; those ending in _ are prefixes. Nothing else of the server's
+// environment goes on: it may hold the database's password and keys.
 var passed = []string{
 	"PATH", "HOME", "USER", "TMPDIR", "TZ", "LD_LIBRARY_PATH", "XDG_CACHE_HOME", "APIBR_SYSFS_ROOT",
 	"HSA_", "HIP_", "ROCR_", "ROCM_", "MIOPEN_", "CUDA_", "NVIDIA_", "PYTORCH_", "TORCH_", "OMP_", "GPU_", "AMD_",

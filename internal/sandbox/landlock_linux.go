@@ -91,8 +91,17 @@ func addRule(ruleset int, r rule, all uint64) error {
 		return nil
 	}
 	attr := unix.LandlockPathBeneathAttr{Allowed_access: rights, Parent_fd: int32(fd)}
-	_, _, errno := unix.Syscall6(unix.SYS_LANDLOCK_ADD_RULE, uintptr(ruleset), unix.LANDLOCK_RULE_PATH_BENEATH, uintptr(unsafe.Pointer(&attr)), 0, 0, 0)
-	if errno != 0 && !errors.Is(errno, unix.EBADFD) { // EBADFD: a path of a kind that Landlock does not govern, such as a pipe's
+	_, _, errno := unix.Syscall6(
+		unix.SYS_LANDLOCK_ADD_RULE,
+		uintptr(ruleset),
+		unix.LANDLOCK_RULE_PATH_BENEATH,
+		uintptr(unsafe.Pointer(&attr)),
+		0,
+		0,
+		0,
+	)
+	if errno != 0 &&
+		!errors.Is(errno, unix.EBADFD) { // EBADFD: a path of a kind that Landlock does not govern, such as a pipe's
 		return fmt.Errorf("sandbox: landlock rule: %w", errno)
 	}
 	return nil

@@ -7,10 +7,11 @@ import (
 	"strings"
 )
 
-// Policy says which files a program reaches. Paths that do not exist are passed over. The zero Policy hides nothing and lets the program
-// write to devices only.
+// Policy says which files a program reaches. Paths that do not exist are passed over. The zero Policy hides nothing and
+// lets the program write to devices only.
 type Policy struct {
-	// Hidden are files and folders that the program can neither read, write nor run: the studio's data directory, files with secrets.
+	// Hidden are files and folders that the program can neither read, write nor run: the studio's data directory, files
+	// with secrets.
 	Hidden []string
 
 	// Read are files and folders below Hidden that it reads and runs all the same.
@@ -19,7 +20,8 @@ type Policy struct {
 	// Write are files and folders that it reads, writes and runs, below Hidden or not.
 	Write []string
 
-	// WriteOutside lets it write everywhere outside Hidden: a program of the user's own choice keeps its files where it likes.
+	// WriteOutside lets it write everywhere outside Hidden: a program of the user's own choice keeps its files where it
+	// likes.
 	WriteOutside bool
 
 	// Off leaves files alone: only no_new_privs and the ban of Unix sockets hold.
@@ -40,17 +42,30 @@ type rule struct {
 	access access
 }
 
-// mostRules bounds what one start costs. A folder on the way to a hidden path with more entries than this is reachable in part only.
+// mostRules bounds what one start costs. A folder on the way to a hidden path with more entries than this is reachable
+// in part only.
 const mostRules = 8192
 
 // devices are what a program may write to: null devices, terminals, shared memory and graphics cards; never a disk.
 func devices() []string {
 	cards, _ := filepath.Glob("/dev/nvidia*") // the pattern is right
-	return append(cards, "/dev/null", "/dev/zero", "/dev/full", "/dev/tty", "/dev/ptmx", "/dev/pts", "/dev/shm", "/dev/kfd", "/dev/dri")
+	return append(
+		cards,
+		"/dev/null",
+		"/dev/zero",
+		"/dev/full",
+		"/dev/tty",
+		"/dev/ptmx",
+		"/dev/pts",
+		"/dev/shm",
+		"/dev/kfd",
+		"/dev/dri",
+	)
 }
 
-// rules spells the policy out. Landlock only grants, and a grant reaches everything below its path: so each folder on the way to a
-// hidden path is replaced by its entries without the hidden one. What is made in such a folder later stays out of reach.
+// rules spells the policy out. Landlock only grants, and a grant reaches everything below its path: so each folder on
+// the way to a hidden path is replaced by its entries without the hidden one. What is made in such a folder later stays
+// out of reach.
 func (p *Policy) rules() []rule {
 	outside := read
 	if p.WriteOutside {

@@ -19,7 +19,8 @@ import (
 
 const marker = "apibr-sandbox-probe"
 
-// TestMain plays the restricted program when it is started as one: each argument is a deed, each line of output what came of it.
+// TestMain plays the restricted program when it is started as one: each argument is a deed, each line of output what
+// came of it.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == marker {
 		for _, deed := range os.Args[2:] {
@@ -101,15 +102,43 @@ func TestSecretsOfTheDataDirectoryCannotBeRead(t *testing.T) {
 	needLandlock(t)
 	root := t.TempDir()
 	data := filepath.Join(root, "data")
-	secret, key, model := file(t, data, "cli.token"), file(t, data, "postgres", "base"), file(t, data, "models", "weights")
+	secret, key, model := file(
+		t,
+		data,
+		"cli.token",
+	), file(
+		t,
+		data,
+		"postgres",
+		"base",
+	), file(
+		t,
+		data,
+		"models",
+		"weights",
+	)
 	work, beside := file(t, data, "work", "in"), file(t, root, "beside", "file")
 	link := filepath.Join(root, "link")
 	require.NoError(t, os.Symlink(data, link))
 	policy := &Policy{Hidden: []string{data}, Read: []string{filepath.Dir(model)}, Write: []string{filepath.Dir(work)}}
-	seen := probe(t, policy,
-		"read "+secret, "write "+secret, "read "+key, "read "+filepath.Join(link, "cli.token"), "write "+filepath.Join(data, "new"),
-		"read "+model, "write "+model, "read "+work, "write "+filepath.Join(data, "work", "out"), "read "+beside, "write "+beside,
-		"read /etc/hostname", "write /dev/null", "list "+root)
+	seen := probe(
+		t,
+		policy,
+		"read "+secret,
+		"write "+secret,
+		"read "+key,
+		"read "+filepath.Join(link, "cli.token"),
+		"write "+filepath.Join(data, "new"),
+		"read "+model,
+		"write "+model,
+		"read "+work,
+		"write "+filepath.Join(data, "work", "out"),
+		"read "+beside,
+		"write "+beside,
+		"read /etc/hostname",
+		"write /dev/null",
+		"list "+root,
+	)
 	require.Equal(t, []string{
 		"refused", "refused", "refused", "refused", "refused",
 		"done", "refused", "done", "done", "done", "refused",
@@ -132,12 +161,20 @@ func TestAHiddenFileAmongOthers(t *testing.T) {
 	needLandlock(t)
 	root := t.TempDir()
 	config, other := file(t, root, "etc", "config.yaml"), file(t, root, "etc", "other")
-	require.Equal(t, []string{"refused", "done"}, probe(t, &Policy{Hidden: []string{config}}, "read "+config, "read "+other))
+	require.Equal(
+		t,
+		[]string{"refused", "done"},
+		probe(t, &Policy{Hidden: []string{config}}, "read "+config, "read "+other),
+	)
 }
 
 func TestSwitchedOffLeavesFilesAlone(t *testing.T) {
 	secret := file(t, t.TempDir(), "secret")
-	require.Equal(t, []string{"done", "1", "2"}, probe(t, &Policy{Hidden: []string{secret}, Off: true}, "read "+secret, "status NoNewPrivs", "status Seccomp"))
+	require.Equal(
+		t,
+		[]string{"done", "1", "2"},
+		probe(t, &Policy{Hidden: []string{secret}, Off: true}, "read "+secret, "status NoNewPrivs", "status Seccomp"),
+	)
 }
 
 func TestNoUnixSocketAndNoNewRights(t *testing.T) {
@@ -145,7 +182,11 @@ func TestNoUnixSocketAndNoNewRights(t *testing.T) {
 	listener, err := net.Listen("unix", path)
 	require.NoError(t, err)
 	defer listener.Close()
-	require.Equal(t, []string{"refused", "done", "1"}, probe(t, &Policy{}, "connect "+path, "pair", "status NoNewPrivs"))
+	require.Equal(
+		t,
+		[]string{"refused", "done", "1"},
+		probe(t, &Policy{}, "connect "+path, "pair", "status NoNewPrivs"),
+	)
 	conn, err := net.Dial("unix", path)
 	require.NoError(t, err, "this process itself stays free")
 	conn.Close()
@@ -176,7 +217,12 @@ func TestTheStarterStaysUnrestricted(t *testing.T) {
 		raw, err := os.ReadFile(task)
 		if err == nil && strings.Contains(string(raw), "NoNewPrivs:\t1") {
 			// The thread of a program that has just ended may still be on its way out.
-			require.Eventually(t, func() bool { _, err := os.Stat(task); return err != nil }, 10*time.Second, time.Millisecond)
+			require.Eventually(
+				t,
+				func() bool { _, err := os.Stat(task); return err != nil },
+				10*time.Second,
+				time.Millisecond,
+			)
 		}
 	}
 }

@@ -9,7 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The kernel gives a filter struct seccomp_data: the system call's number, the architecture, then the arguments in 64 bits each.
+// The kernel gives a filter struct seccomp_data: the system call's number, the architecture, then the arguments in 64
+// bits each.
 const (
 	offsetNumber   = 0
 	offsetArch     = 4
@@ -22,9 +23,9 @@ var architectures = map[string]uint32{"amd64": unix.AUDIT_ARCH_X86_64, "arm64": 
 // foreignNumbers is the bit of the x32 system calls, which amd64 kernels take beside their own.
 const foreignNumbers = 0x40000000
 
-// noUnixSockets makes socket(AF_UNIX) fail with EACCES in the calling thread and its children. A pair of connected sockets
-// (socketpair) is left: it reaches nobody. io_uring is refused, since it opens sockets without a system call, and so are the calls of
-// other architectures. Where the architecture is unknown nothing is filtered.
+// noUnixSockets makes socket(AF_UNIX) fail with EACCES in the calling thread and its children. A pair of connected
+// sockets (socketpair) is left: it reaches nobody. io_uring is refused, since it opens sockets without a system call,
+// and so are the calls of other architectures. Where the architecture is unknown nothing is filtered.
 func noUnixSockets() error {
 	arch, known := architectures[runtime.GOARCH]
 	if !known {

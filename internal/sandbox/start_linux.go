@@ -13,8 +13,9 @@ import (
 	"github.com/apibr/studio/internal/device"
 )
 
-// children are the programs that this process started restricted, by pid, with the time of their start in clock ticks since boot. There is
-// one list for the whole process, as the kernel's own is: a restricted child of ours that is not on it was left behind by one that is.
+// children are the programs that this process started restricted, by pid, with the time of their start in clock ticks
+// since boot. There is one list for the whole process, as the kernel's own is: a restricted child of ours that is not
+// on it was left behind by one that is.
 var children = struct {
 	sync.Mutex
 	started map[int]int64
@@ -29,8 +30,8 @@ type Options struct {
 	Nice int
 }
 
-// Start starts cmd under the policy. What the kernel cannot do is left out; what it refuses although it could is an error, and nothing
-// is started then. The caller waits for cmd as after cmd.Start.
+// Start starts cmd under the policy. What the kernel cannot do is left out; what it refuses although it could is an
+// error, and nothing is started then. The caller waits for cmd as after cmd.Start.
 func Start(cmd *exec.Cmd, policy *Policy, options Options) error {
 	// Named before the thread is restricted, which might no longer reach the folders in between.
 	var rules []rule
@@ -54,8 +55,9 @@ func Start(cmd *exec.Cmd, policy *Policy, options Options) error {
 	return <-started
 }
 
-// onOwnThread runs f in the background on a thread that ends with it: Go ends a thread whose goroutine ended while locked to it. The
-// process's first thread is passed over, since it would stay, restricted, and the kernel takes it for the whole process.
+// onOwnThread runs f in the background on a thread that ends with it: Go ends a thread whose goroutine ended while
+// locked to it. The process's first thread is passed over, since it would stay, restricted, and the kernel takes it for
+// the whole process.
 func onOwnThread(f func()) {
 	go func() {
 		runtime.LockOSThread()
@@ -81,13 +83,14 @@ func startKnown(cmd *exec.Cmd) error {
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	if stat, err := device.ProcessStat(cmd.Process.Pid); err == nil { // one that has ended is there until the caller waits for it
+	// One that has ended is there until the caller waits for it.
+	if stat, err := device.ProcessStat(cmd.Process.Pid); err == nil {
 		children.started[stat.PID] = stat.Started
 	}
 	if len(children.started) > manyChildren {
 		maps.DeleteFunc(children.started, func(pid int, started int64) bool {
-			stat, err := device.ProcessStat(pid)
-			return err != nil || stat.Started != started
+			_, same := device.SameProcess(pid, started)
+			return !same
 		})
 	}
 	return nil
@@ -111,11 +114,12 @@ func restrict(rules []rule, options Options) error {
 	return noUnixSockets()
 }
 
-// kept are the capabilities that a program of root keeps: those over files, which the policy bounds, and over locked memory, which cards
-// need. With the others it would read the memory of this process, load modules or mount.
+// kept are the capabilities that a program of root keeps: those over files, which the policy bounds, and over locked
+// memory, which cards need. With the others it would read the memory of this process, load modules or mount.
 var kept = []uintptr{unix.CAP_CHOWN, unix.CAP_DAC_OVERRIDE, unix.CAP_FOWNER, unix.CAP_FSETID, unix.CAP_IPC_LOCK}
 
-// dropCapabilities takes the others out of what the calling thread's programs can ever have. It does nothing for who has none.
+// dropCapabilities takes the others out of what the calling thread's programs can ever have. It does nothing for who
+// has none.
 func dropCapabilities() {
 	for capability := range uintptr(unix.CAP_LAST_CAP + 1) {
 		if !slices.Contains(kept, capability) {

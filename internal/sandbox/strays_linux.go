@@ -11,8 +11,9 @@ import (
 	"github.com/apibr/studio/internal/device"
 )
 
-// BecomeReaper makes this process the parent of every descendant whose own parent ends: what a program starts in a session of its own
-// can then be found by EndStrays instead of vanishing to the system's first process. It holds for the whole process.
+// BecomeReaper makes this process the parent of every descendant whose own parent ends: what a program starts in a
+// session of its own can then be found by EndStrays instead of vanishing to the system's first process. It holds for
+// the whole process.
 func BecomeReaper() error { return unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) }
 
 const (
@@ -22,8 +23,9 @@ const (
 	strayPatience = 2 * time.Second
 )
 
-// EndStrays kills and reaps the processes that restricted programs left to this one. keep is asked with the environment that a stray was
-// started with, and true spares it: its program may still be at work. It returns how many were ended. BecomeReaper comes first.
+// EndStrays kills and reaps the processes that restricted programs left to this one. keep is asked with the environment
+// that a stray was started with, and true spares it: its program may still be at work. It returns how many were ended.
+// BecomeReaper comes first.
 func EndStrays(keep func(environ []byte) bool) (ended int) {
 	for range strayRounds {
 		found := 0
@@ -57,8 +59,8 @@ func strays() []int {
 	return found
 }
 
-// restricted says that the process was started under a Policy, or by one that was. No other child of ours is: the mark is inherited and
-// cannot be taken off.
+// restricted says that the process was started under a Policy, or by one that was. No other child of ours is: the mark
+// is inherited and cannot be taken off.
 func restricted(pid int) bool {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	return err == nil && bytes.Contains(status, []byte("\nNoNewPrivs:\t1\n"))

@@ -13,8 +13,8 @@ const (
 	defaultRunCap    = 8
 	defaultLookAhead = 32
 
-	// longestLead is how far, in virtual time, a lane may be ahead of the furthest behind to save a model switch. With weights
-	// 3:2:1 it keeps every lane within 8 starts of its share.
+	// longestLead is how far, in virtual time, a lane may be ahead of the furthest behind to save a model switch. With
+	// weights 3:2:1 it keeps every lane within 8 starts of its share.
 	longestLead = 2.0
 )
 
@@ -63,7 +63,7 @@ func Pick(v View, p Policy) Decision {
 		if held.blocks(job) {
 			continue
 		}
-		evict, fits := v.room(job)
+		evict, fits := v.headroom(job)
 		if !fits {
 			if v.Now.Sub(job.QueuedAt) > p.MaxWait {
 				// It is next for its device: nothing else may take what it waits for.
@@ -130,8 +130,8 @@ func (h *holds) add(job Job) {
 // blocks says whether a job must not start before the overdue one on its device.
 func (h *holds) blocks(job Job) bool { return h.devices[job.Device] }
 
-// overdue are the jobs that have waited longer than MaxWait, longest first, followed by the rest in their order: an overdue
-// job is tried before everything else.
+// overdue are the jobs that have waited longer than MaxWait, longest first, followed by the rest in their order: an
+// overdue job is tried before everything else.
 func (v View) overdue(jobs []Job, p Policy) (candidates []Job, held *holds) {
 	held = &holds{}
 	for _, job := range jobs {
@@ -152,8 +152,9 @@ func (v View) overdue(jobs []Job, p Policy) (candidates []Job, held *holds) {
 	return candidates, held
 }
 
-// ordered lists all jobs, the one to try first in front: lanes by their virtual time, a lane that needs no model switch before one
-// that does as long as it is not too far ahead, and within a lane the loaded model's jobs a bounded way before the others.
+// ordered lists all jobs, the one to try first in front: lanes by their virtual time, a lane that needs no model switch
+// before one that does as long as it is not too far ahead, and within a lane the loaded model's jobs a bounded way
+// before the others.
 func (v View) ordered(lanes map[Lane][]Job, shares Shares, p Policy) []Job {
 	names := slices.Sorted(maps.Keys(lanes))
 	queues := map[Lane][]Job{}
@@ -191,7 +192,8 @@ func order(first, second bool) int {
 	}
 }
 
-// switchAtStake says whether the lanes' next jobs contend for one device with different models: else the shares alone count.
+// switchAtStake says whether the lanes' next jobs contend for one device with different models: else the shares alone
+// count.
 func (v View) switchAtStake(queues map[Lane][]Job, names []Lane) bool {
 	models := map[string]string{}
 	for _, name := range names {
@@ -207,7 +209,8 @@ func (v View) switchAtStake(queues map[Lane][]Job, names []Lane) bool {
 	return false
 }
 
-// saves says whether starting the job now saves a model switch on a GPU and the loaded model has not run on for too long.
+// saves says whether starting the job now saves a model switch on a GPU and the loaded model has not run on for too
+// long.
 func (v View) saves(job Job, shares Shares, p Policy) bool {
 	if job.Need.VRAM == 0 {
 		return false

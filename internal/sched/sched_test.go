@@ -32,7 +32,15 @@ func (e *endless) fill(now time.Time, lane Lane, upTo int) {
 	for ; have < upTo; have++ {
 		e.next++
 		models := e.models[lane]
-		job := Job{ID: uuid.New(), Lane: lane, Rank: e.next, QueuedAt: now, Model: models[int(e.next)%len(models)], Device: "cpu", Need: Memory{RAM: gib}}
+		job := Job{
+			ID:       uuid.New(),
+			Lane:     lane,
+			Rank:     e.next,
+			QueuedAt: now,
+			Model:    models[int(e.next)%len(models)],
+			Device:   "cpu",
+			Need:     Memory{RAM: gib},
+		}
 		if e.gpu {
 			job.Device, job.Need.VRAM = "hip:0", 8*gib
 		}
@@ -62,7 +70,9 @@ func (e *endless) starts(t require.TestingT, n int, p Policy) []Job {
 			}
 		}
 		d := Pick(View{Now: now, Waiting: e.jobs, Loaded: loaded, FreeRAM: 20 * gib, TotalRAM: 20 * gib,
-			Devices: map[string]Device{"hip:0": {Free: 12*gib - held(loaded), Total: 12 * gib}}, Slots: 1, Shares: shares}, p)
+			Devices: map[string]Device{
+				"hip:0": {Free: 12*gib - held(loaded), Total: 12 * gib},
+			}, Slots: 1, Shares: shares}, p)
 		require.NotNil(t, d.Job)
 		started = append(started, *d.Job)
 		e.remove(d.Job.ID)
@@ -100,7 +110,8 @@ func TestSharesOnTheCPU(t *testing.T) {
 	})
 }
 
-// With switches at stake the shares hold within 8 starts, runs of one model are bounded, and switches are fewer than without affinity.
+// With switches at stake the shares hold within 8 starts, runs of one model are bounded, and switches are fewer than
+// without affinity.
 func TestSharesAndRunsOnTheGPU(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		models := map[Lane][]string{"audio": {"a"}, "image": {"i", "j"}, "video": {"v"}}
@@ -129,11 +140,37 @@ func TestSharesAndRunsOnTheGPU(t *testing.T) {
 
 // What has waited longer than MaxWait is next for its device, whatever its lane's share is.
 func TestLongestWaitIsNext(t *testing.T) {
-	old := Job{ID: uuid.New(), Lane: "video", Rank: 99, QueuedAt: start, Model: "v", Device: "hip:0", Need: Memory{VRAM: 8 * gib}}
-	v := View{Now: start.Add(11 * time.Minute), Slots: 1, TotalRAM: gib, FreeRAM: gib, Devices: map[string]Device{"hip:0": {Free: 12 * gib, Total: 12 * gib}},
-		Shares: Shares{Pass: map[Lane]float64{"video": 1000}, Waited: map[Lane]bool{"video": true, "audio": true}}}
+	old := Job{
+		ID:       uuid.New(),
+		Lane:     "video",
+		Rank:     99,
+		QueuedAt: start,
+		Model:    "v",
+		Device:   "hip:0",
+		Need:     Memory{VRAM: 8 * gib},
+	}
+	v := View{
+		Now:      start.Add(11 * time.Minute),
+		Slots:    1,
+		TotalRAM: gib,
+		FreeRAM:  gib,
+		Devices:  map[string]Device{"hip:0": {Free: 12 * gib, Total: 12 * gib}},
+		Shares:   Shares{Pass: map[Lane]float64{"video": 1000}, Waited: map[Lane]bool{"video": true, "audio": true}},
+	}
 	for i := range 50 {
-		v.Waiting = append(v.Waiting, Job{ID: uuid.New(), Lane: "audio", Rank: float64(i), Priority: 10, QueuedAt: v.Now, Model: "a", Device: "hip:0", Need: Memory{VRAM: gib}})
+		v.Waiting = append(
+			v.Waiting,
+			Job{
+				ID:       uuid.New(),
+				Lane:     "audio",
+				Rank:     float64(i),
+				Priority: 10,
+				QueuedAt: v.Now,
+				Model:    "a",
+				Device:   "hip:0",
+				Need:     Memory{VRAM: gib},
+			},
+		)
 	}
 	v.Waiting = append(v.Waiting, old)
 	require.Equal(t, old.ID, Pick(v, Policy{}).Job.ID)
@@ -142,10 +179,25 @@ func TestLongestWaitIsNext(t *testing.T) {
 	require.NotEqual(t, old.ID, Pick(v, Policy{}).Job.ID)
 }
 
-// An overdue job that waits for a running one's memory is not overtaken for ever by small ones on its device, and does not stop the CPU.
+// An overdue job that waits for a running one's memory is not overtaken for ever by small ones on its device, and does
+// not stop the CPU.
 func TestOverdueHoldsItsDevice(t *testing.T) {
-	big := Job{ID: uuid.New(), Lane: "video", QueuedAt: start, Model: "v", Device: "hip:0", Need: Memory{VRAM: 11 * gib}}
-	small := Job{ID: uuid.New(), Lane: "audio", QueuedAt: start.Add(20 * time.Minute), Model: "a", Device: "hip:0", Need: Memory{VRAM: gib}}
+	big := Job{
+		ID:       uuid.New(),
+		Lane:     "video",
+		QueuedAt: start,
+		Model:    "v",
+		Device:   "hip:0",
+		Need:     Memory{VRAM: 11 * gib},
+	}
+	small := Job{
+		ID:       uuid.New(),
+		Lane:     "audio",
+		QueuedAt: start.Add(20 * time.Minute),
+		Model:    "a",
+		Device:   "hip:0",
+		Need:     Memory{VRAM: gib},
+	}
 	cpu := Job{ID: uuid.New(), Lane: "audio", Rank: 2, QueuedAt: start.Add(20 * time.Minute), Model: "d", Device: "cpu"}
 	v := View{Now: start.Add(20 * time.Minute), Slots: 3, Waiting: []Job{small, big}, TotalRAM: gib, FreeRAM: gib,
 		Running: []Running{{ID: uuid.New(), Model: "a", Device: "hip:0", Need: Memory{VRAM: 4 * gib}}},
@@ -158,9 +210,30 @@ func TestOverdueHoldsItsDevice(t *testing.T) {
 }
 
 func TestMemory(t *testing.T) {
-	job := Job{ID: uuid.New(), Lane: "image", QueuedAt: start, Model: "flux", Device: "hip:0", Need: Memory{RAM: 6 * gib, VRAM: 9 * gib}}
-	idle := Loaded{Model: "tts", Device: "hip:0", Idle: true, IdleFor: time.Minute, ReloadCost: 5 * time.Second, Holds: Memory{RAM: 2 * gib, VRAM: 5 * gib}}
-	base := View{Now: start, Slots: 2, Waiting: []Job{job}, FreeRAM: 20 * gib, TotalRAM: 28 * gib, Devices: map[string]Device{"hip:0": {Free: 12 * gib, Total: 12 * gib}}}
+	job := Job{
+		ID:       uuid.New(),
+		Lane:     "image",
+		QueuedAt: start,
+		Model:    "flux",
+		Device:   "hip:0",
+		Need:     Memory{RAM: 6 * gib, VRAM: 9 * gib},
+	}
+	idle := Loaded{
+		Model:      "tts",
+		Device:     "hip:0",
+		Idle:       true,
+		IdleFor:    time.Minute,
+		ReloadCost: 5 * time.Second,
+		Holds:      Memory{RAM: 2 * gib, VRAM: 5 * gib},
+	}
+	base := View{
+		Now:      start,
+		Slots:    2,
+		Waiting:  []Job{job},
+		FreeRAM:  20 * gib,
+		TotalRAM: 28 * gib,
+		Devices:  map[string]Device{"hip:0": {Free: 12 * gib, Total: 12 * gib}},
+	}
 	for name, c := range map[string]struct {
 		change     func(*View)
 		starts     bool
@@ -199,10 +272,25 @@ func TestMemory(t *testing.T) {
 	}
 }
 
-// A job waits for memory only if other programs hold it, whatever runs, and says so until there is a little more than enough.
+// A job waits for memory only if other programs hold it, whatever runs, and says so until there is a little more than
+// enough.
 func TestABusyCardIsNotAShortageOfMemory(t *testing.T) {
-	job := Job{ID: uuid.New(), Lane: "image", QueuedAt: start, Model: "flux", Device: "hip:0", Need: Memory{RAM: 6 * gib, VRAM: 8 * gib}}
-	v := View{Now: start, Slots: 2, Waiting: []Job{job}, FreeRAM: 20 * gib, TotalRAM: 28 * gib, Devices: devices(12 * gib)}
+	job := Job{
+		ID:       uuid.New(),
+		Lane:     "image",
+		QueuedAt: start,
+		Model:    "flux",
+		Device:   "hip:0",
+		Need:     Memory{RAM: 6 * gib, VRAM: 8 * gib},
+	}
+	v := View{
+		Now:      start,
+		Slots:    2,
+		Waiting:  []Job{job},
+		FreeRAM:  20 * gib,
+		TotalRAM: 28 * gib,
+		Devices:  devices(12 * gib),
+	}
 	short := func() []Short { return Pick(v, Policy{}).NoMemory }
 	v.Running = []Running{{ID: uuid.New(), Model: "x", Device: "hip:0", Need: Memory{RAM: 4 * gib, VRAM: 9 * gib}}}
 	for _, free := range []int64{12 * gib, 6 * gib, gib, 0} { // before, while and after it loads
@@ -210,14 +298,22 @@ func TestABusyCardIsNotAShortageOfMemory(t *testing.T) {
 		require.Empty(t, short(), "%d free", free)
 	}
 	v.Running, v.Devices = nil, devices(7*gib)
-	require.Equal(t, []Short{{ID: job.ID, Device: "hip:0", Need: job.Need, Free: Memory{RAM: 20 * gib, VRAM: 7 * gib}}}, short())
+	require.Equal(
+		t,
+		[]Short{{ID: job.ID, Device: "hip:0", Need: job.Need, Free: Memory{RAM: 20 * gib, VRAM: 7 * gib}}},
+		short(),
+	)
 	v.Waiting[0].Short = true
 	v.Devices = devices(8*gib + gib/4)
 	require.Len(t, short(), 1, "a little more is not yet enough to say something else")
 	require.NotNil(t, Pick(v, Policy{}).Job, "and enough to start")
 	v.Devices = devices(9 * gib)
 	require.Empty(t, short())
-	v.Waiting[0].Short, v.Devices, v.Running = false, devices(2*gib), []Running{{ID: uuid.New(), Model: "x", Device: "cpu", Need: Memory{RAM: gib}}}
+	v.Waiting[0].Short, v.Devices, v.Running = false, devices(
+		2*gib,
+	), []Running{
+		{ID: uuid.New(), Model: "x", Device: "cpu", Need: Memory{RAM: gib}},
+	}
 	require.Len(t, short(), 1, "what runs elsewhere gives no memory of the card back")
 }
 
@@ -267,17 +363,41 @@ func TestPickIsDeterministicAndPicksAWaitingJob(t *testing.T) {
 func TestNoStarvation(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p := Policy{MaxWait: 20 * time.Second}
-		victim := Job{ID: uuid.New(), Lane: "video", Rank: 1, Priority: -10, QueuedAt: start, Model: "v", Device: "hip:0", Need: Memory{VRAM: 8 * gib}}
+		victim := Job{
+			ID:       uuid.New(),
+			Lane:     "video",
+			Rank:     1,
+			Priority: -10,
+			QueuedAt: start,
+			Model:    "v",
+			Device:   "hip:0",
+			Need:     Memory{VRAM: 8 * gib},
+		}
 		waiting := []Job{victim}
 		var shares Shares
 		var loaded []Loaded
 		for second := range 60 {
 			now := start.Add(time.Duration(second) * time.Second)
 			for range rapid.IntRange(1, 3).Draw(t, "arrivals") {
-				waiting = append(waiting, Job{ID: uuid.New(), Lane: "audio", Priority: 10, Rank: float64(second), QueuedAt: now, Model: "a", Device: "hip:0", Need: Memory{VRAM: 8 * gib}})
+				waiting = append(
+					waiting,
+					Job{
+						ID:       uuid.New(),
+						Lane:     "audio",
+						Priority: 10,
+						Rank:     float64(second),
+						QueuedAt: now,
+						Model:    "a",
+						Device:   "hip:0",
+						Need:     Memory{VRAM: 8 * gib},
+					},
+				)
 			}
-			d := Pick(View{Now: now, Waiting: waiting, Loaded: loaded, TotalRAM: gib, FreeRAM: gib, Slots: 1, Shares: shares,
-				Devices: map[string]Device{"hip:0": {Free: 12*gib - held(loaded), Total: 12 * gib}}}, p)
+			d := Pick(
+				View{Now: now, Waiting: waiting, Loaded: loaded, TotalRAM: gib, FreeRAM: gib, Slots: 1, Shares: shares,
+					Devices: map[string]Device{"hip:0": {Free: 12*gib - held(loaded), Total: 12 * gib}}},
+				p,
+			)
 			require.NotNil(t, d.Job)
 			if d.Job.ID == victim.ID {
 				return
@@ -297,7 +417,18 @@ func TestNoStarvation(t *testing.T) {
 func TestPriorityAndRankWithinALane(t *testing.T) {
 	v := View{Now: start, Slots: 1, TotalRAM: gib, FreeRAM: gib}
 	for i, priority := range []int{0, 5, 5, -3} {
-		v.Waiting = append(v.Waiting, Job{ID: uuid.New(), Lane: "audio", Priority: priority, Rank: float64(10 - i), QueuedAt: start, Model: "m", Device: "cpu"})
+		v.Waiting = append(
+			v.Waiting,
+			Job{
+				ID:       uuid.New(),
+				Lane:     "audio",
+				Priority: priority,
+				Rank:     float64(10 - i),
+				QueuedAt: start,
+				Model:    "m",
+				Device:   "cpu",
+			},
+		)
 	}
 	ids := func(order ...int) (list []uuid.UUID) {
 		for _, i := range order {
@@ -314,7 +445,10 @@ func TestIdlenessEarnsNoCredit(t *testing.T) {
 	v := View{Now: start, Slots: 1, TotalRAM: gib, FreeRAM: gib, Shares: shares}
 	for i := range 40 {
 		lane := []Lane{"audio", "video"}[i%2]
-		v.Waiting = append(v.Waiting, Job{ID: uuid.New(), Lane: lane, Rank: float64(i), QueuedAt: start, Model: string(lane), Device: "cpu"})
+		v.Waiting = append(
+			v.Waiting,
+			Job{ID: uuid.New(), Lane: lane, Rank: float64(i), QueuedAt: start, Model: string(lane), Device: "cpu"},
+		)
 	}
 	lanes := map[uuid.UUID]Lane{}
 	for _, j := range v.Waiting {
@@ -331,23 +465,62 @@ func TestIdlenessEarnsNoCredit(t *testing.T) {
 
 func randomView(t *rapid.T) View {
 	memory := func(name string) Memory {
-		return Memory{RAM: rapid.Int64Range(0, 16).Draw(t, name+" ram") * gib, VRAM: rapid.Int64Range(0, 14).Draw(t, name+" vram") * gib}
+		return Memory{
+			RAM:  rapid.Int64Range(0, 16).Draw(t, name+" ram") * gib,
+			VRAM: rapid.Int64Range(0, 14).Draw(t, name+" vram") * gib,
+		}
 	}
 	device := func(name string) string { return rapid.SampledFrom([]string{"cpu", "hip:0", "hip:1"}).Draw(t, name) }
 	model := func(name string) string { return rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, name) }
-	v := View{Now: start, FreeRAM: rapid.Int64Range(0, 24).Draw(t, "free") * gib, TotalRAM: 24 * gib, Slots: rapid.IntRange(0, 3).Draw(t, "slots"),
-		Devices: map[string]Device{"hip:0": {Free: rapid.Int64Range(0, 12).Draw(t, "free0") * gib, Total: 12 * gib}, "hip:1": {Free: 8 * gib, Total: 8 * gib}}}
+	v := View{
+		Now:      start,
+		FreeRAM:  rapid.Int64Range(0, 24).Draw(t, "free") * gib,
+		TotalRAM: 24 * gib,
+		Slots:    rapid.IntRange(0, 3).Draw(t, "slots"),
+		Devices: map[string]Device{
+			"hip:0": {Free: rapid.Int64Range(0, 12).Draw(t, "free0") * gib, Total: 12 * gib},
+			"hip:1": {Free: 8 * gib, Total: 8 * gib},
+		},
+	}
 	for i := range rapid.IntRange(0, 12).Draw(t, "waiting") {
-		v.Waiting = append(v.Waiting, Job{ID: uuid.NewSHA1(uuid.Nil, fmt.Append(nil, i)), Lane: rapid.SampledFrom([]Lane{"audio", "image", "video"}).Draw(t, "lane"),
-			Priority: rapid.IntRange(-2, 2).Draw(t, "priority"), Rank: float64(i), QueuedAt: start.Add(-time.Duration(rapid.IntRange(0, 20).Draw(t, "age")) * time.Minute),
-			Model: model("model"), Device: device("device"), Need: memory("need")})
+		v.Waiting = append(
+			v.Waiting,
+			Job{
+				ID:   uuid.NewSHA1(uuid.Nil, fmt.Append(nil, i)),
+				Lane: rapid.SampledFrom([]Lane{"audio", "image", "video"}).Draw(t, "lane"),
+				Priority: rapid.IntRange(-2, 2).
+					Draw(t, "priority"),
+				Rank: float64(
+					i,
+				),
+				QueuedAt: start.Add(-time.Duration(rapid.IntRange(0, 20).Draw(t, "age")) * time.Minute),
+				Model:    model("model"),
+				Device:   device("device"),
+				Need:     memory("need"),
+			},
+		)
 	}
 	for range rapid.IntRange(0, 3).Draw(t, "running") {
-		v.Running = append(v.Running, Running{ID: uuid.New(), Model: model("m"), Device: device("d"), Need: memory("r")})
+		v.Running = append(
+			v.Running,
+			Running{ID: uuid.New(), Model: model("m"), Device: device("d"), Need: memory("r")},
+		)
 	}
 	for range rapid.IntRange(0, 4).Draw(t, "loaded") {
-		v.Loaded = append(v.Loaded, Loaded{Model: model("lm"), Device: device("ld"), Idle: rapid.Bool().Draw(t, "idle"), Pinned: rapid.Bool().Draw(t, "pinned"),
-			IdleFor: time.Duration(rapid.IntRange(0, 100).Draw(t, "idle for")) * time.Second, ReloadCost: time.Duration(rapid.IntRange(0, 60).Draw(t, "cost")) * time.Second, Holds: memory("holds")})
+		v.Loaded = append(
+			v.Loaded,
+			Loaded{
+				Model:  model("lm"),
+				Device: device("ld"),
+				Idle:   rapid.Bool().Draw(t, "idle"),
+				Pinned: rapid.Bool().Draw(t, "pinned"),
+				IdleFor: time.Duration(
+					rapid.IntRange(0, 100).Draw(t, "idle for"),
+				) * time.Second,
+				ReloadCost: time.Duration(rapid.IntRange(0, 60).Draw(t, "cost")) * time.Second,
+				Holds:      memory("holds"),
+			},
+		)
 	}
 	return v
 }
@@ -357,7 +530,11 @@ func TestOrderIsWhatPickWouldDo(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		v := randomView(t)
 		v.Running, v.Loaded, v.Slots, v.TotalRAM, v.FreeRAM = nil, nil, 1, 100*gib, 100*gib
-		v.Devices = map[string]Device{"cpu": {Free: 100 * gib, Total: 100 * gib}, "hip:0": {Free: 100 * gib, Total: 100 * gib}, "hip:1": {Free: 100 * gib, Total: 100 * gib}}
+		v.Devices = map[string]Device{
+			"cpu":   {Free: 100 * gib, Total: 100 * gib},
+			"hip:0": {Free: 100 * gib, Total: 100 * gib},
+			"hip:1": {Free: 100 * gib, Total: 100 * gib},
+		}
 		picked := []uuid.UUID{}
 		step := v
 		for len(step.Waiting) > 0 {
@@ -388,7 +565,18 @@ func TestOrderIsWhatPickWouldDo(t *testing.T) {
 func BenchmarkOrder(b *testing.B) {
 	v := View{Now: start}
 	for i := range 5000 {
-		v.Waiting = append(v.Waiting, Job{ID: uuid.New(), Lane: []Lane{"audio", "image", "video"}[i%3], Rank: float64(i), QueuedAt: start, Model: fmt.Sprint(i % 4), Device: "hip:0", Need: Memory{VRAM: gib}})
+		v.Waiting = append(
+			v.Waiting,
+			Job{
+				ID:       uuid.New(),
+				Lane:     []Lane{"audio", "image", "video"}[i%3],
+				Rank:     float64(i),
+				QueuedAt: start,
+				Model:    fmt.Sprint(i % 4),
+				Device:   "hip:0",
+				Need:     Memory{VRAM: gib},
+			},
+		)
 	}
 	for b.Loop() {
 		Order(v, Policy{})

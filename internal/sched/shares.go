@@ -7,7 +7,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// joined brings in lanes that had nothing waiting: they begin where the others are, so that idleness saves up no credit.
+// joined brings in lanes that had nothing waiting: they begin where the others are, so that idleness saves up no
+// credit.
 func (s Shares) joined(lanes map[Lane][]Job) Shares {
 	next := Shares{Pass: maps.Clone(s.Pass), Waited: s.Waited, Run: s.Run}
 	if next.Pass == nil {
@@ -64,13 +65,21 @@ func (s Shares) after(job Job, lanes map[Lane][]Job, p Policy) Shares {
 	return next
 }
 
-// Order lists the waiting jobs in the order in which they would run now, each ending before the next begins. Memory does not count:
-// it tells when a job runs, hardly before which other. It looks at no more of a lane than LookAhead at a time, so that a queue of
-// thousands costs milliseconds.
+// Order lists the waiting jobs in the order in which they would run now, each ending before the next begins. Memory
+// does not count: it tells when a job runs, hardly before which other. It looks at no more of a lane than LookAhead at
+// a time, so that a queue of thousands costs milliseconds.
 func Order(v View, p Policy) []uuid.UUID {
 	p = p.withDefaults()
-	s := simulation{view: View{Now: v.Now, Loaded: slices.Clone(v.Loaded)}, policy: p, shares: v.Shares, lanes: byLane(v.Waiting)}
-	overdue := slices.DeleteFunc(slices.Clone(v.Waiting), func(j Job) bool { return v.Now.Sub(j.QueuedAt) <= p.MaxWait })
+	s := simulation{
+		view:   View{Now: v.Now, Loaded: slices.Clone(v.Loaded)},
+		policy: p,
+		shares: v.Shares,
+		lanes:  byLane(v.Waiting),
+	}
+	overdue := slices.DeleteFunc(
+		slices.Clone(v.Waiting),
+		func(j Job) bool { return v.Now.Sub(j.QueuedAt) <= p.MaxWait },
+	)
 	slices.SortStableFunc(overdue, func(a, b Job) int { return a.QueuedAt.Compare(b.QueuedAt) })
 	order := make([]uuid.UUID, 0, len(v.Waiting))
 	for _, job := range overdue {

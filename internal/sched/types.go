@@ -25,7 +25,8 @@ type Job struct {
 	Device string
 	// Need is the peak that its plan declares or that was learned.
 	Need Memory
-	// Short says that it was in Decision.NoMemory the last time: it stays there until there is a little more than enough.
+	// Short says that it was in Decision.NoMemory the last time: it stays there until there is a little more than
+	// enough.
 	Short bool
 }
 
@@ -122,8 +123,8 @@ type Decision struct {
 	Job *Job
 	// Evict these first, so that it fits.
 	Evict []Loaded
-	// NoMemory are the jobs that would not fit even if nothing of the studio's ran: other programs hold what they need. A job that
-	// fits and waits for a busy device, or for memory that a running job will give back, is not among them.
+	// NoMemory are the jobs that would not fit even if nothing of the studio's ran: other programs hold what they need.
+	// A job that fits and waits for a busy device, or for memory that a running job will give back, is not among them.
 	NoMemory []Short
 	// Impossible are the jobs that this node can never run, with what it could give at most.
 	Impossible map[uuid.UUID]Memory

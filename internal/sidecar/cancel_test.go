@@ -72,11 +72,15 @@ func TestCancelInEachPhase(t *testing.T) {
 	for _, phase := range []string{"first", "second"} {
 		lease := b.acquire()
 		pid := lease.PID()
-		_, err := lease.Run(b.ctx(), b.request(sidecartest.Obedient, nil), Events{Phase: func(name string, _ time.Time) {
-			if name == phase {
-				lease.Cancel()
-			}
-		}})
+		_, err := lease.Run(
+			b.ctx(),
+			b.request(sidecartest.Obedient, nil),
+			Events{Phase: func(name string, _ time.Time) {
+				if name == phase {
+					lease.Cancel()
+				}
+			}},
+		)
 		require.ErrorIs(t, err, ErrCanceled, phase)
 		require.True(t, alive(pid), "the flag was enough")
 		lease.Release()

@@ -68,7 +68,8 @@ func userText(text string, most int) string {
 
 // cleanPath is a path as a sidecar sends it; ok is false for one that cannot be opened.
 func cleanPath(path string) (string, bool) {
-	return path, len(path) <= longestPath && utf8.ValidString(path) && !strings.ContainsFunc(path, func(r rune) bool { return !unicode.IsPrint(r) })
+	return path, len(path) <= longestPath && utf8.ValidString(path) &&
+		!strings.ContainsFunc(path, func(r rune) bool { return !unicode.IsPrint(r) })
 }
 
 // jsonBudget is what is left of the limits while values are cleaned.

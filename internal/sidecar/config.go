@@ -31,13 +31,13 @@ type Config struct {
 	// Env is added to the small environment that a sidecar gets, as KEY=VALUE; a later entry wins.
 	Env []string
 
-	// Adjust changes what a sidecar of the engine inherits and gets, when it is started: the variables of the card that is
-	// there now. Default: nothing is changed.
+	// Adjust changes what a sidecar of the engine inherits and gets, when it is started: the variables of the card that
+	// is there now. Default: nothing is changed.
 	Adjust func(m *engine.Manifest, environment []string) []string
 
-	// Sandbox is what processes reach of the machine's files; each also gets WorkDir and a folder for temporary files, and the program of
-	// a configured command may write everywhere outside the hidden paths. Default: all files are left as they are; Unix sockets and
-	// new rights are denied in any case.
+	// Sandbox is what processes reach of the machine's files; each also gets WorkDir and a folder for temporary files,
+	// and the program of a configured command may write everywhere outside the hidden paths. Default: all files are
+	// left as they are; Unix sockets and new rights are denied in any case.
 	Sandbox *sandbox.Policy
 
 	// RuntimeDir holds the runtime files, which no sidecar may write. Default <WorkDir>/sidecars.
@@ -142,8 +142,8 @@ type BreakerConfig struct {
 	Longest time.Duration // Longest is default 5 minutes.
 }
 
-// PhaseHistory is what this machine remembers of phases. MaxStep is asked while a run goes on and must answer from memory,
-// at once; Record is called beside the jobs and may write to a database.
+// PhaseHistory is what this machine remembers of phases. MaxStep is asked while a run goes on and must answer from
+// memory, at once; Record is called beside the jobs and may write to a database.
 type PhaseHistory interface {
 	// MaxStep is the longest time that one step of the phase ever took in a run that succeeded, and how many such runs
 	// there were; 0 runs is no history.

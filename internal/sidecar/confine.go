@@ -29,7 +29,8 @@ func (p *Pool) policy(m *engine.Manifest, pr *process) (*sandbox.Policy, error) 
 	return &policy, nil
 }
 
-// filesOf are the files that a command names, its program among them: they may lie in the data directory. A folder is none.
+// filesOf are the files that a command names, its program among them: they may lie in the data directory. A folder is
+// none.
 func filesOf(command []string) (files []string) {
 	for _, word := range command {
 		if info, err := os.Stat(word); err == nil && info.Mode().IsRegular() {
@@ -45,8 +46,8 @@ func (pr *process) removeTemp() {
 	}
 }
 
-// endStrays ends what sidecars left behind, in whatever session and with whatever environment: only a process with the token of a sidecar
-// that lives is spared.
+// endStrays ends what sidecars left behind, in whatever session and with whatever environment: only a process with the
+// token of a sidecar that lives is spared.
 func (l *life) endStrays() {
 	ended := sandbox.EndStrays(func(environ []byte) bool {
 		_, after, marked := bytes.Cut(environ, []byte(tokenKey+"="))
@@ -54,11 +55,20 @@ func (l *life) endStrays() {
 		return marked && l.lives(token)
 	})
 	if ended > 0 {
-		l.cfg.Log.Warn("ended processes that left their sidecar", "engine", l.engine.ID, "pid", l.pid, "processes", ended)
+		l.cfg.Log.Warn(
+			"ended processes that left their sidecar",
+			"engine",
+			l.engine.ID,
+			"pid",
+			l.pid,
+			"processes",
+			ended,
+		)
 	}
 }
 
-// lives says that the token is of a process that has not ended. One that is being started is waited for, since the start holds p.mu.
+// lives says that the token is of a process that has not ended. One that is being started is waited for, since the
+// start holds p.mu.
 func (p *Pool) lives(token string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

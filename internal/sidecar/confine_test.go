@@ -36,8 +36,15 @@ func TestASidecarDoesNotReachTheStudiosSecrets(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, runtimeFiles, 1)
 	environ := fmt.Sprintf("/proc/%d/environ", os.Getpid())
-	asked := map[string]string{token: "no", key: "no", socket: "no", runtimeFiles[0]: "no", filepath.Join(data, "new"): "no", environ: "no",
-		filepath.Join(data, "work", "new"): "yes"}
+	asked := map[string]string{
+		token:                              "no",
+		key:                                "no",
+		socket:                             "no",
+		runtimeFiles[0]:                    "no",
+		filepath.Join(data, "new"):         "no",
+		environ:                            "no",
+		filepath.Join(data, "work", "new"): "yes",
+	}
 	var paths, want []string
 	for path, answer := range asked {
 		paths, want = append(paths, path), append(want, answer)

@@ -74,11 +74,23 @@ func (e *CrashError) Sentence() i18n.Sentence {
 	line := lastLine(e.Tail)
 	switch {
 	case e.Signal != "" && line != "":
-		return i18n.Say("the process of engine %s was ended by signal %s in phase %s: %s", e.Engine, e.Signal, e.Phase, line)
+		return i18n.Say(
+			"the process of engine %s was ended by signal %s in phase %s: %s",
+			e.Engine,
+			e.Signal,
+			e.Phase,
+			line,
+		)
 	case e.Signal != "":
 		return i18n.Say("the process of engine %s was ended by signal %s in phase %s", e.Engine, e.Signal, e.Phase)
 	case line != "":
-		return i18n.Say("the process of engine %s ended with exit code %d in phase %s: %s", e.Engine, e.Exit, e.Phase, line)
+		return i18n.Say(
+			"the process of engine %s ended with exit code %d in phase %s: %s",
+			e.Engine,
+			e.Exit,
+			e.Phase,
+			line,
+		)
 	default:
 		return i18n.Say("the process of engine %s ended with exit code %d in phase %s", e.Engine, e.Exit, e.Phase)
 	}
@@ -106,9 +118,19 @@ func (e *HangError) Sentence() i18n.Sentence {
 	case e.Silent:
 		return i18n.Say("the process of engine %s showed no sign of life for %s in phase %s", e.Engine, limit, e.Phase)
 	case e.Learned:
-		return i18n.Say("phase %s of engine %s made no step for %s (the limit learned from earlier runs)", e.Phase, e.Engine, limit)
+		return i18n.Say(
+			"phase %s of engine %s made no step for %s (the limit learned from earlier runs)",
+			e.Phase,
+			e.Engine,
+			limit,
+		)
 	default:
-		return i18n.Say("phase %s of engine %s made no step for %s (the limit of a phase without history)", e.Phase, e.Engine, limit)
+		return i18n.Say(
+			"phase %s of engine %s made no step for %s (the limit of a phase without history)",
+			e.Phase,
+			e.Engine,
+			limit,
+		)
 	}
 }
 
@@ -131,11 +153,21 @@ func (e *GuardError) Sentence() i18n.Sentence {
 	const mib = 1 << 20
 	switch {
 	case e.PressureLimit > 0:
-		return i18n.Say("engine %s was stopped to protect the computer: memory pressure reached %.1f %%, above the limit of %.1f %%: "+
-			"close other programs, or choose a smaller size", e.Engine, e.Pressure, e.PressureLimit)
+		return i18n.Say(
+			"engine %s was stopped to protect the computer: memory pressure reached %.1f %%, above the limit of %.1f %%: "+
+				"close other programs, or choose a smaller size",
+			e.Engine,
+			e.Pressure,
+			e.PressureLimit,
+		)
 	case e.GTTLimit > 0:
-		return i18n.Say("engine %s was stopped to protect the computer: memory mapped by the graphics card grew by %d MiB, "+
-			"above the limit of %d MiB: close other programs, or choose a smaller size", e.Engine, e.GTTGrowth/mib, e.GTTLimit/mib)
+		return i18n.Say(
+			"engine %s was stopped to protect the computer: memory mapped by the graphics card grew by %d MiB, "+
+				"above the limit of %d MiB: close other programs, or choose a smaller size",
+			e.Engine,
+			e.GTTGrowth/mib,
+			e.GTTLimit/mib,
+		)
 	default:
 		return i18n.Say("engine %s was stopped to protect the computer: available memory fell to %d MiB, "+
 			"below the floor of %d MiB: close other programs, or choose a smaller size", e.Engine, e.Available/mib, e.Floor/mib)

@@ -81,15 +81,16 @@ const (
 	memoryBackLook = 25 * time.Millisecond
 )
 
-// mourn waits for a process's end and for its memory, then forgets it.
-func (p *Pool) mourn(s *slot) {
+// awaitExit waits for a process's end and for its memory, then forgets it.
+func (p *Pool) awaitExit(s *slot) {
 	defer p.tasks.Done()
 	<-s.proc.gone
 	p.mu.Lock()
 	s.state = ending
 	vram, device := max(s.vram, s.proc.vram.Load()), s.device
 	p.mu.Unlock()
-	// Host memory is back when the process has been reaped; a card's memory comes back when the driver gets round to it.
+	// Host memory is back when the process has been reaped; a card's memory comes back when the driver gets round to
+	// it.
 	if vram > 0 && strings.Contains(device, ":") {
 		p.awaitVRAM(device, vram)
 	}
@@ -104,7 +105,7 @@ func (p *Pool) mourn(s *slot) {
 	}
 }
 
-// awaitVRAM compares with what the card has in use at the death: the fall must reach the share, from a first look taken
+// awaitVRAM compares with what the card has in use at the death: the fall must reach the share, from a first reading taken
 // as soon as the process was gone, or the use must be that low already.
 func (p *Pool) awaitVRAM(device string, held int64) {
 	deadline := time.NewTimer(memoryBackLimit)

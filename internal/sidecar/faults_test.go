@@ -40,7 +40,12 @@ func TestBrokenProtocol(t *testing.T) {
 			require.ErrorAs(t, err, &said)
 			require.Equal(t, ProtocolError, said.Code)
 			require.Contains(t, said.Message.String(), c.detail)
-			require.NotContains(t, said.Message.String(), b.dir, "what the process sent as a path may be one of this machine")
+			require.NotContains(
+				t,
+				said.Message.String(),
+				b.dir,
+				"what the process sent as a path may be one of this machine",
+			)
 			require.True(t, Fault(err))
 			require.False(t, alive(lease.PID()), "the process is replaced")
 			lease.Release()
@@ -166,11 +171,16 @@ func TestEngineErrorsKeepTheProcess(t *testing.T) {
 	lease.Release()
 }
 
-// A phase of which this machine knows that it takes moments is called hung early; the same phase without history is not.
+// A phase of which this machine knows that it takes moments is called hung early; the same phase without history is
+// not.
 func TestHangsByHistory(t *testing.T) {
 	for _, mode := range []string{sidecartest.Hang, sidecartest.Burn, sidecartest.HalfFrame, sidecartest.Freeze} {
 		t.Run(mode, func(t *testing.T) {
-			b := newBench(t, sidecartest.Echo, func(c *Config) { c.HangFloor = time.Second; c.HeartbeatLost = 5 * time.Second })
+			b := newBench(
+				t,
+				sidecartest.Echo,
+				func(c *Config) { c.HangFloor = time.Second; c.HeartbeatLost = 5 * time.Second },
+			)
 			b.history.Set("fault", "fault", "first", 60*time.Millisecond, 3)
 			_, err := b.try(mode, nil)
 			var hang *HangError

@@ -23,8 +23,8 @@ type facts struct {
 	gttGrowth        int64 // of the card that grew most since its sidecar started
 }
 
-// judge tells the rule that is broken, or nil. resting says that a kill was just made, whose effect the pressure average
-// cannot show yet.
+// judge tells the rule that is broken, or nil. resting says that a kill was just made, whose effect the pressure
+// average cannot show yet.
 func (c GuardConfig) judge(f facts, resting bool) *GuardError {
 	if floor := c.floor(f.total); f.memoryKnown && floor > 0 && f.available < floor {
 		return &GuardError{Available: f.available, Floor: floor}
@@ -59,7 +59,7 @@ func (p *Pool) watchMemory(ctx context.Context) {
 		if len(slots) == 0 {
 			continue
 		}
-		seen := p.look(slots)
+		seen := p.measure(slots)
 		if seen.memoryKnown && seen.available < 2*p.cfg.Guard.floor(seen.total) {
 			p.endSpares()
 		}
@@ -84,7 +84,7 @@ func (p *Pool) living() []*slot {
 	return living
 }
 
-func (p *Pool) look(slots []*slot) facts {
+func (p *Pool) measure(slots []*slot) facts {
 	var f facts
 	total, available, err := p.cfg.Host.Memory()
 	f.memoryKnown, f.total, f.available = err == nil, total, available
@@ -121,7 +121,15 @@ func (p *Pool) killLargest(slots []*slot, verdict *GuardError) *process {
 		}
 	}
 	verdict.Engine, verdict.RSS = largest.engine.ID, p.cfg.Host.GroupRSS(largest.proc.pid)
-	p.cfg.Log.Warn("memory guard ends the largest sidecar", "engine", verdict.Engine, "rss", verdict.RSS, "why", verdict)
+	p.cfg.Log.Warn(
+		"memory guard ends the largest sidecar",
+		"engine",
+		verdict.Engine,
+		"rss",
+		verdict.RSS,
+		"why",
+		verdict,
+	)
 	largest.proc.kill(verdict)
 	return largest.proc
 }

@@ -97,7 +97,10 @@ func (w *watch) step(phase string, now time.Time) bool {
 }
 
 func (w *watch) close(now time.Time) {
-	w.phases = append(w.phases, PhaseTime{Phase: w.phase, Start: w.entered, End: now, Longest: max(w.longest, now.Sub(w.moved))})
+	w.phases = append(
+		w.phases,
+		PhaseTime{Phase: w.phase, Start: w.entered, End: now, Longest: max(w.longest, now.Sub(w.moved))},
+	)
 }
 
 // finish ends the last phase and tells them all.

@@ -20,8 +20,8 @@ type phaseKey struct {
 	phase  string
 }
 
-// historyRuns is how many runs of a phase are remembered: a step that stood still once, beside a suspended machine or a cold disk, must not
-// keep hangs from being seen for ever.
+// historyRuns is how many runs of a phase are remembered: a step that stood still once, beside a suspended machine or a
+// cold disk, must not keep hangs from being seen for ever.
 const historyRuns = 20
 
 type phaseFacts struct {

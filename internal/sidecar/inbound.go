@@ -139,7 +139,11 @@ type runResult struct {
 
 func (r *runResult) clean(limits *Limits) error {
 	if n := len(r.Outputs); n > limits.Outputs {
-		return protocolError("the result has %d outputs; the most is %d, see supervisor.limits.outputs", n, limits.Outputs)
+		return protocolError(
+			"the result has %d outputs; the most is %d, see supervisor.limits.outputs",
+			n,
+			limits.Outputs,
+		)
 	}
 	// One budget for all that the result says beside its files.
 	budget := limits.budget()

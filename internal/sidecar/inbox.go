@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// inbox carries what happens in a run from the process's goroutine to that of Lease.Run, which may be busy in a handler:
-// of progress the newest stays, segments and phases all do, in the order in which they came.
+// inbox carries what happens in a run from the process's goroutine to that of Lease.Run, which may be busy in a
+// handler: of progress the newest stays, segments and phases all do, in the order in which they came.
 type inbox struct {
 	wake        chan struct{}
 	nextSegment int // nextSegment belongs to the process's goroutine

@@ -34,9 +34,9 @@ func (l *Lease) Model() string { return l.slot.model }
 // Run sends one run and waits for its end.
 //
 // Every output and segment is checked before it is handed on: a relative path inside OutDir, no link, a regular file,
-// size and SHA-256 as on disk. When ctx ends (or Cancel is called) the cancel ladder begins and Run returns ErrCanceled,
-// once the engine has answered or its process is gone. Other errors are those of the package's doc; Fault and Retryable
-// sort them. A handler's error is returned as it is.
+// size and SHA-256 as on disk. When ctx ends (or Cancel is called) the cancel ladder begins and Run returns
+// ErrCanceled, once the engine has answered or its process is gone. Other errors are those of the package's doc; Fault
+// and Retryable sort them. A handler's error is returned as it is.
 func (l *Lease) Run(ctx context.Context, req RunRequest, events Events) (*RunResult, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -53,7 +53,13 @@ func (l *Lease) Run(ctx context.Context, req RunRequest, events Events) (*RunRes
 	background := context.Background()
 	defer pr.logs.Store(&background)
 
-	run := &running{dir: req.OutDir, events: events, inbox: newInbox(first), cancel: cancel, left: l.pool.cfg.Limits.OutputBytes}
+	run := &running{
+		dir:    req.OutDir,
+		events: events,
+		inbox:  newInbox(first),
+		cancel: cancel,
+		left:   l.pool.cfg.Limits.OutputBytes,
+	}
 	out := pr.do(ctx, &call{
 		method: methodRun, params: req.params(l.slot.device), job: req.Job.String(), model: req.history(l.slot.model), events: run.inbox,
 		phases: l.slot.engine.Tasks[req.Task].Phases,
@@ -101,7 +107,12 @@ func readResult(ctx context.Context, dir string, raw []byte, limits *Limits) (*R
 	if err := decode(raw, i18n.Say("the result of the run"), &sent, limits); err != nil {
 		return nil, err
 	}
-	result := &RunResult{Seed: int64(sent.Seed), Timings: sent.Timings, Metadata: sent.Metadata, Warnings: sent.warnings}
+	result := &RunResult{
+		Seed:     int64(sent.Seed),
+		Timings:  sent.Timings,
+		Metadata: sent.Metadata,
+		Warnings: sent.warnings,
+	}
 	left := limits.OutputBytes
 	for _, file := range sent.Outputs {
 		output, err := verify(ctx, dir, file, &left)

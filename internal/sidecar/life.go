@@ -104,7 +104,10 @@ func (l *life) begin(c *call) {
 	line, err := encodeFrame(c.id, c.method, c.params)
 	if err != nil {
 		if errors.Is(err, errFrameTooLong) {
-			err = &EngineError{Code: InvalidInput, Message: i18n.Say("the request is longer than 1 MiB: send a shorter one")}
+			err = &EngineError{
+				Code:    InvalidInput,
+				Message: i18n.Say("the request is longer than 1 MiB: send a shorter one"),
+			}
 		}
 		c.reply <- outcome{err: err}
 		return
@@ -244,7 +247,13 @@ func (l *life) checkStuck(now time.Time) {
 	default:
 	}
 	close(l.stuck)
-	l.cfg.Log.Error("a killed sidecar does not end; the device may need a restart of the machine", "engine", l.engine.ID, "pid", l.pid)
+	l.cfg.Log.Error(
+		"a killed sidecar does not end; the device may need a restart of the machine",
+		"engine",
+		l.engine.ID,
+		"pid",
+		l.pid,
+	)
 	l.reply(outcome{err: errStuck, ended: true})
 }
 

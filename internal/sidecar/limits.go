@@ -6,8 +6,8 @@ type Limits struct {
 	// Outputs of one run. Default 64.
 	Outputs int
 
-	// OutputBytes is how large the files of one run may be together, its segments apart from its outputs: each is read to
-	// its end, and a file with holes can claim any size. Default 16 GiB.
+	// OutputBytes is how large the files of one run may be together, its segments apart from its outputs: each is read
+	// to its end, and a file with holes can claim any size. Default 16 GiB.
 	OutputBytes int64
 
 	// Segments of one job, over all of its runs. Default 10,000.

@@ -23,7 +23,9 @@ func TestEachLimitEndsTheRunWithItsName(t *testing.T) {
 	progress := `{"jsonrpc":"2.0","method":"progress","params":{"job":"$JOB","phase":"%s","step":$N,"total":null,"message":null,"preview":null}}`
 	result := func(outputs, metadata string) sidecartest.RawRun {
 		return sidecartest.RawRun{Files: map[string]string{"a.txt": "a", "b.txt": "b"},
-			Lines: []string{`{"jsonrpc":"2.0","id":$ID,"result":{"outputs":[` + outputs + `],"seed":7,"metadata":` + metadata + `}}`}}
+			Lines: []string{
+				`{"jsonrpc":"2.0","id":$ID,"result":{"outputs":[` + outputs + `],"seed":7,"metadata":` + metadata + `}}`,
+			}}
 	}
 	segment := `{"jsonrpc":"2.0","method":"segment","params":{"job":"$JOB","index":$N,"file":$OUT}}`
 	for _, c := range []struct {
@@ -67,21 +69,41 @@ func TestEachLimitEndsTheRunWithItsName(t *testing.T) {
 
 func TestLogMessagesAreBoundedInASecondAndCounted(t *testing.T) {
 	b := newBench(t, sidecartest.Echo, func(cfg *Config) { cfg.Limits.LogLines = 5 })
-	_, err := b.try(sidecartest.Raw, sidecartest.RawRun{Repeat: 500, Then: "echo", Stderr: strings.Repeat("a line\n", 500),
-		Lines: []string{`{"jsonrpc":"2.0","method":"log","params":{"level":"error","message":"again"}}`, `{"jsonrpc":"2.0","method":"gossip"}`}}.Params())
+	_, err := b.try(
+		sidecartest.Raw,
+		sidecartest.RawRun{Repeat: 500, Then: "echo", Stderr: strings.Repeat("a line\n", 500),
+			Lines: []string{
+				`{"jsonrpc":"2.0","method":"log","params":{"level":"error","message":"again"}}`,
+				`{"jsonrpc":"2.0","method":"gossip"}`,
+			}}.Params(),
+	)
 	require.NoError(t, err)
-	require.Less(t, len(b.log.find("sidecar"))+len(b.log.find("sidecar sends an unknown notification"))+len(b.log.find("sidecar log")), 200)
+	require.Less(
+		t,
+		len(
+			b.log.find("sidecar"),
+		)+len(
+			b.log.find("sidecar sends an unknown notification"),
+		)+len(
+			b.log.find("sidecar log"),
+		),
+		200,
+	)
 }
 
-// An undeclared phase is no fault: programs of others may use names of their own. It has one name and no history of its own.
+// An undeclared phase is no fault: programs of others may use names of their own. It has one name and no history of its
+// own.
 func TestUndeclaredPhasesAreOnePhase(t *testing.T) {
 	b := newBench(t, sidecartest.Echo, nil)
 	line := `{"jsonrpc":"2.0","method":"progress","params":{"job":"$JOB","phase":"p$N","step":1,"total":1,"message":null,"preview":null}}`
 	lease := b.acquire()
 	defer lease.Release()
 	var phases []string
-	result, err := lease.Run(b.ctx(), b.request(sidecartest.Raw, sidecartest.RawRun{Repeat: 10, Lines: []string{line}, Then: "echo"}.Params()),
-		Events{Progress: func(p report.Progress) { phases = append(phases, p.Stage) }})
+	result, err := lease.Run(
+		b.ctx(),
+		b.request(sidecartest.Raw, sidecartest.RawRun{Repeat: 10, Lines: []string{line}, Then: "echo"}.Params()),
+		Events{Progress: func(p report.Progress) { phases = append(phases, p.Stage) }},
+	)
 	require.NoError(t, err)
 	require.NotContains(t, phases, "p0")
 	names := []string{}
@@ -95,10 +117,34 @@ func TestUndeclaredPhasesAreOnePhase(t *testing.T) {
 func TestEveryFieldIsCleaned(t *testing.T) {
 	limits := Limits{}
 	limits.setDefaults()
-	values := []string{`"a\u0000b"`, `"a\ud800b"`, "\"a\xff\xfeb\"", `"\u001b[31m\u202e\u2066\u0085"`, `"` + strings.Repeat("x", 900_000) + `"`,
-		`1e500000`, `-1e308`, `-9223372036854775808`, `9223372036854775807`, `99999999999999999999`, `-1`, `0.5`, `null`, `true`, `{}`, `[]`,
-		strings.Repeat("[", 9_000) + strings.Repeat("]", 9_000), strings.Repeat(`{"a":`, 9_000) + "1" + strings.Repeat("}", 9_000),
-		`{"k\u0000":["\u0000",{"\ud800":1e300}]}`, `[` + strings.Repeat("{},", 100_000) + `{}]`}
+	values := []string{
+		`"a\u0000b"`,
+		`"a\ud800b"`,
+		"\"a\xff\xfeb\"",
+		`"\u001b[31m\u202e\u2066\u0085"`,
+		`"` + strings.Repeat("x", 900_000) + `"`,
+		`1e500000`,
+		`-1e308`,
+		`-9223372036854775808`,
+		`9223372036854775807`,
+		`99999999999999999999`,
+		`-1`,
+		`0.5`,
+		`null`,
+		`true`,
+		`{}`,
+		`[]`,
+		strings.Repeat(
+			"[",
+			9_000,
+		) + strings.Repeat(
+			"]",
+			9_000,
+		),
+		strings.Repeat(`{"a":`, 9_000) + "1" + strings.Repeat("}", 9_000),
+		`{"k\u0000":["\u0000",{"\ud800":1e300}]}`,
+		`[` + strings.Repeat("{},", 100_000) + `{}]`,
+	}
 	file := `{"name":%s,"path":"a","mime":"text/plain","size":1,"sha256":"x"}`
 	accepted := 0
 	for _, frame := range []struct {
@@ -227,12 +273,18 @@ func TestASegmentRightBeforeACrashIsKept(t *testing.T) {
 	const runs, each = 10, 5
 	for range runs {
 		lease := b.acquire()
-		_, err := lease.Run(b.ctx(), b.request(sidecartest.Raw, sidecartest.RawRun{Lines: []string{segment}, Repeat: each, Then: "exit"}.Params()),
+		_, err := lease.Run(
+			b.ctx(),
+			b.request(
+				sidecartest.Raw,
+				sidecartest.RawRun{Lines: []string{segment}, Repeat: each, Then: "exit"}.Params(),
+			),
 			Events{Segment: func(context.Context, Segment) error {
 				<-lease.slot.proc.gone // storing the first takes until the process is no more
 				kept++
 				return nil
-			}})
+			}},
+		)
 		lease.Release()
 		var crash *CrashError
 		require.ErrorAs(t, err, &crash)

@@ -15,14 +15,31 @@ import (
 )
 
 func TestALoadNamesTheModelAsItsEngineKnowsIt(t *testing.T) {
-	m := &engine.Manifest{ID: "painter", Models: []engine.Model{{ID: "base"}, {ID: "tune", Like: "base"}, {ID: "style", Like: "base", Adapter: &engine.Adapter{File: "/x", Strength: 0.5}}}}
+	m := &engine.Manifest{
+		ID: "painter",
+		Models: []engine.Model{
+			{ID: "base"},
+			{ID: "tune", Like: "base"},
+			{ID: "style", Like: "base", Adapter: &engine.Adapter{File: "/x", Strength: 0.5}},
+		},
+	}
 	for model, want := range map[string]string{
 		"base":  `{"engine":"painter","model":"base","variant":"Q4","files":{},"plan":{"device":"cpu","vram_bytes":0,"ram_bytes":1}}`,
 		"tune":  `{"engine":"painter","model":"base","variant":"Q4","files":{},"plan":{"device":"cpu","vram_bytes":0,"ram_bytes":1}}`,
 		"style": `{"engine":"painter","model":"base","variant":"Q4","files":{},"plan":{"device":"cpu","vram_bytes":0,"ram_bytes":1,"lora_strength":0.5}}`,
 		"none":  `{"engine":"painter","model":"none","variant":"Q4","files":{},"plan":{"device":"cpu","vram_bytes":0,"ram_bytes":1}}`,
 	} {
-		sent, err := json.Marshal(loadSent(&Spec{Engine: m, Model: model, Variant: "Q4", Device: "cpu", Plan: plan.Plan{Memory: device.Memory{RAM: 1}}}))
+		sent, err := json.Marshal(
+			loadSent(
+				&Spec{
+					Engine:  m,
+					Model:   model,
+					Variant: "Q4",
+					Device:  "cpu",
+					Plan:    plan.Plan{Memory: device.Memory{RAM: 1}},
+				},
+			),
+		)
 		require.NoError(t, err)
 		require.JSONEq(t, want, string(sent), model)
 	}
@@ -33,7 +50,10 @@ func TestFilesThatWereReplacedAreLoadedAnew(t *testing.T) {
 	b := newBench(t, sidecartest.Echo, nil)
 	home := filepath.Join(t.TempDir(), "model")
 	acquire := func() *Lease {
-		lease, err := b.Acquire(b.ctx(), Spec{Engine: b.manifest, Model: "fault", Files: map[string]string{"base": home}})
+		lease, err := b.Acquire(
+			b.ctx(),
+			Spec{Engine: b.manifest, Model: "fault", Files: map[string]string{"base": home}},
+		)
 		require.NoError(t, err)
 		lease.Release()
 		return lease

@@ -42,10 +42,19 @@ type bench struct {
 
 // newBench starts a pool whose engine plays mode. Limits are short; tweak changes what the test is about.
 func newBench(t testing.TB, mode string, tweak func(*Config)) *bench {
-	b := &bench{t: t, dir: t.TempDir(), manifest: sidecartest.Manifest("fault"), history: NewMemoryHistory(), log: &logBook{}}
+	b := &bench{
+		t:        t,
+		dir:      t.TempDir(),
+		manifest: sidecartest.Manifest("fault"),
+		history:  NewMemoryHistory(),
+		log:      &logBook{},
+	}
 	cfg := Config{
-		Commands: map[engine.ID][]string{"fault": sidecartest.Command(mode), "other": sidecartest.Command(sidecartest.Echo)},
-		WorkDir:  b.dir, History: b.history, Log: slog.New(b.log),
+		Commands: map[engine.ID][]string{
+			"fault": sidecartest.Command(mode),
+			"other": sidecartest.Command(sidecartest.Echo),
+		},
+		WorkDir: b.dir, History: b.history, Log: slog.New(b.log),
 		CancelGrace: 200 * time.Millisecond, TermGrace: 200 * time.Millisecond,
 		Guard: GuardConfig{MinAvailable: -1, MinAvailableFraction: -1, PressureFull: -1, GTTGrowth: -1},
 	}

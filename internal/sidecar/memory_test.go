@@ -56,11 +56,20 @@ func TestTheGuardSeesMemoryMappedForTheCard(t *testing.T) {
 	c.gtt.Store(1 << 30)
 	b := newBench(t, sidecartest.Echo, func(cfg *Config) {
 		cfg.Host = c.host()
-		cfg.Guard = GuardConfig{Interval: 5 * time.Millisecond, MinAvailable: -1, MinAvailableFraction: -1, PressureFull: -1}
+		cfg.Guard = GuardConfig{
+			Interval:             5 * time.Millisecond,
+			MinAvailable:         -1,
+			MinAvailableFraction: -1,
+			PressureFull:         -1,
+		}
 	})
 	lease, err := b.Acquire(b.ctx(), Spec{Engine: b.manifest, Device: "hip:0"})
 	require.NoError(t, err)
-	_, err = lease.Run(b.ctx(), b.request(sidecartest.Obedient, nil), Events{Phase: func(string, time.Time) { c.gtt.Store(3 << 30) }})
+	_, err = lease.Run(
+		b.ctx(),
+		b.request(sidecartest.Obedient, nil),
+		Events{Phase: func(string, time.Time) { c.gtt.Store(3 << 30) }},
+	)
 	var guard *GuardError
 	require.ErrorAs(t, err, &guard)
 	require.Equal(t, int64(2<<30), guard.GTTGrowth)
@@ -89,7 +98,11 @@ func TestTheGuardTakesTheLargest(t *testing.T) {
 	<-two.slot.proc.gone
 	var guard *GuardError
 	require.ErrorAs(t, two.slot.proc.end, &guard)
-	require.Equal(t, "memory pressure reached 40.0 %, above the limit of 15.0 %: close other programs, or choose a smaller size", guard.Error()[len("engine fault was stopped to protect the computer: "):])
+	require.Equal(
+		t,
+		"memory pressure reached 40.0 %, above the limit of 15.0 %: close other programs, or choose a smaller size",
+		guard.Error()[len("engine fault was stopped to protect the computer: "):],
+	)
 	_, err := one.Run(b.ctx(), b.request("", nil), Events{})
 	require.NoError(t, err, "the average still shows what was, so the next is left alone")
 	one.Release()
@@ -127,7 +140,10 @@ func TestSparesMakeRoomForALoad(t *testing.T) {
 	b.Warm(other)
 	require.Equal(t, int64(1<<30), b.SpareRAM())
 	acquire := func(ram int64) {
-		lease, err := b.Acquire(b.ctx(), Spec{Engine: b.manifest, Plan: plan.Plan{Memory: device.Memory{RAM: ram}, Batch: 1}})
+		lease, err := b.Acquire(
+			b.ctx(),
+			Spec{Engine: b.manifest, Plan: plan.Plan{Memory: device.Memory{RAM: ram}, Batch: 1}},
+		)
 		require.NoError(t, err)
 		require.NoError(t, b.evictAfter(lease))
 	}
@@ -145,7 +161,12 @@ func (b *bench) evictAfter(lease *Lease) error {
 // A process in uninterruptible sleep cannot be made here; what the owner does about one can.
 func TestAProcessThatDoesNotDieIsReported(t *testing.T) {
 	cfg := New(Config{Log: slog.New(slog.DiscardHandler)}).cfg
-	pr := &process{cfg: &cfg, engine: sidecartest.Manifest("fault"), stuck: make(chan struct{}), gone: make(chan struct{})}
+	pr := &process{
+		cfg:    &cfg,
+		engine: sidecartest.Manifest("fault"),
+		stuck:  make(chan struct{}),
+		gone:   make(chan struct{}),
+	}
 	c := &call{method: methodRun, reply: make(chan outcome, 1)}
 	l := &life{process: pr, call: c, watch: newWatch(pr.limits(""), phaseRun, noon), killedAt: noon, lastTick: noon}
 	l.tick(noon.Add(cfg.KillWait - time.Second))
@@ -163,7 +184,11 @@ func TestMemoryOfAnEngineIsPlannedForItsCard(t *testing.T) {
 	var c card
 	p := New(Config{Host: c.host()})
 	m := &engine.Manifest{ID: "e", Memory: []engine.MemoryPlan{
-		{Device: "gpu", Variant: "small", Memory: device.Memory{VRAM: 5}}, {Device: "hip", Variant: "large", MinVRAMBytes: 10 << 30, Memory: device.Memory{VRAM: 9}},
+		{
+			Device:  "gpu",
+			Variant: "small",
+			Memory:  device.Memory{VRAM: 5},
+		}, {Device: "hip", Variant: "large", MinVRAMBytes: 10 << 30, Memory: device.Memory{VRAM: 9}},
 	}}
 	spec := p.complete(Spec{Engine: m, Device: "hip:0"})
 	require.Equal(t, "large", spec.Variant)

@@ -25,12 +25,26 @@ type loadPlan struct {
 }
 
 func planSent(device string, p plan.Plan) loadPlan {
-	return loadPlan{Device: device, VRAMBytes: p.VRAM, RAMBytes: p.RAM, AttentionBytes: p.AttentionBytes, ResidentBlocks: p.ResidentBlocks, Batch: p.Batch}
+	return loadPlan{
+		Device:         device,
+		VRAMBytes:      p.VRAM,
+		RAMBytes:       p.RAM,
+		AttentionBytes: p.AttentionBytes,
+		ResidentBlocks: p.ResidentBlocks,
+		Batch:          p.Batch,
+	}
 }
 
-// loadSent names the model as its engine knows it: a fine-tune or a LoRA of the user's is one of the engine's models with other files.
+// loadSent names the model as its engine knows it: a fine-tune or a LoRA of the user's is one of the engine's models
+// with other files.
 func loadSent(spec *Spec) loadParams {
-	sent := loadParams{Engine: string(spec.Engine.ID), Model: spec.Model, Variant: spec.Variant, Files: spec.Files, Plan: planSent(spec.Device, spec.Plan)}
+	sent := loadParams{
+		Engine:  string(spec.Engine.ID),
+		Model:   spec.Model,
+		Variant: spec.Variant,
+		Files:   spec.Files,
+		Plan:    planSent(spec.Device, spec.Plan),
+	}
 	if sent.Files == nil {
 		sent.Files = map[string]string{}
 	}

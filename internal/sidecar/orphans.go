@@ -46,7 +46,11 @@ func writeRuntimeFile(dir string, pid int, token string, log *slog.Logger) strin
 		err = os.WriteFile(path, raw, 0o600)
 	}
 	if err != nil {
-		log.Warn("the runtime file of a sidecar was not written; a crash of this server may leave it behind", "error", err)
+		log.Warn(
+			"the runtime file of a sidecar was not written; a crash of this server may leave it behind",
+			"error",
+			err,
+		)
 		return ""
 	}
 	return path
@@ -77,7 +81,7 @@ func reapOrphans(dir string, log *slog.Logger) {
 
 func reap(left runtimeFile) int {
 	killed := 0
-	if stat, err := device.ProcessStat(left.PID); err == nil && stat.Started == left.Started && stat.State != 'Z' {
+	if stat, same := device.SameProcess(left.PID, left.Started); same && stat.State != 'Z' {
 		// Wait for the very process, not for its number.
 		pidfd, err := unix.PidfdOpen(left.PID, 0)
 		if stat.Group == left.PID {

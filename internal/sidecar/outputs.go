@@ -14,11 +14,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// verify checks a file that a sidecar names: a relative path inside dir, no link on the way, a regular file, and size and
-// hash as the bytes on disk have them. What it hands up carries the absolute path. A file is read only when it has the size that was
-// announced and *left, the bytes that the run may still have, holds it; *left is less by it then.
+// verify checks a file that a sidecar names: a relative path inside dir, no link on the way, a regular file, and size
+// and hash as the bytes on disk have them. What it hands up carries the absolute path. A file is read only when it has
+// the size that was announced and *left, the bytes that the run may still have, holds it; *left is less by it then.
 //
-// It fails with an EngineError of ProtocolError whose sentence names the file by its last element only: the rest may be this machine's.
+// It fails with an EngineError of ProtocolError whose sentence names the file by its last element only: the rest may be
+// this machine's.
 func verify(ctx context.Context, dir string, sent fileSent, left *int64) (File, error) {
 	f, err := openInside(dir, sent.Path)
 	if err != nil {
@@ -30,10 +31,18 @@ func verify(ctx context.Context, dir string, sent fileSent, left *int64) (File, 
 		return File{}, fmt.Errorf("sidecar: read an output: %w", err)
 	}
 	if size := info.Size(); size != sent.Size {
-		return File{}, protocolError("output %q has %d bytes where %d were announced", fileName(sent.Path), size, sent.Size)
+		return File{}, protocolError(
+			"output %q has %d bytes where %d were announced",
+			fileName(sent.Path),
+			size,
+			sent.Size,
+		)
 	}
 	if *left -= sent.Size; *left < 0 {
-		return File{}, protocolError("with output %q the files of the run are too large, see supervisor.limits.output_bytes", fileName(sent.Path))
+		return File{}, protocolError(
+			"with output %q the files of the run are too large, see supervisor.limits.output_bytes",
+			fileName(sent.Path),
+		)
 	}
 	hash := sha256.New()
 	size, err := io.Copy(hash, &untilDone{ctx, io.LimitReader(f, sent.Size+1)}) // one byte more tells that it grew
@@ -101,7 +110,8 @@ func openInside(dir, name string) (*os.File, error) {
 	return f, nil
 }
 
-// Open opens a file that a run has made, by the absolute path of a File or of a preview. As at its check, no link leads out of dir.
+// Open opens a file that a run has made, by the absolute path of a File or of a preview. As at its check, no link leads
+// out of dir.
 func Open(dir, path string) (*os.File, error) {
 	name, err := filepath.Rel(dir, path)
 	if err != nil {

@@ -10,7 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A file with holes claims a terabyte and takes no room: reading it to its end would keep the job, and a stop of the studio, for long.
+// A file with holes claims a terabyte and takes no room: reading it to its end would keep the job, and a stop of the
+// studio, for long.
 func TestAFileOfAnySizeKeepsNobodyWaiting(t *testing.T) {
 	dir := t.TempDir()
 	f, err := os.Create(filepath.Join(dir, "holes"))

@@ -87,8 +87,8 @@ func (p *Pool) Run(ctx context.Context) error {
 	return nil
 }
 
-// Abort kills every process now and returns when they are gone; runs in flight fail with why. The pool stays usable. It is
-// for a server that may no longer own its jobs (it could not reach the database for too long): what runs on must not
+// Abort kills every process now and returns when they are gone; runs in flight fail with why. The pool stays usable. It
+// is for a server that may no longer own its jobs (it could not reach the database for too long): what runs on must not
 // run twice.
 func (p *Pool) Abort(ctx context.Context, why error) {
 	slots := p.living()
@@ -236,7 +236,8 @@ func (p *Pool) takeIdle(spec Spec) *slot {
 	defer p.mu.Unlock()
 	var best *slot
 	for _, s := range p.slots {
-		if s.state != idle || s.engine.ID != spec.Engine.ID || s.model != spec.Model || s.device != spec.Device || s.variant != spec.Variant {
+		if s.state != idle || s.engine.ID != spec.Engine.ID || s.model != spec.Model || s.device != spec.Device ||
+			s.variant != spec.Variant {
 			continue
 		}
 		if !s.proc.alive() {
@@ -385,6 +386,8 @@ func (p *Pool) release(s *slot, ran bool) {
 	}
 	p.mu.Unlock()
 	if ran {
-		p.later(func() { p.Warm(s.engine) }) // starting a program takes milliseconds that the next job need not wait for
+		p.later(
+			func() { p.Warm(s.engine) },
+		) // starting a program takes milliseconds that the next job need not wait for
 	}
 }

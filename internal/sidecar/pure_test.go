@@ -250,7 +250,11 @@ func fakeHost(available, total int64) *device.Host {
 
 func TestPoolPlansAreTheManifests(t *testing.T) {
 	p := New(Config{Host: device.NewHost(t.TempDir())})
-	m := &engine.Manifest{ID: "e", Models: []engine.Model{{ID: "own"}}, Memory: []engine.MemoryPlan{{Device: "cpu", Variant: "small", Memory: device.Memory{RAM: 5}}}}
+	m := &engine.Manifest{
+		ID:     "e",
+		Models: []engine.Model{{ID: "own"}},
+		Memory: []engine.MemoryPlan{{Device: "cpu", Variant: "small", Memory: device.Memory{RAM: 5}}},
+	}
 	spec := p.complete(Spec{Engine: m, Model: "flux-dev"})
 	require.Equal(t, "own", spec.Model, "a draft stands in for a model that it cannot load")
 	require.Equal(t, "cpu", spec.Device)

@@ -161,7 +161,11 @@ func TestUnknownEngineEnvironment(t *testing.T) {
 }
 
 func TestIdleModelsAreKeptForAWhile(t *testing.T) {
-	b := newBench(t, sidecartest.Echo, func(c *Config) { c.KeepAlive = 50 * time.Millisecond; c.Guard.Interval = 5 * time.Millisecond })
+	b := newBench(
+		t,
+		sidecartest.Echo,
+		func(c *Config) { c.KeepAlive = 50 * time.Millisecond; c.Guard.Interval = 5 * time.Millisecond },
+	)
 	busy, idle := b.acquire(), b.acquire()
 	idle.Release()
 	<-idle.slot.proc.gone
@@ -176,7 +180,11 @@ func TestAbortEndsRunsForTheReasonGiven(t *testing.T) {
 	done := make(chan error, 1)
 	started := make(chan struct{}, 1)
 	go func() {
-		_, err := lease.Run(b.ctx(), b.request(sidecartest.Stubborn, nil), Events{Phase: func(string, time.Time) { trySend(started) }})
+		_, err := lease.Run(
+			b.ctx(),
+			b.request(sidecartest.Stubborn, nil),
+			Events{Phase: func(string, time.Time) { trySend(started) }},
+		)
 		done <- err
 	}()
 	<-started

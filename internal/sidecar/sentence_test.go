@@ -44,7 +44,10 @@ func TestASentenceOfAnEngineIsShownInTheReadersLanguage(t *testing.T) {
 		),
 	)
 	var step progressParams
-	require.NoError(t, decode(json.RawMessage(`{"phase":"a","message":null,"say":`+say+`}`), i18n.Plain("it"), &step, &limits))
+	require.NoError(
+		t,
+		decode(json.RawMessage(`{"phase":"a","message":null,"say":`+say+`}`), i18n.Plain("it"), &step, &limits),
+	)
 	var result runResult
 	require.NoError(t, decode(json.RawMessage(`{"metadata":{"n":1,"warnings":[{"code":"a","message":"x","say":`+say+`},
 		{"code":"b","message":"only English"},{"code":"c"},{"message":"no code"},7]}}`), i18n.Plain("it"), &result, &limits))

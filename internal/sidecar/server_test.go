@@ -21,8 +21,8 @@ import (
 	"github.com/apibr/studio/internal/sidecar/sidecartest"
 )
 
-// serverMain turns the test binary into a server with one run in flight, for the tests that kill it. Its sidecar does not
-// notice the end of its input, so that only the kernel can end it. It prints the sidecar's pid.
+// serverMain turns the test binary into a server with one run in flight, for the tests that kill it. Its sidecar does
+// not notice the end of its input, so that only the kernel can end it. It prints the sidecar's pid.
 func serverMain() {
 	if len(os.Args) != 3 || os.Args[1] != "sidecar-server" {
 		return
@@ -71,7 +71,12 @@ func TestAKilledServerLeavesNothing(t *testing.T) {
 	killedAt := time.Now()
 	_ = server.Wait()
 	for _, pid := range all {
-		until(t, time.Second-time.Since(killedAt), "the end of what the server started", func() bool { return !alive(pid) })
+		until(
+			t,
+			time.Second-time.Since(killedAt),
+			"the end of what the server started",
+			func() bool { return !alive(pid) },
+		)
 	}
 	files, err := filepath.Glob(filepath.Join(dir, runtimeDir, "*.json"))
 	require.NoError(t, err)

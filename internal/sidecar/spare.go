@@ -55,7 +55,7 @@ func (p *Pool) startSlot(m *engine.Manifest) (*slot, error) {
 	p.slots = append(p.slots, s)
 	go pr.loop()
 	p.tasks.Add(1)
-	go p.mourn(s)
+	go p.awaitExit(s)
 	return s, nil
 }
 
@@ -91,7 +91,8 @@ func (p *Pool) Warm(m *engine.Manifest) {
 	}
 }
 
-// SpareRAM is what the spare processes hold, in bytes. It counts as free: Acquire ends them when a load needs their memory.
+// SpareRAM is what the spare processes hold, in bytes. It counts as free: Acquire ends them when a load needs their
+// memory.
 func (p *Pool) SpareRAM() (bytes int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -20,12 +20,14 @@ func spawn(cmd *exec.Cmd, policy *sandbox.Policy) error {
 	if err := sandbox.Start(cmd, policy, sandbox.Options{Nice: niceness}); err != nil {
 		return err
 	}
-	// When memory runs out anyway, the kernel shall take the sidecar and not the desktop. Raising one's own needs no right.
+	// When memory runs out anyway, the kernel shall take the sidecar and not the desktop. Raising one's own needs no
+	// right.
 	_ = os.WriteFile(fmt.Sprintf("/proc/%d/oom_score_adj", cmd.Process.Pid), []byte("1000"), 0)
 	return nil
 }
 
-// waitForExit returns when the process has ended and before it is reaped: its number, and so its group's, is still ours.
+// waitForExit returns when the process has ended and before it is reaped: its number, and so its group's, is still
+// ours.
 func waitForExit(pid int) {
 	for {
 		err := unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil)

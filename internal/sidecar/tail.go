@@ -42,7 +42,8 @@ func (r *rate) allow(now time.Time) (ok bool, leftOut int) {
 // longestLogLine is how much of one line is logged.
 const longestLogLine = 4 << 10
 
-// follow reads r to its end. Each line goes to log, as many a second as the rate allows; how many were left out is said.
+// follow reads r to its end. Each line goes to log, as many a second as the rate allows; how many were left out is
+// said.
 func (t *tail) follow(r io.Reader, log func(line string, leftOut int)) {
 	reader := bufio.NewReaderSize(r, 32<<10)
 	for {
@@ -81,11 +82,15 @@ func (t *tail) text() string {
 }
 
 var (
-	secretNamed = regexp.MustCompile(`(?i)\b((?:[a-z0-9_-]*(?:api[_-]?key|token|secret|passw(?:or)?d|authorization))["']?\s*[:=]\s*(?:bearer\s+)?)["']?[^\s"',;]+["']?`)
-	secretShape = regexp.MustCompile(`\b(?:apibr_[A-Za-z0-9]{8,}|hf_[A-Za-z0-9]{8,}|sk-[A-Za-z0-9_-]{8,}|bfl_[A-Za-z0-9]{8,}|eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_.-]+)`)
-	bearer      = regexp.MustCompile(`(?i)\bbearer\s+[^\s"',;]+`)
-	userInfo    = regexp.MustCompile(`://[^/\s@]+@`)
-	absolute    = regexp.MustCompile(`(^|[\s"'(\[{=:,<])((?:/[^/\s"'():,<>\]\[{}]+)+)/?`)
+	secretNamed = regexp.MustCompile(
+		`(?i)\b((?:[a-z0-9_-]*(?:api[_-]?key|token|secret|passw(?:or)?d|authorization))["']?\s*[:=]\s*(?:bearer\s+)?)["']?[^\s"',;]+["']?`,
+	)
+	secretShape = regexp.MustCompile(
+		`\b(?:apibr_[A-Za-z0-9]{8,}|hf_[A-Za-z0-9]{8,}|sk-[A-Za-z0-9_-]{8,}|bfl_[A-Za-z0-9]{8,}|eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_.-]+)`,
+	)
+	bearer   = regexp.MustCompile(`(?i)\bbearer\s+[^\s"',;]+`)
+	userInfo = regexp.MustCompile(`://[^/\s@]+@`)
+	absolute = regexp.MustCompile(`(^|[\s"'(\[{=:,<])((?:/[^/\s"'():,<>\]\[{}]+)+)/?`)
 )
 
 // Scrub takes keys and server paths out of a text that users may see. Of a path its last element stays.

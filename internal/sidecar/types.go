@@ -67,11 +67,12 @@ type RunRequest struct {
 	OutDir     string
 	ResumeFrom *Resume
 
-	// Class of runs whose steps take about the same time, beside the model: a picture four times as large is not hung because its steps
-	// take longer than those of a small one. Default: all runs of the model are alike.
+	// Class of runs whose steps take about the same time, beside the model: a picture four times as large is not hung
+	// because its steps take longer than those of a small one. Default: all runs of the model are alike.
 	Class string
 
-	// Plan of this run, where it may differ from that of the load: another size leaves room for more or fewer pictures at once.
+	// Plan of this run, where it may differ from that of the load: another size leaves room for more or fewer pictures
+	// at once.
 	Plan *plan.Plan
 }
 
@@ -81,8 +82,8 @@ type Resume struct {
 	Segments []File // Segments are the earlier ones, copied into this run's folder.
 }
 
-// Events are the caller's handlers during Run. All are called from the goroutine that called Run, one at a time, and any
-// may be nil. While one works the sidecar computes on: progress is then skipped (newest wins), segments never are.
+// Events are the caller's handlers during Run. All are called from the goroutine that called Run, one at a time, and
+// any may be nil. While one works the sidecar computes on: progress is then skipped (newest wins), segments never are.
 type Events struct {
 	Progress func(report.Progress)
 

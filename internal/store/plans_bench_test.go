@@ -31,7 +31,13 @@ func timeSubmits(b *testing.B, pool *pgxpool.Pool) {
 	service := jobs.New(jobs.Config{Pool: pool, NodeID: uuid.New(), BootID: uuid.New(), KernelBootID: "k"})
 	_, err := service.Recover(b.Context())
 	require.NoError(b, err)
-	spec := jobs.Spec{Owner: auth.LocalAdmin, Type: jobs.TypeSpeech, Quality: "draft", Engine: "draft-speech", Params: map[string]any{"text": "Olá", "seed": 7}}
+	spec := jobs.Spec{
+		Owner:   auth.LocalAdmin,
+		Type:    jobs.TypeSpeech,
+		Quality: "draft",
+		Engine:  "draft-speech",
+		Params:  map[string]any{"text": "Olá", "seed": 7},
+	}
 	var submits, looks, lists []time.Duration
 	timed := func(into *[]time.Duration, do func(ctx context.Context) error) {
 		begin := time.Now()

@@ -19,8 +19,8 @@ type RoundTrips struct {
 	sent []string
 }
 
-// Counting is a pool on the store's database whose round trips are counted. Statements that are sent for the first time on a connection
-// are prepared in round trips of their own, which do not count.
+// Counting is a pool on the store's database whose round trips are counted. Statements that are sent for the first time
+// on a connection are prepared in round trips of their own, which do not count.
 func Counting(t testing.TB, s *store.Store) (*pgxpool.Pool, *RoundTrips) {
 	t.Helper()
 	trips := &RoundTrips{}

@@ -12,9 +12,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// FillHistory makes the database of a studio that was used for years: a million finished jobs, as many queued ones as told, and what
-// comes with them. One owner has most of it, one has three open jobs and a thousand finished ones. Constraints are not checked and
-// indexes are made at the end, which takes a fraction of the time.
+// FillHistory makes the database of a studio that was used for years: a million finished jobs, as many queued ones as
+// told, and what comes with them. One owner has most of it, one has three open jobs and a thousand finished ones.
+// Constraints are not checked and indexes are made at the end, which takes a fraction of the time.
 func FillHistory(t testing.TB, conn *pgx.Conn, queued int) {
 	t.Helper()
 	statements := slices.Concat([]string{
@@ -24,10 +24,20 @@ func FillHistory(t testing.TB, conn *pgx.Conn, queued int) {
 	if queued > 0 {
 		statements = append(statements, fillQueueSQL...)
 	}
-	statements = append(statements, restoreIndexesSQL, "set session_replication_role = origin", "analyze", "analyze river.river_job")
+	statements = append(
+		statements,
+		restoreIndexesSQL,
+		"set session_replication_role = origin",
+		"analyze",
+		"analyze river.river_job",
+	)
 	for _, sql := range statements {
 		begin := time.Now()
-		_, err := conn.Exec(t.Context(), strings.ReplaceAll(sql, "{queued}", strconv.Itoa(queued)), pgx.QueryExecModeSimpleProtocol)
+		_, err := conn.Exec(
+			t.Context(),
+			strings.ReplaceAll(sql, "{queued}", strconv.Itoa(queued)),
+			pgx.QueryExecModeSimpleProtocol,
+		)
 		require.NoError(t, err, sql)
 		if os.Getenv("APIBR_TEST_PLANS") != "" {
 			t.Logf("%.1f s: %.60s", time.Since(begin).Seconds(), strings.TrimSpace(sql))

@@ -1,7 +1,7 @@
 // Package storetest gives each test a database of its own on a real Postgres.
 //
-// One private cluster serves a whole test binary (fsync off: its data is worth nothing), one template database holds the migrated
-// schema, and each test gets a copy of it. The cluster ends with the test process, however that ends.
+// One private cluster serves a whole test binary (fsync off: its data is worth nothing), one template database holds
+// the migrated schema, and each test gets a copy of it. The cluster ends with the test process, however that ends.
 package storetest
 
 import (
@@ -30,7 +30,8 @@ const template = "template_apibr"
 // cluster is started by the first test that asks and shared by the rest.
 var cluster = sync.OnceValues(start)
 
-// New opens a database with the migrated schema and nothing in it but what migrations insert. It is dropped at the test's end.
+// New opens a database with the migrated schema and nothing in it but what migrations insert. It is dropped at the
+// test's end.
 func New(t testing.TB) *store.Store {
 	t.Helper()
 	s, err := store.Open(context.Background(), store.Config{DSN: DSN(t), MaxConns: 12})
@@ -138,8 +139,8 @@ func removeWhenWeEnd(dir string) error {
 	return nil
 }
 
-// untilWeEnd is never written to and closes when this process ends. It is kept here because the garbage collector closes what
-// nobody holds, which removed the cluster under tests that were still running.
+// untilWeEnd is never written to and closes when this process ends. It is kept here because the garbage collector
+// closes what nobody holds, which removed the cluster under tests that were still running.
 var untilWeEnd atomic.Pointer[io.WriteCloser]
 
 // venvs of the checkout, where the wheel is when the system has no Postgres.

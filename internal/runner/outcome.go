@@ -15,7 +15,8 @@ const (
 	firstPause = 100 * time.Millisecond
 	mostPause  = 2 * time.Second
 
-	// strangeTries is how often a write is sent that fails although the database is there and says nothing against the content.
+	// strangeTries is how often a write is sent that fails although the database is there and says nothing against the
+	// content.
 	strangeTries = 5
 )
 
@@ -28,9 +29,9 @@ type ending struct {
 	write  func(ctx context.Context) error
 }
 
-// conclude writes down how the run ended. It goes on trying while the database is away: the result is made and must not be lost. What
-// the database refuses for its content ends as a failure that holds none of it.
-func (a *attempt) conclude(ctx context.Context, result jobs.Result, err error) {
+// writeOutcome writes down how the run ended. It goes on trying while the database is away: the result is made and must
+// not be lost. What the database refuses for its content ends as a failure that holds none of it.
+func (a *attempt) writeOutcome(ctx context.Context, result jobs.Result, err error) {
 	log := a.runner.cfg.Log
 	end := a.verdict(result, err)
 	failed := errFenced(err)
@@ -38,7 +39,14 @@ func (a *attempt) conclude(ctx context.Context, result jobs.Result, err error) {
 		failed = a.persist(ctx, "end job", func(ctx context.Context) error { return end.write(ctx) })
 	}
 	if failed != nil && !gone(failed) && ctx.Err() == nil {
-		log.ErrorContext(ctx, "the database refused how the run ended: the job fails without its result", "status", end.status, "err", failed)
+		log.ErrorContext(
+			ctx,
+			"the database refused how the run ended: the job fails without its result",
+			"status",
+			end.status,
+			"err",
+			failed,
+		)
 		end.status = string(jobs.Failed)
 		failed = a.persist(ctx, "fail job", func(ctx context.Context) error {
 			return a.runner.cfg.Jobs.Fail(ctx, a.claimed.ID, a.claimed.Fence, jobs.Unstorable, false)
@@ -50,15 +58,29 @@ func (a *attempt) conclude(ctx context.Context, result jobs.Result, err error) {
 		log.WarnContext(ctx, "the run's result was thrown away: the job is in other hands", "fence", a.claimed.Fence)
 		return
 	case ctx.Err() != nil:
-		log.WarnContext(ctx, "the database was away until the studio stopped: its next start takes the job back", "fence", a.claimed.Fence, "err", failed)
+		log.WarnContext(
+			ctx,
+			"the database was away until the studio stopped: its next start takes the job back",
+			"fence",
+			a.claimed.Fence,
+			"err",
+			failed,
+		)
 		return
 	default:
-		log.ErrorContext(ctx, "how the run ended could not be written down: it is tried again at each beat", "fence", a.claimed.Fence, "err", failed)
+		log.ErrorContext(
+			ctx,
+			"how the run ended could not be written down: it is tried again at each beat",
+			"fence",
+			a.claimed.Fence,
+			"err",
+			failed,
+		)
 		a.runner.noteUnwritten(a.claimed.ID, a.claimed.Fence)
 		return
 	}
 	if end.status != requeued {
-		a.free() // the next job need not wait until this one's files are removed; one that runs again uses the same folder
+		a.free() // before the files are removed; a job that runs again uses the same folder
 	}
 	a.runner.cfg.Metrics.JobFinished(string(a.claimed.Type), end.status)
 	if err != nil {
@@ -89,9 +111,15 @@ func (a *attempt) verdict(result jobs.Result, err error) *ending {
 	switch {
 	case err == nil:
 		a.runner.peaks.add(result.Peak)
-		return &ending{string(jobs.Completed), func(ctx context.Context) error { _, err := service.Finish(ctx, id, fence, result); return err }}
+		return &ending{
+			string(jobs.Completed),
+			func(ctx context.Context) error { _, err := service.Finish(ctx, id, fence, result); return err },
+		}
 	case canceled(err):
-		return &ending{string(jobs.Canceled), func(ctx context.Context) error { return service.FinishCanceled(ctx, id, fence) }}
+		return &ending{
+			string(jobs.Canceled),
+			func(ctx context.Context) error { return service.FinishCanceled(ctx, id, fence) },
+		}
 	case errors.Is(err, errStopping), errors.Is(err, sidecar.ErrClosed):
 		return a.requeue(jobs.ReasonNone, time.Time{})
 	case errors.As(err, &breaker):
@@ -138,8 +166,8 @@ func (a *attempt) fault(err error) *ending {
 	return end
 }
 
-// persist repeats a fenced write until the database has answered. It fails with what the domain answers, with what the database
-// refuses, and when the time for writing after a stop is over.
+// persist repeats a fenced write until the database has answered. It fails with what the domain answers, with what the
+// database refuses, and when the time for writing after a stop is over.
 func (a *attempt) persist(ctx context.Context, what string, write func(ctx context.Context) error) error {
 	pause, strange := firstPause, 0
 	for {

@@ -5,8 +5,9 @@ import (
 	"time"
 )
 
-// room says whether a job fits now, and what to evict so that it does: idle and unpinned only, cheapest to lose first.
-func (v View) room(job Job) (evict []Loaded, fits bool) {
+// headroom says whether a job fits now, and what to evict so that it does: idle and unpinned only, cheapest to lose
+// first.
+func (v View) headroom(job Job) (evict []Loaded, fits bool) {
 	if v.servedBy(job) {
 		return nil, true
 	}
@@ -75,8 +76,8 @@ func worth(l Loaded) float64 {
 	return float64(l.ReloadCost+time.Second) / float64(l.IdleFor+time.Second)
 }
 
-// slack is the part of a need that must be free beyond it before a job stops to wait for memory: what other programs take moves a
-// little all the time, and the job must not say something else each second.
+// slack is the part of a need that must be free beyond it before a job stops to wait for memory: what other programs
+// take moves a little all the time, and the job must not say something else each second.
 const slack = 16
 
 // short are the jobs that would not fit even if nothing of ours ran.
@@ -94,8 +95,8 @@ func (v View) short(jobs []Job) (list []Short) {
 	return list
 }
 
-// alone is what would be free if no job of ours ran and every model that may go were gone. What running jobs may still grow to counts
-// as theirs, so that a process that is just loading does not look like another program.
+// alone is what would be free if no job of ours ran and every model that may go were gone. What running jobs may still
+// grow to counts as theirs, so that a process that is just loading does not look like another program.
 func (v View) alone(device string) Memory {
 	free := Memory{RAM: v.FreeRAM, VRAM: v.Devices[device].Free}
 	give := func(on string, held Memory) {

@@ -58,7 +58,10 @@ func (l *life) notification(f frame, now time.Time) {
 // countLog bounds what a run may log.
 func (l *life) countLog() error {
 	if l.logged++; l.call != nil && l.logged > l.cfg.Limits.LogMessages {
-		return protocolError("the process sent more than %d log messages in one run, see supervisor.limits.log_messages", l.cfg.Limits.LogMessages)
+		return protocolError(
+			"the process sent more than %d log messages in one run, see supervisor.limits.log_messages",
+			l.cfg.Limits.LogMessages,
+		)
 	}
 	return nil
 }
@@ -79,8 +82,21 @@ func (l *life) onHello(params json.RawMessage) error {
 	}
 	l.saidHello = true
 	l.beatAt.Store(time.Now().UnixNano())
-	l.cfg.Log.Debug("sidecar said hello", "engine", l.engine.ID, "pid", l.pid, "worker", hello.Worker, "python", hello.Python,
-		"device", hello.Device, "seconds", time.Since(l.started).Seconds())
+	l.cfg.Log.Debug(
+		"sidecar said hello",
+		"engine",
+		l.engine.ID,
+		"pid",
+		l.pid,
+		"worker",
+		hello.Worker,
+		"python",
+		hello.Python,
+		"device",
+		hello.Device,
+		"seconds",
+		time.Since(l.started).Seconds(),
+	)
 	close(l.hello)
 	return nil
 }
@@ -156,7 +172,10 @@ func (l *life) running(job string) bool {
 
 func (l *life) tellPhase(now time.Time) error {
 	if most := l.cfg.Limits.PhaseChanges; len(l.watch.phases) > most {
-		return protocolError("the process went from one phase to another more than %d times in one run, see supervisor.limits.phase_changes", most)
+		return protocolError(
+			"the process went from one phase to another more than %d times in one run, see supervisor.limits.phase_changes",
+			most,
+		)
 	}
 	if l.call != nil && l.call.events != nil {
 		l.call.events.putPhase(l.watch.phase, now)
@@ -164,8 +183,8 @@ func (l *life) tellPhase(now time.Time) error {
 	return nil
 }
 
-// phaseOf is the phase as which a name is counted and told. Names that the manifest does not have are one phase: they have no share of
-// the progress bar, and a history of each would grow without end. A load has no phases.
+// phaseOf is the phase as which a name is counted and told. Names that the manifest does not have are one phase: they
+// have no share of the progress bar, and a history of each would grow without end. A load has no phases.
 func (l *life) phaseOf(name string) (string, error) {
 	if l.call == nil || l.call.events == nil {
 		return l.watch.phase, nil
@@ -175,7 +194,11 @@ func (l *life) phaseOf(name string) (string, error) {
 	}
 	if _, seen := l.undeclared[name]; !seen {
 		if most := l.cfg.Limits.UndeclaredPhases; len(l.undeclared) >= most {
-			return "", protocolError("phase %q is not in the engine's manifest, as %d phases before it; see supervisor.limits.undeclared_phases", name, most)
+			return "", protocolError(
+				"phase %q is not in the engine's manifest, as %d phases before it; see supervisor.limits.undeclared_phases",
+				name,
+				most,
+			)
 		}
 		l.undeclared[name] = struct{}{}
 	}
