@@ -198,10 +198,7 @@ func (a *App) adjust(m *engine.Manifest, environment []string) []string {
 func (a *App) beforeGPU(ctx context.Context) error {
 	for _, check := range doctor.BeforeGPU(ctx, a.config, a.host).Checks {
 		if !check.OK && check.Level == device.Failure {
-			return &runner.CardError{Detail: i18n.Text{
-				"en":    strings.TrimSuffix(check.Message.En, ".") + ": " + check.Fix.En,
-				"pt-BR": strings.TrimSuffix(check.Message.PtBR, ".") + ": " + check.Fix.PtBR,
-			}.Sentence()}
+			return &runner.CardError{Detail: i18n.Say("%s: %s", check.Message, check.Fix)}
 		}
 	}
 	return nil

@@ -8,7 +8,6 @@ import (
 
 	"github.com/apibr/studio/internal/device"
 	"github.com/apibr/studio/internal/doctor"
-	"github.com/apibr/studio/internal/i18n"
 )
 
 func doctorCommand(e *environment) *cobra.Command {
@@ -50,14 +49,8 @@ func (e *environment) showCheck(check device.Check) {
 			sign = "·"
 		}
 	}
-	fmt.Fprintf(e.stdout, "%s %s\n", sign, e.pick(check.Message))
-	if fix := e.pick(check.Fix); fix != "" {
+	fmt.Fprintf(e.stdout, "%s %s\n", sign, check.Message.For(e.Reader))
+	if fix := check.Fix.For(e.Reader); fix != "" {
 		fmt.Fprintf(e.stdout, "  → %s\n", fix)
 	}
-}
-
-func (l locale) pick(text device.Text) string { return textSentence(text).For(l.Reader) }
-
-func textSentence(text device.Text) i18n.Sentence {
-	return i18n.Text{"en": text.En, "pt-BR": text.PtBR}.Sentence()
 }

@@ -150,7 +150,7 @@ func (e *environment) showSetup(p torchenv.Progress) {
 		}
 		fmt.Fprintf(e.stderr, "  %s %s: %s\n", sign, p.Check.Check, p.Check.Detail)
 	case "failed":
-		fmt.Fprintf(e.stderr, "✗ %s: %s\n", p.Profile, e.pick(p.Reason))
+		fmt.Fprintf(e.stderr, "✗ %s: %s\n", p.Profile, p.Reason.Sentence().For(e.Reader))
 	case "kept":
 	default:
 		if step, ok := setupSteps[p.Step]; ok {
@@ -165,11 +165,11 @@ func (e *environment) setupFailed(err error, code int) error {
 	var ladder *torchenv.LadderError
 	switch {
 	case errors.As(err, &known):
-		return &exitError{code: code, sentence: textSentence(known.Text()), cause: err}
+		return &exitError{code: code, sentence: known.Sentence(), cause: err}
 	case errors.As(err, &ladder):
 		sentence := i18n.Say("no environment passed; the earlier one stays")
 		for _, attempt := range ladder.Tried {
-			sentence = i18n.Say("%s\n  %s: %s", sentence, attempt.Profile, textSentence(attempt.Reason))
+			sentence = i18n.Say("%s\n  %s: %s", sentence, attempt.Profile, attempt.Reason.Sentence())
 		}
 		return &exitError{code: code, sentence: sentence, cause: err}
 	default:

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -16,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/apibr/studio/internal/disk"
+	"github.com/apibr/studio/internal/i18n"
 )
 
 const gib = 1 << 30
@@ -42,11 +42,11 @@ func (d *doctor) run(ctx context.Context) []Check {
 	return d.checks
 }
 
-func (d *doctor) fine(id string, message Text) {
+func (d *doctor) fine(id string, message i18n.Sentence) {
 	d.checks = append(d.checks, Check{ID: id, OK: true, Level: Fine, Message: message})
 }
 
-func (d *doctor) bad(id string, level Level, message, fix Text) {
+func (d *doctor) bad(id string, level Level, message, fix i18n.Sentence) {
 	d.checks = append(d.checks, Check{ID: id, Level: level, Message: message, Fix: fix})
 }
 
@@ -54,28 +54,25 @@ func (d *doctor) kernel() {
 	release := d.host.Kernel()
 	if _, err := d.host.PressureFull(); err != nil {
 		d.bad("kernel", Warning,
-			Text{"Linux " + release + " without memory pressure information: the memory guard has only free memory to go by",
-				"Linux " + release + " sem informação de pressão de memória: a proteção de memória só vê a memória livre"},
-			Text{"Add psi=1 to the kernel's command line", "Acrescente psi=1 à linha de comando do kernel"})
+			i18n.Say("Linux %s without memory pressure information: the memory guard has only free memory to go by", release),
+			i18n.Say("Add psi=1 to the kernel's command line"))
 		return
 	}
-	d.fine("kernel", Text{"Linux " + release, "Linux " + release})
+	d.fine("kernel", i18n.Say("Linux %s", release))
 }
 
 func (d *doctor) memory() {
 	total, available, err := d.host.Memory()
 	switch {
 	case err != nil:
-		d.bad("memory", Failure, Text{"Memory could not be read", "Não foi possível ler a memória"},
-			Text{"Make /proc/meminfo readable", "Deixe /proc/meminfo legível"})
+		d.bad("memory", Failure, i18n.Say("Memory could not be read"),
+			i18n.Say("Make /proc/meminfo readable"))
 	case available < 2*gib:
 		d.bad("memory", Warning,
-			Text{fmt.Sprintf("%.1f GiB of %.1f GiB are free: jobs would be stopped to protect the computer", gibs(available), gibs(total)),
-				fmt.Sprintf("%.1f GiB de %.1f GiB livres: os trabalhos seriam parados para proteger o computador", gibs(available), gibs(total))},
-			Text{"Close other programs", "Feche outros programas"})
+			i18n.Say("%.1f GiB of %.1f GiB are free: jobs would be stopped to protect the computer", gibs(available), gibs(total)),
+			i18n.Say("Close other programs"))
 	default:
-		d.fine("memory", Text{fmt.Sprintf("%.1f GiB of memory, %.1f GiB free", gibs(total), gibs(available)),
-			fmt.Sprintf("%.1f GiB de memória, %.1f GiB livres", gibs(total), gibs(available))})
+		d.fine("memory", i18n.Say("%.1f GiB of memory, %.1f GiB free", gibs(total), gibs(available)))
 	}
 }
 
@@ -85,9 +82,8 @@ const enoughMemory = 15 * gib
 func (d *doctor) memorySize() {
 	if total, _, err := d.host.Memory(); err == nil && total < enoughMemory {
 		d.bad("memory.size", Warning,
-			Text{fmt.Sprintf("%.1f GiB of memory: final pictures are planned for 16 GiB and more", gibs(total)),
-				fmt.Sprintf("%.1f GiB de memória: as imagens finais são planejadas para 16 GiB ou mais", gibs(total))},
-			Text{"Use draft quality or smaller variants of the models (apibr models list)", "Use a qualidade rascunho ou variantes menores dos modelos (apibr models list)"})
+			i18n.Say("%.1f GiB of memory: final pictures are planned for 16 GiB and more", gibs(total)),
+			i18n.Say("Use draft quality or smaller variants of the models (apibr models list)"))
 	}
 }
 
@@ -97,29 +93,27 @@ func (d *doctor) swap() {
 	case err != nil:
 	case total == 0:
 		// Without swap a shortage ends in a killed engine at once, which is safe; so this is a remark and not a fault.
-		d.fine("swap", Text{"No swap: a shortage of memory ends the engine at once, not the computer",
-			"Sem swap: a falta de memória encerra o motor na hora, não o computador"})
+		d.fine("swap", i18n.Say("No swap: a shortage of memory ends the engine at once, not the computer"))
 	case free < total/2:
 		d.bad("swap", Warning,
-			Text{fmt.Sprintf("%.1f of %.1f GiB of swap are in use: the computer is short of memory", gibs(total-free), gibs(total)),
-				fmt.Sprintf("%.1f de %.1f GiB de swap em uso: falta memória ao computador", gibs(total-free), gibs(total))},
-			Text{"Close other programs", "Feche outros programas"})
+			i18n.Say("%.1f of %.1f GiB of swap are in use: the computer is short of memory", gibs(total-free), gibs(total)),
+			i18n.Say("Close other programs"))
 	default:
-		d.fine("swap", Text{fmt.Sprintf("%.1f GiB of swap", gibs(total)), fmt.Sprintf("%.1f GiB de swap", gibs(total))})
+		d.fine("swap", i18n.Say("%.1f GiB of swap", gibs(total)))
 	}
 }
 
 func (d *doctor) disk() {
 	free, ok := freeDisk(d.cfg.DataDir)
 	if !ok {
-		d.bad("disk", Failure, Text{"The data directory cannot be read", "Não foi possível ler a pasta de dados"},
-			Text{"Choose another one with --data-dir", "Escolha outra com --data-dir"})
+		d.bad("disk", Failure, i18n.Say("The data directory cannot be read"),
+			i18n.Say("Choose another one with --data-dir"))
 		return
 	}
-	message := Text{fmt.Sprintf("%.1f GiB free for data", gibs(free)), fmt.Sprintf("%.1f GiB livres para os dados", gibs(free))}
+	message := i18n.Say("%.1f GiB free for data", gibs(free))
 	if free < 2*gib {
 		d.bad("disk", Warning, message,
-			Text{"Free some space or move the data with --data-dir", "Libere espaço ou mude os dados com --data-dir"})
+			i18n.Say("Free some space or move the data with --data-dir"))
 		return
 	}
 	d.fine("disk", message)
@@ -134,14 +128,13 @@ func (d *doctor) modelsDisk() {
 	}
 	free, ok := freeDisk(d.cfg.ModelsDir)
 	if !ok {
-		d.bad("disk.models", Warning, Text{"The folder of the models cannot be read", "Não foi possível ler a pasta dos modelos"},
-			Text{"Choose another one with models.cache_dir", "Escolha outra em models.cache_dir"})
+		d.bad("disk.models", Warning, i18n.Say("The folder of the models cannot be read"),
+			i18n.Say("Choose another one with models.cache_dir"))
 		return
 	}
-	message := Text{fmt.Sprintf("%.1f GiB free for models", gibs(free)), fmt.Sprintf("%.1f GiB livres para modelos", gibs(free))}
+	message := i18n.Say("%.1f GiB free for models", gibs(free))
 	if free < enoughForModels {
-		d.bad("disk.models", Warning, message, Text{"A picture model takes 7 to 24 GiB: free some space or move the models with models.cache_dir",
-			"Um modelo de imagem ocupa de 7 a 24 GiB: libere espaço ou mude os modelos com models.cache_dir"})
+		d.bad("disk.models", Warning, message, i18n.Say("A picture model takes 7 to 24 GiB: free some space or move the models with models.cache_dir"))
 		return
 	}
 	d.fine("disk.models", message)
@@ -161,19 +154,19 @@ func freeDisk(dir string) (free int64, ok bool) {
 
 func (d *doctor) ffmpeg(ctx context.Context) {
 	if d.cfg.FFmpeg == "" {
-		d.bad("ffmpeg", Failure, Text{"ffmpeg was not found", "O ffmpeg não foi encontrado"}, runSetup)
+		d.bad("ffmpeg", Failure, i18n.Say("ffmpeg was not found"), runSetup)
 		return
 	}
 	line, err := firstLine(ctx, d.cfg.FFmpeg, "-version")
 	if err != nil {
-		d.bad("ffmpeg", Failure, Text{"ffmpeg does not start", "O ffmpeg não inicia"}, runSetup)
+		d.bad("ffmpeg", Failure, i18n.Say("ffmpeg does not start"), runSetup)
 		return
 	}
 	words := strings.Fields(line)
-	d.fine("ffmpeg", Text{strings.Join(words[:min(3, len(words))], " "), strings.Join(words[:min(3, len(words))], " ")})
+	d.fine("ffmpeg", i18n.Plain(strings.Join(words[:min(3, len(words))], " ")))
 }
 
-var runSetup = Text{"Run make setup", "Rode make setup"}
+var runSetup = i18n.Say("Run make setup")
 
 func (d *doctor) venvs(ctx context.Context) {
 	names := make([]string, 0, len(d.cfg.Venvs))
@@ -186,15 +179,13 @@ func (d *doctor) venvs(ctx context.Context) {
 		line, err := firstLine(ctx, python, "-V")
 		switch {
 		case err == nil:
-			d.fine("python."+name, Text{line + " in the environment " + name, line + " no ambiente " + name})
+			d.fine("python."+name, i18n.Say("%s in the environment %s", line, name))
 		case name == "draft":
-			d.bad("python."+name, Failure, Text{"The draft environment is missing", "Falta o ambiente de rascunho"}, runSetup)
+			d.bad("python."+name, Failure, i18n.Say("The draft environment is missing"), runSetup)
 		case exists(d.cfg.Venvs[name]):
-			d.bad("python."+name, Failure, Text{"The Python of the environment " + name + " does not start: " + cause(err, line),
-				"O Python do ambiente " + name + " não inicia: " + cause(err, line)}, runModelsSetup)
+			d.bad("python."+name, Failure, i18n.Say("The Python of the environment %s does not start: %s", name, cause(err, line)), runModelsSetup)
 		default:
-			d.fine("python."+name, Text{"The environment " + name + " is not installed: draft quality only",
-				"O ambiente " + name + " não está instalado: só qualidade rascunho"})
+			d.fine("python."+name, i18n.Say("The environment %s is not installed: draft quality only", name))
 		}
 	}
 }
@@ -202,17 +193,17 @@ func (d *doctor) venvs(ctx context.Context) {
 func (d *doctor) postgres() {
 	switch {
 	case d.cfg.External:
-		d.fine("postgres", Text{"A database outside is used", "Usa um banco de dados externo"})
+		d.fine("postgres", i18n.Say("A database outside is used"))
 	case d.cfg.Postgres == "":
-		d.bad("postgres", Failure, Text{"No Postgres binaries were found", "Nenhum binário do Postgres foi encontrado"}, runSetup)
+		d.bad("postgres", Failure, i18n.Say("No Postgres binaries were found"), runSetup)
 	default:
 		for _, program := range []string{"initdb", "postgres"} {
 			if unix.Access(filepath.Join(d.cfg.Postgres, program), unix.X_OK) != nil {
-				d.bad("postgres", Failure, Text{program + " of Postgres cannot be run", "O " + program + " do Postgres não pode ser executado"}, runSetup)
+				d.bad("postgres", Failure, i18n.Say("%s of Postgres cannot be run", program), runSetup)
 				return
 			}
 		}
-		d.fine("postgres", Text{"Postgres binaries are there", "Os binários do Postgres estão presentes"})
+		d.fine("postgres", i18n.Say("Postgres binaries are there"))
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/text/language"
 )
 
 func TestTheUsersDesktop(t *testing.T) {
@@ -125,9 +126,9 @@ func TestDoctor(t *testing.T) {
 	checks := func(h *Host, cfg DoctorConfig) map[string]Check {
 		found := map[string]Check{}
 		for _, check := range Doctor(context.Background(), h, cfg) {
-			require.NotEmpty(t, check.Message.En)
-			require.NotEmpty(t, check.Message.PtBR)
-			require.Equal(t, check.OK, check.Fix.En == "" && check.Fix.PtBR == "" && check.Level == Fine, check.ID)
+			require.NotEmpty(t, check.Message.String())
+			require.NotEmpty(t, check.Message.In(language.BrazilianPortuguese))
+			require.Equal(t, check.OK, check.Fix.Empty() && check.Level == Fine, check.ID)
 			found[check.ID] = check
 		}
 		return found
@@ -147,14 +148,14 @@ func TestDoctor(t *testing.T) {
 			require.True(t, good[id].OK, id)
 		}
 	}
-	require.Equal(t, "ffmpeg version 7.0", good["ffmpeg"].Message.En)
-	require.Contains(t, good["kernel"].Fix.En, "psi=1")
+	require.Equal(t, "ffmpeg version 7.0", good["ffmpeg"].Message.String())
+	require.Contains(t, good["kernel"].Fix.String(), "psi=1")
 
 	bad := checks(NewHost("testdata/desktop"), DoctorConfig{DataDir: t.TempDir(), Venvs: map[string]string{"draft": "/nowhere"}, Postgres: "/nowhere"})
 	for _, id := range []string{"ffmpeg", "python.draft", "postgres"} {
 		require.Equal(t, Failure, bad[id].Level, id)
 	}
-	require.Contains(t, bad["gpu"].Message.En, "RX 6750 XT")
+	require.Contains(t, bad["gpu"].Message.String(), "RX 6750 XT")
 	require.Contains(t, bad, "gpu.integrated")
 
 	short := NewHost("testdata/cpu")

@@ -2,7 +2,10 @@ package device
 
 import (
 	"context"
+	"encoding/json"
 	"time"
+
+	"github.com/apibr/studio/internal/i18n"
 )
 
 // Level says how much a check matters.
@@ -15,19 +18,24 @@ const (
 	Failure Level = "error"   // the studio cannot run like this
 )
 
-// Text is a sentence in the two languages of the product.
-type Text struct {
-	En   string `json:"en"`
-	PtBR string `json:"pt-BR"`
-}
-
 // Check is one finding of the doctor.
 type Check struct {
-	ID      string `json:"id"` // ID is stable, as in memory or gpu.render_node.
-	OK      bool   `json:"ok"` // OK is true when nothing has to be done.
-	Level   Level  `json:"level"`
-	Message Text   `json:"message"`
-	Fix     Text   `json:"fix"` // Fix says what to do; empty when OK.
+	ID      string // ID is stable, as in memory or gpu.render_node.
+	OK      bool   // OK is true when nothing has to be done.
+	Level   Level
+	Message i18n.Sentence
+	Fix     i18n.Sentence // Fix says what to do; empty when OK.
+}
+
+// MarshalJSON writes message and fix in every language: {"en": ..., "pt-BR": ...}.
+func (c Check) MarshalJSON() ([]byte, error) {
+	return json.Marshal(struct {
+		ID      string    `json:"id"`
+		OK      bool      `json:"ok"`
+		Level   Level     `json:"level"`
+		Message i18n.Text `json:"message"`
+		Fix     i18n.Text `json:"fix"`
+	}{c.ID, c.OK, c.Level, c.Message.Text(), c.Fix.Text()})
 }
 
 // DoctorConfig says where the parts of an installation should be.

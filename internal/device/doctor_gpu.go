@@ -3,11 +3,12 @@ package device
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/apibr/studio/internal/i18n"
 )
 
 const (
@@ -24,22 +25,20 @@ func (d *doctor) gpus(ctx context.Context) {
 	best, found := snapshot.Best()
 	d.undriven()
 	if found {
-		d.fine("gpu", Text{fmt.Sprintf("%s, %.1f GiB (%.1f GiB in use)", best.Name, gibs(best.VRAMTotal), gibs(best.VRAMUsed)),
-			fmt.Sprintf("%s, %.1f GiB (%.1f GiB em uso)", best.Name, gibs(best.VRAMTotal), gibs(best.VRAMUsed))})
+		d.fine("gpu", i18n.Say("%s, %.1f GiB (%.1f GiB in use)", best.Name, gibs(best.VRAMTotal), gibs(best.VRAMUsed)))
 	} else {
-		d.fine("gpu", Text{"No graphics card for computing: drafts run on the processor in seconds; the real models run there too, many times slower than on a card",
-			"Nenhuma placa de vídeo para computação: os rascunhos rodam no processador em segundos; os modelos de verdade também, muitas vezes mais devagar que numa placa"})
+		d.fine("gpu", i18n.Say("No graphics card for computing: drafts run on the processor in seconds; the real models run there too, many times slower than on a card"))
 	}
 	for _, gpu := range snapshot.GPUs {
 		if gpu.Integrated {
-			d.fine("gpu.integrated", Text{gpu.Name + " shares the host's memory and is not used", gpu.Name + " divide a memória do computador e não é usada"})
+			d.fine("gpu.integrated", i18n.Say("%s shares the host's memory and is not used", gpu.Name))
 		}
 	}
 	if !found {
 		return
 	}
 	if d.cfg.NoGPU {
-		d.fine("gpu.unused", Text{"The card is not used, as gpu.device: cpu says", "A placa não é usada, conforme gpu.device: cpu"})
+		d.fine("gpu.unused", i18n.Say("The card is not used, as gpu.device: cpu says"))
 		return
 	}
 	if d.driver(best) {
@@ -54,14 +53,13 @@ func (d *doctor) gpus(ctx context.Context) {
 // undriven tells of cards that are there and cannot be used as they are.
 func (d *doctor) undriven() {
 	for _, idle := range d.host.Idle() {
-		message := Text{idle.Name + " is in this computer, but no driver drives it", idle.Name + " está neste computador, mas nenhum driver a controla"}
+		message := i18n.Say("%s is in this computer, but no driver drives it", idle.Name)
 		if idle.Driver != "" {
-			message = Text{fmt.Sprintf("%s is driven by %s, which cannot compute", idle.Name, idle.Driver), fmt.Sprintf("%s usa o driver %s, que não serve para computação", idle.Name, idle.Driver)}
+			message = i18n.Say("%s is driven by %s, which cannot compute", idle.Name, idle.Driver)
 		}
-		fix := Text{"sudo modprobe amdgpu; if that fails, install your distribution's linux-firmware and restart",
-			"sudo modprobe amdgpu; se falhar, instale o linux-firmware da sua distribuição e reinicie"}
+		fix := i18n.Say("sudo modprobe amdgpu; if that fails, install your distribution's linux-firmware and restart")
 		if idle.Vendor == "NVIDIA" {
-			fix = Text{"Install NVIDIA's driver with your distribution's driver manager and restart", "Instale o driver da NVIDIA pelo gerenciador da sua distribuição e reinicie"}
+			fix = i18n.Say("Install NVIDIA's driver with your distribution's driver manager and restart")
 		}
 		d.bad("gpu.driver", Warning, message, fix)
 	}
@@ -70,14 +68,13 @@ func (d *doctor) undriven() {
 // driver says whether the compute driver is there.
 func (d *doctor) driver(gpu GPU) bool {
 	if gpu.Kind == "hip" && errors.Is(d.host.Access("/dev/kfd"), fs.ErrNotExist) {
-		d.bad("gpu.driver", Failure, Text{"/dev/kfd does not exist: the card's compute driver is not loaded", "/dev/kfd não existe: o driver de computação da placa não está carregado"},
-			Text{"Load the amdgpu kernel module; in a container pass --device /dev/kfd --device /dev/dri",
-				"Carregue o módulo amdgpu; em um contêiner use --device /dev/kfd --device /dev/dri"})
+		d.bad("gpu.driver", Failure, i18n.Say("/dev/kfd does not exist: the card's compute driver is not loaded"),
+			i18n.Say("Load the amdgpu kernel module; in a container pass --device /dev/kfd --device /dev/dri"))
 		return false
 	}
 	version, _ := d.host.Module(gpu.Driver)
 	name := strings.TrimSpace(gpu.Driver + " " + version)
-	d.fine("gpu.driver", Text{"Driver " + name, "Driver " + name})
+	d.fine("gpu.driver", i18n.Say("Driver %s", name))
 	return gpu.Kind == "hip"
 }
 
@@ -91,20 +88,20 @@ func (d *doctor) renderNode(gpu GPU) {
 		switch {
 		case err == nil:
 		case errors.Is(err, fs.ErrNotExist):
-			d.bad("gpu.render_node", Failure, Text{node + " does not exist", node + " não existe"},
-				Text{"In a container pass --device /dev/kfd --device /dev/dri; else restart the computer", "Em um contêiner use --device /dev/kfd --device /dev/dri; senão reinicie o computador"})
+			d.bad("gpu.render_node", Failure, i18n.Say("%s does not exist", node),
+				i18n.Say("In a container pass --device /dev/kfd --device /dev/dri; else restart the computer"))
 			return
 		default:
 			groups := "render,video"
 			if owner := d.host.Owner(node); owner != "" && owner != "root" && owner != "render" && owner != "video" {
 				groups += "," + owner
 			}
-			d.bad("gpu.render_node", Failure, Text{node + " may not be opened by this user", "Este usuário não pode abrir " + node},
-				Text{"sudo usermod -aG " + groups + " $USER, then log in again", "sudo usermod -aG " + groups + " $USER e entre de novo"})
+			d.bad("gpu.render_node", Failure, i18n.Say("%s may not be opened by this user", node),
+				i18n.Say("sudo usermod -aG %s $USER, then log in again", groups))
 			return
 		}
 	}
-	d.fine("gpu.render_node", Text{"This user may use the card", "Este usuário pode usar a placa"})
+	d.fine("gpu.render_node", i18n.Say("This user may use the card"))
 }
 
 // on are the clients of the card, the largest first.
@@ -117,7 +114,7 @@ func (d *doctor) on(gpu GPU) []Client {
 // programs tells who else holds memory of the card.
 func (d *doctor) programs(gpu GPU) {
 	others := gpu.VRAMUsed
-	var names []string
+	var names []i18n.Sentence
 	for _, client := range d.on(gpu) {
 		if client.Ours {
 			others -= client.VRAM
@@ -125,17 +122,16 @@ func (d *doctor) programs(gpu GPU) {
 		}
 		const shown, least = 3, 64 << 20
 		if len(names) < shown && client.VRAM >= least {
-			names = append(names, fmt.Sprintf("%s %.1f GiB", client.Name, gibs(client.VRAM)))
+			names = append(names, holds(client.Name, client.VRAM))
 		}
 	}
 	others = max(others, 0)
-	list := ""
+	message := i18n.Say("Other programs hold %.1f GiB of the card", gibs(others))
 	if len(names) > 0 {
-		list = ": " + strings.Join(names, ", ")
+		message = i18n.Say("Other programs hold %.1f GiB of the card: %s", gibs(others), i18n.Commas(names...))
 	}
-	message := Text{fmt.Sprintf("Other programs hold %.1f GiB of the card%s", gibs(others), list), fmt.Sprintf("Outros programas ocupam %.1f GiB da placa%s", gibs(others), list)}
 	if others > max(crowded, gpu.VRAMTotal/4) {
-		d.bad("gpu.programs", Warning, message, Text{"Close what you do not need; models that do not fit beside them are refused", "Feche o que não precisar; modelos que não couberem ao lado deles são recusados"})
+		d.bad("gpu.programs", Warning, message, i18n.Say("Close what you do not need; models that do not fit beside them are refused"))
 		return
 	}
 	d.fine("gpu.programs", message)
@@ -146,31 +142,34 @@ func (d *doctor) spilled(gpu GPU) {
 	if gpu.GTTUsed < spill {
 		return
 	}
-	who := ""
 	clients := d.on(gpu)
 	slices.SortStableFunc(clients, func(a, b Client) int { return int((b.GTT - a.GTT) >> 10) })
+	message := i18n.Say("%.1f GiB of the card's memory have spilled to the host's: everything on the card is slow",
+		gibs(gpu.GTTUsed))
 	if len(clients) > 0 && clients[0].GTT > 0 {
-		who = fmt.Sprintf(" (%s %.1f GiB)", clients[0].Name, gibs(clients[0].GTT))
+		message = i18n.Say("%.1f GiB of the card's memory have spilled to the host's (%s): everything on the card is slow",
+			gibs(gpu.GTTUsed), holds(clients[0].Name, clients[0].GTT))
 	}
-	d.bad("gpu.spill", Warning,
-		Text{fmt.Sprintf("%.1f GiB of the card's memory have spilled to the host's%s: everything on the card is slow", gibs(gpu.GTTUsed), who),
-			fmt.Sprintf("%.1f GiB da memória da placa foram para a memória do computador%s: tudo na placa fica lento", gibs(gpu.GTTUsed), who)},
-		Text{"End that program, or give it a smaller model", "Encerre esse programa ou use nele um modelo menor"})
+	d.bad("gpu.spill", Warning, message, i18n.Say("End that program, or give it a smaller model"))
+}
+
+// holds says how much memory a program holds.
+func holds(program string, bytes int64) i18n.Sentence {
+	return i18n.Say("%s %.1f GiB", program, gibs(bytes))
 }
 
 func (d *doctor) power(gpu GPU) {
 	health := d.host.Health(gpu)
 	switch {
 	case health.Power == "error":
-		d.bad("gpu.power", Failure, Text{"The card did not wake up", "A placa não acordou"}, Text{"Restart the computer", "Reinicie o computador"})
+		d.bad("gpu.power", Failure, i18n.Say("The card did not wake up"), i18n.Say("Restart the computer"))
 	case health.Level == "low":
-		d.bad("gpu.power", Warning, Text{"The card is held at its lowest clocks", "A placa está presa na frequência mais baixa"},
-			Text{"echo auto | sudo tee /sys/class/drm/" + gpu.Card + "/device/power_dpm_force_performance_level",
-				"echo auto | sudo tee /sys/class/drm/" + gpu.Card + "/device/power_dpm_force_performance_level"})
+		d.bad("gpu.power", Warning, i18n.Say("The card is held at its lowest clocks"),
+			i18n.Say("echo auto | sudo tee /sys/class/drm/%s/device/power_dpm_force_performance_level", gpu.Card))
 	case health.Power == "suspended":
-		d.fine("gpu.power", Text{"The card sleeps and wakes for the first job", "A placa dorme e acorda no primeiro trabalho"})
+		d.fine("gpu.power", i18n.Say("The card sleeps and wakes for the first job"))
 	case health.Power != "":
-		d.fine("gpu.power", Text{"The card is awake", "A placa está ativa"})
+		d.fine("gpu.power", i18n.Say("The card is awake"))
 	}
 }
 
@@ -179,33 +178,35 @@ func (d *doctor) power(gpu GPU) {
 func (d *doctor) hang(ctx context.Context, gpu GPU) {
 	first := d.host.Health(gpu)
 	before := d.on(gpu)
-	reset := Text{"Save your work and restart the computer" + resetHint(gpu, " (resets only the card, as root: "), "Salve seu trabalho e reinicie o computador" + resetHint(gpu, " (só a placa, como root: ")}
+	reset := restart(gpu)
 	if first.Busy >= alwaysBusy && len(first.Compute) == 0 && d.settle(ctx) && d.host.Health(gpu).Busy >= alwaysBusy {
 		worked, stuck := progress(before, d.on(gpu))
 		switch {
 		case stuck != "":
-			d.bad("gpu.hang", Failure, Text{stuck + " is stuck in the card's driver: the card hangs", stuck + " está preso no driver: a placa travou"}, reset)
+			d.bad("gpu.hang", Failure, i18n.Say("%s is stuck in the card's driver: the card hangs", stuck), reset)
 			return
 		case !worked && first.Dumped:
-			d.bad("gpu.hang", Failure, Text{"The card hangs", "A placa travou"}, reset)
+			d.bad("gpu.hang", Failure, i18n.Say("The card hangs"), reset)
 			return
 		case !worked:
-			d.bad("gpu.hang", Warning, Text{"The card is busy although no program of this user computes: it may hang", "A placa está ocupada sem que um programa deste usuário a use: pode ter travado"}, reset)
+			d.bad("gpu.hang", Warning, i18n.Say("The card is busy although no program of this user computes: it may hang"), reset)
 			return
 		}
 	}
 	if first.Dumped {
-		d.bad("gpu.hang", Warning, Text{"The driver had to reset the card in the last minutes", "O driver precisou reiniciar a placa há poucos minutos"},
-			Text{"If it happens again, use smaller sizes, and look at: sudo dmesg | grep amdgpu", "Se acontecer de novo, use tamanhos menores e veja: sudo dmesg | grep amdgpu"})
+		d.bad("gpu.hang", Warning, i18n.Say("The driver had to reset the card in the last minutes"),
+			i18n.Say("If it happens again, use smaller sizes, and look at: sudo dmesg | grep amdgpu"))
 	}
 }
 
-func resetHint(gpu GPU, before string) string {
+// restart is what ends a hang.
+func restart(gpu GPU) i18n.Sentence {
 	number, ok := strings.CutPrefix(gpu.Card, "card")
 	if !ok {
-		return ""
+		return i18n.Say("Save your work and restart the computer")
 	}
-	return before + "cat /sys/kernel/debug/dri/" + number + "/amdgpu_gpu_recover)"
+	return i18n.Say("Save your work and restart the computer (resets only the card, as root: "+
+		"cat /sys/kernel/debug/dri/%s/amdgpu_gpu_recover)", number)
 }
 
 // settle waits between two looks.

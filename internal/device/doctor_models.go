@@ -2,16 +2,17 @@ package device
 
 import (
 	"context"
-	"fmt"
 	"io/fs"
 	"path/filepath"
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/apibr/studio/internal/i18n"
 )
 
 var (
-	runModelsSetup = Text{"Run apibr models setup", "Rode apibr models setup"}
+	runModelsSetup = i18n.Say("Run apibr models setup")
 	kindOf         = map[string]string{"hip": "rocm", "cuda": "cuda"}
 )
 
@@ -29,34 +30,31 @@ func (d *doctor) selfTest(ctx context.Context) {
 	const id = "models.selftest"
 	t := d.cfg.Tested
 	if t == nil {
-		d.bad(id, Warning, Text{"The models' environment was never tested on this computer", "O ambiente dos modelos nunca foi testado neste computador"},
-			Text{"Run apibr models setup --test, or apibr models setup to make it for this computer's card", "Rode apibr models setup --test, ou apibr models setup para fazê-lo para a placa deste computador"})
+		d.bad(id, Warning, i18n.Say("The models' environment was never tested on this computer"),
+			i18n.Say("Run apibr models setup --test, or apibr models setup to make it for this computer's card"))
 		return
 	}
 	switch {
 	case t.Stale:
-		d.bad(id, Warning, Text{"The models' environment has changed since its self-test: packages were installed, removed or replaced",
-			"O ambiente dos modelos mudou desde o autoteste: pacotes foram instalados, removidos ou trocados"},
-			Text{"Run apibr models setup --test, or apibr models setup to make it anew", "Rode apibr models setup --test, ou apibr models setup para refazê-lo"})
+		d.bad(id, Warning, i18n.Say("The models' environment has changed since its self-test: packages were installed, removed or replaced"),
+			i18n.Say("Run apibr models setup --test, or apibr models setup to make it anew"))
 	case len(t.Failed) > 0:
 		list := strings.Join(t.Failed, ", ")
-		d.bad(id, Failure, Text{fmt.Sprintf("The self-test of profile %s failed (%s); %s", t.Profile, list, t.Cause),
-			fmt.Sprintf("O autoteste do perfil %s falhou (%s); %s", t.Profile, list, t.Cause)}, runModelsSetup)
+		d.bad(id, Failure, i18n.Say("The self-test of profile %s failed (%s); %s", t.Profile, list, t.Cause), runModelsSetup)
 	case found && t.Kind == "cpu":
-		d.bad(id, Warning, Text{fmt.Sprintf("Profile %s computes on the processor, though %s is there", t.Profile, card.Name), fmt.Sprintf("O perfil %s usa o processador, embora exista %s", t.Profile, card.Name)},
-			Text{"Run apibr models setup --force, and see why the card's profiles fail", "Rode apibr models setup --force e veja por que os perfis da placa falham"})
+		d.bad(id, Warning, i18n.Say("Profile %s computes on the processor, though %s is there", t.Profile, card.Name),
+			i18n.Say("Run apibr models setup --force, and see why the card's profiles fail"))
 	case !found && t.Kind != "cpu":
-		d.bad(id, Warning, Text{fmt.Sprintf("Profile %s was made for %s, which is not there", t.Profile, t.Device), fmt.Sprintf("O perfil %s foi feito para %s, que não está disponível", t.Profile, t.Device)}, runModelsSetup)
+		d.bad(id, Warning, i18n.Say("Profile %s was made for %s, which is not there", t.Profile, t.Device), runModelsSetup)
 	case found && (t.Kind != kindOf[card.Kind] || t.GFX != "" && t.GFX != card.GFX):
-		d.bad(id, Warning, Text{fmt.Sprintf("Profile %s was made for another card than %s", t.Profile, card.Name), fmt.Sprintf("O perfil %s foi feito para outra placa, não para %s", t.Profile, card.Name)}, runModelsSetup)
+		d.bad(id, Warning, i18n.Say("Profile %s was made for another card than %s", t.Profile, card.Name), runModelsSetup)
 	default:
-		on := Text{t.Device, t.Device}
+		on := i18n.Plain(t.Device)
 		if t.Device == "" {
-			on = Text{"the processor", "o processador"}
+			on = i18n.Say("the processor")
 		}
-		day := t.At.Format("2006-01-02")
-		d.fine(id, Text{fmt.Sprintf("Profile %s, torch %s: passed its self-test on %s (%s)", t.Profile, t.Torch, on.En, day),
-			fmt.Sprintf("Perfil %s, torch %s: passou no autoteste com %s (%s)", t.Profile, t.Torch, on.PtBR, day)})
+		d.fine(id, i18n.Say("Profile %s, torch %s: passed its self-test on %s (%s)", t.Profile, t.Torch, on,
+			t.At.Format("2006-01-02")))
 	}
 }
 
@@ -79,11 +77,11 @@ func (d *doctor) caches() {
 	})
 	switch {
 	case err == nil && unix.Access(dir, unix.W_OK) != nil:
-		d.bad("caches", Warning, Text{"The kernel cache cannot be written: every start tunes the kernels again", "Não é possível gravar o cache de kernels: cada início os ajusta de novo"},
-			Text{"Make the folder cache of the data directory writable for this user", "Dê a este usuário permissão de escrita na pasta cache da pasta de dados"})
+		d.bad("caches", Warning, i18n.Say("The kernel cache cannot be written: every start tunes the kernels again"),
+			i18n.Say("Make the folder cache of the data directory writable for this user"))
 	case err != nil || bytes == 0:
-		d.fine("caches", Text{"No tuned kernels yet: the first job of each kind takes up to minutes longer", "Ainda não há kernels ajustados: o primeiro trabalho de cada tipo leva até minutos a mais"})
+		d.fine("caches", i18n.Say("No tuned kernels yet: the first job of each kind takes up to minutes longer"))
 	default:
-		d.fine("caches", Text{fmt.Sprintf("%.0f MiB of tuned kernels", float64(bytes)/(1<<20)), fmt.Sprintf("%.0f MiB de kernels ajustados", float64(bytes)/(1<<20))})
+		d.fine("caches", i18n.Say("%.0f MiB of tuned kernels", float64(bytes)/(1<<20)))
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/text/language"
 )
 
 var update = flag.Bool("update", false, "write the expected output of the doctor anew")
@@ -36,9 +37,9 @@ func patient(t *testing.T, tested *Tested) DoctorConfig {
 func written(checks []Check) string {
 	var text strings.Builder
 	for _, check := range checks {
-		fmt.Fprintf(&text, "%s %s: %s | %s\n", check.Level, check.ID, check.Message.En, check.Message.PtBR)
-		if check.Fix != (Text{}) {
-			fmt.Fprintf(&text, "    → %s | %s\n", check.Fix.En, check.Fix.PtBR)
+		fmt.Fprintf(&text, "%s %s: %s | %s\n", check.Level, check.ID, check.Message.String(), check.Message.In(language.BrazilianPortuguese))
+		if !check.Fix.Empty() {
+			fmt.Fprintf(&text, "    → %s | %s\n", check.Fix.String(), check.Fix.In(language.BrazilianPortuguese))
 		}
 	}
 	return ownDisk.ReplaceAllString(text.String(), "")
@@ -73,9 +74,9 @@ func sick(t *testing.T, change func(h *Host, cfg *DoctorConfig)) map[string]Chec
 	change(h, &cfg)
 	found := map[string]Check{}
 	for _, check := range Doctor(context.Background(), h, cfg) {
-		require.NotEmpty(t, check.Message.En)
-		require.NotEmpty(t, check.Message.PtBR)
-		require.Equal(t, check.OK, check.Fix == (Text{}), check.ID)
+		require.NotEmpty(t, check.Message.String())
+		require.NotEmpty(t, check.Message.In(language.BrazilianPortuguese))
+		require.Equal(t, check.OK, check.Fix.Empty(), check.ID)
 		found[check.ID] = check
 	}
 	return found
@@ -92,8 +93,8 @@ func TestRightsToTheCard(t *testing.T) {
 		h.Owner = func(string) string { return "gpuusers" }
 	})
 	require.Equal(t, Failure, found["gpu.render_node"].Level)
-	require.Contains(t, found["gpu.render_node"].Message.En, "/dev/dri/renderD129 may not be opened")
-	require.Equal(t, "sudo usermod -aG render,video,gpuusers $USER, then log in again", found["gpu.render_node"].Fix.En)
+	require.Contains(t, found["gpu.render_node"].Message.String(), "/dev/dri/renderD129 may not be opened")
+	require.Equal(t, "sudo usermod -aG render,video,gpuusers $USER, then log in again", found["gpu.render_node"].Fix.String())
 
 	found = sick(t, func(h *Host, _ *DoctorConfig) {
 		h.Access = func(path string) error {
@@ -135,7 +136,7 @@ func TestABusyCardThatWorksIsNotHung(t *testing.T) {
 	dumped := func(h *Host, _ *DoctorConfig) { h.Health = func(GPU) Health { return Health{Busy: 100, Dumped: true} } }
 	require.Equal(t, Failure, sick(t, dumped)["gpu.hang"].Level)
 	reset := func(h *Host, _ *DoctorConfig) { h.Health = func(GPU) Health { return Health{Busy: 2, Dumped: true} } }
-	require.Contains(t, sick(t, reset)["gpu.hang"].Message.En, "had to reset")
+	require.Contains(t, sick(t, reset)["gpu.hang"].Message.String(), "had to reset")
 }
 
 func TestPowerSwapAndOurOwnMemory(t *testing.T) {
@@ -146,9 +147,9 @@ func TestPowerSwapAndOurOwnMemory(t *testing.T) {
 			return []Client{{PCI: "0000:0f:00.0", Name: "python", VRAM: 900 << 20, Ours: true}, {PCI: "0000:03:00.0", Name: "elsewhere", VRAM: 8 << 30}}
 		}
 	})
-	require.Contains(t, found["gpu.power"].Fix.En, "card1/device/power_dpm_force_performance_level")
+	require.Contains(t, found["gpu.power"].Fix.String(), "card1/device/power_dpm_force_performance_level")
 	require.Equal(t, Warning, found["swap"].Level)
-	require.Equal(t, "Other programs hold 0.1 GiB of the card", found["gpu.programs"].Message.En)
+	require.Equal(t, "Other programs hold 0.1 GiB of the card", found["gpu.programs"].Message.String())
 	for power, level := range map[string]Level{"suspended": Fine, "error": Failure} {
 		found = sick(t, func(h *Host, _ *DoctorConfig) { h.Health = func(GPU) Health { return Health{Busy: -1, Power: power} } })
 		require.Equal(t, level, found["gpu.power"].Level)
@@ -170,11 +171,11 @@ func TestAVerdictOfAnotherMachine(t *testing.T) {
 				cfg.Tested = nil
 			}
 		})
-		require.Contains(t, found["models.selftest"].Message.En, text)
-		require.Contains(t, found["models.selftest"].Fix.En, "apibr models setup")
+		require.Contains(t, found["models.selftest"].Message.String(), text)
+		require.Contains(t, found["models.selftest"].Fix.String(), "apibr models setup")
 	}
 	gone := sick(t, func(h *Host, _ *DoctorConfig) { h.GPUs = func() []GPU { return nil } })
-	require.Contains(t, gone["models.selftest"].Message.En, "which is not there")
+	require.Contains(t, gone["models.selftest"].Message.String(), "which is not there")
 	unused := sick(t, func(_ *Host, cfg *DoctorConfig) {
 		cfg.NoGPU, cfg.Tested = true, &Tested{Profile: "cpu-pytorch", Kind: "cpu"}
 	})
@@ -188,7 +189,7 @@ func TestKernelCaches(t *testing.T) {
 		require.NoError(t, os.MkdirAll(dir, 0o700))
 		require.NoError(t, os.WriteFile(filepath.Join(dir, "gfx1031.ukdb"), make([]byte, 3<<20), 0o600))
 	})
-	require.Equal(t, "3 MiB of tuned kernels", full["caches"].Message.En)
+	require.Equal(t, "3 MiB of tuned kernels", full["caches"].Message.String())
 }
 
 func TestTheComputeDriversOrderIsKnown(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/text/language"
 
 	"github.com/apibr/studio/internal/config"
 	"github.com/apibr/studio/internal/device"
@@ -34,14 +35,14 @@ func TestTheReportReadsTheConfigurationAndTheVerdict(t *testing.T) {
 	}
 	report := Examine(context.Background(), c, h)
 	require.False(t, report.OK, "without the draft environment the studio cannot work")
-	require.Contains(t, find(report, "models.selftest").Message.En, "never tested")
-	require.NotEmpty(t, find(report, "disk.models").Message.En)
+	require.Contains(t, find(report, "models.selftest").Message.String(), "never tested")
+	require.NotEmpty(t, find(report, "disk.models").Message.String())
 
 	verdict := `{"profile": {"id": "rocm-amd", "device": "rocm", "gfx": ["gfx1031"]}, "torch": "2.11.0", "device_name": "AMD Radeon RX 6750 XT",
 		"at": "2026-11-24T10:00:00Z", "files": "` + torchenv.Fingerprint(venv) + `", "checks": [{"check": "matmul", "ok": true}]}`
 	require.NoError(t, os.WriteFile(filepath.Join(venv, "apibr-profile.json"), []byte(verdict), 0o600))
 	passed := find(Examine(context.Background(), c, h), "models.selftest")
-	require.Equal(t, "Profile rocm-amd, torch 2.11.0: passed its self-test on AMD Radeon RX 6750 XT (2026-11-24)", passed.Message.En)
+	require.Equal(t, "Profile rocm-amd, torch 2.11.0: passed its self-test on AMD Radeon RX 6750 XT (2026-11-24)", passed.Message.String())
 
 	before := BeforeGPU(context.Background(), c, h)
 	require.True(t, before.OK, "a job on the card needs nothing of the draft environment")
@@ -55,7 +56,7 @@ func TestTheReportReadsTheConfigurationAndTheVerdict(t *testing.T) {
 	require.NoError(t, os.MkdirAll(torch, 0o700))
 	changed := find(Examine(context.Background(), c, h), "models.selftest")
 	require.False(t, changed.OK)
-	require.Contains(t, changed.Message.En, "has changed since its self-test")
+	require.Contains(t, changed.Message.String(), "has changed since its self-test")
 
 	// The cause of a failure is told in one line.
 	verdict = `{"profile": {"id": "cpu", "device": "cpu"}, "files": "` + torchenv.Fingerprint(venv) + `", "checks": [{"check": "torch", "ok": false,
@@ -63,8 +64,8 @@ func TestTheReportReadsTheConfigurationAndTheVerdict(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(venv, "apibr-profile.json"), []byte(verdict), 0o600))
 	broken := find(Examine(context.Background(), c, h), "models.selftest")
 	require.Equal(t, "The self-test of profile cpu failed (torch, matmul); torch: ImportError: libamdhip64.so.6: cannot open shared object file",
-		broken.Message.En)
-	require.Contains(t, broken.Message.PtBR, "libamdhip64.so.6")
+		broken.Message.String())
+	require.Contains(t, broken.Message.In(language.BrazilianPortuguese), "libamdhip64.so.6")
 
 	raw, err := json.Marshal(passed)
 	require.NoError(t, err)

@@ -52,7 +52,8 @@ func naming(t *testing.T, root string, ids []string) map[string][]string {
 			return err
 		}
 		name := entry.Name()
-		if entry.IsDir() && path != root && (strings.HasPrefix(name, ".") || name == "node_modules" || name == "testdata") {
+		if entry.IsDir() && path != root && (strings.HasPrefix(name, ".") || name == "node_modules" ||
+			name == "testdata" || strings.HasSuffix(name, "test")) { // storetest and its like are parts of tests
 			return filepath.SkipDir
 		}
 		if !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") || strings.HasSuffix(name, ".gen.go") {

@@ -48,7 +48,7 @@ func doctorView(report doctor.Report) DoctorReport {
 	for _, c := range report.Checks {
 		view.Checks = append(
 			view.Checks,
-			DoctorCheck{ID: c.ID, OK: c.OK, Level: string(c.Level), Message: Texts(c.Message), Fix: Texts(c.Fix)},
+			DoctorCheck{ID: c.ID, OK: c.OK, Level: string(c.Level), Message: texts(c.Message), Fix: texts(c.Fix)},
 		)
 	}
 	return view

@@ -13,7 +13,6 @@ import (
 
 	"github.com/apibr/studio/internal/auth"
 	"github.com/apibr/studio/internal/engine"
-	"github.com/apibr/studio/internal/i18n"
 	"github.com/apibr/studio/internal/studio"
 	"github.com/apibr/studio/internal/voices"
 )
@@ -467,7 +466,8 @@ type Texts struct {
 	PtBR string `json:"pt-BR"`
 }
 
-func texts(t i18n.Text) Texts {
+// texts renders a sentence or a text in each language.
+func texts(t interface{ In(tag language.Tag) string }) Texts {
 	return Texts{En: t.In(language.English), PtBR: t.In(language.BrazilianPortuguese)}
 }
 

@@ -2,7 +2,6 @@ package torchenv
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -14,8 +13,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/apibr/studio/internal/device"
 	"github.com/apibr/studio/internal/disk"
+	"github.com/apibr/studio/internal/i18n"
 )
 
 // FindUV is uv of the checkout's tools, else the one of PATH.
@@ -27,8 +26,7 @@ func FindUV(root string) (string, error) {
 	if found, err := exec.LookPath("uv"); err == nil {
 		return found, nil
 	}
-	return "", &Error{En: "uv, which installs the models' environment, was not found: run make setup, or install it (https://docs.astral.sh/uv)",
-		PtBR: "o uv, que instala o ambiente dos modelos, não foi encontrado: rode make setup ou instale-o (https://docs.astral.sh/uv)"}
+	return "", &Error{i18n.Say("uv, which installs the models' environment, was not found: run make setup, or install it (https://docs.astral.sh/uv)")}
 }
 
 // installer fills one new environment.
@@ -80,8 +78,7 @@ func (i installer) room(p Profile) error {
 		return nil
 	}
 	const gb = 1e9
-	return &Error{En: fmt.Sprintf("%.0f GB of disk are needed and %.0f GB are free: free some space or move it with python.models_venv", float64(p.Disk)/gb, float64(free)/gb),
-		PtBR: fmt.Sprintf("são necessários %.0f GB de disco e há %.0f GB livres: libere espaço ou mude o lugar com python.models_venv", float64(p.Disk)/gb, float64(free)/gb)}
+	return &Error{i18n.Say("%.0f GB of disk are needed and %.0f GB are free: free some space or move it with python.models_venv", float64(p.Disk)/gb, float64(free)/gb)}
 }
 
 // reachable asks an index for torch before anything is downloaded.
@@ -92,8 +89,7 @@ func reachable(ctx context.Context, index string) error {
 	const patience = 20 * time.Second
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	refused := &Error{En: "its package index cannot be reached: check the network, or name another with models.torch_indexes",
-		PtBR: "o índice de pacotes dele não responde: verifique a rede ou indique outro em models.torch_indexes"}
+	refused := &Error{i18n.Say("its package index cannot be reached: check the network, or name another with models.torch_indexes")}
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(index, "/")+"/torch/", http.NoBody)
 	if err != nil {
 		return refused
@@ -120,7 +116,7 @@ func (i installer) run(ctx context.Context, args ...string) error {
 			return context.Cause(ctx)
 		}
 		reason := uvReason(said.String(), i.root)
-		return &Error{En: "installing failed: " + reason, PtBR: "a instalação falhou: " + reason}
+		return &Error{i18n.Say("installing failed: %s", reason)}
 	}
 	return nil
 }
@@ -148,13 +144,4 @@ func uvReason(text, root string) string {
 		reason = "no message"
 	}
 	return reason[:min(longest, len(reason))]
-}
-
-// asText is an error for the user.
-func asText(err error) device.Text {
-	var known *Error
-	if errors.As(err, &known) {
-		return known.Text()
-	}
-	return device.Text{En: err.Error(), PtBR: err.Error()}
 }

@@ -10,6 +10,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/apibr/studio/internal/device"
+	"github.com/apibr/studio/internal/i18n"
 	"github.com/apibr/studio/internal/names"
 )
 
@@ -114,15 +115,12 @@ func Ladder(want Request) ([]Profile, error) {
 		if kind != has {
 			// A machine with cards of both makers: the best of that maker.
 			if card, found = bestOf(want.GPUs, kind); !found {
-				return nil, &Error{
-					En:   "no graphics card for " + kind + " was found: use --device auto, or see apibr doctor",
-					PtBR: "nenhuma placa de vídeo para " + kind + " foi encontrada: use --device auto ou veja apibr doctor"}
+				return nil, &Error{i18n.Say("no graphics card for %s was found: use --device auto, or see apibr doctor", kind)}
 			}
 		}
 	case CPU:
 	default:
-		return nil, &Error{En: fmt.Sprintf("device %q is not known: use auto, rocm, cuda or cpu", want.Device),
-			PtBR: fmt.Sprintf("o dispositivo %q não existe: use auto, rocm, cuda ou cpu", want.Device)}
+		return nil, &Error{i18n.Say("device %q is not known: use auto, rocm, cuda or cpu", want.Device)}
 	}
 	ladder := rungs(profiles().Ladders[kind], kind, card.GFX, want.Indexes)
 	if kind == ROCm && want.Device != ROCm {
@@ -141,8 +139,7 @@ func single(want Request) ([]Profile, error) {
 		} else {
 			hint = strings.Join(IDs(), ", ")
 		}
-		return nil, &Error{En: fmt.Sprintf("profile %q is not known: try %s", want.Profile, hint),
-			PtBR: fmt.Sprintf("o perfil %q não existe: tente %s", want.Profile, hint)}
+		return nil, &Error{i18n.Say("profile %q is not known: try %s", want.Profile, hint)}
 	}
 	kind := p.Device
 	if kind == anyDevice {
@@ -154,8 +151,7 @@ func single(want Request) ([]Profile, error) {
 	card, _ := bestOf(want.GPUs, kind)
 	ladder := rungs([]string{p.ID}, kind, card.GFX, want.Indexes)
 	if len(ladder) == 0 {
-		return nil, &Error{En: fmt.Sprintf("profile %s has no wheels for this computer's card", p.ID),
-			PtBR: fmt.Sprintf("o perfil %s não serve para a placa deste computador", p.ID)}
+		return nil, &Error{i18n.Say("profile %s has no wheels for this computer's card", p.ID)}
 	}
 	return ladder, nil
 }
@@ -195,10 +191,10 @@ func rungs(ids []string, kind, gfx string, indexes map[string]string) []Profile 
 	return ladder
 }
 
-// Error is a failure that its user can act on, in the two languages of the product.
-type Error device.Text
+// Error is a failure that its user can act on.
+type Error struct{ sentence i18n.Sentence }
 
-func (e *Error) Error() string { return e.En }
+func (e *Error) Error() string { return e.sentence.String() }
 
-// Text is the sentence in both languages.
-func (e *Error) Text() device.Text { return device.Text(*e) }
+// Sentence is the error for people.
+func (e *Error) Sentence() i18n.Sentence { return e.sentence }

@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/apibr/studio/internal/i18n"
 	"github.com/apibr/studio/internal/sandbox"
 )
 
@@ -56,7 +57,7 @@ func (s SelfTest) Run(ctx context.Context, report func(CheckResult)) ([]CheckRes
 		return nil, err
 	}
 	if err := cmd.Start(); err != nil {
-		return nil, &Error{En: "the environment's Python does not start", PtBR: "o Python do ambiente não inicia"}
+		return nil, &Error{i18n.Say("the environment's Python does not start")}
 	}
 	names, results := readLines(bufio.NewScanner(stdout), report)
 	ended := cmd.Wait()
@@ -65,7 +66,7 @@ func (s SelfTest) Run(ctx context.Context, report func(CheckResult)) ([]CheckRes
 	}
 	if len(names) == 0 {
 		reason := lastLine(stderr.String())
-		return nil, &Error{En: "the self-test did not begin: " + reason, PtBR: "o autoteste não começou: " + reason}
+		return nil, &Error{i18n.Say("the self-test did not begin: %s", reason)}
 	}
 	return complete(names, results, endedHow(ctx, ended)), nil
 }

@@ -14,7 +14,10 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"golang.org/x/text/language"
+
 	"github.com/apibr/studio/internal/device"
+	"github.com/apibr/studio/internal/i18n"
 )
 
 // Options say what Setup makes and where.
@@ -55,7 +58,7 @@ type Progress struct {
 	Profile string
 	Step    string       // Step is venv, packages, torch, selftest, check, failed or kept.
 	Check   *CheckResult // Check is the result that step check tells of.
-	Reason  device.Text  // Reason of step failed.
+	Reason  i18n.Text    // Reason of step failed.
 }
 
 // Result is what Setup has done.
@@ -70,13 +73,13 @@ type LadderError struct{ Tried []Attempt }
 func (e *LadderError) Error() string {
 	text := "no environment passed; what was there before stays"
 	for _, attempt := range e.Tried {
-		text += "\n  " + attempt.Profile + ": " + attempt.Reason.En
+		text += "\n  " + attempt.Profile + ": " + attempt.Reason.In(language.English)
 	}
 	return text
 }
 
 // ErrBusy says that another setup runs.
-var ErrBusy = &Error{En: "another apibr models setup is running: wait for it to end", PtBR: "outro apibr models setup está em andamento: espere ele terminar"}
+var ErrBusy = &Error{i18n.Say("another apibr models setup is running: wait for it to end")}
 
 // Setup makes the environment with the first profile of the ladder whose self-test passes.
 //
@@ -88,8 +91,7 @@ func Setup(ctx context.Context, o Options) (*Result, error) {
 		return nil, err
 	}
 	if err := os.MkdirAll(filepath.Dir(s.venv), 0o755); err != nil {
-		return nil, &Error{En: "the folder for the models' environment cannot be made: choose another with python.models_venv",
-			PtBR: "não foi possível criar a pasta do ambiente dos modelos: escolha outra em python.models_venv"}
+		return nil, &Error{i18n.Say("the folder for the models' environment cannot be made: choose another with python.models_venv")}
 	}
 	unlock, err := lock(s.venv + ".lock")
 	if err != nil {
@@ -136,7 +138,7 @@ func Test(ctx context.Context, o Options) (*Verdict, error) {
 		return nil, err
 	}
 	if !s.starts(ctx) {
-		return nil, &Error{En: "there is no models' environment yet: run apibr models setup", PtBR: "ainda não há ambiente dos modelos: rode apibr models setup"}
+		return nil, &Error{i18n.Say("there is no models' environment yet: run apibr models setup")}
 	}
 	unlock, err := lock(s.venv + ".lock")
 	if err != nil {
@@ -203,8 +205,7 @@ func (s *setup) digest() (string, error) {
 		for _, name := range profile.Requirements {
 			raw, err := os.ReadFile(filepath.Join(s.root, name))
 			if err != nil {
-				return "", &Error{En: name + " is missing: the models' environment is made from a checkout of the studio",
-					PtBR: "falta " + name + ": o ambiente dos modelos é feito a partir de um checkout do estúdio"}
+				return "", &Error{i18n.Say("%s is missing: the models' environment is made from a checkout of the studio", name)}
 			}
 			sum.Write(raw)
 		}
@@ -219,21 +220,21 @@ func (s *setup) starts(ctx context.Context) bool {
 // attempt makes and tests one profile. Its verdict is nil when it cannot be used.
 func (s *setup) attempt(ctx context.Context, p Profile) (Attempt, *Verdict) {
 	s.clean()
-	fail := func(err error) (Attempt, *Verdict) { return Attempt{Profile: p.ID, Reason: asText(err)}, nil }
+	fail := func(err error) (Attempt, *Verdict) { return Attempt{Profile: p.ID, Reason: i18n.For(err).Text()}, nil }
 	step := func(name string) { s.o.Report(Progress{Profile: p.ID, Step: name}) }
 	in := installer{uv: s.uv, root: s.root, venv: s.fresh(), log: s.o.Log}
 	if err := in.install(ctx, p, step); err != nil {
 		return fail(err)
 	}
 	if err := os.MkdirAll(filepath.Join(Caches(s.o.DataDir), "miopen"), 0o700); err != nil {
-		return fail(&Error{En: "the data directory cannot be written", PtBR: "não é possível gravar na pasta de dados"})
+		return fail(&Error{i18n.Say("the data directory cannot be written")})
 	}
 	v, err := s.test(ctx, s.fresh(), p)
 	switch {
 	case err != nil:
 		return fail(err)
 	case !v.Passed():
-		return Attempt{Profile: p.ID, Reason: shortReason(v.Checks), Checks: v.Checks}, nil
+		return Attempt{Profile: p.ID, Reason: shortReason(v.Checks).Text(), Checks: v.Checks}, nil
 	default:
 		return Attempt{}, v
 	}
@@ -278,8 +279,7 @@ func (s *setup) keep(v *Verdict) error {
 func lock(path string) (unlock func(), err error) {
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
-		return nil, &Error{En: "the folder of the models' environment cannot be written: choose another with python.models_venv",
-			PtBR: "não é possível gravar na pasta do ambiente dos modelos: escolha outra em python.models_venv"}
+		return nil, &Error{i18n.Say("the folder of the models' environment cannot be written: choose another with python.models_venv")}
 	}
 	if err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		_ = file.Close()

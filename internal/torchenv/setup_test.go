@@ -43,9 +43,9 @@ func TestTheLadderIsTriedUntilAProfilePasses(t *testing.T) {
 
 	reasons := map[string]string{}
 	for _, attempt := range v.Tried {
-		reasons[attempt.Profile] = attempt.Reason.En
-		require.NotEmpty(t, attempt.Reason.PtBR)
-		require.NotContains(t, attempt.Reason.En, root)
+		reasons[attempt.Profile] = attempt.Reason["en"]
+		require.NotEmpty(t, attempt.Reason["pt-BR"])
+		require.NotContains(t, attempt.Reason["en"], root)
 	}
 	require.Len(t, reasons, 5)
 	require.Contains(t, reasons["unreachable"], "cannot be reached")

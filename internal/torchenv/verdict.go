@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/apibr/studio/internal/device"
+	"github.com/apibr/studio/internal/i18n"
 )
 
 // verdictFile lies in the environment that it speaks of, so that the two cannot part.
@@ -49,7 +50,7 @@ type CheckResult struct {
 // Attempt is a profile that could not be used.
 type Attempt struct {
 	Profile string        `json:"profile"`
-	Reason  device.Text   `json:"reason"`
+	Reason  i18n.Text     `json:"reason"`
 	Checks  []CheckResult `json:"checks,omitempty"`
 }
 
@@ -137,7 +138,7 @@ func Current(venv string, gpus []device.GPU) Profile {
 }
 
 // shortReason is a failed self-test in one sentence.
-func shortReason(checks []CheckResult) device.Text {
+func shortReason(checks []CheckResult) i18n.Sentence {
 	names := failed(checks)
 	var first string
 	for _, check := range checks {
@@ -148,5 +149,5 @@ func shortReason(checks []CheckResult) device.Text {
 	}
 	const shown = 3
 	list := strings.Join(names[:min(shown, len(names))], ", ")
-	return device.Text{En: fmt.Sprintf("the self-test failed (%s); %s", list, first), PtBR: fmt.Sprintf("o autoteste falhou (%s); %s", list, first)}
+	return i18n.Say("the self-test failed (%s); %s", list, first)
 }
