@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"net"
 	"os"
@@ -14,6 +13,7 @@ import (
 	"github.com/apibr/studio/internal/engine"
 	"github.com/apibr/studio/internal/generation"
 	"github.com/apibr/studio/internal/httpapi"
+	"github.com/apibr/studio/internal/i18n"
 	"github.com/apibr/studio/internal/netlimit"
 	"github.com/apibr/studio/internal/runner"
 	"github.com/apibr/studio/internal/studio"
@@ -25,7 +25,8 @@ import (
 func (a *App) startAPI(ctx context.Context) (Started, error) {
 	listener, err := net.Listen("tcp", a.config.Address())
 	if err != nil {
-		return Started{}, fmt.Errorf("cannot listen on %s: %w; choose another address with --listen", a.config.Address(), err)
+		return Started{}, i18n.Wrap(err, i18n.Say("the studio cannot listen on %s (%s): choose another address with --listen",
+			a.config.Address(), err))
 	}
 	a.metrics.Register(newHostCollector(a.host, a.jobs))
 	server := httpapi.New(a.apiConfig(listener))
@@ -55,10 +56,13 @@ func (a *App) tellAddress(address string) {
 func (a *App) apiConfig(listener net.Listener) httpapi.Config {
 	c := a.config
 	return httpapi.Config{
-		Jobs: a.jobs, Voices: a.voices, Assets: a.assets, Signer: a.signer, Auth: a.auth, Projects: studio.NewProjects(a.store.Pool()), Catalogue: a.catalogue, Models: a.tasks, Hub: a.hub,
-		LocalToken: a.token, Listener: listener, Ready: a.Ready, Metrics: a.metrics.Handler(), Web: web.Files(), PublicBaseURL: c.PublicBaseURL, TrustForwarded: c.HTTP.TrustForwarded,
+		Jobs: a.jobs, Voices: a.voices, Assets: a.assets, Signer: a.signer, Auth: a.auth,
+		Projects: studio.NewProjects(a.store.Pool()), Catalogue: a.catalogue, Models: a.tasks, Hub: a.hub,
+		LocalToken: a.token, Listener: listener, Ready: a.Ready, Metrics: a.metrics.Handler(), Web: web.Files(),
+		PublicBaseURL: c.PublicBaseURL, TrustForwarded: c.HTTP.TrustForwarded,
 		ListenHost: c.ListenHost(), AllowedHosts: c.Server.AllowedHosts, MaxStreams: c.HTTP.MaxStreams,
-		MaxJSONBytes: int64(c.HTTP.MaxJSONBytes), MaxTextBytes: int64(c.HTTP.MaxTextBytes), ReadTimeout: c.HTTP.ReadTimeout, IdleTimeout: c.HTTP.IdleTimeout, Limits: a.connectionLimits(),
+		MaxJSONBytes: int64(c.HTTP.MaxJSONBytes), MaxTextBytes: int64(c.HTTP.MaxTextBytes),
+		ReadTimeout: c.HTTP.ReadTimeout, IdleTimeout: c.HTTP.IdleTimeout, Limits: a.connectionLimits(),
 		Generation: generation.New(a.generationConfig()), Doctor: a.examine, Version: version.Version, Log: a.log,
 	}
 }
@@ -82,9 +86,11 @@ func (a *App) connectionLimits() netlimit.Limits {
 	c := a.config
 	connections, files := netlimit.Affordable(c.Server.MaxConnections)
 	if connections < c.Server.MaxConnections {
-		a.log.Warn("the limit of open files allows fewer connections than server.max_connections", "open_files", files, "connections", connections)
+		a.log.Warn("the limit of open files allows fewer connections than server.max_connections", "open_files", files,
+			"connections", connections)
 	}
-	return netlimit.Limits{WritePause: c.HTTP.WriteTimeout, MinRate: int64(c.HTTP.MinRate), DrainBytes: int64(c.HTTP.DrainBytes), DrainTime: c.HTTP.DrainTimeout,
+	return netlimit.Limits{WritePause: c.HTTP.WriteTimeout, MinRate: int64(c.HTTP.MinRate),
+		DrainBytes: int64(c.HTTP.DrainBytes), DrainTime: c.HTTP.DrainTimeout,
 		MaxConnections: connections, MaxPerAddress: c.Server.MaxConnectionsPerAddress}
 }
 

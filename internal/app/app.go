@@ -73,7 +73,8 @@ func DiskFull(err error) bool {
 	return disk.Full(err) || store.DiskFull(err)
 }
 
-// New prepares a node: it takes the data directory, starts or reaches Postgres, migrates and builds every part. Call Run next, or Close.
+// New prepares a node: it takes the data directory, starts or reaches Postgres, migrates and builds every part. Call
+// Run next, or Close.
 func New(ctx context.Context, c *config.Config, log *slog.Logger) (app *App, err error) {
 	a := &App{config: c, log: log, metrics: telemetry.NewMetrics(), host: device.NewHost(""), boot: uuid.New()}
 	a.stack = lifecycle.New(log)

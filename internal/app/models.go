@@ -16,7 +16,8 @@ func (a *App) newModelTasks() (*tasks.Service, error) {
 		return nil, err
 	}
 	installer := models.NewInstaller(a.installerConfig(client))
-	return tasks.New(tasks.Config{Pool: a.store.Pool(), Catalogue: a.catalogue, Store: a.models, Installer: installer, Node: a.node, Hub: a.hub, InUse: a.loadedModels, Log: a.log}), nil
+	return tasks.New(tasks.Config{Pool: a.store.Pool(), Catalogue: a.catalogue, Store: a.models, Installer: installer,
+		Node: a.node, Hub: a.hub, InUse: a.loadedModels, Log: a.log}), nil
 }
 
 func (a *App) modelHubConfig() hub.Config {
@@ -25,9 +26,10 @@ func (a *App) modelHubConfig() hub.Config {
 }
 
 func (a *App) installerConfig(client *hub.Client) models.InstallerConfig {
-	return models.InstallerConfig{Store: a.models, Hub: client, MaxCache: int64(a.config.Models.MaxCacheSize), InUse: a.loadedModels,
+	return models.InstallerConfig{Store: a.models, Hub: client, MaxCache: int64(a.config.Models.MaxCacheSize),
+		InUse: a.loadedModels,
 		Removed: func(model string) {
-			a.log.Info("a model was removed to make room", "model", model)
+			a.log.Info("a model was removed to free disk space", "model", model)
 			a.tasks.Changed(context.Background(), model)
 		}}
 }

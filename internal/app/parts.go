@@ -54,27 +54,32 @@ func zeroIsOff[T ~int | ~int64 | ~float64](value T) T {
 
 func (a *App) clusterConfig() pgembed.Config {
 	d := a.config.Database
-	return pgembed.Config{DataDir: a.config.DataDir, Binaries: d.Binaries, SearchVenvs: []string{a.config.Python.DraftVenv},
-		RootMode: pgembed.RootMode(d.RootMode), Log: a.log}
+	return pgembed.Config{DataDir: a.config.DataDir, Binaries: d.Binaries,
+		SearchVenvs: []string{a.config.Python.DraftVenv},
+		RootMode:    pgembed.RootMode(d.RootMode), Log: a.log}
 }
 
 func (a *App) storeConfig(dsn string) store.Config {
 	d := a.config.Database
-	return store.Config{DSN: dsn, ListenDSN: d.ListenDSN, MaxConns: int32(d.MaxConnections), PoolMode: store.PoolMode(d.PoolMode), Log: a.log}
+	return store.Config{DSN: dsn, ListenDSN: d.ListenDSN, MaxConns: int32(d.MaxConnections),
+		PoolMode: store.PoolMode(d.PoolMode), Log: a.log}
 }
 
 func (a *App) mediaConfig() media.Config {
 	m := a.config.Media
-	return media.Config{FFmpeg: m.FFmpeg, Venvs: []string{a.config.Python.DraftVenv}, Sandbox: a.mediaSandbox(), Log: a.log,
+	return media.Config{FFmpeg: m.FFmpeg, Venvs: []string{a.config.Python.DraftVenv}, Sandbox: a.mediaSandbox(),
+		Log:          a.log,
 		ProbeTimeout: m.ProbeTimeout, WorkTimeout: m.WorkTimeout, MaxProcesses: m.MaxProcesses, MaxWait: m.MaxWait,
 		Limits: media.Limits{ImagePixels: m.MaxImagePixels, ImageSide: m.MaxImageSide, VideoPixels: m.MaxVideoPixels,
-			AudioDuration: seconds(m.MaxAudioSeconds), VideoDuration: seconds(m.MaxVideoSeconds), Streams: m.MaxStreams}}
+			AudioDuration: seconds(m.MaxAudioSeconds), VideoDuration: seconds(m.MaxVideoSeconds),
+			Streams: m.MaxStreams}}
 }
 
 func (a *App) fetchConfig() fetch.Config {
 	m := a.config.Media
-	return fetch.Config{AllowHTTP: m.AllowHTTP, AllowedHosts: m.AllowedHosts, MaxBytes: int64(m.MaxUploadBytes), Timeout: m.FetchTimeout,
-		Log: a.log}
+	return fetch.Config{AllowHTTP: m.AllowHTTP, AllowedHosts: m.AllowedHosts, MaxBytes: int64(m.MaxUploadBytes),
+		Timeout: m.FetchTimeout,
+		Log:     a.log}
 }
 
 func (a *App) assetsConfig() assets.Config {
@@ -84,8 +89,10 @@ func (a *App) assetsConfig() assets.Config {
 
 func (a *App) authConfig() auth.Config {
 	c := a.config.Auth
-	cfg := auth.Config{Pool: a.store.Pool(), Recheck: c.Recheck, OnFailed: a.metrics.SignInFailed, TrustForwarded: a.config.HTTP.TrustForwarded, Log: a.log,
-		Limits: auth.Limits{Burst: c.FailedBurst, PerMinute: c.FailedPerMinute, LoopbackFactor: c.LoopbackFactor, Addresses: c.FailedAddresses}}
+	cfg := auth.Config{Pool: a.store.Pool(), Recheck: c.Recheck, OnFailed: a.metrics.SignInFailed,
+		TrustForwarded: a.config.HTTP.TrustForwarded, Log: a.log,
+		Limits: auth.Limits{Burst: c.FailedBurst, PerMinute: c.FailedPerMinute, LoopbackFactor: c.LoopbackFactor,
+			Addresses: c.FailedAddresses}}
 	if base, err := url.Parse(a.config.PublicBaseURL); err == nil && base.Host != "" {
 		cfg.SecureCookie = base.Scheme == "https"
 		cfg.AllowedOrigins = []string{base.Scheme + "://" + base.Host}
@@ -115,8 +122,10 @@ func (a *App) hubConfig() events.Config {
 
 func (a *App) jobsConfig() jobs.Config {
 	hostname, _ := os.Hostname()
-	cfg := jobs.Config{Pool: a.store.Pool(), Hub: a.hub, NodeID: a.node, BootID: a.boot, KernelBootID: a.kernelBoot(), Hostname: hostname,
-		Slots: a.config.Queue.MaxConcurrentJobs, MaxFaults: a.config.Supervisor.MaxFaults, MaxQueued: a.config.Queue.MaxQueued,
+	cfg := jobs.Config{Pool: a.store.Pool(), Hub: a.hub, NodeID: a.node, BootID: a.boot, KernelBootID: a.kernelBoot(),
+		Hostname: hostname,
+		Slots:    a.config.Queue.MaxConcurrentJobs, MaxFaults: a.config.Supervisor.MaxFaults,
+		MaxQueued:      a.config.Queue.MaxQueued,
 		EventRetention: a.config.Queue.EventRetention, Log: a.log}
 	if a.shared() {
 		cfg.WakeOthers = a.poker.Poke
@@ -126,7 +135,8 @@ func (a *App) jobsConfig() jobs.Config {
 
 func (a *App) nodeConfig() jobs.NodeConfig {
 	return jobs.NodeConfig{Shared: a.shared(), OnLost: func() {
-		a.log.Error("the database has been out of reach for too long: stopping what runs, since another node may take it over")
+		a.log.Error("the database has been out of reach for too long: stopping what runs, since another node may " +
+			"take it over")
 		a.runner.Abandon()
 		const patience = 5 * time.Second
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -136,8 +146,10 @@ func (a *App) nodeConfig() jobs.NodeConfig {
 }
 
 func sidecarLimits(l config.SidecarLimits) sidecar.Limits {
-	return sidecar.Limits{Outputs: l.Outputs, OutputBytes: int64(l.OutputBytes), Segments: l.Segments, PhaseChanges: l.PhaseChanges, UndeclaredPhases: l.UndeclaredPhases,
-		LogMessages: l.LogMessages, LogLines: l.LogLines, Text: l.Text, Metadata: int(l.Metadata), Values: l.Values, Depth: l.Depth, Warnings: l.Warnings}
+	return sidecar.Limits{Outputs: l.Outputs, OutputBytes: int64(l.OutputBytes), Segments: l.Segments,
+		PhaseChanges: l.PhaseChanges, UndeclaredPhases: l.UndeclaredPhases,
+		LogMessages: l.LogMessages, LogLines: l.LogLines, Text: l.Text, Metadata: int(l.Metadata), Values: l.Values,
+		Depth: l.Depth, Warnings: l.Warnings}
 }
 
 func (a *App) sidecarConfig() sidecar.Config {
@@ -147,20 +159,26 @@ func (a *App) sidecarConfig() sidecar.Config {
 		a.log.Warn("ffmpeg was not found: run `make setup`; media jobs will fail", "err", err)
 	}
 	return sidecar.Config{
-		Workers: c.Python.Workers, Venvs: map[string]string{"draft": c.Python.DraftVenv, "models": c.Python.ModelsVenv}, Commands: c.EngineCommands(),
-		Env: []string{"APIBR_CACHE_DIR=" + filepath.Join(c.DataDir, "cache")}, EngineEnv: a.engineEnv(),
-		WorkDir: filepath.Join(c.DataDir, "work"), RuntimeDir: filepath.Join(c.DataDir, "sidecars"), Sandbox: a.sandbox(), Adjust: a.adjust, FFmpeg: ffmpeg, HangGrace: c.Supervisor.HangGrace, CancelGrace: c.Supervisor.CancelGrace,
-		TermGrace: c.Supervisor.TermGrace, Spare: c.Supervisor.Spare && c.Supervisor.MaxSpares > 0, MaxSpares: c.Supervisor.MaxSpares,
-		Limits: sidecarLimits(c.Supervisor.Limits), Host: a.host, History: a.history, Metrics: a.metrics, Log: a.log,
-		Guard: sidecar.GuardConfig{MinAvailable: zeroIsOff(int64(c.Guard.MinAvailable)), MinAvailableFraction: zeroIsOff(c.Guard.MinAvailableFraction),
-			PressureFull: zeroIsOff(c.Guard.PressureFull), GTTGrowth: zeroIsOff(int64(c.Guard.GTTGrowth))},
+		Workers: c.Python.Workers, Venvs: map[string]string{"draft": c.Python.DraftVenv, "models": c.Python.ModelsVenv},
+		Commands: c.EngineCommands(),
+		Env:      []string{"APIBR_CACHE_DIR=" + filepath.Join(c.DataDir, "cache")}, EngineEnv: a.engineEnv(),
+		WorkDir: filepath.Join(c.DataDir, "work"), RuntimeDir: filepath.Join(c.DataDir, "sidecars"),
+		Sandbox: a.sandbox(), Adjust: a.adjust, FFmpeg: ffmpeg, HangGrace: c.Supervisor.HangGrace,
+		CancelGrace: c.Supervisor.CancelGrace,
+		TermGrace:   c.Supervisor.TermGrace, Spare: c.Supervisor.Spare && c.Supervisor.MaxSpares > 0,
+		MaxSpares: c.Supervisor.MaxSpares,
+		Limits:    sidecarLimits(c.Supervisor.Limits), Host: a.host, History: a.history, Metrics: a.metrics, Log: a.log,
+		Guard: sidecar.GuardConfig{MinAvailable: zeroIsOff(int64(c.Guard.MinAvailable)),
+			MinAvailableFraction: zeroIsOff(c.Guard.MinAvailableFraction),
+			PressureFull:         zeroIsOff(c.Guard.PressureFull), GTTGrowth: zeroIsOff(int64(c.Guard.GTTGrowth))},
 	}
 }
 
 // proxyVariables are what a process needs to reach the network from behind a proxy.
 var proxyVariables = []string{"HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR"}
 
-// engineEnv are the variables that only one engine's process gets: its settings, and the proxy where it needs the network.
+// engineEnv are the variables that only one engine's process gets: its settings, and the proxy where it needs the
+// network.
 func (a *App) engineEnv() map[engine.ID][]string {
 	variables := map[engine.ID][]string{}
 	for _, m := range a.catalogue.All() {
@@ -180,8 +198,8 @@ func (a *App) engineEnv() map[engine.ID][]string {
 	return variables
 }
 
-// adjust gives the processes of the models venv the variables of its profile, read anew each time: the environment may have been made
-// again since, and a card may have come back.
+// adjust gives the processes of the models venv the variables of its profile, read anew each time: the environment may
+// have been made again since, and a card may have come back.
 func (a *App) adjust(m *engine.Manifest, environment []string) []string {
 	if m.Venv != "models" {
 		return environment
@@ -213,10 +231,14 @@ func (a *App) runnerConfig() runner.Config {
 	}
 	fraction, _ := strconv.ParseFloat(c.GPU.MemoryFraction, 64) // "auto" is 0
 	return runner.Config{
-		Jobs: a.jobs, Pool: a.pool, Catalogue: a.catalogue, Host: a.host, Blobs: a.blobs, Media: a.media, Hub: a.hub, History: a.history, Models: a.models, VRAMRequired: required,
+		Jobs: a.jobs, Pool: a.pool, Catalogue: a.catalogue, Host: a.host, Blobs: a.blobs, Media: a.media, Hub: a.hub,
+		History: a.history, Models: a.models, VRAMRequired: required,
 		WorkDir: filepath.Join(c.DataDir, "work"), Slots: c.Queue.MaxConcurrentJobs,
-		Policy:       sched.Policy{Weights: map[sched.Lane]int{"audio": weights.Audio, "image": weights.Image, "video": weights.Video}, MaxWait: c.Queue.MaxWait},
-		MinAvailable: zeroIsOff(int64(c.Guard.MinAvailable)), MinAvailableFraction: zeroIsOff(c.Guard.MinAvailableFraction), GPUFraction: fraction, UseGPU: c.GPU.Device != "cpu",
+		Policy: sched.Policy{Weights: map[sched.Lane]int{"audio": weights.Audio, "image": weights.Image,
+			"video": weights.Video}, MaxWait: c.Queue.MaxWait},
+		MinAvailable:         zeroIsOff(int64(c.Guard.MinAvailable)),
+		MinAvailableFraction: zeroIsOff(c.Guard.MinAvailableFraction), GPUFraction: fraction,
+		UseGPU:    c.GPU.Device != "cpu",
 		BeforeGPU: a.beforeGPU,
 		KeepAlive: max(c.Models.KeepAlive, 1), SoftStop: c.Supervisor.SoftStop, StopWrites: c.Supervisor.StopWrites,
 		MaxShortages: c.Supervisor.MaxShortages, Shared: a.shared(), Metrics: a.metrics, Log: a.log,
@@ -230,9 +252,12 @@ func (a *App) queueConfig() queue.Config {
 	river.AddWorker(workers, &jobs.SweepWorker{Jobs: a.jobs})
 	river.AddWorker(workers, &tidyWorker{app: a})
 	river.AddWorker(workers, a.tasks.Worker())
-	return queue.Config{Pool: a.store.Pool(), PollOnly: strings.Contains(c.Database.PoolMode, "transaction") || !a.store.CanListen(), NodeID: a.node, BootID: a.boot,
-		GenWorkers: c.Queue.MaxConcurrentJobs, UtilWorkers: c.Server.Workers, Workers: workers, SoftStop: c.Supervisor.SoftStop, Log: telemetry.AtLeast(a.log, slog.LevelWarn),
-		Periodic: []*river.PeriodicJob{queue.Every(sweepEvery(c.Queue.EventRetention), "sweep_jobs", jobs.SweepArgs{}), queue.Every(time.Hour, "tidy_files", tidyArgs{})}}
+	return queue.Config{Pool: a.store.Pool(), PollOnly: strings.Contains(c.Database.PoolMode, "transaction") ||
+		!a.store.CanListen(), NodeID: a.node, BootID: a.boot,
+		GenWorkers: c.Queue.MaxConcurrentJobs, UtilWorkers: c.Server.Workers, Workers: workers,
+		SoftStop: c.Supervisor.SoftStop, Log: telemetry.AtLeast(a.log, slog.LevelWarn),
+		Periodic: []*river.PeriodicJob{queue.Every(sweepEvery(c.Queue.EventRetention), "sweep_jobs", jobs.SweepArgs{}),
+			queue.Every(time.Hour, "tidy_files", tidyArgs{})}}
 }
 
 // sweepEvery is how often past events are deleted: soon enough that a short retention means something.

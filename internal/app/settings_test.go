@@ -48,12 +48,14 @@ import (
 type setting struct {
 	// yaml is a configuration file with another value than the default. DIR stands for a folder of the test.
 	yaml string
-	// seen is what a studio built from a configuration does or has. It must differ between the default and the changed one.
+	// seen is what a studio built from a configuration does or has. It must differ between the default and the changed
+	// one.
 	seen func(t *testing.T, a *App) any
 }
 
-// settings has an entry for each key of the configuration. Whoever adds a key adds the entry that shows its effect: the part
-// that gets the value, or better what that part then does. TestEveryFieldOfAPartIsUsed shows that parts use what they get.
+// settings has an entry for each key of the configuration. Whoever adds a key adds the entry that shows its effect:
+// the part that gets the value, or better what that part then does. TestEveryFieldOfAPartIsUsed shows that parts use
+// what they get.
 var settings = map[string]setting{
 	"data_dir": {"data_dir: DIR/other",
 		func(_ *testing.T, a *App) any { return strings.HasSuffix(a.blobs.TempDir(), "other/blobs/tmp") }},
@@ -81,11 +83,12 @@ var settings = map[string]setting{
 	"models.hub_token": {"models: {hub_token: t}",
 		func(_ *testing.T, a *App) any { return a.modelHubConfig().Token }},
 	"models.extra": {"models: {extra: DIR/extra.yaml}", knowsTheExtraModel},
-	"models.torch_indexes": {"models: {torch_indexes: {cpu-pytorch: 'https://mirror.example'}}", func(t *testing.T, a *App) any {
-		ladder, err := torchenv.Ladder(a.config.TorchRequest("cpu", ""))
-		require.NoError(t, err)
-		return ladder
-	}},
+	"models.torch_indexes": {"models: {torch_indexes: {cpu-pytorch: 'https://mirror.example'}}",
+		func(t *testing.T, a *App) any {
+			ladder, err := torchenv.Ladder(a.config.TorchRequest("cpu", ""))
+			require.NoError(t, err)
+			return ladder
+		}},
 	"models.vram_required": {"models: {vram_required: {flux-dev: 9GiB}}",
 		func(_ *testing.T, a *App) any { return a.runnerConfig().VRAMRequired }},
 
@@ -211,10 +214,10 @@ var settings = map[string]setting{
 	"media.max_wait": {"media: {max_wait: 1s}",
 		func(_ *testing.T, a *App) any { return a.mediaConfig().MaxWait }},
 
-	"auth.failed_burst":      {"auth: {failed_burst: 9}", func(_ *testing.T, a *App) any { return a.authConfig().Limits }},
-	"auth.failed_per_minute": {"auth: {failed_per_minute: 9}", func(_ *testing.T, a *App) any { return a.authConfig().Limits }},
-	"auth.loopback_factor":   {"auth: {loopback_factor: 9}", func(_ *testing.T, a *App) any { return a.authConfig().Limits }},
-	"auth.failed_addresses":  {"auth: {failed_addresses: 9}", func(_ *testing.T, a *App) any { return a.authConfig().Limits }},
+	"auth.failed_burst":      {"auth: {failed_burst: 9}", signInLimits},
+	"auth.failed_per_minute": {"auth: {failed_per_minute: 9}", signInLimits},
+	"auth.loopback_factor":   {"auth: {loopback_factor: 9}", signInLimits},
+	"auth.failed_addresses":  {"auth: {failed_addresses: 9}", signInLimits},
 	"auth.recheck":           {"auth: {recheck: 9s}", func(_ *testing.T, a *App) any { return a.authConfig().Recheck }},
 	"voices.min_seconds": {"voices: {min_seconds: 9}",
 		func(_ *testing.T, a *App) any { return a.generationConfig().MinVoiceSeconds }},
@@ -281,10 +284,12 @@ func assemble(t *testing.T, st *store.Store, yaml string) *App {
 	manifest, err := os.ReadFile(filepath.Join(workers, "apibr_worker/engines/draft_speech/manifest.yaml"))
 	require.NoError(t, err)
 	writeFile(t, filepath.Join(dir, "engines/another/manifest.yaml"),
-		strings.NewReplacer("id: draft-speech\nversion", "id: another\nversion", "priority: 10", "priority: 20").Replace(string(manifest)))
+		strings.NewReplacer("id: draft-speech\nversion", "id: another\nversion", "priority: 10",
+			"priority: 20").Replace(string(manifest)))
 	if strings.Contains(yaml, "workers: DIR") {
 		for _, folder := range []string{"apibr_worker/engines/draft_speech", "apibr_worker/engines/draft_voice"} {
-			require.NoError(t, os.CopyFS(filepath.Join(dir, "workers", folder), os.DirFS(filepath.Join(workers, folder))))
+			require.NoError(t, os.CopyFS(filepath.Join(dir, "workers", folder),
+				os.DirFS(filepath.Join(workers, folder))))
 		}
 	}
 	require.NoError(t, os.MkdirAll(filepath.Join(dir, "cache/flux-dev"), 0o700))
@@ -303,7 +308,8 @@ func assemble(t *testing.T, st *store.Store, yaml string) *App {
 	require.NoError(t, err)
 
 	log := slog.New(slog.DiscardHandler)
-	a := &App{config: c, log: log, metrics: telemetry.NewMetrics(), host: device.NewHost(""), node: uuid.New(), boot: uuid.New(),
+	a := &App{config: c, log: log, metrics: telemetry.NewMetrics(), host: device.NewHost(""), node: uuid.New(),
+		boot:  uuid.New(),
 		store: st, stack: lifecycle.New(log)}
 	require.NoError(t, os.MkdirAll(c.DataDir, 0o700))
 	require.NoError(t, a.buildFiles(t.Context()))
@@ -400,7 +406,8 @@ func runsAgainAfterAFault(t *testing.T, a *App) any {
 	job := submit(t, a)
 	claimed, err := a.jobs.Claim(t.Context(), job.ID, "cpu")
 	require.NoError(t, err)
-	again, err := a.jobs.Fault(t.Context(), job.ID, claimed.Fence, jobs.Problem{Type: "internal", Title: i18n.Plain("x"), Status: 500, Code: "internal"})
+	again, err := a.jobs.Fault(t.Context(), job.ID, claimed.Fence, jobs.Problem{Type: "internal",
+		Title: i18n.Plain("x"), Status: 500, Code: "internal"})
 	require.NoError(t, err)
 	return again
 }
@@ -409,13 +416,15 @@ func takesFiveBytes(t *testing.T, a *App) any {
 	return [2]int64{a.assetsConfig().MaxBytes, a.fetchConfig().MaxBytes}
 }
 
-// What a part is given has an effect only if the part reads it: each field of the parts' configurations is used outside of
-// the function that fills in defaults.
+// What a part is given has an effect only if the part reads it: each field of the parts' configurations is used
+// outside of the function that fills in defaults.
 func TestEveryFieldOfAPartIsUsed(t *testing.T) {
 	for folder, part := range map[string]any{
-		"assets": assets.Config{}, "auth": auth.Config{}, "events": events.Config{}, "fetch": fetch.Config{}, "generation": generation.Config{},
-		"httpapi": httpapi.Config{}, "hub": hub.Config{}, "jobs": jobs.Config{}, "media": media.Limits{},
-		"models": models.InstallerConfig{}, "netlimit": netlimit.Limits{}, "pgembed": pgembed.Config{}, "queue": queue.Config{}, "runner": runner.Config{},
+		"assets": assets.Config{}, "auth": auth.Config{}, "events": events.Config{}, "fetch": fetch.Config{},
+		"generation": generation.Config{},
+		"httpapi":    httpapi.Config{}, "hub": hub.Config{}, "jobs": jobs.Config{}, "media": media.Limits{},
+		"models": models.InstallerConfig{}, "netlimit": netlimit.Limits{}, "pgembed": pgembed.Config{},
+		"queue": queue.Config{}, "runner": runner.Config{},
 		"sched": sched.Policy{}, "sidecar": sidecar.Config{}, "store": store.Config{},
 	} {
 		used := fieldsUsed(t, filepath.Join("..", folder))
@@ -453,3 +462,5 @@ func fieldsUsed(t *testing.T, folder string) map[string]bool {
 	}
 	return used
 }
+
+func signInLimits(_ *testing.T, a *App) any { return a.authConfig().Limits }

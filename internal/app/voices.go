@@ -53,7 +53,8 @@ func readBuiltinVoices(path, measuredBy string) ([]voices.Builtin, error) {
 		if err != nil {
 			return nil, fmt.Errorf("read the built-in voices: %s: %w", entry.Name, err)
 		}
-		list = append(list, voices.Builtin{ID: id, Name: entry.Name, Language: entry.Language, Conditionals: map[string]json.RawMessage{measuredBy: measures}})
+		list = append(list, voices.Builtin{ID: id, Name: entry.Name, Language: entry.Language,
+			Conditionals: map[string]json.RawMessage{measuredBy: measures}})
 	}
 	return list, nil
 }

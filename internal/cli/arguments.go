@@ -25,7 +25,7 @@ func noArguments(cmd *cobra.Command, args []string) error {
 	}
 }
 
-// arguments allows from least to most arguments; most 0 is no limit.
+// arguments allows from least to most arguments; most 0 means any number.
 func arguments(least, most int) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		switch {

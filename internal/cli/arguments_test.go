@@ -25,9 +25,12 @@ func TestArgumentsOfATerminalInAnotherEncodingAreReadOrRefused(t *testing.T) {
 	require.NoError(t, os.WriteFile(picture, []byte("\x89PNG"), 0o600))
 	const western, known, unknown = "S\xe3o Paulo \xe9 bonita", "São Paulo é bonita", "\x8f\xf0\xa8\xa2\xa5\xe2"
 	for _, command := range [][]string{
-		{"speech", "TEXT"}, {"image", "TEXT"}, {"image", "x", "--negative", "TEXT"}, {"edit", picture, "TEXT"}, {"clone", picture, "--name", "TEXT"},
-		{"clone", picture, "--name", "x", "--consent-note", "TEXT"}, {"avatar", "--image", picture, "--voice", "v", "--script", "TEXT"},
-		{"speech", "x", "--voice", "TEXT"}, {"voices", "rename", "1", "TEXT"}, {"projects", "create", "TEXT"}, {"keys", "create", "TEXT"},
+		{"speech", "TEXT"}, {"image", "TEXT"}, {"image", "x", "--negative", "TEXT"}, {"edit", picture, "TEXT"},
+		{"clone", picture, "--name", "TEXT"},
+		{"clone", picture, "--name", "x", "--consent-note", "TEXT"}, {"avatar", "--image", picture, "--voice", "v",
+			"--script", "TEXT"},
+		{"speech", "x", "--voice", "TEXT"}, {"voices", "rename", "1", "TEXT"}, {"projects", "create", "TEXT"},
+		{"keys", "create", "TEXT"},
 	} {
 		run := func(text string) (code int, said string) {
 			sent.Reset()

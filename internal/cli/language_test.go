@@ -89,7 +89,8 @@ func TestWrongUsageIsSaidInTheUsersLanguage(t *testing.T) {
 		{"speech x --json=maybe", ExitUsage, `--json: "maybe" must be true or false`, "deve ser true ou false"},
 		{"speech x ---", ExitUsage, "--- is not a flag", "--- não é uma opção"},
 		{"speech a b", ExitUsage, `"b" is one argument too many`, `"b" é um argumento a mais`},
-		{"jobs show", ExitUsage, "arguments are missing: `apibr jobs show ID`", "faltam argumentos: `apibr jobs show ID`"},
+		{"jobs show", ExitUsage, "arguments are missing: `apibr jobs show ID`",
+			"faltam argumentos: `apibr jobs show ID`"},
 		{"version now", ExitUsage, `"now" is one argument too many`, `"now" é um argumento a mais`},
 		{"clone x.wav", ExitError, "this command needs --name; see", "este comando precisa de --name; veja"},
 		{"speech", ExitUsage, "give the text as an argument", "informe o texto como argumento"},
@@ -97,7 +98,8 @@ func TestWrongUsageIsSaidInTheUsersLanguage(t *testing.T) {
 		{"speech --lang xx", ExitUsage, `there is no language "xx": choose one of en, pt-BR`, `o idioma "xx"`},
 		{"--config /none.yaml voices", ExitUsage, "there is no configuration file /none.yaml",
 			"não existe o arquivo de configuração /none.yaml"},
-		{"voices --server http://127.0.0.1:9 --token x", ExitUnreachable, "no studio answers at http://127.0.0.1:9: start",
+		{"voices --server http://127.0.0.1:9 --token x", ExitUnreachable,
+			"no studio answers at http://127.0.0.1:9: start",
 			"nenhum estúdio responde em http://127.0.0.1:9: inicie"},
 	} {
 		for tag, want := range map[string]string{"en": test.english, "pt-BR": test.portuguese} {

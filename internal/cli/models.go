@@ -29,7 +29,8 @@ func modelsCommand(e *environment) *cobra.Command {
 	unpin := func(s *models.Store, id string) error { return s.Pin(id, false) }
 	one, some := " "+e.text("MODEL"), " "+e.text("MODEL...")
 	cmd := &cobra.Command{
-		Use: "models", Short: e.text("List, install, import, check and remove models"), Args: noArguments, RunE: listing,
+		Use: "models", Short: e.text("List, install, import, check and remove models"), Args: noArguments,
+		RunE: listing,
 	}
 	cmd.AddCommand(
 		installCommand(e),

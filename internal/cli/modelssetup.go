@@ -21,9 +21,9 @@ func modelsSetupCommand(e *environment) *cobra.Command {
 	var force, test bool
 	cmd := &cobra.Command{Use: "setup", Args: noArguments,
 		Short: e.text("Install and test the models' environment (torch for this computer's card)"),
-		Long: e.text(`Makes the Python environment of the final models: several gigabytes, once.
-
-The command tries which torch works on the card: it keeps the first profile whose self-test passes, and the earlier environment stays until then. A second run with nothing changed does nothing.`),
+		Long: e.text("Makes the Python environment of the final models: several gigabytes, once.\n\n" +
+			"The command tries which torch works on the card: it keeps the first profile whose self-test passes, and the " +
+			"earlier environment stays until then. A second run with nothing changed does nothing."),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := e.loadStudioConfig()
 			if err != nil {

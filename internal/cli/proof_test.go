@@ -108,7 +108,10 @@ func TestOwnKeyGoesNowhereElse(t *testing.T) {
 	}
 	for name, thief := range map[string]http.HandlerFunc{
 		"knows no proof": nil,
-		"invents one":    func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, strings.Repeat("0", 64)) },
+		"invents one": func(w http.ResponseWriter, _ *http.Request) {
+			_,
+				_ = io.WriteString(w, strings.Repeat("0", 64))
+		},
 		"has another key": func(w http.ResponseWriter, r *http.Request) {
 			_, _ = io.WriteString(w, auth.Proof("apibr_2", r.URL.Query().Get("nonce"), addressOf(r)))
 		},

@@ -47,16 +47,22 @@ func TestTheNameOfTheResultIsCheckedBeforeAnythingIsSubmitted(t *testing.T) {
 			says    string
 		}{
 			{speech, "-o DIR/x.m4a", "", "wav, mp3, flac, ogg"}, {speech, "-o DIR/x.txt", "", "wav, mp3, flac, ogg"},
-			{speech, "-o DIR/x.png", "", "wav, mp3, flac, ogg"}, {speech, "-o DIR/x.tar.gz", "", "x.tar.gz"}, {speech, "-o DIR/x", "", "wav, mp3, flac, ogg"},
-			{speech, "-o DIR/x.", "", "wav, mp3, flac, ogg"}, {speech, "-o DIR/x.mp3 --format wav", "", "--format wav"}, {speech, "--format m4a", "", "--format m4a"},
+			{speech, "-o DIR/x.png", "", "wav, mp3, flac, ogg"}, {speech, "-o DIR/x.tar.gz", "", "x.tar.gz"},
+			{speech, "-o DIR/x", "", "wav, mp3, flac, ogg"},
+			{speech, "-o DIR/x.", "", "wav, mp3, flac, ogg"}, {speech, "-o DIR/x.mp3 --format wav", "", "--format wav"},
+			{speech, "--format m4a", "", "--format m4a"},
 			{speech, "-o DIR", "", dir}, {speech, "-o DIR/", "", dir}, {speech, "-o DIR/none/x.wav", "", "none"},
-			{image, "-o DIR/x.gif", "", "png, jpg, webp"}, {image, "-o DIR/x.mp4", "", "png, jpg, webp"}, {image, "-o DIR/x.heic", "", "png, jpg, webp"},
+			{image, "-o DIR/x.gif", "", "png, jpg, webp"}, {image, "-o DIR/x.mp4", "", "png, jpg, webp"},
+			{image, "-o DIR/x.heic", "", "png, jpg, webp"},
 			{avatar, "-o DIR/x.mov", "", "mp4, webm"}, {avatar, "-o DIR/x.MKV", "", "mp4, webm"},
 			{[]string{"clone", picture, "--name", "x"}, "-o DIR/x.wav", "", "-o"},
-			{speech, "-o DIR/x.opus", "ogg", ""}, {speech, "-o DIR/x.oga", "ogg", ""}, {speech, "-o DIR/x.WAV", "wav", ""}, {speech, "-o DIR/x.v2.mp3", "mp3", ""},
-			{speech, "-o DIR/x.opus --format ogg", "ogg", ""}, {speech, "-o DIR/x --format flac", "flac", ""}, {speech, "-o - --format MP3", "mp3", ""},
+			{speech, "-o DIR/x.opus", "ogg", ""}, {speech, "-o DIR/x.oga", "ogg", ""}, {speech, "-o DIR/x.WAV", "wav",
+				""}, {speech, "-o DIR/x.v2.mp3", "mp3", ""},
+			{speech, "-o DIR/x.opus --format ogg", "ogg", ""}, {speech, "-o DIR/x --format flac", "flac", ""},
+			{speech, "-o - --format MP3", "mp3", ""},
 			{speech, "--format opus", "ogg", ""}, {speech, "-o /dev/null --format mp3", "mp3", ""},
-			{image, "-o DIR/x.jpeg", "jpg", ""}, {image, "-o DIR/x.JPG --format jpeg", "jpg", ""}, {avatar, "-o DIR/x.webm", "webm", ""},
+			{image, "-o DIR/x.jpeg", "jpg", ""}, {image, "-o DIR/x.JPG --format jpeg", "jpg", ""},
+			{avatar, "-o DIR/x.webm", "webm", ""},
 		} {
 			asked = nil
 			sent.Reset()
@@ -83,7 +89,8 @@ func TestTheNameOfTheResultIsCheckedBeforeAnythingIsSubmitted(t *testing.T) {
 
 func TestAResultIsNotWrittenUnderAnotherFormatsName(t *testing.T) {
 	dir := t.TempDir()
-	for name, fine := range map[string]bool{"a.wav": true, "a.WAV": true, "a": true, "a.opus": false, "a.mp3": false, "a.txt": false} {
+	for name, fine := range map[string]bool{"a.wav": true, "a.WAV": true, "a": true, "a.opus": false, "a.mp3": false,
+		"a.txt": false} {
 		require.Equal(t, fine, checkName(filepath.Join(dir, name), "speech-1234.wav") == nil, name)
 	}
 	require.NoError(t, checkName(filepath.Join(dir, "a.opus"), "speech-1234.ogg"))

@@ -116,7 +116,8 @@ func (c *Config) check() error {
 		address, err := url.Parse(index)
 		p.require(
 			err == nil &&
-				(filepath.IsAbs(index) || (address.Scheme == "http" || address.Scheme == "https") && address.Host != ""),
+				(filepath.IsAbs(index) || (address.Scheme == "http" || address.Scheme == "https") &&
+					address.Host != ""),
 			"models.torch_indexes.%s must be an http or https URL, or the full path of a folder",
 			id,
 		)
@@ -126,8 +127,9 @@ func (c *Config) check() error {
 		p.require(false, "models.hub_url must be an https address, or an http one of your own network")
 	}
 	p.require(c.Auth.Recheck > 0, "auth.recheck must be above 0, such as 1m")
-	for key, value := range map[string]int{"failed_burst": c.Auth.FailedBurst, "failed_per_minute": c.Auth.FailedPerMinute,
-		"loopback_factor": c.Auth.LoopbackFactor, "failed_addresses": c.Auth.FailedAddresses} {
+	for key, value := range map[string]int{"failed_burst": c.Auth.FailedBurst,
+		"failed_per_minute": c.Auth.FailedPerMinute,
+		"loopback_factor":   c.Auth.LoopbackFactor, "failed_addresses": c.Auth.FailedAddresses} {
 		p.require(value >= 1, "auth.%s is %d; it must be 1 or more", key, value)
 	}
 	p.require(
@@ -150,15 +152,19 @@ func (c *Config) checkPositive(p *problems) {
 		"supervisor.hang_grace": float64(s.HangGrace), "supervisor.cancel_grace": float64(s.CancelGrace),
 		"supervisor.term_grace": float64(s.TermGrace), "supervisor.max_faults": float64(s.MaxFaults),
 		"supervisor.soft_stop": float64(s.SoftStop), "supervisor.stop_writes": float64(s.StopWrites),
-		"supervisor.max_shortages": float64(s.MaxShortages), "database.max_connections": float64(c.Database.MaxConnections),
-		"media.max_upload_bytes": float64(m.MaxUploadBytes), "media.max_image_pixels": float64(m.MaxImagePixels),
+		"supervisor.max_shortages": float64(s.MaxShortages),
+		"database.max_connections": float64(c.Database.MaxConnections),
+		"media.max_upload_bytes":   float64(m.MaxUploadBytes), "media.max_image_pixels": float64(m.MaxImagePixels),
 		"media.max_image_side": float64(m.MaxImageSide), "media.max_video_pixels": float64(m.MaxVideoPixels),
 		"media.max_audio_seconds": m.MaxAudioSeconds, "media.max_video_seconds": m.MaxVideoSeconds,
 		"media.max_streams": float64(m.MaxStreams), "media.fetch_timeout": float64(m.FetchTimeout),
-		"media.probe_timeout": float64(m.ProbeTimeout), "media.work_timeout": float64(m.WorkTimeout), "media.max_wait": float64(m.MaxWait),
-		"http.max_json_bytes": float64(c.HTTP.MaxJSONBytes), "http.max_text_bytes": float64(c.HTTP.MaxTextBytes), "http.read_timeout": float64(c.HTTP.ReadTimeout),
+		"media.probe_timeout": float64(m.ProbeTimeout), "media.work_timeout": float64(m.WorkTimeout),
+		"media.max_wait":      float64(m.MaxWait),
+		"http.max_json_bytes": float64(c.HTTP.MaxJSONBytes), "http.max_text_bytes": float64(c.HTTP.MaxTextBytes),
+		"http.read_timeout":  float64(c.HTTP.ReadTimeout),
 		"http.write_timeout": float64(c.HTTP.WriteTimeout), "http.idle_timeout": float64(c.HTTP.IdleTimeout),
-		"http.min_rate": float64(c.HTTP.MinRate), "http.max_streams": float64(c.HTTP.MaxStreams), "http.drain_bytes": float64(c.HTTP.DrainBytes),
+		"http.min_rate": float64(c.HTTP.MinRate), "http.max_streams": float64(c.HTTP.MaxStreams),
+		"http.drain_bytes":   float64(c.HTTP.DrainBytes),
 		"http.drain_timeout": float64(c.HTTP.DrainTimeout), "server.max_connections": float64(c.Server.MaxConnections),
 		"server.max_connections_per_address": float64(c.Server.MaxConnectionsPerAddress),
 	} {
@@ -166,13 +172,16 @@ func (c *Config) checkPositive(p *problems) {
 	}
 	l := s.Limits
 	for key, value := range map[string]int{
-		"outputs": l.Outputs, "output_bytes": int(l.OutputBytes), "segments": l.Segments, "phase_changes": l.PhaseChanges, "undeclared_phases": l.UndeclaredPhases,
-		"log_messages": l.LogMessages, "log_lines": l.LogLines, "text": l.Text, "metadata": int(l.Metadata), "values": l.Values, "depth": l.Depth,
+		"outputs": l.Outputs, "output_bytes": int(l.OutputBytes), "segments": l.Segments,
+		"phase_changes": l.PhaseChanges, "undeclared_phases": l.UndeclaredPhases,
+		"log_messages": l.LogMessages, "log_lines": l.LogLines, "text": l.Text, "metadata": int(l.Metadata),
+		"values": l.Values, "depth": l.Depth,
 		"warnings": l.Warnings,
 	} {
 		p.require(value > 0, "supervisor.limits.%s must be above 0", key)
 	}
-	for key, value := range map[string]float64{"models.keep_alive": float64(c.Models.KeepAlive), "guard.pressure_full": c.Guard.PressureFull} {
+	for key, value := range map[string]float64{"models.keep_alive": float64(c.Models.KeepAlive),
+		"guard.pressure_full": c.Guard.PressureFull} {
 		p.require(value >= 0, "%s must be 0 or more", key)
 	}
 }

@@ -84,9 +84,10 @@ type GPU struct {
 
 // Models says where models are kept.
 type Models struct {
-	CacheDir     string        `koanf:"cache_dir"`      // default <data_dir>/models
-	MaxCacheSize Size          `koanf:"max_cache_size"` // what all models together may take; 0 is no limit; default 100GB
-	KeepAlive    time.Duration `koanf:"keep_alive"`     // how long an idle model stays on the card; default 10m
+	CacheDir string `koanf:"cache_dir"` // default <data_dir>/models
+	// what all models together may take; 0 sets no limit; default 100GB
+	MaxCacheSize Size          `koanf:"max_cache_size"`
+	KeepAlive    time.Duration `koanf:"keep_alive"` // how long an idle model stays on the card; default 10m
 
 	// HubURL is where models are installed from. Default https://huggingface.co; a mirror of one's own may have http.
 	HubURL string `koanf:"hub_url"`
@@ -106,7 +107,7 @@ type Queue struct {
 	MaxConcurrentJobs int           `koanf:"max_concurrent_jobs"` // default 2
 	PriorityWeights   Weights       `koanf:"priority_weights"`
 	MaxWait           time.Duration `koanf:"max_wait"` // default 10m: what has waited longer is next
-	// MaxQueued is how many unfinished jobs one owner may have; 0 is no limit. Default 10000.
+	// MaxQueued is how many unfinished jobs one owner may have; 0 sets no limit. Default 10000.
 	MaxQueued int `koanf:"max_queued"`
 	// EventRetention is how long events can be replayed. Default 168h.
 	EventRetention time.Duration `koanf:"event_retention"`
@@ -213,13 +214,15 @@ type Voices struct {
 
 // HTTP are the API's own limits.
 type HTTP struct {
-	MaxJSONBytes Size          `koanf:"max_json_bytes"` // default 64MiB: data: URIs travel in JSON
-	MaxTextBytes Size          `koanf:"max_text_bytes"` // of a body without its files and data: URIs; default 1MiB
-	ReadTimeout  time.Duration `koanf:"read_timeout"`   // of a request's headers and of a pause in an upload; default 30s
-	WriteTimeout time.Duration `koanf:"write_timeout"`  // of a caller that takes nothing of an answer; default 30s
-	MaxStreams   int           `koanf:"max_streams"`    // sockets and event streams of one owner; default 64
-	IdleTimeout  time.Duration `koanf:"idle_timeout"`   // of a connection without a request; default 2m
-	MinRate      Size          `koanf:"min_rate"`       // a second, of an upload and of an answer that waits for its reader; default 1KiB
+	MaxJSONBytes Size `koanf:"max_json_bytes"` // default 64MiB: data: URIs travel in JSON
+	MaxTextBytes Size `koanf:"max_text_bytes"` // of a body without its files and data: URIs; default 1MiB
+	// of a request's headers and of a pause in an upload; default 30s
+	ReadTimeout  time.Duration `koanf:"read_timeout"`
+	WriteTimeout time.Duration `koanf:"write_timeout"` // of a caller that takes nothing of an answer; default 30s
+	MaxStreams   int           `koanf:"max_streams"`   // sockets and event streams of one owner; default 64
+	IdleTimeout  time.Duration `koanf:"idle_timeout"`  // of a connection without a request; default 2m
+	// a second, of an upload and of an answer that waits for its reader; default 1KiB
+	MinRate Size `koanf:"min_rate"`
 	// DrainBytes and DrainTimeout bound what is read of a body that was refused, so that its sender reads the refusal.
 	// Defaults 1GiB and 1m.
 	DrainBytes     Size          `koanf:"drain_bytes"`

@@ -88,10 +88,12 @@ func TestWrongValuesAreNamedTogether(t *testing.T) {
 func TestZerosAreRefusedOrMeanSomething(t *testing.T) {
 	_, err := load(
 		t,
-		"supervisor: {max_faults: 0, soft_stop: 0, stop_writes: 0, max_shortages: 0}\nmedia: {max_streams: 0}\nqueue: {event_retention: 0, max_queued: -1}\n",
+		"supervisor: {max_faults: 0, soft_stop: 0, stop_writes: 0, max_shortages: 0}\nmedia: {max_streams: "+
+			"0}\nqueue: {event_retention: 0, max_queued: -1}\n",
 		nil,
 	)
-	for _, key := range []string{"supervisor.max_faults", "supervisor.soft_stop", "supervisor.stop_writes", "supervisor.max_shortages", "media.max_streams", "queue.event_retention", "queue.max_queued"} {
+	for _, key := range []string{"supervisor.max_faults", "supervisor.soft_stop", "supervisor.stop_writes",
+		"supervisor.max_shortages", "media.max_streams", "queue.event_retention", "queue.max_queued"} {
 		require.ErrorContains(t, err, key)
 	}
 	_, err = load(
@@ -132,7 +134,9 @@ func TestSecretsComeFromFilesAndAreMasked(t *testing.T) {
 }
 
 func TestTheHubsTokenIsNeverShown(t *testing.T) {
-	for _, variables := range [][]string{{"HF_TOKEN=hf_sesame"}, {"APIBR_MODELS_HUB_TOKEN=hf_sesame"}, {"HF_TOKEN=hf_other", "APIBR_MODELS_HUB_TOKEN=hf_sesame"}, {"APIBR_MODELS_HUB_TOKEN=hf_sesame", "HF_TOKEN=hf_other"}} {
+	for _, variables := range [][]string{{"HF_TOKEN=hf_sesame"}, {"APIBR_MODELS_HUB_TOKEN=hf_sesame"},
+		{"HF_TOKEN=hf_other", "APIBR_MODELS_HUB_TOKEN=hf_sesame"}, {"APIBR_MODELS_HUB_TOKEN=hf_sesame",
+			"HF_TOKEN=hf_other"}} {
 		c, err := load(t, "", nil, variables...)
 		require.NoError(t, err)
 		require.Equal(t, "hf_sesame", c.Models.HubToken)
@@ -188,7 +192,8 @@ func TestExampleFileLoadsAndNamesEveryKey(t *testing.T) {
 }
 
 func TestSizes(t *testing.T) {
-	for text, want := range map[string]Size{"100GB": 100e9, "2 GiB": 2 << 30, "500mb": 500e6, "1024": 1024, "1.5KiB": 1536, "0": 0} {
+	for text, want := range map[string]Size{"100GB": 100e9, "2 GiB": 2 << 30, "500mb": 500e6, "1024": 1024,
+		"1.5KiB": 1536, "0": 0} {
 		var s Size
 		require.NoError(t, s.UnmarshalText([]byte(text)), text)
 		require.Equal(t, want, s, text)
@@ -204,10 +209,13 @@ func TestSizes(t *testing.T) {
 func TestLimitsOfConnectionsMustBeAboveZero(t *testing.T) {
 	_, err := load(
 		t,
-		"server: {max_connections: 0, max_connections_per_address: -1}\nhttp: {read_timeout: 0s, write_timeout: 0s, idle_timeout: 0s, min_rate: 0, drain_bytes: 0, drain_timeout: 0s}\n",
+		"server: {max_connections: 0, max_connections_per_address: -1}\nhttp: {read_timeout: 0s, write_timeout: 0s, "+
+			"idle_timeout: 0s, min_rate: 0, drain_bytes: 0, drain_timeout: 0s}\n",
 		nil,
 	)
-	for _, key := range []string{"server.max_connections must", "server.max_connections_per_address", "http.read_timeout", "http.write_timeout", "http.idle_timeout", "http.min_rate", "http.drain_bytes", "http.drain_timeout"} {
+	for _, key := range []string{"server.max_connections must", "server.max_connections_per_address",
+		"http.read_timeout", "http.write_timeout", "http.idle_timeout", "http.min_rate", "http.drain_bytes",
+		"http.drain_timeout"} {
 		require.ErrorContains(t, err, key)
 	}
 }

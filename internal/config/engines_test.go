@@ -37,8 +37,10 @@ func TestAnEnginesSettingsAreThoseOfItsManifest(t *testing.T) {
 	require.ErrorContains(t, err, "engines.my-paint.sise is not known; did you mean engines.my-paint.size?")
 	_, err = load(t, "engines: {my-paint: {size: 12, mood: sad, lively: lots, slow: 3}}", workers(t))
 	for _, want := range []string{
-		"engines.my-paint.size is 12; it must be 9 or less", `engines.my-paint.mood is "sad"; it must be one of: calm, loud`,
-		`engines.my-paint.lively is "lots"; it must be a number`, `engines.my-paint.slow is "3"; it must be one of: true, false`,
+		"engines.my-paint.size is 12; it must be 9 or less",
+		`engines.my-paint.mood is "sad"; it must be one of: calm, loud`,
+		`engines.my-paint.lively is "lots"; it must be a number`,
+		`engines.my-paint.slow is "3"; it must be one of: true, false`,
 	} {
 		require.ErrorContains(t, err, want)
 	}
@@ -51,7 +53,8 @@ func TestAnEnginesSecretComesFromItsVariablesAndFilesAndIsHidden(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "token")
 	require.NoError(t, os.WriteFile(file, []byte("sesame\n"), 0o600))
 	for _, variables := range [][]string{
-		{"APIBR_ENGINES_MY_PAINT_TOKEN=sesame"}, {"PAINT_MAKERS_TOKEN=sesame"}, {"APIBR_ENGINES_MY_PAINT_TOKEN_FILE=" + file},
+		{"APIBR_ENGINES_MY_PAINT_TOKEN=sesame"}, {"PAINT_MAKERS_TOKEN=sesame"}, {"APIBR_ENGINES_MY_PAINT_TOKEN_FILE=" +
+			file},
 		{"PAINT_MAKERS_TOKEN_FILE=" + file}, {"PAINT_MAKERS_TOKEN=other", "APIBR_ENGINES_MY_PAINT_TOKEN=sesame"},
 	} {
 		c, err := load(t, "", workers(t), variables...)

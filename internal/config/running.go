@@ -16,8 +16,9 @@ import (
 const runningFile = "running.json"
 
 type running struct {
-	PID      int            `json:"pid"`
-	Started  int64          `json:"started"` // Started is in clock ticks since boot: with the pid, the process's identity.
+	PID int `json:"pid"`
+	// Started is in clock ticks since boot: with the pid, the process's identity.
+	Started  int64          `json:"started"`
 	Settings map[string]any `json:"settings"`
 }
 
@@ -29,8 +30,9 @@ func (c *Config) WriteRunning() error {
 	}
 	content, err := json.Marshal(running{PID: self.PID, Started: self.Started, Settings: map[string]any{
 		"models.cache_dir": c.Models.CacheDir, "models.extra": c.Models.Extra, "gpu.device": c.GPU.Device,
-		"python.workers": c.Python.Workers, "python.draft_venv": c.Python.DraftVenv, "python.models_venv": c.Python.ModelsVenv,
-		"python.manifests": c.Python.Manifests,
+		"python.workers": c.Python.Workers, "python.draft_venv": c.Python.DraftVenv,
+		"python.models_venv": c.Python.ModelsVenv,
+		"python.manifests":   c.Python.Manifests,
 	}})
 	if err == nil {
 		err = datadir.WriteSecret(filepath.Join(c.DataDir, runningFile), content)

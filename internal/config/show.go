@@ -40,7 +40,8 @@ func (c *Config) flat() (*koanf.Koanf, error) {
 	if err := k.Load(structs.Provider(&shown, "koanf"), nil); err != nil {
 		return nil, fmt.Errorf("config: %w", err)
 	}
-	for key, size := range map[string]Size{"models.max_cache_size": c.Models.MaxCacheSize, "guard.min_available": c.Guard.MinAvailable, "guard.gtt_growth": c.Guard.GTTGrowth,
+	for key, size := range map[string]Size{"models.max_cache_size": c.Models.MaxCacheSize,
+		"guard.min_available": c.Guard.MinAvailable, "guard.gtt_growth": c.Guard.GTTGrowth,
 		"media.max_upload_bytes": c.Media.MaxUploadBytes, "http.max_json_bytes": c.HTTP.MaxJSONBytes} {
 		_ = k.Set(key, size.String())
 	}

@@ -58,7 +58,8 @@ func Check(dir string) error {
 		return foreign(dir, info.Uid)
 	case info.Mode&othersWrite != 0:
 		return refusal(
-			"other users can write in the data directory, so they could sign links and start programs: type `chmod go-w %s`",
+			"other users can write in the data directory, so they could sign links and start programs: type "+
+				"`chmod go-w %s`",
 			dir,
 		)
 	}
@@ -129,7 +130,8 @@ func checkOwn(path, name string, entered bool) error {
 		return checkLinkedConfig(path)
 	case isLink && name == modelsDir:
 		return refusal(
-			"models is a symbolic link: remove it with `rm %s`, and name the folder that it leads to in models.cache_dir",
+			"models is a symbolic link: remove it with `rm %s`, and name the folder that it leads to in "+
+				"models.cache_dir",
 			path,
 		)
 	case isLink:

@@ -69,7 +69,7 @@ func TestWhatOthersCouldChangeIsRefused(t *testing.T) {
 			require.NoError(t, os.WriteFile(filepath.Join(dir, "config.yaml"), nil, 0o600))
 			require.NoError(t, os.Chmod(filepath.Join(dir, "config.yaml"), 0o666))
 		}, "chmod -R go-w DIR/config.yaml"},
-		"it is no folder": {func(t *testing.T, dir string) {
+		"it is a file": {func(t *testing.T, dir string) {
 			require.NoError(t, os.Remove(dir))
 			require.NoError(t, os.WriteFile(dir, nil, 0o600))
 		}, "--data-dir"},

@@ -72,7 +72,8 @@ func checkSecret(path string, info unix.Stat_t) error {
 		return foreign(path, info.Uid)
 	case info.Mode&othersWrite != 0:
 		return refusal(
-			"%s can be written by other users, so its content cannot be trusted: remove it with `rm %s`, and a new one is made",
+			"%s can be written by other users, so its content cannot be trusted: remove it with `rm %s`, and a new "+
+				"one is made",
 			filepath.Base(path),
 			path,
 		)
@@ -86,7 +87,7 @@ func WriteSecret(path string, content []byte) error {
 	return write(path, content, os.Rename)
 }
 
-// CreateSecret is WriteSecret that never replaces a file: one that is there already stays, and that is no error.
+// CreateSecret is WriteSecret that never replaces a file: one that is there already stays, and that is not an error.
 func CreateSecret(path string, content []byte) error {
 	return write(path, content, func(from, to string) error {
 		if err := os.Link(from, to); err != nil && !errors.Is(err, fs.ErrExist) {

@@ -115,7 +115,8 @@ func (s *studio) decodedFrames(job string) string {
 	content := s.get("/api/v1/jobs/" + job + "/content")
 	require.Equal(s.t, 200, content.status)
 	require.NoError(s.t, os.WriteFile(path, content.body, 0o600))
-	out, err := exec.Command(ffmpegPath(s.t), "-nostdin", "-v", "error", "-i", path, "-map", "0:v", "-f", "framemd5", "-").
+	out, err := exec.Command(ffmpegPath(s.t), "-nostdin", "-v", "error", "-i", path, "-map", "0:v", "-f", "framemd5",
+		"-").
 		Output()
 	require.NoError(s.t, err)
 	require.Greater(s.t, len(out), 1000)

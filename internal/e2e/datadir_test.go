@@ -53,7 +53,8 @@ func TestDataDirectoryIsClosedToOthers(t *testing.T) {
 		says        map[string]string
 	}{
 		{func() error { return os.Chmod(s.dir, 0o777) }, func() error { return os.Chmod(s.dir, 0o700) },
-			map[string]string{"en": "chmod go-w " + s.dir, "pt-BR": "outros usuários podem escrever no diretório de dados"}},
+			map[string]string{"en": "chmod go-w " + s.dir, "pt-BR": "outros usuários podem escrever no diretório " +
+				"de dados"}},
 		{func() error {
 			if err := os.Rename(filepath.Join(s.dir, "work"), filepath.Join(s.dir, "kept")); err != nil {
 				return err

@@ -14,7 +14,7 @@ import (
 	"github.com/apibr/studio/internal/store/storetest"
 )
 
-// A full disk fails the job with a sentence and nothing else: the server stays ready, and once there is room the
+// A full disk fails the job with a sentence and nothing else: the server stays ready, and once space is free the
 // next job completes.
 func TestDiskFull(t *testing.T) {
 	dir := shortTempDir(t)
@@ -28,7 +28,8 @@ func TestDiskFull(t *testing.T) {
 	filler := filepath.Join(dir, "filler")
 	fill(t, filler)
 
-	job := s.submit("/audio/generate-speech", object{"text": "Olá, mundo!", "voice": voice, "quality": "draft"}).str("id")
+	job := s.submit("/audio/generate-speech", object{"text": "Olá, mundo!", "voice": voice, "quality": "draft"}).str(
+		"id")
 	failed := s.finished(job)
 	require.Equal(t, "failed", failed.str("status"))
 	require.Contains(t, strings.ToLower(failed.obj("error").str("detail")), "disk")
@@ -75,7 +76,7 @@ func TestStartOnAFullDisk(t *testing.T) {
 	require.Less(t, strings.Count(s.log.String(), "\n"), 30, s.log.tail(4<<10))
 }
 
-// fill writes a file until the disk has no room left.
+// fill writes a file until the disk has no space left.
 func fill(t testing.TB, path string) {
 	t.Helper()
 	file, err := os.Create(path)
@@ -95,7 +96,8 @@ func fakeMachine(t testing.TB, bootID string) string {
 	t.Helper()
 	root := t.TempDir()
 	setBootID(t, root, bootID)
-	meminfo := "MemTotal: 33554432 kB\nMemFree: 25165824 kB\nMemAvailable: 25165824 kB\nSwapTotal: 0 kB\nSwapFree: 0 kB\n"
+	meminfo := "MemTotal: 33554432 kB\nMemFree: 25165824 kB\nMemAvailable: 25165824 kB\nSwapTotal: 0 " +
+		"kB\nSwapFree: 0 kB\n"
 	require.NoError(t, os.WriteFile(filepath.Join(root, "proc/meminfo"), []byte(meminfo), 0o600))
 	return root
 }

@@ -248,14 +248,14 @@ func TestModelsAreAskedOfTheRunningStudio(t *testing.T) {
 	require.NoDirExists(t, filepath.Join(elsewhere, "realesrgan-x2"))
 }
 
-// Two models that do not fit together are wanted in turns: each makes room for the other, its memory comes back, and
+// Two models that do not fit together are wanted in turns: each is evicted for the other, its memory comes back, and
 // the studio does not grow. APIBR_E2E_TURNS sets how often (make soak: 20).
 func TestTwoModelsInTurns(t *testing.T) {
 	turns := 2
 	if n, err := strconv.Atoi(os.Getenv("APIBR_E2E_TURNS")); err == nil {
 		turns = n
 	}
-	// First the machine has room for both, as far as the studio can see, so that it learns what they take; then for
+	// First the machine can hold both, as far as the studio can see, so that it learns what they take; then for
 	// one and a third.
 	root := t.TempDir()
 	require.NoError(t, os.MkdirAll(filepath.Join(root, "proc"), 0o755))

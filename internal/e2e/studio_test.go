@@ -22,7 +22,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// patience is how long a test waits for something that must happen. It is no measure: a pass never depends on it.
+// patience is how long a test waits for something that must happen. It is not a measure: a pass never depends on it.
 const patience = 2 * time.Minute
 
 // studio is a real `apibr serve` process with its own data directory and, unless told otherwise, its own Postgres.

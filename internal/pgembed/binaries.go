@@ -44,7 +44,8 @@ func findBinaries(explicit string, venvs []string, want int) (binaries, error) {
 	}
 	if want != 0 {
 		return binaries{}, i18n.Wrap(nil, i18n.Say("the data directory holds a PostgreSQL %[1]d cluster, but no "+
-			"PostgreSQL %[1]d server is installed: install it (`sudo apt-get install postgresql-%[1]d`); the data is untouched",
+			"PostgreSQL %[1]d server is installed: install it (`sudo apt-get install postgresql-%[1]d`); the data "+
+			"is untouched",
 			want))
 	}
 	return binaries{}, ErrNoBinaries

@@ -16,7 +16,8 @@ import (
 func TestTheCauseOfAFailedInitdbIsFoundInAllThatItPrinted(t *testing.T) {
 	exit := errors.New("exit status 1")
 	printed := func(cause string) string {
-		return "creating configuration files ... ok\nrunning bootstrap script ... 2026-01-02 03:04:05.678 UTC [99] " + cause +
+		return "creating configuration files ... ok\nrunning bootstrap script ... 2026-01-02 03:04:05.678 UTC [99] " +
+			cause +
 			"\nchild process exited with exit code 1\ninitdb: removing data directory \"/data/pg/15.making\"\n"
 	}
 	full := initdbFailure(

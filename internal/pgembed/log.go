@@ -22,7 +22,8 @@ func (c *Cluster) logLines(stderr io.Reader, tail *tailWriter) {
 			// While we ask whether it answers yet, the same line comes a hundred times a second.
 			repeated := strings.Contains(line, "the database system is starting up") || disk.SaysFull(line)
 			if !repeated &&
-				(strings.HasPrefix(line, "PANIC") || strings.HasPrefix(line, "FATAL") || strings.HasPrefix(line, "ERROR")) {
+				(strings.HasPrefix(line, "PANIC") || strings.HasPrefix(line, "FATAL") ||
+					strings.HasPrefix(line, "ERROR")) {
 				level = slog.LevelWarn
 			}
 			c.config.Log.Log(context.Background(), level, "postgres: "+line)
