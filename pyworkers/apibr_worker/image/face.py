@@ -22,7 +22,7 @@ Picture = NDArray[np.uint8]
 Landmarks = NDArray[np.float32]
 """Landmarks in pixels, shape (468, 2), x then y."""
 
-_ASSETS = Path(__file__).parents[1] / "assets" / "face"
+_MODELS = Path(__file__).parent / "face_models"
 _DETECTOR_SIZE, _MESH_SIZE = 128, 192
 _DETECTOR_SCORE, _MESH_SCORE = 0.5, 0.5
 _REGION_SCALE = 1.5
@@ -82,8 +82,8 @@ class FaceMesh:
     """The two networks, loaded once."""
 
     def __init__(self) -> None:
-        self._detector = cv2.dnn.readNetFromTFLite(str(_ASSETS / "face_detection_short_range.tflite"))
-        self._mesh = cv2.dnn.readNetFromTFLite(str(_ASSETS / "face_landmark.tflite"))
+        self._detector = cv2.dnn.readNetFromTFLite(str(_MODELS / "face_detection_short_range.tflite"))
+        self._mesh = cv2.dnn.readNetFromTFLite(str(_MODELS / "face_landmark.tflite"))
         self._anchors = _anchors()
 
     def find(self, picture: Picture) -> Landmarks | None:

@@ -10,11 +10,8 @@ from numpy.typing import NDArray
 from apibr_worker.engines.draft_avatar.compose import TITLE_TOP
 from apibr_worker.engines.draft_avatar.drawn_parts import Lid, Mouth
 from apibr_worker.engines.draft_avatar.drive import Motion
-from apibr_worker.engines.draft_avatar.fields import smoothstep
+from apibr_worker.engines.draft_avatar.fields import Picture, smoothstep
 from apibr_worker.engines.draft_avatar.sway import Sway
-
-Picture = NDArray[Any]
-"""BGR picture, uint8, shape (height, width, 3). OpenCV's stubs do not say what they return."""
 
 _STILL = (TITLE_TOP - 0.10, TITLE_TOP)
 """Heights of the picture where breathing wanes and ends."""

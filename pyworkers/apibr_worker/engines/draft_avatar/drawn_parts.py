@@ -8,10 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from apibr_worker.engines.draft_avatar.fields import Points, fill, smoothstep
+from apibr_worker.engines.draft_avatar.fields import Picture, Points, fill, smoothstep
 
-Picture = NDArray[Any]
-"""BGR picture, uint8, shape (height, width, 3). OpenCV's stubs do not say what they return."""
 Colour = NDArray[Any]
 """BGR, shape (3,), float32."""
 

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+Picture = NDArray[Any]
+"""BGR picture, uint8, shape (height, width, 3). OpenCV's stubs do not say what they return."""
 Field = NDArray[Any]
 """One value per pixel, shape (height, width)."""
 Points = NDArray[np.float32]

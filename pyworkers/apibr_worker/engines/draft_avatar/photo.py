@@ -16,12 +16,9 @@ from numpy.typing import NDArray
 
 from apibr_worker.engines.draft_avatar.drive import Motion
 from apibr_worker.engines.draft_avatar.eyes import Eye
-from apibr_worker.engines.draft_avatar.fields import Field, Points, contour, fill, smoothstep, spread
+from apibr_worker.engines.draft_avatar.fields import Field, Picture, Points, contour, fill, smoothstep, spread
 from apibr_worker.engines.draft_avatar.sway import Sway
 from apibr_worker.image.face import Landmarks
-
-Picture = NDArray[Any]
-"""BGR picture, uint8, shape (height, width, 3). OpenCV's stubs do not say what they return."""
 
 # Indices of MediaPipe's face mesh, from the person's right to left.
 INNER_UPPER = [78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308]

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
+from apibr_worker.audio.convert import resampled
 from apibr_worker.audio.files import Samples, read_audio
 from apibr_worker.audio.synthesis import Phoneme, synthesize
 from apibr_worker.audio.voice import read_voice, unmeasured_hints
@@ -39,7 +38,7 @@ def read_sound(context: Context) -> Sound:
     language = context.params.get("language") or (voice.metadata.get("language") if voice else None)
     speed = float(context.params.get("speed", 1.0))
     speech = synthesize(script, language=language, voice=own, speed=speed, context=context, field="script")
-    samples = _resampled(speech.samples, speech.sample_rate)
+    samples = resampled(speech.samples, speech.sample_rate, AUDIO_RATE)
     return Sound(samples, speech.phonemes, unmeasured_hints(voice) if voice else [])
 
 
@@ -53,10 +52,3 @@ def _given(context: Context, audio: InputFile) -> Sound:
             field="audio",
         )
     return Sound(samples, None, [])
-
-
-def _resampled(samples: Samples, rate: int) -> Samples:
-    if rate == AUDIO_RATE:
-        return samples
-    positions = np.arange(0, samples.size, rate / AUDIO_RATE)
-    return np.interp(positions, np.arange(samples.size), samples).astype(np.float32)

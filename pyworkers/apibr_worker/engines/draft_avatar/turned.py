@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from apibr_worker.engines.draft_avatar.drive import Motion
-from apibr_worker.engines.draft_avatar.fields import smoothstep
+from apibr_worker.engines.draft_avatar.fields import Picture, smoothstep
 from apibr_worker.engines.draft_avatar.photo import PhotoFace
 from apibr_worker.image.face import Landmarks, roll
-
-Picture = NDArray[Any]
-"""BGR picture, uint8, shape (height, width, 3). OpenCV's stubs do not say what they return."""
 
 LEAST = math.radians(8)
 """A head that leans less is animated as it stands; a person leans as much when speaking."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-_FONTS = Path(__file__).parents[2] / "assets" / "fonts"
+_FONTS = Path(__file__).parent / "fonts"
 MARK = "DRAFT · RASCUNHO"
 _SMALLEST_TITLED = 192
 """A smaller card has no space for legible words; it keeps its frame."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from apibr_worker.engines.upscale.weights import Upscaler, load_upscaler
 from apibr_worker.image.pictures import enlarged, needed, save
 from apibr_worker.runtime.api import Context, EngineError, LoadRequest, RunResult
 from apibr_worker.runtime.sentences import say
-from apibr_worker.torchkit.placement import Placement, placement
+from apibr_worker.torchkit.placement import Placement, free, placement
 
 _GPU_TILE, _CPU_TILE = 512, 192
 """Edges whose activations take under 2 GB: the last layers hold 64 channels of the enlarged tile."""
@@ -61,7 +60,7 @@ class Engine:
     def unload(self) -> None:
         """Lets go of the network."""
         self.model = None
-        _free(self.place.device)
+        free(self.place.device)
 
     def run(self, context: Context) -> RunResult:
         """Enlarges one picture. Transparency is enlarged apart, by Lanczos: the network knows colours only."""
@@ -109,7 +108,7 @@ class Engine:
                     raise
                 smaller = _smaller(tiling, max(pixels.shape[:2]))
             # Outside of the handler: the traceback holds the tensors of the failed tile.
-            _free(self.place.device)
+            free(self.place.device)
             if smaller is None:
                 raise EngineError(
                     "out_of_memory",
@@ -176,9 +175,3 @@ def _edge(asked: object, usual: int) -> int:
 def _out_of_memory(error: BaseException) -> bool:
     """The CPU's allocator fails with a plain RuntimeError."""
     return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "can't allocate memory" in str(error)
-
-
-def _free(device: torch.device) -> None:
-    gc.collect()
-    if device.type == "cuda":
-        torch.cuda.empty_cache()
