@@ -96,26 +96,27 @@ Other programs may have run on the machine meanwhile; take figures as an order o
 const whereTimeGoes = `
 ## Where the time goes
 
-The rows "part" above are what one of each costs on this machine. A job's way takes so many of them:
+The rows "part" above are what one of each costs on this machine. A job needs so many of them:
 
-| step | round trips | flushes to disk | what it does |
+| step | round trips | flushes | what it does |
 |---|---|---|---|
-| request | 2 | 0 | the key is known in memory; the voice is looked up by name, for its language and for itself |
-| submit | 1 | 1 | job, ticket and event in one batch, which is one transaction; a voice that was ready is not read again |
-| choice | 0 | 0 | the dispatcher knows the queue as it read it last, and is told of the new job; nothing is read |
-| claim | 2 | 1 | begin, the compare-and-set, segments, inputs and the ticket; then the event and the commit |
-| run frame | 0 | 0 | a folder, the voice's file, one hash of it, one frame through a pipe |
-| verify and keep | 0 | 3 | a hash to verify, a hash while copying; the file, its name, and the name of a new folder are flushed |
-| finish | 2 | 1 | begin, the compare-and-set and who waits; then outputs, history, event and the commit |
+| request | 1 | 0 | the key is known in memory; the voice is looked up by its name |
+| submit | 1 | 1 | job, ticket and event are one batch, which is one transaction |
+| choice | 0 | 0 | the dispatcher knows the queue and is told of the new job |
+| claim | 2 | 1 | begin, compare-and-set, segments, inputs, ticket; then event and commit |
+| run frame | 0 | 0 | a folder, the file of the voice, one hash of it, one frame through a pipe |
+| verify and keep | 0 | 3 | two hashes; the file, its name and the name of a new folder are flushed |
+| finish | 2 | 1 | begin, compare-and-set, who waits; then outputs, history, event and commit |
 
-"Submit to run frame" is the first five steps: five round trips and two flushes. "Slot free to next run frame" is the last two and, for the
-next job, choice, claim and run frame: four round trips and five flushes. What is left beyond them is HTTP, JSON, the planning of the
-statements, and the processes' taking turns on the cores. What else happens at that time waits for none of it: the forecast for the answer, the
-reading of events, what a run teaches.
+"Submit to run frame" is the first five steps: four round trips and two flushes. "Slot free to next run frame" is the
+last two steps of one job and choice, claim and run frame of the next: four round trips and five flushes. The rest is
+HTTP, JSON, the planning of statements, and processes that take turns on the cores. Nothing of it waits for what happens
+in the background meanwhile: the forecast for the answer, the reading of events, what a run teaches. A claim is durable
+before its run frame is sent, since the number of its event is told to clients and must not come twice.
 
-None of the statements reads the history, so the rows with a million finished jobs differ from those without by chance alone
-(internal/store/plans_test.go holds it for each statement). ` + "`go test ./internal/store -run XXX -bench LongHistory`" + ` measures the
-same in process, with 100,000 queued jobs on top.
+No statement reads the history, so a million finished jobs change nothing (internal/store/plans_test.go holds it for
+each statement). ` + "`go test ./internal/store -run XXX -bench LongHistory`" + ` measures the same in process, with
+100,000 queued jobs on top.
 `
 
 func cpuName() string {

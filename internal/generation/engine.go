@@ -53,7 +53,7 @@ func (r *Resolution) language(ctx context.Context) string {
 	if language != "" || name == "" {
 		return language
 	}
-	voice, err := r.service.cfg.Library.Voice(ctx, r.in.Owner, name)
+	voice, err := r.findVoice(ctx, name)
 	if err != nil {
 		return ""
 	}

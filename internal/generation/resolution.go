@@ -31,6 +31,8 @@ type Resolution struct {
 	manifest *engine.Manifest // nil when no engine was found
 	model    string           // what the engine loads
 	fetched  []*assets.Asset
+	// found are the voices that were looked up, by the id or name in the request.
+	found map[string]*voices.Voice
 	// voiceNames for suggestions; nil until they are needed.
 	voiceNames []string
 }
@@ -233,7 +235,7 @@ func (r *Resolution) voice(
 	if r.failure != nil {
 		return nil, why
 	}
-	voice, err := r.service.cfg.Library.Voice(ctx, r.in.Owner, idOrName)
+	voice, err := r.findVoice(ctx, idOrName)
 	switch {
 	case errors.Is(err, voices.ErrNotFound):
 		return nil, r.noVoice(ctx, idOrName)
@@ -245,6 +247,22 @@ func (r *Resolution) voice(
 	}
 	r.Spec.Inputs = append(r.Spec.Inputs, jobs.InputRef{Name: input, Kind: jobs.KindVoice, VoiceID: &voice.ID})
 	return voice, why
+}
+
+// findVoice looks a voice up by its id or exact name, once for each request.
+func (r *Resolution) findVoice(ctx context.Context, idOrName string) (*voices.Voice, error) {
+	if voice := r.found[idOrName]; voice != nil {
+		return voice, nil
+	}
+	voice, err := r.service.cfg.Library.Voice(ctx, r.in.Owner, idOrName)
+	if err != nil {
+		return nil, err
+	}
+	if r.found == nil {
+		r.found = map[string]*voices.Voice{}
+	}
+	r.found[idOrName] = voice
+	return voice, nil
 }
 
 // noVoice says which voice the caller may have meant.

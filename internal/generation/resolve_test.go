@@ -15,6 +15,7 @@ import (
 	"github.com/apibr/studio/internal/generation"
 	"github.com/apibr/studio/internal/jobs"
 	"github.com/apibr/studio/internal/plan"
+	"github.com/apibr/studio/internal/voices"
 )
 
 // The way from a request to a job, over real services.
@@ -27,6 +28,27 @@ func TestResolve(t *testing.T) {
 	b.test("a size that was left to the studio fits", fittingSize, onlyFlux, fitting(large))
 	b.test("a file that came with the request is its field", fileOfTheRequest)
 	b.test("a failure of the studio is not a refusal", failure)
+	b.test("a voice is looked up once for each request", oneLookup)
+}
+
+// countingLibrary counts how often a voice is looked up.
+type countingLibrary struct {
+	generation.Library
+	voices int
+}
+
+func (l *countingLibrary) Voice(ctx context.Context, owner uuid.UUID, idOrName string) (*voices.Voice, error) {
+	l.voices++
+	return l.Library.Voice(ctx, owner, idOrName)
+}
+
+// A voice is looked up once for each request, though its language chooses the engine and it is an input as well.
+func oneLookup(b *bench) {
+	library := &countingLibrary{Library: b.config.Library}
+	b.config.Library = library
+	b.Service = generation.New(b.config)
+	b.resolve(&generation.SpeechRequest{Text: "Olá", VoiceID: "Clara (rascunho)", Common: generation.Common{Quality: "draft"}})
+	require.Equal(b.t, 1, library.voices)
 }
 
 // Everything that is wrong is told at once, each field once.
