@@ -25,8 +25,9 @@ import (
 func (a *App) startAPI(ctx context.Context) (Started, error) {
 	listener, err := net.Listen("tcp", a.config.Address())
 	if err != nil {
-		return Started{}, i18n.Wrap(err, i18n.Say("the studio cannot listen on %s (%s): choose another address with --listen",
-			a.config.Address(), err))
+		return Started{},
+			i18n.Wrap(err, i18n.Say("the studio cannot listen on %s (%s): choose another address with --listen",
+				a.config.Address(), err))
 	}
 	a.metrics.Register(newHostCollector(a.host, a.jobs))
 	server := httpapi.New(a.apiConfig(listener))

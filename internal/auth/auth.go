@@ -23,7 +23,8 @@ var (
 	)
 	// ErrOrigin: a cookie came with a request of another site.
 	ErrOrigin = i18n.NewError(
-		"this request comes from another site than the studio's own page; programs use an API key instead of the cookie",
+		"this request comes from another site than the studio's own page; programs use an API key instead of " +
+			"the cookie",
 	)
 	// ErrUsed: a one-time link or ticket that was used, expired or never given out.
 	ErrUsed = i18n.NewError("this link was used already or has expired: `apibr open` prints a new one")

@@ -49,13 +49,15 @@ var causes = map[Cause]i18n.Sentence{
 		"this is not an API key: send one that begins with apibr_ as `Authorization: Bearer apibr_...` or `X-API-Key`",
 	),
 	CauseUnknown: i18n.Say(
-		"this studio does not know this key or session: make a key with `apibr keys create`, or sign in with `apibr open`",
+		"this studio does not know this key or session: make a key with `apibr keys create`, or sign in with " +
+			"`apibr open`",
 	),
 	CauseExpired: i18n.Say(
 		"this key or session has expired: make a key with `apibr keys create`, or sign in with `apibr open`",
 	),
 	CauseRevoked: i18n.Say(
-		"this key was revoked or its session was ended: make a key with `apibr keys create`, or sign in with `apibr open`",
+		"this key was revoked or its session was ended: make a key with `apibr keys create`, or sign in with " +
+			"`apibr open`",
 	),
 	CauseUsed: i18n.Say("this ticket was used already or has expired: ask for a new one"),
 }

@@ -84,7 +84,8 @@ func malformedDetail(r *http.Request) i18n.Sentence {
 		switch scheme := strings.ToLower(words[0]); scheme {
 		case "basic", "digest", "token", "apikey", "negotiate", "ntlm":
 			return i18n.Say(
-				"the Authorization header has the scheme %s, and keys are sent with Bearer: send `Authorization: Bearer apibr_...`",
+				"the Authorization header has the scheme %s, and keys are sent with Bearer: send `Authorization: "+
+					"Bearer apibr_...`",
 				scheme,
 			)
 		}

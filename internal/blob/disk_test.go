@@ -154,7 +154,8 @@ func TestADamagedFileIsMendedByTheSameUpload(t *testing.T) {
 		"cut":          func(path string) error { return os.Truncate(path, 3) },
 		"empty":        func(path string) error { return os.Truncate(path, 0) },
 		"a link": func(path string) error {
-			return errors.Join(os.Rename(path, path+".x"), os.WriteFile(path+".y", []byte("THE bytes"), 0o600), os.Symlink(path+".y", path))
+			return errors.Join(os.Rename(path, path+".x"), os.WriteFile(path+".y", []byte("THE bytes"), 0o600),
+				os.Symlink(path+".y", path))
 		},
 	} {
 		ref, err := d.Put(ctx, strings.NewReader("the bytes"), 0)

@@ -132,7 +132,8 @@ func measureParts(b *testing.B, r *report) {
 func (s *studio) speak(voice string) (id string, sent time.Time) {
 	s.t.Helper()
 	sent = time.Now()
-	return s.accepted(s.post("/api/v1/audio/generate-speech", object{"text": "Olá", "voice_id": voice, "quality": "draft"})).
+	return s.accepted(s.post("/api/v1/audio/generate-speech", object{"text": "Olá", "voice_id": voice,
+			"quality": "draft"})).
 			str("id"),
 		sent
 }
@@ -232,7 +233,8 @@ func bursts(b *testing.B, r *report, in bed) {
 	r.add(
 		"slot free to next run frame, bursts of 50"+in.of,
 		"5 / 15 ms",
-		"one slot; the sidecar's answer leaves until it has read the next run frame, so verifying and storing the file and committing "+
+		"one slot; the sidecar's answer leaves until it has read the next run frame, so verifying and storing the "+
+			"file and committing "+
 			"the result are in it, p50 / p99",
 		"%s / %s",
 		ms(percentile(gaps, 50)),
@@ -311,7 +313,8 @@ func measureOverhead(b *testing.B, r *report) {
 	const warmUp, rounds = 2, 20
 	for i := range warmUp + rounds {
 		begin := time.Now()
-		id := s.accepted(s.post("/api/v1/audio/generate-speech", object{"text": text, "voice_id": voice, "quality": "draft", "seed": i})).
+		id := s.accepted(s.post("/api/v1/audio/generate-speech", object{"text": text, "voice_id": voice,
+			"quality": "draft", "seed": i})).
 			str("id")
 		job := s.completed(id)
 		if i < warmUp {
@@ -325,7 +328,8 @@ func measureOverhead(b *testing.B, r *report) {
 	r.add(
 		"overhead over the engine alone",
 		"",
-		"draft speech of 90 characters: POST to the finished job as the client sees it, less the engine's own run, medians of 20",
+		"draft speech of 90 characters: POST to the finished job as the client sees it, less the engine's own run, "+
+			"medians of 20",
 		"%s of %s",
 		ms(w-e),
 		ms(w),
@@ -383,7 +387,8 @@ func measureSockets(b *testing.B, r *report) {
 	r.add(
 		"an event to 1,000 sockets",
 		"",
-		"the job's completed_at until the client has read the event, p50 / last of 1,000 sockets; all clients on the same machine",
+		"the job's completed_at until the client has read the event, p50 / last of 1,000 sockets; all clients on the "+
+			"same machine",
 		"%s / %s",
 		ms(percentile(waits, 50)),
 		ms(percentile(waits, 100)),
@@ -427,7 +432,8 @@ func measureUpload(b *testing.B, r *report) {
 func longWAV(size int64) io.Reader {
 	header := &bytes.Buffer{}
 	header.WriteString("RIFF")
-	for _, field := range []any{uint32(size - 8), []byte("WAVEfmt "), uint32(16), uint16(1), uint16(2), uint32(48000), uint32(192000), uint16(4), uint16(16), []byte("data"), uint32(size - 44)} {
+	for _, field := range []any{uint32(size - 8), []byte("WAVEfmt "), uint32(16), uint16(1), uint16(2), uint32(48000),
+		uint32(192000), uint16(4), uint16(16), []byte("data"), uint32(size - 44)} {
 		_ = binary.Write(header, binary.LittleEndian, field)
 	}
 	zero, err := os.Open("/dev/zero")

@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A folder with a manifest, an engine and its sentences is all that a new engine needs: it is listed, chosen for its task
-// and for its model, gets its settings, runs, and is translated.
+// A folder with a manifest, an engine and its sentences is all that a new engine needs: it is listed, chosen for its
+// task and for its model, gets its settings, runs, and is translated.
 func TestAddingAnEngineIsAddingAFolder(t *testing.T) {
 	workers := shortTempDir(t)
 	const engines = "apibr_worker/engines"
@@ -36,7 +36,8 @@ func TestAddingAnEngineIsAddingAFolder(t *testing.T) {
 		for language, want := range map[string]string{
 			"en": "drawn in teal with a firmness of 2.5", "pt-BR": "desenhado em teal com firmeza 2,5",
 		} {
-			shown := s.do("GET", "/api/v1/jobs/"+job.str("id"), "", nil, http.Header{"Accept-Language": {language}}).json(t)
+			shown := s.do("GET", "/api/v1/jobs/"+job.str("id"), "", nil,
+				http.Header{"Accept-Language": {language}}).json(t)
 			require.Equal(t, want, shown.list("warnings")[0].str("message"))
 		}
 	}

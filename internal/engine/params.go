@@ -99,7 +99,8 @@ func (m *Manifest) collect(task string, e *jsonschema.ValidationError, found *[]
 			if near := names.Nearest(name, known); near != "" {
 				detail = i18n.Say("the engine %s has no parameter %q; did you mean %q?", m.ID, name, near)
 			}
-			*found = append(*found, FieldError{Pointer: at + pointer([]string{name}), Detail: detail, Kind: Unsupported})
+			*found = append(*found, FieldError{Pointer: at + pointer([]string{name}), Detail: detail,
+				Kind: Unsupported})
 		}
 	case *kind.Required:
 		for _, name := range k.Missing {

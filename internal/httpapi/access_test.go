@@ -55,7 +55,8 @@ func (a anyone) may(method string, r rule) int {
 func TestEveryRouteLetsInWhomTheTableNames(t *testing.T) {
 	store := storetest.New(t)
 	b := newBenchOn(t, store, func(c *Config) {
-		c.Auth = auth.New(auth.Config{Pool: store.Pool(), Log: slog.New(slog.DiscardHandler), Limits: auth.Limits{Burst: 100_000}})
+		c.Auth = auth.New(auth.Config{Pool: store.Pool(), Log: slog.New(slog.DiscardHandler),
+			Limits: auth.Limits{Burst: 100_000}})
 		c.Doctor = func(context.Context) doctor.Report { return doctor.Report{} }
 	})
 	callers := b.everyone()
@@ -124,7 +125,8 @@ func (b *bench) everyone() []anyone {
 		{name: "an expired key", send: ended(`expires_at = now() - interval '1 hour'`)},
 		{name: "a revoked key", send: ended(`revoked_at = now()`)},
 		key(auth.Read), key(auth.Generate), key(auth.Read, auth.Generate), key(auth.ScrapeScript), key(auth.Admin),
-		{name: "another user", scopes: []auth.Scope{auth.Read, auth.Generate}, send: with("", "X-API-Key", b.stranger())},
+		{name: "another user", scopes: []auth.Scope{auth.Read, auth.Generate}, send: with("", "X-API-Key",
+			b.stranger())},
 		{name: "a browser", scopes: all, send: session(b.http.URL)},
 		{name: "a browser on another site's page", scopes: all, foreign: true, send: session("https://evil.example")},
 		{name: "an ended session", send: with("", "Cookie", auth.SessionCookie+"=ended", "Origin", b.http.URL)},

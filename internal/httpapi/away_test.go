@@ -9,8 +9,8 @@ import (
 	"github.com/apibr/studio/internal/store/storetest"
 )
 
-// A database that dies under a submit, at whichever answer: the caller reads 503 and when to come back, and the same key leads to one
-// job, at once.
+// A database that dies under a submit, at whichever answer: the caller reads 503 and when to come back, and the same
+// key leads to one job, at once.
 func TestASubmitUnderADyingDatabaseIsOneJob(t *testing.T) {
 	proxy := storetest.NewProxy(t, storetest.DSN(t))
 	b := newBenchOn(t, proxy.Open(t))
@@ -55,14 +55,19 @@ func TestEveryOperationSaysThatTheDatabaseIsAway(t *testing.T) {
 		method, path string
 		body         any
 	}{
-		{"GET", "/api/v1/jobs", nil}, {"GET", "/api/v1/jobs/" + job.String(), nil}, {"PATCH", "/api/v1/jobs/" + job.String(), object{"priority": 3}},
-		{"POST", "/api/v1/jobs/" + job.String() + "/cancel", nil}, {"POST", "/api/v1/jobs/" + job.String() + "/retry", nil},
+		{"GET", "/api/v1/jobs", nil}, {"GET", "/api/v1/jobs/" + job.String(), nil},
+		{"PATCH", "/api/v1/jobs/" + job.String(), object{"priority": 3}},
+		{"POST", "/api/v1/jobs/" + job.String() + "/cancel", nil}, {"POST", "/api/v1/jobs/" + job.String() + "/retry",
+			nil},
 		{"GET", "/api/v1/queue", nil}, {"PUT", "/api/v1/queue", object{"paused": false}},
-		{"GET", "/api/v1/voices", nil}, {"GET", "/api/v1/assets", nil}, {"GET", "/api/v1/assets/" + asset.String(), nil}, {"POST", "/api/v1/assets", picture(20)},
+		{"GET", "/api/v1/voices", nil}, {"GET", "/api/v1/assets", nil}, {"GET", "/api/v1/assets/" + asset.String(),
+			nil}, {"POST", "/api/v1/assets", picture(20)},
 		{"GET", "/api/v1/studio/projects", nil}, {"GET", "/api/v1/studio/projects/" + project.String(), nil},
 		{"POST", "/api/v1/studio/create-project", object{"name": "P", "type": "mixed"}},
-		{"POST", imagePath, object{"prompt": "a cat"}}, {"POST", clonePath, form{texts: map[string]string{"name": "V"}, files: map[string]file{"audio": {name: "v.wav", content: wav(4)}}}},
-		{"GET", "/api/v1/keys", nil}, {"POST", "/api/v1/keys", object{"name": "k", "scopes": []string{"read"}}}, {"GET", "/api/v1/models", nil},
+		{"POST", imagePath, object{"prompt": "a cat"}}, {"POST", clonePath, form{texts: map[string]string{"name": "V"},
+			files: map[string]file{"audio": {name: "v.wav", content: wav(4)}}}},
+		{"GET", "/api/v1/keys", nil}, {"POST", "/api/v1/keys", object{"name": "k", "scopes": []string{"read"}}},
+		{"GET", "/api/v1/models", nil},
 		{"DELETE", "/api/v1/assets/" + asset.String(), nil}, {"DELETE", "/api/v1/jobs/" + job.String(), nil},
 	} {
 		for nth := 1; nth <= 12; nth++ {
@@ -71,7 +76,8 @@ func TestEveryOperationSaysThatTheDatabaseIsAway(t *testing.T) {
 			got := b.send(operation.method, operation.path, operation.body)
 			proxy.LoseAnyAnswer(0)
 			if got.status >= 500 {
-				require.Equal(t, 503, got.status, "%s %s, answer %d: %s\n%s", operation.method, operation.path, nth, got.body, b.log)
+				require.Equal(t, 503, got.status, "%s %s, answer %d: %s\n%s", operation.method, operation.path, nth,
+					got.body, b.log)
 				require.NotEmpty(t, got.header.Get("Retry-After"), "%s %s", operation.method, operation.path)
 			}
 			if proxy.Lost() == had {

@@ -70,21 +70,26 @@ func newBench(t *testing.T, options ...func(*Config)) *bench {
 func newBenchOn(t *testing.T, store *store.Store, options ...func(*Config)) *bench {
 	t.Helper()
 	dir := t.TempDir()
-	b := &bench{t: t, ctx: context.Background(), pool: store.Pool(), log: &bytes.Buffer{}, modelsDir: filepath.Join(dir, "models")}
+	b := &bench{t: t, ctx: context.Background(), pool: store.Pool(), log: &bytes.Buffer{}, modelsDir: filepath.Join(dir,
+		"models")}
 	var err error
 	b.blobs, err = blob.NewDisk(filepath.Join(dir, "blobs"))
 	require.NoError(t, err)
 	quiet := slog.New(slog.DiscardHandler)
-	b.hub = events.NewHub(events.Config{Pool: b.pool, Connect: store.Connect, Log: quiet, OnState: func(e events.Event) {
-		if e.Job != nil {
-			b.jobs.Touch(*e.Job)
-		}
-	}})
-	b.jobs = jobs.New(jobs.Config{Pool: b.pool, Hub: b.hub, NodeID: uuid.New(), BootID: uuid.New(), KernelBootID: "k", Log: quiet})
+	b.hub = events.NewHub(events.Config{Pool: b.pool, Connect: store.Connect, Log: quiet,
+		OnState: func(e events.Event) {
+			if e.Job != nil {
+				b.jobs.Touch(*e.Job)
+			}
+		}})
+	b.jobs = jobs.New(jobs.Config{Pool: b.pool, Hub: b.hub, NodeID: uuid.New(), BootID: uuid.New(), KernelBootID: "k",
+		Log: quiet})
 	_, err = b.jobs.Recover(b.ctx)
 	require.NoError(t, err)
-	b.asset = assets.New(assets.Config{Pool: b.pool, Blobs: b.blobs, Fetch: fetch.New(fetch.Config{MaxBytes: 64 << 20, Log: quiet}), MaxBytes: 64 << 20,
-		Media: media.New(media.Config{FFmpeg: os.Getenv("APIBR_FFMPEG"), Venvs: []string{"../../.venv-draft"}, Log: quiet}), Log: quiet})
+	b.asset = assets.New(assets.Config{Pool: b.pool, Blobs: b.blobs, Fetch: fetch.New(fetch.Config{MaxBytes: 64 << 20,
+		Log: quiet}), MaxBytes: 64 << 20,
+		Media: media.New(media.Config{FFmpeg: os.Getenv("APIBR_FFMPEG"), Venvs: []string{"../../.venv-draft"},
+			Log: quiet}), Log: quiet})
 	signer, err := assets.NewSigner(filepath.Join(dir, "sign.key"))
 	require.NoError(t, err)
 	b.auth = auth.New(auth.Config{Pool: b.pool, Log: quiet, Limits: auth.Limits{PerMinute: 1}})
@@ -96,12 +101,19 @@ func newBenchOn(t *testing.T, store *store.Store, options ...func(*Config)) *ben
 	catalogue.Installed = func(m *engine.Manifest) bool { return m.ID != "bfl" }
 	voiceList := voices.New(b.pool)
 	b.builtin = uuid.New()
-	require.NoError(t, voiceList.EnsureBuiltins(b.ctx, []voices.Builtin{{ID: b.builtin, Name: "Clara (rascunho)", Language: "pt-BR"}}))
-	cfg := Config{Jobs: b.jobs, Voices: voiceList, Assets: b.asset, Signer: signer, Auth: b.auth, Projects: studio.NewProjects(b.pool), Catalogue: catalogue, Hub: b.hub,
-		Models:  tasks.New(tasks.Config{Pool: b.pool, Catalogue: catalogue, Store: models.New(b.modelsDir, catalogue), Node: uuid.New(), Hub: b.hub}),
-		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "apibr 1\n") }),
-		Web:     fstest.MapFS{"index.html": {Data: []byte("<!doctype html>studio")}, "app-1234.js": {Data: []byte("1")}},
-		Log:     slog.New(slog.NewTextHandler(b.log, &slog.HandlerOptions{Level: slog.LevelError}))}
+	require.NoError(t, voiceList.EnsureBuiltins(b.ctx, []voices.Builtin{{ID: b.builtin, Name: "Clara (rascunho)",
+		Language: "pt-BR"}}))
+	cfg := Config{Jobs: b.jobs, Voices: voiceList, Assets: b.asset, Signer: signer, Auth: b.auth,
+		Projects: studio.NewProjects(b.pool), Catalogue: catalogue, Hub: b.hub,
+		Models: tasks.New(tasks.Config{Pool: b.pool, Catalogue: catalogue, Store: models.New(b.modelsDir, catalogue),
+			Node: uuid.New(), Hub: b.hub}),
+		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			_,
+				_ = io.WriteString(w, "apibr 1\n")
+		}),
+		Web: fstest.MapFS{"index.html": {Data: []byte("<!doctype html>studio")},
+			"app-1234.js": {Data: []byte("1")}},
+		Log: slog.New(slog.NewTextHandler(b.log, &slog.HandlerOptions{Level: slog.LevelError}))}
 	for _, option := range options {
 		option(&cfg)
 	}
@@ -206,7 +218,10 @@ func (b *bench) send(method, path string, body any, headers ...string) answer {
 			r.Header.Del(headers[i])
 		}
 	}
-	client := &http.Client{Timeout: patience, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	client := &http.Client{Timeout: patience, CheckRedirect: func(*http.Request,
+		[]*http.Request) error {
+		return http.ErrUseLastResponse
+	}}
 	response, err := client.Do(r)
 	require.NoError(b.t, err)
 	defer response.Body.Close()
@@ -280,8 +295,10 @@ func (b *bench) finish(c *jobs.Claimed) {
 	content := wav(1)
 	ref, err := b.blobs.Put(b.ctx, bytes.NewReader(content), 1<<20)
 	require.NoError(b.t, err)
-	out := assets.Output{Name: "speech", Filename: "fala é.wav", SHA256: ref.SHA256, Size: ref.Size, MIME: "audio/wav", Kind: media.Audio, Duration: time.Second, Metadata: object{"quality": "draft"}}
-	_, err = b.jobs.Finish(b.ctx, c.ID, c.Fence, jobs.Result{Outputs: []assets.Output{out}, Metrics: jobs.Metrics{RunSeconds: 0.5}})
+	out := assets.Output{Name: "speech", Filename: "fala é.wav", SHA256: ref.SHA256, Size: ref.Size, MIME: "audio/wav",
+		Kind: media.Audio, Duration: time.Second, Metadata: object{"quality": "draft"}}
+	_, err = b.jobs.Finish(b.ctx, c.ID, c.Fence, jobs.Result{Outputs: []assets.Output{out},
+		Metrics: jobs.Metrics{RunSeconds: 0.5}})
 	require.NoError(b.t, err)
 }
 

@@ -51,7 +51,8 @@ func peakOf(f func()) int64 {
 
 // repeated is a text of one part after the other, made as it is read.
 func repeated(begin, part, end string, times int) io.Reader {
-	return io.MultiReader(strings.NewReader(begin), &repeater{part: []byte(part), left: times * len(part)}, strings.NewReader(end))
+	return io.MultiReader(strings.NewReader(begin), &repeater{part: []byte(part), left: times * len(part)},
+		strings.NewReader(end))
 }
 
 type repeater struct {
@@ -129,29 +130,58 @@ func TestNoBodyTakesMuchMemory(t *testing.T) {
 		status            int
 		detail            string
 	}{
-		{"two million unknown fields", "application/json", func() io.Reader { return numbered(2_000_000) }, 413, "http.max_text_bytes"},
-		{"sixty MB of empty objects", "application/json", func() io.Reader { return repeated(`{"lines":[{}`, ",{}", "]}", 20_000_000) }, 413, "http.max_text_bytes"},
-		{"empty lists in one MB", "application/json", func() io.Reader { return repeated(`{"lines":[[]`, ",[]", "]}", 300_000) }, 422, "20000 values"},
+		{"two million unknown fields", "application/json", func() io.Reader { return numbered(2_000_000) }, 413,
+			"http.max_text_bytes"},
+		{"sixty MB of empty objects", "application/json", func() io.Reader {
+			return repeated(`{"lines":[{}`, ",{}",
+				"]}", 20_000_000)
+		}, 413, "http.max_text_bytes"},
+		{"empty lists in one MB", "application/json", func() io.Reader {
+			return repeated(`{"lines":[[]`, ",[]", "]}",
+				300_000)
+		}, 422, "20000 values"},
 		{"fields in one MB", "application/json", func() io.Reader { return numbered(80_000) }, 422, "200 fields"},
 		{"fields of an object inside", "application/json", func() io.Reader {
 			return io.MultiReader(strings.NewReader(`{"text":"a","lines":[`), numbered(201), strings.NewReader("]}"))
 		}, 422, "200 fields"},
-		{"depth", "application/json", func() io.Reader { return repeated(`{"lines":`, "[", "", 100_000) }, 422, "20 levels"},
-		{"depth of objects", "application/json", func() io.Reader { return repeated("", `{"a":`, "", 100_000) }, 422, "20 levels"},
-		{"a number of one MB", "application/json", func() io.Reader { return repeated(`{"seed":`, "1", "}", 1_000_000) }, 422, "seed"},
-		{"a text of escapes", "application/json", func() io.Reader { return repeated(`{"text":"`, `\u00e9`, `"}`, 170_000) }, 422, "text has"},
-		{"backslashes", "application/json", func() io.Reader { return repeated(`{"text":"`, `\\`, `"}`, 30_000_000) }, 413, "http.max_text_bytes"},
-		{"a name of one MB", "application/json", func() io.Reader { return repeated(`{"`, "n", `":1}`, 1_000_000) }, 422, "is not a field"},
-		{"a data: URI for a text", "application/json", func() io.Reader { return repeated(`{"text":"data:`, "AAAA", `"}`, 10_000_000) }, 413, "http.max_text_bytes"},
-		{"a JSON text without end", "application/json", func() io.Reader { return repeated(`{"text":"`, "a", "", 70_000_000) }, 413, "http.max_text_bytes"},
-		{"two million parts", form, func() io.Reader { return repeated("", part, "--b--\r\n", 500_000) }, 422, "x was sent twice"},
+		{"depth", "application/json", func() io.Reader { return repeated(`{"lines":`, "[", "", 100_000) }, 422,
+			"20 levels"},
+		{"depth of objects", "application/json", func() io.Reader { return repeated("", `{"a":`, "", 100_000) }, 422,
+			"20 levels"},
+		{"a number of one MB", "application/json", func() io.Reader {
+			return repeated(`{"seed":`, "1", "}",
+				1_000_000)
+		}, 422, "seed"},
+		{"a text of escapes", "application/json", func() io.Reader {
+			return repeated(`{"text":"`, `\u00e9`, `"}`,
+				170_000)
+		}, 422, "text has"},
+		{"backslashes", "application/json", func() io.Reader { return repeated(`{"text":"`, `\\`, `"}`, 30_000_000) },
+			413, "http.max_text_bytes"},
+		{"a name of one MB", "application/json", func() io.Reader { return repeated(`{"`, "n", `":1}`, 1_000_000) },
+			422, "is not a field"},
+		{"a data: URI for a text", "application/json", func() io.Reader {
+			return repeated(`{"text":"data:`, "AAAA",
+				`"}`, 10_000_000)
+		}, 413, "http.max_text_bytes"},
+		{"a JSON text without end", "application/json", func() io.Reader {
+			return repeated(`{"text":"`, "a", "",
+				70_000_000)
+		}, 413, "http.max_text_bytes"},
+		{"two million parts", form, func() io.Reader { return repeated("", part, "--b--\r\n", 500_000) }, 422,
+			"x was sent twice"},
 		{"parts of different names", form, func() io.Reader { return otherNames(200_000) }, 422, "more than 64 parts"},
-		{"a head of a part without end", form, func() io.Reader { return repeated("--b\r\n", "X-A: b\r\n", "", 4_000_000) }, 422, "form"},
+		{"a head of a part without end", form, func() io.Reader {
+			return repeated("--b\r\n", "X-A: b\r\n", "",
+				4_000_000)
+		}, 422, "form"},
 		{"long texts of a form", form, func() io.Reader {
-			return repeated("--b\r\nContent-Disposition: form-data; name=\"text\"\r\n\r\n", "a", "\r\n--b--\r\n", 60_000_000)
+			return repeated("--b\r\nContent-Disposition: form-data; name=\"text\"\r\n\r\n", "a", "\r\n--b--\r\n",
+				60_000_000)
 		}, 413, "http.max_text_bytes"},
 		{"a list in a form", form, func() io.Reader {
-			return repeated("--b\r\nContent-Disposition: form-data; name=\"lines\"\r\n\r\n[{}", ",{}", "]\r\n--b--\r\n", 300_000)
+			return repeated("--b\r\nContent-Disposition: form-data; name=\"lines\"\r\n\r\n[{}", ",{}", "]\r\n--b--\r\n",
+				300_000)
 		}, 422, "lines"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -169,13 +199,15 @@ func TestNoBodyTakesMuchMemory(t *testing.T) {
 func TestAFileInJSONIsNotHeldInMemory(t *testing.T) {
 	b := newBench(t)
 	const parallel = 4
-	uri := []byte("data:audio/wav;base64," + base64.StdEncoding.EncodeToString(wav(900))) // 19 MB, made before anything is measured
+	// 19 MB, made before anything is measured
+	uri := []byte("data:audio/wav;base64," + base64.StdEncoding.EncodeToString(wav(900)))
 	answers := make([]answer, parallel)
 	peak := peakOf(func() {
 		var wait sync.WaitGroup
 		for i := range parallel {
 			wait.Go(func() {
-				body := io.MultiReader(strings.NewReader(`{"name":"V`+fmt.Sprint(i)+`","reference_audio":"`), bytes.NewReader(uri), strings.NewReader(`"}`))
+				body := io.MultiReader(strings.NewReader(`{"name":"V`+fmt.Sprint(i)+`","reference_audio":"`),
+					bytes.NewReader(uri), strings.NewReader(`"}`))
 				answers[i] = b.post(clonePath, "application/json", body)
 			})
 		}
@@ -216,7 +248,8 @@ func TestLongDataURIsAreFilesOfTheRequest(t *testing.T) {
 		require.Equal(t, 422, a.status, "%s: %s", name, a.body)
 		require.NotEmpty(t, a.json(t)["detail"], name)
 	}
-	require.Equal(t, 413, b.send("POST", "/api/v1/studio/create-project", `{"name":"`+strings.Repeat(image, 8)+`","type":"image"}`).status)
+	require.Equal(t, 413, b.send("POST", "/api/v1/studio/create-project", `{"name":"`+strings.Repeat(image,
+		8)+`","type":"image"}`).status)
 	require.Equal(t, 1, b.count(`select count(*) from media_assets`), "what was refused leaves nothing")
 
 	// The input of a job that waits is changed so, too.
@@ -233,7 +266,8 @@ func TestLongDataURIsAreFilesOfTheRequest(t *testing.T) {
 func TestTheLimitsOfABody(t *testing.T) {
 	b := newBench(t, func(c *Config) { c.MaxJSONBytes = 300 << 10; c.MaxTextBytes = 50 << 10 })
 	data := func(n int) string {
-		return `"data:image/png;base64,` + base64.StdEncoding.EncodeToString(append(picture(40), make([]byte, n)...)) + `"`
+		return `"data:image/png;base64,` + base64.StdEncoding.EncodeToString(append(picture(40),
+			make([]byte, n)...)) + `"`
 	}
 	require.Equal(t, 202, b.send("POST", editPath, `{"instruction":"sepia","image":`+data(150<<10)+`}`).status)
 	a := b.send("POST", editPath, `{"instruction":"sepia","image":`+data(300<<10)+`}`)
@@ -242,7 +276,8 @@ func TestTheLimitsOfABody(t *testing.T) {
 	a = b.send("POST", speechPath, object{"text": strings.Repeat("a", 60<<10)})
 	require.Equal(t, 413, a.status)
 	require.Contains(t, a.json(t)["detail"], "http.max_text_bytes")
-	a = b.send("POST", speechPath, form{texts: map[string]string{"text": strings.Repeat("a", 30<<10), "voice_id": strings.Repeat("a", 30<<10)}}, "Accept-Language", "pt-BR")
+	a = b.send("POST", speechPath, form{texts: map[string]string{"text": strings.Repeat("a", 30<<10),
+		"voice_id": strings.Repeat("a", 30<<10)}}, "Accept-Language", "pt-BR")
 	require.Equal(t, 413, a.status)
 	require.Contains(t, a.json(t)["detail"], "os textos do formulário")
 
@@ -250,7 +285,9 @@ func TestTheLimitsOfABody(t *testing.T) {
 	require.Equal(t, 422, a.status)
 	require.Equal(t, "text was sent twice", a.json(t)["detail"])
 	require.Equal(t, 422, b.send("POST", speechPath, "{\"text\":\"ol\xe1\"}").status)
-	require.Equal(t, 202, b.send("POST", speechPath, "\xef\xbb\xbf{\"text\":\"olá\",\"voice_id\":\""+b.builtin.String()+"\"}").status, "a mark that some editors put first")
+	require.Equal(t, 202, b.send("POST", speechPath,
+		"\xef\xbb\xbf{\"text\":\"olá\",\"voice_id\":\""+b.builtin.String()+"\"}").status,
+		"a mark that some editors put first")
 	nested := strings.Repeat("[", 21) + strings.Repeat("]", 21)
 	require.Contains(t, string(b.send("POST", speechPath, `{"lines":`+nested+`}`).body), "20 levels")
 

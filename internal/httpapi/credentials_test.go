@@ -11,16 +11,21 @@ import (
 	"github.com/apibr/studio/internal/i18n"
 )
 
-// Each way of not being let in has a sentence of its own, in both languages, and none of them repeats what may be a secret.
+// Each way of not being let in has a sentence of its own, in both languages, and none of them repeats what may be a
+// secret.
 func TestEachCauseOfA401SaysWhatToChange(t *testing.T) {
 	b := newBench(t)
 	key := b.newKey(auth.LocalAdmin, auth.Read)
 	revoked, expired := b.newKey(auth.LocalAdmin, auth.Read), b.newKey(auth.LocalAdmin, auth.Read)
 	_, err := b.pool.Exec(b.ctx, `update api_keys set revoked_at = now() where prefix = $1`, revoked[:12])
 	require.NoError(t, err)
-	_, err = b.pool.Exec(b.ctx, `update api_keys set expires_at = now() - interval '1 hour' where prefix = $1`, expired[:12])
+	_, err = b.pool.Exec(b.ctx, `update api_keys set expires_at = now() - interval '1 hour' where prefix = $1`,
+		expired[:12])
 	require.NoError(t, err)
-	unknown := key[:len(key)-2] + strings.Map(func(r rune) rune { return map[bool]rune{true: '3', false: '2'}[r == '2'] }, key[len(key)-2:])
+	unknown := key[:len(key)-2] + strings.Map(func(r rune) rune {
+		return map[bool]rune{true: '3',
+			false: '2'}[r == '2']
+	}, key[len(key)-2:])
 	seen := map[string]string{}
 	for _, c := range []struct {
 		name, path string
@@ -40,15 +45,22 @@ func TestEachCauseOfA401SaysWhatToChange(t *testing.T) {
 		{name: "Basic", headers: []string{"Authorization", "Basic dXNlcjpwYXNz"}, says: "scheme basic"},
 		{name: "quotes", headers: []string{"Authorization", `Bearer "` + key + `"`}, says: "quotes or brackets"},
 		{name: "brackets", headers: []string{"X-API-Key", "<" + key + ">"}, says: "quotes or brackets"},
-		{name: "Bearer in X-API-Key", headers: []string{"X-API-Key", "Bearer " + key}, says: "X-API-Key takes the key alone"},
+		{name: "Bearer in X-API-Key", headers: []string{"X-API-Key", "Bearer " + key},
+			says: "X-API-Key takes the key alone"},
 		{name: "an expression", headers: []string{"Authorization", "Bearer {{ $json.key }}"}, says: "not evaluated"},
-		{name: "an expression that found nothing", headers: []string{"Authorization", "Bearer undefined"}, says: "found no value"},
-		{name: "the same in the other header", headers: []string{"Authorization", "", "X-API-Key", "null"}, says: "found no value"},
+		{name: "an expression that found nothing", headers: []string{"Authorization", "Bearer undefined"},
+			says: "found no value"},
+		{name: "the same in the other header", headers: []string{"Authorization", "", "X-API-Key", "null"},
+			says: "found no value"},
 		{name: "a JWT", headers: []string{"Authorization", "Bearer eyJhbGciOiJIUzI1NiJ9.e30.x"}, says: "JWT"},
-		{name: "another service's key", headers: []string{"Authorization", "Bearer sk-1234567890"}, says: "begins with apibr_"},
-		{name: "a blank inside", headers: []string{"Authorization", "Bearer " + key[:20] + " " + key[20:]}, says: "blank inside"},
-		{name: "cut", headers: []string{"Authorization", "Bearer " + key[:30]}, says: "the key has 30 characters and should have 40"},
-		{name: "more behind it", headers: []string{"Authorization", "Bearer " + key + key[6:9]}, says: "something after it"},
+		{name: "another service's key", headers: []string{"Authorization", "Bearer sk-1234567890"},
+			says: "begins with apibr_"},
+		{name: "a blank inside", headers: []string{"Authorization", "Bearer " + key[:20] + " " + key[20:]},
+			says: "blank inside"},
+		{name: "cut", headers: []string{"Authorization", "Bearer " + key[:30]},
+			says: "the key has 30 characters and should have 40"},
+		{name: "more behind it", headers: []string{"Authorization", "Bearer " + key + key[6:9]},
+			says: "something after it"},
 		{name: "a comma", headers: []string{"X-API-Key", key + ","}, says: "a character that no key has"},
 		{name: "as a list shows it", headers: []string{"X-API-Key", key[:12] + "..."}, says: "shortened"},
 		{name: "unknown", headers: []string{"Authorization", "Bearer " + unknown}, says: "does not know this key"},
@@ -72,7 +84,8 @@ func TestEachCauseOfA401SaysWhatToChange(t *testing.T) {
 		})
 	}
 	require.Greater(t, len(seen), 20, "one sentence for each cause")
-	require.Equal(t, 200, b.send("GET", "/api/v1/jobs", nil, "Authorization", "bearer  "+key+" ").status, "blanks around a key mean nothing")
+	require.Equal(t, 200, b.send("GET", "/api/v1/jobs", nil, "Authorization", "bearer  "+key+" ").status,
+		"blanks around a key mean nothing")
 }
 
 // The API names routes, and the command line's users read of commands: one sentence serves both.
@@ -86,7 +99,8 @@ func TestASentenceNamesWhatItsReaderCanUse(t *testing.T) {
 	require.NotContains(t, detail, "apibr keys")
 
 	cli := b.send("POST", imagePath, object{"prompt": "a"}, append(reader, i18n.DoorHeader, string(i18n.CLI))...)
-	require.Equal(t, strings.Replace(detail.(string), "POST /api/v1/keys", "`apibr keys create`", 1), cli.json(t)["detail"])
+	require.Equal(t, strings.Replace(detail.(string), "POST /api/v1/keys", "`apibr keys create`", 1),
+		cli.json(t)["detail"])
 	for _, a := range []answer{api, cli} {
 		require.Contains(t, a.header.Get("Vary"), i18n.DoorHeader, "a cache keeps both")
 	}

@@ -31,7 +31,8 @@ func TestContent(t *testing.T) {
 	require.Equal(t, 200, whole.status)
 	require.Equal(t, wav(1), whole.body)
 	require.Equal(t, "audio/wav", whole.header.Get("Content-Type"))
-	require.Equal(t, `inline; filename="fala _.wav"; filename*=UTF-8''fala%20%C3%A9.wav`, whole.header.Get("Content-Disposition"))
+	require.Equal(t, `inline; filename="fala _.wav"; filename*=UTF-8''fala%20%C3%A9.wav`,
+		whole.header.Get("Content-Disposition"))
 	require.Equal(t, "bytes", whole.header.Get("Accept-Ranges"))
 	require.Equal(t, "nosniff", whole.header.Get("X-Content-Type-Options"))
 	require.True(t, strings.HasPrefix(whole.header.Get("Content-Security-Policy"), "sandbox"))
@@ -67,7 +68,8 @@ func TestSignedLinks(t *testing.T) {
 	require.Equal(t, 403, b.send("GET", link+"x", nil, without...).status)
 	require.Equal(t, 403, b.send("GET", strings.Replace(link, "exp=", "exp=9", 1), nil, without...).status)
 	other := b.upload("p.png", picture(16))
-	require.Equal(t, 403, b.send("GET", "/api/v1/files/"+other+"?"+strings.SplitN(link, "?", 2)[1], nil, without...).status, "of another file")
+	require.Equal(t, 403, b.send("GET", "/api/v1/files/"+other+"?"+strings.SplitN(link, "?", 2)[1], nil,
+		without...).status, "of another file")
 	b.api.now = func() time.Time { return time.Now().Add(49 * time.Hour) }
 	require.Equal(t, 403, b.send("GET", link, nil, without...).status, "it ends")
 }
@@ -210,7 +212,8 @@ func TestAClientThatIsGoneLeavesNothing(t *testing.T) {
 	}()
 	_, err = http.DefaultClient.Do(r) //nolint:bodyclose // there is none
 	require.Error(t, err)
-	require.Eventually(t, func() bool { return b.temporary() == 0 }, patience, time.Millisecond, "the half file is gone")
+	require.Eventually(t, func() bool { return b.temporary() == 0 }, patience, time.Millisecond,
+		"the half file is gone")
 	require.Zero(t, b.count(`select count(*) from media_assets`))
 	require.Empty(t, b.log.String(), "no failure of ours")
 }
@@ -232,17 +235,20 @@ func TestAnUploadBelongsToAProject(t *testing.T) {
 	project := b.send("POST", "/api/v1/studio/create-project", object{"name": "P", "type": "mixed"}).json(t)["id"].(string)
 	picture20 := "data:image/png;base64," + base64.StdEncoding.EncodeToString(picture(20))
 	uploads := map[string]answer{
-		"a form":            b.send("POST", "/api/v1/assets", form{texts: map[string]string{"project_id": project}, files: map[string]file{"file": {name: "a.png", content: picture(21)}}}),
-		"a form, camelCase": b.send("POST", "/api/v1/assets", form{texts: map[string]string{"projectId": " " + project}, files: map[string]file{"file": {name: "a.png", content: picture(22)}}}),
-		"by its address":    b.send("POST", "/api/v1/assets", object{"file": picture20, "project_id": project}),
-		"the raw body":      b.send("POST", "/api/v1/assets?project_id="+project+"&filename=b.png", picture(23)),
+		"a form": b.send("POST", "/api/v1/assets", form{texts: map[string]string{"project_id": project},
+			files: map[string]file{"file": {name: "a.png", content: picture(21)}}}),
+		"a form, camelCase": b.send("POST", "/api/v1/assets", form{texts: map[string]string{"projectId": " " + project},
+			files: map[string]file{"file": {name: "a.png", content: picture(22)}}}),
+		"by its address": b.send("POST", "/api/v1/assets", object{"file": picture20, "project_id": project}),
+		"the raw body":   b.send("POST", "/api/v1/assets?project_id="+project+"&filename=b.png", picture(23)),
 	}
 	for name, a := range uploads {
 		require.Equal(t, 201, a.status, "%s: %s", name, a.body)
 		require.Equal(t, project, a.json(t)["project_id"], name)
 	}
 	require.Len(t, b.get("/api/v1/assets?project=" + project)["data"], len(uploads))
-	require.Nil(t, b.send("POST", "/api/v1/assets", object{"file": picture20, "project_id": ""}).json(t)["project_id"], "empty is none")
+	require.Nil(t, b.send("POST", "/api/v1/assets", object{"file": picture20, "project_id": ""}).json(t)["project_id"],
+		"empty is none")
 	before := b.count(`select count(*) from media_assets`)
 	foreign := b.stranger()
 	for _, c := range []struct {
@@ -253,10 +259,12 @@ func TestAnUploadBelongsToAProject(t *testing.T) {
 	}{
 		{"/api/v1/assets", object{"file": picture20, "project_id": uuid.NewString()}, nil, "/project_id"},
 		{"/api/v1/assets", object{"file": picture20, "project_id": "x"}, nil, "/project_id"},
-		{"/api/v1/assets", form{texts: map[string]string{"project_id": uuid.NewString()}, files: map[string]file{"file": {name: "a.png", content: picture(24)}}}, nil, "/project_id"},
+		{"/api/v1/assets", form{texts: map[string]string{"project_id": uuid.NewString()},
+			files: map[string]file{"file": {name: "a.png", content: picture(24)}}}, nil, "/project_id"},
 		{"/api/v1/assets?project_id=" + uuid.NewString(), picture(25), nil, "/project_id"},
 		{"/api/v1/assets?project_id=x", picture(25), nil, "/project_id"},
-		{"/api/v1/assets", object{"file": picture20, "project_id": project}, []string{"Authorization", "Bearer " + foreign}, "/project_id"},
+		{"/api/v1/assets", object{"file": picture20, "project_id": project}, []string{"Authorization", "Bearer " +
+			foreign}, "/project_id"},
 		{"/api/v1/assets?project_id=" + project, object{"file": picture20}, nil, "/project_id"},
 		{"/api/v1/assets?filename=x.png", object{"file": picture20}, nil, "/filename"},
 	} {
@@ -266,7 +274,9 @@ func TestAnUploadBelongsToAProject(t *testing.T) {
 	}
 	require.Equal(t, before, b.count(`select count(*) from media_assets`))
 	again := b.send("POST", "/api/v1/assets", object{"file": picture20, "project_id": project}, "Idempotency-Key", "k")
-	require.Equal(t, again.json(t)["id"], b.send("POST", "/api/v1/assets", object{"file": picture20, "projectId": project}, "Idempotency-Key", "k").json(t)["id"])
-	require.Equal(t, 422, b.send("POST", "/api/v1/assets", object{"file": picture20}, "Idempotency-Key", "k").status, "another request")
+	require.Equal(t, again.json(t)["id"], b.send("POST", "/api/v1/assets", object{"file": picture20,
+		"projectId": project}, "Idempotency-Key", "k").json(t)["id"])
+	require.Equal(t, 422, b.send("POST", "/api/v1/assets", object{"file": picture20}, "Idempotency-Key", "k").status,
+		"another request")
 	require.Empty(t, b.log.String(), "nothing failed inside")
 }

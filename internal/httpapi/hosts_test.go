@@ -32,19 +32,25 @@ func TestOnlyTheStudiosOwnNamesAreServed(t *testing.T) {
 		return w.answer()
 	}
 	for _, host := range []string{
-		"localhost", "LocalHost:" + port, "localhost.", "app.localhost", "127.0.0.1", address, "127.9.9.9:1", "[::1]", "[::1]:" + port, "[::ffff:127.0.0.1]",
-		own, strings.ToUpper(own) + ".local", "host.docker.internal:8000", "studio.example", "studio.example:1", "192.0.2.7", "nas.lan:80", "a.team.example", "a.b.team.example",
+		"localhost", "LocalHost:" + port, "localhost.", "app.localhost", "127.0.0.1", address, "127.9.9.9:1", "[::1]",
+		"[::1]:" + port, "[::ffff:127.0.0.1]",
+		own, strings.ToUpper(own) + ".local", "host.docker.internal:8000", "studio.example", "studio.example:1",
+		"192.0.2.7", "nas.lan:80", "a.team.example", "a.b.team.example",
 		"outra.example",
 	} {
 		require.Equal(t, 200, try("GET /healthz HTTP/1.1\r\nHost: "+host+"\r\n\r\n").status, host)
 	}
 	foreign := []string{
-		"evil.example", "evil.example:" + port, "localhost.evil.example", "127.0.0.1.evil.example", "team.example", "xteam.example", "nas.lan.evil.example",
-		"8.8.8.8", "[2001:db8::1]", "[2001:db8::1]:" + port, "0.0.0.0", "2130706433", "0x7f.1", "localhost:80:80", "user@localhost", "local\thost", "[localhost", "%6cocalhost",
+		"evil.example", "evil.example:" + port, "localhost.evil.example", "127.0.0.1.evil.example", "team.example",
+		"xteam.example", "nas.lan.evil.example",
+		"8.8.8.8", "[2001:db8::1]", "[2001:db8::1]:" + port, "0.0.0.0", "2130706433", "0x7f.1", "localhost:80:80",
+		"user@localhost", "local\thost", "[localhost", "%6cocalhost",
 	}
 	for _, host := range foreign {
-		for _, path := range []string{"/healthz", "/", "/login?token=x", "/metrics", "/api/openapi.json", "/api/v1/jobs", "/nowhere"} {
-			a := try("GET " + path + " HTTP/1.1\r\nHost: " + host + "\r\nX-API-Key: " + b.key + "\r\nAccept-Language: pt-BR\r\n\r\n")
+		for _, path := range []string{"/healthz", "/", "/login?token=x", "/metrics", "/api/openapi.json",
+			"/api/v1/jobs", "/nowhere"} {
+			a := try("GET " + path + " HTTP/1.1\r\nHost: " + host + "\r\nX-API-Key: " + b.key +
+				"\r\nAccept-Language: pt-BR\r\n\r\n")
 			if a.status == http.StatusBadRequest {
 				continue // net/http takes it for no host at all
 			}
@@ -55,10 +61,14 @@ func TestOnlyTheStudiosOwnNamesAreServed(t *testing.T) {
 	}
 	require.Equal(t, 421, try("GET /healthz HTTP/1.0\r\n\r\n").status, "no name at all")
 	require.Equal(t, 400, try("GET /healthz HTTP/1.1\r\n\r\n").status)
-	require.Equal(t, 421, try("GET http://evil.example/healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").status, "the address's own name counts")
+	require.Equal(t, 421, try("GET http://evil.example/healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").status,
+		"the address's own name counts")
 	require.Equal(t, 200, try("GET http://localhost/healthz HTTP/1.1\r\nHost: evil.example\r\n\r\n").status)
-	require.Equal(t, 421, try("POST "+speechPath+" HTTP/1.1\r\nHost: evil.example\r\nContent-Length: 2\r\n\r\n{}").status, "before the key is looked at")
-	socket := "GET /api/v1/ws HTTP/1.1\r\nHost: evil.example\r\nX-API-Key: " + b.key + "\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+	require.Equal(t, 421, try("POST "+speechPath+" HTTP/1.1\r\nHost: evil.example\r\nContent-Length: "+
+		"2\r\n\r\n{}").status, "before the key is looked at")
+	socket := "GET /api/v1/ws HTTP/1.1\r\nHost: evil.example\r\nX-API-Key: " + b.key +
+		"\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " +
+		"dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 	require.Equal(t, 421, try(socket).status)
 
 	every := newBench(t, func(c *Config) { c.AllowedHosts = []string{"*"} })
@@ -78,7 +88,8 @@ func TestALoginLinkCarriesNoForeignHost(t *testing.T) {
 		return a.status, url
 	}
 	b := newBench(t)
-	_, url := link(b, "X-Forwarded-Host", "evil.example", "Forwarded", "host=evil.example", "Origin", "https://evil.example")
+	_, url := link(b, "X-Forwarded-Host", "evil.example", "Forwarded", "host=evil.example", "Origin",
+		"https://evil.example")
 	require.True(t, strings.HasPrefix(url, b.http.URL+"/login?token="), url)
 
 	trusting := newBench(t, func(c *Config) { c.TrustForwarded = true; c.AllowedHosts = []string{"studio.example"} })
@@ -100,7 +111,8 @@ func TestWhatDescribesTheStudioNeedsAKeyFromElsewhere(t *testing.T) {
 	for _, path := range paths {
 		require.Equal(t, 200, b.send("GET", path, nil, "Authorization", "").status, path)
 		for _, header := range []string{"X-Forwarded-For", "Forwarded", "X-Real-IP", "Via", "X-Forwarded-Host"} {
-			require.Equal(t, 401, b.send("GET", path, nil, "Authorization", "", header, "127.0.0.1").status, "%s through a proxy on this computer (%s)", path, header)
+			require.Equal(t, 401, b.send("GET", path, nil, "Authorization", "", header, "127.0.0.1").status,
+				"%s through a proxy on this computer (%s)", path, header)
 		}
 	}
 	blind := b.newKey(auth.LocalAdmin, auth.Generate)
@@ -113,7 +125,8 @@ func TestWhatDescribesTheStudioNeedsAKeyFromElsewhere(t *testing.T) {
 	for _, address := range []string{"192.168.1.20:5000", "[2001:db8::7]:5000", "172.17.0.2:5000"} {
 		remote.Store(address)
 		for _, path := range paths {
-			require.Equal(t, 401, b.send("GET", path, nil, "Authorization", "", "X-Forwarded-For", "127.0.0.1").status, path)
+			require.Equal(t, 401, b.send("GET", path, nil, "Authorization", "", "X-Forwarded-For", "127.0.0.1").status,
+				path)
 			require.Equal(t, 401, b.send("GET", path, nil, "Authorization", "Bearer apibr_wrong").status, path)
 			require.Equal(t, 200, b.send("GET", path, nil).status, path)
 			require.Equal(t, 403, b.send("GET", path, nil, "Authorization", "Bearer "+blind).status, path)

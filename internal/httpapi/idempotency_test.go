@@ -29,7 +29,8 @@ func TestIdempotencyKey(t *testing.T) {
 	other := b.send("POST", speechPath, object{"text": "Outra", "voice_id": voice}, key...)
 	require.Equal(t, 422, other.status)
 	require.Equal(t, "idempotency_key_reused", member(other.json(t), "error.code"))
-	require.Equal(t, 202, b.send("POST", imagePath, object{"prompt": "a cat"}, key...).status, "on another route it is another key")
+	require.Equal(t, 202, b.send("POST", imagePath, object{"prompt": "a cat"}, key...).status,
+		"on another route it is another key")
 	another := b.newKey(auth.LocalAdmin, auth.Generate)
 	elsewhere := b.send("POST", speechPath, request, "Idempotency-Key", "42-create", "Authorization", "Bearer "+another)
 	require.NotEqual(t, first.json(t)["id"], elsewhere.json(t)["id"], "and for another API key")
@@ -39,18 +40,21 @@ func TestARefusedRequestFreesItsKey(t *testing.T) {
 	b := newBench(t)
 	key := []string{"Idempotency-Key", "k"}
 	require.Equal(t, 422, b.send("POST", speechPath, object{"text": "a", "voice_id": "Ninguém"}, key...).status)
-	require.Equal(t, 202, b.send("POST", speechPath, object{"text": "a", "voice_id": b.builtin.String()}, key...).status)
+	require.Equal(t, 202, b.send("POST", speechPath, object{"text": "a", "voice_id": b.builtin.String()},
+		key...).status)
 }
 
 func TestFilesCountForTheKeyByTheirContent(t *testing.T) {
 	b := newBench(t)
 	request := func(content []byte) form {
-		return form{texts: map[string]string{"name": "V"}, files: map[string]file{"audio": {name: "v.wav", content: content}}}
+		return form{texts: map[string]string{"name": "V"}, files: map[string]file{"audio": {name: "v.wav",
+			content: content}}}
 	}
 	key := []string{"Idempotency-Key", "k"}
 	first := b.send("POST", clonePath, request(wav(4)), key...)
 	require.Equal(t, 202, first.status, string(first.body))
-	require.Equal(t, first.json(t)["id"], b.send("POST", clonePath, request(wav(4)), key...).json(t)["id"], "each try has another boundary")
+	require.Equal(t, first.json(t)["id"], b.send("POST", clonePath, request(wav(4)), key...).json(t)["id"],
+		"each try has another boundary")
 	require.Equal(t, 422, b.send("POST", clonePath, request(wav(5)), key...).status)
 	require.Equal(t, 1, b.count(`select count(*) from media_assets`), "the files of the other tries are gone")
 }
@@ -70,7 +74,8 @@ func TestOtherCreationsAreReplayedToo(t *testing.T) {
 	}
 	require.Equal(t, 1, b.count(`select count(*) from projects`))
 	require.Equal(t, 1, b.count(`select count(*) from media_assets`))
-	require.Equal(t, 422, b.send("POST", "/api/v1/keys", object{"name": "k", "scopes": []string{"read"}}, "Idempotency-Key", "k").status, "a secret is kept nowhere")
+	require.Equal(t, 422, b.send("POST", "/api/v1/keys", object{"name": "k", "scopes": []string{"read"}},
+		"Idempotency-Key", "k").status, "a secret is kept nowhere")
 }
 
 func TestOneKeyManyAtOnce(t *testing.T) {

@@ -17,7 +17,8 @@ import (
 func TestAJobHasEveryFieldOfTheContract(t *testing.T) {
 	b := newBench(t)
 	j := b.speech()
-	for _, name := range strings.Fields(`id job_id object type status reason progress progress_detail queue_position eta_seconds quality model engine warnings input outputs output_url
+	for _, name := range strings.Fields(
+		`id job_id object type status reason progress progress_detail queue_position eta_seconds quality model engine warnings input outputs output_url
 		voice_id error metrics project_id parent_id version content_id step client_reference attempt created_at started_at completed_at urls`) {
 		require.Contains(t, j, name)
 	}
@@ -26,7 +27,8 @@ func TestAJobHasEveryFieldOfTheContract(t *testing.T) {
 	}
 	require.EqualValues(t, 1, j["queue_position"])
 	require.Equal(t, j["id"], j["job_id"])
-	for _, name := range strings.Fields("queue_seconds run_seconds model_load_seconds peak_vram_bytes peak_ram_bytes device timeline") {
+	for _, name := range strings.Fields("queue_seconds run_seconds model_load_seconds peak_vram_bytes peak_ram_bytes " +
+		"device timeline") {
 		require.Contains(t, j["metrics"], name)
 	}
 
@@ -35,7 +37,8 @@ func TestAJobHasEveryFieldOfTheContract(t *testing.T) {
 	require.Equal(t, "completed", done["status"])
 	require.EqualValues(t, 1, done["progress"])
 	require.Equal(t, member(done, "outputs.0.url"), done["output_url"])
-	for _, name := range strings.Fields("id kind url mime_type filename size_bytes sha256 width height duration_seconds expires_at") {
+	for _, name := range strings.Fields("id kind url mime_type filename size_bytes sha256 width height " +
+		"duration_seconds expires_at") {
 		require.Contains(t, member(done, "outputs.0"), name)
 	}
 	require.Equal(t, done, b.get("/api/v1/video/status/"+j["id"].(string)))
@@ -47,7 +50,8 @@ func TestPublicBaseURLAndForwardedHeaders(t *testing.T) {
 	j := b.speech()
 	path := "/api/v1/jobs/" + j["id"].(string)
 	forwarded := []string{"X-Forwarded-Host", "studio.example", "X-Forwarded-Proto", "https"}
-	require.Contains(t, member(b.send("GET", path, nil, forwarded...).json(t), "urls.get"), b.http.URL, "not believed unless configured")
+	require.Contains(t, member(b.send("GET", path, nil, forwarded...).json(t), "urls.get"), b.http.URL,
+		"not believed unless configured")
 	b.api.cfg.TrustForwarded = true
 	require.Equal(t, "https://studio.example"+path, member(b.send("GET", path, nil, forwarded...).json(t), "urls.get"))
 	b.api.cfg.PublicBaseURL = "https://public.example/"
@@ -80,7 +84,8 @@ func (b *bench) awaitQueued(n int) uuid.UUID {
 	deadline := time.Now().Add(patience)
 	for time.Now().Before(deadline) {
 		var id uuid.UUID
-		if b.pool.QueryRow(b.ctx, `select id from generation_jobs order by created_at, id offset $1`, n-1).Scan(&id) == nil {
+		if b.pool.QueryRow(b.ctx, `select id from generation_jobs order by created_at, id offset $1`,
+			n-1).Scan(&id) == nil {
 			return id
 		}
 	}
@@ -109,7 +114,8 @@ func TestETag(t *testing.T) {
 	path := "/api/v1/jobs/" + j["id"].(string)
 	c := b.claim(idIn(t, j))
 	running := b.send("GET", path, nil)
-	require.Equal(t, 200, b.send("GET", path, nil, "If-None-Match", running.header.Get("ETag")).status, "progress is not in the tag")
+	require.Equal(t, 200, b.send("GET", path, nil, "If-None-Match", running.header.Get("ETag")).status,
+		"progress is not in the tag")
 	require.Equal(t, "2", running.header.Get("Retry-After"))
 	b.finish(c)
 	done := b.send("GET", path, nil)
@@ -118,10 +124,12 @@ func TestETag(t *testing.T) {
 	require.Equal(t, http.StatusNotModified, same.status)
 	require.Equal(t, done.header.Get("ETag"), same.header.Get("ETag"))
 	require.Empty(t, same.body)
-	require.Equal(t, 200, b.send("GET", path, nil, "If-None-Match", done.header.Get("ETag"), "Host", "other.example", "Accept-Language", "pt-BR").status)
+	require.Equal(t, 200, b.send("GET", path, nil, "If-None-Match", done.header.Get("ETag"), "Host", "other.example",
+		"Accept-Language", "pt-BR").status)
 	now := b.api.now
 	b.api.now = func() time.Time { return now().Add(24 * time.Hour) }
-	require.Equal(t, 200, b.send("GET", path, nil, "If-None-Match", done.header.Get("ETag")).status, "the links of a day later differ")
+	require.Equal(t, 200, b.send("GET", path, nil, "If-None-Match", done.header.Get("ETag")).status,
+		"the links of a day later differ")
 }
 
 func TestCancelRetryDelete(t *testing.T) {
@@ -152,7 +160,8 @@ func TestCancelRetryDelete(t *testing.T) {
 	foreign := b.stranger()
 	for _, verb := range []string{"/cancel", "/retry", ""} {
 		method := map[bool]string{true: "DELETE", false: "POST"}[verb == ""]
-		require.Equal(t, 404, b.send(method, path+verb, nil, "Authorization", "Bearer "+foreign).status, "a foreign job is unknown")
+		require.Equal(t, 404, b.send(method, path+verb, nil, "Authorization", "Bearer "+foreign).status,
+			"a foreign job is unknown")
 	}
 	require.NotZero(t, b.count(`select count(*) from audit_log where action = 'job.delete'`))
 }
@@ -164,7 +173,8 @@ func TestPriorityPositionAndInputOfAQueuedJob(t *testing.T) {
 	require.EqualValues(t, 1, b.send("PATCH", path, object{"position": 1}).json(t)["queue_position"])
 	require.EqualValues(t, 5, b.send("PATCH", "/api/v1/jobs/"+first["id"].(string), object{"priority": 5}).json(t)["priority"])
 
-	changed := b.send("PATCH", path, object{"input": object{"script": "Outro texto", "speed": 1.5, "outputFormat": "ogg"}})
+	changed := b.send("PATCH", path, object{"input": object{"script": "Outro texto", "speed": 1.5,
+		"outputFormat": "ogg"}})
 	require.Equal(t, 200, changed.status, string(changed.body))
 	input := changed.json(t)["input"].(object)
 	require.Equal(t, "Outro texto", input["text"])
@@ -197,7 +207,8 @@ func TestPriorityPositionAndInputOfAQueuedJob(t *testing.T) {
 	require.Equal(t, 409, b.send("PATCH", path, object{"input": object{"text": "x"}}).status)
 
 	clone := b.submit(clonePath, object{"name": "V", "audio": b.upload("v.wav", wav(4))})
-	require.Equal(t, 422, b.send("PATCH", "/api/v1/jobs/"+clone["id"].(string), object{"input": object{"name": "W"}}).status)
+	require.Equal(t, 422, b.send("PATCH", "/api/v1/jobs/"+clone["id"].(string),
+		object{"input": object{"name": "W"}}).status)
 }
 
 func TestListsArePagedByAbsoluteAddresses(t *testing.T) {
@@ -261,12 +272,14 @@ func TestAFailedJobSpeaksTheCallersLanguage(t *testing.T) {
 	b := newBench(t)
 	clone := b.submit(clonePath, object{"name": "V", "audio": b.upload("v.wav", wav(4))})
 	c := b.claim(idIn(t, clone))
-	err := b.jobs.Fail(b.ctx, c.ID, c.Fence, jobs.Problem{Title: i18n.Plain("The input cannot be used"), Status: 422, Code: "invalid_input", Detail: i18n.Plain("sample is empty"), Pointer: "/sample"}, false)
+	err := b.jobs.Fail(b.ctx, c.ID, c.Fence, jobs.Problem{Title: i18n.Plain("The input cannot be used"), Status: 422,
+		Code: "invalid_input", Detail: i18n.Plain("sample is empty"), Pointer: "/sample"}, false)
 	require.NoError(t, err)
 	path := "/api/v1/jobs/" + clone["id"].(string)
 	require.Equal(t, "/audio", member(b.get(path), "error.errors.0.pointer"), "by the request's name for it")
 	require.Equal(t, false, member(b.get(path), "error.retryable"))
-	require.Equal(t, "A entrada não pode ser usada", member(b.send("GET", path, nil, "Accept-Language", "pt").json(t), "error.title"))
+	require.Equal(t, "A entrada não pode ser usada", member(b.send("GET", path, nil, "Accept-Language", "pt").json(t),
+		"error.title"))
 }
 
 // knowEngines adds the engines' translations to the studio's, as a start does.
@@ -287,7 +300,8 @@ func TestWhatAnEngineSaysIsInTheCallersLanguage(t *testing.T) {
 	said := i18n.Say("the voice's sample cannot be used: %s", i18n.Say(
 		"the sample is %.1f s long; the shortest is %g s: record %g s or more of clear speech", 1.2, 3.0, 15.0))
 	problem := jobs.Problem{
-		Title: i18n.Plain("The input cannot be used"), Status: 422, Code: "invalid_input", Detail: said, Pointer: "/sample",
+		Title: i18n.Plain("The input cannot be used"), Status: 422, Code: "invalid_input", Detail: said,
+		Pointer: "/sample",
 	}
 	require.NoError(t, b.jobs.Fail(b.ctx, c.ID, c.Fence, problem, false))
 	detail := "the voice's sample cannot be used: " +
@@ -296,7 +310,8 @@ func TestWhatAnEngineSaysIsInTheCallersLanguage(t *testing.T) {
 	english, spoken := b.get(path), b.send("GET", path, nil, "Accept-Language", "pt-BR").json(t)
 	translated := "a amostra da voz não pode ser usada: " +
 		"a amostra tem 1,2 s; o mínimo é 3 s: grave 15 s ou mais de fala clara"
-	for field, want := range map[string][2]string{"error.detail": {detail, translated}, "error.error.message": {detail, translated}, "error.errors.0.detail": {detail, translated}} {
+	for field, want := range map[string][2]string{"error.detail": {detail, translated}, "error.error.message": {detail,
+		translated}, "error.errors.0.detail": {detail, translated}} {
 		require.Equal(t, want[0], member(english, field), field)
 		require.Equal(t, want[1], member(spoken, field), field)
 	}
@@ -307,7 +322,8 @@ func TestWhatAnEngineSaysIsInTheCallersLanguage(t *testing.T) {
 	require.NoError(t, b.jobs.SetProgress(b.ctx, c.ID, c.Fence, progress))
 	path = "/api/v1/jobs/" + warned["id"].(string)
 	require.Equal(t, progress.Message.String(), member(b.get(path), "progress_detail.message"))
-	require.Equal(t, "nenhum modelo está carregado: tente de novo", member(b.send("GET", path, nil, "Accept-Language", "pt").json(t), "progress_detail.message"))
+	require.Equal(t, "nenhum modelo está carregado: tente de novo", member(b.send("GET", path, nil, "Accept-Language",
+		"pt").json(t), "progress_detail.message"))
 	warning := report.Warning{Code: "voice_language", Message: i18n.Say(
 		"%s was recorded in %s, and its accent is heard: cfg_weight 0 makes it weaker", i18n.Say("the voice"), "en")}
 	_, err := b.jobs.Finish(b.ctx, c.ID, c.Fence, jobs.Result{Warnings: []report.Warning{warning}})
@@ -324,7 +340,8 @@ func TestWhatAnEngineSaysIsInTheCallersLanguage(t *testing.T) {
 
 func TestAFullQueue(t *testing.T) {
 	b := newBench(t)
-	b.api.cfg.Jobs = jobs.New(jobs.Config{Pool: b.pool, Hub: b.hub, NodeID: uuid.New(), BootID: uuid.New(), KernelBootID: "k", MaxQueued: 1})
+	b.api.cfg.Jobs = jobs.New(jobs.Config{Pool: b.pool, Hub: b.hub, NodeID: uuid.New(), BootID: uuid.New(),
+		KernelBootID: "k", MaxQueued: 1})
 	b.speech()
 	a := b.send("POST", speechPath, object{"text": "Olá", "voice_id": b.builtin.String()})
 	require.Equal(t, 429, a.status)

@@ -27,7 +27,8 @@ type client struct {
 }
 
 func (b *bench) dial(header http.Header, query string) (*client, *http.Response, error) {
-	conn, response, err := websocket.DefaultDialer.Dial("ws"+strings.TrimPrefix(b.http.URL, "http")+"/api/v1/ws"+query, header)
+	conn, response, err := websocket.DefaultDialer.Dial("ws"+strings.TrimPrefix(b.http.URL, "http")+"/api/v1/ws"+query,
+		header)
 	if err != nil {
 		return nil, response, err
 	}
@@ -88,7 +89,8 @@ func TestSocketSnapshotThenLive(t *testing.T) {
 	require.EqualValues(t, 2, c.event("job.queued", second)["seq"])
 	claimed := b.claim(idIn(t, first))
 	require.Equal(t, "processing", member(c.event("job.started", first), "job.status"))
-	b.hub.Progress(events.JobProgress{Job: claimed.ID, Owner: claimed.OwnerID, Progress: report.Progress{Fraction: 0.5, Stage: "sample"}})
+	b.hub.Progress(events.JobProgress{Job: claimed.ID, Owner: claimed.OwnerID, Progress: report.Progress{Fraction: 0.5,
+		Stage: "sample"}})
 	progress := c.hear()
 	require.Equal(t, "progress", progress["type"])
 	require.Equal(t, first["id"], progress["job_id"])
@@ -199,8 +201,10 @@ func TestSocketTopics(t *testing.T) {
 	require.Equal(t, "queue.paused", c.hear()["event"], "the other topic of the message goes on, from where it was")
 
 	for _, refused := range []object{
-		{"op": "subscribe", "topics": []string{"everything"}}, {"op": "subscribe", "topics": []string{}}, {"op": "dance"},
-		{"op": "subscribe", "topics": []string{"job:" + uuid.NewString()}}, {"op": "subscribe", "topics": []string{"job:x"}},
+		{"op": "subscribe", "topics": []string{"everything"}}, {"op": "subscribe", "topics": []string{}},
+		{"op": "dance"},
+		{"op": "subscribe", "topics": []string{"job:" + uuid.NewString()}},
+		{"op": "subscribe", "topics": []string{"job:x"}},
 	} {
 		c.say(refused)
 		m := c.hear()
@@ -220,7 +224,8 @@ func TestAnEventIsToldOnce(t *testing.T) {
 	}
 	c.event("job.queued", b.speech())
 	c.event("job.queued", b.speech())
-	// What was replayed may come again by the subscription, which began before it; with no socket, telling it would fail.
+	// What was replayed may come again by the subscription, which began before it; with no socket, telling it would
+	// fail.
 	f := &follower{last: 5}
 	require.True(t, f.tell(b.ctx, events.Message{State: &events.Event{Seq: 5}}))
 }

@@ -30,8 +30,10 @@ const modelsPath = "/api/v1/models"
 func (b *bench) importModel(id string) {
 	b.t.Helper()
 	folder := b.t.TempDir()
-	require.NoError(b.t, os.WriteFile(filepath.Join(folder, "w.safetensors"), modelstest.Safetensors([]byte("weights")), 0o600))
-	require.NoError(b.t, os.WriteFile(filepath.Join(folder, "model.yaml"), []byte("id: "+id+"\nvariants: {bf16: {base: w.safetensors, transformer: w.safetensors}}\n"), 0o600))
+	require.NoError(b.t, os.WriteFile(filepath.Join(folder, "w.safetensors"), modelstest.Safetensors([]byte("weights")),
+		0o600))
+	require.NoError(b.t, os.WriteFile(filepath.Join(folder, "model.yaml"),
+		[]byte("id: "+id+"\nvariants: {bf16: {base: w.safetensors, transformer: w.safetensors}}\n"), 0o600))
 	_, err := b.api.cfg.Models.Store().Import(b.ctx, folder, nil)
 	require.NoError(b.t, err)
 }
@@ -61,20 +63,26 @@ func newModelBench(t *testing.T) *modelBench {
 	t.Helper()
 	folder := t.TempDir()
 	require.NoError(t, os.MkdirAll(filepath.Join(folder, "maker", "free"), 0o755))
-	require.NoError(t, os.WriteFile(filepath.Join(folder, "maker", "free", "w.safetensors"), modelstest.Safetensors([]byte(strings.Repeat("weights ", 100_000))), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "maker", "free", "w.safetensors"),
+		modelstest.Safetensors([]byte(strings.Repeat("weights ", 100_000))), 0o600))
 	require.NoError(t, os.WriteFile(filepath.Join(folder, "maker", "free", "config.json"), []byte("{}"), 0o600))
 	manifests := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(manifests, "painter.yaml"), []byte(painter), 0o600))
 	catalogue, err := engine.Load(manifests)
 	require.NoError(t, err)
 	b := &modelBench{hub: hubtest.New(t, folder)}
-	client, err := hub.New(hub.Config{BaseURL: b.hub.URL, Retries: 1, Sleep: func(ctx context.Context, _ time.Duration) error { return ctx.Err() }})
+	client, err := hub.New(hub.Config{BaseURL: b.hub.URL, Retries: 1, Sleep: func(ctx context.Context,
+		_ time.Duration) error {
+		return ctx.Err()
+	}})
 	require.NoError(t, err)
 	t.Cleanup(client.Close)
 	node := uuid.New()
 	b.bench = newBench(t)
 	store := models.New(filepath.Join(t.TempDir(), "models"), catalogue)
-	service := tasks.New(tasks.Config{Pool: b.pool, Catalogue: catalogue, Store: store, Installer: models.NewInstaller(models.InstallerConfig{Store: store, Hub: client}), Node: node, Hub: b.bench.hub})
+	service := tasks.New(tasks.Config{Pool: b.pool, Catalogue: catalogue, Store: store,
+		Installer: models.NewInstaller(models.InstallerConfig{Store: store, Hub: client}), Node: node,
+		Hub: b.bench.hub})
 	b.api.cfg.Catalogue, b.api.cfg.Models = catalogue, service // before the first request
 	workers := river.NewWorkers()
 	river.AddWorker(workers, service.Worker())
@@ -129,7 +137,8 @@ func TestAModelThroughTheAPI(t *testing.T) {
 	require.Equal(t, true, model["installed"])
 	require.EqualValues(t, 800_000, model["size_bytes"])
 	require.Equal(t, "hub", model["source"])
-	require.Equal(t, []any{true, false}, []any{member(model["variants"].([]any)[0], "installed"), member(model["variants"].([]any)[1], "installed")})
+	require.Equal(t, []any{true, false}, []any{member(model["variants"].([]any)[0], "installed"),
+		member(model["variants"].([]any)[1], "installed")})
 	require.NotNil(t, member(model, "licence.accepted_at"))
 
 	require.Equal(t, true, b.send("PATCH", modelsPath+"/portrait", object{"pinned": true}).json(t)["pinned"])
@@ -176,21 +185,28 @@ func TestModelsNeedTheirScopes(t *testing.T) {
 		body         any
 		open         bool
 	}{
-		{"GET", modelsPath, nil, true}, {"GET", modelsPath + "/flux-dev", nil, true}, {"GET", modelsPath + "/flux-dev/licence", nil, true},
-		{"POST", modelsPath + "/flux-dev/install", object{}, false}, {"POST", modelsPath + "/flux-dev/verify", nil, false}, {"POST", modelsPath + "/flux-dev/cancel", nil, false},
-		{"DELETE", modelsPath + "/flux-dev", nil, false}, {"PATCH", modelsPath + "/flux-dev", object{"pinned": true}, false},
+		{"GET", modelsPath, nil, true}, {"GET", modelsPath + "/flux-dev", nil, true},
+		{"GET", modelsPath + "/flux-dev/licence", nil, true},
+		{"POST", modelsPath + "/flux-dev/install", object{}, false}, {"POST", modelsPath + "/flux-dev/verify", nil,
+			false}, {"POST", modelsPath + "/flux-dev/cancel", nil, false},
+		{"DELETE", modelsPath + "/flux-dev", nil, false}, {"PATCH", modelsPath + "/flux-dev", object{"pinned": true},
+			false},
 	} {
-		require.Equal(t, 401, b.send(request.method, request.path, request.body, "Authorization", "").status, request.path)
+		require.Equal(t, 401, b.send(request.method, request.path, request.body, "Authorization", "").status,
+			request.path)
 		want := http.StatusForbidden
 		if request.open {
 			want = http.StatusOK
 		}
-		require.Equal(t, want, b.send(request.method, request.path, request.body, reader...).status, "%s %s", request.method, request.path)
+		require.Equal(t, want, b.send(request.method, request.path, request.body, reader...).status, "%s %s",
+			request.method, request.path)
 		if request.path != modelsPath {
 			unknown := strings.Replace(request.path, "flux-dev", "nothing", 1)
-			require.Equal(t, 404, b.send(request.method, unknown, request.body).status, "%s %s", request.method, unknown)
+			require.Equal(t, 404, b.send(request.method, unknown, request.body).status, "%s %s", request.method,
+				unknown)
 		}
 	}
-	require.Equal(t, 422, b.send("POST", modelsPath+"/flux-dev/install", object{"variant": "Q1", "accept_licence": true}).status)
+	require.Equal(t, 422, b.send("POST", modelsPath+"/flux-dev/install", object{"variant": "Q1",
+		"accept_licence": true}).status)
 	require.Equal(t, 422, b.send("POST", modelsPath+"/flux-dev/install", object{"varaint": "Q8_0"}).status)
 }

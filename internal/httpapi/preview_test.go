@@ -11,7 +11,8 @@ import (
 	"github.com/apibr/studio/internal/report"
 )
 
-// A running job with a preview names it wherever it is shown; the link needs no header, serves the newest picture and ends with the run.
+// A running job with a preview names it wherever it is shown; the link needs no header, serves the newest picture and
+// ends with the run.
 func TestPreviewURL(t *testing.T) {
 	b := newBench(t)
 	j := b.speech()
@@ -32,7 +33,8 @@ func TestPreviewURL(t *testing.T) {
 	link, ok := member(b.get(path), "progress_detail.preview_url").(string)
 	require.True(t, ok)
 	require.True(t, strings.HasPrefix(link, b.http.URL+path+"/preview?"), link)
-	b.hub.Progress(events.JobProgress{Job: c.ID, Owner: c.OwnerID, Progress: report.Progress{Fraction: 0.5, Stage: "sample"}})
+	b.hub.Progress(events.JobProgress{Job: c.ID, Owner: c.OwnerID, Progress: report.Progress{Fraction: 0.5,
+		Stage: "sample"}})
 	told := stream.next()
 	require.Equal(t, "progress", told.event)
 	var message object
@@ -43,7 +45,8 @@ func TestPreviewURL(t *testing.T) {
 	shown := b.send("GET", signed, nil, without...)
 	require.Equal(t, 200, shown.status)
 	require.Equal(t, first, shown.body)
-	for name, want := range map[string]string{"Content-Type": "image/jpeg", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff",
+	for name, want := range map[string]string{"Content-Type": "image/jpeg", "Cache-Control": "no-store",
+		"X-Content-Type-Options":       "nosniff",
 		"Cross-Origin-Resource-Policy": "cross-origin"} {
 		require.Equal(t, want, shown.header.Get(name))
 	}

@@ -91,26 +91,28 @@ func (b *bench) refusals() map[string]struct {
 	}
 	form := "Content-Type: multipart/form-data; boundary=b\r\n"
 	part := func(name string) string {
-		return "--b\r\nContent-Disposition: form-data; name=\"" + name + "\"; filename=\"a.wav\"\r\nContent-Type: audio/wav\r\n\r\n"
+		return "--b\r\nContent-Disposition: form-data; name=\"" + name + "\"; filename=\"a.wav\"\r\nContent-Type: " +
+			"audio/wav\r\n\r\n"
 	}
 	return map[string]refused{
-		"a wrong field":       {post(clonePath, key+form), part("audoi"), 422},
-		"a file for a value":  {post(speechPath, key+form), part("text"), 422},
-		"a wrong path":        {post("/api/v1/audio/clone", key+form), part("audio"), 404},
-		"a wrong path, open":  {post("/upload", form), part("audio"), 404},
-		"a wrong method":      {strings.Replace(post(clonePath, key+form), "POST", "PUT", 1), part("audio"), 405},
-		"a wrong type":        {post(clonePath, key+"Content-Type: text/plain\r\n"), "", 415},
-		"no key":              {post(clonePath, form), part("audio"), 401},
-		"a wrong key":         {post(clonePath, "X-API-Key: apibr_wrong\r\n"+form), part("audio"), 401},
-		"a wrong query":       {post(clonePath+"?wiat=1", key+form), part("audio"), 422},
-		"an unknown id":       {post("/api/v1/jobs/01890a5d-ac96-774b-bcce-b302099a8057/cancel", key+form), part("audio"), 404},
+		"a wrong field":      {post(clonePath, key+form), part("audoi"), 422},
+		"a file for a value": {post(speechPath, key+form), part("text"), 422},
+		"a wrong path":       {post("/api/v1/audio/clone", key+form), part("audio"), 404},
+		"a wrong path, open": {post("/upload", form), part("audio"), 404},
+		"a wrong method":     {strings.Replace(post(clonePath, key+form), "POST", "PUT", 1), part("audio"), 405},
+		"a wrong type":       {post(clonePath, key+"Content-Type: text/plain\r\n"), "", 415},
+		"no key":             {post(clonePath, form), part("audio"), 401},
+		"a wrong key":        {post(clonePath, "X-API-Key: apibr_wrong\r\n"+form), part("audio"), 401},
+		"a wrong query":      {post(clonePath+"?wiat=1", key+form), part("audio"), 422},
+		"an unknown id": {post("/api/v1/jobs/01890a5d-ac96-774b-bcce-b302099a8057/cancel", key+form),
+			part("audio"), 404},
 		"no body is expected": {strings.Replace(post("/api/v1/jobs", key+form), "POST", "GET", 1), part("audio"), 200},
 		"a text too long":     {post(speechPath, key+"Content-Type: application/json\r\n"), `{"text": "`, 413},
 	}
 }
 
-// TestARefusalReachesACallerThatIsStillSending: whatever is wrong with an upload, its sender reads what is wrong, and no
-// broken connection.
+// TestARefusalReachesACallerThatIsStillSending: whatever is wrong with an upload, its sender reads what is wrong, and
+// no broken connection.
 func TestARefusalReachesACallerThatIsStillSending(t *testing.T) {
 	b := newBench(t)
 	address := b.serve()
@@ -141,7 +143,8 @@ func TestAConnectionServesOnAfterARefusal(t *testing.T) {
 		require.Empty(t, a.header.Get("Connection"), name)
 	}
 	chunked := strings.Replace(b.refusals()["no key"].head, "Accept", "Transfer-Encoding: chunked\r\nAccept", 1)
-	_, err := io.WriteString(w, chunked+"\r\n"+strings.Repeat(fmt.Sprintf("%x\r\n%s\r\n", 1<<10, bytes.Repeat([]byte{'x'}, 1<<10)), 3<<10)+"0\r\n\r\n")
+	_, err := io.WriteString(w, chunked+"\r\n"+strings.Repeat(fmt.Sprintf("%x\r\n%s\r\n", 1<<10,
+		bytes.Repeat([]byte{'x'}, 1<<10)), 3<<10)+"0\r\n\r\n")
 	require.NoError(t, err)
 	require.Equal(t, 401, w.answer().status)
 	_, err = io.WriteString(w, "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
@@ -233,7 +236,8 @@ func TestACallerThatAsksFirstIsInvited(t *testing.T) {
 	address := b.serve()
 	w := dialWire(t, address)
 	body := `{"text":"Olá","voice_id":"` + b.builtin.String() + `"}`
-	head := "POST " + speechPath + " HTTP/1.1\r\nHost: localhost\r\nX-API-Key: " + b.key + "\r\nContent-Type: application/json\r\n"
+	head := "POST " + speechPath + " HTTP/1.1\r\nHost: localhost\r\nX-API-Key: " + b.key +
+		"\r\nContent-Type: application/json\r\n"
 	_, err := io.WriteString(w, head+"Expect: 100-continue\r\nContent-Length: "+strconv.Itoa(len(body))+"\r\n\r\n")
 	require.NoError(t, err)
 	line, err := w.reader.ReadString('\n')
@@ -246,15 +250,19 @@ func TestACallerThatAsksFirstIsInvited(t *testing.T) {
 	require.Equal(t, 202, w.answer().status)
 }
 
-// TestNoRouteHoldsACallerWithoutAKey whose body never comes, or comes byte by byte: on every route of the API and beside them.
+// TestNoRouteHoldsACallerWithoutAKey whose body never comes, or comes byte by byte: on every route of the API and
+// beside them.
 func TestNoRouteHoldsACallerWithoutAKey(t *testing.T) {
 	b := newBench(t, func(c *Config) { c.ReadTimeout = 300 * time.Millisecond })
 	address := b.serve()
-	addresses := map[string]bool{"POST /": true, "GET /": true, "POST /login": true, "GET /metrics": true, "POST /healthz": true, "GET /api/v1/ws": true, "POST /nowhere": true, "TRACE /": true}
+	addresses := map[string]bool{"POST /": true, "GET /": true, "POST /login": true, "GET /metrics": true,
+		"POST /healthz": true, "GET /api/v1/ws": true, "POST /nowhere": true, "TRACE /": true}
 	for path, item := range b.api.api.OpenAPI().Paths {
-		for method, operation := range map[string]any{"GET": item.Get, "POST": item.Post, "PUT": item.Put, "PATCH": item.Patch, "DELETE": item.Delete} {
+		for method, operation := range map[string]any{"GET": item.Get, "POST": item.Post, "PUT": item.Put,
+			"PATCH": item.Patch, "DELETE": item.Delete} {
 			if !reflect.ValueOf(operation).IsNil() {
-				addresses[method+" "+strings.NewReplacer("{id}", uuid.NewString(), "{job_id}", uuid.NewString()).Replace(path)] = true
+				addresses[method+" "+strings.NewReplacer("{id}", uuid.NewString(), "{job_id}",
+					uuid.NewString()).Replace(path)] = true
 			}
 		}
 	}
@@ -264,7 +272,8 @@ func TestNoRouteHoldsACallerWithoutAKey(t *testing.T) {
 			t.Parallel()
 			silent, dripping := dialWire(t, address), dialWire(t, address)
 			for _, w := range []*wire{silent, dripping} {
-				_, err := io.WriteString(w, target+" HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100000\r\n\r\n")
+				_, err := io.WriteString(w, target+" HTTP/1.1\r\nHost: localhost\r\nContent-Type: "+
+					"application/json\r\nContent-Length: 100000\r\n\r\n")
 				require.NoError(t, err)
 			}
 			gone := make(chan struct{})

@@ -31,9 +31,11 @@ func TestProblemsForN8n(t *testing.T) {
 		"": "application/problem+json", "*/*": "application/problem+json", "text/html": "application/problem+json",
 		"application/json":                           "application/json",
 		"application/json, application/problem+json": "application/problem+json",
-		"application/json,text/html,application/xhtml+xml,application/xml,text/*;q=0.9, image/*;q=0.8, */*;q=0.7": "application/json",
+		"application/json,text/html,application/xhtml+xml,application/xml,text/*;q=0.9, image/*;q=0.8, " +
+			"*/*;q=0.7": "application/json",
 	} {
-		for _, path := range []string{"/api/v1/jobs/x", "/api/v1/nothing", "/api/v1/jobs?limit=0", "/api/v1/files/x?sig=y"} {
+		for _, path := range []string{"/api/v1/jobs/x", "/api/v1/nothing", "/api/v1/jobs?limit=0",
+			"/api/v1/files/x?sig=y"} {
 			a := b.send("GET", path, nil, "Accept", accept)
 			require.Equal(t, want, a.header.Get("Content-Type"), "%s with Accept: %s", path, accept)
 			require.NotEmpty(t, a.json(t)["detail"])
@@ -42,7 +44,8 @@ func TestProblemsForN8n(t *testing.T) {
 		a := b.send("POST", imagePath, object{}, "Accept", accept)
 		require.Equal(t, want, a.header.Get("Content-Type"))
 	}
-	require.Equal(t, "application/json", b.send("GET", "/api/v1/jobs", nil, "Accept", "text/html").header.Get("Content-Type"), "JSON is what there is")
+	require.Equal(t, "application/json", b.send("GET", "/api/v1/jobs", nil, "Accept",
+		"text/html").header.Get("Content-Type"), "JSON is what there is")
 }
 
 func TestAPanicIsA500WithAnID(t *testing.T) {
@@ -77,7 +80,8 @@ func TestOpenRoutesAndHeaders(t *testing.T) {
 	require.Equal(t, pagePolicy, page.header.Get("Content-Security-Policy"))
 	require.Equal(t, "no-cache", page.header.Get("Cache-Control"))
 	require.Contains(t, b.send("GET", "/app-1234.js", nil, none...).header.Get("Cache-Control"), "immutable")
-	require.Equal(t, string(page.body), string(b.send("GET", "/jobs/1", nil, "Authorization", "", "Accept", "text/html").body), "an address of the page's own")
+	require.Equal(t, string(page.body), string(b.send("GET", "/jobs/1", nil, "Authorization", "", "Accept",
+		"text/html").body), "an address of the page's own")
 	require.Equal(t, 404, b.send("GET", "/missing.js", nil, none...).status)
 	require.Equal(t, 404, b.send("GET", "/../../etc/passwd", nil, none...).status)
 	docs := b.send("GET", "/api/docs", nil, none...)
@@ -100,7 +104,8 @@ func TestSignIn(t *testing.T) {
 	require.Equal(t, true, me.json(t)["admin"])
 	forged := []string{"Authorization", "", "Cookie", cookie, "Origin", "https://evil.example"}
 	require.Equal(t, 403, b.send("PUT", "/api/v1/queue", object{"paused": true}, forged...).status)
-	require.Equal(t, 200, b.send("PUT", "/api/v1/queue", object{"paused": true}, "Authorization", "", "Cookie", cookie, "Origin", b.http.URL).status)
+	require.Equal(t, 200, b.send("PUT", "/api/v1/queue", object{"paused": true}, "Authorization", "", "Cookie", cookie,
+		"Origin", b.http.URL).status)
 	used := b.send("GET", "/login?token=x", nil, "Authorization", "", "Accept", "text/html", "Accept-Language", "pt-BR")
 	require.Equal(t, 401, used.status)
 	require.Contains(t, string(used.body), "este link já foi usado")
@@ -152,10 +157,12 @@ func TestTheDocumentAndItsClientAreCurrent(t *testing.T) {
 	indented.WriteByte('\n')
 	committed, err := os.ReadFile("../apiclient/openapi.json")
 	require.NoError(t, err)
-	require.True(t, bytes.Equal(committed, indented.Bytes()), "internal/apiclient/openapi.json is stale: run `make generate`")
+	require.True(t, bytes.Equal(committed, indented.Bytes()),
+		"internal/apiclient/openapi.json is stale: run `make generate`")
 
 	made := filepath.Join(t.TempDir(), "client.gen.go")
-	out, err := exec.Command("go", "tool", "oapi-codegen", "-config", "../apiclient/oapi-codegen.yaml", "-o", made, "../apiclient/openapi.json").CombinedOutput()
+	out, err := exec.Command("go", "tool", "oapi-codegen", "-config", "../apiclient/oapi-codegen.yaml", "-o", made,
+		"../apiclient/openapi.json").CombinedOutput()
 	require.NoError(t, err, string(out))
 	fresh, err := os.ReadFile(made)
 	require.NoError(t, err)
@@ -191,7 +198,8 @@ func TestADatabaseThatIsAwayIsNoFailure(t *testing.T) {
 	require.NotContains(t, p.Error(), "nobody")
 }
 
-// The command line asks before it sends its key; who passes the question on gets an answer for another address than its own.
+// The command line asks before it sends its key; who passes the question on gets an answer for another address than
+// its own.
 func TestServerProvesThatItHasTheLocalKey(t *testing.T) {
 	b := newBench(t, func(c *Config) { c.LocalToken = "apibr_local" })
 	address, err := netip.ParseAddrPort(strings.TrimPrefix(b.http.URL, "http://"))
@@ -205,10 +213,12 @@ func TestServerProvesThatItHasTheLocalKey(t *testing.T) {
 	for _, wrong := range []string{"", "?nonce=", "?nonce=" + strings.Repeat("n", 201)} {
 		require.Equal(t, 422, b.send("GET", auth.ProofPath+wrong, nil, "Authorization", "").status)
 	}
-	require.Equal(t, 404, newBench(t).send("GET", auth.ProofPath+"?nonce=n", nil).status, "without a local key there is nothing to prove")
+	require.Equal(t, 404, newBench(t).send("GET", auth.ProofPath+"?nonce=n", nil).status,
+		"without a local key there is nothing to prove")
 }
 
-// A database whose disk is full says so with a code of its own: the caller reads the sentence about free space, and not that something is wrong.
+// A database whose disk is full says so with a code of its own: the caller reads the sentence about free space, and
+// not that something is wrong.
 func TestADatabaseWithoutRoomIsAFullDisk(t *testing.T) {
 	p := problemOf(fmt.Errorf("jobs: submit: %w", &pgconn.PgError{Code: "53100", Message: "could not extend file"}))
 	require.Equal(t, 507, p.status)

@@ -36,8 +36,10 @@ func TestTextThatIsNotUTF8IsRefused(t *testing.T) {
 			a := b.send(method, path, body, "Content-Type", contentType)
 			require.Equal(t, 422, a.status, string(a.body))
 			detail := a.json(t)["detail"].(string)
-			require.True(t, strings.Contains(detail, "not valid UTF-8") || strings.Contains(detail, "surrogate") || strings.Contains(detail, "percent"), detail)
-			require.NotEqual(t, detail, b.send(method, path, body, "Content-Type", contentType, "Accept-Language", "pt-BR").json(t)["detail"])
+			require.True(t, strings.Contains(detail, "not valid UTF-8") || strings.Contains(detail, "surrogate") ||
+				strings.Contains(detail, "percent"), detail)
+			require.NotEqual(t, detail, b.send(method, path, body, "Content-Type", contentType, "Accept-Language",
+				"pt-BR").json(t)["detail"])
 		})
 	}
 	const asJSON = "application/json"
@@ -49,7 +51,8 @@ func TestTextThatIsNotUTF8IsRefused(t *testing.T) {
 	refused("half a character", "POST", speechPath, []byte(`{"text":"a \ud83d b"}`), asJSON)
 	refused("the other half", "POST", speechPath, []byte(`{"text":"a \ude00"}`), asJSON)
 	refused("two first halves", "POST", speechPath, []byte(`{"text":"\ud83d\ud83d\ude00"}`), asJSON)
-	for name, disposition := range map[string]string{"a text of a form": `form-data; name="text"`, "a number of a form": `form-data; name="speed"`, "an unknown field of a form": `form-data; name="nonsense"`} {
+	for name, disposition := range map[string]string{"a text of a form": `form-data; name="text"`,
+		"a number of a form": `form-data; name="speed"`, "an unknown field of a form": `form-data; name="nonsense"`} {
 		body, kind := rawForm(disposition, []byte("caf\xe9"))
 		refused(name, "POST", speechPath, body, kind)
 	}
@@ -70,20 +73,27 @@ func TestNamesAreOneVisibleLineInNFC(t *testing.T) {
 	nfc, nfd := "João", "Joa\u0303o"
 	sound := b.upload("Joa\u0303o\u202egpj.wav", wav(16))
 	require.Equal(t, "Joãogpj.wav", b.get("/api/v1/assets/" + sound)["filename"])
-	clone := b.submit(clonePath, object{"name": nfd, "audio": sound, "client_reference": "a\r\nb\u202e", "consent_note": "eu,\r\nhoje\u2066"})
+	clone := b.submit(clonePath, object{"name": nfd, "audio": sound, "client_reference": "a\r\nb\u202e",
+		"consent_note": "eu,\r\nhoje\u2066"})
 	require.Equal(t, nfc, member(clone, "input.name"))
 	require.Equal(t, "a b", clone["client_reference"])
 	voice := b.get("/api/v1/audio/voices/" + clone["voice_id"].(string))
 	require.Equal(t, nfc, voice["name"])
 	require.Equal(t, "eu, hoje", voice["consent_note"])
 	for _, name := range []string{nfc, nfd, " João\u200b "} {
-		require.Equal(t, voice["id"], member(b.submit(speechPath, object{"text": "a", "voice_id": name}), "input.voice_id"), "%q", name)
+		require.Equal(t, voice["id"], member(b.submit(speechPath, object{"text": "a", "voice_id": name}),
+			"input.voice_id"), "%q", name)
 	}
-	require.Equal(t, "name_taken", member(b.send("POST", clonePath, object{"name": nfc + "\u200d", "audio": sound}).json(t), "error.code"))
-	require.Equal(t, "é dois", b.send("PATCH", "/api/v1/audio/voices/"+voice["id"].(string), object{"name": "e\u0301\n dois\u202e"}).json(t)["name"])
-	require.Equal(t, "Projeto é", b.send("POST", "/api/v1/studio/create-project", object{"name": "Projeto\r\n e\u0301\u202e", "type": "mixed"}).json(t)["name"])
-	require.Equal(t, "n8n é", b.send("POST", "/api/v1/keys", object{"name": "n8n\te\u0301\x1b", "scopes": []string{"read"}}).json(t)["name"])
-	for path, body := range map[string]object{clonePath: {"audio": sound}, "/api/v1/studio/create-project": {"type": "mixed"}, "/api/v1/keys": {"scopes": []string{"read"}}} {
+	require.Equal(t, "name_taken",
+		member(b.send("POST", clonePath, object{"name": nfc + "\u200d", "audio": sound}).json(t), "error.code"))
+	require.Equal(t, "é dois", b.send("PATCH", "/api/v1/audio/voices/"+voice["id"].(string),
+		object{"name": "e\u0301\n dois\u202e"}).json(t)["name"])
+	require.Equal(t, "Projeto é", b.send("POST", "/api/v1/studio/create-project",
+		object{"name": "Projeto\r\n e\u0301\u202e", "type": "mixed"}).json(t)["name"])
+	require.Equal(t, "n8n é", b.send("POST", "/api/v1/keys", object{"name": "n8n\te\u0301\x1b",
+		"scopes": []string{"read"}}).json(t)["name"])
+	for path, body := range map[string]object{clonePath: {"audio": sound},
+		"/api/v1/studio/create-project": {"type": "mixed"}, "/api/v1/keys": {"scopes": []string{"read"}}} {
 		body["name"] = "\u202e\u200b"
 		a := b.send("POST", path, body)
 		require.Equal(t, 422, a.status, path)
@@ -95,18 +105,24 @@ func TestNamesAreOneVisibleLineInNFC(t *testing.T) {
 func TestATextWithoutWordsIsRefused(t *testing.T) {
 	b := newBench(t)
 	portrait, voice := b.upload("p.png", picture(32)), b.builtin.String()
-	for _, text := range []string{"😀", "...", "…", "?!", "— — —", "<break time='1s'/>", "👩\u200d💻 🎉", "\u200b", "***", "<speak> </speak>", "&nbsp;", "&#8203;&mdash;", "&lt;br&gt;", "[](https://a.com/b)", "![](https://a.com/b.png)", "<!-- nota -->", "[^1]", "[^1]: ", "[a]: https://b.c",
+	for _, text := range []string{"😀", "...", "…", "?!", "— — —", "<break time='1s'/>", "👩\u200d💻 🎉", "\u200b", "***",
+		"<speak> </speak>", "&nbsp;", "&#8203;&mdash;", "&lt;br&gt;", "[](https://a.com/b)", "![](https://a.com/b.png)",
+		"<!-- nota -->", "[^1]", "[^1]: ", "[a]: https://b.c",
 		"<script>alert(1)</script>", "<STYLE>a{}</style>"} {
-		for path, body := range map[string]object{speechPath: {"text": text, "voice_id": voice}, avatarPath: {"script": text, "voice_id": voice, "image": portrait}} {
+		for path, body := range map[string]object{speechPath: {"text": text, "voice_id": voice},
+			avatarPath: {"script": text, "voice_id": voice, "image": portrait}} {
 			a := b.send("POST", path, body)
 			require.Equal(t, http.StatusUnprocessableEntity, a.status, "%q", text)
 			require.Contains(t, a.json(t)["detail"], "nothing in the text that can be spoken: write words")
-			require.Contains(t, b.send("POST", path, body, "Accept-Language", "pt-BR").json(t)["detail"], "escreva palavras")
+			require.Contains(t, b.send("POST", path, body, "Accept-Language", "pt-BR").json(t)["detail"],
+				"escreva palavras")
 		}
 	}
-	p := b.send("POST", speechPath, object{"voice_id": voice, "lines": []any{object{"text": "Olá"}, object{"text": "😀"}}}).json(t)
+	p := b.send("POST", speechPath, object{"voice_id": voice, "lines": []any{object{"text": "Olá"},
+		object{"text": "😀"}}}).json(t)
 	require.Equal(t, "/lines/1/text", member(p, "errors.0.pointer"))
-	for _, text := range []string{"😀 Olá", "5", "李", "Ω!", "<b>Oi</b>", "½", "1️⃣", "&eacute;", "[link](https://a.com)", "https://a.com", "<https://a.com>", "a &lt; b",
+	for _, text := range []string{"😀 Olá", "5", "李", "Ω!", "<b>Oi</b>", "½", "1️⃣", "&eacute;", "[link](https://a.com)",
+		"https://a.com", "<https://a.com>", "a &lt; b",
 		"Ⓞⓛⓐ", "🅞🅛🅐", "🄾🄻🄰", "<sub alias='Oi'>*</sub>", "Oi[^1]"} {
 		require.Equal(t, 202, b.send("POST", speechPath, object{"text": text, "voice_id": voice}).status, "%q", text)
 	}

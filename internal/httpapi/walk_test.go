@@ -12,8 +12,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestNoFieldIsTakenAndIgnored walks every field of every request body in the document: changing it changes the answer, or the request
-// is a 422 that names the engine or the missing feature. A field without a value here fails the test.
+// TestNoFieldIsTakenAndIgnored walks every field of every request body in the document: changing it changes the
+// answer, or the request is a 422 that names the engine or the missing feature. A field without a value here fails the
+// test.
 func TestNoFieldIsTakenAndIgnored(t *testing.T) {
 	b := newBench(t)
 	w := newWalk(b)
@@ -42,7 +43,10 @@ func TestNoFieldIsTakenAndIgnored(t *testing.T) {
 			schema := document.Components.Schemas[strings.TrimPrefix(media.Schema.Ref, "#/components/schemas/")]
 			for name := range schema.Properties {
 				walked++
-				t.Run(operation.OperationID+"/"+name, func(t *testing.T) { w.step(t, strings.ToUpper(method), path, operation.OperationID, name) })
+				t.Run(operation.OperationID+"/"+name, func(t *testing.T) {
+					w.step(t, strings.ToUpper(method), path,
+						operation.OperationID, name)
+				})
 			}
 		}
 	}
@@ -52,7 +56,8 @@ func TestNoFieldIsTakenAndIgnored(t *testing.T) {
 			line := object{"text": "Um", "voice_id": b.builtin.String(), "pause_ms": 100}
 			base := b.submit(speechPath, object{"lines": []any{line}, "seed": 7})
 			line[field] = value
-			require.NotEqual(t, essence(base), essence(b.submit(speechPath, object{"lines": []any{line}, "seed": 7})), field)
+			require.NotEqual(t, essence(base), essence(b.submit(speechPath, object{"lines": []any{line}, "seed": 7})),
+				field)
 		}
 	})
 	t.Run("features to come", func(t *testing.T) {
@@ -60,7 +65,8 @@ func TestNoFieldIsTakenAndIgnored(t *testing.T) {
 			if field == "box" {
 				continue // only inside speakers
 			}
-			a := b.send("POST", avatarPath, object{"image": w.image, "voice_id": b.builtin.String(), "script": "Olá", field: "x"})
+			a := b.send("POST", avatarPath, object{"image": w.image, "voice_id": b.builtin.String(), "script": "Olá",
+				field: "x"})
 			require.Equal(t, 422, a.status)
 			require.Contains(t, a.json(t)["detail"], feature)
 		}
@@ -83,9 +89,12 @@ type walk struct {
 
 func newWalk(b *bench) *walk {
 	w := &walk{bench: b, image: b.upload("a.png", picture(64)), otherVoice: uuid.NewString()}
-	_, err := b.pool.Exec(b.ctx, `insert into voices (id, name, language, builtin, status) values ($1, 'Outra', 'pt-BR', true, 'ready')`, w.otherVoice)
+	_, err := b.pool.Exec(b.ctx,
+		`insert into voices (id, name, language, builtin, status) values ($1, 'Outra', 'pt-BR', true, 'ready')`,
+		w.otherVoice)
 	require.NoError(b.t, err)
-	otherImage, audio, otherAudio := b.upload("b.png", picture(72)), b.upload("a.wav", wav(16)), b.upload("b.wav", wav(17))
+	otherImage, audio, otherAudio := b.upload("b.png", picture(72)), b.upload("a.wav", wav(16)), b.upload("b.wav",
+		wav(17))
 	mask := b.upload("mask.png", picture(64))
 	project := b.send("POST", "/api/v1/studio/create-project", object{"name": "P", "type": "mixed"}).json(b.t)["id"]
 	parent := b.speech()["id"]
@@ -107,11 +116,18 @@ func newWalk(b *bench) *walk {
 		"update-model":    {"pinned": false},
 	}
 	w.others = map[string]any{
-		"text": "Outra", "voice_id": w.otherVoice, "language": "en", "speed": 1.5, "lines": []any{object{"text": "Um"}}, "cfg_weight": 0.3, "temperature": 0.5, "exaggeration": 0.5,
-		"name": "W", "audio": otherAudio, "consent_note": "eu", "prompt": "a dog", "negative_prompt": "rain", "width": 512, "height": 512, "num_images": 2, "num_inference_steps": 9,
-		"guidance_scale": 3, "instruction": "sepia", "mask": mask, "scale": 4, "image": otherImage, "strength": 0.5, "script": "Outra", "duration": 5, "fps": 12, "preset": "full", "aspect": "1:1", "project_id": project, "parent_id": parent,
-		"quality": "draft", "model": nil, "seed": 8, "output_format": nil, "priority": 3, "client_reference": "mine", "type": "video", "scopes": []string{"generate"},
-		"expires_at": "2099-01-31T12:00:00Z", "file": "data:image/png;base64," + base64.StdEncoding.EncodeToString(picture(48)), "position": 1, "input": object{"text": "Outro"}, "paused": true,
+		"text": "Outra", "voice_id": w.otherVoice, "language": "en", "speed": 1.5, "lines": []any{object{"text": "Um"}},
+		"cfg_weight": 0.3, "temperature": 0.5, "exaggeration": 0.5,
+		"name": "W", "audio": otherAudio, "consent_note": "eu", "prompt": "a dog", "negative_prompt": "rain",
+		"width": 512, "height": 512, "num_images": 2, "num_inference_steps": 9,
+		"guidance_scale": 3, "instruction": "sepia", "mask": mask, "scale": 4, "image": otherImage, "strength": 0.5,
+		"script": "Outra", "duration": 5, "fps": 12, "preset": "full", "aspect": "1:1", "project_id": project,
+		"parent_id": parent,
+		"quality":   "draft", "model": nil, "seed": 8, "output_format": nil, "priority": 3, "client_reference": "mine",
+		"type": "video", "scopes": []string{"generate"},
+		"expires_at": "2099-01-31T12:00:00Z", "file": "data:image/png;base64," +
+			base64.StdEncoding.EncodeToString(picture(48)), "position": 1, "input": object{
+			"text": "Outro"}, "paused": true,
 		"variant": "Q8_0", "accept_licence": false, "pinned": true,
 	}
 	return w
@@ -129,9 +145,12 @@ func (w *walk) change(t *testing.T, id, name string) object {
 		delete(changed, "voice_id")
 		delete(changed, "script")
 	case name == "model":
-		changed[name] = map[string]string{"generate-speech": "chatterbox", "clone-voice": "chatterbox", "generate-image": "sd3.5-large", "edit-image": "flux-kontext", "upscale-image": "draft-image", "create-avatar": "multitalk"}[id]
+		changed[name] = map[string]string{"generate-speech": "chatterbox", "clone-voice": "chatterbox",
+			"generate-image": "sd3.5-large", "edit-image": "flux-kontext", "upscale-image": "draft-image",
+			"create-avatar": "multitalk"}[id]
 	case name == "output_format":
-		changed[name] = map[string]string{"generate-speech": "mp3", "clone-voice": "mp3", "generate-image": "webp", "edit-image": "webp", "upscale-image": "webp", "create-avatar": "webm"}[id]
+		changed[name] = map[string]string{"generate-speech": "mp3", "clone-voice": "mp3", "generate-image": "webp",
+			"edit-image": "webp", "upscale-image": "webp", "create-avatar": "webm"}[id]
 	}
 	return changed
 }
@@ -153,7 +172,8 @@ func (w *walk) step(t *testing.T, method, path, id, name string) {
 	after := w.try(method, path, changed)
 	if after.status == 422 {
 		detail := after.json(t)["detail"].(string)
-		named := strings.Contains(detail, "engine ") || strings.Contains(detail, "this version has no") || strings.Contains(detail, "makes no media file") ||
+		named := strings.Contains(detail, "engine ") || strings.Contains(detail, "this version has no") ||
+			strings.Contains(detail, "makes no media file") ||
 			name == "accept_licence" && strings.Contains(detail, "licence")
 		require.True(t, named, "a refusal names the engine or the feature: %s", detail)
 		return
@@ -197,7 +217,8 @@ func (w *walk) try(method, path string, body object) answer {
 // essence of an answer: without what differs between any two, and without the place in the queue.
 func essence(o object) object {
 	kept := maps.Clone(o)
-	for _, name := range []string{"id", "job_id", "voice_id", "urls", "created_at", "updated_at", "eta_seconds", "queue_position", "prefix", "key", "url", "signed_url"} {
+	for _, name := range []string{"id", "job_id", "voice_id", "urls", "created_at", "updated_at", "eta_seconds",
+		"queue_position", "prefix", "key", "url", "signed_url"} {
 		delete(kept, name)
 	}
 	return kept

@@ -21,18 +21,32 @@ func TestTheDetailTellsOfEveryWrongField(t *testing.T) {
 		pointers []string
 		says     []string
 	}{
-		{name: "values", path: imagePath, body: object{"prompt": "a", "width": 1, "priority": 99, "quality": "best"}, pointers: []string{"/priority", "/quality", "/width"},
-			says: []string{"priority is 99", "quality is", "width is 1; the least is 16"}},
-		{name: "a name, a value and what is missing", path: imagePath, body: object{"widht": 512, "priority": "high"}, pointers: []string{"/widht", "/priority", "/prompt"}, says: []string{"did you mean width?", "priority must be a number", "prompt is missing"}},
-		{name: "a value and a voice that is not there", path: speechPath, body: object{"text": "a", "voice_id": "Ninguém", "speed": 9, "output_format": "png"}, pointers: []string{"/speed", "/output_format", "/voice_id"},
+		{name: "values", path: imagePath, body: object{"prompt": "a", "width": 1, "priority": 99, "quality": "best"},
+			pointers: []string{"/priority", "/quality", "/width"},
+			says:     []string{"priority is 99", "quality is", "width is 1; the least is 16"}},
+		{name: "a name, a value and what is missing", path: imagePath, body: object{"widht": 512, "priority": "high"},
+			pointers: []string{"/widht", "/priority", "/prompt"}, says: []string{"did you mean width?",
+				"priority must be a number", "prompt is missing"}},
+		{name: "a value and a voice that is not there", path: speechPath, body: object{"text": "a",
+			"voice_id": "Ninguém", "speed": 9, "output_format": "png"}, pointers: []string{"/speed", "/output_format",
+			"/voice_id"},
 			says: []string{"speed is 9", "png is", "Ninguém"}},
-		{name: "a language, a project and a parameter", path: speechPath, body: object{"text": "a", "voice_id": voice, "language": "tlh", "cfg": 0.5, "project_id": uuid.NewString()}, pointers: []string{"/project_id", "/language", "/cfg_weight"},
+		{name: "a language, a project and a parameter", path: speechPath, body: object{"text": "a", "voice_id": voice,
+			"language": "tlh", "cfg": 0.5, "project_id": uuid.NewString()}, pointers: []string{"/project_id",
+			"/language", "/cfg_weight"},
 			says: []string{"project", "tlh", "cfg_weight"}},
-		{name: "two lines", path: speechPath, body: object{"lines": []any{object{"text": "a", "voice_id": "X"}, object{"text": "b"}}}, pointers: []string{"/lines/0/voice_id", "/lines/1/voice_id"}, says: []string{`"X"`, "line 2"}},
-		{name: "two ids of nothing", path: avatarPath, body: object{"image": uuid.NewString(), "audio": "foto", "speed": 1}, pointers: []string{"/speed", "/image", "/audio"}, says: []string{"speed is for a script", "image names no file", "audio must be"}},
-		{name: "a file and a value of a form", path: clonePath, body: form{texts: map[string]string{"quality": "best"}, files: map[string]file{"audio": {name: "p.png", content: picture(20)}}},
-			pointers: []string{"/audio", "/quality", "/name"}, says: []string{"takes audio", "quality is", "name is missing"}},
-		{name: "a project", path: "/api/v1/studio/create-project", body: object{"type": "film"}, pointers: []string{"/type", "/name"}, says: []string{"type is", "name is missing"}},
+		{name: "two lines", path: speechPath, body: object{"lines": []any{object{"text": "a", "voice_id": "X"},
+			object{"text": "b"}}}, pointers: []string{"/lines/0/voice_id", "/lines/1/voice_id"}, says: []string{`"X"`,
+			"line 2"}},
+		{name: "two ids of nothing", path: avatarPath, body: object{"image": uuid.NewString(), "audio": "foto",
+			"speed": 1}, pointers: []string{"/speed", "/image", "/audio"}, says: []string{"speed is for a script",
+			"image names no file", "audio must be"}},
+		{name: "a file and a value of a form", path: clonePath, body: form{texts: map[string]string{"quality": "best"},
+			files: map[string]file{"audio": {name: "p.png", content: picture(20)}}},
+			pointers: []string{"/audio", "/quality", "/name"}, says: []string{"takes audio", "quality is",
+				"name is missing"}},
+		{name: "a project", path: "/api/v1/studio/create-project", body: object{"type": "film"},
+			pointers: []string{"/type", "/name"}, says: []string{"type is", "name is missing"}},
 	} {
 		t.Run(s.name, func(t *testing.T) {
 			if s.method == "" {
@@ -52,7 +66,8 @@ func TestTheDetailTellsOfEveryWrongField(t *testing.T) {
 			}
 			require.Equal(t, p["detail"], member(p, "error.message"))
 			said := b.send(s.method, s.path, s.body, "Accept-Language", "pt-BR").json(t)
-			require.True(t, strings.HasPrefix(said["detail"].(string), fmt.Sprintf("%d coisas a mudar: (1) ", len(pointers))), said["detail"])
+			require.True(t, strings.HasPrefix(said["detail"].(string), fmt.Sprintf("%d coisas a mudar: (1) ",
+				len(pointers))), said["detail"])
 			for i, field := range said["errors"].([]any) {
 				require.Contains(t, said["detail"], field.(object)["detail"])
 				require.NotEqual(t, p["errors"].([]any)[i].(object)["detail"], field.(object)["detail"])
@@ -84,7 +99,8 @@ func TestTheDetailStaysShort(t *testing.T) {
 func TestTheDetailOfAChangedJob(t *testing.T) {
 	b := newBench(t)
 	job := b.speech()["id"].(string)
-	p := b.send("PATCH", "/api/v1/jobs/"+job, object{"input": object{"speed": "9", "voice": "Ninguém", "priority": 3, "textt": "a"}}).json(t)
+	p := b.send("PATCH", "/api/v1/jobs/"+job, object{"input": object{"speed": "9", "voice": "Ninguém", "priority": 3,
+		"textt": "a"}}).json(t)
 	for _, words := range []string{"speed is 9", "Ninguém", "priority of a queued job", "did you mean text?"} {
 		require.Contains(t, p["detail"], words)
 	}
@@ -95,13 +111,19 @@ func TestTheDetailOfAChangedJob(t *testing.T) {
 func TestWhatIsMissingBecauseAnExpressionGaveNothing(t *testing.T) {
 	b := newBench(t)
 	for _, s := range []scenario{
-		{name: "audio", path: clonePath, body: object{"name": "V", "audio": ""}, pointer: "/audio", detail: "audio is missing: it was sent without a value"},
+		{name: "audio", path: clonePath, body: object{"name": "V", "audio": ""}, pointer: "/audio",
+			detail: "audio is missing: it was sent without a value"},
 		{name: "null", path: clonePath, body: object{"name": "V", "audio_file": nil}, pointer: "/audio", detail: "n8n"},
-		{name: "blanks", path: clonePath, body: form{texts: map[string]string{"name": "V", "audio": " "}}, pointer: "/audio", detail: "audio is missing: it was sent"},
-		{name: "text", path: speechPath, body: object{"voice_id": b.builtin.String(), "text": ""}, pointer: "/text", detail: "text is missing: it was sent"},
-		{name: "voice", path: speechPath, body: object{"voice": "", "text": "a"}, pointer: "/voice_id", detail: "voice_id is missing: it was sent"},
-		{name: "text of a line", path: speechPath, body: object{"voice_id": b.builtin.String(), "lines": []any{object{"text": ""}}}, pointer: "/lines/0/text", detail: "text is missing: it was sent"},
-		{name: "not sent at all", path: clonePath, body: object{"name": "V"}, pointer: "/audio", detail: "audio is missing"},
+		{name: "blanks", path: clonePath, body: form{texts: map[string]string{"name": "V", "audio": " "}},
+			pointer: "/audio", detail: "audio is missing: it was sent"},
+		{name: "text", path: speechPath, body: object{"voice_id": b.builtin.String(), "text": ""}, pointer: "/text",
+			detail: "text is missing: it was sent"},
+		{name: "voice", path: speechPath, body: object{"voice": "", "text": "a"}, pointer: "/voice_id",
+			detail: "voice_id is missing: it was sent"},
+		{name: "text of a line", path: speechPath, body: object{"voice_id": b.builtin.String(),
+			"lines": []any{object{"text": ""}}}, pointer: "/lines/0/text", detail: "text is missing: it was sent"},
+		{name: "not sent at all", path: clonePath, body: object{"name": "V"}, pointer: "/audio",
+			detail: "audio is missing"},
 	} {
 		t.Run(s.name, func(t *testing.T) {
 			s.status, s.code = 422, "invalid_request"
@@ -115,7 +137,8 @@ func TestTheDetailTellsOfEveryWrongParameter(t *testing.T) {
 	b := newBench(t)
 	a := b.send("GET", "/api/v1/jobs?limt=1&status=done&type=speech&project=x&parent=y", nil)
 	require.Equal(t, 422, a.status)
-	for _, words := range []string{"limt is not a parameter", "did you mean completed?", "did you mean audio.speech?", "project must be an id", "parent must be an id", "5 things to change"} {
+	for _, words := range []string{"limt is not a parameter", "did you mean completed?", "did you mean audio.speech?",
+		"project must be an id", "parent must be an id", "5 things to change"} {
 		require.Contains(t, a.json(t)["detail"], words)
 	}
 	require.Len(t, a.json(t)["errors"], 5)
@@ -129,22 +152,28 @@ func TestFormsThatCannotBeRead(t *testing.T) {
 		kind, body, words, palavras string
 		status                      int
 	}{
-		"without a boundary":          {"multipart/form-data", part, "boundary", "boundary", 415},
-		"with another boundary":       {"multipart/form-data; boundary=C", part + "--B--\r\n", "broken or ends early", "termina antes", 422},
-		"that ends before its end":    {"multipart/form-data; boundary=B", part, "broken or ends early", "termina antes", 422},
-		"that ends in a part's head":  {"multipart/form-data; boundary=B", part + "--B\r\nContent-Dispo", "broken or ends early", "termina antes", 422},
-		"that ends inside a boundary": {"multipart/form-data; boundary=B", part + "--", "broken or ends early", "termina antes", 422},
+		"without a boundary": {"multipart/form-data", part, "boundary", "boundary", 415},
+		"with another boundary": {"multipart/form-data; boundary=C", part + "--B--\r\n", "broken or ends early",
+			"termina antes", 422},
+		"that ends before its end": {"multipart/form-data; boundary=B", part, "broken or ends early",
+			"termina antes", 422},
+		"that ends in a part's head": {"multipart/form-data; boundary=B", part + "--B\r\nContent-Dispo",
+			"broken or ends early", "termina antes", 422},
+		"that ends inside a boundary": {"multipart/form-data; boundary=B", part + "--", "broken or ends early",
+			"termina antes", 422},
 	} {
 		a := b.send("POST", speechPath, c.body, "Content-Type", c.kind)
 		require.Equal(t, c.status, a.status, "%s: %s", name, a.body)
 		require.Contains(t, a.json(t)["detail"], c.words, name)
-		require.Contains(t, b.send("POST", speechPath, c.body, "Content-Type", c.kind, "Accept-Language", "pt-BR").json(t)["detail"], c.palavras, name)
+		require.Contains(t, b.send("POST", speechPath, c.body, "Content-Type", c.kind, "Accept-Language",
+			"pt-BR").json(t)["detail"], c.palavras, name)
 	}
 }
 
 func TestTheTypesThatFilesMayHaveAreToldInPortuguese(t *testing.T) {
 	b := newBench(t)
-	a := b.send("POST", editPath, form{texts: map[string]string{"instruction": "a"}, files: map[string]file{"image": {name: "a.png", content: []byte("no picture")}}}, "Accept-Language", "pt-BR")
+	a := b.send("POST", editPath, form{texts: map[string]string{"instruction": "a"},
+		files: map[string]file{"image": {name: "a.png", content: []byte("no picture")}}}, "Accept-Language", "pt-BR")
 	require.Equal(t, 422, a.status)
 	require.Contains(t, a.json(t)["detail"], "são aceitos")
 	require.NotContains(t, a.json(t)["detail"], "accepted")

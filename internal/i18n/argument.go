@@ -118,7 +118,8 @@ func readNumber(text string) (any, error) {
 	return value, nil
 }
 
-// readObject tells a sentence by its key, a list by its items and a See by its route; what is left is a text by languages.
+// readObject tells a sentence by its key, a list by its items and a See by its route; what is left is a text by
+// languages.
 func readObject(raw json.RawMessage) (any, error) {
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal(raw, &members); err != nil {

@@ -170,8 +170,8 @@ func (c *Catalogue) Knows(key string) bool {
 	return true
 }
 
-// Takes says whether a sentence from outside, such as a sidecar's, can be said: its key and those of the sentences in it
-// are known, and the arguments are those that the verbs ask for.
+// Takes says whether a sentence from outside, such as a sidecar's, can be said: its key and those of the sentences in
+// it are known, and the arguments are those that the verbs ask for.
 func (c *Catalogue) Takes(s Sentence) bool {
 	if s.Empty() || !c.Knows(s.Key) {
 		return false

@@ -67,7 +67,8 @@ func TestArgumentsAreRenderedInTheLanguage(t *testing.T) {
 		{say("cannot: %s", i18n.And("alone")), "cannot: alone", "geht nicht: alone"},
 		{say("cannot: %s", i18n.And[string]()), "cannot: ", "geht nicht: "},
 		{say("cannot: %s", i18n.NewError("the disk")), "cannot: the disk", "geht nicht: die Platte"},
-		{say("cannot: %s", fmt.Errorf("open: %w", i18n.NewError("the disk"))), "cannot: the disk", "geht nicht: die Platte"},
+		{say("cannot: %s", fmt.Errorf("open: %w", i18n.NewError("the disk"))), "cannot: the disk",
+			"geht nicht: die Platte"},
 		{say("cannot: %s", errors.New("EOF")), "cannot: EOF", "geht nicht: EOF"},
 		{say("cannot: %s", 90*time.Second), "cannot: 1m30s", "geht nicht: 1m30s"},
 		{say("no voice %q", "100% Ana\n"), `no voice "100% Ana\n"`, `keine Stimme "100% Ana\n"`},
@@ -146,9 +147,10 @@ func TestTheLanguageOfACaller(t *testing.T) {
 	for header, want := range map[string]language.Tag{
 		"": language.English, "*": language.English, "pt-BR,pt;q=0.9,en;q=0.8": language.BrazilianPortuguese,
 		"pt-PT": language.BrazilianPortuguese,
-		"pt":    language.BrazilianPortuguese, "en-GB, pt": language.English, "fr, pt;q=0.5": language.BrazilianPortuguese,
-		"es": language.English,
-		"ja": language.English, "en;q=0.1, pt-BR;q=0.9": language.BrazilianPortuguese, ";;;": language.English,
+		"pt":    language.BrazilianPortuguese, "en-GB, pt": language.English,
+		"fr, pt;q=0.5": language.BrazilianPortuguese,
+		"es":           language.English,
+		"ja":           language.English, "en;q=0.1, pt-BR;q=0.9": language.BrazilianPortuguese, ";;;": language.English,
 	} {
 		require.Equal(t, want, i18n.Accepted(header), header)
 	}

@@ -54,7 +54,8 @@ func TestASentenceFromOutsideIsTakenIfItsKeyIsKnownAndItsArgumentsFit(t *testing
 	c := load(t, fstest.MapFS{"de/a.json": {Data: []byte(`{"%s has %d": "%s hat %d", "alone": "allein",
 		"%.1f s": "%.1f s", "%[2]s then %[1]s": "%[1]s nach %[2]s"}`)}})
 	for _, s := range []i18n.Sentence{
-		say("alone"), say("%s has %d", "x", 1), say("%s has %d", say("alone"), 1.0), say("%.1f s", 3), say("%[2]s then %[1]s", 1, "b"),
+		say("alone"), say("%s has %d", "x", 1), say("%s has %d", say("alone"), 1.0), say("%.1f s", 3),
+		say("%[2]s then %[1]s", 1, "b"),
 	} {
 		require.True(t, c.Takes(s), s.Key)
 	}

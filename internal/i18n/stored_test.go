@@ -36,7 +36,8 @@ func TestStoredSentencesAreReadBack(t *testing.T) {
 
 // Whatever lies beside the English text, the text is shown: what is read may come from another version or another hand.
 func TestDamagedSentencesAreReadAsTheirEnglishText(t *testing.T) {
-	i18n.SetDefault(load(t, fstest.MapFS{"de/x.json": {Data: []byte(`{"the disk": "die Platte", "cannot: %s": "geht nicht: %s",
+	i18n.SetDefault(load(t,
+		fstest.MapFS{"de/x.json": {Data: []byte(`{"the disk": "die Platte", "cannot: %s": "geht nicht: %s",
 		"no key of another hand": "kein fremder Schlüssel"}`)}}))
 	t.Cleanup(func() { i18n.SetDefault(load(t, i18n.Embedded())) })
 	const english = "the disk"

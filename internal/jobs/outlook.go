@@ -12,7 +12,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// A forecast of a long queue is made anew at most so often that it takes a twentieth of the time; of a short one at each change.
+// A forecast of a long queue is made anew at most so often that it takes a twentieth of the time; of a short one at
+// each change.
 const (
 	forecastShare = 20
 	longForecast  = 500 // jobs
@@ -74,7 +75,8 @@ func (o *outlooks) invalidate() {
 	o.dirty = true
 }
 
-// Outlooks returns positions and ETAs of these jobs. A job submitted since the last forecast of a long queue is put behind it.
+// Outlooks returns positions and ETAs of these jobs. A job submitted since the last forecast of a long queue is put
+// behind it.
 func (s *Service) Outlooks(ctx context.Context, jobs ...*Job) (map[uuid.UUID]Outlook, error) {
 	found := make(map[uuid.UUID]Outlook, len(jobs))
 	var f *forecast
@@ -100,8 +102,8 @@ func (s *Service) Outlooks(ctx context.Context, jobs ...*Job) (map[uuid.UUID]Out
 	return found, nil
 }
 
-// forecast is at most a second old, and as new as the last change on this node unless making it is dear: that of a long queue is made
-// in the background, and nobody waits for it who can be told the last.
+// forecast is at most a second old, and as new as the last change on this node unless making it is dear: that of a
+// long queue is made in the background, and nobody waits for it who can be told the last.
 func (s *Service) forecast(ctx context.Context) (*forecast, error) {
 	o := &s.outlooks
 	if f := o.fresh(); f != nil {
@@ -115,7 +117,8 @@ func (s *Service) forecast(ctx context.Context) (*forecast, error) {
 				ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 				defer cancel()
 				if _, err := s.remakeForecast(ctx); err != nil {
-					s.cfg.Log.DebugContext(ctx, "the queue's forecast could not be made; the last one serves", "err", err)
+					s.cfg.Log.DebugContext(ctx, "the queue's forecast could not be made; the last one serves", "err",
+						err)
 				}
 			}()
 		}
@@ -239,8 +242,10 @@ func (s *Service) unfinished(ctx context.Context, history map[runKey][]run) ([]a
 			progress  *float64
 			told      *float64
 		)
-		err = row.Scan(&a.ID, &a.Owner, &a.Type, &a.Lane, &a.Priority, &a.Rank, &a.QueuedAt, &a.Engine, &a.Model, &a.UsesGPU,
-			&a.Reason, &a.Device, &a.Width, &a.Height, &a.Pictures, &a.due, &quality, &units, &status, &blockedBy, &started, &progress, &told)
+		err = row.Scan(&a.ID, &a.Owner, &a.Type, &a.Lane, &a.Priority, &a.Rank, &a.QueuedAt, &a.Engine, &a.Model,
+			&a.UsesGPU,
+			&a.Reason, &a.Device, &a.Width, &a.Height, &a.Pictures, &a.due, &quality, &units, &status, &blockedBy,
+			&started, &progress, &told)
 		if err != nil {
 			return a, err
 		}

@@ -82,7 +82,8 @@ func scanView(row pgx.CollectableRow) (*Job, error) {
 		paused    bool
 		busy      bool // a card runs a job
 	)
-	if err := row.Scan(append(jobDests(&j, &p, &notBefore), &j.VoiceID, &value, &detail, &paused, &busy)...); err != nil {
+	if err := row.Scan(append(jobDests(&j, &p, &notBefore), &j.VoiceID, &value, &detail, &paused,
+		&busy)...); err != nil {
 		return nil, err
 	}
 	j.settle(p, notBefore)

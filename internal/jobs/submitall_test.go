@@ -50,7 +50,8 @@ func TestJobsOfOneSubmitAreStoredTogetherOrNotAtAll(t *testing.T) {
 		specs []Spec
 		err   error
 	}{
-		"an input that is not there":    {[]Spec{im, voice, avatar(jobInput("image", KindImage, uuid.New()))}, ErrInput},
+		"an input that is not there": {[]Spec{im, voice, avatar(jobInput("image", KindImage, uuid.New()))},
+			ErrInput},
 		"a job after the one it is for": {[]Spec{av, im, voice}, ErrInput},
 		"a name that is taken":          {[]Spec{im, voice, clone("Ana")}, ErrNameTaken},
 		"more than the queue takes":     {[]Spec{im, voice, av, speech()}, ErrQueueFull},

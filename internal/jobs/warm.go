@@ -1,7 +1,7 @@
 package jobs
 
-// warm are the models that are loaded, while a forecast goes through the queue: a job whose model is among them does not pay for
-// loading it.
+// warm are the models that are loaded, while a forecast goes through the queue: a job whose model is among them does
+// not pay for loading it.
 type warm map[string]bool
 
 // SetLoaded names the function that tells which models are loaded on this node, as "engine/model".

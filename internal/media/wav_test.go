@@ -47,7 +47,8 @@ func TestOddWAVIsLeftToFFmpeg(t *testing.T) {
 	unknownLength := bytes.Clone(whole)
 	at := bytes.Index(unknownLength, []byte("data"))
 	binary.LittleEndian.PutUint32(unknownLength[at+4:], 0xFFFFFFFF)
-	for name, content := range map[string][]byte{"cut": whole[:len(whole)/2], "unknown length": unknownLength, "header only": whole[:20], "empty": nil} {
+	for name, content := range map[string][]byte{"cut": whole[:len(whole)/2], "unknown length": unknownLength,
+		"header only": whole[:20], "empty": nil} {
 		t.Run(name, func(t *testing.T) {
 			src, dst := filepath.Join(t.TempDir(), "in.wav"), filepath.Join(t.TempDir(), "out.wav")
 			require.NoError(t, os.WriteFile(src, content, 0o600))

@@ -209,15 +209,26 @@ func TestWhatAProcessSendsWithoutEndIsBounded(t *testing.T) {
 		name, named string
 		run         sidecartest.RawRun
 	}{
-		{"new phases", `phase \"p16\"`, sidecartest.RawRun{Repeat: 100_000, Lines: []string{fmt.Sprintf(progress, `"p$N"`)}}},
-		{"phases in turn", "500 times", sidecartest.RawRun{Repeat: 100_000, Lines: []string{fmt.Sprintf(progress, `"first"`), fmt.Sprintf(progress, `"second"`)}}},
-		{"phases in heartbeats", "16 phases", sidecartest.RawRun{Repeat: 100_000, Lines: []string{`{"jsonrpc":"2.0","method":"heartbeat","params":{"vram_bytes":0,"ram_bytes":0,"phase":"h$N","steps":$N}}`}}},
-		{"outputs", "3001 outputs", sidecartest.RawRun{Lines: []string{`{"jsonrpc":"2.0","id":$ID,"result":{"outputs":[` + many + `],"seed":7}}`}}},
-		{"log frames", "log messages", sidecartest.RawRun{Repeat: 24_000, Lines: []string{`{"jsonrpc":"2.0","method":"log","params":{"level":"error","message":"again and again"}}`}, Then: "echo"}},
-		{"no voice", "no voice", sidecartest.RawRun{Lines: []string{`{"jsonrpc":"2.0","id":$ID,"result":{"outputs":[$OUT],"seed":7}}`}}},
-		{"a voice that is a list", "not a JSON object", sidecartest.RawRun{Files: map[string]string{"voice.json": "[1]"},
-			Lines: []string{`{"jsonrpc":"2.0","id":$ID,"result":{"outputs":[$FILES],"seed":7}}`}}},
-		{"no outputs", "no output", sidecartest.RawRun{Lines: []string{`{"jsonrpc":"2.0","id":$ID,"result":{"outputs":[],"seed":7}}`}}},
+		{"new phases", `phase \"p16\"`, sidecartest.RawRun{Repeat: 100_000,
+			Lines: []string{fmt.Sprintf(progress, `"p$N"`)}}},
+		{"phases in turn", "500 times", sidecartest.RawRun{Repeat: 100_000,
+			Lines: []string{fmt.Sprintf(progress, `"first"`), fmt.Sprintf(progress, `"second"`)}}},
+		{"phases in heartbeats", "16 phases", sidecartest.RawRun{Repeat: 100_000,
+			Lines: []string{
+				`{"jsonrpc":"2.0","method":"heartbeat","params":{"vram_bytes":0,"ram_bytes":0,"phase":"h$N","steps":$N}}`}}},
+		{"outputs", "3001 outputs",
+			sidecartest.RawRun{Lines: []string{`{"jsonrpc":"2.0","id":$ID,"result":{"outputs":[` + many +
+				`],"seed":7}}`}}},
+		{"log frames", "log messages", sidecartest.RawRun{Repeat: 24_000,
+			Lines: []string{`{"jsonrpc":"2.0","method":"log","params":{"level":"error","message":"again and again"}}`},
+			Then:  "echo"}},
+		{"no voice", "no voice",
+			sidecartest.RawRun{Lines: []string{`{"jsonrpc":"2.0","id":$ID,"result":{"outputs":[$OUT],"seed":7}}`}}},
+		{"a voice that is a list", "not a JSON object",
+			sidecartest.RawRun{Files: map[string]string{"voice.json": "[1]"},
+				Lines: []string{`{"jsonrpc":"2.0","id":$ID,"result":{"outputs":[$FILES],"seed":7}}`}}},
+		{"no outputs", "no output",
+			sidecartest.RawRun{Lines: []string{`{"jsonrpc":"2.0","id":$ID,"result":{"outputs":[],"seed":7}}`}}},
 	} {
 		kind := jobs.TypeSpeech
 		if strings.Contains(c.name, "voice") {

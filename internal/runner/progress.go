@@ -140,7 +140,8 @@ func (t *tracker) store(ctx context.Context) {
 	if !changed {
 		return
 	}
-	if err := t.attempt.runner.cfg.Jobs.SetProgress(ctx, t.attempt.claimed.ID, t.attempt.claimed.Fence, now); err != nil &&
+	if err := t.attempt.runner.cfg.Jobs.SetProgress(ctx, t.attempt.claimed.ID, t.attempt.claimed.Fence,
+		now); err != nil &&
 		ctx.Err() == nil {
 		t.attempt.runner.cfg.Log.DebugContext(ctx, "progress was not stored", "err", err)
 	}

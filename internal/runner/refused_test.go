@@ -85,34 +85,49 @@ func TestWhatTheDatabaseRefusesEndsAsAFailure(t *testing.T) {
 		err    error
 		stored bool // stored says that Postgres takes it
 	}{
-		"NUL in the metadata":            {result: jobs.Result{Metadata: map[string]any{"a": []any{map[string]any{"b": nul}}}}},
-		"NUL in a key of the metadata":   {result: jobs.Result{Metadata: map[string]any{nul: 1}}},
-		"1e500000 in the metadata":       {result: jobs.Result{Metadata: map[string]any{"n": json.Number("1e500000")}}},
-		"1e400 in the metadata":          {result: jobs.Result{Metadata: map[string]any{"n": []any{json.Number("1e400")}}}},
-		"1e400 in an output's metadata":  {result: speechOutput(func(o *assets.Output) { o.Metadata = map[string]any{"x": json.Number("-1e400")} })},
-		"a lone surrogate":               {result: jobs.Result{Metadata: map[string]any{"n": json.RawMessage(`"\ud800"`)}}},
-		"no number in the metadata":      {result: jobs.Result{Metadata: map[string]any{"n": math.NaN()}}},
-		"NUL in a warning":               {result: jobs.Result{Warnings: []report.Warning{{Code: "x", Message: i18n.Plain(nul)}}}},
-		"NUL in a phase":                 {result: jobs.Result{Metrics: jobs.Metrics{Timeline: []jobs.TimelineEntry{{Phase: nul}}}}},
-		"no number in the metrics":       {result: jobs.Result{Metrics: jobs.Metrics{RunSeconds: math.Inf(1)}}},
-		"NUL in an output's name":        {result: speechOutput(func(o *assets.Output) { o.Name = nul })},
-		"NUL in an output's type":        {result: speechOutput(func(o *assets.Output) { o.MIME = nul })},
-		"NUL in an output's metadata":    {result: speechOutput(func(o *assets.Output) { o.Metadata = map[string]any{"x": nul} })},
-		"a hash that is none":            {result: speechOutput(func(o *assets.Output) { o.SHA256 = "x" })},
-		"an output of an unknown kind":   {result: speechOutput(func(o *assets.Output) { o.Kind = "smell" })},
-		"NUL in the key of a peak":       {result: jobs.Result{Peak: &jobs.PeakRecord{PeakKey: jobs.PeakKey{Engine: "x", Variant: nul}}}},
-		"a variant larger than an index": {result: jobs.Result{Peak: &jobs.PeakRecord{PeakKey: jobs.PeakKey{Engine: "x", Variant: noise(1 << 16)}}}},
-		"NUL in an engine's message":     {err: said(nul)},
-		"NUL in a field's name":          {err: &sidecar.EngineError{Code: sidecar.InvalidInput, Message: i18n.Plain("x"), Field: nul}},
-		"NUL in the engine's code":       {err: &sidecar.EngineError{Code: nul, Message: i18n.Plain("x")}},
-		"NUL in a segment's type":        {err: fmt.Errorf("keep segment: %w", n.refusedSegment())},
-		"1 MB in the metadata":           {result: jobs.Result{Metadata: map[string]any{"a": megabyte}}, stored: true},
-		"1 MB in a warning":              {result: jobs.Result{Warnings: []report.Warning{{Code: "x", Message: i18n.Plain(megabyte)}}}, stored: true},
-		"1 MB in an engine's message":    {err: said(megabyte), stored: true},
-		"a broken character":             {err: said("\xff\xfe"), stored: true},
-		"NUL in the voice":               {result: voice(`{"a":"\u0000"}`)},
-		"1e500000 in the voice":          {result: voice(`{"a":1e500000}`)},
-		"a lone surrogate in the voice":  {result: voice(`{"a":"\udc00"}`)},
+		"NUL in the metadata": {
+			result: jobs.Result{Metadata: map[string]any{"a": []any{map[string]any{"b": nul}}}}},
+		"NUL in a key of the metadata": {result: jobs.Result{Metadata: map[string]any{nul: 1}}},
+		"1e500000 in the metadata":     {result: jobs.Result{Metadata: map[string]any{"n": json.Number("1e500000")}}},
+		"1e400 in the metadata": {
+			result: jobs.Result{Metadata: map[string]any{"n": []any{json.Number("1e400")}}}},
+		"1e400 in an output's metadata": {result: speechOutput(func(o *assets.Output) {
+			o.Metadata = map[string]any{
+				"x": json.Number("-1e400")}
+		})},
+		"a lone surrogate": {
+			result: jobs.Result{Metadata: map[string]any{"n": json.RawMessage(`"\ud800"`)}}},
+		"no number in the metadata": {result: jobs.Result{Metadata: map[string]any{"n": math.NaN()}}},
+		"NUL in a warning": {result: jobs.Result{Warnings: []report.Warning{{Code: "x",
+			Message: i18n.Plain(nul)}}}},
+		"NUL in a phase": {result: jobs.Result{Metrics: jobs.Metrics{Timeline: []jobs.TimelineEntry{
+			{Phase: nul}}}}},
+		"no number in the metrics": {result: jobs.Result{Metrics: jobs.Metrics{RunSeconds: math.Inf(1)}}},
+		"NUL in an output's name":  {result: speechOutput(func(o *assets.Output) { o.Name = nul })},
+		"NUL in an output's type":  {result: speechOutput(func(o *assets.Output) { o.MIME = nul })},
+		"NUL in an output's metadata": {result: speechOutput(func(o *assets.Output) {
+			o.Metadata = map[string]any{
+				"x": nul}
+		})},
+		"a hash that is none":          {result: speechOutput(func(o *assets.Output) { o.SHA256 = "x" })},
+		"an output of an unknown kind": {result: speechOutput(func(o *assets.Output) { o.Kind = "smell" })},
+		"NUL in the key of a peak": {result: jobs.Result{Peak: &jobs.PeakRecord{PeakKey: jobs.PeakKey{Engine: "x",
+			Variant: nul}}}},
+		"a variant larger than an index": {result: jobs.Result{Peak: &jobs.PeakRecord{PeakKey: jobs.PeakKey{Engine: "x",
+			Variant: noise(1 << 16)}}}},
+		"NUL in an engine's message": {err: said(nul)},
+		"NUL in a field's name": {err: &sidecar.EngineError{Code: sidecar.InvalidInput,
+			Message: i18n.Plain("x"), Field: nul}},
+		"NUL in the engine's code": {err: &sidecar.EngineError{Code: nul, Message: i18n.Plain("x")}},
+		"NUL in a segment's type":  {err: fmt.Errorf("keep segment: %w", n.refusedSegment())},
+		"1 MB in the metadata":     {result: jobs.Result{Metadata: map[string]any{"a": megabyte}}, stored: true},
+		"1 MB in a warning": {result: jobs.Result{Warnings: []report.Warning{{Code: "x",
+			Message: i18n.Plain(megabyte)}}}, stored: true},
+		"1 MB in an engine's message":   {err: said(megabyte), stored: true},
+		"a broken character":            {err: said("\xff\xfe"), stored: true},
+		"NUL in the voice":              {result: voice(`{"a":"\u0000"}`)},
+		"1e500000 in the voice":         {result: voice(`{"a":1e500000}`)},
+		"a lone surrogate in the voice": {result: voice(`{"a":"\udc00"}`)},
 	} {
 		kind := jobs.TypeSpeech
 		if end.result.Voice != nil {
@@ -225,7 +240,8 @@ func TestAJobThatNobodyRunsIsClosed(t *testing.T) {
 	n.runner.running[running.claimed.ID] = &run{cancel: func(error) {}}
 	n.runner.noteUnwritten(failed.claimed.ID, failed.claimed.Fence)
 	_, err := n.store.Pool().
-		Exec(ctx, "update generation_jobs set cancel_requested_at = now(), reason = 'canceling' where id = $1", asked.claimed.ID)
+		Exec(ctx, "update generation_jobs set cancel_requested_at = now(), reason = 'canceling' where id = $1",
+			asked.claimed.ID)
 	require.NoError(t, err)
 
 	job, err := n.jobs.Cancel(ctx, owner, canceled.claimed.ID)

@@ -166,7 +166,8 @@ type run struct {
 func New(cfg Config) *Runner {
 	cfg.setDefaults()
 	r := &Runner{cfg: cfg, wake: make(chan struct{}, 1), over: make(chan struct{}), lastWrite: make(chan struct{}),
-		running: map[uuid.UUID]*run{}, unwritten: map[uuid.UUID]int64{}, shortages: map[uuid.UUID]int{}, aside: map[uuid.UUID]time.Time{},
+		running: map[uuid.UUID]*run{}, unwritten: map[uuid.UUID]int64{}, shortages: map[uuid.UUID]int{},
+		aside:    map[uuid.UUID]time.Time{},
 		baseline: map[string]int64{}, started: make(chan struct{})}
 	cfg.Jobs.SetRuns(r)
 	cfg.Jobs.SetWake(r.arrived)

@@ -166,7 +166,8 @@ func startNode(t *testing.T, s *store.Store, options ...nodeOption) *node {
 
 func writeCatalogue(t *testing.T, dir string) *engine.Catalogue {
 	t.Helper()
-	for id, task := range map[string]string{"draft-speech": "audio.speech", "draft-image": "image.generate", "draft-avatar": "video.avatar", "draft-voice": "audio.clone_voice"} {
+	for id, task := range map[string]string{"draft-speech": "audio.speech", "draft-image": "image.generate",
+		"draft-avatar": "video.avatar", "draft-voice": "audio.clone_voice"} {
 		text := strings.NewReplacer("%ID%", id, "%TASK%", task).Replace(manifestYAML)
 		require.NoError(t, os.MkdirAll(filepath.Join(dir, id), 0o700))
 		require.NoError(t, os.WriteFile(filepath.Join(dir, id, "manifest.yaml"), []byte(text), 0o600))

@@ -49,7 +49,8 @@ func (a *attempt) shortage(short syscall.Errno) *ending {
 // exhausted tells the user what the computer lacked.
 func exhausted(short syscall.Errno, tries int) jobs.Problem {
 	detail := i18n.Say(
-		"too many files were open on this computer, %d times in a row: close other programs, or raise the limit of open files (ulimit -n), then retry",
+		"too many files were open on this computer, %d times in a row: close other programs, or raise the limit of "+
+			"open files (ulimit -n), then retry",
 		tries,
 	)
 	switch short {
@@ -60,7 +61,8 @@ func exhausted(short syscall.Errno, tries int) jobs.Problem {
 		)
 	case syscall.ENOMEM, syscall.ENOBUFS:
 		detail = i18n.Say(
-			"this computer had no memory left for the studio itself, %d times in a row: close other programs, then retry",
+			"this computer had no memory left for the studio itself, %d times in a row: close other programs, "+
+				"then retry",
 			tries,
 		)
 	}

@@ -94,7 +94,8 @@ func TestALackThatDoesNotEndFailsTheJob(t *testing.T) {
 	n := stillNode(t, storetest.New(t))
 	n.runner.cfg.MaxShortages = 3
 	for number, says := range map[syscall.Errno]string{
-		syscall.EMFILE: "open files", syscall.ENFILE: "open files", syscall.EAGAIN: "processes", syscall.ENOMEM: "memory", syscall.ENOBUFS: "memory",
+		syscall.EMFILE: "open files", syscall.ENFILE: "open files", syscall.EAGAIN: "processes",
+		syscall.ENOMEM: "memory", syscall.ENOBUFS: "memory",
 	} {
 		lack := fmt.Errorf("start engine x: %w", &os.PathError{Op: "fork/exec", Path: "/secret/python", Err: number})
 		a := n.attempt(jobs.TypeSpeech)

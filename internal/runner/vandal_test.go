@@ -31,7 +31,8 @@ func (n *node) bytesOf(sha string) string {
 
 func (n *node) outputOf(job uuid.UUID) (asset uuid.UUID, sha string) {
 	n.t.Helper()
-	require.NoError(n.t, n.store.Pool().QueryRow(context.Background(), "select id, sha256 from media_assets where job_id = $1", job).Scan(&asset, &sha))
+	require.NoError(n.t, n.store.Pool().QueryRow(context.Background(),
+		"select id, sha256 from media_assets where job_id = $1", job).Scan(&asset, &sha))
 	return asset, sha
 }
 
@@ -45,10 +46,12 @@ func TestAnEngineCannotChangeAKeptFile(t *testing.T) {
 }
 
 func keepsFiles(t *testing.T, n *node) {
-	asset, sha := n.outputOf(n.await(n.submit(jobs.TypeSpeech, map[string]any{"text": "a recording"}).ID, jobs.Completed).ID)
+	asset, sha := n.outputOf(n.await(n.submit(jobs.TypeSpeech, map[string]any{"text": "a recording"}).ID,
+		jobs.Completed).ID)
 	var kept []string
 	for _, text := range []string{"first output", "second output"} {
-		job, err := n.jobs.Submit(context.Background(), jobs.Spec{Owner: owner, Type: jobs.TypeAvatar, Quality: "draft", Engine: "draft-avatar", Model: "draft-avatar",
+		job, err := n.jobs.Submit(context.Background(), jobs.Spec{Owner: owner, Type: jobs.TypeAvatar, Quality: "draft",
+			Engine: "draft-avatar", Model: "draft-avatar",
 			Inputs: []jobs.InputRef{{Name: "image", Kind: jobs.KindData, AssetID: &asset}},
 			Params: map[string]any{"mode": sidecartest.Vandal, "text": text, "seed": 7}})
 		require.NoError(t, err)
@@ -58,7 +61,8 @@ func keepsFiles(t *testing.T, n *node) {
 		kept = append(kept, output)
 	}
 	require.Equal(t, "a recording", n.bytesOf(sha), "the input")
-	require.Equal(t, "first output", n.bytesOf(kept[0]), "the output and the segment of the first run, which the program still had open in the second")
+	require.Equal(t, "first output", n.bytesOf(kept[0]), "the output and the segment of the first run, which the "+
+		"program still had open in the second")
 	again, err := n.blobs.Put(context.Background(), strings.NewReader("a recording"), 0)
 	require.NoError(t, err)
 	require.Equal(t, "a recording", n.bytesOf(again.SHA256), "the same upload")
@@ -70,7 +74,8 @@ func TestStagedSegmentsAreCopies(t *testing.T) {
 	n := startNode(t, storetest.New(t))
 	ref, err := n.blobs.Put(context.Background(), strings.NewReader("a segment"), 0)
 	require.NoError(t, err)
-	a := &attempt{runner: n.runner, dir: t.TempDir(), claimed: &jobs.Claimed{Job: &jobs.Job{}, Segments: []jobs.Segment{{SHA256: ref.SHA256, MIME: "video/mp4", Size: ref.Size}}}}
+	a := &attempt{runner: n.runner, dir: t.TempDir(), claimed: &jobs.Claimed{Job: &jobs.Job{},
+		Segments: []jobs.Segment{{SHA256: ref.SHA256, MIME: "video/mp4", Size: ref.Size}}}}
 	require.NoError(t, os.MkdirAll(filepath.Join(a.dir, "in", "segments"), 0o700))
 	resume, err := a.stageSegments(context.Background())
 	require.NoError(t, err)

@@ -34,7 +34,8 @@ func handledRights(version int) uint64 {
 	for _, added := range []struct {
 		since int
 		right uint64
-	}{{2, unix.LANDLOCK_ACCESS_FS_REFER}, {3, unix.LANDLOCK_ACCESS_FS_TRUNCATE}, {5, unix.LANDLOCK_ACCESS_FS_IOCTL_DEV}} {
+	}{{2, unix.LANDLOCK_ACCESS_FS_REFER}, {3, unix.LANDLOCK_ACCESS_FS_TRUNCATE}, {5,
+		unix.LANDLOCK_ACCESS_FS_IOCTL_DEV}} {
 		if version >= added.since {
 			rights |= added.right
 		}

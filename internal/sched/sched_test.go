@@ -241,16 +241,36 @@ func TestMemory(t *testing.T) {
 		noMemory   bool
 		impossible bool
 	}{
-		"free card":                       {change: func(*View) {}, starts: true},
-		"idle model makes room":           {change: func(v *View) { v.Loaded, v.Devices = []Loaded{idle}, devices(7*gib) }, starts: true, evicts: 1},
-		"busy model does not":             {change: func(v *View) { l := idle; l.Idle = false; v.Loaded, v.Devices = []Loaded{l}, devices(7*gib) }},
-		"pinned model does not":           {change: func(v *View) { l := idle; l.Pinned = true; v.Loaded, v.Devices = []Loaded{l}, devices(7*gib) }, noMemory: true},
-		"nothing is evicted in vain":      {change: func(v *View) { v.Loaded, v.Devices = []Loaded{idle}, devices(2*gib) }, noMemory: true},
-		"host memory short":               {change: func(v *View) { v.FreeRAM = 5 * gib }, noMemory: true},
-		"host memory short, idle evicted": {change: func(v *View) { v.FreeRAM = 5 * gib; v.Loaded = []Loaded{idle} }, starts: true, evicts: 1},
-		"another program has the card":    {change: func(v *View) { v.Devices = devices(3 * gib) }, noMemory: true},
-		"card too small for ever":         {change: func(v *View) { v.Devices = map[string]Device{"hip:0": {Free: 8 * gib, Total: 8 * gib}} }, impossible: true},
-		"no such card":                    {change: func(v *View) { v.Devices = nil }, impossible: true},
+		"free card": {change: func(*View) {}, starts: true},
+		"idle model makes room": {change: func(v *View) {
+			v.Loaded, v.Devices = []Loaded{idle},
+				devices(7*gib)
+		}, starts: true, evicts: 1},
+		"busy model does not": {change: func(v *View) {
+			l := idle
+			l.Idle = false
+			v.Loaded,
+				v.Devices = []Loaded{l}, devices(7*gib)
+		}},
+		"pinned model does not": {change: func(v *View) {
+			l := idle
+			l.Pinned = true
+			v.Loaded,
+				v.Devices = []Loaded{l}, devices(7*gib)
+		}, noMemory: true},
+		"nothing is evicted in vain": {change: func(v *View) {
+			v.Loaded, v.Devices = []Loaded{idle},
+				devices(2*gib)
+		}, noMemory: true},
+		"host memory short": {change: func(v *View) { v.FreeRAM = 5 * gib }, noMemory: true},
+		"host memory short, idle evicted": {change: func(v *View) { v.FreeRAM = 5 * gib; v.Loaded = []Loaded{idle} },
+			starts: true, evicts: 1},
+		"another program has the card": {change: func(v *View) { v.Devices = devices(3 * gib) }, noMemory: true},
+		"card too small for ever": {change: func(v *View) {
+			v.Devices = map[string]Device{
+				"hip:0": {Free: 8 * gib, Total: 8 * gib}}
+		}, impossible: true},
+		"no such card": {change: func(v *View) { v.Devices = nil }, impossible: true},
 		"its own model is loaded": {change: func(v *View) {
 			v.Loaded = []Loaded{{Model: "flux", Device: "hip:0", Idle: true}}
 			v.Devices = devices(gib)

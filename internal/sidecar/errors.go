@@ -154,7 +154,8 @@ func (e *GuardError) Sentence() i18n.Sentence {
 	switch {
 	case e.PressureLimit > 0:
 		return i18n.Say(
-			"engine %s was stopped to protect the computer: memory pressure reached %.1f %%, above the limit of %.1f %%: "+
+			"engine %s was stopped to protect the computer: memory pressure reached %.1f %%, above the limit "+
+				"of %.1f %%: "+
 				"close other programs, or choose a smaller size",
 			e.Engine,
 			e.Pressure,
@@ -170,7 +171,8 @@ func (e *GuardError) Sentence() i18n.Sentence {
 		)
 	default:
 		return i18n.Say("engine %s was stopped to protect the computer: available memory fell to %d MiB, "+
-			"below the floor of %d MiB: close other programs, or choose a smaller size", e.Engine, e.Available/mib, e.Floor/mib)
+			"below the floor of %d MiB: close other programs, or choose a smaller "+
+			"size", e.Engine, e.Available/mib, e.Floor/mib)
 	}
 }
 

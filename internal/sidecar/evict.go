@@ -105,8 +105,8 @@ func (p *Pool) awaitExit(s *slot) {
 	}
 }
 
-// awaitVRAM compares with what the card has in use at the death: the fall must reach the share, from a first reading taken
-// as soon as the process was gone, or the use must be that low already.
+// awaitVRAM compares with what the card has in use at the death: the fall must reach the share, from a first reading
+// taken as soon as the process was gone, or the use must be that low already.
 func (p *Pool) awaitVRAM(device string, held int64) {
 	deadline := time.NewTimer(memoryBackLimit)
 	defer deadline.Stop()

@@ -173,7 +173,8 @@ func (l *life) running(job string) bool {
 func (l *life) tellPhase(now time.Time) error {
 	if most := l.cfg.Limits.PhaseChanges; len(l.watch.phases) > most {
 		return protocolError(
-			"the process went from one phase to another more than %d times in one run, see supervisor.limits.phase_changes",
+			"the process went from one phase to another more than %d times in one run, see "+
+				"supervisor.limits.phase_changes",
 			most,
 		)
 	}
@@ -195,7 +196,8 @@ func (l *life) phaseOf(name string) (string, error) {
 	if _, seen := l.undeclared[name]; !seen {
 		if most := l.cfg.Limits.UndeclaredPhases; len(l.undeclared) >= most {
 			return "", protocolError(
-				"phase %q is not in the engine's manifest, as %d phases before it; see supervisor.limits.undeclared_phases",
+				"phase %q is not in the engine's manifest, as %d phases before it; see "+
+					"supervisor.limits.undeclared_phases",
 				name,
 				most,
 			)

@@ -61,7 +61,8 @@ func (l *Lease) Run(ctx context.Context, req RunRequest, events Events) (*RunRes
 		left:   l.pool.cfg.Limits.OutputBytes,
 	}
 	out := pr.do(ctx, &call{
-		method: methodRun, params: req.params(l.slot.device), job: req.Job.String(), model: req.history(l.slot.model), events: run.inbox,
+		method: methodRun, params: req.params(l.slot.device), job: req.Job.String(), model: req.history(l.slot.model),
+		events: run.inbox,
 		phases: l.slot.engine.Tasks[req.Task].Phases,
 	}, func() { run.deliver(ctx) })
 	// The last segments may have come with the answer, or right before a crash: the next run shall go on after them.

@@ -96,7 +96,8 @@ func (l *life) begin(c *call) {
 		c.reply <- outcome{err: l.cause}
 		return
 	case l.call != nil:
-		c.reply <- outcome{err: &EngineError{Code: Internal, Message: i18n.Say("the engine is already at work: try again")}}
+		c.reply <- outcome{err: &EngineError{Code: Internal,
+			Message: i18n.Say("the engine is already at work: try again")}}
 		return
 	}
 	l.nextID++

@@ -24,7 +24,8 @@ func TestEachLimitEndsTheRunWithItsName(t *testing.T) {
 	result := func(outputs, metadata string) sidecartest.RawRun {
 		return sidecartest.RawRun{Files: map[string]string{"a.txt": "a", "b.txt": "b"},
 			Lines: []string{
-				`{"jsonrpc":"2.0","id":$ID,"result":{"outputs":[` + outputs + `],"seed":7,"metadata":` + metadata + `}}`,
+				`{"jsonrpc":"2.0","id":$ID,"result":{"outputs":[` + outputs + `],"seed":7,"metadata":` + metadata +
+					`}}`,
 			}}
 	}
 	segment := `{"jsonrpc":"2.0","method":"segment","params":{"job":"$JOB","index":$N,"file":$OUT}}`
@@ -37,14 +38,19 @@ func TestEachLimitEndsTheRunWithItsName(t *testing.T) {
 		{Limits{OutputBytes: 1}, "limits.output_bytes", result("$FILES", "{}")},
 		{Limits{OutputBytes: 1}, "limits.output_bytes", sidecartest.RawRun{Repeat: 3, Lines: []string{segment}}},
 		{Limits{Segments: 2}, "limits.segments", sidecartest.RawRun{Repeat: 3, Lines: []string{segment}}},
-		{Limits{PhaseChanges: 3}, "limits.phase_changes", sidecartest.RawRun{Repeat: 3, Lines: []string{fmt.Sprintf(progress, "first"), fmt.Sprintf(progress, "second")}}},
-		{Limits{UndeclaredPhases: 2}, `phase "c"`, sidecartest.RawRun{Lines: []string{fmt.Sprintf(progress, "a"), fmt.Sprintf(progress, "b"), fmt.Sprintf(progress, "c")}}},
-		{Limits{LogMessages: 2}, "limits.log_messages", sidecartest.RawRun{Repeat: 3, Lines: []string{`{"jsonrpc":"2.0","method":"log","params":{"level":"info","message":"x"}}`}}},
-		{Limits{LogMessages: 2}, "limits.log_messages", sidecartest.RawRun{Repeat: 3, Lines: []string{`{"jsonrpc":"2.0","method":"gossip","params":{}}`}}},
+		{Limits{PhaseChanges: 3}, "limits.phase_changes", sidecartest.RawRun{Repeat: 3,
+			Lines: []string{fmt.Sprintf(progress, "first"), fmt.Sprintf(progress, "second")}}},
+		{Limits{UndeclaredPhases: 2}, `phase "c"`, sidecartest.RawRun{Lines: []string{fmt.Sprintf(progress, "a"),
+			fmt.Sprintf(progress, "b"), fmt.Sprintf(progress, "c")}}},
+		{Limits{LogMessages: 2}, "limits.log_messages", sidecartest.RawRun{Repeat: 3,
+			Lines: []string{`{"jsonrpc":"2.0","method":"log","params":{"level":"info","message":"x"}}`}}},
+		{Limits{LogMessages: 2}, "limits.log_messages", sidecartest.RawRun{Repeat: 3,
+			Lines: []string{`{"jsonrpc":"2.0","method":"gossip","params":{}}`}}},
 		{Limits{Metadata: 20}, "too large", result("$OUT", `{"a":"0123456789","b":"0123456789"}`)},
 		{Limits{Values: 5}, "too large", result("$OUT", `{"a":[1,2,3,4,5]}`)},
 		{Limits{Depth: 2}, "too deep", result("$OUT", `{"a":[[1]]}`)},
-		{Limits{Warnings: 1}, "limits.warnings", result("$OUT", `{"warnings":[{"code":"a","message":"a"},{"code":"b","message":"b"}]}`)},
+		{Limits{Warnings: 1}, "limits.warnings",
+			result("$OUT", `{"warnings":[{"code":"a","message":"a"},{"code":"b","message":"b"}]}`)},
 	} {
 		t.Run(c.named, func(t *testing.T) {
 			b := newBench(t, sidecartest.Echo, func(cfg *Config) { cfg.Limits = c.limits })
@@ -171,7 +177,8 @@ func TestEveryFieldIsCleaned(t *testing.T) {
 		{`{"file":%s}`, func() inbound { return new(segmentParams) }},
 		{`{"file":{"name":"a","path":%s,"mime":"text/plain"}}`, func() inbound { return new(segmentParams) }},
 		{`{"file":{"name":"a","path":"a","mime":%s}}`, func() inbound { return new(segmentParams) }},
-		{`{"file":{"name":"a","path":"a","mime":"text/plain","metadata":%s}}`, func() inbound { return new(segmentParams) }},
+		{`{"file":{"name":"a","path":"a","mime":"text/plain","metadata":%s}}`,
+			func() inbound { return new(segmentParams) }},
 		{`{"level":%s}`, func() inbound { return new(logParams) }},
 		{`{"message":%s}`, func() inbound { return new(logParams) }},
 		{`{"fields":%s}`, func() inbound { return new(logParams) }},
@@ -198,7 +205,8 @@ func TestEveryFieldIsCleaned(t *testing.T) {
 		for _, value := range values {
 			into := frame.into()
 			what := fmt.Sprintf("%s with %.40s", frame.form, value)
-			if err := decode(json.RawMessage(fmt.Sprintf(frame.form, value)), i18n.Plain("it"), into, &limits); err != nil {
+			if err := decode(json.RawMessage(fmt.Sprintf(frame.form, value)), i18n.Plain("it"), into,
+				&limits); err != nil {
 				require.Less(t, len(err.Error()), 1000, what)
 				requireClean(t, reflect.ValueOf(err.Error()), what)
 				continue
@@ -259,7 +267,8 @@ func TestTextsKeepWhatIsFine(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, to, string(cleaned))
 	}
-	for _, wrong := range []string{`[1e400]`, `{"a":`, `1 2`, ``, `NaN`, strings.Repeat("[", 40) + strings.Repeat("]", 40), `"` + strings.Repeat("x", 1000) + `"`} {
+	for _, wrong := range []string{`[1e400]`, `{"a":`, `1 2`, ``, `NaN`, strings.Repeat("[", 40) + strings.Repeat("]",
+		40), `"` + strings.Repeat("x", 1000) + `"`} {
 		_, err := limits.JSON([]byte(wrong), 1000)
 		require.Error(t, err, wrong)
 	}

@@ -54,7 +54,8 @@ func verify(ctx context.Context, dir string, sent fileSent, left *int64) (File, 
 		return File{}, protocolError("output %q has another SHA-256 than was announced", fileName(sent.Path))
 	}
 	return File{
-		Name: sent.Name, Path: filepath.Join(dir, sent.Path), MIME: sent.MIME, Size: size, SHA256: sum, Metadata: sent.Metadata,
+		Name: sent.Name, Path: filepath.Join(dir, sent.Path), MIME: sent.MIME, Size: size, SHA256: sum,
+		Metadata: sent.Metadata,
 	}, nil
 }
 

@@ -130,7 +130,8 @@ func (p *Pool) Loaded() []Loaded {
 			continue
 		}
 		entry := Loaded{
-			Engine: s.engine.ID, Model: s.model, Device: s.device, Busy: s.state == busy, LoadTime: s.loadTime, PID: s.proc.pid,
+			Engine: s.engine.ID, Model: s.model, Device: s.device, Busy: s.state == busy, LoadTime: s.loadTime,
+			PID:      s.proc.pid,
 			RAMBytes: max(s.ram, s.proc.ram.Load()), VRAMBytes: max(s.vram, s.proc.vram.Load()),
 		}
 		if s.state == idle {

@@ -199,12 +199,14 @@ func TestGuardRules(t *testing.T) {
 
 func TestFrames(t *testing.T) {
 	long := strings.Repeat("x", maxFrame)
-	stream := `{"method":"hello","params":{}}` + "\n\n" + long + "\n[1]\n" + `{"id":1}` + "\n" + `{"id":2,"result":null,"error":null}` + "\r\n" +
+	stream := `{"method":"hello","params":{}}` + "\n\n" + long + "\n[1]\n" + `{"id":1}` + "\n" +
+		`{"id":2,"result":null,"error":null}` + "\r\n" +
 		`{"id":3,"result":{}}` + "\n" + `{"method":"half`
 	var got []string
 	readFrames(strings.NewReader(stream), func(f frame) { got = append(got, f.Method+string(f.ID)+f.bad.String()) })
 	require.Equal(t, []string{
-		"hello", "the process sent a frame of more than 1 MiB", "the process sent a line that is not a JSON-RPC message",
+		"hello", "the process sent a frame of more than 1 MiB",
+		"the process sent a line that is not a JSON-RPC message",
 		"the process sent an answer with neither or both of result and error", "2", "3",
 	}, got)
 }

@@ -64,7 +64,8 @@ func TestTheEnvironmentIsSmall(t *testing.T) {
 	}
 	wd, err := os.Getwd()
 	require.NoError(t, err)
-	for _, want := range []string{"HSA_OVERRIDE_GFX_VERSION=10.3.0", "PYTHONPATH=" + wd + "/workers", "APIBR_FFMPEG=/usr/bin/ffmpeg", "APIBR_SIDECAR=token"} {
+	for _, want := range []string{"HSA_OVERRIDE_GFX_VERSION=10.3.0", "PYTHONPATH=" + wd + "/workers",
+		"APIBR_FFMPEG=/usr/bin/ffmpeg", "APIBR_SIDECAR=token"} {
 		require.Contains(t, env, want)
 	}
 	require.True(t, strings.HasSuffix(env, "HF_HUB_OFFLINE=0"), "the configuration has the last word")

@@ -1,4 +1,5 @@
-// Package tinytest gives tests the tiny checkpoints of `python -m tiny_checkpoints`: random weights in the released formats.
+// Package tinytest gives tests the tiny checkpoints of `python -m tiny_checkpoints`: random weights in the released
+// formats.
 package tinytest
 
 import (
@@ -15,8 +16,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Dir is a folder of tiny checkpoints, to be read only. It is written once for all packages and test runs, and anew when the program
-// that writes it has changed.
+// Dir is a folder of tiny checkpoints, to be read only. It is written once for all packages and test runs, and anew
+// when the program that writes it has changed.
 func Dir(t testing.TB) string {
 	t.Helper()
 	root := Root()

@@ -17,7 +17,7 @@ const decoded = (image) =>
     return [element.naturalWidth, element.naturalHeight];
   });
 
-/** The mean difference between the colours (0 to 255) of a part of a picture; 0 is grey. x and y are shares of its size. */
+/** The mean difference between the colours (0 to 255) of a part of a picture; 0 is grey. x and y are shares of it. */
 const colourAt = (image, x, y) =>
   image.evaluate(
     async (element, [x, y]) => {

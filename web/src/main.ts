@@ -191,7 +191,7 @@ function setLink(next: LinkState): void {
   renderBar();
 }
 
-/** A picture may be dropped or pasted on the whole pictures page; elsewhere a dropped file must not replace the page. */
+/** A picture may be dropped or pasted on the pictures page; elsewhere a dropped file must not replace the page. */
 function takeFiles(): void {
   const files = (event: DragEvent): boolean => event.dataTransfer?.types.includes("Files") ?? false;
   const open = (): boolean => view === "pictures" && pictures.takesFiles && !document.querySelector("dialog[open]");

@@ -1,5 +1,5 @@
-// Command specgen writes the OpenAPI document to the file that its argument names, by default the committed one. It imports no
-// generated client, so that a stale one cannot keep the document from being made.
+// Command specgen writes the OpenAPI document to the file that its argument names, by default the committed one. It
+// imports no generated client, so that a stale one cannot keep the document from being made.
 package main
 
 import (

@@ -16,7 +16,8 @@ type Fault struct {
 	do    func(h *Hub, w http.ResponseWriter, r *http.Request, serve http.HandlerFunc)
 }
 
-// Fault switches one on for the next times requests whose path ends in path; times 0 is every one. Earlier faults go first.
+// Fault switches one on for the next times requests whose path ends in path; times 0 is every one. Earlier faults go
+// first.
 func (h *Hub) Fault(path string, times int, fault *Fault) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -114,8 +115,8 @@ func Unmeasured() *Fault {
 	}}
 }
 
-// Stall sends so many bytes of the body and then nothing. reached is closed when it holds; it lets go when the client does, or
-// when release is called, which sends the rest.
+// Stall sends so many bytes of the body and then nothing. reached is closed when it holds; it lets go when the client
+// does, or when release is called, which sends the rest.
 func Stall(after int) (fault *Fault, reached <-chan struct{}, release func()) {
 	held, let := make(chan struct{}), make(chan struct{})
 	var once, onceLet sync.Once

@@ -1,8 +1,9 @@
-// Package hubtest is a hub on this machine for tests: the part of the Hugging Face HTTP API that internal/hub asks for, over the
-// files of a folder, with the faults of real hubs and networks to be switched on one by one.
+// Package hubtest is a hub on this machine for tests: the part of the Hugging Face HTTP API that internal/hub asks
+// for, over the files of a folder, with the faults of real hubs and networks to be switched on one by one.
 //
-// Below the folder a repository is owner/name. Large files (safetensors, gguf, pt, pth) are listed with a SHA-256 and come by a
-// redirect from a second server, as from a content network; the others come from the hub itself and are listed with git's SHA-1.
+// Below the folder a repository is owner/name. Large files (safetensors, gguf, pt, pth) are listed with a SHA-256 and
+// come by a redirect from a second server, as from a content network; the others come from the hub itself and are
+// listed with git's SHA-1.
 package hubtest
 
 import (
@@ -86,7 +87,8 @@ func (h *Hub) Seen() []Request {
 
 func (h *Hub) watched(cdn bool, serve http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		got := Request{cdn, r.Method, r.URL.Path, r.Header.Get("Authorization"), r.Header.Get("Range"), r.Header.Get("If-Range")}
+		got := Request{cdn, r.Method, r.URL.Path, r.Header.Get("Authorization"), r.Header.Get("Range"),
+			r.Header.Get("If-Range")}
 		h.mu.Lock()
 		h.seen = append(h.seen, got)
 		h.mu.Unlock()
@@ -239,11 +241,13 @@ func (h *Hub) entries(repo string) ([]map[string]any, error) {
 			return err
 		}
 		id := sha1.Sum(fmt.Appendf(nil, "blob %d\x00%s", len(content), content)) //nolint:gosec // what git uses
-		described := map[string]any{"type": "file", "path": name, "size": len(content), "oid": hex.EncodeToString(id[:])}
+		described := map[string]any{"type": "file", "path": name, "size": len(content),
+			"oid": hex.EncodeToString(id[:])}
 		if large(name) {
 			sum := sha256.Sum256(content)
 			described["oid"] = Commit(name)
-			described["lfs"] = map[string]any{"oid": hex.EncodeToString(sum[:]), "size": len(content), "pointerSize": 134}
+			described["lfs"] = map[string]any{"oid": hex.EncodeToString(sum[:]), "size": len(content),
+				"pointerSize": 134}
 		}
 		entries = append(entries, described)
 		return nil

@@ -10,8 +10,8 @@ import (
 // headBytes is what the heads take.
 const headBytes = 128
 
-// Safetensors is a file with one tensor "weight", as long as data, which it holds but for the place of its head; data of less than 256
-// bytes follows the head.
+// Safetensors is a file with one tensor "weight", as long as data, which it holds but for the place of its head; data
+// of less than 256 bytes follows the head.
 func Safetensors(data []byte) []byte {
 	data = behindHead(data)
 	header := fmt.Sprintf(`{"weight":{"dtype":"U8","shape":[%d],"data_offsets":[0,%d]}}`, len(data), len(data))

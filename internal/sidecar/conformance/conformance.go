@@ -1,9 +1,10 @@
-// Package conformance checks that a program speaks the sidecar protocol: hello, turns, errors, cancel, files, resume, end.
+// Package conformance checks that a program speaks the sidecar protocol: hello, turns, errors, cancel, files, resume,
+// end.
 //
-// Run takes any program and the manifest of the engine that it stands for. It talks to the program by frames of its own
-// making, including wrong ones, and once through the real supervisor. The package's test runs it for every draft engine,
-// and for the program of APIBR_CONFORMANCE_COMMAND (a JSON list or words) when that is set, with the manifest of
-// APIBR_CONFORMANCE_ENGINE:
+// Run takes any program and the manifest of the engine that it stands for. It talks to the program by frames of its
+// own making, including wrong ones, and once through the real supervisor. The package's test runs it for every draft
+// engine, and for the program of APIBR_CONFORMANCE_COMMAND (a JSON list or words) when that is set, with the manifest
+// of APIBR_CONFORMANCE_ENGINE:
 //
 //	APIBR_CONFORMANCE_ENGINE=draft-speech APIBR_CONFORMANCE_COMMAND="my-speech --sidecar" go test ./internal/sidecar/conformance
 //
@@ -45,7 +46,8 @@ type Program struct {
 	Params map[string]map[string]any
 }
 
-// patience is how long the suite waits for any one thing. A loaded test machine is slow; a wrong program is wrong at once.
+// patience is how long the suite waits for any one thing. A loaded test machine is slow; a wrong program is wrong at
+// once.
 const patience = 2 * time.Minute
 
 // Run checks the program; each rule of the protocol is a subtest.

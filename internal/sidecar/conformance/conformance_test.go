@@ -47,7 +47,8 @@ func TestCommand(t *testing.T) {
 	catalogue := load(t)
 	m, ok := catalogue.Get(engine.ID(os.Getenv("APIBR_CONFORMANCE_ENGINE")))
 	require.True(t, ok, "APIBR_CONFORMANCE_ENGINE names no engine")
-	Run(t, Program{Command: argv, Env: os.Environ(), Engine: m, Input: (&samples{catalogue: catalogue, python: requireVenv(t)}).input})
+	Run(t, Program{Command: argv, Env: os.Environ(), Engine: m,
+		Input: (&samples{catalogue: catalogue, python: requireVenv(t)}).input})
 }
 
 func load(t *testing.T) *engine.Catalogue {
@@ -74,8 +75,10 @@ func environment(t *testing.T) []string {
 	t.Helper()
 	workers, err := filepath.Abs(filepath.Join(root, "pyworkers"))
 	require.NoError(t, err)
-	env := []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "LANG=C.UTF-8", "PYTHONPATH=" + workers, "PYTHONUNBUFFERED=1"}
-	if ffmpeg, _ := filepath.Glob(filepath.Join(root, ".venv-draft", "lib", "*", "site-packages", "imageio_ffmpeg", "binaries", "ffmpeg-*")); len(ffmpeg) > 0 {
+	env := []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "LANG=C.UTF-8", "PYTHONPATH=" + workers,
+		"PYTHONUNBUFFERED=1"}
+	if ffmpeg, _ := filepath.Glob(filepath.Join(root, ".venv-draft", "lib", "*", "site-packages", "imageio_ffmpeg",
+		"binaries", "ffmpeg-*")); len(ffmpeg) > 0 {
 		path, err := filepath.Abs(ffmpeg[0])
 		require.NoError(t, err)
 		env = append(env, "APIBR_FFMPEG="+path)

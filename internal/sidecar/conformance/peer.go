@@ -72,7 +72,8 @@ func (l *logTail) String() string {
 // start starts the program without waiting for hello.
 func (p Program) start(t *testing.T) *peer {
 	t.Helper()
-	c := &peer{t: t, frames: make(chan message, 1024), wrong: make(chan string, 1), ended: make(chan struct{}), log: &logTail{}}
+	c := &peer{t: t, frames: make(chan message, 1024), wrong: make(chan string, 1), ended: make(chan struct{}),
+		log: &logTail{}}
 	c.cmd = exec.Command(p.Command[0], p.Command[1:]...)
 	c.cmd.Env = p.Env
 	c.cmd.Dir = t.TempDir()
@@ -247,7 +248,8 @@ func (p Program) loadParams() map[string]any {
 		model, variant, files = p.Engine.DefaultModel(), p.Engine.Variant("cpu", 0), map[string]string{}
 	}
 	return map[string]any{
-		"engine": string(p.Engine.ID), "model": model, "variant": variant, "files": files, "plan": map[string]any{"device": "cpu", "ram_bytes": p.Engine.Plan("cpu").RAM, "vram_bytes": 0},
+		"engine": string(p.Engine.ID), "model": model, "variant": variant, "files": files,
+		"plan": map[string]any{"device": "cpu", "ram_bytes": p.Engine.Plan("cpu").RAM, "vram_bytes": 0},
 	}
 }
 

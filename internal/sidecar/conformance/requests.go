@@ -46,7 +46,8 @@ func needed(task string, port engine.Port) bool {
 
 // usual are the values of parameters that tasks take or leave; script is not among them (see needed).
 var usual = map[string]any{
-	"text": "Olá. Isto é um teste.", "prompt": "Professional headshot", "name": "Teste", "language": "pt-BR", "seed": seed,
+	"text": "Olá. Isto é um teste.", "prompt": "Professional headshot", "name": "Teste", "language": "pt-BR",
+	"seed":  seed,
 	"width": 256, "height": 256, "num_images": 1,
 }
 
@@ -104,13 +105,15 @@ func frame(r sidecar.RunRequest) map[string]any {
 		inputs = append(inputs, sent(file))
 	}
 	params := map[string]any{
-		"job": r.Job.String(), "fence": r.Fence, "task": r.Task, "params": r.Params, "inputs": inputs, "out_dir": r.OutDir, "resume_from": nil,
+		"job": r.Job.String(), "fence": r.Fence, "task": r.Task, "params": r.Params, "inputs": inputs,
+		"out_dir": r.OutDir, "resume_from": nil,
 	}
 	return params
 }
 
 func sent(file sidecar.File) map[string]any {
 	return map[string]any{
-		"name": file.Name, "path": file.Path, "mime": file.MIME, "size": file.Size, "sha256": file.SHA256, "metadata": file.Metadata,
+		"name": file.Name, "path": file.Path, "mime": file.MIME, "size": file.Size, "sha256": file.SHA256,
+		"metadata": file.Metadata,
 	}
 }

@@ -106,7 +106,8 @@ func (p Program) wrongRequests(t *testing.T, task string) {
 // supervised runs the task through the real supervisor, which checks every file.
 func (p Program) supervised(t *testing.T, task string) {
 	pool := sidecar.New(sidecar.Config{
-		Commands: map[engine.ID][]string{p.Engine.ID: p.Command}, Env: p.Env, WorkDir: t.TempDir(), Log: slog.New(slog.DiscardHandler),
+		Commands: map[engine.ID][]string{p.Engine.ID: p.Command}, Env: p.Env, WorkDir: t.TempDir(),
+		Log: slog.New(slog.DiscardHandler),
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)

@@ -178,7 +178,8 @@ func (p *program) echo(id json.RawMessage, run runRequest) {
 }
 
 func (p *program) done(id json.RawMessage, outputs ...map[string]any) {
-	result := map[string]any{"outputs": outputs, "seed": 7, "timings": map[string]any{"first": 0.5}, "metadata": map[string]any{"pid": os.Getpid(), "first_segment": p.first}}
+	result := map[string]any{"outputs": outputs, "seed": 7, "timings": map[string]any{"first": 0.5},
+		"metadata": map[string]any{"pid": os.Getpid(), "first_segment": p.first}}
 	if p.mode == OddSeed {
 		result["seed"] = json.RawMessage("7.0")
 	}

@@ -78,7 +78,8 @@ func (p *program) main() int {
 	case IgnoreEnd:
 		signal.Ignore(syscall.SIGTERM, syscall.SIGPIPE)
 	}
-	hello := map[string]any{"protocol": 1, "worker": "0", "engines": []string{p.engine}, "device": "cpu", "pid": os.Getpid(), "torch": nil}
+	hello := map[string]any{"protocol": 1, "worker": "0", "engines": []string{p.engine}, "device": "cpu",
+		"pid": os.Getpid(), "torch": nil}
 	switch p.mode {
 	case WrongVersion:
 		hello["protocol"] = 2
@@ -198,7 +199,8 @@ func (p *program) step(job, phase string, step, total int64) {
 	p.state.Lock()
 	p.phase, p.steps = phase, step
 	p.state.Unlock()
-	p.notify("progress", map[string]any{"job": job, "phase": phase, "step": step, "total": total, "message": nil, "preview": nil})
+	p.notify("progress", map[string]any{"job": job, "phase": phase, "step": step, "total": total, "message": nil,
+		"preview": nil})
 }
 
 func (p *program) send(m map[string]any) {
@@ -244,7 +246,8 @@ func file(dir, name string, content []byte) map[string]any {
 
 func describe(name string, content []byte) map[string]any {
 	sum := sha256.Sum256(content)
-	return map[string]any{"name": "out", "path": name, "mime": "text/plain", "size": len(content), "sha256": hex.EncodeToString(sum[:])}
+	return map[string]any{"name": "out", "path": name, "mime": "text/plain", "size": len(content),
+		"sha256": hex.EncodeToString(sum[:])}
 }
 
 func kill() {

@@ -52,7 +52,8 @@ func (r RawRun) Params() map[string]any {
 		"lines": lines, "repeat": r.Repeat, "files": files, "stderr": encode(r.Stderr), "then": r.Then}}
 }
 
-// CommandRaw is the command line of the program with another hello and another answer to load. "" leaves the honest one.
+// CommandRaw is the command line of the program with another hello and another answer to load. "" leaves the honest
+// one.
 func CommandRaw(hello, load string) []string {
 	encode := base64.StdEncoding.EncodeToString
 	return append(Command(Echo), encode([]byte(hello)), encode([]byte(load)))
@@ -96,7 +97,8 @@ func (p *program) rawRun(id json.RawMessage, run runRequest) {
 	if err != nil {
 		panic(err)
 	}
-	values := map[string]string{"$OUTMETA": strings.TrimSuffix(string(out), "}") + `,"metadata":`, "$JOB": run.Job, "$ID": string(id), "$OUT": string(out), "$FILES": strings.Join(described, ",")}
+	values := map[string]string{"$OUTMETA": strings.TrimSuffix(string(out), "}") + `,"metadata":`, "$JOB": run.Job,
+		"$ID": string(id), "$OUT": string(out), "$FILES": strings.Join(described, ",")}
 	_, _ = os.Stderr.Write(expand(told.Stderr, nil))
 	for n := range max(1, told.Repeat) {
 		values["$N"] = fmt.Sprint(n)
@@ -112,7 +114,8 @@ func (p *program) rawRun(id json.RawMessage, run runRequest) {
 	}
 }
 
-// expand fills placeholders: those of the run, and $BIG (900,000 letters), $DEEP (nested lists), $KEYS (an object of many keys).
+// expand fills placeholders: those of the run, and $BIG (900,000 letters), $DEEP (nested lists), $KEYS (an object of
+// many keys).
 func expand(line []byte, values map[string]string) []byte {
 	for _, name := range slices.Backward(slices.Sorted(maps.Keys(values))) { // $OUTMETA before $OUT
 		value := values[name]

@@ -18,38 +18,42 @@ const marker = "apibr-fault"
 
 // The modes. Those of hello and load come from the command, the others from the command or the run's parameters.
 const (
-	Echo          = "echo"           // two progress steps, then an output with the text of params.text, or with params.content of type params.mime
-	Segments      = "segments"       // params.total segments from where the run resumes, params.ms apart
-	SlowSteady    = "slow-steady"    // params.total steps, params.ms apart
-	Hang          = "hang"           // one step, then heartbeats only
-	Burn          = "burn"           // one step, then a busy loop
-	Freeze        = "freeze"         // SIGSTOP to itself
-	Kill          = "kill"           // SIGKILL to itself
-	Exit          = "exit"           // a traceback with a path and a key on stderr, exit code 3
-	Print10MB     = "print10mb"      // 10 MB to stderr, then echo
-	Stdout10MB    = "stdout10mb"     // 10 MB of text on stdout
-	Line2MiB      = "line2mib"       // a frame of 2 MiB
-	HalfFrame     = "halfframe"      // half a frame, then nothing
-	BadJSON       = "badjson"        // a line that is not JSON
-	OtherJob      = "otherjob"       // progress of another job
-	TwoAnswers    = "twoanswers"     // an answer to a question that nobody asked
-	UnknownMethod = "unknownmethod"  // a request and a notification that do not exist; echoes what it was answered
-	PathOutside   = "pathoutside"    // an output in ../
-	PathAbsolute  = "pathabsolute"   // an output by its absolute path
-	Symlink       = "symlink"        // an output that is a link to a file outside
-	SymlinkFolder = "symlinkfolder"  // an output below a folder that is a link
-	Fifo          = "fifo"           // an output that is a named pipe
-	WrongHash     = "wronghash"      // an output with another hash than announced
-	WrongSize     = "wrongsize"      // an output with another size than announced
-	SegmentGap    = "segmentgap"     // segment 1 without segment 0
-	Alloc         = "alloc"          // takes memory for good, params.mib in all, and says so in progress
-	Stubborn      = "stubborn"       // steps on for ever, deaf to cancel and SIGTERM
-	Obedient      = "obedient"       // steps on until canceled
-	Children      = "children"       // a child in its group and one in a session of its own, then obedient
-	Abandon       = "abandon"        // like children, but without a parent-death signal, and one more without our environment
-	Peek          = "peek"           // an output that says of each path in params.text whether it was read, connected to or made
-	Fail          = "fail"           // the error of params.code
-	OOMIn         = "oom-in"         // out of memory as long as the variant params.text is loaded, after one segment where params.total is set; else like segments
+	// two progress steps, then an output with the text of params.text, or with params.content of type params.mime
+	Echo          = "echo"
+	Segments      = "segments"      // params.total segments from where the run resumes, params.ms apart
+	SlowSteady    = "slow-steady"   // params.total steps, params.ms apart
+	Hang          = "hang"          // one step, then heartbeats only
+	Burn          = "burn"          // one step, then a busy loop
+	Freeze        = "freeze"        // SIGSTOP to itself
+	Kill          = "kill"          // SIGKILL to itself
+	Exit          = "exit"          // a traceback with a path and a key on stderr, exit code 3
+	Print10MB     = "print10mb"     // 10 MB to stderr, then echo
+	Stdout10MB    = "stdout10mb"    // 10 MB of text on stdout
+	Line2MiB      = "line2mib"      // a frame of 2 MiB
+	HalfFrame     = "halfframe"     // half a frame, then nothing
+	BadJSON       = "badjson"       // a line that is not JSON
+	OtherJob      = "otherjob"      // progress of another job
+	TwoAnswers    = "twoanswers"    // an answer to a question that nobody asked
+	UnknownMethod = "unknownmethod" // a request and a notification that do not exist; echoes what it was answered
+	PathOutside   = "pathoutside"   // an output in ../
+	PathAbsolute  = "pathabsolute"  // an output by its absolute path
+	Symlink       = "symlink"       // an output that is a link to a file outside
+	SymlinkFolder = "symlinkfolder" // an output below a folder that is a link
+	Fifo          = "fifo"          // an output that is a named pipe
+	WrongHash     = "wronghash"     // an output with another hash than announced
+	WrongSize     = "wrongsize"     // an output with another size than announced
+	SegmentGap    = "segmentgap"    // segment 1 without segment 0
+	Alloc         = "alloc"         // takes memory for good, params.mib in all, and says so in progress
+	Stubborn      = "stubborn"      // steps on for ever, deaf to cancel and SIGTERM
+	Obedient      = "obedient"      // steps on until canceled
+	Children      = "children"      // a child in its group and one in a session of its own, then obedient
+	// like children, but without a parent-death signal, and one more without our environment
+	Abandon = "abandon"
+	// an output that says of each path in params.text whether it was read, connected to or made
+	Peek = "peek"
+	Fail = "fail" // the error of params.code
+	// out of memory as long as the variant params.text is loaded, after one segment where params.total is set; else like segments
+	OOMIn         = "oom-in"
 	Silent        = "silent"         // command: says nothing, not even hello
 	WrongVersion  = "wrongversion"   // command: hello with protocol 2
 	WrongEngine   = "wrongengine"    // command: hello of another engine
@@ -95,7 +99,8 @@ func Manifest(id string) *engine.Manifest {
 	return &engine.Manifest{
 		ID: engine.ID(id), Version: 1, Quality: engine.Draft, Venv: "draft", BlockSeconds: 0.05,
 		Models: []engine.Model{{ID: id, Default: true}, {ID: id + "-two"}},
-		Memory: []engine.MemoryPlan{{Device: "cpu", Variant: "default", Memory: device.Memory{RAM: 10 << 20}}, {Device: "gpu", Memory: device.Memory{VRAM: 1 << 30}}},
+		Memory: []engine.MemoryPlan{{Device: "cpu", Variant: "default", Memory: device.Memory{RAM: 10 << 20}},
+			{Device: "gpu", Memory: device.Memory{VRAM: 1 << 30}}},
 		Tasks: map[string]engine.Task{"test.run": {
 			Parameters: map[string]any{"type": "object"},
 			Phases:     []engine.Phase{{Name: "first", Weight: 0.1}, {Name: "second", Weight: 0.9}},
