@@ -47,8 +47,10 @@ func BenchmarkStudio(b *testing.B) {
 		name    string
 		measure func(*testing.B, *report)
 	}{
-		{"start", measureStart}, {"latency", measureLatency}, {"bursts", measureBursts}, {"submissions", measureSubmissions},
-		{"history", measureHistory}, {"parts", measureParts}, {"overhead", measureOverhead}, {"sockets", measureSockets},
+		{"start", measureStart}, {"latency", measureLatency}, {"bursts", measureBursts},
+		{"submissions", measureSubmissions},
+		{"history", measureHistory}, {"parts", measureParts}, {"overhead", measureOverhead},
+		{"sockets", measureSockets},
 		{"upload", measureUpload},
 	} {
 		if *partsWanted == "" || slices.Contains(strings.Split(*partsWanted, ","), part.name) {

@@ -93,9 +93,11 @@ func TestEachHeaderComesOnce(t *testing.T) {
 	b.finish(b.claim(uuid.MustParse(job)))
 	etag := b.send("GET", "/api/v1/jobs/"+job, nil).header.Get("ETag")
 	for name, a := range map[string]answer{
-		"made":      b.send("POST", speechPath, object{"text": "a", "voice_id": b.builtin.String()}, "Prefer", "wait=1"),
+		"made": b.send("POST", speechPath, object{"text": "a", "voice_id": b.builtin.String()}, "Prefer",
+			"wait=1"),
 		"unchanged": b.send("GET", "/api/v1/jobs/"+job, nil, "If-None-Match", etag),
-		"a file":    b.send("GET", "/api/v1/files/"+portrait, nil), "a part": b.send("GET", "/api/v1/files/"+portrait, nil,
+		"a file":    b.send("GET", "/api/v1/files/"+portrait, nil), "a part": b.send("GET", "/api/v1/files/"+portrait,
+			nil,
 			"Range", "bytes=0-3"), "the page": b.send("GET", "/", nil), "nothing": b.send("GET", "/x", nil),
 		"n8n": b.send("GET", "/api/v1/jobs/"+uuid.NewString(), nil, "Accept", "application/json"),
 	} {

@@ -150,7 +150,8 @@ func TestTheLanguageOfACaller(t *testing.T) {
 		"pt":    language.BrazilianPortuguese, "en-GB, pt": language.English,
 		"fr, pt;q=0.5": language.BrazilianPortuguese,
 		"es":           language.English,
-		"ja":           language.English, "en;q=0.1, pt-BR;q=0.9": language.BrazilianPortuguese, ";;;": language.English,
+		"ja":           language.English, "en;q=0.1, pt-BR;q=0.9": language.BrazilianPortuguese,
+		";;;": language.English,
 	} {
 		require.Equal(t, want, i18n.Accepted(header), header)
 	}

@@ -52,7 +52,8 @@ const (
 	// an output that says of each path in params.text whether it was read, connected to or made
 	Peek = "peek"
 	Fail = "fail" // the error of params.code
-	// out of memory as long as the variant params.text is loaded, after one segment where params.total is set; else like segments
+	// out of memory as long as the variant params.text is loaded, after one segment where params.total is set; else
+	// like segments
 	OOMIn         = "oom-in"
 	Silent        = "silent"         // command: says nothing, not even hello
 	WrongVersion  = "wrongversion"   // command: hello with protocol 2
