@@ -16,7 +16,9 @@ var (
 	// ErrNotFound: no such asset, or another owner's.
 	ErrNotFound = errors.New("assets: not found")
 	// ErrInUse: a queued or running job still needs the asset.
-	ErrInUse = i18n.NewError("a job that is queued or running needs this asset: cancel the job or wait for its end, then delete")
+	ErrInUse = i18n.NewError(
+		"a job that is queued or running needs this asset: cancel the job or wait for its end, then delete",
+	)
 	// ErrWrongKind is wrapped by *KindError.
 	ErrWrongKind = errors.New("assets: wrong kind of file")
 	// ErrBadLink: a signed link that is expired, altered or not ours.

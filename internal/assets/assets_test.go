@@ -62,7 +62,11 @@ func setup(t *testing.T, change ...func(*Config)) *world {
 func (w *world) nothing(t *testing.T) {
 	t.Helper()
 	var rows int
-	require.NoError(t, w.pool.QueryRow(context.Background(), `select (select count(*) from media_assets) + (select count(*) from blobs)`).Scan(&rows))
+	require.NoError(
+		t,
+		w.pool.QueryRow(context.Background(), `select (select count(*) from media_assets) + (select count(*) from blobs)`).
+			Scan(&rows),
+	)
 	require.Zero(t, rows)
 	require.NoError(t, filepath.WalkDir(w.dir, func(path string, e fs.DirEntry, err error) error {
 		require.True(t, e.IsDir() || e.Name() == ".lock", path)
@@ -129,7 +133,15 @@ func TestIngestKeepsBothHashesAndNoPlace(t *testing.T) {
 	t.Parallel()
 	w, ctx := setup(t), context.Background()
 	sent := photo(t)
-	a, err := w.Ingest(ctx, IngestRequest{Owner: localAdmin, Reader: bytes.NewReader(sent), Filename: `C:\fotos\Zoë.png`, Want: media.Image})
+	a, err := w.Ingest(
+		ctx,
+		IngestRequest{
+			Owner:    localAdmin,
+			Reader:   bytes.NewReader(sent),
+			Filename: `C:\fotos\Zoë.png`,
+			Want:     media.Image,
+		},
+	)
 	require.NoError(t, err)
 	require.Equal(t, "Zoë.jpg", a.Filename, "the name follows the bytes")
 	require.Equal(t, "image/jpeg", a.MIME)
@@ -148,7 +160,15 @@ func TestIngestKeepsBothHashesAndNoPlace(t *testing.T) {
 	require.Contains(t, string(sent), "SECRET-GPS")
 	require.NotContains(t, string(kept), "SECRET-GPS")
 
-	b, err := w.Ingest(ctx, IngestRequest{Owner: localAdmin, Reader: iotest.OneByteReader(bytes.NewReader(sent)), Filename: "x", Name: "Eu\u202e na praia"})
+	b, err := w.Ingest(
+		ctx,
+		IngestRequest{
+			Owner:    localAdmin,
+			Reader:   iotest.OneByteReader(bytes.NewReader(sent)),
+			Filename: "x",
+			Name:     "Eu\u202e na praia",
+		},
+	)
 	require.NoError(t, err)
 	require.Equal(t, a.SHA256, b.SHA256, "equal files share their bytes")
 	require.NotEqual(t, a.ID, b.ID)
@@ -176,7 +196,10 @@ func TestIngestOfSound(t *testing.T) {
 	b, err := io.ReadAll(r)
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(path, b, 0o600))
-	a, err := w.Ingest(context.Background(), IngestRequest{Owner: localAdmin, Path: path, Filename: "minha voz.mp3", Metadata: map[string]any{"note": "x"}})
+	a, err := w.Ingest(
+		context.Background(),
+		IngestRequest{Owner: localAdmin, Path: path, Filename: "minha voz.mp3", Metadata: map[string]any{"note": "x"}},
+	)
 	require.NoError(t, err)
 	require.FileExists(t, path, "a file that was given by its path stays")
 	require.Equal(t, media.Audio, a.Kind)
@@ -223,7 +246,11 @@ func TestWhatIsRefusedLeavesNothing(t *testing.T) {
 	var refused *fetch.Error
 	require.ErrorAs(t, err, &refused)
 	require.Equal(t, fetch.Refused, refused.Code)
-	_, err = w.IngestRef(context.Background(), "data:image/png;base64,"+strings.Repeat("AAAA", 500_000), IngestRequest{Owner: localAdmin})
+	_, err = w.IngestRef(
+		context.Background(),
+		"data:image/png;base64,"+strings.Repeat("AAAA", 500_000),
+		IngestRequest{Owner: localAdmin},
+	)
 	require.ErrorAs(t, err, &refused)
 	require.Equal(t, fetch.TooLarge, refused.Code)
 	w.nothing(t)
@@ -232,7 +259,11 @@ func TestWhatIsRefusedLeavesNothing(t *testing.T) {
 func TestIngestRefOfADataURI(t *testing.T) {
 	t.Parallel()
 	w := setup(t)
-	a, err := w.IngestRef(context.Background(), "data:text/html;base64,"+base64.StdEncoding.EncodeToString(pngOf(t, 9, 5)), IngestRequest{Owner: localAdmin})
+	a, err := w.IngestRef(
+		context.Background(),
+		"data:text/html;base64,"+base64.StdEncoding.EncodeToString(pngOf(t, 9, 5)),
+		IngestRequest{Owner: localAdmin},
+	)
 	require.NoError(t, err)
 	require.Equal(t, Remote, a.Origin)
 	require.Equal(t, "image.png", a.Filename)
@@ -243,7 +274,12 @@ func TestListPagesMissNothing(t *testing.T) {
 	t.Parallel()
 	w, ctx := setup(t), context.Background()
 	project := uuid.New()
-	_, err := w.pool.Exec(ctx, `insert into projects (id, owner_id, name, type) values ($1, $2, 'p', 'mixed')`, project, localAdmin)
+	_, err := w.pool.Exec(
+		ctx,
+		`insert into projects (id, owner_id, name, type) values ($1, $2, 'p', 'mixed')`,
+		project,
+		localAdmin,
+	)
 	require.NoError(t, err)
 	var want []uuid.UUID
 	for i := range 7 {
@@ -304,19 +340,31 @@ func TestDeleteSparesWhatAJobNeeds(t *testing.T) {
 	a, err := w.Ingest(ctx, IngestRequest{Owner: localAdmin, Reader: bytes.NewReader(pngOf(t, 4, 4))})
 	require.NoError(t, err)
 	require.ErrorIs(t, w.Delete(ctx, uuid.New(), a.ID), ErrNotFound, "another's")
-	job := addJob(t, w, "queued", fmt.Sprintf(`{"params":{},"inputs":[{"name":"voice"},{"name":"image","asset_id":%q}]}`, a.ID))
+	job := addJob(
+		t,
+		w,
+		"queued",
+		fmt.Sprintf(`{"params":{},"inputs":[{"name":"voice"},{"name":"image","asset_id":%q}]}`, a.ID),
+	)
 	require.ErrorIs(t, w.Delete(ctx, localAdmin, a.ID), ErrInUse)
 	_, err = w.pool.Exec(ctx, `update generation_jobs set status = 'processing' where id = $1`, job)
 	require.NoError(t, err)
 	require.ErrorIs(t, w.Delete(ctx, localAdmin, a.ID), ErrInUse)
-	_, err = w.pool.Exec(ctx, `update generation_jobs set status = 'completed', completed_at = now() where id = $1`, job)
+	_, err = w.pool.Exec(
+		ctx,
+		`update generation_jobs set status = 'completed', completed_at = now() where id = $1`,
+		job,
+	)
 	require.NoError(t, err)
 	require.NoError(t, w.Delete(ctx, localAdmin, a.ID))
 	require.ErrorIs(t, w.Delete(ctx, localAdmin, a.ID), ErrNotFound)
 
 	first := addJob(t, w, "completed", `{}`)
 	out := output(t, w, first, 0)
-	require.NoError(t, pgx.BeginFunc(ctx, w.pool, func(tx pgx.Tx) (err error) { a, err = insertOutput(ctx, tx, out); return err }))
+	require.NoError(
+		t,
+		pgx.BeginFunc(ctx, w.pool, func(tx pgx.Tx) (err error) { a, err = insertOutput(ctx, tx, out); return err }),
+	)
 	waiting := addJob(t, w, "queued", fmt.Sprintf(`{"inputs":[{"name":"image","job_id":%q}]}`, first))
 	require.ErrorIs(t, w.Delete(ctx, localAdmin, a.ID), ErrInUse, "the output of a job that a queued one names")
 	_, err = w.pool.Exec(ctx, `delete from generation_jobs where id = $1`, waiting)
@@ -337,8 +385,19 @@ func output(t *testing.T, w *world, job uuid.UUID, index int) Output {
 	t.Helper()
 	ref, err := w.blobs.Put(context.Background(), strings.NewReader("a made video"), 0)
 	require.NoError(t, err)
-	return Output{Owner: localAdmin, Job: job, Index: index, Name: "video", SHA256: ref.SHA256, Size: ref.Size, MIME: "video/mp4",
-		Width: 512, Height: 512, Duration: 2500 * time.Millisecond, Metadata: map[string]any{"face": map[string]any{"x": 1}}}
+	return Output{
+		Owner:    localAdmin,
+		Job:      job,
+		Index:    index,
+		Name:     "video",
+		SHA256:   ref.SHA256,
+		Size:     ref.Size,
+		MIME:     "video/mp4",
+		Width:    512,
+		Height:   512,
+		Duration: 2500 * time.Millisecond,
+		Metadata: map[string]any{"face": map[string]any{"x": 1}},
+	}
 }
 
 func TestGeneratedOutputsComeWithTheirTransaction(t *testing.T) {
@@ -411,7 +470,10 @@ func TestFilesMayLieInAnyStore(t *testing.T) {
 	remote := blobtest.NewRemote(t.TempDir())
 	w := setup(t, func(c *Config) { c.Blobs = remote })
 	ctx := context.Background()
-	a, err := w.Ingest(ctx, IngestRequest{Owner: localAdmin, Reader: bytes.NewReader(pngOf(t, 40, 30)), Filename: "a.png"})
+	a, err := w.Ingest(
+		ctx,
+		IngestRequest{Owner: localAdmin, Reader: bytes.NewReader(pngOf(t, 40, 30)), Filename: "a.png"},
+	)
 	require.NoError(t, err)
 	left, err := os.ReadDir(remote.TempDir())
 	require.NoError(t, err)

@@ -11,7 +11,9 @@ import (
 
 // cursor names the last asset of a page, so that what is added meanwhile shifts nothing.
 func cursor(a *Asset) string {
-	return base64.RawURLEncoding.EncodeToString([]byte(strconv.FormatInt(a.CreatedAt.UnixMicro(), 36) + "." + a.ID.String()))
+	return base64.RawURLEncoding.EncodeToString(
+		[]byte(strconv.FormatInt(a.CreatedAt.UnixMicro(), 36) + "." + a.ID.String()),
+	)
 }
 
 // parseCursor of "" is before everything.

@@ -21,11 +21,14 @@ var sameType = map[string]string{
 	".m4v": "video/mp4", ".mp4": "audio/mp4", ".qt": "video/quicktime", ".webm": "audio/webm",
 }
 
-// Filename makes a name that a client gave safe to offer as a download on any system: no folder, no control or direction
-// character, no reserved name, the extension of the true type, at most 180 bytes.
+// Filename makes a name that a client gave safe to offer as a download on any system: no folder, no control or
+// direction character, no reserved name, the extension of the true type, at most 180 bytes.
 func Filename(given, mime string) string {
 	given = strings.ReplaceAll(given, `\`, "/")
-	base := strings.TrimFunc(names.Visible(path.Base(given)), func(r rune) bool { return r == '.' || unicode.IsSpace(r) })
+	base := strings.TrimFunc(
+		names.Visible(path.Base(given)),
+		func(r rune) bool { return r == '.' || unicode.IsSpace(r) },
+	)
 	if base == "" || base == "/" {
 		kind, _, _ := strings.Cut(mime, "/")
 		base = kind

@@ -20,9 +20,9 @@ import (
 	"github.com/apibr/studio/internal/media"
 )
 
-// Ingest takes a file in: to disk while it is hashed, recognised, measured, cleaned, stored, and made a row. Nothing is
-// left behind when it fails, whether by *media.InputError, *media.LimitError, *KindError, ErrNoProject, blob.ErrDiskFull,
-// or by an error of the reader (wrapped), such as a client that is gone.
+// Ingest takes a file in: to disk while it is hashed, recognised, measured, cleaned, stored, and made a row. Nothing
+// is left behind when it fails, whether by *media.InputError, *media.LimitError, *KindError, ErrNoProject,
+// blob.ErrDiskFull, or by an error of the reader (wrapped), such as a client that is gone.
 func (s *Service) Ingest(ctx context.Context, req IngestRequest) (*Asset, error) {
 	if req.Project != nil {
 		var owns bool
@@ -108,7 +108,11 @@ func (s *Service) receive(ctx context.Context, req IngestRequest, path string) (
 	sum := sha256.New()
 	limited := io.LimitReader(&ctxReader{ctx: ctx, r: src}, s.cfg.MaxBytes+1)
 	// The structs hide ReadFrom and WriteTo, so that the one buffer is all that is used.
-	n, err := io.CopyBuffer(struct{ io.Writer }{io.MultiWriter(dst, sum)}, struct{ io.Reader }{limited}, make([]byte, 256<<10))
+	n, err := io.CopyBuffer(
+		struct{ io.Writer }{io.MultiWriter(dst, sum)},
+		struct{ io.Reader }{limited},
+		make([]byte, 256<<10),
+	)
 	if err != nil {
 		return "", blob.DiskError(fmt.Errorf("receive file: %w", err))
 	}
@@ -124,10 +128,20 @@ func (s *Service) receive(ctx context.Context, req IngestRequest, path string) (
 	return hex.EncodeToString(sum.Sum(nil)), nil
 }
 
-func (s *Service) insertIngested(ctx context.Context, id uuid.UUID, req IngestRequest, info media.Info, ref blob.Ref, original string) (*Asset, error) {
+func (s *Service) insertIngested(
+	ctx context.Context,
+	id uuid.UUID,
+	req IngestRequest,
+	info media.Info,
+	ref blob.Ref,
+	original string,
+) (*Asset, error) {
 	a := &Asset{
 		ID: id, OwnerID: req.Owner, ProjectID: req.Project, Kind: info.Kind, Origin: req.Origin, Name: displayName(req.Name),
-		Filename: Filename(req.Filename, info.MIME), MIME: info.MIME, SHA256: ref.SHA256, OriginalSHA256: &original, Size: ref.Size,
+		Filename: Filename(
+			req.Filename,
+			info.MIME,
+		), MIME: info.MIME, SHA256: ref.SHA256, OriginalSHA256: &original, Size: ref.Size,
 		Width: positive(info.Width), Height: positive(info.Height),
 	}
 	if a.Origin == "" {

@@ -68,7 +68,8 @@ var (
 // ownsProject asks whether $4 is a project of the owner $1.
 const ownsProject = "exists (select from projects p where p.id = $4 and p.owner_id = $1)"
 
-// listSQL is the statement of one page under a filter: $1 the owner, ($2, $3) the row before, from $4 on the job and the project.
+// listSQL is the statement of one page under a filter: $1 the owner, ($2, $3) the row before, from $4 on the job and
+// the project.
 func listSQL(f Filter, limit int) string {
 	table, common, own := "media_assets", "owner_id = $1", "true"
 	switch {
@@ -90,8 +91,17 @@ func listSQL(f Filter, limit int) string {
 	if f.Origin != "" {
 		origins = []string{string(f.Origin)}
 	}
-	branches := store.Branches(common, store.Column{Name: "type", Words: kinds}, store.Column{Name: "origin", Words: origins})
-	return "select " + cols + " from (" + store.PageSQL(table, "($2, $3)", branches, limit) + ") a where " + own + " order by created_at desc, id desc"
+	branches := store.Branches(
+		common,
+		store.Column{Name: "type", Words: kinds},
+		store.Column{Name: "origin", Words: origins},
+	)
+	return "select " + cols + " from (" + store.PageSQL(
+		table,
+		"($2, $3)",
+		branches,
+		limit,
+	) + ") a where " + own + " order by created_at desc, id desc"
 }
 
 const byJobsSQL = `
@@ -235,8 +245,8 @@ func (s *Service) ByJobs(ctx context.Context, jobs []uuid.UUID) (map[uuid.UUID][
 	return out, nil
 }
 
-// Delete removes the row. ErrNotFound; ErrInUse while a queued or running job needs it. The bytes go with the next sweep,
-// unless another row has the same.
+// Delete removes the row. ErrNotFound; ErrInUse while a queued or running job needs it. The bytes go with the next
+// sweep, unless another row has the same.
 func (s *Service) Delete(ctx context.Context, owner, id uuid.UUID) error {
 	var found, gone int
 	if err := s.cfg.Pool.QueryRow(ctx, deleteSQL, id, owner).Scan(&found, &gone); err != nil {
@@ -259,8 +269,8 @@ func (s *Service) Open(ctx context.Context, a *Asset) (io.ReadSeekCloser, int64,
 // URL is the stable address of an asset, which needs authorisation: the column media_assets.url.
 func URL(id uuid.UUID) string { return "/api/v1/files/" + id.String() }
 
-// InsertBatch queues the rows (blobs, media_assets) of one generated output into a batch of the caller's transaction. The asset is as
-// the database has it once the batch has been read.
+// InsertBatch queues the rows (blobs, media_assets) of one generated output into a batch of the caller's transaction.
+// The asset is as the database has it once the batch has been read.
 func InsertBatch(b *pgx.Batch, o Output) (*Asset, error) {
 	id := o.ID
 	if id == uuid.Nil {
@@ -319,8 +329,28 @@ func queueInsert(b *pgx.Batch, a *Asset, metadata map[string]any) error {
 	if !a.CreatedAt.IsZero() {
 		created = &a.CreatedAt
 	}
-	b.Queue(insertSQL, a.ID, a.OwnerID, a.ProjectID, a.JobID, a.OutputIndex, a.Kind, a.Origin, URL(a.ID), a.Name,
-		a.Filename, a.MIME, a.SHA256, a.OriginalSHA256, a.Size, a.Width, a.Height, a.DurationSeconds, meta, created).Query(func(rows pgx.Rows) (err error) {
+	b.Queue(
+		insertSQL,
+		a.ID,
+		a.OwnerID,
+		a.ProjectID,
+		a.JobID,
+		a.OutputIndex,
+		a.Kind,
+		a.Origin,
+		URL(a.ID),
+		a.Name,
+		a.Filename,
+		a.MIME,
+		a.SHA256,
+		a.OriginalSHA256,
+		a.Size,
+		a.Width,
+		a.Height,
+		a.DurationSeconds,
+		meta,
+		created,
+	).Query(func(rows pgx.Rows) (err error) {
 		*a, err = pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Asset])
 		return err
 	})

@@ -40,7 +40,10 @@ func NewSigner(path string) (*Signer, error) {
 		return nil, fmt.Errorf("link signing key: %w", err)
 	}
 	if len(key) != signKeyBytes {
-		return nil, fmt.Errorf("link signing key: the file %s is damaged: delete it, and a new one is made", filepath.Base(path))
+		return nil, fmt.Errorf(
+			"link signing key: the file %s is damaged: delete it, and a new one is made",
+			filepath.Base(path),
+		)
 	}
 	return &Signer{key: key}, nil
 }

@@ -42,8 +42,8 @@ type Info struct {
 // holds each implementation to what is promised here.
 type Store interface {
 	// Put streams r into the store in constant memory and returns its hash. It fails with ErrTooLarge past limit bytes
-	// (0 or less: no limit) and with ErrDiskFull; an error of r is returned wrapped. Nothing is kept on error. Bytes that
-	// the store holds already are kept once; a stored file that was damaged since is replaced by the good one.
+	// (0 or less: no limit) and with ErrDiskFull; an error of r is returned wrapped. Nothing is kept on error. Bytes
+	// that the store holds already are kept once; a stored file that was damaged since is replaced by the good one.
 	Put(ctx context.Context, r io.Reader, limit int64) (Ref, error)
 
 	// Import takes over the regular file at path, a file of this machine. It costs least for a file in TempDir. After
@@ -58,9 +58,9 @@ type Store interface {
 	// Stat tells the size and the age of a file. It fails with ErrNotFound.
 	Stat(ctx context.Context, sha256 string) (Info, error)
 
-	// Stage puts a copy of the file at path, which must not exist, for a process that is not trusted: whatever it does to
-	// the copy, the stored file stays as it is. Nothing is flushed, and the mode of the copy does not allow writing. It
-	// fails with ErrNotFound and ErrDiskFull.
+	// Stage puts a copy of the file at path, which must not exist, for a process that is not trusted: whatever it does
+	// to the copy, the stored file stays as it is. Nothing is flushed, and the mode of the copy does not allow
+	// writing. It fails with ErrNotFound and ErrDiskFull.
 	Stage(ctx context.Context, sha256, path string) error
 
 	// Delete removes the file unless it was kept at or after before, and returns what it has removed: nil when the file

@@ -46,7 +46,8 @@ func NewDisk(dir string) (*Disk, error) {
 	return &Disk{dir: dir}, nil
 }
 
-// makeOuter makes the 256 directories of the first level and flushes their names, once, so that keeping a file need not.
+// makeOuter makes the 256 directories of the first level and flushes their names, once, so that keeping a file need
+// not.
 func makeOuter(dir string) error {
 	made := false
 	for i := range 256 {
@@ -83,7 +84,8 @@ func (d *Disk) Put(ctx context.Context, r io.Reader, limit int64) (Ref, error) {
 	return ref, d.keep(ctx, f.Name(), ref)
 }
 
-// fill copies r to the new file f. A file on a filesystem that can do so is cloned, which moves no bytes; its clone is then hashed.
+// fill copies r to the new file f. A file on a filesystem that can do so is cloned, which moves no bytes; its clone is
+// then hashed.
 func fill(ctx context.Context, f *os.File, r io.Reader, limit int64) (Ref, error) {
 	if from, ok := r.(*os.File); ok {
 		if at, err := from.Seek(0, io.SeekCurrent); err == nil && at == 0 && clone(f, from) {
@@ -151,8 +153,8 @@ func (d *Disk) keep(ctx context.Context, path string, ref Ref) error {
 	if err != nil {
 		return fmt.Errorf("store file: %w", DiskError(err))
 	}
-	// Already kept: only its age is renewed, so that a sweep does not take it before its new row is there. A file that is
-	// not what its name says was damaged (a broken disk, another program) and is replaced by the good one.
+	// Already kept: only its age is renewed, so that a sweep does not take it before its new row is there. A file that
+	// is not what its name says was damaged (a broken disk, another program) and is replaced by the good one.
 	if same, err := holds(ctx, final, ref); err != nil {
 		return fmt.Errorf("store file: %w", err)
 	} else if same {
@@ -326,7 +328,11 @@ func copyHashed(ctx context.Context, w io.Writer, r io.Reader, limit int64) (Ref
 		src = io.LimitReader(src, limit+1)
 	}
 	// The plain structs hide ReadFrom and WriteTo, which would bring buffers of their own.
-	n, err := io.CopyBuffer(struct{ io.Writer }{io.MultiWriter(w, h)}, struct{ io.Reader }{src}, make([]byte, copyBuffer))
+	n, err := io.CopyBuffer(
+		struct{ io.Writer }{io.MultiWriter(w, h)},
+		struct{ io.Reader }{src},
+		make([]byte, copyBuffer),
+	)
 	if err != nil {
 		return Ref{}, err
 	}

@@ -13,8 +13,9 @@ import (
 
 // Neighbours is a node's own store that also reads the stores of other nodes of the same machine.
 //
-// Two studios may share a database without sharing a disk path: a job that one has taken over from the other then finds
-// its inputs and segments where the other put them. It writes to the own store only, and lists, tidies and deletes there.
+// Two studios may share a database without sharing a disk path: a job that one has taken over from the other then
+// finds its inputs and segments where the other put them. It writes to the own store only, and lists, tidies and
+// deletes there.
 type Neighbours struct {
 	*Disk
 

@@ -24,8 +24,8 @@ const recordSQL = `
 	insert into blobs (sha256, size_bytes, mime_type) values ($1, $2, $3)
 	on conflict (sha256) do update set created_at = now()`
 
-// One page of the blobs after $2. A blob is referred to by an asset, a segment, or a voice whose conditionals name it under
-// any key "sha256". The answer holds the page's last hash too, after which the next page begins.
+// One page of the blobs after $2. A blob is referred to by an asset, a segment, or a voice whose conditionals name it
+// under any key "sha256". The answer holds the page's last hash too, after which the next page begins.
 const sweepRowsSQL = `
 	with page as materialized (select sha256, created_at from blobs where sha256 > $2 order by sha256 limit $3),
 	     loose as materialized (

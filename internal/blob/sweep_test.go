@@ -30,7 +30,12 @@ func (w sweepWorld) put(t *testing.T, text string, age time.Duration, row bool) 
 	w.driver.Age(t, w.store, ref.SHA256, age)
 	if row {
 		require.NoError(t, pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error { return record(ctx, tx, ref) }))
-		_, err := pool.Exec(ctx, `update blobs set created_at = now() - $2::interval where sha256 = $1`, ref.SHA256, age)
+		_, err := pool.Exec(
+			ctx,
+			`update blobs set created_at = now() - $2::interval where sha256 = $1`,
+			ref.SHA256,
+			age,
+		)
 		require.NoError(t, err)
 	}
 	return ref
@@ -71,8 +76,15 @@ func sweepOnly(t *testing.T, w sweepWorld) {
 	keptAgain := w.put(t, "kept again", old, true)
 	recorded := w.put(t, "recorded again", old, true)
 
-	exec(t, pool, `insert into media_assets (id, owner_id, type, origin, url, name, filename, mime_type, sha256, size_bytes)
-		values ($1, $2, 'data', 'upload', '', '', '', '', $3, 1)`, uuid.New(), localAdmin, asset.SHA256)
+	exec(
+		t,
+		pool,
+		`insert into media_assets (id, owner_id, type, origin, url, name, filename, mime_type, sha256, size_bytes)
+		values ($1, $2, 'data', 'upload', '', '', '', '', $3, 1)`,
+		uuid.New(),
+		localAdmin,
+		asset.SHA256,
+	)
 	job := uuid.New()
 	exec(t, pool, `insert into generation_jobs (id, owner_id, type, quality, engine, parameters)
 		values ($1, $2, 'audio.speech', 'draft', 'x', '{}')`, job, localAdmin)
@@ -81,7 +93,8 @@ func sweepOnly(t *testing.T, w sweepWorld) {
 	exec(t, pool, `insert into voices (id, owner_id, name, language, conditionals)
 		values ($1, $2, 'v', 'pt-BR', jsonb_build_object('draft-voice', jsonb_build_object('file', jsonb_build_object('sha256', $3::text), 'f0', 100)))`,
 		uuid.New(), localAdmin, voice.SHA256)
-	// The same bytes come again while their old row has no reference: a transaction that is not there yet may name them.
+	// The same bytes come again while their old row has no reference: a transaction that is not there yet may name
+	// them.
 	_, err := d.Put(ctx, strings.NewReader("kept again"), 0)
 	require.NoError(t, err)
 	tx, err := pool.Begin(ctx)
@@ -111,7 +124,10 @@ func sweepOnly(t *testing.T, w sweepWorld) {
 	require.NoFileExists(t, stale)
 	require.FileExists(t, fresh)
 	var left int
-	require.NoError(t, pool.QueryRow(ctx, `select count(*) from blobs where sha256 = $1`, unreferenced.SHA256).Scan(&left))
+	require.NoError(
+		t,
+		pool.QueryRow(ctx, `select count(*) from blobs where sha256 = $1`, unreferenced.SHA256).Scan(&left),
+	)
 	require.Zero(t, left)
 
 	exec(t, pool, `delete from media_assets`)

@@ -8,7 +8,8 @@ import (
 	"github.com/apibr/studio/internal/i18n"
 )
 
-// ErrFull says that the disk, or this user's quota of it, has nothing left. Full recognises it and the kernel's own words.
+// ErrFull says that the disk, or this user's quota of it, has nothing left. Full recognises it and the kernel's own
+// words.
 var ErrFull = i18n.NewError("the disk is full")
 
 // Full says whether err is, or wraps, a write that found no free space.

@@ -71,8 +71,8 @@ const appendSQL = `
 	  from n, unnest($2::uuid[], $3::uuid[], $4::text[], $5::text[]) with ordinality as e (owner_id, job_id, type, data, ord)
 	returning seq`
 
-// sinceSQL are the events after $1 that a filter wants, of which $2 is the first of its owner and job and $3 the second. Each part is
-// found by an index of its own, so that a reader with few events among millions reads few.
+// sinceSQL are the events after $1 that a filter wants, of which $2 is the first of its owner and job and $3 the
+// second. Each part is found by an index of its own, so that a reader with few events among millions reads few.
 func sinceSQL(f Filter) (sql string, args []any) {
 	where := "job_id is not null"
 	bind := func(column string, id *uuid.UUID) {
@@ -113,7 +113,8 @@ func Statements() map[string]string {
 // statements of this package, for the test that prepares them all.
 var statements = map[string]string{"append": appendSQL, "allSince": allSinceSQL, "bounds": boundsSQL}
 
-// Append writes events as the last statement of tx and returns the highest number. Call Hub.Notify with it after the commit.
+// Append writes events as the last statement of tx and returns the highest number. Call Hub.Notify with it after the
+// commit.
 func Append(ctx context.Context, tx pgx.Tx, events ...Event) (int64, error) {
 	var (
 		b    pgx.Batch
@@ -126,8 +127,8 @@ func Append(ctx context.Context, tx pgx.Tx, events ...Event) (int64, error) {
 	return last, nil
 }
 
-// AppendBatch is Append as the last statement of a batch, which may be followed by the commit alone; last is set when the batch is
-// read. Sending both together keeps the counter row locked no longer than the commit takes.
+// AppendBatch is Append as the last statement of a batch, which may be followed by the commit alone; last is set when
+// the batch is read. Sending both together keeps the counter row locked no longer than the commit takes.
 func AppendBatch(b *pgx.Batch, last *int64, events ...Event) {
 	owners, ids := make([]*uuid.UUID, len(events)), make([]*uuid.UUID, len(events))
 	types, data := make([]string, len(events)), make([]string, len(events))

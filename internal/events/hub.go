@@ -76,8 +76,16 @@ func NewHub(cfg Config) *Hub {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Hub{cfg: cfg, origin: uuid.NewString(), kick: make(chan struct{}, 1), remote: make(chan JobProgress, 64), ready: make(chan struct{}),
-		subscribers: map[*Subscription]struct{}{}, sent: map[uuid.UUID]time.Time{}, previews: map[uuid.UUID][]byte{}}
+	return &Hub{
+		cfg:         cfg,
+		origin:      uuid.NewString(),
+		kick:        make(chan struct{}, 1),
+		remote:      make(chan JobProgress, 64),
+		ready:       make(chan struct{}),
+		subscribers: map[*Subscription]struct{}{},
+		sent:        map[uuid.UUID]time.Time{},
+		previews:    map[uuid.UUID][]byte{},
+	}
 }
 
 // Ready is closed when the hub knows where the events stand and hands out what follows.
@@ -251,7 +259,8 @@ type remoteProgress struct {
 	JobProgress
 }
 
-// Progress hands a running job's progress to the subscribers here and, twice a second at most, to the other nodes. It never blocks.
+// Progress hands a running job's progress to the subscribers here and, twice a second at most, to the other nodes. It
+// never blocks.
 func (h *Hub) Progress(p JobProgress) {
 	h.spread(p)
 	if !h.cfg.Shared {
@@ -293,7 +302,8 @@ func (h *Hub) passOn(ctx context.Context) {
 			if err != nil || len(payload) > longestNotification {
 				continue
 			}
-			if _, err := h.cfg.Pool.Exec(ctx, "select pg_notify($1, $2)", progressChannel, string(payload)); err != nil && ctx.Err() == nil {
+			if _, err := h.cfg.Pool.Exec(ctx, "select pg_notify($1, $2)", progressChannel, string(payload)); err != nil &&
+				ctx.Err() == nil {
 				h.cfg.Log.Debug("progress was not passed on", "err", err)
 			}
 		}
@@ -318,7 +328,8 @@ func (h *Hub) LatestPreview(job uuid.UUID) (jpeg []byte, ok bool) {
 	return jpeg, ok
 }
 
-// Preview keeps a picture until the next one of the job or Forget, and hands it to the subscribers of this node. It never blocks.
+// Preview keeps a picture until the next one of the job or Forget, and hands it to the subscribers of this node. It
+// never blocks.
 func (h *Hub) Preview(p Preview) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -330,8 +341,8 @@ func (h *Hub) Preview(p Preview) {
 	}
 }
 
-// Since returns the events after seq that the filter wants, oldest first. reset says that some of them are gone already:
-// the caller needs a snapshot. more says that there is more to read than was returned.
+// Since returns the events after seq that the filter wants, oldest first. reset says that some of them are gone
+// already: the caller needs a snapshot. more says that there is more to read than was returned.
 func (h *Hub) Since(ctx context.Context, filter Filter, seq int64) (found []Event, reset, more bool, err error) {
 	var oldest, newest int64
 	if err := h.cfg.Pool.QueryRow(ctx, boundsSQL).Scan(&oldest, &newest); err != nil {

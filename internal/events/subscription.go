@@ -122,8 +122,8 @@ func put[T any](buffers map[uuid.UUID]*buffer[T], job uuid.UUID, value T) {
 	b.value, b.waiting = value, true
 }
 
-// Next waits for something to tell, state first. It fails with ErrSlow when the subscriber has fallen too far behind, and when the
-// subscription or the hub has ended; done ends the wait as well, with ok false and no error.
+// Next waits for something to tell, state first. It fails with ErrSlow when the subscriber has fallen too far behind,
+// and when the subscription or the hub has ended; done ends the wait as well, with ok false and no error.
 func (s *Subscription) Next(done <-chan struct{}) (m Message, ok bool, err error) {
 	for {
 		m, found, wait, err := s.take(time.Now())

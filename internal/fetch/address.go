@@ -17,10 +17,25 @@ var errForbidden = errors.New("fetch: forbidden address")
 // forbidden are ranges that netip's own predicates do not cover: what is not the public internet (IANA special-purpose
 // registries), and what carries an IPv4 address inside an IPv6 one.
 var forbidden = prefixes(
-	"0.0.0.0/8", "100.64.0.0/10" /* carrier NAT */, "192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "198.18.0.0/15",
-	"198.51.100.0/24", "203.0.113.0/24", "240.0.0.0/4",
-	"::/96", "64:ff9b::/96" /* NAT64 */, "64:ff9b:1::/48", "100::/64", "2001::/23" /* Teredo and others */, "2001:db8::/32",
-	"2002::/16" /* 6to4 */, "3fff::/20", "5f00::/16", "fec0::/10",
+	"0.0.0.0/8",
+	"100.64.0.0/10", /* carrier NAT */
+	"192.0.0.0/24",
+	"192.0.2.0/24",
+	"192.88.99.0/24",
+	"198.18.0.0/15",
+	"198.51.100.0/24",
+	"203.0.113.0/24",
+	"240.0.0.0/4",
+	"::/96",
+	"64:ff9b::/96", /* NAT64 */
+	"64:ff9b:1::/48",
+	"100::/64",
+	"2001::/23", /* Teredo and others */
+	"2001:db8::/32",
+	"2002::/16", /* 6to4 */
+	"3fff::/20",
+	"5f00::/16",
+	"fec0::/10",
 )
 
 func prefixes(list ...string) []netip.Prefix {
@@ -31,11 +46,12 @@ func prefixes(list ...string) []netip.Prefix {
 	return out
 }
 
-// public tells whether an address belongs to the internet. Cloud metadata services (169.254.169.254, fd00:ec2::254) fall
-// under link-local and unique-local.
+// public tells whether an address belongs to the internet. Cloud metadata services (169.254.169.254, fd00:ec2::254)
+// fall under link-local and unique-local.
 func public(a netip.Addr) bool {
 	a = a.Unmap().WithZone("")
-	if !a.IsValid() || a.IsUnspecified() || a.IsLoopback() || a.IsPrivate() || a.IsLinkLocalUnicast() || a.IsMulticast() ||
+	if !a.IsValid() || a.IsUnspecified() || a.IsLoopback() || a.IsPrivate() || a.IsLinkLocalUnicast() ||
+		a.IsMulticast() ||
 		!a.IsGlobalUnicast() {
 		return false
 	}

@@ -106,7 +106,14 @@ func (c *Client) get(ctx context.Context, cancel context.CancelFunc, u *url.URL)
 	}
 	if resp.StatusCode != http.StatusOK {
 		resp.Body.Close()
-		return nil, &Error{BadStatus, i18n.Say("%s answered %d instead of the file: check the address, and that it needs no login", u.Host, resp.StatusCode)}
+		return nil, &Error{
+			BadStatus,
+			i18n.Say(
+				"%s answered %d instead of the file: check the address, and that it needs no login",
+				u.Host,
+				resp.StatusCode,
+			),
+		}
 	}
 	if resp.ContentLength > c.cfg.MaxBytes {
 		resp.Body.Close()
@@ -122,7 +129,10 @@ func (c *Client) get(ctx context.Context, cancel context.CancelFunc, u *url.URL)
 func (c *Client) checkURL(u *url.URL) error {
 	switch {
 	case u.Scheme == "http" && !c.cfg.AllowHTTP:
-		return &Error{BadURL, i18n.Say("http addresses are not fetched: use https, upload the file, or set media.allow_http")}
+		return &Error{
+			BadURL,
+			i18n.Say("http addresses are not fetched: use https, upload the file, or set media.allow_http"),
+		}
 	case u.Scheme != "https" && u.Scheme != "http":
 		return &Error{BadURL, i18n.Say("only https URLs and data: URIs are fetched")}
 	case u.Host == "" || u.Hostname() == "" || u.Opaque != "":
@@ -135,7 +145,10 @@ func (c *Client) checkURL(u *url.URL) error {
 
 func (c *Client) checkRedirect(req *http.Request, via []*http.Request) error {
 	if len(via) > c.cfg.MaxRedirects {
-		return &Error{Unreachable, i18n.Say("the address redirects more than %d times: send the final address", c.cfg.MaxRedirects)}
+		return &Error{
+			Unreachable,
+			i18n.Say("the address redirects more than %d times: send the final address", c.cfg.MaxRedirects),
+		}
 	}
 	req.Header.Del("Referer")
 	return c.checkURL(req.URL)
@@ -154,23 +167,46 @@ func (c *Client) explain(ctx context.Context, u *url.URL, err error) error {
 	case errors.As(err, &own):
 		return own
 	case errors.Is(err, errForbidden):
-		return &Error{Refused, i18n.Say("this address lies in a private or reserved network and is not fetched: upload the file, or name the host in media.allowed_hosts")}
+		return &Error{
+			Refused,
+			i18n.Say(
+				"this address lies in a private or reserved network and is not fetched: upload the file, or name the host in media.allowed_hosts",
+			),
+		}
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return &Error{TimedOut, i18n.Say("the file did not arrive within %.0f s: upload it instead, or raise media.fetch_timeout", c.cfg.Timeout.Seconds())}
+		return &Error{
+			TimedOut,
+			i18n.Say(
+				"the file did not arrive within %.0f s: upload it instead, or raise media.fetch_timeout",
+				c.cfg.Timeout.Seconds(),
+			),
+		}
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		return &Error{Unreachable, i18n.Say("the transfer broke off before the end of the file: try again, or upload the file")}
+		return &Error{
+			Unreachable,
+			i18n.Say("the transfer broke off before the end of the file: try again, or upload the file"),
+		}
 	case errors.As(err, &dns):
 		return &Error{Unreachable, i18n.Say("the host %s was not found: check the address", u.Hostname())}
 	case errors.As(err, &cert), errors.As(err, &name), errors.As(err, &invalid):
-		return &Error{Unreachable, i18n.Say("the certificate of %s is not valid: use an address with a good one", u.Hostname())}
+		return &Error{
+			Unreachable,
+			i18n.Say("the certificate of %s is not valid: use an address with a good one", u.Hostname()),
+		}
 	}
 	return &Error{Unreachable, i18n.Say("%s could not be reached: check the address, or upload the file", u.Hostname())}
 }
 
 func (c *Client) tooLarge() error {
-	return &Error{TooLarge, i18n.Say("the file is larger than %.0f MB: send a smaller one, or raise media.max_upload_bytes", float64(c.cfg.MaxBytes)/1e6)}
+	return &Error{
+		TooLarge,
+		i18n.Say(
+			"the file is larger than %.0f MB: send a smaller one, or raise media.max_upload_bytes",
+			float64(c.cfg.MaxBytes)/1e6,
+		),
+	}
 }
 
 // limitedBody ends the transfer at the size limit and at the timeout, and notices a connection that broke off.
@@ -200,7 +236,8 @@ func (b *limitedBody) Close() error {
 }
 
 func filename(resp *http.Response) string {
-	if _, params, err := mime.ParseMediaType(resp.Header.Get("Content-Disposition")); err == nil && params["filename"] != "" {
+	if _, params, err := mime.ParseMediaType(resp.Header.Get("Content-Disposition")); err == nil &&
+		params["filename"] != "" {
 		return params["filename"]
 	}
 	base := path.Base(resp.Request.URL.Path)

@@ -11,8 +11,9 @@ import (
 	"github.com/apibr/studio/internal/i18n"
 )
 
-// OpenData reads a data: URI (RFC 2397) as a stream. Its media type is not believed: the bytes decide later. White space
-// inside the base64 is dropped, since n8n and mail programs break lines, and both alphabets and missing padding are taken.
+// OpenData reads a data: URI (RFC 2397) as a stream. Its media type is not believed: the bytes decide later. White
+// space inside the base64 is dropped, since n8n and mail programs break lines, and both alphabets and missing padding
+// are taken.
 func (c *Client) OpenData(uri io.Reader) (*Body, error) {
 	in := bufio.NewReader(uri)
 	head, err := in.ReadString(',') // the URI is bounded by whoever read the request
@@ -37,7 +38,10 @@ func tooLong(uri string, limit int64) bool {
 }
 
 func dataTooLarge(limit int64) error {
-	return &Error{TooLarge, i18n.Say("the data: URI is larger than %.0f MB: upload the file instead", float64(limit)/1e6)}
+	return &Error{
+		TooLarge,
+		i18n.Say("the data: URI is larger than %.0f MB: upload the file instead", float64(limit)/1e6),
+	}
 }
 
 type dataBody struct {

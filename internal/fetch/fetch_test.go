@@ -138,7 +138,9 @@ func TestAllowedHostIsReadOverTLS(t *testing.T) {
 }
 
 func trust(c *Client, srv *httptest.Server) {
-	c.http.Transport.(*http.Transport).TLSClientConfig = &tls.Config{RootCAs: srv.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs}
+	c.http.Transport.(*http.Transport).TLSClientConfig = &tls.Config{
+		RootCAs: srv.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs,
+	}
 }
 
 func TestRedirects(t *testing.T) {
@@ -169,8 +171,8 @@ func TestRedirects(t *testing.T) {
 	require.Zero(t, secret.Load())
 }
 
-// TestAnAddressThatChangesIsCheckedEachTime plays DNS rebinding: the name answers with a good address first, then with a
-// private one. 127.0.0.1 stands for the internet here, and 127.0.0.2 for the private network.
+// TestAnAddressThatChangesIsCheckedEachTime plays DNS rebinding: the name answers with a good address first, then with
+// a private one. 127.0.0.1 stands for the internet here, and 127.0.0.2 for the private network.
 func TestAnAddressThatChangesIsCheckedEachTime(t *testing.T) {
 	t.Parallel()
 	var hits, secret atomic.Int64
@@ -180,11 +182,17 @@ func TestAnAddressThatChangesIsCheckedEachTime(t *testing.T) {
 	require.NoError(t, err)
 	bad, err := net.Listen("tcp", "127.0.0.2:"+port)
 	require.NoError(t, err)
-	srv := &http.Server{ReadHeaderTimeout: time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		hits.Add(1)
-		http.Redirect(w, r, "http://turns.test:"+port+"/secret", http.StatusFound)
-	})}
-	inner := &http.Server{ReadHeaderTimeout: time.Second, Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) { secret.Add(1) })}
+	srv := &http.Server{
+		ReadHeaderTimeout: time.Second,
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			hits.Add(1)
+			http.Redirect(w, r, "http://turns.test:"+port+"/secret", http.StatusFound)
+		}),
+	}
+	inner := &http.Server{
+		ReadHeaderTimeout: time.Second,
+		Handler:           http.HandlerFunc(func(http.ResponseWriter, *http.Request) { secret.Add(1) }),
+	}
 	go srv.Serve(good)
 	go inner.Serve(bad)
 	defer srv.Close()
@@ -269,7 +277,14 @@ func TestLimits(t *testing.T) {
 	}))
 	defer srv.Close()
 	defer close(release)
-	c := New(Config{AllowHTTP: true, AllowedHosts: []string{"127.0.0.1"}, MaxBytes: 50 << 10, Timeout: 300 * time.Millisecond})
+	c := New(
+		Config{
+			AllowHTTP:    true,
+			AllowedHosts: []string{"127.0.0.1"},
+			MaxBytes:     50 << 10,
+			Timeout:      300 * time.Millisecond,
+		},
+	)
 	for path, code := range map[string]Code{"/announced": TooLarge, "/chunked": TooLarge, "/slow": TimedOut, "/broken": Unreachable, "/none": BadStatus} {
 		_, _, err := open(t, c, srv.URL+path)
 		require.Error(t, err, path)

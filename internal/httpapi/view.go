@@ -146,7 +146,7 @@ type URLs struct {
 	Web     string `json:"web"`
 }
 
-// views renders jobs with their outputs and outlooks, in as few queries as there are kinds of things.
+// views renders jobs with their outputs and etas, in as few queries as there are kinds of things.
 func (s *Server) views(ctx context.Context, list ...*jobs.Job) ([]Job, error) {
 	var ended []uuid.UUID
 	for _, job := range list {
@@ -161,13 +161,13 @@ func (s *Server) views(ctx context.Context, list ...*jobs.Job) ([]Job, error) {
 			return nil, err
 		}
 	}
-	outlooks, err := s.cfg.Jobs.Outlooks(ctx, list...)
+	etas, err := s.cfg.Jobs.ETAs(ctx, list...)
 	if err != nil {
 		return nil, err
 	}
 	rendered := make([]Job, 0, len(list))
 	for _, job := range list {
-		rendered = append(rendered, s.view(ctx, job, outputs[job.ID], outlooks[job.ID]))
+		rendered = append(rendered, s.view(ctx, job, outputs[job.ID], etas[job.ID]))
 	}
 	return rendered, nil
 }
@@ -180,7 +180,7 @@ func (s *Server) oneView(ctx context.Context, job *jobs.Job) (Job, error) {
 	return list[0], nil
 }
 
-func (s *Server) view(ctx context.Context, job *jobs.Job, outputs []*assets.Asset, outlook jobs.Outlook) Job {
+func (s *Server) view(ctx context.Context, job *jobs.Job, outputs []*assets.Asset, eta jobs.ETA) Job {
 	base := baseOf(ctx)
 	self := base + "/api/v1/jobs/" + job.ID.String()
 	v := Job{
@@ -229,7 +229,7 @@ func (s *Server) view(ctx context.Context, job *jobs.Job, outputs []*assets.Asse
 	if job.Error != nil {
 		v.Error = s.jobProblem(ctx, job.Type, job.Error)
 	}
-	s.setProgress(ctx, &v, job, outlook)
+	s.setProgress(ctx, &v, job, eta)
 	return v
 }
 
@@ -271,20 +271,20 @@ func (s *Server) jobProblem(ctx context.Context, t jobs.Type, p *jobs.Problem) *
 	return v
 }
 
-func (s *Server) setProgress(ctx context.Context, v *Job, job *jobs.Job, outlook jobs.Outlook) {
+func (s *Server) setProgress(ctx context.Context, v *Job, job *jobs.Job, eta jobs.ETA) {
 	switch job.Status {
 	case jobs.Completed:
 		v.Progress = 1
 	case jobs.Queued:
-		if outlook.Position > 0 {
-			v.QueuePosition = &outlook.Position
+		if eta.Position > 0 {
+			v.QueuePosition = &eta.Position
 		}
 		if job.Shortage != nil {
 			v.ProgressDetail = s.memoryDetail(ctx, job.Shortage)
 		}
 	}
 	if !job.Status.Terminal() {
-		v.ETASeconds, v.ETAIsGuess = millisOf(outlook.ETASeconds), outlook.Guess
+		v.ETASeconds, v.ETAIsGuess = millisOf(eta.Seconds), eta.Guess
 	}
 	if p := job.Progress; p != nil && job.Status == jobs.Processing {
 		v.Progress = p.Fraction

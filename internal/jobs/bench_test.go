@@ -114,11 +114,22 @@ func hash(n int) string { return strings.Repeat("0", 56) + fmt.Sprintf("%08x", n
 
 func (b *bench) blob(n int) {
 	b.t.Helper()
-	_, err := b.pool.Exec(b.ctx, `insert into blobs (sha256, size_bytes, mime_type) values ($1, 10, 'x/y') on conflict do nothing`, hash(n))
+	_, err := b.pool.Exec(
+		b.ctx,
+		`insert into blobs (sha256, size_bytes, mime_type) values ($1, 10, 'x/y') on conflict do nothing`,
+		hash(n),
+	)
 	require.NoError(b.t, err)
 }
 
-var boom = Problem{Type: "internal", Title: i18n.Plain("It broke"), Status: 500, Detail: i18n.Plain("the engine stopped"), Code: "internal", Retryable: true}
+var boom = Problem{
+	Type:      "internal",
+	Title:     i18n.Plain("It broke"),
+	Status:    500,
+	Detail:    i18n.Plain("the engine stopped"),
+	Code:      "internal",
+	Retryable: true,
+}
 
 // kinds are the events of a job in order ("" = all), after checking that the numbers of all events have no hole.
 func (b *bench) kinds(id uuid.UUID) []string {
@@ -171,7 +182,9 @@ const openTickets = `select count(*) from river.river_job where kind = 'generate
 // invariant: there is a ticket for every runnable job.
 func (b *bench) ticketsSuffice() {
 	b.t.Helper()
-	runnable := b.count(`select count(*) from generation_jobs where status = 'queued' and blocked_by = 0 and lane is not null`)
+	runnable := b.count(
+		`select count(*) from generation_jobs where status = 'queued' and blocked_by = 0 and lane is not null`,
+	)
 	require.GreaterOrEqual(b.t, b.count(openTickets), runnable)
 }
 

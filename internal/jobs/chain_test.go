@@ -232,18 +232,42 @@ func TestTheInputOfAQueuedJobCanBeChanged(t *testing.T) {
 	av := b.submit(avatar(jobInput("image", KindImage, im.ID)))
 	asset := uuid.New()
 
-	got, err := b.Update(b.ctx, localAdmin, av.ID, Patch{SetInput: true, Params: map[string]any{"seed": 8}, Inputs: []InputRef{{Name: "image", Kind: KindImage, AssetID: &asset}}})
+	got, err := b.Update(
+		b.ctx,
+		localAdmin,
+		av.ID,
+		Patch{
+			SetInput: true,
+			Params:   map[string]any{"seed": 8},
+			Inputs:   []InputRef{{Name: "image", Kind: KindImage, AssetID: &asset}},
+		},
+	)
 	require.NoError(t, err)
 	require.Zero(t, got.BlockedBy)
 	require.Equal(t, ReasonNone, got.Reason)
 	require.EqualValues(t, 8, *got.Seed())
 	b.ticketsSuffice()
 
-	_, err = b.Update(b.ctx, localAdmin, im.ID, Patch{SetInput: true, Inputs: []InputRef{jobInput("image", KindImage, im.ID)}})
+	_, err = b.Update(
+		b.ctx,
+		localAdmin,
+		im.ID,
+		Patch{SetInput: true, Inputs: []InputRef{jobInput("image", KindImage, im.ID)}},
+	)
 	require.ErrorIs(t, err, ErrInput, "a job cannot wait for itself")
-	_, err = b.Update(b.ctx, localAdmin, av.ID, Patch{SetInput: true, Inputs: []InputRef{jobInput("image", KindImage, im.ID)}})
+	_, err = b.Update(
+		b.ctx,
+		localAdmin,
+		av.ID,
+		Patch{SetInput: true, Inputs: []InputRef{jobInput("image", KindImage, im.ID)}},
+	)
 	require.NoError(t, err)
-	_, err = b.Update(b.ctx, localAdmin, im.ID, Patch{SetInput: true, Inputs: []InputRef{jobInput("video", KindVideo, av.ID)}})
+	_, err = b.Update(
+		b.ctx,
+		localAdmin,
+		im.ID,
+		Patch{SetInput: true, Inputs: []InputRef{jobInput("video", KindVideo, av.ID)}},
+	)
 	require.ErrorIs(t, err, ErrInput, "nor two for each other")
 
 	stale := got.RowVersion

@@ -24,8 +24,8 @@ const claimSQL = `
 const segmentsSQL = `
 	select idx, sha256, mime_type, size_bytes, fence from job_segments where job_id = $1 order by idx`
 
-// The inputs of a job in their order, each with the voice or the file that it is now. Of another job it is the first output of the
-// kind, once that job has completed; of a voice the file is the sample that it was cloned from.
+// The inputs of a job in their order, each with the voice or the file that it is now. Of another job it is the first
+// output of the kind, once that job has completed; of a voice the file is the sample that it was cloned from.
 const inputsSQL = `
 	select v.id, coalesce(v.name, ''), coalesce(v.status, ''), coalesce(v.language, ''), coalesce(v.builtin, false), v.conditionals,
 	       f.id, coalesce(f.filename, ''), coalesce(f.sha256, ''), coalesce(f.mime_type, ''), coalesce(f.size_bytes, 0), f.metadata
@@ -61,8 +61,8 @@ type inputRow struct {
 	Metadata map[string]any
 }
 
-// Claim takes a job for this node and resolves its inputs. Fails with ErrNotClaimable when another was faster or the queue is
-// paused, and with ErrInput when an input is gone, in which case the job has failed.
+// Claim takes a job for this node and resolves its inputs. Fails with ErrNotClaimable when another was faster or the
+// queue is paused, and with ErrInput when an input is gone, in which case the job has failed.
 func (s *Service) Claim(ctx context.Context, id uuid.UUID, device string) (*Claimed, error) {
 	var (
 		claimed *Claimed
@@ -150,7 +150,10 @@ func resolve(j *Job, rows []inputRow) ([]ResolvedInput, error) {
 			return nil, &InputError{Name: in.Name, Detail: i18n.Say(
 				"the job named as %s has no %s among its outputs, or is gone", in.Name, in.Kind)}
 		case in.AssetID != nil:
-			return nil, &InputError{Name: in.Name, Detail: i18n.Say("the file given as %s is gone: upload it again", in.Name)}
+			return nil, &InputError{
+				Name:   in.Name,
+				Detail: i18n.Say("the file given as %s is gone: upload it again", in.Name),
+			}
 		}
 	}
 	return resolved, nil

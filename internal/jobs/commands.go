@@ -40,11 +40,11 @@ func lockOwn(ctx context.Context, t *txn, owner, id uuid.UUID) (*Job, error) {
 	return j, err
 }
 
-// Cancel ends a queued job at once, and one that this node should run and does not; it asks the node of a running one to. A
-// finished job is returned as it is, and so is one that was asked before.
+// Cancel ends a queued job at once, and one that this node should run and does not; it asks the node of a running one
+// to. A finished job is returned as it is, and so is one that was asked before.
 func (s *Service) Cancel(ctx context.Context, owner, id uuid.UUID) (*Job, error) {
 	err := s.inTx(ctx, "cancel", func(t *txn) error {
-		if err := t.turn(ctx); err != nil {
+		if err := t.lockGraph(ctx); err != nil {
 			return err
 		}
 		j, err := lockOwn(ctx, t, owner, id)
@@ -85,15 +85,22 @@ func (s *Service) cancelQueued(ctx context.Context, t *txn, id uuid.UUID) error 
 func (s *Service) notifyCancel(ctx context.Context, id uuid.UUID) {
 	s.cancelHere(id)
 	if _, err := s.cfg.Pool.Exec(ctx, notifyCancelSQL, id.String()); err != nil {
-		s.cfg.Log.WarnContext(ctx, "notifying a cancel failed; the runner will see it in the row", "job", id, "err", err)
+		s.cfg.Log.WarnContext(
+			ctx,
+			"notifying a cancel failed; the runner will see it in the row",
+			"job",
+			id,
+			"err",
+			err,
+		)
 	}
 }
 
-// Retry queues a failed or canceled job again, under the same id, with what failed only because of it. Fails with *StateError
-// otherwise, and while one of its inputs is failed or canceled itself.
+// Retry queues a failed or canceled job again, under the same id, with what failed only because of it. Fails with
+// *StateError otherwise, and while one of its inputs is failed or canceled itself.
 func (s *Service) Retry(ctx context.Context, owner, id uuid.UUID) (*Job, error) {
 	err := s.inTx(ctx, "retry", func(t *txn) error {
-		if err := t.turn(ctx); err != nil {
+		if err := t.lockGraph(ctx); err != nil {
 			return err
 		}
 		// Inputs before the job: the order in which all transitions lock.
@@ -109,8 +116,13 @@ func (s *Service) Retry(ctx context.Context, owner, id uuid.UUID) (*Job, error) 
 			return stateError(j, "only a failed or canceled job can be retried; this one is %s", j.Status)
 		}
 		if ended != nil {
-			return stateError(j, "the %s job %s, which this one needs, is %s: retry that one, and this one goes on by itself",
-				ended.Type, ended.ID, ended.Status)
+			return stateError(
+				j,
+				"the %s job %s, which this one needs, is %s: retry that one, and this one goes on by itself",
+				ended.Type,
+				ended.ID,
+				ended.Status,
+			)
 		}
 		if err := s.revive(ctx, t, id); err != nil {
 			return err
@@ -126,7 +138,7 @@ func (s *Service) Retry(ctx context.Context, owner, id uuid.UUID) (*Job, error) 
 // Delete removes a job and its outputs' rows; a queued one is canceled by it. Fails with *StateError while it runs.
 func (s *Service) Delete(ctx context.Context, owner, id uuid.UUID) error {
 	return s.inTx(ctx, "delete", func(t *txn) error {
-		if err := t.turn(ctx); err != nil {
+		if err := t.lockGraph(ctx); err != nil {
 			return err
 		}
 		j, err := lockOwn(ctx, t, owner, id)

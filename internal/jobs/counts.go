@@ -20,8 +20,8 @@ const countOwnSQL = `
 // Counts are the unfinished jobs by status.
 type Counts struct{ Queued, Processing int }
 
-// counts keeps those of long queues for countLife, so that a thousand readers do not count the same queue a thousand times. Short
-// ones are counted anew each time. The zero value works.
+// counts keeps those of long queues for countLife, so that a thousand readers do not count the same queue a thousand
+// times. Short ones are counted anew each time. The zero value works.
 type counts struct {
 	mu sync.Mutex
 	of map[uuid.UUID]counted // uuid.Nil: of all owners

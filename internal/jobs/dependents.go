@@ -101,8 +101,11 @@ func dependencyProblem(up *Job) Problem {
 	detail := i18n.Say("the %s job %s, which this one needs, failed: retry that one, and this one goes on by itself",
 		up.Type, up.ID)
 	if up.Status == Canceled {
-		detail = i18n.Say("the %s job %s, which this one needs, was canceled: retry that one, and this one goes on by itself",
-			up.Type, up.ID)
+		detail = i18n.Say(
+			"the %s job %s, which this one needs, was canceled: retry that one, and this one goes on by itself",
+			up.Type,
+			up.ID,
+		)
 	}
 	return Problem{
 		Type: "dependency_failed", Title: i18n.Say("An input could not be made"), Status: 424, Code: "dependency_failed",
@@ -110,8 +113,8 @@ func dependencyProblem(up *Job) Problem {
 	}
 }
 
-// lockInputs holds the jobs that a job waits for, so that none ends in between unseen. It returns one of them that has failed or
-// was canceled, nil when none has.
+// lockInputs holds the jobs that a job waits for, so that none ends in between unseen. It returns one of them that has
+// failed or was canceled, nil when none has.
 func lockInputs(ctx context.Context, t *txn, id uuid.UUID) (*endedDep, error) {
 	rows, err := t.Query(ctx, lockDepsOfSQL, id)
 	if err != nil {
@@ -151,8 +154,8 @@ func (s *Service) revive(ctx context.Context, t *txn, id uuid.UUID) error {
 	return nil
 }
 
-// reviveDependents brings back what failed only because this job did. What has another failed input stays failed: it would
-// wait for ever. One that waits for two revived jobs is looked at after each.
+// reviveDependents brings back what failed only because this job did. What has another failed input stays failed: it
+// would wait for ever. One that waits for two revived jobs is looked at after each.
 func (s *Service) reviveDependents(ctx context.Context, t *txn, id uuid.UUID) error {
 	for level := []uuid.UUID{id}; len(level) > 0; {
 		var next []uuid.UUID

@@ -78,11 +78,26 @@ func readVoices(ctx context.Context, q querier, owner uuid.UUID, ids []uuid.UUID
 		return nil, fmt.Errorf("read voices: %w", err)
 	}
 	var v voiceRow
-	_, err = pgx.ForEachRow(rows, []any{&v.ID, &v.Name, &v.Status, &v.JobID, &v.Language, &v.Builtin, &v.Conditionals, &v.Sample.SHA256, &v.Sample.MIME, &v.Sample.Size}, func() error {
-		found[v.ID] = v
-		v = voiceRow{}
-		return nil
-	})
+	_, err = pgx.ForEachRow(
+		rows,
+		[]any{
+			&v.ID,
+			&v.Name,
+			&v.Status,
+			&v.JobID,
+			&v.Language,
+			&v.Builtin,
+			&v.Conditionals,
+			&v.Sample.SHA256,
+			&v.Sample.MIME,
+			&v.Sample.Size,
+		},
+		func() error {
+			found[v.ID] = v
+			v = voiceRow{}
+			return nil
+		},
+	)
 	if err != nil {
 		return nil, fmt.Errorf("read voices: %w", err)
 	}
@@ -109,7 +124,10 @@ func lockDeps(ctx context.Context, tx pgx.Tx, owner uuid.UUID, inputs []InputRef
 		case !ok:
 			return nil, &InputError{Name: in.Name, Detail: i18n.Say("no voice of yours has this id")}
 		case v.Status != "ready" && v.JobID == nil:
-			return nil, &InputError{Name: in.Name, Detail: i18n.Say("the job that made this voice is gone: clone the voice again")}
+			return nil, &InputError{
+				Name:   in.Name,
+				Detail: i18n.Say("the job that made this voice is gone: clone the voice again"),
+			}
 		case v.Status != "ready":
 			wanted = append(wanted, *v.JobID)
 		}

@@ -19,7 +19,8 @@ const (
 	recentRuns = 40
 )
 
-// The last 40 runs of each kind of job on this machine. The kinds are found by going from one to the next along the index.
+// The last 40 runs of each kind of job on this machine. The kinds are found by going from one to the next along the
+// index.
 const runsSQL = `
 	with recursive kinds (type, engine, model) as (
 	    (select type, engine, model from run_history where node_id = $1 order by type, engine, model limit 1)
@@ -80,7 +81,15 @@ func (h *history) ran(kind runKey, last run) {
 
 // runOf is a finished job as the history keeps it.
 func runOf(j *Job) (runKey, run) {
-	return runKey{j.Type, j.Engine, j.Model}, run{Units(j.Type, j.Params), j.Metrics.RunSeconds, j.Metrics.ModelLoadSeconds}
+	return runKey{
+			j.Type,
+			j.Engine,
+			j.Model,
+		}, run{
+			Units(j.Type, j.Params),
+			j.Metrics.RunSeconds,
+			j.Metrics.ModelLoadSeconds,
+		}
 }
 
 func (s *Service) runs(ctx context.Context) (map[runKey][]run, error) {
@@ -117,8 +126,8 @@ func estimate(runs []run, kind Type, quality string, units float64) (seconds flo
 	return math.Max(base+perUnit*units, 0.1), false
 }
 
-// fit is a line through the runs. A slope or a base below zero, or runs that are all of one length, make it a proportion
-// or a constant instead: a line through noise must not promise a negative time for a long job.
+// fit is a line through the runs. A slope or a base below zero, or runs that are all of one length, make it a
+// proportion or a constant instead: a line through noise must not promise a negative time for a long job.
 func fit(runs []run) (base, perUnit float64) {
 	var sumU, sumT float64
 	for _, r := range runs {
@@ -159,8 +168,8 @@ func median(v []float64) float64 {
 
 type cold struct{ base, perUnit float64 }
 
-// coldStart is what a machine without history is told, marked as a guess. Draft numbers are of two laptop cores, final ones
-// of a 12 GB card.
+// coldStart is what a machine without history is told, marked as a guess. Draft numbers are of two laptop cores, final
+// ones of a 12 GB card.
 func coldStart(kind Type, quality string) cold {
 	if quality == "draft" {
 		switch kind {
@@ -204,8 +213,8 @@ func sizeOf(t Type, params map[string]any) size {
 	return size{units: Units(t, params), width: whole("width"), height: whole("height"), pictures: whole("num_images")}
 }
 
-// Units is what the length of a run depends on: characters for speech, megapixels for pictures, megapixels times frames for
-// video. 1 when the parameters do not say.
+// Units is what the length of a run depends on: characters for speech, megapixels for pictures, megapixels times
+// frames for video. 1 when the parameters do not say.
 func Units(t Type, params map[string]any) float64 {
 	switch t {
 	case TypeSpeech:
@@ -282,8 +291,8 @@ func (s *Service) RecordPhase(ctx context.Context, engine, model string, p Phase
 	return known, nil
 }
 
-// Phases is the longest gap between two steps that each phase had in its last runs, and in how many runs it was ever seen. Of a long
-// history the newest.
+// Phases is the longest gap between two steps that each phase had in its last runs, and in how many runs it was ever
+// seen. Of a long history the newest.
 func (s *Service) Phases(ctx context.Context) ([]PhaseHistory, error) {
 	rows, err := s.cfg.Pool.Query(ctx, phasesSQL, learnedFor.Seconds())
 	if err != nil {

@@ -58,9 +58,9 @@ const lockRunSQL = `select ` + jobCols + ` from generation_jobs j where id = $1 
 
 const endedBySQL = `select ` + jobCols + ` from generation_jobs j where id = $1 and fence = $2 and status = any($3)`
 
-// Finish completes a run, in this order: job, outputs, dependents with their tickets, voice, history, event.
-// Fails with ErrFenced, and with ErrUnreadable before anything is written. Called again after a commit whose answer got lost it
-// returns the job.
+// Finish completes a run, in this order: job, outputs, dependents with their tickets, voice, history, event. Fails
+// with ErrFenced, and with ErrUnreadable before anything is written. Called again after a commit whose answer got lost
+// it returns the job.
 func (s *Service) Finish(ctx context.Context, id uuid.UUID, fence int64, r Result) (*Job, error) {
 	if err := readable(r); err != nil {
 		return nil, fmt.Errorf("jobs: finish: %w", err)
@@ -116,8 +116,8 @@ func (s *Service) Finish(ctx context.Context, id uuid.UUID, fence int64, r Resul
 	return job, nil
 }
 
-// readable says whether what the engine said comes back from the database: its numbers are larger than Go's, and a job whose row
-// cannot be read would be in every list's way.
+// readable says whether what the engine said comes back from the database: its numbers are larger than Go's, and a job
+// whose row cannot be read would be in every list's way.
 func readable(r Result) error {
 	said := []map[string]any{r.Metadata}
 	for _, out := range r.Outputs {
@@ -134,9 +134,16 @@ func readable(r Result) error {
 	return nil
 }
 
-// alreadyEnded turns "no row" into ErrFenced, unless this very attempt ended the job in one of these states and only the answer was
-// lost. That it could not look is an error of its own: the caller asks again.
-func (s *Service) alreadyEnded(ctx context.Context, op string, id uuid.UUID, fence int64, err error, states ...Status) (*Job, error) {
+// alreadyEnded turns "no row" into ErrFenced, unless this very attempt ended the job in one of these states and only
+// the answer was lost. That it could not look is an error of its own: the caller asks again.
+func (s *Service) alreadyEnded(
+	ctx context.Context,
+	op string,
+	id uuid.UUID,
+	fence int64,
+	err error,
+	states ...Status,
+) (*Job, error) {
 	if !errors.Is(err, pgx.ErrNoRows) {
 		return nil, err
 	}
@@ -148,15 +155,16 @@ func (s *Service) alreadyEnded(ctx context.Context, op string, id uuid.UUID, fen
 }
 
 func finishVoice(t *txn, j *Job, v *VoiceResult) {
-	t.last.Queue(readyVoiceSQL, j.ID, j.Engine, v.Conditionals, v.SampleSeconds, nullable(v.Language)).QueryRow(func(row pgx.Row) error {
-		var id uuid.UUID
-		err := row.Scan(&id)
-		if errors.Is(err, pgx.ErrNoRows) {
-			return nil // the user deleted the voice while it was made
-		}
-		j.VoiceID = &id
-		return err
-	})
+	t.last.Queue(readyVoiceSQL, j.ID, j.Engine, v.Conditionals, v.SampleSeconds, nullable(v.Language)).
+		QueryRow(func(row pgx.Row) error {
+			var id uuid.UUID
+			err := row.Scan(&id)
+			if errors.Is(err, pgx.ErrNoRows) {
+				return nil // the user deleted the voice while it was made
+			}
+			j.VoiceID = &id
+			return err
+		})
 }
 
 // remembers says whether a run goes into the history of its kind.
@@ -178,7 +186,7 @@ func (s *Service) record(t *txn, j *Job, r Result) {
 // Fail ends a run for good. fault says that it counts as one. Dependents fail with it. Fails with ErrFenced.
 func (s *Service) Fail(ctx context.Context, id uuid.UUID, fence int64, p Problem, fault bool) error {
 	err := s.inTx(ctx, "fail", func(t *txn) error {
-		if err := t.turn(ctx); err != nil {
+		if err := t.lockGraph(ctx); err != nil {
 			return err
 		}
 		return s.end(ctx, t, id, fence, Failed, &p, fault)
@@ -189,8 +197,8 @@ func (s *Service) Fail(ctx context.Context, id uuid.UUID, fence int64, p Problem
 	return err
 }
 
-// Unstorable is how a job fails whose own result, failure or segment the database refused: nothing of it is of the run, so that it
-// cannot be refused as well.
+// Unstorable is how a job fails whose own result, failure or segment the database refused: nothing of it is of the
+// run, so that it cannot be refused as well.
 var Unstorable = Problem{
 	Type: "/problems/result_refused", Status: 500, Code: "result_refused", Retryable: true,
 	Title: i18n.Say("The result could not be stored"),
@@ -201,7 +209,7 @@ var Unstorable = Problem{
 // FinishCanceled ends a run that was canceled. Dependents fail with it. Fails with ErrFenced.
 func (s *Service) FinishCanceled(ctx context.Context, id uuid.UUID, fence int64) error {
 	err := s.inTx(ctx, "finish canceled", func(t *txn) error {
-		if err := t.turn(ctx); err != nil {
+		if err := t.lockGraph(ctx); err != nil {
 			return err
 		}
 		return s.end(ctx, t, id, fence, Canceled, nil, false)
@@ -217,7 +225,15 @@ func (s *Service) failTx(ctx context.Context, t *txn, j *Job, p Problem) error {
 	return s.end(ctx, t, j.ID, j.Fence, Failed, &p, false)
 }
 
-func (s *Service) end(ctx context.Context, t *txn, id uuid.UUID, fence int64, status Status, p *Problem, fault bool) error {
+func (s *Service) end(
+	ctx context.Context,
+	t *txn,
+	id uuid.UUID,
+	fence int64,
+	status Status,
+	p *Problem,
+	fault bool,
+) error {
 	job, err := one(ctx, t, endSQL, id, fence, status, p, count(fault))
 	if err != nil {
 		return err
@@ -244,7 +260,7 @@ func Backoff(faults int) time.Duration {
 func (s *Service) Fault(ctx context.Context, id uuid.UUID, fence int64, p Problem) (again bool, err error) {
 	err = s.inTx(ctx, "fault", func(t *txn) error {
 		again = false
-		if err := t.turn(ctx); err != nil {
+		if err := t.lockGraph(ctx); err != nil {
 			return err
 		}
 		job, err := one(ctx, t, lockRunSQL, id, fence)
@@ -273,11 +289,18 @@ func (s *Service) Fault(ctx context.Context, id uuid.UUID, fence int64, p Proble
 
 const nowSQL = `select now()`
 
-// Requeue hands a run back without a verdict: a soft stop, a lost model slot. notBefore zero is now. One that was asked to
-// stop is canceled instead. Fails with ErrFenced.
-func (s *Service) Requeue(ctx context.Context, id uuid.UUID, fence int64, reason Reason, notBefore time.Time, fault bool) error {
+// Requeue hands a run back without a verdict: a soft stop, a lost model slot. notBefore zero is now. One that was
+// asked to stop is canceled instead. Fails with ErrFenced.
+func (s *Service) Requeue(
+	ctx context.Context,
+	id uuid.UUID,
+	fence int64,
+	reason Reason,
+	notBefore time.Time,
+	fault bool,
+) error {
 	err := s.inTx(ctx, "requeue", func(t *txn) error {
-		if err := t.turn(ctx); err != nil {
+		if err := t.lockGraph(ctx); err != nil {
 			return err
 		}
 		job, err := one(ctx, t, lockRunSQL, id, fence)
@@ -295,7 +318,15 @@ func (s *Service) Requeue(ctx context.Context, id uuid.UUID, fence int64, reason
 	return err
 }
 
-func (s *Service) requeueTx(ctx context.Context, t *txn, id uuid.UUID, fence int64, reason Reason, notBefore time.Time, fault bool) error {
+func (s *Service) requeueTx(
+	ctx context.Context,
+	t *txn,
+	id uuid.UUID,
+	fence int64,
+	reason Reason,
+	notBefore time.Time,
+	fault bool,
+) error {
 	var at *time.Time
 	if !notBefore.IsZero() {
 		at = &notBefore

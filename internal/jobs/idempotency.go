@@ -16,9 +16,9 @@ import (
 	"github.com/apibr/studio/internal/store"
 )
 
-// A key is taken over in place when it is past its keeping, and when nobody works on its first request any more: a request of this
-// start that is still at work is known in memory (held), so that a row of this start ($6) has lost its own; any other start must be
-// that of a node that lives.
+// A key is taken over in place when it is past its keeping, and when nobody works on its first request any more: a
+// request of this start that is still at work is known in memory (held), so that a row of this start ($6) has lost its
+// own; any other start must be that of a node that lives.
 const beginKeySQL = `
 	insert into idempotency as i (scope, route, key, request_hash, boot_id) values ($1, $2, $3, $4, $6)
 	on conflict (scope, route, key) do update
@@ -38,8 +38,8 @@ const endKeySQL = `
 
 const abandonKeySQL = `delete from idempotency where scope = $1 and route = $2 and key = $3 and status_code is null`
 
-// RequestHash is the hash of normalised fields (anything JSON) and the SHA-256 of the request's files, in order. Maps hash the
-// same in any order of their keys.
+// RequestHash is the hash of normalised fields (anything JSON) and the SHA-256 of the request's files, in order. Maps
+// hash the same in any order of their keys.
 func RequestHash(fields any, files ...string) ([]byte, error) {
 	b, err := json.Marshal([]any{fields, files})
 	if err != nil {
@@ -76,8 +76,8 @@ func (h *held) letGo(key IdempotencyKey) {
 }
 
 // BeginIdempotent takes a key before a create. nil, nil: go on, and end with Spec.Idempotency, EndIdempotent or
-// AbandonIdempotent; until then, or the death of this process, others get ErrInFlight. A Replay: the answer exists. Fails with
-// ErrKeyReused or ErrInFlight.
+// AbandonIdempotent; until then, or the death of this process, others get ErrInFlight. A Replay: the answer exists.
+// Fails with ErrKeyReused or ErrInFlight.
 func (s *Service) BeginIdempotent(ctx context.Context, key IdempotencyKey, hash []byte) (*Replay, error) {
 	if !s.held.take(key) {
 		replay, err := s.replay(ctx, key, hash)
@@ -93,13 +93,18 @@ func (s *Service) BeginIdempotent(ctx context.Context, key IdempotencyKey, hash 
 	return replay, err
 }
 
-func (s *Service) takeKey(ctx context.Context, key IdempotencyKey, hash []byte) (taken bool, replay *Replay, err error) {
+func (s *Service) takeKey(
+	ctx context.Context,
+	key IdempotencyKey,
+	hash []byte,
+) (taken bool, replay *Replay, err error) {
 	var node NodeConfig
 	node.setDefaults()
 	// Twice: the row may be abandoned between the insert that found it and the read.
 	for range 2 {
 		err := s.cfg.Pool.QueryRow(ctx, beginKeySQL, key.Scope, key.Route, key.Key, hash, s.cfg.IdempotencyTTL.Seconds(),
-			s.cfg.BootID, node.DeadAfter.Seconds()).Scan(&taken)
+			s.cfg.BootID, node.DeadAfter.Seconds()).
+			Scan(&taken)
 		if err == nil {
 			return true, nil, nil
 		}
@@ -135,8 +140,8 @@ func (s *Service) replay(ctx context.Context, key IdempotencyKey, hash []byte) (
 	return &Replay{StatusCode: *status, ResourceID: id, Body: body}, nil
 }
 
-// EndIdempotent stores the answer of a create that is not a job. What was created stands already: when the database is away it goes on
-// trying in the background for a minute, in which the key stays taken.
+// EndIdempotent stores the answer of a create that is not a job. What was created stands already: when the database is
+// away it goes on trying in the background for a minute, in which the key stays taken.
 func (s *Service) EndIdempotent(ctx context.Context, key IdempotencyKey, r Replay) error {
 	var body any
 	if len(r.Body) > 0 {
@@ -148,7 +153,12 @@ func (s *Service) EndIdempotent(ctx context.Context, key IdempotencyKey, r Repla
 	}
 	err := end(ctx)
 	if err != nil && store.Unavailable(err) {
-		s.cfg.Log.WarnContext(ctx, "the answer to a request with an Idempotency-Key was not stored; trying again", "err", err)
+		s.cfg.Log.WarnContext(
+			ctx,
+			"the answer to a request with an Idempotency-Key was not stored; trying again",
+			"err",
+			err,
+		)
 		go s.endLater(context.WithoutCancel(ctx), key, end)
 		return nil
 	}
@@ -166,7 +176,10 @@ func (s *Service) endLater(ctx context.Context, key IdempotencyKey, end func(con
 	for pause := 100 * time.Millisecond; ; pause = min(2*pause, time.Second) {
 		select {
 		case <-ctx.Done():
-			s.cfg.Log.ErrorContext(ctx, "the answer to a request with an Idempotency-Key could not be stored: a repeated request is a new one")
+			s.cfg.Log.ErrorContext(
+				ctx,
+				"the answer to a request with an Idempotency-Key could not be stored: a repeated request is a new one",
+			)
 			return
 		case <-time.After(pause):
 		}
@@ -176,8 +189,8 @@ func (s *Service) endLater(ctx context.Context, key IdempotencyKey, end func(con
 	}
 }
 
-// AbandonIdempotent frees a key whose request was refused, or ended without an answer; a key that was ended stays. Also when it fails
-// the key is free from now on: nobody works on its request.
+// AbandonIdempotent frees a key whose request was refused, or ended without an answer; a key that was ended stays.
+// Also when it fails the key is free from now on: nobody works on its request.
 func (s *Service) AbandonIdempotent(ctx context.Context, key IdempotencyKey) error {
 	defer s.held.letGo(key)
 	if _, err := s.cfg.Pool.Exec(ctx, abandonKeySQL, key.Scope, key.Route, key.Key); err != nil {

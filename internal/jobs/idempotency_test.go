@@ -75,7 +75,8 @@ func TestAReplayGetsTheFirstAnswer(t *testing.T) {
 	require.Nil(t, r, "its server is gone")
 }
 
-// A key is free as soon as nobody works on its request: when the server starts again, or another node sees that it is dead.
+// A key is free as soon as nobody works on its request: when the server starts again, or another node sees that it is
+// dead.
 func TestAKeyEndsWithItsServer(t *testing.T) {
 	b := newBench(t)
 	key := IdempotencyKey{Scope: "s", Route: "r", Key: "k"}
@@ -155,7 +156,11 @@ func TestAKeyOutlivesALostDatabase(t *testing.T) {
 		_, err = begin()
 		require.NoError(t, err)
 		away()
-		require.NoError(t, b.EndIdempotent(b.ctx, key, Replay{StatusCode: 201, Body: []byte(`{"id":1}`)}), "what was made is made")
+		require.NoError(
+			t,
+			b.EndIdempotent(b.ctx, key, Replay{StatusCode: 201, Body: []byte(`{"id":1}`)}),
+			"what was made is made",
+		)
 		proxy.Up()
 		require.Eventually(t, func() bool {
 			r, err := begin()

@@ -154,8 +154,8 @@ type Job struct {
 	Type      Type
 	Lane      Lane
 	Status    Status
-	// Reason as stored, except that a queued job without one reads ReasonPaused while the queue is paused, and ReasonDeviceBusy while
-	// another runs on the card that it needs.
+	// Reason as stored, except that a queued job without one reads ReasonPaused while the queue is paused, and
+	// ReasonDeviceBusy while another runs on the card that it needs.
 	Reason  Reason
 	Quality string
 	Model   string

@@ -32,14 +32,23 @@ func TestPeaksForgetAnOutlierAndKeepARealPeak(t *testing.T) {
 	}
 	require.Equal(t, Peak{RAM: 10, VRAM: 20}, run(Peak{RAM: 10, VRAM: 20}), "one run among several is not believed")
 
-	require.Equal(t, Peak{RAM: 60, VRAM: 20}, func() Peak { run(Peak{RAM: 60, VRAM: 20}); return run(Peak{RAM: 60, VRAM: 20}) }(), "two are")
+	require.Equal(
+		t,
+		Peak{RAM: 60, VRAM: 20},
+		func() Peak { run(Peak{RAM: 60, VRAM: 20}); return run(Peak{RAM: 60, VRAM: 20}) }(),
+		"two are",
+	)
 	require.Equal(t, Peak{RAM: 60, VRAM: 20}, confirmed())
 	for range learnedRuns - 2 {
 		require.Equal(t, int64(60), run(Peak{RAM: 10, VRAM: 20}).RAM, "a small run does not erase it")
 	}
 	run(Peak{RAM: 10, VRAM: 20})
 	require.Equal(t, Peak{RAM: 10, VRAM: 20}, run(Peak{RAM: 10, VRAM: 20}), "as many runs as are remembered do")
-	require.Equal(t, 1, b.count(`select count(*) from memory_peaks where cardinality(rams) = 20 and ram = 10 and vram = 20`))
+	require.Equal(
+		t,
+		1,
+		b.count(`select count(*) from memory_peaks where cardinality(rams) = 20 and ram = 10 and vram = 20`),
+	)
 
 	b.exec(`update memory_peaks set rams = array[70, 70, 5]::bigint[], vrams = array[7, 7, 5]::bigint[],
 		times = array[now() - interval '31 days', now() - interval '32 days', now()]`)
@@ -75,7 +84,11 @@ func TestLongestStepsForgetAnOutlier(t *testing.T) {
 		require.Equal(t, 28800.0, record(1).MaxStepSeconds)
 	}
 	require.Equal(t, PhaseHistory{"e", "m", "sample", 1, learnedRuns + 1}, record(1))
-	require.Equal(t, 1, b.count(`select count(*) from phase_history where cardinality(steps) = 20 and max_step_seconds = 1`))
+	require.Equal(
+		t,
+		1,
+		b.count(`select count(*) from phase_history where cardinality(steps) = 20 and max_step_seconds = 1`),
+	)
 	b.exec(`update phase_history set steps[1] = 500, times[1] = now() - interval '31 days'`)
 	require.Equal(t, 2.0, record(2).MaxStepSeconds, "what is too old does not count")
 }

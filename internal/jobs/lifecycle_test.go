@@ -35,7 +35,10 @@ func TestAJobFromSubmitToResult(t *testing.T) {
 	require.EqualValues(t, 1, c.Fence)
 	require.Equal(t, 1, c.Attempt)
 	require.NotNil(t, c.StartedAt)
-	require.NoError(t, b.SetProgress(b.ctx, j.ID, c.Fence, report.Progress{Fraction: 0.5, Stage: "sample", Step: 2, TotalSteps: 4}))
+	require.NoError(
+		t,
+		b.SetProgress(b.ctx, j.ID, c.Fence, report.Progress{Fraction: 0.5, Stage: "sample", Step: 2, TotalSteps: 4}),
+	)
 	require.Equal(t, 0.5, b.job(j.ID).Progress.Fraction)
 	require.Equal(t, "sample", b.job(j.ID).Progress.Stage)
 
@@ -54,8 +57,20 @@ func TestAJobFromSubmitToResult(t *testing.T) {
 	require.Equal(t, 1.5, got.Metrics.RunSeconds)
 	require.Equal(t, "cpu", got.Metrics.Device)
 	require.Len(t, got.Result.Outputs, 1)
-	require.Equal(t, 1, b.count(`select count(*) from media_assets where id = $1 and job_id = $2 and output_index = 0`, got.Result.Outputs[0], j.ID))
-	require.Equal(t, 1, b.count(`select count(*) from run_history where type = 'audio.speech' and run_seconds = 1.5 and units = 10`))
+	require.Equal(
+		t,
+		1,
+		b.count(
+			`select count(*) from media_assets where id = $1 and job_id = $2 and output_index = 0`,
+			got.Result.Outputs[0],
+			j.ID,
+		),
+	)
+	require.Equal(
+		t,
+		1,
+		b.count(`select count(*) from run_history where type = 'audio.speech' and run_seconds = 1.5 and units = 10`),
+	)
 	require.Equal(t, []string{EventQueued, EventStarted, EventCompleted}, b.kinds(j.ID))
 	require.EqualValues(t, 3, b.hub.last)
 
@@ -122,7 +137,11 @@ func TestAZombieChangesNothing(t *testing.T) {
 	require.ErrorIs(t, b.Requeue(b.ctx, j.ID, first.Fence, ReasonNone, time.Time{}, false), ErrFenced)
 	_, err = b.Fault(b.ctx, j.ID, first.Fence, boom)
 	require.ErrorIs(t, err, ErrFenced)
-	require.ErrorIs(t, b.AddSegment(b.ctx, j.ID, first.Fence, Segment{Index: 0, SHA256: hash(3), MIME: "video/mp4", Size: 10}), ErrFenced)
+	require.ErrorIs(
+		t,
+		b.AddSegment(b.ctx, j.ID, first.Fence, Segment{Index: 0, SHA256: hash(3), MIME: "video/mp4", Size: 10}),
+		ErrFenced,
+	)
 	require.ErrorIs(t, b.SetProgress(b.ctx, j.ID, first.Fence, report.Progress{Fraction: 1}), ErrFenced)
 	_, err = b.CancelRequested(b.ctx, j.ID, first.Fence)
 	require.ErrorIs(t, err, ErrFenced)
@@ -159,7 +178,14 @@ func TestFaultsBackOffAndThenFail(t *testing.T) {
 		require.NoError(t, err)
 		require.Empty(t, list.Jobs)
 		require.WithinDuration(t, time.Now().Add(want.wait), list.Next, 900*time.Millisecond)
-		require.Equal(t, 1, b.count(`select count(*) from river.river_job where scheduled_at > now() and scheduled_at = $1`, got.NotBefore))
+		require.Equal(
+			t,
+			1,
+			b.count(
+				`select count(*) from river.river_job where scheduled_at > now() and scheduled_at = $1`,
+				got.NotBefore,
+			),
+		)
 		b.exec(`update generation_jobs set not_before = now()`)
 		b.exec(`delete from river.river_job`)
 	}
@@ -186,13 +212,22 @@ func TestSegmentsStayWithTheirFence(t *testing.T) {
 	j := b.submit(avatar())
 	c := b.claim(j.ID)
 	for i := range 3 {
-		require.NoError(t, b.AddSegment(b.ctx, j.ID, c.Fence, Segment{Index: i, SHA256: hash(i), MIME: "video/mp4", Size: 10}))
+		require.NoError(
+			t,
+			b.AddSegment(b.ctx, j.ID, c.Fence, Segment{Index: i, SHA256: hash(i), MIME: "video/mp4", Size: 10}),
+		)
 	}
 	require.NoError(t, b.Requeue(b.ctx, j.ID, c.Fence, ReasonNone, time.Time{}, false))
 	c = b.claim(j.ID)
 	require.Len(t, c.Segments, 3)
-	require.NoError(t, b.AddSegment(b.ctx, j.ID, c.Fence, Segment{Index: 2, SHA256: hash(9), MIME: "video/mp4", Size: 10}))
-	require.NoError(t, b.AddSegment(b.ctx, j.ID, c.Fence, Segment{Index: 4, SHA256: hash(4), MIME: "video/mp4", Size: 10}))
+	require.NoError(
+		t,
+		b.AddSegment(b.ctx, j.ID, c.Fence, Segment{Index: 2, SHA256: hash(9), MIME: "video/mp4", Size: 10}),
+	)
+	require.NoError(
+		t,
+		b.AddSegment(b.ctx, j.ID, c.Fence, Segment{Index: 4, SHA256: hash(4), MIME: "video/mp4", Size: 10}),
+	)
 	segs, err := b.Segments(b.ctx, j.ID)
 	require.NoError(t, err)
 	require.Len(t, segs, 3, "what lies behind a hole is of no use")
@@ -301,7 +336,12 @@ func TestACloneFillsItsVoice(t *testing.T) {
 	require.Len(t, b.kinds(uuid.Nil), 1)
 
 	c := b.claim(j.ID)
-	_, err = b.Finish(b.ctx, j.ID, c.Fence, Result{Voice: &VoiceResult{Conditionals: json.RawMessage(`{"pitch":120}`), SampleSeconds: 16}})
+	_, err = b.Finish(
+		b.ctx,
+		j.ID,
+		c.Fence,
+		Result{Voice: &VoiceResult{Conditionals: json.RawMessage(`{"pitch":120}`), SampleSeconds: 16}},
+	)
 	require.NoError(t, err)
 	require.Equal(t, *j.VoiceID, *b.job(j.ID).VoiceID)
 	require.Equal(t, 1, b.count(`select count(*) from voices where id = $1 and status = 'ready' and sample_seconds = 16

@@ -17,11 +17,22 @@ import (
 // The words that the columns of a filter may have.
 var (
 	allStatuses = []string{string(Queued), string(Processing), string(Completed), string(Failed), string(Canceled)}
-	allTypes    = []string{string(TypeSpeech), string(TypeCloneVoice), string(TypeImage), string(TypeImageEdit), string(TypeUpscale),
-		string(TypeAvatar), string(TypeAnimate), string(TypeContent), string(TypeExport), string(TypeScrape)}
+	allTypes    = []string{
+		string(TypeSpeech),
+		string(TypeCloneVoice),
+		string(TypeImage),
+		string(TypeImageEdit),
+		string(TypeUpscale),
+		string(TypeAvatar),
+		string(TypeAnimate),
+		string(TypeContent),
+		string(TypeExport),
+		string(TypeScrape),
+	}
 )
 
-// listSQL is the statement of one page under a filter: $1 the owner, ($2, $3) the row before, from $4 on what places gives.
+// listSQL is the statement of one page under a filter: $1 the owner, ($2, $3) the row before, from $4 on what places
+// gives.
 func listSQL(f Filter, limit int) string {
 	statuses, types := texts(f.Statuses), texts(f.Types)
 	common, own := "owner_id = $1", "true"
@@ -39,8 +50,17 @@ func listSQL(f Filter, limit int) string {
 	if len(statuses) == 0 && len(types) > 0 {
 		statuses = allStatuses
 	}
-	branches := store.Branches(common, store.Column{Name: "type", Words: types}, store.Column{Name: "status", Words: statuses})
-	return `select ` + viewCols + ` from (` + store.PageSQL("generation_jobs", "($2, $3)", branches, limit) + `) j ` + viewJoins + `
+	branches := store.Branches(
+		common,
+		store.Column{Name: "type", Words: types},
+		store.Column{Name: "status", Words: statuses},
+	)
+	return `select ` + viewCols + ` from (` + store.PageSQL(
+		"generation_jobs",
+		"($2, $3)",
+		branches,
+		limit,
+	) + `) j ` + viewJoins + `
 	 where ` + own + `
 	 order by j.created_at desc, j.id desc`
 }
@@ -98,7 +118,9 @@ func (s *Service) List(ctx context.Context, owner uuid.UUID, f Filter) (Page, er
 }
 
 func cursorOf(j *Job) string {
-	return base64.RawURLEncoding.EncodeToString([]byte(j.CreatedAt.UTC().Format(time.RFC3339Nano) + " " + j.ID.String()))
+	return base64.RawURLEncoding.EncodeToString(
+		[]byte(j.CreatedAt.UTC().Format(time.RFC3339Nano) + " " + j.ID.String()),
+	)
 }
 
 func parseCursor(c string) (time.Time, uuid.UUID, error) {

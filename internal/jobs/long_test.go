@@ -15,8 +15,11 @@ func TestFiltersKnowAllTypesAndStatuses(t *testing.T) {
 	b := newBench(t)
 	for column, known := range map[string][]string{"type": allTypes, "status": allStatuses} {
 		var made string
-		require.NoError(t, b.pool.QueryRow(b.ctx, `select pg_get_constraintdef(oid) from pg_constraint where conname = $1`,
-			"generation_jobs_"+column+"_check").Scan(&made))
+		require.NoError(
+			t,
+			b.pool.QueryRow(b.ctx, `select pg_get_constraintdef(oid) from pg_constraint where conname = $1`,
+				"generation_jobs_"+column+"_check").Scan(&made),
+		)
 		var words []string
 		for _, m := range regexp.MustCompile(`'([^']+)'`).FindAllStringSubmatch(made, -1) {
 			words = append(words, m[1])
@@ -29,7 +32,13 @@ func TestListFiltersByEveryCombination(t *testing.T) {
 	b := newBench(t)
 	project, foreign, other := uuid.New(), uuid.New(), uuid.New()
 	b.exec(`insert into users (id, name) values ($1, 'other')`, other)
-	b.exec(`insert into projects (id, owner_id, name, type) values ($1, $2, 'p', 'mixed'), ($3, $4, 'p', 'mixed')`, project, localAdmin, foreign, other)
+	b.exec(
+		`insert into projects (id, owner_id, name, type) values ($1, $2, 'p', 'mixed'), ($3, $4, 'p', 'mixed')`,
+		project,
+		localAdmin,
+		foreign,
+		other,
+	)
 	var all []*Job
 	for i := range 12 {
 		spec := []func() Spec{speech, func() Spec { return avatar() }}[i%2]()
@@ -102,12 +111,20 @@ func TestUnitsAreWrittenAtSubmitAndWithNewInput(t *testing.T) {
 	read := func() string {
 		var units float64
 		var width, height, pictures int
-		require.NoError(t, b.pool.QueryRow(b.ctx, `select units, width, height, pictures from generation_jobs where id = $1`, j.ID).
-			Scan(&units, &width, &height, &pictures))
+		require.NoError(
+			t,
+			b.pool.QueryRow(b.ctx, `select units, width, height, pictures from generation_jobs where id = $1`, j.ID).
+				Scan(&units, &width, &height, &pictures),
+		)
 		return fmt.Sprint(units, width, height, pictures)
 	}
 	require.Equal(t, "2 1000 500 4", read())
-	_, err := b.Update(b.ctx, localAdmin, j.ID, Patch{SetInput: true, Params: map[string]any{"width": 2000.0, "height": 1000.0, "num_images": 1e300}})
+	_, err := b.Update(
+		b.ctx,
+		localAdmin,
+		j.ID,
+		Patch{SetInput: true, Params: map[string]any{"width": 2000.0, "height": 1000.0, "num_images": 1e300}},
+	)
 	require.NoError(t, err)
 	require.Contains(t, read(), "2000 1000 1000000")
 	require.NotContains(t, forecastSQL, "parameters")
@@ -132,16 +149,27 @@ func TestABackingOffJobDoesNotMakeALongQueueLookShort(t *testing.T) {
 	require.Equal(t, map[Lane]int{LaneVideo: 50, LaneAudio: 1}, lanes, "the heads of the lanes")
 
 	// However many back off before them, what may run is found.
-	b.exec(`update generation_jobs set not_before = now() + interval '1 hour' where lane = 'video' and rank < (select max(rank) - 3 from generation_jobs)`)
+	b.exec(
+		`update generation_jobs set not_before = now() + interval '1 hour' where lane = 'video' and rank < (select max(rank) - 3 from generation_jobs)`,
+	)
 	list, err = b.Waiting(b.ctx)
 	require.NoError(t, err)
 	require.Len(t, list.Jobs, b.count(`select count(*) from generation_jobs where not_before = '-infinity'`))
 
 	// One whose time has come stands where its rank says, and is claimed.
-	b.exec(`update generation_jobs set not_before = now() - interval '1 second' where rank = (select min(rank) from generation_jobs)`)
+	b.exec(
+		`update generation_jobs set not_before = now() - interval '1 second' where rank = (select min(rank) from generation_jobs)`,
+	)
 	list, err = b.Waiting(b.ctx)
 	require.NoError(t, err)
 	first := orderByRank(b.ctx, list.Jobs)[0]
-	require.Equal(t, 1, b.count(`select count(*) from generation_jobs where id = $1 and rank = (select min(rank) from generation_jobs)`, first))
+	require.Equal(
+		t,
+		1,
+		b.count(
+			`select count(*) from generation_jobs where id = $1 and rank = (select min(rank) from generation_jobs)`,
+			first,
+		),
+	)
 	b.claim(first)
 }

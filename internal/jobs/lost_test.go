@@ -32,8 +32,8 @@ func newLossyBench(t *testing.T) (*bench, *storetest.Proxy, handful) {
 	return b, proxy, hand
 }
 
-// Every transition, with the answer to its commit lost: what the caller does then (a runner asks again, a client sends the request
-// again, the node beats) leads to the same state as if nothing had happened.
+// Every transition, with the answer to its commit lost: what the caller does then (a runner asks again, a client sends
+// the request again, the node beats) leads to the same state as if nothing had happened.
 func TestALostAnswerChangesNoEnd(t *testing.T) {
 	b, proxy, hand := newLossyBench(t)
 	running := func() *Claimed {
@@ -93,7 +93,11 @@ func TestALostAnswerChangesNoEnd(t *testing.T) {
 	require.EqualValues(t, 2, c.Fence)
 
 	// The taking back itself.
-	lose("reconcile", func() error { _, err := b.Reconcile(b.ctx); return err }, func() error { _, err := b.Reconcile(b.ctx); return err })
+	lose(
+		"reconcile",
+		func() error { _, err := b.Reconcile(b.ctx); return err },
+		func() error { _, err := b.Reconcile(b.ctx); return err },
+	)
 	require.Equal(t, Queued, b.job(j.ID).Status)
 	_, err := b.Finish(b.ctx, j.ID, c.Fence, Result{})
 	require.ErrorIs(t, err, ErrFenced)
@@ -176,7 +180,9 @@ func TestALostAnswerChangesNoEnd(t *testing.T) {
 	// The starts of nodes, and the taking back of what dead ones had.
 	c = running()
 	recover := func() error { _, err := b.Recover(b.ctx); return err }
-	b.Service = New(Config{Pool: b.pool, Hub: b.hub, NodeID: b.cfg.NodeID, BootID: uuid.New(), KernelBootID: "kernel-1"})
+	b.Service = New(
+		Config{Pool: b.pool, Hub: b.hub, NodeID: b.cfg.NodeID, BootID: uuid.New(), KernelBootID: "kernel-1"},
+	)
 	b.SetRuns(hand)
 	lose("recover", recover, recover)
 	is(c.ID, Queued, EventQueued, EventStarted, EventRequeued)
@@ -199,7 +205,8 @@ func (b *bench) RunNodeOnce(cfg NodeConfig) error {
 	return b.beatOnce(b.ctx, cfg)
 }
 
-// A claim of an earlier boot can reach the database after that boot's end: the row is of this node, and of no boot that will close it.
+// A claim of an earlier boot can reach the database after that boot's end: the row is of this node, and of no boot
+// that will close it.
 func TestAClaimOfAnEarlierBootThatCameLateIsTakenBack(t *testing.T) {
 	b := newBench(t)
 	earlier := b.Service

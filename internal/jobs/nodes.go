@@ -30,8 +30,9 @@ const ownEarlierSQL = `
 	select ` + jobCols + ` from generation_jobs j
 	 where j.status = 'processing' and j.node_id = $1 and j.boot_id <> $2 order by j.id for update`
 
-// A node is dead when its last beat is too old; one that started anew is recovering its jobs itself, so that an older boot's
-// jobs are only taken when that node is silent too. Nobody is dead just after the start of the database: no node could beat.
+// A node is dead when its last beat is too old; one that started anew is recovering its jobs itself, so that an older
+// boot's jobs are only taken when that node is silent too. Nobody is dead just after the start of the database: no
+// node could beat.
 const orphansSQL = `
 	select ` + jobCols + ` from generation_jobs j
 	 where j.status = 'processing'
@@ -97,13 +98,13 @@ func (c *NodeConfig) setDefaults() {
 // Recover registers this node's boot and takes back the jobs of its earlier ones. Call it once, before anything claims,
 // under the lock of the data directory. It returns how many jobs it took back.
 //
-// When the kernel's boot id has changed since, the machine itself went down. A job that was on the GPU then may be what froze
-// it: it is queued with reason host_restarted and the queue is paused until the user says go; if the same happens again
-// without a new segment in between, the job fails.
+// When the kernel's boot id has changed since, the machine itself went down. A job that was on the GPU then may be
+// what froze it: it is queued with reason host_restarted and the queue is paused until the user says go; if the same
+// happens again without a new segment in between, the job fails.
 func (s *Service) Recover(ctx context.Context) (int, error) {
 	taken := 0
 	err := s.inTx(ctx, "recover", func(t *txn) error {
-		if err := t.turn(ctx); err != nil {
+		if err := t.lockGraph(ctx); err != nil {
 			return err
 		}
 		var before string
@@ -159,8 +160,12 @@ func (s *Service) takeBack(ctx context.Context, t *txn, j *Job, rebooted bool) e
 	if err := s.takeBackAs(ctx, t, j, ReasonHostRestarted, restarts, 0); err != nil {
 		return err
 	}
-	message := i18n.Say("The machine restarted while the %s job %s was on the GPU, so the queue waits: resume it to try "+
-		"that job once more, or cancel the job first.", j.Type, j.ID)
+	message := i18n.Say(
+		"The machine restarted while the %s job %s was on the GPU, so the queue waits: resume it to try "+
+			"that job once more, or cancel the job first.",
+		j.Type,
+		j.ID,
+	)
 	return setPausedTx(ctx, t, true, "host_restarted", message)
 }
 
@@ -178,8 +183,8 @@ func (s *Service) takeBackAs(ctx context.Context, t *txn, j *Job, reason Reason,
 	return nil
 }
 
-// Reap takes back the jobs of dead nodes and closes their River rows, in one transaction; RunNode calls it at each beat.
-// It returns how many jobs it took back.
+// Reap takes back the jobs of dead nodes and closes their River rows, in one transaction; RunNode calls it at each
+// beat. It returns how many jobs it took back.
 func (s *Service) Reap(ctx context.Context, cfg NodeConfig) (int, error) {
 	cfg.setDefaults()
 	var dead bool
@@ -191,7 +196,7 @@ func (s *Service) Reap(ctx context.Context, cfg NodeConfig) (int, error) {
 	}
 	taken := 0
 	err := s.inTx(ctx, "reap", func(t *txn) error {
-		if err := t.turn(ctx); err != nil {
+		if err := t.lockGraph(ctx); err != nil {
 			return err
 		}
 		orphans, err := many(ctx, t, orphansSQL, cfg.DeadAfter.Seconds(), cfg.Grace.Seconds())
@@ -199,7 +204,16 @@ func (s *Service) Reap(ctx context.Context, cfg NodeConfig) (int, error) {
 			return fmt.Errorf("find orphans: %w", err)
 		}
 		for _, j := range orphans {
-			s.cfg.Log.WarnContext(ctx, "node is dead, taking its job back", "job", j.ID, "node", j.NodeID, "fence", j.Fence)
+			s.cfg.Log.WarnContext(
+				ctx,
+				"node is dead, taking its job back",
+				"job",
+				j.ID,
+				"node",
+				j.NodeID,
+				"fence",
+				j.Fence,
+			)
 			// Whether that machine's kernel went down is not known here; when it comes back its jobs are elsewhere.
 			if err := s.takeBack(ctx, t, j, false); err != nil {
 				return err
@@ -226,7 +240,8 @@ func (s *Service) Beat(ctx context.Context) error {
 	return nil
 }
 
-// Leave tells the other nodes that this one has ended, so that nobody waits for its beats: the last thing of a clean stop.
+// Leave tells the other nodes that this one has ended, so that nobody waits for its beats: the last thing of a clean
+// stop.
 func (s *Service) Leave(ctx context.Context) error {
 	if _, err := s.cfg.Pool.Exec(ctx, leaveSQL, s.cfg.NodeID, s.cfg.BootID); err != nil {
 		return fmt.Errorf("jobs: leave: %w", err)
@@ -244,7 +259,8 @@ func (s *Service) Alone(ctx context.Context) (alone bool, err error) {
 	return alone, nil
 }
 
-// RunNode beats and reaps until ctx ends, then leaves: a service. Call Recover first. On ErrReplaced it calls OnLost and fails.
+// RunNode beats and reaps until ctx ends, then leaves: a service. Call Recover first. On ErrReplaced it calls OnLost
+// and fails.
 func (s *Service) RunNode(ctx context.Context, cfg NodeConfig) error {
 	cfg.setDefaults()
 	ticker := time.NewTicker(cfg.Beat)
@@ -257,7 +273,14 @@ func (s *Service) RunNode(ctx context.Context, cfg NodeConfig) error {
 				return err
 			}
 			if watch.note(err, time.Now()) && cfg.Shared {
-				s.cfg.Log.ErrorContext(ctx, "no beat reached the database: stopping this node's sidecars", "for", cfg.LostAfter, "err", err)
+				s.cfg.Log.ErrorContext(
+					ctx,
+					"no beat reached the database: stopping this node's sidecars",
+					"for",
+					cfg.LostAfter,
+					"err",
+					err,
+				)
 				cfg.OnLost()
 			}
 		}

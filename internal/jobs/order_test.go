@@ -151,21 +151,21 @@ func TestPositionsAreThoseOfTheScheduler(t *testing.T) {
 		return ids
 	})
 	all := []*Job{b.job(running.ID), b.job(first.ID), b.job(second.ID), b.job(blocked.ID)}
-	o, err := b.Outlooks(b.ctx, all...)
+	o, err := b.ETAs(b.ctx, all...)
 	require.NoError(t, err)
 	require.Equal(t, 0, o[running.ID].Position)
 	require.Equal(t, 2, o[first.ID].Position)
 	require.Equal(t, 1, o[second.ID].Position)
 	require.Equal(t, 3, o[blocked.ID].Position)
 	for _, j := range all {
-		require.NotNil(t, o[j.ID].ETASeconds)
+		require.NotNil(t, o[j.ID].Seconds)
 		require.True(t, o[j.ID].Guess, "this machine has made none yet")
 	}
-	require.Greater(t, *o[first.ID].ETASeconds, *o[second.ID].ETASeconds)
+	require.Greater(t, *o[first.ID].Seconds, *o[second.ID].Seconds)
 
 	ended, err := b.Cancel(b.ctx, localAdmin, first.ID)
 	require.NoError(t, err)
-	o, err = b.Outlooks(b.ctx, ended, b.job(blocked.ID))
+	o, err = b.ETAs(b.ctx, ended, b.job(blocked.ID))
 	require.NoError(t, err)
 	require.NotContains(t, o, first.ID)
 	require.Equal(t, 2, o[blocked.ID].Position, "a change shows at once")
@@ -178,12 +178,12 @@ func TestALongQueueIsForecastInRankOrder(t *testing.T) {
 	last := b.submit(speech())
 	asked := 0
 	b.SetOrder(func(ctx context.Context, w []Waiting) []uuid.UUID { asked = len(w); return orderByRank(ctx, w) })
-	o, err := b.Outlooks(b.ctx, last)
+	o, err := b.ETAs(b.ctx, last)
 	require.NoError(t, err)
 	require.Equal(t, 1501, o[last.ID].Position)
 	require.Equal(t, orderedJobs, asked)
 	later := b.submit(speech())
-	o, err = b.Outlooks(b.ctx, later)
+	o, err = b.ETAs(b.ctx, later)
 	require.NoError(t, err)
 	require.Equal(t, 1502, o[later.ID].Position, "behind the last forecast")
 }
@@ -199,20 +199,20 @@ func TestETAsComeFromThisMachinesRuns(t *testing.T) {
 	twice := speech()
 	twice.Params = map[string]any{"text": "Olá, mundoOlá, mundo"}
 	j := b.submit(twice)
-	o, err := b.Outlooks(b.ctx, j)
+	o, err := b.ETAs(b.ctx, j)
 	require.NoError(t, err)
 	require.False(t, o[j.ID].Guess)
-	require.InDelta(t, 40, *o[j.ID].ETASeconds, 0.1)
+	require.InDelta(t, 40, *o[j.ID].Seconds, 0.1)
 
 	c := b.claim(j.ID)
 	require.NoError(t, b.SetProgress(b.ctx, j.ID, c.Fence, report.Progress{Fraction: 0.75}))
-	o, err = b.Outlooks(b.ctx, b.job(j.ID))
+	o, err = b.ETAs(b.ctx, b.job(j.ID))
 	require.NoError(t, err)
-	require.InDelta(t, 10, *o[j.ID].ETASeconds, 0.1)
+	require.InDelta(t, 10, *o[j.ID].Seconds, 0.1)
 	require.NoError(t, b.SetProgress(b.ctx, j.ID, c.Fence, report.Progress{Fraction: 0.75, ETASeconds: ptr(3.0)}))
-	o, err = b.Outlooks(b.ctx, b.job(j.ID))
+	o, err = b.ETAs(b.ctx, b.job(j.ID))
 	require.NoError(t, err)
-	require.InDelta(t, 3, *o[j.ID].ETASeconds, 0.1)
+	require.InDelta(t, 3, *o[j.ID].Seconds, 0.1)
 }
 
 func TestEstimate(t *testing.T) {
@@ -232,7 +232,11 @@ func TestUnits(t *testing.T) {
 	require.EqualValues(t, 10, Units(TypeSpeech, map[string]any{"text": "Olá, mundo"}))
 	require.EqualValues(t, 3, Units(TypeSpeech, map[string]any{"lines": []any{map[string]any{"text": "Olá"}}}))
 	require.EqualValues(t, 2, Units(TypeImage, map[string]any{"width": 1000.0, "height": 1000.0, "num_images": 2.0}))
-	require.EqualValues(t, 100, Units(TypeAvatar, map[string]any{"width": 1000, "height": 1000, "fps": 25, "duration": 4}))
+	require.EqualValues(
+		t,
+		100,
+		Units(TypeAvatar, map[string]any{"width": 1000, "height": 1000, "fps": 25, "duration": 4}),
+	)
 }
 
 func TestListPages(t *testing.T) {
@@ -291,7 +295,9 @@ func TestSweepKeepsWhatIsYoung(t *testing.T) {
 	j := b.submit(speech())
 	b.submit(speech())
 	b.exec(`update events set at = now() - interval '8 days' where job_id = $1`, j.ID)
-	b.exec(`insert into idempotency (scope, route, key, request_hash, created_at) values ('s', 'r', 'old', '', now() - interval '25 hours'), ('s', 'r', 'new', '', now())`)
+	b.exec(
+		`insert into idempotency (scope, route, key, request_hash, created_at) values ('s', 'r', 'old', '', now() - interval '25 hours'), ('s', 'r', 'new', '', now())`,
+	)
 	require.NoError(t, b.Sweep(b.ctx))
 	require.Equal(t, 1, b.count(`select count(*) from events`))
 	require.Equal(t, 1, b.count(`select count(*) from idempotency where key = 'new'`))
@@ -317,15 +323,15 @@ func TestAnETAHoldsTheLoadOfAModelThatIsNotThere(t *testing.T) {
 		require.NoError(t, err)
 	}
 	first, second, third := b.submit(speech()), b.submit(speech()), b.submit(speech())
-	o, err := b.Outlooks(b.ctx, first, second, third)
+	o, err := b.ETAs(b.ctx, first, second, third)
 	require.NoError(t, err)
-	require.InDelta(t, 27, *o[first.ID].ETASeconds, 0.1, "it loads the model")
-	require.InDelta(t, 20, *o[second.ID].ETASeconds, 0.1, "which then is there")
+	require.InDelta(t, 27, *o[first.ID].Seconds, 0.1, "it loads the model")
+	require.InDelta(t, 20, *o[second.ID].Seconds, 0.1, "which then is there")
 	b.SetLoaded(func() []string { return []string{first.Engine + "/" + first.Model} })
 	b.submit(speech()) // the forecast is made anew
-	o, err = b.Outlooks(b.ctx, first)
+	o, err = b.ETAs(b.ctx, first)
 	require.NoError(t, err)
-	require.InDelta(t, 20, *o[first.ID].ETASeconds, 0.1)
+	require.InDelta(t, 20, *o[first.ID].Seconds, 0.1)
 }
 
 func TestPeaksAreTheHighestOfEachSize(t *testing.T) {

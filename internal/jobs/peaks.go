@@ -12,8 +12,8 @@ import (
 )
 
 const (
-	// learnedRuns is how many runs of a kind are remembered: what was seen once, in a run that went wrong or beside another program, must
-	// not decide for ever.
+	// learnedRuns is how many runs of a kind are remembered: what was seen once, in a run that went wrong or beside
+	// another program, must not decide for ever.
 	learnedRuns = 20
 	// learnedFor is how long one of them counts.
 	learnedFor = 30 * 24 * time.Hour
@@ -125,7 +125,19 @@ func (s *Service) PeakWindows(ctx context.Context) (map[PeakKey]*PeakWindow, err
 		times       []time.Time
 		updated     time.Time
 	)
-	dests := []any{&k.Engine, &k.Model, &k.Variant, &k.Device, &k.Size, &most.RAM, &most.VRAM, &rams, &vrams, &times, &updated}
+	dests := []any{
+		&k.Engine,
+		&k.Model,
+		&k.Variant,
+		&k.Device,
+		&k.Size,
+		&most.RAM,
+		&most.VRAM,
+		&rams,
+		&vrams,
+		&times,
+		&updated,
+	}
 	_, err = pgx.ForEachRow(rows, dests, func() error {
 		w := &PeakWindow{}
 		for i := range min(len(rams), len(vrams), len(times)) {

@@ -38,8 +38,8 @@ const waitingSQL = `
 	   and j.cancel_requested_at is null and not (select paused from queue_state)
 	 order by j.lane, j.priority desc, j.rank limit $1`
 
-// Of a long queue the scheduler sees the head of every lane and priority: the next, the oldest and the neighbours that a
-// loaded model could take are among them, and a pick costs the same at 50 jobs and at 50,000.
+// Of a long queue the scheduler sees the head of every lane and priority: the next, the oldest and the neighbours that
+// a loaded model could take are among them, and a pick costs the same at 50 jobs and at 50,000.
 const headsSQL = `
 	select h.* from unnest(array['audio', 'image', 'video']) as l (lane), generate_series(-10, 10) as p (priority),
 	     lateral (select ` + waitingCols + `
@@ -72,7 +72,8 @@ type WaitingList struct {
 	Next time.Time
 	// Paused says that the queue is paused.
 	Paused bool
-	// Heads says that Jobs are only the first 50 of each lane and priority, since the queue is longer than a few hundred.
+	// Heads says that Jobs are only the first 50 of each lane and priority, since the queue is longer than a few
+	// hundred.
 	Heads bool
 }
 
@@ -110,8 +111,21 @@ func (s *Service) Waiting(ctx context.Context) (WaitingList, error) {
 // waitingOf is a job that has just been queued, as Waiting would read it.
 func waitingOf(j *Job) Waiting {
 	size := sizeOf(j.Type, j.Params)
-	return Waiting{ID: j.ID, Owner: j.OwnerID, Type: j.Type, Lane: j.Lane, Priority: j.Priority, Rank: j.Rank, QueuedAt: j.QueuedAt,
-		Engine: j.Engine, Model: j.Model, UsesGPU: j.UsesGPU, Width: size.width, Height: size.height, Pictures: size.pictures}
+	return Waiting{
+		ID:       j.ID,
+		Owner:    j.OwnerID,
+		Type:     j.Type,
+		Lane:     j.Lane,
+		Priority: j.Priority,
+		Rank:     j.Rank,
+		QueuedAt: j.QueuedAt,
+		Engine:   j.Engine,
+		Model:    j.Model,
+		UsesGPU:  j.UsesGPU,
+		Width:    size.width,
+		Height:   size.height,
+		Pictures: size.pictures,
+	}
 }
 
 // inOrder compares by priority, then rank.

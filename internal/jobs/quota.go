@@ -15,7 +15,8 @@ const countOpenSQL = `
 	                       where owner_id = $1 and status in ('queued', 'processing')
 	                       order by status, created_at, id limit $2) o`
 
-// countLife is how long a count of an owner's jobs serves. What other nodes take in meanwhile may pass the cap by as much.
+// countLife is how long a count of an owner's jobs serves. What other nodes take in meanwhile may pass the cap by as
+// much.
 const countLife = time.Second
 
 // quota knows about how many unfinished jobs each owner has: a burst does not count thousands of rows for each of its

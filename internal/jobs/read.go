@@ -69,17 +69,22 @@ func (s *Service) GetMany(ctx context.Context, ids []uuid.UUID) ([]*Job, error) 
 // Active returns the owner's unfinished jobs, oldest first, and the number of the last event that they include:
 // both are read in one snapshot.
 func (s *Service) Active(ctx context.Context, owner uuid.UUID) (jobs []*Job, asOf int64, err error) {
-	err = pgx.BeginTxFunc(ctx, s.cfg.Pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
-		if err := tx.QueryRow(ctx, lastSeqSQL).Scan(&asOf); err != nil {
+	err = pgx.BeginTxFunc(
+		ctx,
+		s.cfg.Pool,
+		pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly},
+		func(tx pgx.Tx) error {
+			if err := tx.QueryRow(ctx, lastSeqSQL).Scan(&asOf); err != nil {
+				return err
+			}
+			rows, err := tx.Query(ctx, activeSQL, owner)
+			if err != nil {
+				return err
+			}
+			jobs, err = pgx.CollectRows(rows, scanView)
 			return err
-		}
-		rows, err := tx.Query(ctx, activeSQL, owner)
-		if err != nil {
-			return err
-		}
-		jobs, err = pgx.CollectRows(rows, scanView)
-		return err
-	})
+		},
+	)
 	if err != nil {
 		return nil, 0, fmt.Errorf("jobs: active: %w", err)
 	}

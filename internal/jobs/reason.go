@@ -34,7 +34,8 @@ const shortJobsSQL = `
 	 where owner_id = $1 and status = 'queued' and reason = 'no_memory' and shortage is not null
 	 order by rank limit 100`
 
-// Shortage is what a job waits for with ReasonNoMemory, in bytes: what it needs, and what there was for it when that was last looked at.
+// Shortage is what a job waits for with ReasonNoMemory, in bytes: what it needs, and what there was for it when that
+// was last looked at.
 type Shortage struct {
 	Device     string `json:"device"`
 	NeededRAM  int64  `json:"needed_ram_bytes"`
@@ -49,8 +50,8 @@ type ShortJob struct {
 	Shortage
 }
 
-// SetReason says why queued jobs wait (ReasonNoMemory, or ReasonNone to take it back); rows that say so already, or that
-// have another reason of their own, stay as they are.
+// SetReason says why queued jobs wait (ReasonNoMemory, or ReasonNone to take it back); rows that say so already, or
+// that have another reason of their own, stay as they are.
 func (s *Service) SetReason(ctx context.Context, reasons map[uuid.UUID]Reason) error {
 	return s.setReasons(ctx, reasons, nil)
 }

@@ -39,17 +39,18 @@ type ownRun struct {
 	Boot  uuid.UUID
 }
 
-// ownerless says of a job in processing that nobody works at it: this node should and does not. It needs no grace: the runner has a
-// job in hand before it claims it, so that a row that is seen in processing and that it does not have is one that it has let go.
+// ownerless says of a job in processing that nobody works at it: this node should and does not. It needs no grace: the
+// runner has a job in hand before it claims it, so that a row that is seen in processing and that it does not have is
+// one that it has let go.
 func (s *Service) ownerless(node, boot, id uuid.UUID) bool {
 	runs := s.ownRuns()
 	return runs != nil && node == s.cfg.NodeID && (boot != s.cfg.BootID || !runs.Running(id))
 }
 
-// Reconcile closes the jobs that the database takes for running on this node and that nobody runs: a claim whose answer was lost, one
-// of an earlier boot that reached the database after its end, a run whose end was refused. They go back to the queue without a fault,
-// since no attempt was made; a canceled one ends, and one that ran and could not say how it ended fails. RunNode calls it at each
-// beat. It returns how many jobs it closed.
+// Reconcile closes the jobs that the database takes for running on this node and that nobody runs: a claim whose
+// answer was lost, one of an earlier boot that reached the database after its end, a run whose end was refused. They
+// go back to the queue without a fault, since no attempt was made; a canceled one ends, and one that ran and could not
+// say how it ended fails. RunNode calls it at each beat. It returns how many jobs it closed.
 func (s *Service) Reconcile(ctx context.Context) (int, error) {
 	if s.ownRuns() == nil {
 		return 0, nil
@@ -74,14 +75,21 @@ func (s *Service) Reconcile(ctx context.Context) (int, error) {
 			return closed, err
 		default:
 			closed++
-			s.cfg.Log.WarnContext(ctx, "nobody ran this job of ours: it was taken back", "job", run.ID, "fence", run.Fence)
+			s.cfg.Log.WarnContext(
+				ctx,
+				"nobody ran this job of ours: it was taken back",
+				"job",
+				run.ID,
+				"fence",
+				run.Fence,
+			)
 		}
 	}
 	return closed, nil
 }
 
 func (s *Service) closeOwnerless(ctx context.Context, t *txn, run ownRun) error {
-	if err := t.turn(ctx); err != nil {
+	if err := t.lockGraph(ctx); err != nil {
 		return err
 	}
 	j, err := one(ctx, t, lockRunSQL, run.ID, run.Fence)

@@ -150,7 +150,10 @@ func TestAMachineThatWentDownUnderAGPUJobIsNotMadeToAgain(t *testing.T) {
 	require.NoError(t, err)
 	c := b.claim(gpu.ID)
 	b.blob(1)
-	require.NoError(t, b.AddSegment(b.ctx, gpu.ID, c.Fence, Segment{Index: 0, SHA256: hash(1), MIME: "video/mp4", Size: 10}))
+	require.NoError(
+		t,
+		b.AddSegment(b.ctx, gpu.ID, c.Fence, Segment{Index: 0, SHA256: hash(1), MIME: "video/mp4", Size: 10}),
+	)
 	b.boot("kernel-3")
 	require.Equal(t, Queued, b.job(gpu.ID).Status)
 

@@ -83,7 +83,7 @@ func (s *Service) SetProgress(ctx context.Context, id uuid.UUID, fence int64, p 
 	if err != nil {
 		return fencedIfNone("set progress", id, fence, err)
 	}
-	s.outlooks.invalidate()
+	s.etas.invalidate()
 	return nil
 }
 

@@ -30,17 +30,17 @@ type Config struct {
 	KernelBootID string
 	Hostname     string
 
-	// Wake is called after a commit that made jobs of lanes runnable on this node's database: the runner's in-process wake. fresh
-	// are those jobs when they are new and nothing else has changed; nil says that the queue must be read. It must not block. May be
-	// set later with SetWake.
+	// Wake is called after a commit that made jobs of lanes runnable on this node's database: the runner's in-process
+	// wake. fresh are those jobs when they are new and nothing else has changed; nil says that the queue must be read.
+	// It must not block. May be set later with SetWake.
 	Wake func(fresh []Waiting)
 	// WakeOthers tells other nodes that gen tickets wait (queue.Poker.Poke). It must not block. Default: they poll.
 	WakeOthers func()
-	// OnCancel is told of a cancel of a running job on any node's behalf, before the notification of CancelChannel goes out.
-	// It must not block. May be set later with SetOnCancel.
+	// OnCancel is told of a cancel of a running job on any node's behalf, before the notification of CancelChannel
+	// goes out. It must not block. May be set later with SetOnCancel.
 	OnCancel func(job uuid.UUID)
-	// Order is sched's: the ids of the waiting jobs in the order in which they would run now. Default: priority, rank. May be
-	// set later with SetOrder.
+	// Order is sched's: the ids of the waiting jobs in the order in which they would run now. Default: priority, rank.
+	// May be set later with SetOrder.
 	Order func(ctx context.Context, waiting []Waiting) []uuid.UUID
 
 	// Slots is how many jobs a node runs at once, for ETAs. Default 2.
@@ -80,12 +80,12 @@ func (c *Config) setDefaults() {
 
 // Service is the jobs of one database as one node sees them. Safe for concurrent use.
 type Service struct {
-	cfg      Config
-	waiters  waiters
-	outlooks outlooks
-	history  history
-	quota    quota
-	counts   counts
+	cfg     Config
+	waiters waiters
+	etas    etaIndex
+	history history
+	quota   quota
+	counts  counts
 
 	// Set late: the runner that is woken is built with this Service.
 	hooks    sync.RWMutex
@@ -189,17 +189,18 @@ type QueueInfo struct {
 	NoMemory []ShortJob
 }
 
-// Outlook is what a job has before it.
-type Outlook struct {
+// ETA says when a job's turn comes and when it ends.
+type ETA struct {
 	// Position among the queued jobs in running order, 1 = next; 0 for a job that is not queued.
 	Position int
-	// ETASeconds until the job ends; nil for a job that ended.
-	ETASeconds *float64
+	// Seconds until the job ends; nil for a job that ended.
+	Seconds *float64
 	// Guess says that this machine has no history of such a job.
 	Guess bool
 }
 
-// PhaseHistory is what is known of one phase: the longest gap between two steps of its last runs, and how many runs there ever were.
+// PhaseHistory is what is known of one phase: the longest gap between two steps of its last runs, and how many runs
+// there ever were.
 type PhaseHistory struct {
 	Engine, Model, Phase string
 	MaxStepSeconds       float64

@@ -152,7 +152,8 @@ type Page struct {
 type Patch struct {
 	// Priority -10..10.
 	Priority *int
-	// Position among the queued jobs of the job's lane, 1 = first. The job takes the priority of the place that it is put to.
+	// Position among the queued jobs of the job's lane, 1 = first. The job takes the priority of the place that it is
+	// put to.
 	Position *int
 	// Input replaces parameters and inputs while the job is queued and has never run.
 	Params map[string]any

@@ -6,7 +6,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// Statements are all of this package by name, with those that depend on a filter, for the test that looks at their plans.
+// Statements are all of this package by name, with those that depend on a filter, for the test that looks at their
+// plans.
 func Statements() map[string]string {
 	all := maps.Clone(statements)
 	status, kinds := []Status{Failed, Canceled}, []Type{TypeImage, TypeExport}
@@ -108,5 +109,5 @@ var statements = map[string]string{
 	"laneOrderSQL":        laneOrderSQL,
 	"renumberSQL":         renumberSQL,
 	"upstreamSQL":         upstreamSQL,
-	"graphSQL":            graphSQL,
+	"lockGraphSQL":        lockGraphSQL,
 }

@@ -25,8 +25,8 @@ func expected(err error) bool {
 	return false
 }
 
-// Everybody does everything to the jobs of some diamonds (a picture and a speech, two avatars of them, one of those) at once.
-// Whatever happens, no deadlock, no hole in the events, and nothing that waits for what will never come.
+// Everybody does everything to the jobs of some diamonds (a picture and a speech, two avatars of them, one of those)
+// at once. Whatever happens, no deadlock, no hole in the events, and nothing that waits for what will never come.
 func TestTransitionsInAnyOrderKeepTheRules(t *testing.T) {
 	b := newBench(t)
 	var ids []uuid.UUID
@@ -65,8 +65,15 @@ func TestTransitionsInAnyOrderKeepTheRules(t *testing.T) {
 	require.Zero(t, b.count(`
 		select count(*) from generation_jobs j join job_deps d on d.job_id = j.id join generation_jobs o on o.id = d.depends_on
 		 where j.status = 'queued' and o.status in ('failed', 'canceled')`), "nothing waits for what will never come")
-	require.Zero(t, b.count(`select count(*) from generation_jobs where (status = 'completed') <> (result is not null)`))
-	require.Zero(t, b.count(`select count(*) from (select job_id from media_assets group by job_id having count(*) > 1) x`), "one set of assets")
+	require.Zero(
+		t,
+		b.count(`select count(*) from generation_jobs where (status = 'completed') <> (result is not null)`),
+	)
+	require.Zero(
+		t,
+		b.count(`select count(*) from (select job_id from media_assets group by job_id having count(*) > 1) x`),
+		"one set of assets",
+	)
 }
 
 func (b *bench) anything(dice *rand.Rand, id uuid.UUID) error {

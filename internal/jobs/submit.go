@@ -14,8 +14,8 @@ import (
 	"github.com/apibr/studio/internal/report"
 )
 
-// Another owner's project becomes an id that no project has, which the foreign key refuses together with the whole batch. A voice
-// among $24 that is not ready any more makes the job's id null, which is refused as well.
+// Another owner's project becomes an id that no project has, which the foreign key refuses together with the whole
+// batch. A voice among $24 that is not ready any more makes the job's id null, which is refused as well.
 const insertJobSQL = `
 	insert into generation_jobs as j (id, owner_id, project_id, type, lane, reason, quality, model, engine, priority, parameters,
 	       warnings, content_id, step, blocked_by, uses_gpu, parent_id, version, client_reference,
@@ -69,8 +69,8 @@ func (s *Service) submit(ctx context.Context, spec Spec) (job *Job, err error) {
 	return job, nil
 }
 
-// standsAlone says that nothing that the statements find can forbid the job: no parent, no key to end, no job inputs, and all
-// its voices ready.
+// standsAlone says that nothing that the statements find can forbid the job: no parent, no key to end, no job inputs,
+// and all its voices ready.
 func (s *Service) standsAlone(ctx context.Context, spec *Spec) (bool, error) {
 	if spec.ParentID != nil || spec.Idempotency != nil {
 		return false, nil
@@ -133,7 +133,9 @@ func (s *Service) submitTx(ctx context.Context, t *txn, spec *Spec) (*Job, error
 		return nil, err
 	}
 	s.queueSubmit(t, spec, job, deps, []uuid.UUID{}) // lockDeps has looked at the voices
-	return job, t.flush(ctx)                         // before the commit goes out: the key may be in other hands, and the next Spec may name this job
+	return job, t.flush(
+		ctx,
+	) // before the commit goes out: the key may be in other hands, and the next Spec may name this job
 }
 
 // newJob is the row as the insert will make it; rank and times come back from it.
@@ -211,7 +213,8 @@ func (s *Service) queueSubmit(t *txn, spec *Spec, j *Job, deps []dep, voices []u
 
 const notNullViolation = "23502"
 
-// readyVoices are voices that were found ready: one stays so until it is deleted, which the insert notices. The zero value works.
+// readyVoices are voices that were found ready: one stays so until it is deleted, which the insert notices. The zero
+// value works.
 type readyVoices struct {
 	mu    sync.Mutex
 	known map[ownedVoice]struct{}

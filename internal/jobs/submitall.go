@@ -9,7 +9,8 @@ import (
 // SubmitAll is Submit of several jobs in one transaction: all of them are stored, or none is.
 //
 // A Spec may name a job or a new voice of a Spec before it as its input, and then waits for it; the ids of such Specs
-// must be set (uuid.NewV7). It fails as Submit does; ErrQueueFull when the owner's limit does not allow for all of them.
+// must be set (uuid.NewV7). It fails as Submit does; ErrQueueFull when the owner's limit does not allow for all of
+// them.
 func (s *Service) SubmitAll(ctx context.Context, specs ...Spec) (jobs []*Job, err error) {
 	if err := s.checkQuotas(ctx, specs); err != nil {
 		return nil, err

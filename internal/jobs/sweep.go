@@ -15,7 +15,8 @@ import (
 const nodeRetention = 90 * 24 * time.Hour
 
 const (
-	// From the front up to the first that is young enough, so that what stays has no hole: events commit in another order than they begin.
+	// From the front up to the first that is young enough, so that what stays has no hole: events commit in another
+	// order than they begin.
 	sweepEventsSQL = `
 	delete from events
 	 where seq < coalesce((select seq from events where at >= now() - make_interval(secs => $1) order by seq limit 1), 9223372036854775807)`

@@ -19,7 +19,9 @@ import (
 
 // jobEvent holds the facts at the time of the transition; what shows the event reads the rest from the job.
 func jobEvent(kind string, j *Job) events.Event {
-	data, _ := json.Marshal(map[string]any{"status": j.Status, "reason": nullable(j.Reason), "row_version": j.RowVersion}) // cannot fail
+	data, _ := json.Marshal(
+		map[string]any{"status": j.Status, "reason": nullable(j.Reason), "row_version": j.RowVersion},
+	) // cannot fail
 	return events.Event{Owner: &j.OwnerID, Job: &j.ID, Type: kind, Data: data}
 }
 
@@ -86,20 +88,20 @@ func (t *txn) tail() *pgx.Batch {
 	return b
 }
 
-// graphSQL makes the transitions that lock along dependencies, up or down, follow one another: retries, cancels, failures. Submits,
-// claims and finishes lock one job and what directly depends on it, and need no turn.
-const graphSQL = `select pg_advisory_xact_lock(7013046)`
+// lockGraphSQL makes the transitions that lock along dependencies, up or down, follow one another: retries, cancels,
+// failures. Submits, claims and finishes lock one job and what directly depends on it, and need no turn.
+const lockGraphSQL = `select pg_advisory_xact_lock(7013046)`
 
 // turn waits for the turn of a transition that goes along dependencies; before anything else is locked.
-func (t *txn) turn(ctx context.Context) error {
-	if _, err := t.Exec(ctx, graphSQL); err != nil {
+func (t *txn) lockGraph(ctx context.Context) error {
+	if _, err := t.Exec(ctx, lockGraphSQL); err != nil {
 		return fmt.Errorf("wait for the turn: %w", err)
 	}
 	return nil
 }
 
-// deadlocks is how often a transition is tried again after Postgres chose it to end a deadlock. Turns and the order of ids leave
-// few: two reorders of inputs that turn a dependency round, a reorder that meets a recovery.
+// deadlocks is how often a transition is tried again after Postgres chose it to end a deadlock. Turns and the order of
+// ids leave few: two reorders of inputs that turn a dependency round, a reorder that meets a recovery.
 const deadlocks = 3
 
 // inTx runs a transition; fn may run more than once and must set what it hands out anew each time.
@@ -115,8 +117,8 @@ func (s *Service) inTx(ctx context.Context, op string, fn func(t *txn) error) er
 
 const deadlockDetected = "40P01"
 
-// tryTx runs a transition once. The tail and the commit go out together, so that the counter row is locked for one round trip, and so
-// do the begin and a first batch: a transition whose function sends one batch is two round trips.
+// tryTx runs a transition once. The tail and the commit go out together, so that the counter row is locked for one
+// round trip, and so do the begin and a first batch: a transition whose function sends one batch is two round trips.
 func (s *Service) tryTx(ctx context.Context, op string, fn func(t *txn) error) error {
 	conn, err := s.cfg.Pool.Acquire(ctx)
 	if err != nil {
@@ -140,8 +142,8 @@ func (s *Service) tryTx(ctx context.Context, op string, fn func(t *txn) error) e
 	return nil
 }
 
-// lateTx is a transaction that begins with its first statement, in the same round trip when that is a batch. Of pgx.Tx it has what
-// transitions use.
+// lateTx is a transaction that begins with its first statement, in the same round trip when that is a batch. Of pgx.Tx
+// it has what transitions use.
 type lateTx struct {
 	pgx.Tx // nil
 	conn   *pgxpool.Conn
@@ -216,7 +218,7 @@ func rollback(ctx context.Context, tx pgx.Tx) {
 // committed tells everybody who waits for it.
 func (s *Service) committed(ctx context.Context, t *txn) {
 	ctx = context.WithoutCancel(ctx)
-	s.outlooks.invalidate()
+	s.etas.invalidate()
 	for _, id := range t.touched {
 		s.waiters.wake(id)
 	}

@@ -44,7 +44,10 @@ const renumberSQL = `
 // Update applies a Patch to a queued job. Fails with *StateError, *InputError, ErrChanged.
 func (s *Service) Update(ctx context.Context, owner, id uuid.UUID, p Patch) (*Job, error) {
 	if p.Priority != nil && p.Position != nil {
-		return nil, &InputError{Name: "position", Detail: i18n.Say("give priority or position, not both: a position takes the priority of its place")}
+		return nil, &InputError{
+			Name:   "position",
+			Detail: i18n.Say("give priority or position, not both: a position takes the priority of its place"),
+		}
 	}
 	if p.Priority != nil && (*p.Priority < -10 || *p.Priority > 10) {
 		return nil, &InputError{Name: "priority", Detail: i18n.Say("priority is -10 to 10")}
@@ -63,7 +66,7 @@ func (s *Service) updateTx(ctx context.Context, t *txn, owner, id uuid.UUID, p P
 	var deps []dep
 	var err error
 	if p.SetInput {
-		if err := t.turn(ctx); err != nil {
+		if err := t.lockGraph(ctx); err != nil {
 			return err
 		}
 		// Inputs before the job: the order in which all transitions lock.
@@ -160,7 +163,10 @@ func noCycle(ctx context.Context, t *txn, id uuid.UUID, deps []dep) error {
 		return fmt.Errorf("look for a cycle: %w", err)
 	}
 	if cycle {
-		return &InputError{Name: deps[0].input, Detail: i18n.Say("that job waits for this one: they would wait for each other")}
+		return &InputError{
+			Name:   deps[0].input,
+			Detail: i18n.Say("that job waits for this one: they would wait for each other"),
+		}
 	}
 	return nil
 }
@@ -193,8 +199,8 @@ func (s *Service) place(ctx context.Context, t *txn, j *Job, position int) (*Job
 	return nil, fmt.Errorf("no room at position %d of lane %s", position, j.Lane)
 }
 
-// between finds priority and rank for a job at a position among others; not ok when two neighbours are too close for a number
-// in between.
+// between finds priority and rank for a job at a position among others; not ok when two neighbours are too close for a
+// number in between.
 func between(others []place, position int, j *Job) (int, float64, bool) {
 	i := min(position-1, len(others))
 	switch {

@@ -8,7 +8,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// waitPoll is how often Wait looks at the row itself: for a job that another node ends, whose event nobody passed to Touch.
+// waitPoll is how often Wait looks at the row itself: for a job that another node ends, whose event nobody passed to
+// Touch.
 const waitPoll = 500 * time.Millisecond
 
 // waiters are those who wait for a change of one job on this node.

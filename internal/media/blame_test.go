@@ -92,7 +92,9 @@ func TestTimeIsTheProcessors(t *testing.T) {
 	t.Parallel()
 	sound := fixture(t, "a.flac")
 	limited := func(script string, slowest int) *Processor {
-		p := New(Config{ProbeTimeout: 10 * time.Millisecond, WorkTimeout: 10 * time.Millisecond, FFmpeg: faulty(t, script)})
+		p := New(
+			Config{ProbeTimeout: 10 * time.Millisecond, WorkTimeout: 10 * time.Millisecond, FFmpeg: faulty(t, script)},
+		)
 		p.slowest = slowest
 		return p
 	}
@@ -144,7 +146,15 @@ func TestAFileWaitsForItsTurnAndAResultAsLongAsItTakes(t *testing.T) {
 
 	ctx, cancel := context.WithCancel(context.Background())
 	finish := func() error {
-		_, err := p.Finish(ctx, FinishRequest{Src: fixture(t, "a.wav"), Dst: filepath.Join(t.TempDir(), "x.mp3"), Format: "mp3", Mark: Mark{Quality: Draft}})
+		_, err := p.Finish(
+			ctx,
+			FinishRequest{
+				Src:    fixture(t, "a.wav"),
+				Dst:    filepath.Join(t.TempDir(), "x.mp3"),
+				Format: "mp3",
+				Mark:   Mark{Quality: Draft},
+			},
+		)
 		return err
 	}
 	canceled, waited := make(chan error), make(chan error)

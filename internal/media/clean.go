@@ -14,8 +14,8 @@ import (
 )
 
 // Clean copies src to dst (which must not exist) without what can track a person: EXIF with its GPS position, XMP,
-// comments, thumbnails, maker notes, tags, chapters, cover pictures, and the telemetry tracks that cameras write. Pixels
-// and sound are not encoded again. A picture keeps its orientation as the only EXIF tag, a video its rotation.
+// comments, thumbnails, maker notes, tags, chapters, cover pictures, and the telemetry tracks that cameras write.
+// Pixels and sound are not encoded again. A picture keeps its orientation as the only EXIF tag, a video its rotation.
 // Files that this does not know fail with ErrUnsupported.
 func (p *Processor) Clean(ctx context.Context, src, dst string) error {
 	c, err := sniff(src)
@@ -32,8 +32,8 @@ func (p *Processor) Clean(ctx context.Context, src, dst string) error {
 	return p.remux(ctx, src, dst, c, nil)
 }
 
-// Label copies src to dst (which must not exist) with the mark in its metadata and nothing else there: XMP in PNG, JPEG,
-// WebP and MP4, tags in the rest. Equal input gives equal bytes.
+// Label copies src to dst (which must not exist) with the mark in its metadata and nothing else there: XMP in PNG,
+// JPEG, WebP and MP4, tags in the rest. Equal input gives equal bytes.
 func (p *Processor) Label(ctx context.Context, src, dst string, mark Mark) error {
 	c, err := sniff(src)
 	if err != nil {
@@ -45,7 +45,13 @@ func (p *Processor) Label(ctx context.Context, src, dst string, mark Mark) error
 	}
 	tags := []string{"-metadata", "comment=" + description(mark)}
 	if c != wav && c.demux != "mov" { // RIFF and MP4 have fixed names only
-		tags = append(tags, "-metadata", "digital_source_type="+string(mark.Source), "-metadata", "quality="+string(mark.Quality))
+		tags = append(
+			tags,
+			"-metadata",
+			"digital_source_type="+string(mark.Source),
+			"-metadata",
+			"quality="+string(mark.Quality),
+		)
 	}
 	if err := p.remux(ctx, src, dst, c, tags); err != nil {
 		return err
@@ -122,7 +128,14 @@ func (p *Processor) convert(ctx context.Context, src, dst string, c container, a
 		return errInterrupted
 	}
 	if m := foreignCodec.FindStringSubmatch(stderr); m != nil {
-		return &InputError{ErrUnsupported, i18n.Say("the %s file holds %s, which is not accepted there: send WAV, MP3 or M4A sound with AAC, or MP4 video with H.264 and AAC", c.name, m[1])}
+		return &InputError{
+			ErrUnsupported,
+			i18n.Say(
+				"the %s file holds %s, which is not accepted there: send WAV, MP3 or M4A sound with AAC, or MP4 video with H.264 and AAC",
+				c.name,
+				m[1],
+			),
+		}
 	}
 	p.log().WarnContext(ctx, "ffmpeg gave up", "error", err, "stderr", stderr)
 	return &InputError{ErrCorrupt, i18n.Say("the %s file could not be read to its end: it is damaged", c.name)}

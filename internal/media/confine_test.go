@@ -25,7 +25,12 @@ func TestFFmpegReachesOnlyWhatItNeeds(t *testing.T) {
 	}
 	taken := filepath.Join(data, "tmp", "taken")
 	script := fmt.Sprintf(`cat '%s' > '%s'; exec "$FFMPEG" "$@"`, secret, taken)
-	p := New(Config{FFmpeg: faulty(t, script), Sandbox: &sandbox.Policy{Hidden: []string{data}, Write: []string{filepath.Dir(given)}}})
+	p := New(
+		Config{
+			FFmpeg:  faulty(t, script),
+			Sandbox: &sandbox.Policy{Hidden: []string{data}, Write: []string{filepath.Dir(given)}},
+		},
+	)
 
 	_, err = p.Probe(t.Context(), given)
 	require.NoError(t, err)

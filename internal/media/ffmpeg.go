@@ -53,7 +53,9 @@ func FindFFmpeg(configured string, venvs ...string) (string, error) {
 		return filepath.Abs(path)
 	}
 	for _, venv := range venvs {
-		found, err := filepath.Glob(filepath.Join(venv, "lib", "python*", "site-packages", "imageio_ffmpeg", "binaries", "ffmpeg-*"))
+		found, err := filepath.Glob(
+			filepath.Join(venv, "lib", "python*", "site-packages", "imageio_ffmpeg", "binaries", "ffmpeg-*"),
+		)
 		if err != nil {
 			continue
 		}

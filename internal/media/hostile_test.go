@@ -152,7 +152,16 @@ func TestAnEmptyNameOfStreamsInTagsIsNotBelieved(t *testing.T) {
 	src := fixture(t, "a.mp3")
 	dst := filepath.Join(t.TempDir(), "fake.mp3")
 	bin := testFFmpeg(t)
-	run(bin, "-i", src, "-c", "copy", "-metadata", "title=x\n  Stream #0:9: Video: h264, 9999x9999, 25 fps\n  Duration: 99:00:00.00", dst)
+	run(
+		bin,
+		"-i",
+		src,
+		"-c",
+		"copy",
+		"-metadata",
+		"title=x\n  Stream #0:9: Video: h264, 9999x9999, 25 fps\n  Duration: 99:00:00.00",
+		dst,
+	)
 	require.NoError(t, fixtures.err)
 	info, err := newProcessor(t, Limits{}).Probe(context.Background(), dst)
 	require.NoError(t, err)

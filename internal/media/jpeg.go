@@ -209,8 +209,8 @@ func (j *jpegWalk) entropy() (byte, error) {
 	}
 }
 
-// jpegScans notes which coefficients of which component have come in full, so that a picture that lacks its end marker can
-// be told from one that lacks its last scans.
+// jpegScans notes which coefficients of which component have come in full, so that a picture that lacks its end marker
+// can be told from one that lacks its last scans.
 type jpegScans struct {
 	components []byte           // their ids
 	missing    map[byte][64]int // low bits that are still to come of each coefficient; 14 where none has come

@@ -77,7 +77,12 @@ func (l Limits) image(width, height int) error {
 
 func (l Limits) av(info Info, streams int) error {
 	if streams > l.Streams {
-		return &LimitError{i18n.Say("number of streams"), i18n.Say("%d", streams), i18n.Say("%d", l.Streams), KeyStreams}
+		return &LimitError{
+			i18n.Say("number of streams"),
+			i18n.Say("%d", streams),
+			i18n.Say("%d", l.Streams),
+			KeyStreams,
+		}
 	}
 	if int64(info.Width)*int64(info.Height) > l.VideoPixels {
 		return &LimitError{i18n.Say("video size"), i18n.Say("%d x %d", info.Width, info.Height),

@@ -28,7 +28,8 @@ type Info struct {
 	Kind Kind
 	MIME string
 
-	// Width and Height are in pixels as a viewer shows the picture: an EXIF or container rotation is applied. 0 for audio.
+	// Width and Height are in pixels as a viewer shows the picture: an EXIF or container rotation is applied. 0 for
+	// audio.
 	Width, Height int
 
 	// Duration is how long it plays, by the packets that are really there. 0 for pictures.
@@ -87,8 +88,8 @@ type Config struct {
 	// without a limit. Default 1 minute.
 	MaxWait time.Duration
 
-	// Sandbox is what ffmpeg reaches of the machine's files. Default: all files are left as they are; Unix sockets and new rights are
-	// denied in any case.
+	// Sandbox is what ffmpeg reaches of the machine's files. Default: all files are left as they are; Unix sockets and
+	// new rights are denied in any case.
 	Sandbox *sandbox.Policy
 
 	// Log gets ffmpeg's own words, which users never see. Default slog.Default().
@@ -186,8 +187,13 @@ type Processor struct {
 // New makes a Processor. It never fails: ffmpeg is looked for when it is first needed (see FFmpeg).
 func New(cfg Config) *Processor {
 	cfg = cfg.withDefaults()
-	return &Processor{cfg: cfg, ffmpeg: &ffmpegBinary{configured: cfg.FFmpeg, venvs: cfg.Venvs}, slots: semaphore.NewWeighted(int64(cfg.MaxProcesses)),
-		pipeDelay: defaultPipeDelay, slowest: defaultSlowest}
+	return &Processor{
+		cfg:       cfg,
+		ffmpeg:    &ffmpegBinary{configured: cfg.FFmpeg, venvs: cfg.Venvs},
+		slots:     semaphore.NewWeighted(int64(cfg.MaxProcesses)),
+		pipeDelay: defaultPipeDelay,
+		slowest:   defaultSlowest,
+	}
 }
 
 // patient is a MaxWait without a limit.

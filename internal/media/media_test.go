@@ -55,24 +55,119 @@ func fixture(t testing.TB, name string) string {
 		if fixtures.err != nil {
 			return
 		}
-		tags := []string{"-metadata", "title=SECRET-TITLE", "-metadata", "location=-23.5505-046.6333/", "-metadata", "comment=SECRET-COMMENT"}
+		tags := []string{
+			"-metadata",
+			"title=SECRET-TITLE",
+			"-metadata",
+			"location=-23.5505-046.6333/",
+			"-metadata",
+			"comment=SECRET-COMMENT",
+		}
 		sine := []string{"-f", "lavfi", "-i", "sine=frequency=220:duration=5:sample_rate=44100"}
 		for _, a := range []string{"wav", "mp3", "flac", "ogg", "m4a"} {
 			run(bin, append(append(append([]string{}, sine...), tags...), filepath.Join(fixtures.dir, "a."+a))...)
 		}
 		video := append([]string{"-f", "lavfi", "-i", "testsrc2=size=160x120:rate=25:duration=5"}, sine...)
-		x264 := append(append(append([]string{}, video...), tags...), "-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac")
+		x264 := append(
+			append(append([]string{}, video...), tags...),
+			"-c:v",
+			"libx264",
+			"-preset",
+			"ultrafast",
+			"-c:a",
+			"aac",
+		)
 		run(bin, append(x264, filepath.Join(fixtures.dir, "v.mp4"))...)
 		run(bin, append(x264, filepath.Join(fixtures.dir, "v.mov"))...)
 		run(bin, append(x264, "-movflags", "+faststart", filepath.Join(fixtures.dir, "fast.mp4"))...)
-		run(bin, append(append(append([]string{}, video...), tags...), "-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8",
-			"-c:a", "libopus", filepath.Join(fixtures.dir, "v.webm"))...)
-		run(bin, append(append(append([]string{}, sine...), tags...), "-c:a", "libopus", filepath.Join(fixtures.dir, "a.webm"))...)
-		run(bin, "-display_rotation", "90", "-i", filepath.Join(fixtures.dir, "v.mp4"), "-c", "copy", filepath.Join(fixtures.dir, "turned.mp4"))
-		run(bin, append(append([]string{}, sine...), "-f", "webm", "-live", "1", "-c:a", "libopus", filepath.Join(fixtures.dir, "live.webm"))...)
-		run(bin, append(append([]string{}, video...), "-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac", "-map", "0", "-map", "1", "-map", "1", "-map", "1", filepath.Join(fixtures.dir, "many.mp4"))...)
-		run(bin, append(append([]string{}, video...), "-c:v", "mpeg4", "-c:a", "aac", "-f", "matroska", filepath.Join(fixtures.dir, "v.mkv"))...)
-		run(bin, "-f", "lavfi", "-i", "anullsrc=r=8000:cl=mono", "-t", "7000", "-c:a", "flac", filepath.Join(fixtures.dir, "long.flac"))
+		run(
+			bin,
+			append(
+				append(append([]string{}, video...), tags...),
+				"-c:v",
+				"libvpx-vp9",
+				"-deadline",
+				"realtime",
+				"-cpu-used",
+				"8",
+				"-c:a",
+				"libopus",
+				filepath.Join(fixtures.dir, "v.webm"),
+			)...)
+		run(
+			bin,
+			append(
+				append(append([]string{}, sine...), tags...),
+				"-c:a",
+				"libopus",
+				filepath.Join(fixtures.dir, "a.webm"),
+			)...)
+		run(
+			bin,
+			"-display_rotation",
+			"90",
+			"-i",
+			filepath.Join(fixtures.dir, "v.mp4"),
+			"-c",
+			"copy",
+			filepath.Join(fixtures.dir, "turned.mp4"),
+		)
+		run(
+			bin,
+			append(
+				append([]string{}, sine...),
+				"-f",
+				"webm",
+				"-live",
+				"1",
+				"-c:a",
+				"libopus",
+				filepath.Join(fixtures.dir, "live.webm"),
+			)...)
+		run(
+			bin,
+			append(
+				append([]string{}, video...),
+				"-c:v",
+				"libx264",
+				"-preset",
+				"ultrafast",
+				"-c:a",
+				"aac",
+				"-map",
+				"0",
+				"-map",
+				"1",
+				"-map",
+				"1",
+				"-map",
+				"1",
+				filepath.Join(fixtures.dir, "many.mp4"),
+			)...)
+		run(
+			bin,
+			append(
+				append([]string{}, video...),
+				"-c:v",
+				"mpeg4",
+				"-c:a",
+				"aac",
+				"-f",
+				"matroska",
+				filepath.Join(fixtures.dir, "v.mkv"),
+			)...)
+		run(
+			bin,
+			"-f",
+			"lavfi",
+			"-i",
+			"anullsrc=r=8000:cl=mono",
+			"-t",
+			"7000",
+			"-c:a",
+			"flac",
+			filepath.Join(fixtures.dir, "long.flac"),
+		)
 	})
 	require.NoError(t, fixtures.err)
 	path := filepath.Join(fixtures.dir, name)
@@ -191,7 +286,10 @@ func trackedWebP(t testing.TB, w, h int, orientation uint16) []byte {
 	plain := webpBytes(t, w, h)
 	var out bytes.Buffer
 	out.WriteString("RIFF\x00\x00\x00\x00WEBP")
-	require.NoError(t, writeWebPChunk(&out, "VP8X", webpHeader(webpFile{f: facts{width: w, height: h}}, false, true, true)))
+	require.NoError(
+		t,
+		writeWebPChunk(&out, "VP8X", webpHeader(webpFile{f: facts{width: w, height: h}}, false, true, true)),
+	)
 	out.Write(plain[12:])
 	require.NoError(t, writeWebPChunk(&out, "EXIF", exifWithGPS(orientation)))
 	require.NoError(t, writeWebPChunk(&out, "XMP ", []byte("SECRET-XMP")))
@@ -318,7 +416,10 @@ func TestTranscode(t *testing.T) {
 			var sums [2][32]byte
 			for i := range sums {
 				dst := filepath.Join(t.TempDir(), "out")
-				info, err := p.Finish(ctx, FinishRequest{Src: src, Dst: dst, Format: format, Mark: MarkFor(Draft, Audio)})
+				info, err := p.Finish(
+					ctx,
+					FinishRequest{Src: src, Dst: dst, Format: format, Mark: MarkFor(Draft, Audio)},
+				)
 				require.NoError(t, err)
 				require.Equal(t, FormatMIME(format), info.MIME)
 				require.Equal(t, FormatKind(format), info.Kind)
@@ -366,7 +467,22 @@ func TestASongWithABigCoverIsASong(t *testing.T) {
 	song := filepath.Join(t.TempDir(), "song.mp3")
 	cover := write(t, "cover.png", pngBytes(t, 300, 300))
 	src := fixture(t, "a.mp3")
-	run(testFFmpeg(t), "-i", src, "-i", cover, "-map", "0", "-map", "1", "-c", "copy", "-disposition:v", "attached_pic", song)
+	run(
+		testFFmpeg(t),
+		"-i",
+		src,
+		"-i",
+		cover,
+		"-map",
+		"0",
+		"-map",
+		"1",
+		"-c",
+		"copy",
+		"-disposition:v",
+		"attached_pic",
+		song,
+	)
 	require.NoError(t, fixtures.err)
 	info, err := p.Probe(context.Background(), song)
 	require.NoError(t, err)
@@ -382,7 +498,11 @@ func TestLabelIsReadBackAndDeterministic(t *testing.T) {
 	p := newProcessor(t, Limits{})
 	ctx := context.Background()
 	files := map[string]string{
-		"jpg": write(t, "a.jpg", trackedJPEG(t, 40, 24, 8)), "png": write(t, "a.png", trackedPNG(t, 40, 24, 1)), "webp": write(t, "a.webp", webpBytes(t, 33, 21)),
+		"jpg": write(
+			t,
+			"a.jpg",
+			trackedJPEG(t, 40, 24, 8),
+		), "png": write(t, "a.png", trackedPNG(t, 40, 24, 1)), "webp": write(t, "a.webp", webpBytes(t, 33, 21)),
 	}
 	for _, f := range []string{"a.wav", "a.mp3", "a.flac", "a.ogg", "a.m4a", "a.webm", "v.mp4", "v.mov", "v.webm"} {
 		files[f] = fixture(t, f)

@@ -72,7 +72,8 @@ var errNoIEND = errors.New("media: no last chunk")
 
 // chunk handles one chunk; end is true after IEND.
 func (p *pngWalk) chunk(first bool) (end bool, err error) {
-	if rest, err := p.r.Peek(len(pngEnd)); err != nil && p.seenIDAT && errors.Is(err, io.EOF) && strings.HasPrefix(pngEnd, string(rest)) {
+	if rest, err := p.r.Peek(len(pngEnd)); err != nil && p.seenIDAT && errors.Is(err, io.EOF) &&
+		strings.HasPrefix(pngEnd, string(rest)) {
 		return false, errNoIEND
 	}
 	var head [8]byte

@@ -36,7 +36,10 @@ func (p *Processor) Probe(ctx context.Context, path string) (Info, error) {
 func (p *Processor) probeImage(ctx context.Context, path string, c container) (Info, error) {
 	f, err := rewriteFile(c.mime, path, "", nil)
 	if f.animated { // before its size is read, which Go cannot do for an animated WebP
-		return Info{}, &InputError{ErrUnsupported, i18n.Say("this %s is animated: send a still picture, such as one frame of it saved as PNG or JPEG", c.name)}
+		return Info{}, &InputError{
+			ErrUnsupported,
+			i18n.Say("this %s is animated: send a still picture, such as one frame of it saved as PNG or JPEG", c.name),
+		}
 	}
 	if err != nil {
 		return Info{}, err
@@ -61,7 +64,8 @@ func (p *Processor) probeImage(ctx context.Context, path string, c container) (I
 	return Info{Kind: Image, MIME: c.mime, Width: width, Height: height, Orientation: f.orientation}, nil
 }
 
-// complete decodes a picture that lacks its end marker, since only its pixels can tell whether anything else is missing.
+// complete decodes a picture that lacks its end marker, since only its pixels can tell whether anything else is
+// missing.
 func (p *Processor) complete(ctx context.Context, path string, c container, f facts) error {
 	if f.ending == "" {
 		return nil
@@ -102,7 +106,9 @@ func imageSize(path string, c container) (width, height int, err error) {
 // The lines of `ffmpeg -i` that are read. Metadata stands deeper than two columns, so no tag can pretend to be one.
 var (
 	durationLine = regexp.MustCompile(`(?m)^  Duration: (\d+):(\d\d):(\d\d(?:\.\d+)?)(?:, start: (-?\d+(?:\.\d+)?))?`)
-	streamLine   = regexp.MustCompile(`(?m)^  Stream #0:\d+[^\n]*?: (Video|Audio|Data|Subtitle|Attachment|Unknown): ([^\n]*)$`)
+	streamLine   = regexp.MustCompile(
+		`(?m)^  Stream #0:\d+[^\n]*?: (Video|Audio|Data|Subtitle|Attachment|Unknown): ([^\n]*)$`,
+	)
 	sizeWord     = regexp.MustCompile(`(?:^|[ ,])(\d{1,6})x(\d{1,6})(?:[ ,]|$)`)
 	fpsWord      = regexp.MustCompile(`([\d.]+)(k?) fps`)
 	rateWord     = regexp.MustCompile(`(\d+) Hz`)
@@ -123,9 +129,26 @@ func (p *Processor) probeAV(ctx context.Context, path string, c container) (Info
 		return Info{}, err
 	}
 	args := append([]string{"-progress", "pipe:1", "-protocol_whitelist", "file"}, read...)
-	stdout, stderr, err := p.runFFmpeg(ctx, p.probeLimit(), append(args,
-		"-max_streams", "64", "-max_pixels", strconv.FormatInt(limits.VideoPixels, 10), "-threads", "1", "-i", "file:"+abs,
-		"-map", "0:V?", "-map", "0:a?", "-c", "copy", "-f", "null", "-")...)
+	stdout, stderr, err := p.runFFmpeg(ctx, p.probeLimit(), append(
+		args,
+		"-max_streams",
+		"64",
+		"-max_pixels",
+		strconv.FormatInt(limits.VideoPixels, 10),
+		"-threads",
+		"1",
+		"-i",
+		"file:"+abs,
+		"-map",
+		"0:V?",
+		"-map",
+		"0:a?",
+		"-c",
+		"copy",
+		"-f",
+		"null",
+		"-",
+	)...)
 	if err != nil && !gaveUp(err) {
 		return Info{}, err
 	}
@@ -135,7 +158,10 @@ func (p *Processor) probeAV(ctx context.Context, path string, c container) (Info
 	head, _, _ := strings.Cut(stderr, "\nOutput #0")
 	info, streams := parseStreams(head, c)
 	if streams == 0 {
-		return Info{}, &InputError{ErrCorrupt, i18n.Say("the file cannot be read as %s: it is damaged or cut short", c.name)}
+		return Info{}, &InputError{
+			ErrCorrupt,
+			i18n.Say("the file cannot be read as %s: it is damaged or cut short", c.name),
+		}
 	}
 	info.Duration = lastOutTime(stdout)
 	// The limits come before the verdict on wholeness: a bomb is to be called one.
@@ -149,16 +175,28 @@ func (p *Processor) probeAV(ctx context.Context, path string, c container) (Info
 	case !info.HasAudio && !info.HasVideo:
 		return Info{}, &InputError{ErrEmpty, i18n.Say("the %s file holds neither sound nor pictures", c.name)}
 	case err != nil || info.Duration <= 0:
-		return Info{}, &InputError{ErrCorrupt, i18n.Say("the %s file is damaged or cut short; send the whole file", c.name)}
+		return Info{}, &InputError{
+			ErrCorrupt,
+			i18n.Say("the %s file is damaged or cut short; send the whole file", c.name),
+		}
 	case info.HasVideo && info.Kind == Audio:
-		return Info{}, &InputError{ErrUnsupported, i18n.Say("video in a %s file is not accepted: send MP4 or WebM", c.name)}
+		return Info{}, &InputError{
+			ErrUnsupported,
+			i18n.Say("video in a %s file is not accepted: send MP4 or WebM", c.name),
+		}
 	case info.HasVideo && info.Width == 0:
-		return Info{}, &InputError{ErrCorrupt, i18n.Say("the %s file does not tell the size of its pictures: it is damaged", c.name)}
+		return Info{}, &InputError{
+			ErrCorrupt,
+			i18n.Say("the %s file does not tell the size of its pictures: it is damaged", c.name),
+		}
 	}
 	guessed := strings.Contains(head, "Estimating duration from bitrate")
 	if !guessed && info.Duration < said*9/10-500*time.Millisecond {
-		return Info{}, &InputError{ErrCorrupt, i18n.Say("the %s file is cut short: it should play %.1f s, and only %.1f s are there; send the whole file",
-			c.name, said.Seconds(), info.Duration.Seconds())}
+		return Info{}, &InputError{
+			ErrCorrupt,
+			i18n.Say("the %s file is cut short: it should play %.1f s, and only %.1f s are there; send the whole file",
+				c.name, said.Seconds(), info.Duration.Seconds()),
+		}
 	}
 	return info, nil
 }
@@ -204,9 +242,9 @@ func parseStreams(head string, c container) (Info, int) {
 	return info, len(streams)
 }
 
-// saidDuration is how long the file's header says that it plays, 0 when it does not say. Matroska counts from zero, so a
-// recording whose first packet comes late says more than it plays. An Ogg file says nothing: ffmpeg takes its last time
-// stamp, which starts anew where files were joined.
+// saidDuration is how long the file's header says that it plays, 0 when it does not say. Matroska counts from zero, so
+// a recording whose first packet comes late says more than it plays. An Ogg file says nothing: ffmpeg takes its last
+// time stamp, which starts anew where files were joined.
 func saidDuration(head string, c container) time.Duration {
 	m := durationLine.FindStringSubmatch(head)
 	if m == nil || c == ogg {

@@ -23,8 +23,8 @@ const (
 	stderrTail = 16 << 10
 	niceness   = 10
 
-	// defaultPipeDelay is how long the last words of an ended process may take to be read. They lie in a pipe of 64 KiB by
-	// then, so only a computer without a free moment needs it.
+	// defaultPipeDelay is how long the last words of an ended process may take to be read. They lie in a pipe of 64
+	// KiB by then, so only a computer without a free moment needs it.
 	defaultPipeDelay = 10 * time.Second
 
 	// defaultSlowest is how many times longer than the processor time of one core a process may take by the clock.
@@ -107,8 +107,10 @@ func (p *Processor) blame(ctx context.Context, cmd *exec.Cmd, err error, limit t
 	return errInterrupted
 }
 
-var errInterrupted = &UnavailableError{i18n.Say("the studio's media program could not run to its end, since the computer is too busy " +
-	"or short of memory: try again in a few seconds")}
+var errInterrupted = &UnavailableError{
+	i18n.Say("the studio's media program could not run to its end, since the computer is too busy " +
+		"or short of memory: try again in a few seconds"),
+}
 
 // gaveUp says whether ffmpeg itself ended with a failure, which is all that may be taken for the file's fault.
 func gaveUp(err error) bool {
@@ -139,8 +141,10 @@ func (p *Processor) slot(ctx context.Context) (free func(), err error) {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		return nil, &UnavailableError{i18n.Say("the studio works on other files and did not get to this one within %s: "+
-			"send it again in a few seconds, or raise %s or %s", seconds(p.cfg.MaxWait), KeyMaxProcesses, KeyMaxWait)}
+		return nil, &UnavailableError{
+			i18n.Say("the studio works on other files and did not get to this one within %s: "+
+				"send it again in a few seconds, or raise %s or %s", seconds(p.cfg.MaxWait), KeyMaxProcesses, KeyMaxWait),
+		}
 	}
 	return func() { p.slots.Release(1) }, nil
 }
@@ -158,7 +162,8 @@ func (p *Processor) run(cmd *exec.Cmd, cpu time.Duration) error {
 
 // shortOfHandles recognises ffmpeg's words for a limit of the computer that it met after its start.
 func shortOfHandles(stderr string) bool {
-	return strings.Contains(stderr, "Too many open files") || strings.Contains(stderr, "Resource temporarily unavailable")
+	return strings.Contains(stderr, "Too many open files") ||
+		strings.Contains(stderr, "Resource temporarily unavailable")
 }
 
 // capped keeps the first head bytes and the last tail bytes of what is written to it.

@@ -52,7 +52,13 @@ func takenIn(t *testing.T, p *Processor, path string) Info {
 	require.InDelta(t, info.Duration.Seconds(), again.Duration.Seconds(), 0.05)
 	require.Equal(t, info.Kind, again.Kind)
 	if info.Kind != Image {
-		require.InDelta(t, info.Duration.Seconds(), saidDuration(ffmpegSays(t, kept), container{}).Seconds(), 0.05, "the kept file's header")
+		require.InDelta(
+			t,
+			info.Duration.Seconds(),
+			saidDuration(ffmpegSays(t, kept), container{}).Seconds(),
+			0.05,
+			"the kept file's header",
+		)
 	}
 	return info
 }
@@ -115,7 +121,17 @@ func TestALengthThatAPipeCouldNotWriteIsFoundAtTheEnd(t *testing.T) {
 func made(t *testing.T, name string, seconds float64, args ...string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), name)
-	all := append([]string{"-v", "error", "-nostdin", "-f", "lavfi", "-i", fmt.Sprintf("sine=frequency=220:duration=%g:sample_rate=48000", seconds)}, args...)
+	all := append(
+		[]string{
+			"-v",
+			"error",
+			"-nostdin",
+			"-f",
+			"lavfi",
+			"-i",
+			fmt.Sprintf("sine=frequency=220:duration=%g:sample_rate=48000", seconds),
+		},
+		args...)
 	out, err := exec.Command(testFFmpeg(t), append(all, path)...).CombinedOutput()
 	require.NoError(t, err, string(out))
 	return path
@@ -124,7 +140,17 @@ func made(t *testing.T, name string, seconds float64, args ...string) string {
 // piped is what ffmpeg writes when it cannot go back to the header.
 func piped(t *testing.T, name string, seconds float64, args ...string) string {
 	t.Helper()
-	all := append([]string{"-v", "error", "-nostdin", "-f", "lavfi", "-i", fmt.Sprintf("sine=frequency=220:duration=%g:sample_rate=48000", seconds)}, args...)
+	all := append(
+		[]string{
+			"-v",
+			"error",
+			"-nostdin",
+			"-f",
+			"lavfi",
+			"-i",
+			fmt.Sprintf("sine=frequency=220:duration=%g:sample_rate=48000", seconds),
+		},
+		args...)
 	cmd := exec.Command("sh", append([]string{"-c", `"$@" - | cat`, "sh", testFFmpeg(t)}, all...)...)
 	out, err := cmd.Output()
 	require.NoError(t, err)
@@ -188,7 +214,12 @@ func TestChannelsOfEveryLayout(t *testing.T) {
 	for line := range strings.Lines(list) {
 		if fields := strings.Fields(line); len(fields) == 2 {
 			layouts++
-			require.Equal(t, strings.Count(fields[1], "+")+1, channels("pcm_s16le, 48000 Hz, "+fields[0]+", s16, 6144 kb/s"), fields[0])
+			require.Equal(
+				t,
+				strings.Count(fields[1], "+")+1,
+				channels("pcm_s16le, 48000 Hz, "+fields[0]+", s16, 6144 kb/s"),
+				fields[0],
+			)
 		}
 	}
 	require.Greater(t, layouts, 25)
@@ -229,16 +260,27 @@ func TestAnimationsSayWhatToSend(t *testing.T) {
 	p := newProcessor(t, Limits{})
 	_, err := p.Probe(context.Background(), "testdata/anim.webp")
 	require.ErrorIs(t, err, ErrUnsupported)
-	require.EqualError(t, err, "this WebP is animated: send a still picture, such as one frame of it saved as PNG or JPEG")
+	require.EqualError(
+		t,
+		err,
+		"this WebP is animated: send a still picture, such as one frame of it saved as PNG or JPEG",
+	)
 
 	apng := func(frames uint32) string {
 		plain := pngBytes(t, 8, 8)
 		var acTL bytes.Buffer
-		require.NoError(t, writePNGChunk(&acTL, "acTL", binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, frames), 0)))
+		require.NoError(
+			t,
+			writePNGChunk(&acTL, "acTL", binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, frames), 0)),
+		)
 		return write(t, "a.png", append(append(bytes.Clone(plain[:33]), acTL.Bytes()...), plain[33:]...))
 	}
 	_, err = p.Probe(context.Background(), apng(2))
-	require.EqualError(t, err, "this PNG is animated: send a still picture, such as one frame of it saved as PNG or JPEG")
+	require.EqualError(
+		t,
+		err,
+		"this PNG is animated: send a still picture, such as one frame of it saved as PNG or JPEG",
+	)
 	_, err = p.Probe(context.Background(), apng(1))
 	require.NoError(t, err, "an animation of one frame is a still picture")
 
@@ -300,8 +342,8 @@ im = Image.effect_mandelbrot((64, 48), (-2, -1.5, 1, 1.5), 60).convert("RGB"); i
 	require.ErrorIs(t, err, ErrCorrupt)
 }
 
-// A picture keeps its colour profile as long as its pixels are those that were sent, and loses it with them: numbers of one
-// colour space under the profile of another would show wrong colours.
+// A picture keeps its colour profile as long as its pixels are those that were sent, and loses it with them: numbers
+// of one colour space under the profile of another would show wrong colours.
 func TestAProfileStaysWithTheNumbersThatItDescribes(t *testing.T) {
 	t.Parallel()
 	p := newProcessor(t, Limits{})
@@ -314,7 +356,12 @@ func TestAProfileStaysWithTheNumbersThatItDescribes(t *testing.T) {
 		require.Equal(t, []int{shown.Dx(), shown.Dy()}, []int{info.Width, info.Height})
 		kept := filepath.Join(t.TempDir(), "kept.jpg")
 		require.NoError(t, p.Clean(context.Background(), src, kept))
-		require.Equal(t, bytes.Count(read(t, src), profile), bytes.Count(read(t, kept), profile), "every part of the profile")
+		require.Equal(
+			t,
+			bytes.Count(read(t, src), profile),
+			bytes.Count(read(t, kept), profile),
+			"every part of the profile",
+		)
 		for _, format := range []string{"jpg", "png", "webp"} {
 			made := filepath.Join(t.TempDir(), "made."+format)
 			require.NoError(t, p.Transcode(context.Background(), src, made, format))

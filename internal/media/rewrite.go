@@ -23,8 +23,8 @@ type facts struct {
 
 // rewriter copies a picture from src to dst chunk by chunk. Pixels and colour profile stay byte for byte; every other
 // chunk goes, an orientation other than 1 is kept as the only EXIF tag, and xmp (nil: none) is written. It reads the
-// picture to its end marker and fails with ErrCorrupt when that does not come; what follows the marker is dropped, since
-// phones hide whole videos there.
+// picture to its end marker and fails with ErrCorrupt when that does not come; what follows the marker is dropped,
+// since phones hide whole videos there.
 type rewriter func(src io.ReadSeeker, dst io.Writer, xmp []byte) (facts, error)
 
 var rewriters = map[string]rewriter{
@@ -63,11 +63,17 @@ func rewriteFile(mime, src, dst string, xmp []byte) (facts, error) {
 }
 
 func cutShort(what string) error {
-	return &InputError{ErrCorrupt, i18n.Say("the %s is cut short: it ends before its last part; send the whole file", what)}
+	return &InputError{
+		ErrCorrupt,
+		i18n.Say("the %s is cut short: it ends before its last part; send the whole file", what),
+	}
 }
 
 func damaged(what string) error {
-	return &InputError{ErrCorrupt, i18n.Say("the %s is damaged; open it in an image program, save it again and send that", what)}
+	return &InputError{
+		ErrCorrupt,
+		i18n.Say("the %s is damaged; open it in an image program, save it again and send that", what),
+	}
 }
 
 // readErr turns the end of the file in the middle of a chunk into the sentence for users.

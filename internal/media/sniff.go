@@ -15,8 +15,8 @@ import (
 // sniffBytes is how much of a file's beginning decides its type.
 const sniffBytes = 3072
 
-// container is an accepted type: what it is to us, and how ffmpeg is told to read and write it. The demuxer is forced, so
-// that no file can be read as a playlist or as another format than the one that was recognised.
+// container is an accepted type: what it is to us, and how ffmpeg is told to read and write it. The demuxer is forced,
+// so that no file can be read as a playlist or as another format than the one that was recognised.
 type container struct {
 	kind  Kind
 	mime  string
@@ -58,8 +58,8 @@ var byMIME = func() map[string]container {
 
 // refusals say what to send instead of types that people do send.
 //
-// GIF is refused on purpose: it is mostly an animation, which no input of a job has a meaning for, and its frames unpack
-// without a bound that a header would tell.
+// GIF is refused on purpose: it is mostly an animation, which no input of a job has a meaning for, and its frames
+// unpack without a bound that a header would tell.
 var refusals = map[string]i18n.Sentence{
 	"image/gif":           i18n.Say("GIF pictures are not accepted: send PNG, JPEG or WebP"),
 	"image/heic-sequence": i18n.Say("HEIC pictures are not accepted: export the photo as JPEG"),
@@ -124,12 +124,15 @@ func sniff(path string) (container, error) {
 	if c, ok := byStructure(head[:n]); ok {
 		return c, nil
 	}
-	return container{}, &InputError{ErrUnsupported, i18n.Say("the file is none of the types that are accepted, whatever its name says: " +
-		"accepted are WAV, MP3, FLAC, Ogg, M4A and WebM audio, PNG, JPEG and WebP pictures, MP4, WebM and MOV video")}
+	return container{}, &InputError{
+		ErrUnsupported,
+		i18n.Say("the file is none of the types that are accepted, whatever its name says: " +
+			"accepted are WAV, MP3, FLAC, Ogg, M4A and WebM audio, PNG, JPEG and WebP pictures, MP4, WebM and MOV video"),
+	}
 }
 
-// byStructure recognises what is a known container under a name that the library does not know or gives to another type:
-// MP4 under the brand of a recorder (3gp4, 3g2a, dash), and WAV files with 64-bit lengths.
+// byStructure recognises what is a known container under a name that the library does not know or gives to another
+// type: MP4 under the brand of a recorder (3gp4, 3g2a, dash), and WAV files with 64-bit lengths.
 func byStructure(head []byte) (container, bool) {
 	switch {
 	case len(head) >= 12 && string(head[4:8]) == "ftyp" && !pictureBrand(string(head[8:12])):

@@ -21,7 +21,8 @@ import (
 const jpegQuality = 92
 
 // encoders are the ffmpeg arguments of each output_format. Threads of libvpx do not change the bytes as set here;
-// x264's would under load, when its lookahead runs in a thread of its own (5 files of 100 differed), so it runs in step.
+// x264's would under load, when its lookahead runs in a thread of its own (5 files of 100 differed), so it runs in
+// step.
 var encoders = map[string]struct {
 	c    container
 	args []string
@@ -34,8 +35,33 @@ var encoders = map[string]struct {
 	"png":  {png, nil},
 	"jpg":  {jpg, nil},
 	"webp": {webp, []string{"-frames:v", "1", "-c:v", "libwebp", "-quality", "90", "-f", "webp"}},
-	"mp4": {mp4, []string{"-map", "0:V:0", "-map", "0:a:0?", "-c:v", "libx264", "-preset", "veryfast", "-crf", "18", "-x264-params", "sync-lookahead=0",
-		"-pix_fmt", "yuv420p", "-c:a", "aac", "-b:a", "160k", "-movflags", "+faststart", "-f", "mp4"}},
+	"mp4": {
+		mp4,
+		[]string{
+			"-map",
+			"0:V:0",
+			"-map",
+			"0:a:0?",
+			"-c:v",
+			"libx264",
+			"-preset",
+			"veryfast",
+			"-crf",
+			"18",
+			"-x264-params",
+			"sync-lookahead=0",
+			"-pix_fmt",
+			"yuv420p",
+			"-c:a",
+			"aac",
+			"-b:a",
+			"160k",
+			"-movflags",
+			"+faststart",
+			"-f",
+			"mp4",
+		},
+	},
 	"webm": {webm, []string{"-map", "0:V:0", "-map", "0:a:0?", "-c:v", "libvpx-vp9", "-crf", "32", "-b:v", "0",
 		"-deadline", "realtime", "-cpu-used", "6", "-c:a", "libopus", "-b:a", "96k", "-f", "webm"}},
 }
@@ -51,7 +77,10 @@ func FormatKind(format string) Kind { return encoders[format].c.kind }
 func (p *Processor) Transcode(ctx context.Context, src, dst, format string) error {
 	enc, ok := encoders[format]
 	if !ok {
-		return &InputError{ErrUnsupported, i18n.Say("output_format is one of wav, mp3, flac, ogg; png, jpg, webp; mp4, webm")}
+		return &InputError{
+			ErrUnsupported,
+			i18n.Say("output_format is one of wav, mp3, flac, ogg; png, jpg, webp; mp4, webm"),
+		}
 	}
 	c, err := sniff(src)
 	if err != nil {
@@ -63,7 +92,9 @@ func (p *Processor) Transcode(ctx context.Context, src, dst, format string) erro
 	if c.kind == Image {
 		return p.transcodeImage(ctx, src, dst, c, format)
 	}
-	args := append([]string{"-map_metadata", "-1", "-map_chapters", "-1", "-fflags", "+bitexact", "-flags", "+bitexact"}, enc.args...)
+	args := append(
+		[]string{"-map_metadata", "-1", "-map_chapters", "-1", "-fflags", "+bitexact", "-flags", "+bitexact"},
+		enc.args...)
 	return p.convert(ctx, src, dst, c, args)
 }
 
@@ -108,7 +139,9 @@ func (p *Processor) encodeWebP(ctx context.Context, src, dst string, c container
 		return err
 	}
 	defer os.Remove(tmp)
-	args := append([]string{"-map_metadata", "-1", "-fflags", "+bitexact", "-flags", "+bitexact"}, encoders["webp"].args...)
+	args := append(
+		[]string{"-map_metadata", "-1", "-fflags", "+bitexact", "-flags", "+bitexact"},
+		encoders["webp"].args...)
 	return p.convert(ctx, tmp, dst, container{demux: "png_pipe", name: "PNG"}, args)
 }
 
@@ -235,7 +268,14 @@ func (p *Processor) finish(ctx context.Context, req FinishRequest) (Info, error)
 }
 
 // ownLimits bind what the studio itself made: nothing but arithmetic.
-var ownLimits = Limits{ImagePixels: 1 << 40, ImageSide: 1 << 20, VideoPixels: 1 << 30, AudioDuration: 1 << 62, VideoDuration: 1 << 62, Streams: 64}
+var ownLimits = Limits{
+	ImagePixels:   1 << 40,
+	ImageSide:     1 << 20,
+	VideoPixels:   1 << 30,
+	AudioDuration: 1 << 62,
+	VideoDuration: 1 << 62,
+	Streams:       64,
+}
 
 // diskError turns "no room" into the sentence for users.
 func diskError(err error) error {

@@ -12,8 +12,9 @@ import (
 // errNotPlainWAV says that ffmpeg has to deal with a file.
 var errNotPlainWAV = errors.New("media: not a plain WAV file")
 
-// finishWAV labels a WAV file that an engine wrote: the same chunks with our comment before the sound. Starting ffmpeg twice for it took
-// 30 ms of every speech job. It fails with errNotPlainWAV, and writes nothing, when the file is anything but a header and samples.
+// finishWAV labels a WAV file that an engine wrote: the same chunks with our comment before the sound. Starting ffmpeg
+// twice for it took 30 ms of every speech job. It fails with errNotPlainWAV, and writes nothing, when the file is
+// anything but a header and samples.
 func finishWAV(src, dst string, m Mark) (Info, error) {
 	file, err := os.Open(src)
 	if err != nil {
@@ -24,7 +25,13 @@ func finishWAV(src, dst string, m Mark) (Info, error) {
 	if err != nil {
 		return Info{}, err
 	}
-	channels, rate, perSecond := binary.LittleEndian.Uint16(format[2:]), binary.LittleEndian.Uint32(format[4:]), binary.LittleEndian.Uint32(format[8:])
+	channels, rate, perSecond := binary.LittleEndian.Uint16(
+		format[2:],
+	), binary.LittleEndian.Uint32(
+		format[4:],
+	), binary.LittleEndian.Uint32(
+		format[8:],
+	)
 	if channels == 0 || rate == 0 || perSecond == 0 {
 		return Info{}, errNotPlainWAV
 	}
@@ -33,7 +40,15 @@ func finishWAV(src, dst string, m Mark) (Info, error) {
 		return Info{}, diskError(err)
 	}
 	played := time.Duration(float64(size) / float64(perSecond) * float64(time.Second))
-	return Info{Kind: Audio, MIME: "audio/wav", Duration: played, HasAudio: true, SampleRate: int(rate), Channels: int(channels), Orientation: 1}, nil
+	return Info{
+		Kind:        Audio,
+		MIME:        "audio/wav",
+		Duration:    played,
+		HasAudio:    true,
+		SampleRate:  int(rate),
+		Channels:    int(channels),
+		Orientation: 1,
+	}, nil
 }
 
 // readWAVHeader leaves the file at its first sample; it returns the fmt chunk and the size of the samples in bytes.

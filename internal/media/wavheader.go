@@ -46,8 +46,8 @@ type wavLayout struct {
 // wholeWAV compares the length that the data chunk claims with what is there, which ffmpeg forgives in silence.
 //
 // A length that programs write when they cannot go back to the header is no claim: the sound goes on to the end of the
-// file. A claim of a few bytes too many is a writer's slip (the size of the whole file, a block, a byte of padding) and is
-// forgiven; anything more is missing.
+// file. A claim of a few bytes too many is a writer's slip (the size of the whole file, a block, a byte of padding)
+// and is forgiven; anything more is missing.
 func wholeWAV(path string) (wavLayout, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -156,8 +156,8 @@ func cleanWAV(src, dst string) error {
 
 var damagedWAV = &InputError{ErrCorrupt, i18n.Say("the %s file could not be read to its end: it is damaged", wav.name)}
 
-// near says whether a length is the largest of its kind of number, less what a header takes or what alignment rounds off
-// (7FFFF000, 7FFFFFFF, 80000000, FFFFFFDB, FFFFFFFF).
+// near says whether a length is the largest of its kind of number, less what a header takes or what alignment rounds
+// off (7FFFF000, 7FFFFFFF, 80000000, FFFFFFDB, FFFFFFFF).
 func near(size, power int64) bool { return size >= power-1<<16 && size <= power }
 
 // streamedFLAC says whether the header leaves the number of samples open, as it does when it was written to a pipe.

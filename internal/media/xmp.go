@@ -40,7 +40,9 @@ func description(m Mark) string {
 var (
 	xmpSource   = regexp.MustCompile(`Iptc4xmpExt:DigitalSourceType="([^"]*)"`)
 	xmpQuality  = regexp.MustCompile(`apibr:quality="([^"]*)"`)
-	commentMark = regexp.MustCompile(`AI-generated media, (draft|final) quality, APIBR Studio\. Digital source type: (\S+)`)
+	commentMark = regexp.MustCompile(
+		`AI-generated media, (draft|final) quality, APIBR Studio\. Digital source type: (\S+)`,
+	)
 )
 
 func parseXMP(xmp []byte) Mark {

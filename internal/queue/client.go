@@ -12,7 +12,8 @@ import (
 )
 
 const (
-	// River waits this long between two fetches. Its default of 100 ms would be the latency of every second job of a burst.
+	// River waits this long between two fetches. Its default of 100 ms would be the latency of every second job of a
+	// burst.
 	fetchCooldown = 5 * time.Millisecond
 	pollInterval  = time.Second
 	// pollOnlyInterval replaces LISTEN behind a transaction pooler.

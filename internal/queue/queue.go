@@ -1,5 +1,5 @@
-// Package queue is everything about River: the client with its queues, the tickets that wake a node for generation, the node's own
-// queue for its models, and the util queue for all other durable work.
+// Package queue is everything about River: the client with its queues, the tickets that wake a node for generation,
+// the node's own queue for its models, and the util queue for all other durable work.
 //
 // River wakes and carries; generation_jobs holds the truth. A ticket names no job: whoever gets one asks the
 // scheduler. So a ticket too many costs one look and a ticket too few is what the periodic top-up repairs.

@@ -52,7 +52,10 @@ func TestTopUpRepairsAndNoMore(t *testing.T) {
 	pool, ctx := setUp(t)
 	addJobs(t, pool, 3, "audio")
 	addJobs(t, pool, 2, nil)
-	require.NoError(t, pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error { return InsertTickets(ctx, tx, 1, time.Time{}) }))
+	require.NoError(
+		t,
+		pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error { return InsertTickets(ctx, tx, 1, time.Time{}) }),
+	)
 	n, err := TopUp(ctx, pool)
 	require.NoError(t, err)
 	require.Equal(t, 2, n)
@@ -119,7 +122,10 @@ func TestATicketReachesItsWorker(t *testing.T) {
 	g := &generate{started: make(chan int64, 10), end: make(chan struct{}, 10)}
 	stop := start(t, pool, Config{GenWorkers: 2}, g)
 	defer stop()
-	require.NoError(t, pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error { return InsertTickets(ctx, tx, 2, time.Time{}) }))
+	require.NoError(
+		t,
+		pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error { return InsertTickets(ctx, tx, 2, time.Time{}) }),
+	)
 	first, second := next(t, g), next(t, g)
 	require.NotEqual(t, first, second, "two slots work at once")
 
@@ -147,7 +153,10 @@ func TestASoftStopWaitsAndThenCancels(t *testing.T) {
 	pool, ctx := setUp(t)
 	g := &generate{started: make(chan int64, 10), end: make(chan struct{})}
 	stop := start(t, pool, Config{SoftStop: 50 * time.Millisecond}, g)
-	require.NoError(t, pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error { return InsertTickets(ctx, tx, 1, time.Time{}) }))
+	require.NoError(
+		t,
+		pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error { return InsertTickets(ctx, tx, 1, time.Time{}) }),
+	)
 	next(t, g)
 	stop() // returns only because the worker's context was canceled
 }

@@ -18,24 +18,25 @@ var openStates = []rivertype.JobState{
 	rivertype.JobStateRunning, rivertype.JobStateScheduled,
 }
 
-// Tickets are written with SQL of our own instead of River's InsertTx for two reasons: that costs two more round trips, and
-// it notifies inside the transaction, which makes Postgres commit one such transaction after the other (3800 -> 2000 tx/s
-// measured). A ticket for later is 'available' with a scheduled_at ahead: River fetches it when its time comes, without the
-// 5 s steps of its scheduler.
+// Tickets are written with SQL of our own instead of River's InsertTx for two reasons: that costs two more round
+// trips, and it notifies inside the transaction, which makes Postgres commit one such transaction after the other
+// (3800 -> 2000 tx/s measured). A ticket for later is 'available' with a scheduled_at ahead: River fetches it when its
+// time comes, without the 5 s steps of its scheduler.
 const ticketsSQL = `
 	insert into river.river_job (args, kind, max_attempts, queue, state, scheduled_at)
 	select '{}', 'generate', 1, 'gen', 'available', greatest(now(), $2::timestamptz)
 	  from generate_series(1, $1::int)`
 
-// takeTicketSQL takes one ticket that River has not fetched out of the queue: the job that it stands for starts without it.
+// takeTicketSQL takes one ticket that River has not fetched out of the queue: the job that it stands for starts
+// without it.
 const takeTicketSQL = `
 	delete from river.river_job
 	 where id = (select id from river.river_job
 	              where state = 'available' and queue = 'gen' and kind = 'generate' and scheduled_at <= now()
 	              order by priority, scheduled_at, id limit 1 for update skip locked)`
 
-// topUpSQL compares waiting jobs with tickets that nobody holds: a held one is busy with another job. It counts to a thousand of each:
-// a long queue is topped up as it gets shorter.
+// topUpSQL compares waiting jobs with tickets that nobody holds: a held one is busy with another job. It counts to a
+// thousand of each: a long queue is topped up as it gets shorter.
 const topUpSQL = `
 	insert into river.river_job (args, kind, max_attempts, queue, state, scheduled_at)
 	select '{}', 'generate', 1, 'gen', 'available', now()
@@ -100,8 +101,8 @@ func AddTickets(b *pgx.Batch, n int, at time.Time) {
 	}
 }
 
-// TakeTicket puts the end of one ticket into a batch of the transaction that starts a job; taken is called with whether there was one
-// that River had not fetched. Without, the ticket is in a worker's hands, which gives it up.
+// TakeTicket puts the end of one ticket into a batch of the transaction that starts a job; taken is called with
+// whether there was one that River had not fetched. Without, the ticket is in a worker's hands, which gives it up.
 func TakeTicket(b *pgx.Batch, taken func(bool)) {
 	b.Queue(takeTicketSQL).Exec(func(tag pgconn.CommandTag) error {
 		taken(tag.RowsAffected() > 0)
@@ -129,7 +130,8 @@ func CloseDead(ctx context.Context, tx pgx.Tx, deadAfter time.Duration) error {
 	return nil
 }
 
-// CloseEarlier closes the River rows of a node's earlier boots. Part of the transaction that takes its jobs back at start.
+// CloseEarlier closes the River rows of a node's earlier boots. Part of the transaction that takes its jobs back at
+// start.
 func CloseEarlier(ctx context.Context, tx pgx.Tx, node, boot uuid.UUID) error {
 	if _, err := tx.Exec(ctx, closeEarlierSQL, node, boot); err != nil {
 		return fmt.Errorf("queue: close the rows of earlier boots: %w", err)

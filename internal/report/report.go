@@ -1,8 +1,8 @@
 // Package report holds what a run tells people on its way: how far it is, and what did not stop it.
 //
-// Sidecars make these values, jobs stores them, events passes them on and httpapi shows them to their readers. Their JSON
-// is that of the tables and of the notifications between nodes: each sentence is there as English text, and beside it
-// as the key and arguments that it is translated from.
+// Sidecars make these values, jobs stores them, events passes them on and httpapi shows them to their readers. Their
+// JSON is that of the tables and of the notifications between nodes: each sentence is there as English text, and
+// beside it as the key and arguments that it is translated from.
 package report
 
 import (

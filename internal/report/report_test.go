@@ -14,7 +14,14 @@ import (
 func TestSentencesAreStoredBesideTheirEnglishText(t *testing.T) {
 	message := i18n.Say("%s and %s", "a", "b")
 	left := 1.5
-	progress := report.Progress{Fraction: 0.5, Stage: "sample", Step: 2, TotalSteps: 4, Message: message, ETASeconds: &left}
+	progress := report.Progress{
+		Fraction:   0.5,
+		Stage:      "sample",
+		Step:       2,
+		TotalSteps: 4,
+		Message:    message,
+		ETASeconds: &left,
+	}
 	requireJSON(t, progress, `{"fraction": 0.5, "stage": "sample", "step": 2, "total_steps": 4, "message": "a and b",
 		"sentence": {"key": "%s and %s", "args": ["a", "b"]}, "eta_seconds": 1.5}`)
 	requireJSON(t, report.Warning{Code: "short", Message: message},

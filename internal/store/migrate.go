@@ -18,7 +18,9 @@ import (
 )
 
 // ErrSchemaNewer says that the database was made by a newer version of the studio. Nothing was changed.
-var ErrSchemaNewer = errors.New("the database belongs to a newer version of the studio: update this one; nothing was changed")
+var ErrSchemaNewer = errors.New(
+	"the database belongs to a newer version of the studio: update this one; nothing was changed",
+)
 
 // migrationLock keeps two starting processes from migrating at once: any number, the same for all our versions.
 const migrationLock = 4_150_998_211
@@ -83,7 +85,10 @@ func migrateRiver(ctx context.Context, conn *pgx.Conn, log *slog.Logger) error {
 		return err
 	}
 	defer pool.Close()
-	migrator, err := rivermigrate.New(riverpgxv5.New(pool), &rivermigrate.Config{Schema: RiverSchema, Logger: telemetry.AtLeast(log, slog.LevelWarn)})
+	migrator, err := rivermigrate.New(
+		riverpgxv5.New(pool),
+		&rivermigrate.Config{Schema: RiverSchema, Logger: telemetry.AtLeast(log, slog.LevelWarn)},
+	)
 	if err != nil {
 		return fmt.Errorf("read River's migrations: %w", err)
 	}

@@ -5,13 +5,13 @@ import (
 	"strings"
 )
 
-// PageSQL builds the statement that reads one page of a list, newest first by (created_at, id), from a table with an index
-// for each of its branches.
+// PageSQL builds the statement that reads one page of a list, newest first by (created_at, id), from a table with an
+// index for each of its branches.
 //
-// A branch is a condition that an index answers in the order of the list, such as "owner_id = $1 and status = 'failed'". The
-// page of all branches together is merged from their heads, so that it reads about as many rows as it returns, however rare
-// they are among those of the owner. A filter of several words ("failed or canceled, speech or pictures") is one branch for
-// each combination.
+// A branch is a condition that an index answers in the order of the list, such as "owner_id = $1 and status =
+// 'failed'". The page of all branches together is merged from their heads, so that it reads about as many rows as it
+// returns, however rare they are among those of the owner. A filter of several words ("failed or canceled, speech or
+// pictures") is one branch for each combination.
 //
 // after names the parameters of the last row of the page before, such as "($2, $3)".
 func PageSQL(table, after string, branches []string, limit int) string {
@@ -48,8 +48,8 @@ func Branches(common string, columns ...Column) []string {
 	return branches
 }
 
-// Column of a filter and the words that it may have. The words are of fixed lists, since each list of them is a statement of
-// its own.
+// Column of a filter and the words that it may have. The words are of fixed lists, since each list of them is a
+// statement of its own.
 type Column struct {
 	Name  string
 	Words []string

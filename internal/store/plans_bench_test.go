@@ -15,7 +15,8 @@ import (
 	"github.com/apibr/studio/internal/store/storetest"
 )
 
-// What a submit with its answer's position and a look at the queue take, of an empty studio and of one with a long history and queue.
+// What a submit with its answer's position and a look at the queue take, of an empty studio and of one with a long
+// history and queue.
 func BenchmarkLongHistory(b *testing.B) {
 	empty, long := storetest.New(b), storetest.New(b)
 	conn, err := long.Pool().Acquire(b.Context())
@@ -49,7 +50,7 @@ func timeSubmits(b *testing.B, pool *pgxpool.Pool) {
 		timed(&submits, func(ctx context.Context) error {
 			job, err := service.Submit(ctx, spec)
 			if err == nil {
-				_, err = service.Outlooks(ctx, job)
+				_, err = service.ETAs(ctx, job)
 			}
 			return err
 		})

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// example is how a statement is called: the arguments of some calls, as SQL. reads is what it may read beyond what it hands out, for
-// counts and other sums.
+// example is how a statement is called: the arguments of some calls, as SQL. reads is what it may read beyond what it
+// hands out, for counts and other sums.
 type example struct {
 	args  []string
 	reads float64
@@ -14,8 +14,8 @@ type example struct {
 
 func calls(args ...string) example { return example{args: args} }
 
-// wholeTables are the tables that an hourly sweep may read from end to end: what was done with models, of which there are a few rows for
-// each, and the voices, when a file is about to go.
+// wholeTables are the tables that an hourly sweep may read from end to end: what was done with models, of which there
+// are a few rows for each, and the voices, when a file is about to go.
 var wholeTables = map[string]string{"tasks.sweep": "model_tasks", "blob.sweepRows": "voices"}
 
 // The ids of storetest.FillHistory.
@@ -50,7 +50,8 @@ func pages(rest ...string) (args []string) {
 	return args
 }
 
-// examples are all statements on the way of a submit, claim, finish, cancel, list, event, forecast and their like, and what deletes.
+// examples are all statements on the way of a submit, claim, finish, cancel, list, event, forecast and their like, and
+// what deletes.
 var examples = map[string]example{
 	"jobs.claim":            calls(job(queued) + ", 'cpu', " + owner(1) + ", " + owner(1)),
 	"jobs.segments":         calls(job(processing), job(queued)),
@@ -78,35 +79,43 @@ var examples = map[string]example{
 	"jobs.requeue":          calls(job(processing) + ", 1, null, null, 0"),
 	"jobs.lockRun":          calls(job(processing) + ", 1"),
 	"jobs.endedBy":          calls(job(finished) + ", 1, array['completed']"),
-	"jobs.beginKey":         calls("'s1', 'POST /x', 'new', '\\x00', 86400, "+owner(1)+", 15", "'s1', 'POST /x', 'k1', '\\x00', 86400, "+owner(1)+", 15"),
-	"jobs.readKey":          calls("'s1', 'POST /x', 'k1'"),
-	"jobs.endKey":           calls("'s1', 'POST /x', 'k1', 202, null, null"),
-	"jobs.abandonKey":       calls("'s1', 'POST /x', 'k1'"),
-	"jobs.ownEarlier":       calls(owner(1) + ", " + owner(2)),
-	"jobs.orphans":          calls("15, -1"),
-	"jobs.takeBack":         calls(job(processing) + ", 1, null, 0, 0"),
-	"jobs.newSegments":      calls(job(processing) + ", 1"),
-	"jobs.anythingDead":     calls("15, -1"),
-	"jobs.forecast":         {args: []string{""}, reads: 100},
-	"jobs.ready":            calls(""),
-	"jobs.next":             calls(""),
-	"jobs.waiting":          calls("400"),
-	"jobs.heads":            calls(""),
-	"jobs.setReason":        calls("array["+job(queued)+"::uuid], array['no_memory'], array['{}']", "array["+job(1000022)+"::uuid], array[null::text], array[null::text]"),
-	"jobs.refreshShortage":  calls("array[" + job(queued) + "::uuid], array['{}']"),
-	"jobs.shortJobs":        calls(owner(1), owner(2)),
-	"jobs.countAll":         {args: []string{""}, reads: 100020},
-	"jobs.countOwn":         {args: []string{owner(1), owner(2), owner(60)}, reads: 100020},
-	"jobs.countOpen":        {args: []string{owner(1) + ", 10000", owner(2) + ", 10000"}, reads: 10000},
-	"jobs.get":              calls(job(finished)+", "+owner(1), job(processing)+", null"),
-	"jobs.getMany":          calls("array[" + job(finished) + "::uuid, " + job(processing) + "]"),
-	"jobs.active":           calls(owner(1), owner(2), owner(60)),
-	"jobs.segment":          calls(job(processing) + ", 1, 10, lpad('5', 64, '0'), 'video/mp4', 10"),
-	"jobs.progress":         calls(job(processing) + ", 1, 0.5, '{}'"),
-	"jobs.cancelRequested":  calls(job(processing) + ", 1"),
-	"jobs.insertDep":        calls(job(queued) + ", " + job(processing) + ", 'image'"),
-	"jobs.insertJob": calls(fresh + ", " + owner(1) + ", " + job(3) + ", 'audio.speech', 'audio', null, 'draft', null, 'draft-speech', 0," +
-		" '{}', '[]', null, null, 0, false, null, 1, null, 1, 0, 0, 0, array[" + job(1) + "::uuid, " + job(2) + "]"),
+	"jobs.beginKey": calls(
+		"'s1', 'POST /x', 'new', '\\x00', 86400, "+owner(1)+", 15",
+		"'s1', 'POST /x', 'k1', '\\x00', 86400, "+owner(1)+", 15",
+	),
+	"jobs.readKey":      calls("'s1', 'POST /x', 'k1'"),
+	"jobs.endKey":       calls("'s1', 'POST /x', 'k1', 202, null, null"),
+	"jobs.abandonKey":   calls("'s1', 'POST /x', 'k1'"),
+	"jobs.ownEarlier":   calls(owner(1) + ", " + owner(2)),
+	"jobs.orphans":      calls("15, -1"),
+	"jobs.takeBack":     calls(job(processing) + ", 1, null, 0, 0"),
+	"jobs.newSegments":  calls(job(processing) + ", 1"),
+	"jobs.anythingDead": calls("15, -1"),
+	"jobs.forecast":     {args: []string{""}, reads: 100},
+	"jobs.ready":        calls(""),
+	"jobs.next":         calls(""),
+	"jobs.waiting":      calls("400"),
+	"jobs.heads":        calls(""),
+	"jobs.setReason": calls(
+		"array["+job(queued)+"::uuid], array['no_memory'], array['{}']",
+		"array["+job(1000022)+"::uuid], array[null::text], array[null::text]",
+	),
+	"jobs.refreshShortage": calls("array[" + job(queued) + "::uuid], array['{}']"),
+	"jobs.shortJobs":       calls(owner(1), owner(2)),
+	"jobs.countAll":        {args: []string{""}, reads: 100020},
+	"jobs.countOwn":        {args: []string{owner(1), owner(2), owner(60)}, reads: 100020},
+	"jobs.countOpen":       {args: []string{owner(1) + ", 10000", owner(2) + ", 10000"}, reads: 10000},
+	"jobs.get":             calls(job(finished)+", "+owner(1), job(processing)+", null"),
+	"jobs.getMany":         calls("array[" + job(finished) + "::uuid, " + job(processing) + "]"),
+	"jobs.active":          calls(owner(1), owner(2), owner(60)),
+	"jobs.segment":         calls(job(processing) + ", 1, 10, lpad('5', 64, '0'), 'video/mp4', 10"),
+	"jobs.progress":        calls(job(processing) + ", 1, 0.5, '{}'"),
+	"jobs.cancelRequested": calls(job(processing) + ", 1"),
+	"jobs.insertDep":       calls(job(queued) + ", " + job(processing) + ", 'image'"),
+	"jobs.insertJob": calls(
+		fresh + ", " + owner(1) + ", " + job(3) + ", 'audio.speech', 'audio', null, 'draft', null, 'draft-speech', 0," +
+			" '{}', '[]', null, null, 0, false, null, 1, null, 1, 0, 0, 0, array[" + job(1) + "::uuid, " + job(2) + "]",
+	),
 	"jobs.sweepEvents":   calls("604800"),
 	"jobs.sweepKeys":     calls("86400"),
 	"jobs.sweepHistory":  {args: []string{""}, reads: 28 * 300},
@@ -130,7 +139,9 @@ var examples = map[string]example{
 	"jobs.listParent":            calls(pages(job(1001))...),
 	"jobs.listParentStatus":      calls(pages(job(1001))...),
 
-	"events.append":            calls("1, array[" + owner(1) + "::uuid], array[" + job(queued) + "::uuid], array['x'], array['{}']"),
+	"events.append": calls(
+		"1, array[" + owner(1) + "::uuid], array[" + job(queued) + "::uuid], array['x'], array['{}']",
+	),
 	"events.allSince":          calls("399990, 500", "5, 500"),
 	"events.bounds":            calls(""),
 	"events.since":             calls("0", "399000"),
@@ -167,7 +178,10 @@ var examples = map[string]example{
 	"queue.closeDead":    calls("15"),
 	"queue.closeEarlier": calls(owner(1) + ", " + owner(2)),
 
-	"blob.sweepRows":  {args: []string{"now(), '', 500", "now(), '" + strings.Repeat("0", 60) + "5000', 500"}, reads: 1500 + 3000},
+	"blob.sweepRows": {
+		args:  []string{"now(), '', 500", "now(), '" + strings.Repeat("0", 60) + "5000', 500"},
+		reads: 1500 + 3000,
+	},
 	"blob.record":     calls("repeat('0', 64), 1, 'x'"),
 	"blob.known":      calls("array[repeat('0', 64)]"),
 	"blob.announce":   calls("'/blobs', '00000000-0000-7000-8000-000000000001'"),

@@ -27,12 +27,13 @@ import (
 // smallTable is how many rows a table may have to be read as a whole.
 const smallTable = 500
 
-// spare is how many rows a statement may read beyond twice those that it returns or writes: heads of merged branches, rows that are
-// looked up beside the result.
+// spare is how many rows a statement may read beyond twice those that it returns or writes: heads of merged branches,
+// rows that are looked up beside the result.
 const spare = 150
 
-// A statement costs what it returns, whatever the history: with a million finished jobs and 100,000 queued ones none reads a big table
-// from end to end, planned for its arguments or once for all, and none reads more rows than it hands out.
+// A statement costs what it returns, whatever the history: with a million finished jobs and 100,000 queued ones none
+// reads a big table from end to end, planned for its arguments or once for all, and none reads more rows than it hands
+// out.
 func TestNoStatementReadsMoreThanItReturns(t *testing.T) {
 	st := storetest.New(t)
 	ctx := t.Context()
@@ -47,7 +48,10 @@ func TestNoStatementReadsMoreThanItReturns(t *testing.T) {
 		require.Contains(t, p.big, table, "the test must fill it")
 	}
 	for name, sql := range everyStatement() {
-		t.Run(name, func(t *testing.T) { (&plans{t: t, conn: p.conn, big: p.big, may: wholeTables[name]}).check(name, sql) })
+		t.Run(
+			name,
+			func(t *testing.T) { (&plans{t: t, conn: p.conn, big: p.big, may: wholeTables[name]}).check(name, sql) },
+		)
 	}
 	for name := range examples {
 		require.Contains(t, everyStatement(), name, "there is no such statement")
@@ -75,7 +79,8 @@ type plans struct {
 	may  string // the table that the statement may read from end to end
 }
 
-// check looks at the plan that serves all arguments, and at what is read with those of the examples under both kinds of plan.
+// check looks at the plan that serves all arguments, and at what is read with those of the examples under both kinds
+// of plan.
 func (p *plans) check(name, sql string) {
 	ctx := p.t.Context()
 	tx, err := p.conn.Begin(ctx)
@@ -96,7 +101,10 @@ func (p *plans) check(name, sql string) {
 	require.NoError(p.t, row.Scan(&n))
 	exec("set local plan_cache_mode = force_generic_plan")
 	if n > 0 {
-		p.noBigScan("any arguments", p.explain(tx, "explain (format json) execute s("+strings.TrimSuffix(strings.Repeat("null,", n), ",")+")"))
+		p.noBigScan(
+			"any arguments",
+			p.explain(tx, "explain (format json) execute s("+strings.TrimSuffix(strings.Repeat("null,", n), ",")+")"),
+		)
 	} else {
 		p.noBigScan("no arguments", p.explain(tx, "explain (format json) execute s"))
 	}
@@ -193,7 +201,17 @@ func (n *node) String() string {
 }
 
 func (n *node) write(b *strings.Builder, indent string) {
-	fmt.Fprintf(b, "%s%s %s %s rows %.0f x %.0f, removed %.0f\n", indent, n.Type, n.Relation, n.Index, n.Rows, n.Loops, n.ByFilter+n.ByRecheck)
+	fmt.Fprintf(
+		b,
+		"%s%s %s %s rows %.0f x %.0f, removed %.0f\n",
+		indent,
+		n.Type,
+		n.Relation,
+		n.Index,
+		n.Rows,
+		n.Loops,
+		n.ByFilter+n.ByRecheck,
+	)
 	for _, child := range n.Plans {
 		child.write(b, indent+"  ")
 	}
@@ -212,7 +230,8 @@ func bigTables(t *testing.T, conn *pgx.Conn) map[string]bool {
 	return big
 }
 
-// Deleting a row looks at what refers to it: each reference of a table that grows has an index that begins with its columns.
+// Deleting a row looks at what refers to it: each reference of a table that grows has an index that begins with its
+// columns.
 func TestEveryReferenceHasAnIndex(t *testing.T) {
 	st := storetest.New(t)
 	rows, err := st.Pool().Query(t.Context(), `

@@ -83,7 +83,9 @@ func Open(ctx context.Context, config Config) (*Store, error) {
 	}
 	s := &Store{pool: pool, listenDSN: direct, canListen: listens(ctx, direct)}
 	if !s.canListen {
-		config.Log.Warn("the database connection does not pass notifications on (a transaction pooler?); polling instead: set database.listen_dsn to a direct connection")
+		config.Log.Warn(
+			"the database connection does not pass notifications on (a transaction pooler?); polling instead: set database.listen_dsn to a direct connection",
+		)
 	}
 	return s, nil
 }
@@ -97,7 +99,9 @@ func poolConfig(config Config) (*pgxpool.Config, error) {
 	}
 	parsed, err := pgxpool.ParseConfig(dsn)
 	if err != nil {
-		return nil, errors.New("the database address cannot be read: give a postgres:// URL") // err would hold the password
+		return nil, errors.New(
+			"the database address cannot be read: give a postgres:// URL",
+		) // err would hold the password
 	}
 	parsed.MaxConns = config.MaxConns
 	if parsed.MaxConns == 0 {

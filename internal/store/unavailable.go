@@ -11,15 +11,17 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// awayCodes are answers of a server that cannot serve at the moment: it starts, stops, recovers, or has no connection or memory left.
-// 57P is an operator's intervention, as a shutdown or a crash; 08 a connection exception; 25006 a standby that takes no writes yet.
+// awayCodes are answers of a server that cannot serve at the moment: it starts, stops, recovers, or has no connection
+// or memory left. 57P is an operator's intervention, as a shutdown or a crash; 08 a connection exception; 25006 a
+// standby that takes no writes yet.
 var awayCodes = []string{"57P", "08", "53200", "53300", "53400", "25006"}
 
-// refusalClasses: cardinality, data, constraint, syntax or rights, a limit of the server, something it does not support.
+// refusalClasses: cardinality, data, constraint, syntax or rights, a limit of the server, something it does not
+// support.
 var refusalClasses = []string{"21", "22", "23", "42", "54", "0A"}
 
-// Unavailable says whether err means that the database is away for now (it starts, stops or cannot be reached), so that the same
-// call may succeed a moment later.
+// Unavailable says whether err means that the database is away for now (it starts, stops or cannot be reached), so
+// that the same call may succeed a moment later.
 func Unavailable(err error) bool {
 	var connect *pgconn.ConnectError
 	var network *net.OpError
@@ -42,8 +44,8 @@ func DiskFull(err error) bool {
 	return errors.As(err, &answer) && answer.Code == diskFull
 }
 
-// Refused says whether the statement will never be taken, however often it is sent: Postgres refused it for its content, or its
-// values cannot even be written in Postgres's formats.
+// Refused says whether the statement will never be taken, however often it is sent: Postgres refused it for its
+// content, or its values cannot even be written in Postgres's formats.
 func Refused(err error) bool {
 	var answer *pgconn.PgError
 	var kind *json.UnsupportedTypeError
@@ -51,14 +53,17 @@ func Refused(err error) bool {
 	var marshal *json.MarshalerError
 	switch {
 	case errors.As(err, &answer):
-		return slices.ContainsFunc(refusalClasses, func(class string) bool { return strings.HasPrefix(answer.Code, class) })
+		return slices.ContainsFunc(
+			refusalClasses,
+			func(class string) bool { return strings.HasPrefix(answer.Code, class) },
+		)
 	default:
 		return errors.As(err, &kind) || errors.As(err, &value) || errors.As(err, &marshal)
 	}
 }
 
-// lostError marks what happened to a connection of the database. pgx hands such errors on as they are, and a bare EOF could as well
-// be that of a client's upload.
+// lostError marks what happened to a connection of the database. pgx hands such errors on as they are, and a bare EOF
+// could as well be that of a client's upload.
 type lostError struct{ err error }
 
 func (e *lostError) Error() string {

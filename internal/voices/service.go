@@ -107,7 +107,8 @@ func (s *Service) Get(ctx context.Context, owner, id uuid.UUID) (*Voice, error) 
 	return s.one(ctx, "get", getSQL, owner, id)
 }
 
-// Find takes what a request may hold as voice_id: the id, or the exact name of one of the caller's voices (then of a built-in one).
+// Find takes what a request may hold as voice_id: the id, or the exact name of one of the caller's voices (then of a
+// built-in one).
 func (s *Service) Find(ctx context.Context, owner uuid.UUID, idOrName string) (*Voice, error) {
 	var id *uuid.UUID
 	if parsed, err := uuid.Parse(idOrName); err == nil {

@@ -1,5 +1,6 @@
-// Package voices keeps the voices that speech can be made in: built-in ones, which everyone sees, and each owner's clones.
-// A clone's row is made by jobs.Submit with the job that fills it, so that it can be named in a request at once.
+// Package voices keeps the voices that speech can be made in: built-in ones, which everyone sees, and each owner's
+// clones. A clone's row is made by jobs.Submit with the job that fills it, so that it can be named in a request at
+// once.
 package voices
 
 import (
@@ -21,7 +22,9 @@ var (
 	// ErrBuiltin: a built-in voice can be neither changed nor deleted.
 	ErrBuiltin = i18n.NewError("this is a built-in voice: it cannot be changed or deleted")
 	// ErrInUse: an unfinished job needs the voice.
-	ErrInUse = i18n.NewError("a job that is queued or running needs this voice: cancel the job or wait for its end, then delete")
+	ErrInUse = i18n.NewError(
+		"a job that is queued or running needs this voice: cancel the job or wait for its end, then delete",
+	)
 )
 
 // Status of a voice.

@@ -25,7 +25,13 @@ func setUp(t *testing.T) (*Service, *pgxpool.Pool, context.Context) {
 func add(t *testing.T, pool *pgxpool.Pool, owner uuid.UUID, name string) uuid.UUID {
 	t.Helper()
 	id := uuid.Must(uuid.NewV7())
-	_, err := pool.Exec(context.Background(), `insert into voices (id, owner_id, name, language) values ($1, $2, $3, 'pt-BR')`, id, owner, name)
+	_, err := pool.Exec(
+		context.Background(),
+		`insert into voices (id, owner_id, name, language) values ($1, $2, $3, 'pt-BR')`,
+		id,
+		owner,
+		name,
+	)
 	require.NoError(t, err)
 	return id
 }
@@ -46,7 +52,12 @@ func TestVoicesAreSeenByTheirOwner(t *testing.T) {
 	other := uuid.New()
 	_, err := pool.Exec(ctx, `insert into users (id, name) values ($1, 'other')`, other)
 	require.NoError(t, err)
-	builtin := Builtin{ID: uuid.New(), Name: "Ana", Language: "pt-BR", Conditionals: map[string]json.RawMessage{"draft-voice": json.RawMessage(`{"pitch":1}`)}}
+	builtin := Builtin{
+		ID:           uuid.New(),
+		Name:         "Ana",
+		Language:     "pt-BR",
+		Conditionals: map[string]json.RawMessage{"draft-voice": json.RawMessage(`{"pitch":1}`)},
+	}
 	require.NoError(t, s.EnsureBuiltins(ctx, []Builtin{builtin}))
 	builtin.Language = "en"
 	require.NoError(t, s.EnsureBuiltins(ctx, []Builtin{builtin}))

@@ -1,8 +1,8 @@
 package jobs
 
-// warm are the models that are loaded, while a forecast goes through the queue: a job whose model is among them does
-// not pay for loading it.
-type warm map[string]bool
+// warmModels are the models that are loaded, while a forecast goes through the queue: a job whose model is among them
+// does not pay for loading it.
+type warmModels map[string]bool
 
 // SetLoaded names the function that tells which models are loaded on this node, as "engine/model".
 func (s *Service) SetLoaded(loaded func() []string) {
@@ -11,11 +11,11 @@ func (s *Service) SetLoaded(loaded func() []string) {
 	s.loaded = loaded
 }
 
-func (s *Service) warmModels() warm {
+func (s *Service) loadedModels() warmModels {
 	s.hooks.RLock()
 	loaded := s.loaded
 	s.hooks.RUnlock()
-	models := warm{}
+	models := warmModels{}
 	if loaded != nil {
 		for _, model := range loaded() {
 			models[model] = true
@@ -24,10 +24,10 @@ func (s *Service) warmModels() warm {
 	return models
 }
 
-func (a *ahead) modelKey() string { return a.Engine + "/" + a.Model }
+func (a *unfinishedJob) modelKey() string { return a.Engine + "/" + a.Model }
 
 // cost is how long the job waits for its model.
-func (w warm) cost(a *ahead) float64 {
+func (w warmModels) cost(a *unfinishedJob) float64 {
 	if w[a.modelKey()] {
 		return 0
 	}
@@ -35,7 +35,7 @@ func (w warm) cost(a *ahead) float64 {
 }
 
 // ran notes that the job's model is loaded now. A card holds one model at a time: what was there before is gone.
-func (w warm) ran(a *ahead) {
+func (w warmModels) ran(a *unfinishedJob) {
 	if a.UsesGPU {
 		clear(w)
 	}

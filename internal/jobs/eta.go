@@ -32,13 +32,13 @@ const forecastSQL = `
 // forecast is what the queue looks like from here: who is when.
 type forecast struct {
 	order []uuid.UUID
-	of    map[uuid.UUID]Outlook
+	of    map[uuid.UUID]ETA
 	// byOwner is order, of each owner.
 	byOwner map[uuid.UUID][]uuid.UUID
 }
 
-// outlooks keeps the last forecast.
-type outlooks struct {
+// etaIndex keeps the last forecast.
+type etaIndex struct {
 	making sync.Mutex // held while a forecast is made; taken before mu
 
 	mu    sync.Mutex
@@ -49,7 +49,7 @@ type outlooks struct {
 }
 
 // fresh is the last forecast if it still serves.
-func (o *outlooks) fresh() *forecast {
+func (o *etaIndex) fresh() *forecast {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	now := time.Now()
@@ -60,7 +60,7 @@ func (o *outlooks) fresh() *forecast {
 }
 
 // long is the last forecast if it is of a long queue and not too old: it serves while a newer one is made.
-func (o *outlooks) long() *forecast {
+func (o *etaIndex) long() *forecast {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.last != nil && len(o.last.of) > longForecast && time.Since(o.next) < o.next.Sub(o.at)+time.Second {
@@ -69,16 +69,16 @@ func (o *outlooks) long() *forecast {
 	return nil
 }
 
-func (o *outlooks) invalidate() {
+func (o *etaIndex) invalidate() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.dirty = true
 }
 
-// Outlooks returns positions and ETAs of these jobs. A job submitted since the last forecast of a long queue is put
-// behind it.
-func (s *Service) Outlooks(ctx context.Context, jobs ...*Job) (map[uuid.UUID]Outlook, error) {
-	found := make(map[uuid.UUID]Outlook, len(jobs))
+// ETAs returns positions and ETAs of these jobs. A job submitted since the last forecast of a long queue is put behind
+// it.
+func (s *Service) ETAs(ctx context.Context, jobs ...*Job) (map[uuid.UUID]ETA, error) {
+	found := make(map[uuid.UUID]ETA, len(jobs))
 	var f *forecast
 	for _, j := range jobs {
 		if j.Status.Terminal() || j.Lane == LaneNone {
@@ -105,7 +105,7 @@ func (s *Service) Outlooks(ctx context.Context, jobs ...*Job) (map[uuid.UUID]Out
 // forecast is at most a second old, and as new as the last change on this node unless making it is dear: that of a
 // long queue is made in the background, and nobody waits for it who can be told the last.
 func (s *Service) forecast(ctx context.Context) (*forecast, error) {
-	o := &s.outlooks
+	o := &s.etas
 	if f := o.fresh(); f != nil {
 		return f, nil
 	}
@@ -117,8 +117,12 @@ func (s *Service) forecast(ctx context.Context) (*forecast, error) {
 				ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 				defer cancel()
 				if _, err := s.remakeForecast(ctx); err != nil {
-					s.cfg.Log.DebugContext(ctx, "the queue's forecast could not be made; the last one serves", "err",
-						err)
+					s.cfg.Log.DebugContext(
+						ctx,
+						"the queue's forecast could not be made; the last one serves",
+						"err",
+						err,
+					)
 				}
 			}()
 		}
@@ -132,9 +136,9 @@ func (s *Service) forecast(ctx context.Context) (*forecast, error) {
 	return s.remakeForecast(ctx)
 }
 
-// remakeForecast makes the forecast anew and keeps it, under outlooks.making.
+// remakeForecast makes the forecast anew and keeps it, under etaIndex.making.
 func (s *Service) remakeForecast(ctx context.Context) (*forecast, error) {
-	o := &s.outlooks
+	o := &s.etas
 	o.mu.Lock()
 	o.dirty = false // before the read: a change that comes during it counts as one after
 	o.mu.Unlock()
@@ -154,8 +158,8 @@ func (s *Service) remakeForecast(ctx context.Context) (*forecast, error) {
 	return f, nil
 }
 
-// ahead is one unfinished job as a forecast sees it.
-type ahead struct {
+// unfinishedJob is one unfinished job as a forecast sees it.
+type unfinishedJob struct {
 	Waiting
 	seconds float64
 	load    float64 // seconds to load its model
@@ -174,10 +178,10 @@ func (s *Service) makeForecast(ctx context.Context) (*forecast, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &forecast{of: make(map[uuid.UUID]Outlook, len(all)), byOwner: map[uuid.UUID][]uuid.UUID{}}
-	warm := s.warmModels()
+	f := &forecast{of: make(map[uuid.UUID]ETA, len(all)), byOwner: map[uuid.UUID][]uuid.UUID{}}
+	warm := s.loadedModels()
 	slots := make([]float64, s.cfg.Slots)
-	byID := make(map[uuid.UUID]*ahead, len(all))
+	byID := make(map[uuid.UUID]*unfinishedJob, len(all))
 	var ready []Waiting
 	var later []uuid.UUID
 	for i := range all {
@@ -188,7 +192,7 @@ func (s *Service) makeForecast(ctx context.Context) (*forecast, error) {
 			take(slots, a.seconds)
 			warm.ran(a)
 			seconds := a.seconds
-			f.of[a.ID] = Outlook{ETASeconds: &seconds, Guess: a.guess}
+			f.of[a.ID] = ETA{Seconds: &seconds, Guess: a.guess}
 		case a.blocked || !a.due:
 			later = append(later, a.ID)
 		default:
@@ -208,7 +212,7 @@ func (s *Service) makeForecast(ctx context.Context) (*forecast, error) {
 		}
 		end := take(slots, a.seconds+warm.cost(a))
 		warm.ran(a)
-		f.of[id] = Outlook{Position: i + 1, ETASeconds: &end, Guess: a.guess}
+		f.of[id] = ETA{Position: i + 1, Seconds: &end, Guess: a.guess}
 		f.byOwner[a.Owner] = append(f.byOwner[a.Owner], id)
 	}
 	return f, nil
@@ -226,13 +230,13 @@ func take(slots []float64, seconds float64) float64 {
 	return math.Round(slots[first]*10) / 10
 }
 
-func (s *Service) unfinished(ctx context.Context, history map[runKey][]run) ([]ahead, error) {
+func (s *Service) unfinished(ctx context.Context, history map[runKey][]run) ([]unfinishedJob, error) {
 	rows, err := s.cfg.Pool.Query(ctx, forecastSQL)
 	if err != nil {
 		return nil, fmt.Errorf("jobs: forecast: %w", err)
 	}
 	now := time.Now()
-	all, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (a ahead, err error) {
+	all, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (a unfinishedJob, err error) {
 		var (
 			quality   string
 			units     float64
@@ -242,10 +246,31 @@ func (s *Service) unfinished(ctx context.Context, history map[runKey][]run) ([]a
 			progress  *float64
 			told      *float64
 		)
-		err = row.Scan(&a.ID, &a.Owner, &a.Type, &a.Lane, &a.Priority, &a.Rank, &a.QueuedAt, &a.Engine, &a.Model,
+		err = row.Scan(
+			&a.ID,
+			&a.Owner,
+			&a.Type,
+			&a.Lane,
+			&a.Priority,
+			&a.Rank,
+			&a.QueuedAt,
+			&a.Engine,
+			&a.Model,
 			&a.UsesGPU,
-			&a.Reason, &a.Device, &a.Width, &a.Height, &a.Pictures, &a.due, &quality, &units, &status, &blockedBy,
-			&started, &progress, &told)
+			&a.Reason,
+			&a.Device,
+			&a.Width,
+			&a.Height,
+			&a.Pictures,
+			&a.due,
+			&quality,
+			&units,
+			&status,
+			&blockedBy,
+			&started,
+			&progress,
+			&told,
+		)
 		if err != nil {
 			return a, err
 		}
@@ -260,7 +285,7 @@ func (s *Service) unfinished(ctx context.Context, history map[runKey][]run) ([]a
 	if err != nil {
 		return nil, fmt.Errorf("jobs: forecast: %w", err)
 	}
-	slices.SortFunc(all, func(a, b ahead) int { return inOrder(&a.Waiting, &b.Waiting) })
+	slices.SortFunc(all, func(a, b unfinishedJob) int { return inOrder(&a.Waiting, &b.Waiting) })
 	return all, nil
 }
 
