@@ -85,7 +85,7 @@ var settings = map[string]setting{
 	"models.extra": {"models: {extra: DIR/extra.yaml}", knowsTheExtraModel},
 	"models.torch_indexes": {"models: {torch_indexes: {cpu-pytorch: 'https://mirror.example'}}",
 		func(t *testing.T, a *App) any {
-			ladder, err := torchenv.Ladder(a.config.TorchRequest("cpu", ""))
+			ladder, err := torchenv.Profiles(a.config.TorchRequest("cpu", ""))
 			require.NoError(t, err)
 			return ladder
 		}},

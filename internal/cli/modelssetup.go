@@ -78,12 +78,12 @@ func (e *environment) setupModels(cmd *cobra.Command, c *config.Config, want tor
 	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	want.GPUs = device.NewHost("").GPUs()
-	ladder, err := torchenv.Ladder(want)
+	ladder, err := torchenv.Profiles(want)
 	if err != nil {
 		return e.setupFailed(err, ExitUsage)
 	}
 	options := e.setupOptions(c, want.GPUs)
-	options.Ladder, options.Force = ladder, force
+	options.Profiles, options.Force = ladder, force
 	result, err := torchenv.Setup(ctx, options)
 	if err != nil {
 		return e.setupFailed(err, ExitError)
@@ -162,7 +162,7 @@ func (e *environment) showSetup(p torchenv.Progress) {
 // setupFailed gives a failure of the environment its sentence and its exit code.
 func (e *environment) setupFailed(err error, code int) error {
 	var known *torchenv.Error
-	var ladder *torchenv.LadderError
+	var ladder *torchenv.NoProfileError
 	switch {
 	case errors.As(err, &known):
 		return &exitError{code: code, sentence: known.Sentence(), cause: err}

@@ -3,7 +3,7 @@ package device
 // Memory is an amount of memory in bytes: of the computer, and of one graphics card. What a job needs, what a process
 // holds, what is free and what a run took at most are all amounts.
 type Memory struct {
-	RAM  int64 `yaml:"ram_bytes" json:"ram_bytes"`
+	RAM  int64 `yaml:"ram_bytes"  json:"ram_bytes"`
 	VRAM int64 `yaml:"vram_bytes" json:"vram_bytes"`
 }
 

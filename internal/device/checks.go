@@ -53,9 +53,15 @@ func (d *doctor) bad(id string, level Level, message, fix i18n.Sentence) {
 func (d *doctor) kernel() {
 	release := d.host.Kernel()
 	if _, err := d.host.PressureFull(); err != nil {
-		d.bad("kernel", Warning,
-			i18n.Say("Linux %s without memory pressure information: the memory guard has only free memory to go by", release),
-			i18n.Say("Add psi=1 to the kernel's command line"))
+		d.bad(
+			"kernel",
+			Warning,
+			i18n.Say(
+				"Linux %s without memory pressure information: the memory guard has only free memory to go by",
+				release,
+			),
+			i18n.Say("Add psi=1 to the kernel's command line"),
+		)
 		return
 	}
 	d.fine("kernel", i18n.Say("Linux %s", release))
@@ -68,9 +74,16 @@ func (d *doctor) memory() {
 		d.bad("memory", Failure, i18n.Say("Memory could not be read"),
 			i18n.Say("Make /proc/meminfo readable"))
 	case available < 2*gib:
-		d.bad("memory", Warning,
-			i18n.Say("%.1f GiB of %.1f GiB are free: jobs would be stopped to protect the computer", gibs(available), gibs(total)),
-			i18n.Say("Close other programs"))
+		d.bad(
+			"memory",
+			Warning,
+			i18n.Say(
+				"%.1f GiB of %.1f GiB are free: jobs would be stopped to protect the computer",
+				gibs(available),
+				gibs(total),
+			),
+			i18n.Say("Close other programs"),
+		)
 	default:
 		d.fine("memory", i18n.Say("%.1f GiB of memory, %.1f GiB free", gibs(total), gibs(available)))
 	}
@@ -95,9 +108,16 @@ func (d *doctor) swap() {
 		// Without swap a shortage ends in a killed engine at once, which is safe; so this is a remark and not a fault.
 		d.fine("swap", i18n.Say("No swap: a shortage of memory ends the engine at once, not the computer"))
 	case free < total/2:
-		d.bad("swap", Warning,
-			i18n.Say("%.1f of %.1f GiB of swap are in use: the computer is short of memory", gibs(total-free), gibs(total)),
-			i18n.Say("Close other programs"))
+		d.bad(
+			"swap",
+			Warning,
+			i18n.Say(
+				"%.1f of %.1f GiB of swap are in use: the computer is short of memory",
+				gibs(total-free),
+				gibs(total),
+			),
+			i18n.Say("Close other programs"),
+		)
 	default:
 		d.fine("swap", i18n.Say("%.1f GiB of swap", gibs(total)))
 	}
@@ -134,7 +154,12 @@ func (d *doctor) modelsDisk() {
 	}
 	message := i18n.Say("%.1f GiB free for models", gibs(free))
 	if free < enoughForModels {
-		d.bad("disk.models", Warning, message, i18n.Say("A picture model takes 7 to 24 GiB: free some space or move the models with models.cache_dir"))
+		d.bad(
+			"disk.models",
+			Warning,
+			message,
+			i18n.Say("A picture model takes 7 to 24 GiB: free some space or move the models with models.cache_dir"),
+		)
 		return
 	}
 	d.fine("disk.models", message)
@@ -183,7 +208,12 @@ func (d *doctor) venvs(ctx context.Context) {
 		case name == "draft":
 			d.bad("python."+name, Failure, i18n.Say("The draft environment is missing"), runSetup)
 		case exists(d.cfg.Venvs[name]):
-			d.bad("python."+name, Failure, i18n.Say("The Python of the environment %s does not start: %s", name, cause(err, line)), runModelsSetup)
+			d.bad(
+				"python."+name,
+				Failure,
+				i18n.Say("The Python of the environment %s does not start: %s", name, cause(err, line)),
+				runModelsSetup,
+			)
 		default:
 			d.fine("python."+name, i18n.Say("The environment %s is not installed: draft quality only", name))
 		}

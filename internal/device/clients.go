@@ -24,7 +24,8 @@ type Client struct {
 	Ours   bool          // Ours says that it is a sidecar of the studio.
 }
 
-// clients are the processes that hold a card open, by what their descriptors tell. Those of other users are seen only by root.
+// clients are the processes that hold a card open, by what their descriptors tell. Those of other users are seen only
+// by root.
 func (t tree) clients() []Client {
 	entries, err := os.ReadDir(filepath.Join(t.root, "proc"))
 	if err != nil {
@@ -39,8 +40,8 @@ func (t tree) clients() []Client {
 	return found
 }
 
-// clientsOf is one entry for each card that the process uses. Several descriptors of one drm client report the same memory, so each
-// client id counts once.
+// clientsOf is one entry for each card that the process uses. Several descriptors of one drm client report the same
+// memory, so each client id counts once.
 func (t tree) clientsOf(pid int) []Client {
 	dir := filepath.Join("proc", strconv.Itoa(pid))
 	var found []Client
@@ -62,7 +63,8 @@ func (t tree) clientsOf(pid int) []Client {
 	stat, _ := parseStat(raw)
 	for i := range found {
 		found[i].Name, found[i].State = strings.TrimSpace(string(name)), stat.State
-		found[i].Ours = bytes.HasPrefix(environ, []byte("APIBR_SIDECAR=")) || bytes.Contains(environ, []byte("\x00APIBR_SIDECAR="))
+		found[i].Ours = bytes.HasPrefix(environ, []byte("APIBR_SIDECAR=")) ||
+			bytes.Contains(environ, []byte("\x00APIBR_SIDECAR="))
 	}
 	return found
 }
@@ -143,12 +145,16 @@ func nvidiaClients(query func(context.Context) ([]byte, error)) []Client {
 		pid, errPID := strconv.Atoi(record[1])
 		used, errUsed := strconv.ParseInt(strings.TrimSpace(record[3]), 10, 64)
 		if errPID == nil && errUsed == nil {
-			found = append(found, Client{PID: pid, Name: filepath.Base(record[2]), PCI: strings.ToLower(record[0]), VRAM: used << 20})
+			found = append(
+				found,
+				Client{PID: pid, Name: filepath.Base(record[2]), PCI: strings.ToLower(record[0]), VRAM: used << 20},
+			)
 		}
 	}
 	return found
 }
 
 func queryNvidiaClients(ctx context.Context) ([]byte, error) {
-	return exec.CommandContext(ctx, "nvidia-smi", "--query-compute-apps=gpu_bus_id,pid,process_name,used_memory", "--format=csv,noheader,nounits").Output()
+	return exec.CommandContext(ctx, "nvidia-smi", "--query-compute-apps=gpu_bus_id,pid,process_name,used_memory", "--format=csv,noheader,nounits").
+		Output()
 }

@@ -104,7 +104,12 @@ func TestProcesses(t *testing.T) {
 	require.Equal(t, os.Getpid(), stat.Parent)
 	require.Equal(t, group, stat.Group)
 	require.Positive(t, stat.Started)
-	require.Eventually(t, func() bool { stat, err := ProcessStat(group); return err == nil && h.GroupRSS(group) > stat.RSS }, 10*time.Second, 5*time.Millisecond)
+	require.Eventually(
+		t,
+		func() bool { stat, err := ProcessStat(group); return err == nil && h.GroupRSS(group) > stat.RSS },
+		10*time.Second,
+		5*time.Millisecond,
+	)
 	_, err = ProcessStat(1 << 30)
 	require.ErrorIs(t, err, fs.ErrNotExist)
 }
@@ -137,10 +142,18 @@ func TestDoctor(t *testing.T) {
 	require.NoError(t, os.WriteFile(program, []byte("#!/bin/sh\necho ffmpeg version 7.0 of a test\n"), 0o700))
 	venv := t.TempDir()
 	require.NoError(t, os.MkdirAll(filepath.Join(venv, "bin"), 0o700))
-	require.NoError(t, os.WriteFile(filepath.Join(venv, "bin/python"), []byte("#!/bin/sh\necho Python 3.11.7\n"), 0o700))
+	require.NoError(
+		t,
+		os.WriteFile(filepath.Join(venv, "bin/python"), []byte("#!/bin/sh\necho Python 3.11.7\n"), 0o700),
+	)
 
 	good := checks(NewHost("testdata/cpu"), DoctorConfig{
-		DataDir: filepath.Join(t.TempDir(), "not", "made", "yet"), FFmpeg: program, Venvs: map[string]string{"draft": venv, "models": "/nowhere"}, External: true,
+		DataDir: filepath.Join(
+			t.TempDir(),
+			"not",
+			"made",
+			"yet",
+		), FFmpeg: program, Venvs: map[string]string{"draft": venv, "models": "/nowhere"}, External: true,
 	})
 	for _, id := range []string{"memory", "swap", "disk", "gpu", "ffmpeg", "python.draft", "python.models", "postgres"} {
 		require.Contains(t, good, id)
@@ -151,7 +164,10 @@ func TestDoctor(t *testing.T) {
 	require.Equal(t, "ffmpeg version 7.0", good["ffmpeg"].Message.String())
 	require.Contains(t, good["kernel"].Fix.String(), "psi=1")
 
-	bad := checks(NewHost("testdata/desktop"), DoctorConfig{DataDir: t.TempDir(), Venvs: map[string]string{"draft": "/nowhere"}, Postgres: "/nowhere"})
+	bad := checks(
+		NewHost("testdata/desktop"),
+		DoctorConfig{DataDir: t.TempDir(), Venvs: map[string]string{"draft": "/nowhere"}, Postgres: "/nowhere"},
+	)
 	for _, id := range []string{"ffmpeg", "python.draft", "postgres"} {
 		require.Equal(t, Failure, bad[id].Level, id)
 	}

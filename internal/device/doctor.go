@@ -65,14 +65,14 @@ type Tested struct {
 	Stale   bool     // Stale says that the environment is no longer the one that was tested.
 }
 
-// Doctor checks the host: memory, disk, kernel, cards and the programs that the studio starts. It only looks; the checks
-// come in the order in which they should be read.
+// Doctor checks the host: memory, disk, kernel, cards and the programs that the studio starts. It only looks; the
+// checks come in the order in which they should be read.
 func Doctor(ctx context.Context, h *Host, cfg DoctorConfig) []Check {
 	return (&doctor{host: h, cfg: cfg}).run(ctx)
 }
 
-// Card checks only what a job on the card needs: the card, its driver and rights, and the models environment. It is what is asked
-// before the first such job.
+// Card checks only what a job on the card needs: the card, its driver and rights, and the models environment. It is
+// what is asked before the first such job.
 func Card(ctx context.Context, h *Host, cfg DoctorConfig) []Check {
 	d := &doctor{host: h, cfg: cfg}
 	d.gpus(ctx)

@@ -131,7 +131,12 @@ func (d *doctor) programs(gpu GPU) {
 		message = i18n.Say("Other programs hold %.1f GiB of the card: %s", gibs(others), i18n.Commas(names...))
 	}
 	if others > max(crowded, gpu.VRAMTotal/4) {
-		d.bad("gpu.programs", Warning, message, i18n.Say("Close what you do not need; models that do not fit beside them are refused"))
+		d.bad(
+			"gpu.programs",
+			Warning,
+			message,
+			i18n.Say("Close what you do not need; models that do not fit beside them are refused"),
+		)
 		return
 	}
 	d.fine("gpu.programs", message)
@@ -147,8 +152,11 @@ func (d *doctor) spilled(gpu GPU) {
 	message := i18n.Say("%.1f GiB of the card's memory have spilled to the host's: everything on the card is slow",
 		gibs(gpu.GTTUsed))
 	if len(clients) > 0 && clients[0].GTT > 0 {
-		message = i18n.Say("%.1f GiB of the card's memory have spilled to the host's (%s): everything on the card is slow",
-			gibs(gpu.GTTUsed), holds(clients[0].Name, clients[0].GTT))
+		message = i18n.Say(
+			"%.1f GiB of the card's memory have spilled to the host's (%s): everything on the card is slow",
+			gibs(gpu.GTTUsed),
+			holds(clients[0].Name, clients[0].GTT),
+		)
 	}
 	d.bad("gpu.spill", Warning, message, i18n.Say("End that program, or give it a smaller model"))
 }
@@ -173,8 +181,8 @@ func (d *doctor) power(gpu GPU) {
 	}
 }
 
-// hang finds a card that the driver takes for busy while nobody computes on it. A program with queues of the compute driver is
-// somebody, even though no counter shows its work.
+// hang finds a card that the driver takes for busy while nobody computes on it. A program with queues of the compute
+// driver is somebody, even though no counter shows its work.
 func (d *doctor) hang(ctx context.Context, gpu GPU) {
 	first := d.host.Health(gpu)
 	before := d.on(gpu)
@@ -189,7 +197,12 @@ func (d *doctor) hang(ctx context.Context, gpu GPU) {
 			d.bad("gpu.hang", Failure, i18n.Say("The card hangs"), reset)
 			return
 		case !worked:
-			d.bad("gpu.hang", Warning, i18n.Say("The card is busy although no program of this user computes: it may hang"), reset)
+			d.bad(
+				"gpu.hang",
+				Warning,
+				i18n.Say("The card is busy although no program of this user computes: it may hang"),
+				reset,
+			)
 			return
 		}
 	}
@@ -225,7 +238,8 @@ func (d *doctor) settle(ctx context.Context) bool {
 	}
 }
 
-// progress says whether the card did anything for anybody between two looks, and names a program that waited inside the driver at both.
+// progress says whether the card did anything for anybody between two looks, and names a program that waited inside
+// the driver at both.
 func progress(before, after []Client) (worked bool, stuck string) {
 	const waiting = 'D'
 	for _, now := range after {

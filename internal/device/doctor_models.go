@@ -36,18 +36,39 @@ func (d *doctor) selfTest(ctx context.Context) {
 	}
 	switch {
 	case t.Stale:
-		d.bad(id, Warning, i18n.Say("The models' environment has changed since its self-test: packages were installed, removed or replaced"),
-			i18n.Say("Run apibr models setup --test, or apibr models setup to make it anew"))
+		d.bad(
+			id,
+			Warning,
+			i18n.Say(
+				"The models' environment has changed since its self-test: packages were installed, removed or replaced",
+			),
+			i18n.Say("Run apibr models setup --test, or apibr models setup to make it anew"),
+		)
 	case len(t.Failed) > 0:
 		list := strings.Join(t.Failed, ", ")
-		d.bad(id, Failure, i18n.Say("The self-test of profile %s failed (%s); %s", t.Profile, list, t.Cause), runModelsSetup)
+		d.bad(
+			id,
+			Failure,
+			i18n.Say("The self-test of profile %s failed (%s); %s", t.Profile, list, t.Cause),
+			runModelsSetup,
+		)
 	case found && t.Kind == "cpu":
 		d.bad(id, Warning, i18n.Say("Profile %s computes on the processor, though %s is there", t.Profile, card.Name),
 			i18n.Say("Run apibr models setup --force, and see why the card's profiles fail"))
 	case !found && t.Kind != "cpu":
-		d.bad(id, Warning, i18n.Say("Profile %s was made for %s, which is not there", t.Profile, t.Device), runModelsSetup)
+		d.bad(
+			id,
+			Warning,
+			i18n.Say("Profile %s was made for %s, which is not there", t.Profile, t.Device),
+			runModelsSetup,
+		)
 	case found && (t.Kind != kindOf[card.Kind] || t.GFX != "" && t.GFX != card.GFX):
-		d.bad(id, Warning, i18n.Say("Profile %s was made for another card than %s", t.Profile, card.Name), runModelsSetup)
+		d.bad(
+			id,
+			Warning,
+			i18n.Say("Profile %s was made for another card than %s", t.Profile, card.Name),
+			runModelsSetup,
+		)
 	default:
 		on := i18n.Plain(t.Device)
 		if t.Device == "" {

@@ -30,14 +30,28 @@ func patient(t *testing.T, tested *Tested) DoctorConfig {
 		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o700))
 		require.NoError(t, os.WriteFile(path, []byte("#!/bin/sh\necho "+says+"\n"), 0o700))
 	}
-	return DoctorConfig{DataDir: dir, ModelsDir: dir, FFmpeg: filepath.Join(dir, "ffmpeg"), External: true, Tested: tested, Settle: time.Nanosecond,
-		Venvs: map[string]string{"draft": filepath.Join(dir, "draft"), "models": filepath.Join(dir, "models")}}
+	return DoctorConfig{
+		DataDir:   dir,
+		ModelsDir: dir,
+		FFmpeg:    filepath.Join(dir, "ffmpeg"),
+		External:  true,
+		Tested:    tested,
+		Settle:    time.Nanosecond,
+		Venvs:     map[string]string{"draft": filepath.Join(dir, "draft"), "models": filepath.Join(dir, "models")},
+	}
 }
 
 func written(checks []Check) string {
 	var text strings.Builder
 	for _, check := range checks {
-		fmt.Fprintf(&text, "%s %s: %s | %s\n", check.Level, check.ID, check.Message.String(), check.Message.In(language.BrazilianPortuguese))
+		fmt.Fprintf(
+			&text,
+			"%s %s: %s | %s\n",
+			check.Level,
+			check.ID,
+			check.Message.String(),
+			check.Message.In(language.BrazilianPortuguese),
+		)
 		if !check.Fix.Empty() {
 			fmt.Fprintf(&text, "    → %s | %s\n", check.Fix.String(), check.Fix.In(language.BrazilianPortuguese))
 		}
@@ -48,7 +62,14 @@ func written(checks []Check) string {
 // The whole of what the doctor says of each machine, in both languages.
 func TestTheDoctorOnEveryMachine(t *testing.T) {
 	at := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
-	amd := &Tested{Profile: "rocm-amd", Kind: "rocm", GFX: "gfx1031", Torch: "2.11.0", Device: "AMD Radeon RX 6750 XT", At: at}
+	amd := &Tested{
+		Profile: "rocm-amd",
+		Kind:    "rocm",
+		GFX:     "gfx1031",
+		Torch:   "2.11.0",
+		Device:  "AMD Radeon RX 6750 XT",
+		At:      at,
+	}
 	for tree, tested := range map[string]*Tested{
 		"igpu-first": amd, "spilled": amd, "hung": amd, "no-driver": {Profile: "cpu-pytorch", Kind: "cpu", Torch: "2.11.0", At: at},
 		"nvidia": {Profile: "pypi", Kind: "cuda", Torch: "2.11.0", Device: "NVIDIA GeForce RTX 4090", At: at}, "cpu": {Profile: "pypi", Kind: "cpu", Torch: "2.11.0", At: at},
@@ -70,7 +91,10 @@ func TestTheDoctorOnEveryMachine(t *testing.T) {
 func sick(t *testing.T, change func(h *Host, cfg *DoctorConfig)) map[string]Check {
 	t.Helper()
 	h := NewHost("testdata/igpu-first")
-	cfg := patient(t, &Tested{Profile: "rocm-amd", Kind: "rocm", GFX: "gfx1031", Torch: "2.11.0", Device: "AMD Radeon RX 6750 XT"})
+	cfg := patient(
+		t,
+		&Tested{Profile: "rocm-amd", Kind: "rocm", GFX: "gfx1031", Torch: "2.11.0", Device: "AMD Radeon RX 6750 XT"},
+	)
 	change(h, &cfg)
 	found := map[string]Check{}
 	for _, check := range Doctor(context.Background(), h, cfg) {
@@ -94,7 +118,11 @@ func TestRightsToTheCard(t *testing.T) {
 	})
 	require.Equal(t, Failure, found["gpu.render_node"].Level)
 	require.Contains(t, found["gpu.render_node"].Message.String(), "/dev/dri/renderD129 may not be opened")
-	require.Equal(t, "sudo usermod -aG render,video,gpuusers $USER, then log in again", found["gpu.render_node"].Fix.String())
+	require.Equal(
+		t,
+		"sudo usermod -aG render,video,gpuusers $USER, then log in again",
+		found["gpu.render_node"].Fix.String(),
+	)
 
 	found = sick(t, func(h *Host, _ *DoctorConfig) {
 		h.Access = func(path string) error {
@@ -144,14 +172,20 @@ func TestPowerSwapAndOurOwnMemory(t *testing.T) {
 		h.Health = func(GPU) Health { return Health{Busy: -1, Power: "active", Level: "low"} }
 		h.Swap = func() (int64, int64, error) { return 8 << 30, 1 << 30, nil }
 		h.Clients = func() []Client {
-			return []Client{{PCI: "0000:0f:00.0", Name: "python", VRAM: 900 << 20, Ours: true}, {PCI: "0000:03:00.0", Name: "elsewhere", VRAM: 8 << 30}}
+			return []Client{
+				{PCI: "0000:0f:00.0", Name: "python", VRAM: 900 << 20, Ours: true},
+				{PCI: "0000:03:00.0", Name: "elsewhere", VRAM: 8 << 30},
+			}
 		}
 	})
 	require.Contains(t, found["gpu.power"].Fix.String(), "card1/device/power_dpm_force_performance_level")
 	require.Equal(t, Warning, found["swap"].Level)
 	require.Equal(t, "Other programs hold 0.1 GiB of the card", found["gpu.programs"].Message.String())
 	for power, level := range map[string]Level{"suspended": Fine, "error": Failure} {
-		found = sick(t, func(h *Host, _ *DoctorConfig) { h.Health = func(GPU) Health { return Health{Busy: -1, Power: power} } })
+		found = sick(
+			t,
+			func(h *Host, _ *DoctorConfig) { h.Health = func(GPU) Health { return Health{Busy: -1, Power: power} } },
+		)
 		require.Equal(t, level, found["gpu.power"].Level)
 	}
 }
@@ -219,5 +253,9 @@ func TestWhoHoldsACard(t *testing.T) {
 		"fdinfo/1": "drm-client-id:\t4\ndrm-pdev:\t0000:03:00.0\ndrm-resident-vram:\t2 MiB\ndrm-engine-gfx:\t7 ns\ndrm-engine-dec:\t5 ns\n"} {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
 	}
-	require.Equal(t, []Client{{PID: 99, Name: "python", PCI: "0000:03:00.0", VRAM: 2 << 20, Engine: 12, Ours: true}}, NewHost(root).Clients())
+	require.Equal(
+		t,
+		[]Client{{PID: 99, Name: "python", PCI: "0000:03:00.0", VRAM: 2 << 20, Engine: 12, Ours: true}},
+		NewHost(root).Clients(),
+	)
 }

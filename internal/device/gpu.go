@@ -15,8 +15,8 @@ import (
 	"time"
 )
 
-// amdNames are the cards that our users have, by PCI device and, where one device is sold under several names, revision.
-// A card that is missing here is called by its ids and works the same.
+// amdNames are the cards that our users have, by PCI device and, where one device is sold under several names,
+// revision. A card that is missing here is called by its ids and works the same.
 var amdNames = map[string]string{
 	"1002:73df:c0": "AMD Radeon RX 6750 XT",
 	"1002:73df:c1": "AMD Radeon RX 6700 XT",
@@ -43,8 +43,8 @@ var amdNames = map[string]string{
 // integratedIDs are the devices of amdNames that live inside a processor.
 var integratedIDs = []string{"1002:164e", "1002:13c0", "1002:15bf", "1002:1638", "1002:1586"}
 
-// smallestDiscrete: an AMD card below this much own memory is taken for integrated when its id is not known. The carve-out of
-// a desktop processor is 512 MiB by default and no discrete card that can compute has under 2 GiB.
+// smallestDiscrete: an AMD card below this much own memory is taken for integrated when its id is not known. The
+// carve-out of a desktop processor is 512 MiB by default and no discrete card that can compute has under 2 GiB.
 const smallestDiscrete = 2 << 30
 
 var cardName = regexp.MustCompile(`^card\d+$`)
@@ -65,13 +65,21 @@ func (t tree) amdgpu() []GPU {
 		if !ok {
 			continue // another driver, or a connector
 		}
-		gpu := GPU{Kind: "hip", VRAMTotal: total, PCI: t.pciAddress(dir), RenderNode: t.renderNode(dir), Card: card.Name(), Ordinal: unknown}
+		gpu := GPU{
+			Kind:       "hip",
+			VRAMTotal:  total,
+			PCI:        t.pciAddress(dir),
+			RenderNode: t.renderNode(dir),
+			Card:       card.Name(),
+			Ordinal:    unknown,
+		}
 		gpu.Driver = t.event(dir, "DRIVER")
 		gpu.VRAMUsed, _ = t.number(filepath.Join(dir, "mem_info_vram_used"))
 		gpu.GTTUsed, _ = t.number(filepath.Join(dir, "mem_info_gtt_used"))
 		id := t.hex(dir, "vendor") + ":" + t.hex(dir, "device")
 		gpu.Name = amdName(id, t.hex(dir, "revision"))
-		if name, err := t.read(filepath.Join(dir, "product_name")); err == nil && strings.TrimSpace(string(name)) != "" {
+		if name, err := t.read(filepath.Join(dir, "product_name")); err == nil &&
+			strings.TrimSpace(string(name)) != "" {
 			gpu.Name = strings.TrimSpace(string(name))
 		}
 		gpu.Integrated = slices.Contains(integratedIDs, id) || amdNames[id] == "" && total < smallestDiscrete
@@ -144,8 +152,9 @@ func (t tree) renderNode(dir string) string {
 // unknown is the Ordinal of a card that the compute driver does not list.
 const unknown = -1
 
-// order says how HIP and CUDA count each kind, by the bus where the driver does not tell, and numbers what a sidecar sees: the
-// discrete cards. The integrated card of a processor comes last, so that no number of a discrete one depends on it.
+// order says how HIP and CUDA count each kind, by the bus where the driver does not tell, and numbers what a sidecar
+// sees: the discrete cards. The integrated card of a processor comes last, so that no number of a discrete one depends
+// on it.
 func order(gpus []GPU) []GPU {
 	slices.SortStableFunc(gpus, func(a, b GPU) int {
 		return cmp.Or(strings.Compare(b.Kind, a.Kind), strings.Compare(a.PCI, b.PCI))
@@ -227,7 +236,18 @@ func parseNvidia(raw []byte) []GPU {
 		if errTotal != nil || errUsed != nil {
 			continue
 		}
-		found = append(found, GPU{Kind: "cuda", Driver: "nvidia", Name: record[0], PCI: strings.ToLower(record[1]), Ordinal: unknown, VRAMTotal: total << 20, VRAMUsed: used << 20})
+		found = append(
+			found,
+			GPU{
+				Kind:      "cuda",
+				Driver:    "nvidia",
+				Name:      record[0],
+				PCI:       strings.ToLower(record[1]),
+				Ordinal:   unknown,
+				VRAMTotal: total << 20,
+				VRAMUsed:  used << 20,
+			},
+		)
 	}
 	return found
 }

@@ -72,7 +72,8 @@ func (t tree) computing(gpu GPU) []int {
 	var pids []int
 	for _, entry := range entries {
 		pid, err := strconv.Atoi(entry.Name())
-		if _, missing := os.Stat(filepath.Join(t.root, dir, entry.Name(), "vram_"+node.id)); err == nil && missing == nil {
+		if _, missing := os.Stat(filepath.Join(t.root, dir, entry.Name(), "vram_"+node.id)); err == nil &&
+			missing == nil {
 			pids = append(pids, pid)
 		}
 	}

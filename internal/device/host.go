@@ -25,8 +25,8 @@ type Host struct {
 	// GPUs are the graphics cards that a driver answers for, in a stable order; discrete ones first.
 	GPUs func() []GPU
 
-	// ProcessPrivate is the memory in bytes of one process that only its end gives back: without the pages of files that it maps.
-	// 0 when it is gone.
+	// ProcessPrivate is the memory in bytes of one process that only its end gives back: without the pages of files
+	// that it maps. 0 when it is gone.
 	ProcessPrivate func(pid int) int64
 
 	// ProcessGPU is what one process holds on the cards, by its drm file descriptors.
@@ -103,8 +103,8 @@ func Root() string {
 
 // NewHost reads the machine below root; "" stands for Root().
 //
-// A moved root replaces cards, memory, pressure and boot id. What it does not hold of memory and boot id is read from the
-// real machine, and processes always are: their numbers mean nothing elsewhere.
+// A moved root replaces cards, memory, pressure and boot id. What it does not hold of memory and boot id is read from
+// the real machine, and processes always are: their numbers mean nothing elsewhere.
 func NewHost(root string) *Host {
 	if root == "" {
 		root = Root()

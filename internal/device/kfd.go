@@ -25,8 +25,8 @@ type computeNode struct {
 
 const topology = "sys/class/kfd/kfd/topology/nodes"
 
-// computeNodes are the cards in the compute driver's order, by the minor number of their render node. HIP counts in this
-// order, which need not be the bus's: the integrated card of a processor often comes first.
+// computeNodes are the cards in the compute driver's order, by the minor number of their render node. HIP counts in
+// this order, which need not be the bus's: the integrated card of a processor often comes first.
 func (t tree) computeNodes() map[string]computeNode {
 	entries, err := os.ReadDir(filepath.Join(t.root, topology))
 	if err != nil {
@@ -48,7 +48,11 @@ func (t tree) computeNodes() map[string]computeNode {
 		}
 		id, _ := t.read(filepath.Join(dir, "gpu_id"))
 		minor := strconv.FormatInt(properties["drm_render_minor"], 10)
-		nodes[minor] = computeNode{ordinal: len(nodes), gfx: gfxName(properties["gfx_target_version"]), id: strings.TrimSpace(string(id))}
+		nodes[minor] = computeNode{
+			ordinal: len(nodes),
+			gfx:     gfxName(properties["gfx_target_version"]),
+			id:      strings.TrimSpace(string(id)),
+		}
 	}
 	return nodes
 }

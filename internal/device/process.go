@@ -22,8 +22,8 @@ type Stat struct {
 	RSS                int64
 }
 
-// SameProcess reads the process that has the number and started at that time, as Stat.Started tells it; false when it is
-// gone, whatever has its number now. One that has ended and is not reaped yet counts: its State is 'Z'.
+// SameProcess reads the process that has the number and started at that time, as Stat.Started tells it; false when it
+// is gone, whatever has its number now. One that has ended and is not reaped yet counts: its State is 'Z'.
 func SameProcess(pid int, started int64) (Stat, bool) {
 	stat, err := ProcessStat(pid)
 	return stat, err == nil && stat.Started == started
@@ -80,8 +80,8 @@ func Processes() []Stat {
 	return found
 }
 
-// processPrivate is the memory of a process that only its end gives back, in bytes: what it maps from files, as weights, is the kernel's
-// to take. 0 when it has ended.
+// processPrivate is the memory of a process that only its end gives back, in bytes: what it maps from files, as
+// weights, is the kernel's to take. 0 when it has ended.
 func processPrivate(pid int) (bytes int64) {
 	status, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "status"))
 	if err != nil {
@@ -119,7 +119,8 @@ func groupCPU(pgid int) time.Duration {
 	return sum
 }
 
-// processGPU adds up what a process holds on all cards. A moved root that does not know the process leaves it to the real machine.
+// processGPU adds up what a process holds on all cards. A moved root that does not know the process leaves it to the
+// real machine.
 func (t tree) processGPU(pid int) (vram, gtt int64) {
 	dir := filepath.Join("proc", strconv.Itoa(pid), "fdinfo")
 	clients := t.drmClients(dir)

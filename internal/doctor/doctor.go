@@ -1,5 +1,5 @@
-// Package doctor examines an installation: it tells internal/device where the configuration has put things, and what was kept of the
-// models environment. The command line and the page ask the same question here.
+// Package doctor examines an installation: it tells internal/device where the configuration has put things, and what
+// was kept of the models environment. The command line and the page ask the same question here.
 package doctor
 
 import (
@@ -51,7 +51,16 @@ func tested(venv string) *device.Tested {
 	if err != nil {
 		return nil
 	}
-	t := &device.Tested{Profile: v.Profile.ID, Kind: v.Profile.Device, Torch: v.Torch, Device: v.DeviceName, At: v.At, Failed: v.Failed(), Cause: v.Cause(), Stale: !v.Holds(venv)}
+	t := &device.Tested{
+		Profile: v.Profile.ID,
+		Kind:    v.Profile.Device,
+		Torch:   v.Torch,
+		Device:  v.DeviceName,
+		At:      v.At,
+		Failed:  v.Failed(),
+		Cause:   v.Cause(),
+		Stale:   !v.Holds(venv),
+	}
 	if len(v.Profile.GFX) == 1 {
 		t.GFX = v.Profile.GFX[0]
 	}

@@ -20,8 +20,16 @@ func TestTheReportReadsTheConfigurationAndTheVerdict(t *testing.T) {
 	dir := t.TempDir()
 	venv := filepath.Join(dir, "models-venv")
 	require.NoError(t, os.MkdirAll(filepath.Join(venv, "bin"), 0o700))
-	require.NoError(t, os.WriteFile(filepath.Join(venv, "bin/python"), []byte("#!/bin/sh\necho Python 3.11.7\n"), 0o700))
-	c, err := config.Load(config.Options{Flags: map[string]any{"data_dir": dir, "python.models_venv": venv, "python.draft_venv": "/nowhere"}, Environment: []string{"HOME=" + dir}})
+	require.NoError(
+		t,
+		os.WriteFile(filepath.Join(venv, "bin/python"), []byte("#!/bin/sh\necho Python 3.11.7\n"), 0o700),
+	)
+	c, err := config.Load(
+		config.Options{
+			Flags:       map[string]any{"data_dir": dir, "python.models_venv": venv, "python.draft_venv": "/nowhere"},
+			Environment: []string{"HOME=" + dir},
+		},
+	)
 	require.NoError(t, err)
 	h := device.NewHost("../device/testdata/igpu-first")
 
@@ -39,10 +47,16 @@ func TestTheReportReadsTheConfigurationAndTheVerdict(t *testing.T) {
 	require.NotEmpty(t, find(report, "disk.models").Message.String())
 
 	verdict := `{"profile": {"id": "rocm-amd", "device": "rocm", "gfx": ["gfx1031"]}, "torch": "2.11.0", "device_name": "AMD Radeon RX 6750 XT",
-		"at": "2026-11-24T10:00:00Z", "files": "` + torchenv.Fingerprint(venv) + `", "checks": [{"check": "matmul", "ok": true}]}`
+		"at": "2026-11-24T10:00:00Z", "files": "` + torchenv.Fingerprint(
+		venv,
+	) + `", "checks": [{"check": "matmul", "ok": true}]}`
 	require.NoError(t, os.WriteFile(filepath.Join(venv, "apibr-profile.json"), []byte(verdict), 0o600))
 	passed := find(Examine(context.Background(), c, h), "models.selftest")
-	require.Equal(t, "Profile rocm-amd, torch 2.11.0: passed its self-test on AMD Radeon RX 6750 XT (2026-11-24)", passed.Message.String())
+	require.Equal(
+		t,
+		"Profile rocm-amd, torch 2.11.0: passed its self-test on AMD Radeon RX 6750 XT (2026-11-24)",
+		passed.Message.String(),
+	)
 
 	before := BeforeGPU(context.Background(), c, h)
 	require.True(t, before.OK, "a job on the card needs nothing of the draft environment")
@@ -59,12 +73,17 @@ func TestTheReportReadsTheConfigurationAndTheVerdict(t *testing.T) {
 	require.Contains(t, changed.Message.String(), "has changed since its self-test")
 
 	// The cause of a failure is told in one line.
-	verdict = `{"profile": {"id": "cpu", "device": "cpu"}, "files": "` + torchenv.Fingerprint(venv) + `", "checks": [{"check": "torch", "ok": false,
+	verdict = `{"profile": {"id": "cpu", "device": "cpu"}, "files": "` + torchenv.Fingerprint(
+		venv,
+	) + `", "checks": [{"check": "torch", "ok": false,
 		"detail": "ImportError: libamdhip64.so.6:\n cannot open shared object file"}, {"check": "matmul", "ok": false, "detail": "not run"}]}`
 	require.NoError(t, os.WriteFile(filepath.Join(venv, "apibr-profile.json"), []byte(verdict), 0o600))
 	broken := find(Examine(context.Background(), c, h), "models.selftest")
-	require.Equal(t, "The self-test of profile cpu failed (torch, matmul); torch: ImportError: libamdhip64.so.6: cannot open shared object file",
-		broken.Message.String())
+	require.Equal(
+		t,
+		"The self-test of profile cpu failed (torch, matmul); torch: ImportError: libamdhip64.so.6: cannot open shared object file",
+		broken.Message.String(),
+	)
 	require.Contains(t, broken.Message.In(language.BrazilianPortuguese), "libamdhip64.so.6")
 
 	raw, err := json.Marshal(passed)

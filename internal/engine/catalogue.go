@@ -26,11 +26,12 @@ type Catalogue struct {
 	// application sets it before the catalogue is used. Nil means that every engine with a manifest is installed.
 	Installed func(*Manifest) bool
 
-	// Replaced says that a command of the user's takes the place of the engine's process: it brings its own files. Nil is none.
+	// Replaced says that a command of the user's takes the place of the engine's process: it brings its own files. Nil
+	// is none.
 	Replaced func(ID) bool
 
-	// Variants are the installed variants of a model's files, none of a model that is not installed. Nil means that every model
-	// is installed in every variant.
+	// Variants are the installed variants of a model's files, none of a model that is not installed. Nil means that
+	// every model is installed in every variant.
 	Variants func(model string) []string
 }
 
@@ -91,8 +92,8 @@ func (c *Catalogue) IsInstalled(id ID) bool {
 	return len(m.Models) == 0 || slices.ContainsFunc(m.Models, func(model Model) bool { return c.HasFiles(m, &model) })
 }
 
-// installed says whether the engine can be started: this version has it, its required settings have values, or a command
-// replaces it, and Installed says so.
+// installed says whether the engine can be started: this version has it, its required settings have values, or a
+// command replaces it, and Installed says so.
 func (c *Catalogue) installed(m *Manifest) bool {
 	if m.Planned || !c.Configured(m) && !c.IsReplaced(m.ID) {
 		return false
@@ -117,8 +118,8 @@ func (c *Catalogue) VariantsOf(m *Manifest, model string) []string {
 	return c.Variants(model)
 }
 
-// Model finds a model and its engine by the model's id. Of several engines that answer to it (one here, one at its maker's API) it is
-// the one that has its files.
+// Model finds a model and its engine by the model's id. Of several engines that answer to it (one here, one at its
+// maker's API) it is the one that has its files.
 func (c *Catalogue) Model(id string) (engine *Manifest, model *Model, ok bool) {
 	for _, m := range c.all {
 		if found, has := m.Model(id); has && (model == nil || found.NeedsFiles() && !model.NeedsFiles()) {

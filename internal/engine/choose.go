@@ -30,9 +30,9 @@ type Selection struct {
 
 // Choose finds the engine and the model for a request.
 //
-// Without a quality it takes final when that engine is installed, else draft with the warning `draft_quality`. It fails
-// with *UnknownModelError, with *NotInstalledError (only when final was asked for), with *NeedsInputError when the model
-// asked for needs a file that did not come, with *LanguageError when it does not speak the language, with
+// Without a quality it takes final when that engine is installed, else draft with the warning `draft_quality`. It
+// fails with *UnknownModelError, with *NotInstalledError (only when final was asked for), with *NeedsInputError when
+// the model asked for needs a file that did not come, with *LanguageError when it does not speak the language, with
 // *IdleParameterError when a parameter could only be ignored, or with *UnknownTaskError.
 func (c *Catalogue) Choose(req Choice) (Selection, error) {
 	if req.Model != "" && !slices.Contains(c.ModelsOf(req.Task), req.Model) {
@@ -62,7 +62,8 @@ func (c *Catalogue) Choose(req Choice) (Selection, error) {
 	return selection, nil
 }
 
-// final is the first engine of final quality that can answer with one of its installed models; none leaves Manifest nil.
+// final is the first engine of final quality that can answer with one of its installed models; none leaves Manifest
+// nil.
 func (c *Catalogue) final(req Choice) (Selection, error) {
 	candidates := c.candidates(req)
 	for _, m := range candidates {
@@ -70,7 +71,12 @@ func (c *Catalogue) final(req Choice) (Selection, error) {
 			continue
 		}
 		if asked, ok := m.Model(req.Model); ok && c.HasFiles(m, asked) && len(asked.lacks(req)) > 0 {
-			return Selection{}, &NeedsInputError{Model: asked.ID, Task: req.Task, Inputs: asked.lacks(req), Others: c.without(req)}
+			return Selection{}, &NeedsInputError{
+				Model:  asked.ID,
+				Task:   req.Task,
+				Inputs: asked.lacks(req),
+				Others: c.without(req),
+			}
 		}
 		if err := c.mute(m, req); err != nil {
 			return Selection{}, err

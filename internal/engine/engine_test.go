@@ -172,7 +172,13 @@ func TestValidateParams(t *testing.T) {
 			require.Equal(t, c.want, got)
 		})
 	}
-	require.Nil(t, m.ValidateParams("image.generate", map[string]any{"prompt": "x", "seed": int64(7), "lines": []map[string]any{{"text": "x"}}}))
+	require.Nil(
+		t,
+		m.ValidateParams(
+			"image.generate",
+			map[string]any{"prompt": "x", "seed": int64(7), "lines": []map[string]any{{"text": "x"}}},
+		),
+	)
 	require.Equal(t, Unsupported, m.ValidateParams("video.avatar", nil)[0].Kind)
 	require.NotEmpty(t, m.ValidateParams("image.generate", nil))
 }
@@ -211,7 +217,13 @@ func TestTheRealManifests(t *testing.T) {
 			}
 			require.NotZero(t, m.Plan("cpu").RAM+m.Plan("gpu").VRAM)
 			for name, task := range m.Tasks {
-				require.Equal(t, false, task.Parameters["additionalProperties"], "no parameter of %s is taken and ignored", name)
+				require.Equal(
+					t,
+					false,
+					task.Parameters["additionalProperties"],
+					"no parameter of %s is taken and ignored",
+					name,
+				)
 				total := 0.0
 				for _, phase := range task.Phases {
 					total += phase.Weight
@@ -229,7 +241,9 @@ func TestAModelThatTwoEnginesHave(t *testing.T) {
 	for name, text := range map[string]string{
 		"a": "models: [{id: twin, priority: 1}]", "b": `models: [{id: twin, priority: 2, variants: [{id: Q4, parts: {w: {repo: maker/twin, patterns: ["*"]}}}]}]`, "c": "models: [{id: twin, priority: 3}]",
 	} {
-		manifest := "id: " + name + "\nquality: final\ntasks: {image.edit: {priority: " + fmt.Sprint(name[0]) + ", parameters: {type: object}, phases: [{name: p, weight: 1}]}}\n" + text + "\n"
+		manifest := "id: " + name + "\nquality: final\ntasks: {image.edit: {priority: " + fmt.Sprint(
+			name[0],
+		) + ", parameters: {type: object}, phases: [{name: p, weight: 1}]}}\n" + text + "\n"
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name+".yaml"), []byte(manifest), 0o600))
 	}
 	c, err := Load(dir)
@@ -279,7 +293,9 @@ func TestTheModelIsChosenByLanguageParametersAndWhatIsInstalled(t *testing.T) {
 			}
 			return nil
 		}
-		got, err := catalogue.Choose(Choice{Task: "audio.speech", Quality: Final, Language: c.language, Params: c.params})
+		got, err := catalogue.Choose(
+			Choice{Task: "audio.speech", Quality: Final, Language: c.language, Params: c.params},
+		)
 		if c.want == "" {
 			var missing *NotInstalledError
 			require.ErrorAs(t, err, &missing)
@@ -295,8 +311,18 @@ func TestTheModelIsChosenByLanguageParametersAndWhatIsInstalled(t *testing.T) {
 func TestAnEngineWithoutAnInputIsPassedOver(t *testing.T) {
 	const manifest = "id: %[1]s\nquality: final\nmodels: [{id: flux-kontext, priority: %[3]d}]\ntasks: {image.edit: {priority: %[3]d, parameters: {type: object}, inputs: [%[2]s], phases: [{name: p, weight: 1}]}}\n"
 	dir := t.TempDir()
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "bfl.yaml"), fmt.Appendf(nil, manifest, "bfl", "{name: image}", 1), 0o600))
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "flux.yaml"), fmt.Appendf(nil, manifest, "flux", "{name: image}, {name: mask}", 2), 0o600))
+	require.NoError(
+		t,
+		os.WriteFile(filepath.Join(dir, "bfl.yaml"), fmt.Appendf(nil, manifest, "bfl", "{name: image}", 1), 0o600),
+	)
+	require.NoError(
+		t,
+		os.WriteFile(
+			filepath.Join(dir, "flux.yaml"),
+			fmt.Appendf(nil, manifest, "flux", "{name: image}, {name: mask}", 2),
+			0o600,
+		),
+	)
 	c, err := Load(dir)
 	require.NoError(t, err)
 	for inputs, want := range map[string]ID{"image": "bfl", "image mask": "flux", "image voice": "bfl"} {
@@ -312,7 +338,9 @@ func TestWhatTheRealModelsAreChosenForAndRefuse(t *testing.T) {
 	require.NoError(t, err)
 	c.Variants = func(string) []string { return []string{"any"} }
 	choose := func(task, model, language string, params map[string]any, inputs ...string) (string, error) {
-		got, err := c.Choose(Choice{Task: task, Quality: Final, Model: model, Language: language, Params: params, Inputs: inputs})
+		got, err := c.Choose(
+			Choice{Task: task, Quality: Final, Model: model, Language: language, Params: params, Inputs: inputs},
+		)
 		return got.Model, err
 	}
 	for scale, want := range map[float64]string{2: "realesrgan-x2", 4: "realesrgan-x4"} {
@@ -329,7 +357,11 @@ func TestWhatTheRealModelsAreChosenForAndRefuse(t *testing.T) {
 	var mute *LanguageError
 	_, err = choose("audio.speech", "chatterbox-pt-br", "de", nil)
 	require.ErrorAs(t, err, &mute)
-	require.Equal(t, "model chatterbox-pt-br does not speak de; it speaks pt-BR: choose the model chatterbox", mute.Error())
+	require.Equal(
+		t,
+		"model chatterbox-pt-br does not speak de; it speaks pt-BR: choose the model chatterbox",
+		mute.Error(),
+	)
 	_, err = choose("audio.speech", "chatterbox", "tlh", nil)
 	require.ErrorAs(t, err, &mute)
 	require.Empty(t, mute.Others)
@@ -349,7 +381,8 @@ func TestWhatTheRealModelsAreChosenForAndRefuse(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// The order of the contract for flux-kontext: its maker's API when a key is set, this computer, and FLUX.1 [dev] where there is no image.
+// The order of the contract for flux-kontext: its maker's API when a key is set, this computer, and FLUX.1 [dev] where
+// there is no image.
 func TestTheThreeWaysOfKontext(t *testing.T) {
 	c, err := Load("../../pyworkers")
 	require.NoError(t, err)

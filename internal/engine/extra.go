@@ -16,8 +16,8 @@ import (
 	"github.com/apibr/studio/internal/i18n"
 )
 
-// Models of the user's own come from YAML files (config models.extra): fine-tunes, which are models like those of a manifest, and
-// LoRAs, which are a file beside the files of an installed model.
+// Models of the user's own come from YAML files (config models.extra): fine-tunes, which are models like those of a
+// manifest, and LoRAs, which are a file beside the files of an installed model.
 
 const (
 	maxExtra = 1 << 20 // bytes of one file
@@ -40,7 +40,7 @@ type extraFile struct {
 
 type extraModel struct {
 	Engine ID `yaml:"engine"`
-	Model  `yaml:",inline"`
+	Model  `   yaml:",inline"`
 }
 
 type extraLoRA struct {
@@ -55,8 +55,8 @@ type extraLoRA struct {
 	} `yaml:"lora"`
 }
 
-// AddExtra takes in the user's own models: those of a YAML file, or of each YAML file of a folder. "" is none. Call it after Load and
-// before the catalogue is used. It fails with the file, the model and what is wrong with it.
+// AddExtra takes in the user's own models: those of a YAML file, or of each YAML file of a folder. "" is none. Call it
+// after Load and before the catalogue is used. It fails with the file, the model and what is wrong with it.
 func (c *Catalogue) AddExtra(path string) error {
 	if path == "" {
 		return nil
@@ -154,7 +154,12 @@ func (c *Catalogue) addFineTune(extra *extraModel) error {
 	if model.Like != "" {
 		like, ok := manifest.Model(model.Like)
 		if !ok {
-			return fmt.Errorf("model %s: like is %q, which is no model of the engine %s", model.ID, model.Like, manifest.ID)
+			return fmt.Errorf(
+				"model %s: like is %q, which is no model of the engine %s",
+				model.ID,
+				model.Like,
+				manifest.ID,
+			)
 		}
 		model.inherit(like)
 	}
@@ -199,12 +204,26 @@ func (c *Catalogue) addLoRA(lora *extraLoRA, dir string) error {
 		adapter.Strength = *lora.LoRA.Strength
 	}
 	if !(adapter.Strength >= -maxStrength && adapter.Strength <= maxStrength) || adapter.Strength == 0 {
-		return fmt.Errorf("LoRA %s: strength is %v; it must be between -%d and %d, and not 0", lora.ID, adapter.Strength, maxStrength, maxStrength)
+		return fmt.Errorf(
+			"LoRA %s: strength is %v; it must be between -%d and %d, and not 0",
+			lora.ID,
+			adapter.Strength,
+			maxStrength,
+			maxStrength,
+		)
 	}
 	if err := safetensors(adapter.File); err != nil {
 		return fmt.Errorf("LoRA %s: the file %s %w", lora.ID, filepath.Base(adapter.File), err)
 	}
-	model := Model{ID: lora.ID, Name: lora.Name, Description: lora.Description, Licence: lora.Licence, Like: base.ID, Gated: base.Gated, Adapter: adapter}
+	model := Model{
+		ID:          lora.ID,
+		Name:        lora.Name,
+		Description: lora.Description,
+		Licence:     lora.Licence,
+		Like:        base.ID,
+		Gated:       base.Gated,
+		Adapter:     adapter,
+	}
 	model.inherit(base)
 	model.LoRA = false
 	return c.addModel(manifest, model)
@@ -259,7 +278,9 @@ func safetensors(file string) error {
 	if _, err := io.ReadFull(f, head[:]); err != nil {
 		return errors.New("is damaged")
 	}
-	if length := binary.LittleEndian.Uint64(head[:8]); length < 2 || length > maxHeader || int64(length) > info.Size()-8 || head[8] != '{' {
+	if length := binary.LittleEndian.Uint64(head[:8]); length < 2 || length > maxHeader ||
+		int64(length) > info.Size()-8 ||
+		head[8] != '{' {
 		return errors.New("is damaged, or something else in spite of its name")
 	}
 	return nil

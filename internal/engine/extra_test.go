@@ -29,9 +29,18 @@ func extra(t *testing.T, text string) (*Catalogue, error) {
 	t.Helper()
 	manifests, own := t.TempDir(), t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(manifests, "painter.yaml"), []byte(painterYAML), 0o600))
-	require.NoError(t, os.WriteFile(filepath.Join(own, "style.safetensors"), []byte("\x02\x00\x00\x00\x00\x00\x00\x00{}"), 0o600))
-	require.NoError(t, os.WriteFile(filepath.Join(own, "pickle.safetensors"), []byte("\x80\x02}q\x00cos\nsystem\n"), 0o600))
-	require.NoError(t, os.WriteFile(filepath.Join(own, "lying.safetensors"), []byte("\xff\x00\x00\x00\x00\x00\x00\x00{}"), 0o600))
+	require.NoError(
+		t,
+		os.WriteFile(filepath.Join(own, "style.safetensors"), []byte("\x02\x00\x00\x00\x00\x00\x00\x00{}"), 0o600),
+	)
+	require.NoError(
+		t,
+		os.WriteFile(filepath.Join(own, "pickle.safetensors"), []byte("\x80\x02}q\x00cos\nsystem\n"), 0o600),
+	)
+	require.NoError(
+		t,
+		os.WriteFile(filepath.Join(own, "lying.safetensors"), []byte("\xff\x00\x00\x00\x00\x00\x00\x00{}"), 0o600),
+	)
 	require.NoError(t, os.WriteFile(filepath.Join(own, "old.pt"), []byte("x"), 0o600))
 	require.NoError(t, os.WriteFile(filepath.Join(own, "mine.yaml"), []byte(text), 0o600))
 	c, err := Load(manifests)

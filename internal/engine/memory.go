@@ -62,8 +62,8 @@ func (p PhasePlan) at(megapixels float64) device.Memory {
 	}
 }
 
-// Peak is the highest of the whole and of its phases for so many megapixels, all pictures of a batch together. Up to one megapixel
-// it is the plan itself: what a smaller picture saves is little beside the weights.
+// Peak is the highest of the whole and of its phases for so many megapixels, all pictures of a batch together. Up to
+// one megapixel it is the plan itself: what a smaller picture saves is little beside the weights.
 func (e *MemoryPlan) Peak(megapixels float64) device.Memory {
 	peak := e.Memory
 	for _, phase := range e.Phases {
@@ -72,14 +72,14 @@ func (e *MemoryPlan) Peak(megapixels float64) device.Memory {
 	return peak
 }
 
-// Plan is the peak that the engine's default model needs on the device ("cpu", "hip:0", "cuda:1") at one megapixel. It is zero when the
-// manifest has no plan for that kind of device.
+// Plan is the peak that the engine's default model needs on the device ("cpu", "hip:0", "cuda:1") at one megapixel. It
+// is zero when the manifest has no plan for that kind of device.
 func (m *Manifest) Plan(name string) device.Memory {
 	return m.PlanFor(name, 0)
 }
 
-// PlanFor is Plan for a card of vramTotal bytes: of the variants whose smallest card fits, the one meant for the largest.
-// vramTotal 0 means that the size is not known, and takes the variant with the smallest demand.
+// PlanFor is Plan for a card of vramTotal bytes: of the variants whose smallest card fits, the one meant for the
+// largest. vramTotal 0 means that the size is not known, and takes the variant with the smallest demand.
 func (m *Manifest) PlanFor(name string, vramTotal int64) device.Memory {
 	entries := m.Plans(name, vramTotal, m.DefaultModel(), nil)
 	if len(entries) == 0 {
@@ -96,9 +96,10 @@ func (m *Manifest) Variant(name string, vramTotal int64) string {
 	return "default"
 }
 
-// Plans are the manifest's plans for a model on a device, the best for a card of vramTotal bytes first: the variants meant for the
-// largest card that this one is, then those for smaller ones, and at last those that are meant for larger cards, which may fit when
-// blocks are streamed. Of equal ones the manifest's order counts. installed are the variants to choose from; nil stands for all.
+// Plans are the manifest's plans for a model on a device, the best for a card of vramTotal bytes first: the variants
+// meant for the largest card that this one is, then those for smaller ones, and at last those that are meant for
+// larger cards, which may fit when blocks are streamed. Of equal ones the manifest's order counts. installed are the
+// variants to choose from; nil stands for all.
 func (m *Manifest) Plans(name string, vramTotal int64, model string, installed []string) []*MemoryPlan {
 	kind, _, _ := strings.Cut(name, ":")
 	if kind == "" {

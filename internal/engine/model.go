@@ -19,8 +19,8 @@ type Model struct {
 	Name        string    `yaml:"name"` // Name as its maker writes it. Default: the id.
 	Description i18n.Text `yaml:"description"`
 
-	// Priority is the engine's place among those that have a model of this id: the lowest is asked first. No two engines
-	// may have the same. Default 100.
+	// Priority is the engine's place among those that have a model of this id: the lowest is asked first. No two
+	// engines may have the same. Default 100.
 	Priority int `yaml:"priority"`
 
 	// StandIn answers for the model where no engine that has it can. Default: nothing does.
@@ -48,7 +48,8 @@ type Model struct {
 	// LoRA says that the model takes LoRAs.
 	LoRA bool `yaml:"lora"`
 
-	// Like is the engine's own model of which this one is a fine-tune: what the engine is asked to load, with other files. Default: none.
+	// Like is the engine's own model of which this one is a fine-tune: what the engine is asked to load, with other
+	// files. Default: none.
 	Like string `yaml:"like"`
 
 	// Adapter is set for a LoRA: its files are those of the model that it is like, and its own.
@@ -78,9 +79,9 @@ func (s *StandIn) fits(req Choice) bool {
 
 // Licence of a model.
 type Licence struct {
-	ID   string `yaml:"id" json:"id"`
+	ID   string `yaml:"id"   json:"id"`
 	Name string `yaml:"name" json:"name"`
-	URL  string `yaml:"url" json:"url"`
+	URL  string `yaml:"url"  json:"url"`
 
 	// Commercial says whether what the model makes may be sold without asking its maker.
 	Commercial bool `yaml:"commercial" json:"commercial"`
@@ -98,7 +99,8 @@ type Variant struct {
 	DiskBytes int64 `yaml:"disk_bytes"`
 }
 
-// Part is a group of files of one repository. Which files match is listed from the repository at the time of installing.
+// Part is a group of files of one repository. Which files match is listed from the repository at the time of
+// installing.
 type Part struct {
 	Repo     string   `yaml:"repo"`
 	Patterns []string `yaml:"patterns"` // Patterns in the manner of path.Match over the file's path.
@@ -109,8 +111,8 @@ type Part struct {
 	// Import says that the files have no source: they come from a folder, by `apibr models import`.
 	Import bool `yaml:"import"`
 
-	// Torch says that the part may have .pt and .pth files: the engine reads them as weights only. They are looked into before
-	// they are taken. Default false: such a file is refused.
+	// Torch says that the part may have .pt and .pth files: the engine reads them as weights only. They are looked
+	// into before they are taken. Default false: such a file is refused.
 	Torch bool `yaml:"torch"`
 }
 
@@ -133,7 +135,8 @@ func (m *Model) Files() string {
 	return m.ID
 }
 
-// Repositories of the model's files, each once: those of the parts that all variants share first, which are its maker's own.
+// Repositories of the model's files, each once: those of the parts that all variants share first, which are its
+// maker's own.
 func (m *Model) Repositories() (repos []string) {
 	add := func(parts map[string]Part) {
 		for _, name := range slices.Sorted(maps.Keys(parts)) {
@@ -198,10 +201,14 @@ func (m *Model) does(req Choice) bool {
 
 // lacks are the inputs that the model needs for the task and the request does not have.
 func (m *Model) lacks(req Choice) []string {
-	return slices.DeleteFunc(slices.Clone(m.Needs[req.Task]), func(input string) bool { return slices.Contains(req.Inputs, input) })
+	return slices.DeleteFunc(
+		slices.Clone(m.Needs[req.Task]),
+		func(input string) bool { return slices.Contains(req.Inputs, input) },
+	)
 }
 
-// suits ranks how well the model fits the request: the language it was made for, then the parameters, then the engine's default.
+// suits ranks how well the model fits the request: the language it was made for, then the parameters, then the
+// engine's default.
 func (m *Model) suits(req Choice) (rank int) {
 	base := baseOf(req.Language)
 	for _, spoken := range m.Languages {
@@ -228,9 +235,10 @@ func (m *Model) suits(req Choice) (rank int) {
 
 // Speaks says whether the model speaks the language of the tag, in whatever region.
 func (m *Model) Speaks(tag string) bool {
-	return tag == "" || strings.EqualFold(baseOf(tag), "und") || len(m.Languages) == 0 || slices.ContainsFunc(m.Languages, func(spoken string) bool {
-		return strings.EqualFold(baseOf(spoken), baseOf(tag))
-	})
+	return tag == "" || strings.EqualFold(baseOf(tag), "und") || len(m.Languages) == 0 ||
+		slices.ContainsFunc(m.Languages, func(spoken string) bool {
+			return strings.EqualFold(baseOf(spoken), baseOf(tag))
+		})
 }
 
 // baseOf a BCP 47 tag is the language without its region.
@@ -295,7 +303,10 @@ func (m *Model) check() error {
 	}
 	for _, variant := range m.Variants {
 		if !safeVariant.MatchString(variant.ID) {
-			errs = append(errs, fmt.Errorf("variant %q of %s: use letters, digits, dots, dashes and underscores", variant.ID, m.ID))
+			errs = append(
+				errs,
+				fmt.Errorf("variant %q of %s: use letters, digits, dots, dashes and underscores", variant.ID, m.ID),
+			)
 		}
 		for name, part := range variant.Parts {
 			errs = append(errs, part.check(m.ID, name))

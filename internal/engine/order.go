@@ -58,7 +58,12 @@ func (c *Catalogue) checkOrder() error {
 	for i, m := range c.known {
 		for _, id := range m.VoicesFrom {
 			if _, ok := c.byID[id]; !ok {
-				return fmt.Errorf("engine %s: voices_from names %s, which is not an engine: correct %s", m.ID, id, m.shortFile())
+				return fmt.Errorf(
+					"engine %s: voices_from names %s, which is not an engine: correct %s",
+					m.ID,
+					id,
+					m.shortFile(),
+				)
 			}
 		}
 		for _, other := range c.known[i+1:] {
@@ -88,8 +93,16 @@ func distinct(a, b *Manifest) error {
 	for _, model := range a.Models {
 		own := priority(model.Priority)
 		if b.HasModel(model.ID) && own == b.modelPriority(model.ID) {
-			return fmt.Errorf("the engines %s and %s both have priority %d for the model %s: give one of them another, "+
-				"as priority of the model in %s or %s", a.ID, b.ID, own, model.ID, a.shortFile(), b.shortFile())
+			return fmt.Errorf(
+				"the engines %s and %s both have priority %d for the model %s: give one of them another, "+
+					"as priority of the model in %s or %s",
+				a.ID,
+				b.ID,
+				own,
+				model.ID,
+				a.shortFile(),
+				b.shortFile(),
+			)
 		}
 	}
 	return nil

@@ -175,7 +175,11 @@ func (s *Setting) check(name string) error {
 	}
 	for _, variable := range append(slices.Clone(s.Aliases), s.Env) {
 		if variable != "" && !variableName.MatchString(variable) {
-			return fmt.Errorf("setting %s: %q cannot be an environment variable: use capitals, digits and _", name, variable)
+			return fmt.Errorf(
+				"setting %s: %q cannot be an environment variable: use capitals, digits and _",
+				name,
+				variable,
+			)
 		}
 	}
 	if s.Default != nil {

@@ -25,15 +25,23 @@ var brazilian = language.BrazilianPortuguese
 const paints = "tasks: {image.generate: {parameters: {type: object}, phases: [{name: p, weight: 1}]}}\n"
 
 func TestTwoEnginesCannotClaimOnePlace(t *testing.T) {
-	_, err := Load(write(t, map[string]string{"a": "id: a\nquality: final\n" + paints, "b": "id: b\nquality: final\n" + paints}))
-	require.EqualError(t, err, "engine manifests: the engines a and b both have priority 100 for image.generate: give one "+
-		"of them another, as tasks.image.generate.priority in a/manifest.yaml or b/manifest.yaml")
+	_, err := Load(
+		write(t, map[string]string{"a": "id: a\nquality: final\n" + paints, "b": "id: b\nquality: final\n" + paints}),
+	)
+	require.EqualError(
+		t,
+		err,
+		"engine manifests: the engines a and b both have priority 100 for image.generate: give one "+
+			"of them another, as tasks.image.generate.priority in a/manifest.yaml or b/manifest.yaml",
+	)
 	const other = "tasks: {image.edit: {parameters: {type: object}, phases: [{name: p, weight: 1}]}}\n"
 	_, err = Load(write(t, map[string]string{
 		"a": "id: a\nquality: final\nmodels: [{id: twin}]\n" + paints, "b": "id: b\nquality: final\nmodels: [{id: twin}]\n" + other,
 	}))
 	require.ErrorContains(t, err, "the engines a and b both have priority 100 for the model twin")
-	_, err = Load(write(t, map[string]string{"a": "id: a\nquality: final\n" + paints, "b": "id: b\nquality: draft\n" + paints}))
+	_, err = Load(
+		write(t, map[string]string{"a": "id: a\nquality: final\n" + paints, "b": "id: b\nquality: draft\n" + paints}),
+	)
 	require.NoError(t, err, "a draft and a final engine do not compete")
 }
 

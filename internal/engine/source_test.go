@@ -42,8 +42,8 @@ func TestNoGoCodeNamesAnEngineOrAModel(t *testing.T) {
 	}
 }
 
-// naming finds the ids that literals of the Go files below root are, or that they have in their text where the id is not
-// an ordinary word. Tests and generated clients are left out.
+// naming finds the ids that literals of the Go files below root are, or that they have in their text where the id is
+// not an ordinary word. Tests and generated clients are left out.
 func naming(t *testing.T, root string, ids []string) map[string][]string {
 	t.Helper()
 	found := map[string][]string{}
@@ -56,7 +56,8 @@ func naming(t *testing.T, root string, ids []string) map[string][]string {
 			name == "testdata" || strings.HasSuffix(name, "test")) { // storetest and its like are parts of tests
 			return filepath.SkipDir
 		}
-		if !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") || strings.HasSuffix(name, ".gen.go") {
+		if !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") ||
+			strings.HasSuffix(name, ".gen.go") {
 			return nil
 		}
 		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
@@ -97,6 +98,11 @@ func TestNamesOfEnginesAreFoundInLiterals(t *testing.T) {
 		"flux": true, "flux-dev": true, `example:"flux-dev"`: true, "the model flux-dev.": true,
 		"a flux of words": false, "draft-speech-2": false, "my-flux-dev": false,
 	} {
-		require.Equal(t, want, mentions(text, "flux") || mentions(text, "flux-dev") || mentions(text, "draft-speech"), text)
+		require.Equal(
+			t,
+			want,
+			mentions(text, "flux") || mentions(text, "flux-dev") || mentions(text, "draft-speech"),
+			text,
+		)
 	}
 }

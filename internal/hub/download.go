@@ -20,11 +20,13 @@ type Got struct {
 	SHA256 string // SHA256 of what arrived, in hexadecimal digits; where the hub stated one it is the same.
 }
 
-// Download brings a file to dest, which must not exist, in a directory that does. While it comes it is dest.part, with what is
-// needed to go on in dest.part.json: after a cut, and after a restart of the program, only the rest is fetched.
+// Download brings a file to dest, which must not exist, in a directory that does. While it comes it is dest.part, with
+// what is needed to go on in dest.part.json: after a cut, and after a restart of the program, only the rest is
+// fetched.
 //
-// progress is told how many bytes are there, from this goroutine; nil is allowed. When ctx ends the part stays. Fails with *Error:
-// with WrongHash and WrongSize the part has been thrown away, and with DiskFull too if not even the reserve was left.
+// progress is told how many bytes are there, from this goroutine; nil is allowed. When ctx ends the part stays. Fails
+// with *Error: with WrongHash and WrongSize the part has been thrown away, and with DiskFull too if not even the
+// reserve was left.
 func (c *Client) Download(ctx context.Context, file File, dest string, progress func(done int64)) (Got, error) {
 	if progress == nil {
 		progress = func(int64) {}
@@ -70,7 +72,11 @@ func (c *Client) bring(ctx context.Context, p *part, progress func(done int64)) 
 	sum, ok := p.sums.match(p.file)
 	if !ok {
 		p.discard()
-		return Got{}, fail(WrongHash, "%s is not the file that the hub describes: what arrived was thrown away; install again, and check the network if it happens twice", p.file.Path)
+		return Got{}, fail(
+			WrongHash,
+			"%s is not the file that the hub describes: what arrived was thrown away; install again, and check the network if it happens twice",
+			p.file.Path,
+		)
 	}
 	if err := p.finish(); err != nil {
 		return Got{}, c.disk(p, p.file, err)
@@ -101,7 +107,11 @@ func (c *Client) disk(p *part, file File, err error) error {
 	if p != nil {
 		p.discard()
 	}
-	return fail(DiskFull, "the disk of models.cache_dir is full: %s was thrown away; make room and install again", file.Path).because(number)
+	return fail(
+		DiskFull,
+		"the disk of models.cache_dir is full: %s was thrown away; make room and install again",
+		file.Path,
+	).because(number)
 }
 
 // Bytes of a file for people, in decimal units.
@@ -163,11 +173,20 @@ func (c *Client) write(p *part, data []byte) error {
 	after := p.size + int64(len(data))
 	if p.total >= 0 && after > p.total || after > c.cfg.MaxFile {
 		p.discard()
-		return fail(WrongSize, "%s is longer than its source says: what arrived was thrown away; install again", p.file.Path)
+		return fail(
+			WrongSize,
+			"%s is longer than its source says: what arrived was thrown away; install again",
+			p.file.Path,
+		)
 	}
 	if after/checkEvery != p.size/checkEvery {
 		if left, err := c.cfg.Free(filepath.Dir(p.name)); err == nil && left < c.cfg.Reserve/2 {
-			return fail(DiskFull, "the disk of models.cache_dir has only %[2]s left: make room and install %[1]s again, it goes on where it stopped", p.file.Path, Bytes(left))
+			return fail(
+				DiskFull,
+				"the disk of models.cache_dir has only %[2]s left: make room and install %[1]s again, it goes on where it stopped",
+				p.file.Path,
+				Bytes(left),
+			)
 		}
 	}
 	return p.append(data)
@@ -189,7 +208,12 @@ func (p *part) answered(resp *http.Response) error {
 			if err := p.restart(); err != nil {
 				return err
 			}
-			return fail(BadAnswer, "%s answers with another piece of %s than was asked for: try again later", resp.Request.URL.Host, p.file.Path).retryable(0)
+			return fail(
+				BadAnswer,
+				"%s answers with another piece of %s than was asked for: try again later",
+				resp.Request.URL.Host,
+				p.file.Path,
+			).retryable(0)
 		}
 	default:
 		if p.size > 0 {
@@ -200,7 +224,13 @@ func (p *part) answered(resp *http.Response) error {
 	}
 	if p.file.Size >= 0 && total >= 0 && total != p.file.Size {
 		p.discard()
-		return fail(WrongSize, "%s has %s at its source where the hub's list says %s: install again later", p.file.Path, Bytes(total), Bytes(p.file.Size))
+		return fail(
+			WrongSize,
+			"%s has %s at its source where the hub's list says %s: install again later",
+			p.file.Path,
+			Bytes(total),
+			Bytes(p.file.Size),
+		)
 	}
 	if p.file.Size < 0 {
 		p.total = total

@@ -24,8 +24,8 @@ const DefaultURL = "https://huggingface.co"
 
 // Config of a Client. The zero value works.
 type Config struct {
-	// BaseURL of the hub. Default DefaultURL. With an http address here, which is meant for a hub of one's own, files may come
-	// over http too; with an https one nothing ever does.
+	// BaseURL of the hub. Default DefaultURL. With an http address here, which is meant for a hub of one's own, files
+	// may come over http too; with an https one nothing ever does.
 	BaseURL string
 
 	// Token for gated and private repositories; it is sent to the host of BaseURL only. Default none.
@@ -34,8 +34,8 @@ type Config struct {
 	// Retries is how often a request is tried again in a row without one new byte. Default 5.
 	Retries int
 
-	// MaxWait is the longest that a server's wish to be left alone is granted; a longer one ends the download with RateLimited.
-	// Default 10 minutes (the windows of the hub's limits are 5).
+	// MaxWait is the longest that a server's wish to be left alone is granted; a longer one ends the download with
+	// RateLimited. Default 10 minutes (the windows of the hub's limits are 5).
 	MaxWait time.Duration
 
 	// Stall ends a connection on which nothing arrived for so long; the download goes on with another. Default 60 s.
@@ -79,7 +79,8 @@ type Client struct {
 func New(cfg Config) (*Client, error) {
 	setDefaults(&cfg)
 	base, err := url.Parse(strings.TrimSuffix(cfg.BaseURL, "/"))
-	if err != nil || base.Host == "" || base.User != nil || base.RawQuery != "" || (base.Scheme != "https" && base.Scheme != "http") {
+	if err != nil || base.Host == "" || base.User != nil || base.RawQuery != "" ||
+		(base.Scheme != "https" && base.Scheme != "http") {
 		return nil, fail(Refused, "models.hub_url is not the address of a hub: write https:// and its host")
 	}
 	c := &Client{cfg: cfg, base: base}
@@ -156,7 +157,12 @@ const maxRedirects = 5
 
 func (c *Client) checkRedirect(req *http.Request, via []*http.Request) error {
 	if len(via) > maxRedirects {
-		return fail(Refused, "%s redirects more than %d times: try again later, or name another source", via[0].URL.Host, maxRedirects)
+		return fail(
+			Refused,
+			"%s redirects more than %d times: try again later, or name another source",
+			via[0].URL.Host,
+			maxRedirects,
+		)
 	}
 	// The client would keep the header for a subdomain of the host.
 	if !c.own(req.URL) {
@@ -170,7 +176,11 @@ func (c *Client) checkRedirect(req *http.Request, via []*http.Request) error {
 func (c *Client) checkURL(u *url.URL, fromHTTP bool) error {
 	plain := u.Scheme == "http" && c.base.Scheme == "http" && fromHTTP
 	if u.Host == "" || u.User != nil || (u.Scheme != "https" && !plain) {
-		return fail(Refused, "the source of a file is not an https address (%s): models are fetched over https only", u.Host)
+		return fail(
+			Refused,
+			"the source of a file is not an https address (%s): models are fetched over https only",
+			u.Host,
+		)
 	}
 	return nil
 }
@@ -208,7 +218,8 @@ func (c *Client) do(req *http.Request, good ...int) (*http.Response, error) {
 	return nil, c.refusal(req, resp)
 }
 
-// explain turns a network error into a sentence. What net/http writes holds the address with its signed query: it is left out.
+// explain turns a network error into a sentence. What net/http writes holds the address with its signed query: it is
+// left out.
 func (c *Client) explain(req *http.Request, err error) error {
 	if ctxErr := context.Cause(req.Context()); ctxErr != nil {
 		return ctxErr
@@ -229,13 +240,22 @@ func (c *Client) explain(req *http.Request, err error) error {
 	var name x509.HostnameError
 	var invalid x509.CertificateInvalidError
 	if errors.As(err, &unknown) || errors.As(err, &name) || errors.As(err, &invalid) {
-		return fail(Unreachable, "the certificate of %s is not valid: check the clock of this machine and its proxy", host).because(err)
+		return fail(
+			Unreachable,
+			"the certificate of %s is not valid: check the clock of this machine and its proxy",
+			host,
+		).because(err)
 	}
 	var network net.Error
 	if !errors.As(err, &network) && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
 		err = errConnection // some texts of net/http hold an address
 	}
-	return fail(Unreachable, "%s cannot be reached: check the network, or import the model from a folder", host).because(err).retryable(0)
+	return fail(
+		Unreachable,
+		"%s cannot be reached: check the network, or import the model from a folder",
+		host,
+	).because(err).
+		retryable(0)
 }
 
 var errConnection = errors.New("the connection failed")
@@ -246,17 +266,44 @@ func (c *Client) refusal(req *http.Request, resp *http.Response) error {
 	page := c.base.String() + "/" + what
 	switch status := resp.StatusCode; {
 	case code == "GatedRepo" && c.cfg.Token == "":
-		return fail(Gated, "%[1]s is given only to those who accepted its licence: accept it on %[2]s and set models.hub_token", what, page)
+		return fail(
+			Gated,
+			"%[1]s is given only to those who accepted its licence: accept it on %[2]s and set models.hub_token",
+			what,
+			page,
+		)
 	case code == "GatedRepo", status == http.StatusForbidden && c.own(resp.Request.URL):
-		return fail(Gated, "the hub token may not read %[1]s: accept the licence on %[2]s with the account of the token, and give the token the right to read gated repositories", what, page)
+		return fail(
+			Gated,
+			"the hub token may not read %[1]s: accept the licence on %[2]s with the account of the token, and give the token the right to read gated repositories",
+			what,
+			page,
+		)
 	case status == http.StatusUnauthorized && c.cfg.Token == "":
-		return fail(Unauthorized, "the hub has no %s, or shows it only to those who may read it: check the name, or set models.hub_token", what)
+		return fail(
+			Unauthorized,
+			"the hub has no %s, or shows it only to those who may read it: check the name, or set models.hub_token",
+			what,
+		)
 	case status == http.StatusUnauthorized:
-		return fail(Unauthorized, "the hub does not take the token for %s: set models.hub_token to a token that is valid", what)
+		return fail(
+			Unauthorized,
+			"the hub does not take the token for %s: set models.hub_token to a token that is valid",
+			what,
+		)
 	case status == http.StatusNotFound, status == http.StatusGone:
-		return fail(NotFound, "%[1]s is not at %[2]s any more: check the name and the revision, or import the model from a folder", what, host)
+		return fail(
+			NotFound,
+			"%[1]s is not at %[2]s any more: check the name and the revision, or import the model from a folder",
+			what,
+			host,
+		)
 	case status == http.StatusTooManyRequests:
-		return fail(RateLimited, "%s answers no more requests for now: try again later, or set models.hub_token", host).retryable(retryAfter(resp.Header))
+		return fail(
+			RateLimited,
+			"%s answers no more requests for now: try again later, or set models.hub_token",
+			host,
+		).retryable(retryAfter(resp.Header))
 	case status >= 500 || status == http.StatusRequestTimeout || status == http.StatusForbidden:
 		// The signed address of a content network answers 403 once it has run out; the next try gets a fresh one.
 		return fail(ServerFault, "%s answers with the error %d: try again later",
@@ -304,8 +351,8 @@ func retryAfter(header http.Header) time.Duration {
 // maxTries of one file, however far each of them gets.
 const maxTries = 500
 
-// again runs f until it succeeds, fails for good or has failed Retries times in a row. moved says whether the last try got
-// anywhere, which starts the count anew.
+// again runs f until it succeeds, fails for good or has failed Retries times in a row. moved says whether the last try
+// got anywhere, which starts the count anew.
 func (c *Client) again(ctx context.Context, moved func() bool, f func() error) error {
 	for tries, all := 0, 0; ; tries, all = tries+1, all+1 {
 		err := f()

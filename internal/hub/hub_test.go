@@ -48,10 +48,15 @@ func setUp(t *testing.T) *rig {
 		require.NoError(t, os.WriteFile(full, content, 0o600))
 	}
 	r.Hub = hubtest.New(t, folder)
-	r.cfg = hub.Config{BaseURL: r.URL, Retries: 3, Stall: 10 * time.Second, Sleep: func(ctx context.Context, d time.Duration) error {
-		r.waits = append(r.waits, d)
-		return ctx.Err()
-	}}
+	r.cfg = hub.Config{
+		BaseURL: r.URL,
+		Retries: 3,
+		Stall:   10 * time.Second,
+		Sleep: func(ctx context.Context, d time.Duration) error {
+			r.waits = append(r.waits, d)
+			return ctx.Err()
+		},
+	}
 	return r
 }
 
@@ -101,7 +106,12 @@ func requireKind(t *testing.T, err error, kind hub.Kind) *hub.Error {
 	var own *hub.Error
 	require.ErrorAs(t, err, &own)
 	require.Equal(t, kind, own.Kind, err)
-	require.NotContains(t, own.Detail.String()+own.Detail.In(language.BrazilianPortuguese), "%!", "every verb has its argument")
+	require.NotContains(
+		t,
+		own.Detail.String()+own.Detail.In(language.BrazilianPortuguese),
+		"%!",
+		"every verb has its argument",
+	)
 	require.NotContains(t, err.Error(), token)
 	require.NotContains(t, err.Error(), "secret-of-the-network")
 	require.NotContains(t, err.Error(), os.TempDir())

@@ -24,8 +24,8 @@ type File struct {
 	Path string // Path in the repository, with slashes.
 	Size int64  // Size in bytes; -1 when the source does not say.
 
-	// SHA256 of the content in hexadecimal digits, where the hub states it: for the large files. Else GitSHA1 is the id of the
-	// content as git computes it. Both are empty for a plain address.
+	// SHA256 of the content in hexadecimal digits, where the hub states it: for the large files. Else GitSHA1 is the
+	// id of the content as git computes it. Both are empty for a plain address.
 	SHA256, GitSHA1 string
 
 	URL string
@@ -121,12 +121,20 @@ func (c *Client) file(listing *Listing, e entry) (File, bool) {
 		return File{}, false
 	}
 	escaped := (&url.URL{Path: e.Path}).EscapedPath()
-	file.URL = c.base.String() + "/" + listing.Repo + "/resolve/" + listing.Commit + "/" + strings.TrimPrefix(escaped, "./")
+	file.URL = c.base.String() + "/" + listing.Repo + "/resolve/" + listing.Commit + "/" + strings.TrimPrefix(
+		escaped,
+		"./",
+	)
 	return file, true
 }
 
 func (c *Client) bad(what string) *Error {
-	return fail(BadAnswer, "%s answers about %s with something that is not a listing: check models.hub_url", c.base.Host, what)
+	return fail(
+		BadAnswer,
+		"%s answers about %s with something that is not a listing: check models.hub_url",
+		c.base.Host,
+		what,
+	)
 }
 
 // nextPage is the address of Link rel="next". It must be the hub's own, since the token goes there.
@@ -182,7 +190,8 @@ func (c *Client) slow(err error, req *http.Request) error {
 	return fail(Unreachable, "%s stopped sending: try again later", req.URL.Host).because(errSlow).retryable(0)
 }
 
-// Address is the file at a plain address, as on a release page. Its size is asked for; there is no hash that could be known.
+// Address is the file at a plain address, as on a release page. Its size is asked for; there is no hash that could be
+// known.
 func (c *Client) Address(ctx context.Context, address string) (File, error) {
 	file := File{Size: -1, URL: address}
 	err := c.again(ctx, func() bool { return false }, func() error {

@@ -46,7 +46,12 @@ type part struct {
 
 // openPart goes on with what an earlier try left if it belongs to the same file, and hashes that again.
 func (c *Client) openPart(ctx context.Context, file File, dest string) (*part, error) {
-	p := &part{file: file, name: dest, total: file.Size, state: state{URL: file.URL, Size: file.Size, SHA256: file.SHA256, GitSHA1: file.GitSHA1}}
+	p := &part{
+		file:  file,
+		name:  dest,
+		total: file.Size,
+		state: state{URL: file.URL, Size: file.Size, SHA256: file.SHA256, GitSHA1: file.GitSHA1},
+	}
 	var err error
 	if p.out, err = c.cfg.OpenFile(dest + partSuffix); err != nil {
 		return nil, fmt.Errorf("hub: open the part: %w", err)
@@ -66,8 +71,8 @@ func (c *Client) openPart(ctx context.Context, file File, dest string) (*part, e
 	return p, nil
 }
 
-// continues says whether the part on the disk is of this file. Without a hash only the server can tell that the file is still the
-// same, which takes a validator.
+// continues says whether the part on the disk is of this file. Without a hash only the server can tell that the file
+// is still the same, which takes a validator.
 func (p *part) continues() bool {
 	content, err := os.ReadFile(p.name + stateSuffix)
 	if err != nil {

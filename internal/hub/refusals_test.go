@@ -51,7 +51,12 @@ func TestAnHTTPSAddressRedirectedToHTTPIsRefusedByATestHubToo(t *testing.T) {
 	secure := httptest.NewTLSServer(http.RedirectHandler(r.CDN+"/"+repo+"/"+large, http.StatusFound))
 	defer secure.Close()
 	_, err := r.client(t).Address(t.Context(), secure.URL+"/x.pth")
-	require.Contains(t, requireKind(t, err, hub.Unreachable).Detail.String(), "certificate", "a certificate that nobody signed")
+	require.Contains(
+		t,
+		requireKind(t, err, hub.Unreachable).Detail.String(),
+		"certificate",
+		"a certificate that nobody signed",
+	)
 }
 
 func TestAHostileListingIsRefused(t *testing.T) {
@@ -182,7 +187,14 @@ func TestAnAddressWhoseFileChangedMeanwhileBeginsAnew(t *testing.T) {
 	r.Clear()
 	state, err := os.ReadFile(r.dest() + ".part.json")
 	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(r.dest()+".part.json", bytes.ReplaceAll(state, []byte(sum(r.weights)), []byte(strings.Repeat("0", 64))), 0o600))
+	require.NoError(
+		t,
+		os.WriteFile(
+			r.dest()+".part.json",
+			bytes.ReplaceAll(state, []byte(sum(r.weights)), []byte(strings.Repeat("0", 64))),
+			0o600,
+		),
+	)
 	_, err = r.client(t).Download(t.Context(), file, r.dest(), nil)
 	require.NoError(t, err)
 	r.arrived(t, r.weights)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path"
@@ -12,13 +11,16 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+
+	"github.com/apibr/studio/internal/i18n"
 )
 
-// factsName holds what the disk said of each file when its content was known to be right. It lies in the model's folder.
+// factsName holds what the disk said of each file when its content was known to be right. It lies in the model's
+// folder.
 const factsName = ".facts.json"
 
-// fact is how a file looks from outside. Whoever writes to a file changes its time of change, which no program can set back; so a file
-// that looks the same needs no second reading.
+// fact is how a file looks from outside. Whoever writes to a file changes its time of change, which no program can set
+// back; so a file that looks the same needs no second reading.
 type fact struct {
 	Size     int64  `json:"size"`
 	Modified int64  `json:"modified"` // Nanoseconds since 1970, as Changed.
@@ -41,20 +43,29 @@ type FileError struct {
 	Why         string // Why is missing, size, content or unreadable.
 }
 
-// fileFaults are the sentences of FileError by its Why.
-var fileFaults = map[string]string{
-	"missing":    "%s, the %s of the model %s, is gone: type `apibr models install %s`, or import the model again",
-	"size":       "%s, the %s of the model %s, has another size than the file that was installed: type `apibr models install %s`, or import the model again",
-	"content":    "%s, the %s of the model %s, has changed since it was installed: type `apibr models install %s`, or import the model again",
-	"unreadable": "%s, the %s of the model %s, cannot be read: make it readable, or type `apibr models install %s`",
+func (e *FileError) Error() string { return e.Sentence().String() }
+
+// Sentence is the error for people.
+func (e *FileError) Sentence() i18n.Sentence {
+	name := path.Base(e.File)
+	switch e.Why {
+	case "missing":
+		return i18n.Say("%s, the %s of the model %s, is gone: type `apibr models install %s`, or import the model again",
+			name, e.Part, e.Model, e.Model)
+	case "size":
+		return i18n.Say("%s, the %s of the model %s, has another size than the file that was installed: "+
+			"type `apibr models install %s`, or import the model again", name, e.Part, e.Model, e.Model)
+	case "content":
+		return i18n.Say("%s, the %s of the model %s, has changed since it was installed: "+
+			"type `apibr models install %s`, or import the model again", name, e.Part, e.Model, e.Model)
+	default:
+		return i18n.Say("%s, the %s of the model %s, cannot be read: make it readable, or type `apibr models install %s`",
+			name, e.Part, e.Model, e.Model)
+	}
 }
 
-func (e *FileError) Error() string {
-	return fmt.Sprintf(fileFaults[e.Why], path.Base(e.File), e.Part, e.Model, e.Model)
-}
-
-// trust checks the files of a variant's parts, as the record has them: by their looks, and where those have changed by their content,
-// which takes a second for each gigabyte or so. Fails with *FileError.
+// trust checks the files of a variant's parts, as the record has them: by their looks, and where those have changed by
+// their content, which takes a second for each gigabyte or so. Fails with *FileError.
 func (s *Store) trust(ctx context.Context, record *Record, variant string) error {
 	s.trusting.Lock()
 	defer s.trusting.Unlock()
@@ -117,7 +128,8 @@ func (r *Record) filesOf(part string) (files []File) {
 func noteFacts(home string, record *Record) {
 	facts := map[string]fact{}
 	for _, file := range record.Files {
-		if info, err := os.Stat(filepath.Join(home, filepath.FromSlash(file.Path))); err == nil && info.Size() == file.Size {
+		if info, err := os.Stat(filepath.Join(home, filepath.FromSlash(file.Path))); err == nil &&
+			info.Size() == file.Size {
 			facts[file.Path] = factOf(info)
 		}
 	}

@@ -6,14 +6,15 @@ import (
 	"path/filepath"
 )
 
-// findHere finds the files that need not be fetched: those of an earlier try, those that are installed as they should be, and those
-// that are installed under another part's name.
+// findHere finds the files that need not be fetched: those of an earlier try, those that are installed as they should
+// be, and those that are installed under another part's name.
 func (o *order) findHere(ctx context.Context) error {
 	came := o.arrivedBefore()
 	again := o.old != nil && o.old.Variants[o.variant] != nil
 	others, _ := o.store.List() // one that cannot be read only has nothing to share
 	for _, item := range o.items {
-		if before, ok := came[item.path]; ok && before.Source == item.source && sizeOf(filepath.Join(o.incoming, filepath.FromSlash(item.path))) == before.Size {
+		if before, ok := came[item.path]; ok && before.Source == item.source &&
+			sizeOf(filepath.Join(o.incoming, filepath.FromSlash(item.path))) == before.Size {
 			item.have, item.arrived = &before, true
 			continue
 		}
@@ -29,8 +30,8 @@ func (o *order) findHere(ctx context.Context) error {
 	return nil
 }
 
-// findElsewhere looks for the same file among the other models, as a part that several models of one maker share. It is read before it
-// is taken.
+// findElsewhere looks for the same file among the other models, as a part that several models of one maker share. It
+// is read before it is taken.
 func (o *order) findElsewhere(ctx context.Context, item *item, others []*Record) error {
 	for _, record := range others {
 		for _, file := range record.Files {
@@ -88,7 +89,8 @@ func (o *order) findInstalled(ctx context.Context, item *item, again bool) error
 	return nil
 }
 
-// link lets an installed file have a second name, which takes no room. Where the file system cannot, the file is fetched.
+// link lets an installed file have a second name, which takes no room. Where the file system cannot, the file is
+// fetched.
 func (o *order) link(full string, item *item, file File) bool {
 	dest := filepath.Join(o.incoming, filepath.FromSlash(item.path))
 	if os.MkdirAll(filepath.Dir(dest), 0o700) != nil {

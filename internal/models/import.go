@@ -48,9 +48,10 @@ type described struct {
 // Progress is told of bytes as they are taken in.
 type Progress func(model string, done, total int64)
 
-// Import takes in the models of a folder: each of its folders that has a model.yaml, or the folder itself if it has one. The files
-// are copied and hashed; a model that was installed is replaced. Returns what came in; fails with *InputError when there is
-// nothing to take, a model is not in the catalogue, a file is of a kind that is not taken, or the disk has no room.
+// Import takes in the models of a folder: each of its folders that has a model.yaml, or the folder itself if it has
+// one. The files are copied and hashed; a model that was installed is replaced. Returns what came in; fails with
+// *InputError when there is nothing to take, a model is not in the catalogue, a file is of a kind that is not taken,
+// or the disk has no room.
 func (s *Store) Import(ctx context.Context, folder string, progress Progress) ([]*Record, error) {
 	folders, err := describedFolders(folder)
 	if err != nil {
@@ -79,7 +80,11 @@ func describedFolders(folder string) ([]string, error) {
 	}
 	found, err := filepath.Glob(filepath.Join(escape(folder), "*", describedName))
 	if err != nil || len(found) == 0 {
-		return nil, inputError("%s holds no model: there is no %s in it or in one of its folders", filepath.Base(folder), describedName)
+		return nil, inputError(
+			"%s holds no model: there is no %s in it or in one of its folders",
+			filepath.Base(folder),
+			describedName,
+		)
 	}
 	for i := range found {
 		found[i] = filepath.Dir(found[i])
@@ -99,10 +104,18 @@ func (s *Store) importOne(ctx context.Context, folder string, progress Progress)
 	}
 	manifest, _, ok := s.catalogue.Model(about.ID)
 	if !ok {
-		return nil, inputError("%s is not a model of the catalogue; known are %s", about.ID, strings.Join(s.ids(), ", "))
+		return nil, inputError(
+			"%s is not a model of the catalogue; known are %s",
+			about.ID,
+			strings.Join(s.ids(), ", "),
+		)
 	}
 	if _, model, _ := s.catalogue.Model(about.ID); model.Adapter != nil {
-		return nil, inputError("%s is a LoRA of your own: it needs the files of %s only, install that", about.ID, model.Like)
+		return nil, inputError(
+			"%s is a LoRA of your own: it needs the files of %s only, install that",
+			about.ID,
+			model.Like,
+		)
 	}
 	if about.Engine != "" && about.Engine != string(manifest.ID) {
 		return nil, inputError("the model %s is for the engine %s, not for %s", about.ID, manifest.ID, about.Engine)
@@ -111,7 +124,14 @@ func (s *Store) importOne(ctx context.Context, folder string, progress Progress)
 	if err != nil {
 		return nil, err
 	}
-	record := &Record{Model: about.ID, Engine: string(manifest.ID), Variants: about.Variants, Files: files, Source: "import", InstalledAt: time.Now().UTC()}
+	record := &Record{
+		Model:       about.ID,
+		Engine:      string(manifest.ID),
+		Variants:    about.Variants,
+		Files:       files,
+		Source:      "import",
+		InstalledAt: time.Now().UTC(),
+	}
 	if err := record.check(); err != nil {
 		return nil, inputError("model.yaml of %s: %v", about.ID, err)
 	}
@@ -153,7 +173,8 @@ func (s *Store) ids() (ids []string) {
 	return ids
 }
 
-// scan lists the files of a folder. A link could lead anywhere and a pickle could run anything when it is read, so both are refused.
+// scan lists the files of a folder. A link could lead anywhere and a pickle could run anything when it is read, so
+// both are refused.
 func scan(folder string) ([]File, error) {
 	var files []File
 	err := filepath.WalkDir(folder, func(full string, entry fs.DirEntry, err error) error {
@@ -187,8 +208,8 @@ func scan(folder string) ([]File, error) {
 	return files, err
 }
 
-// taken are the kinds of files that a model may have. Weights are safetensors or GGUF; .pt and .pth are read by weights-only
-// loaders.
+// taken are the kinds of files that a model may have. Weights are safetensors or GGUF; .pt and .pth are read by
+// weights-only loaders.
 var taken = []string{".safetensors", ".gguf", ".json", ".txt", ".model", ".yaml", ".yml", ".md", ".pt", ".pth"}
 
 // CheckName refuses a file by its name: one that is of a kind that is not taken, as the pickles of older repositories.
@@ -198,7 +219,10 @@ func CheckName(name string) error {
 	case slices.Contains(taken, extension):
 		return nil
 	case slices.Contains([]string{".bin", ".ckpt", ".pkl", ".pickle"}, extension):
-		return inputError("%s may hold a pickle, which can run programs when it is read: use a file in safetensors or GGUF", name)
+		return inputError(
+			"%s may hold a pickle, which can run programs when it is read: use a file in safetensors or GGUF",
+			name,
+		)
 	default:
 		return inputError("%s is of a kind that no engine reads: the kinds are %s", name, strings.Join(taken, ", "))
 	}
@@ -211,8 +235,12 @@ func (s *Store) room(bytes int64) error {
 		return fmt.Errorf("models: look at the disk: %w", err)
 	}
 	if free < bytes+diskReserve {
-		return inputError("the model takes %s and the disk of models.cache_dir has %s free, of which %s stay free: make room or name another directory",
-			hub.Bytes(bytes), hub.Bytes(free), hub.Bytes(diskReserve))
+		return inputError(
+			"the model takes %s and the disk of models.cache_dir has %s free, of which %s stay free: make room or name another directory",
+			hub.Bytes(bytes),
+			hub.Bytes(free),
+			hub.Bytes(diskReserve),
+		)
 	}
 	return nil
 }
@@ -228,7 +256,12 @@ func (s *Store) take(ctx context.Context, folder string, record *Record, progres
 	total, done := record.Bytes(), int64(0)
 	for i := range record.Files {
 		file := &record.Files[i]
-		sum, err := copyHashed(ctx, filepath.Join(folder, filepath.FromSlash(file.Path)), filepath.Join(home, filepath.FromSlash(file.Path)), file.Size)
+		sum, err := copyHashed(
+			ctx,
+			filepath.Join(folder, filepath.FromSlash(file.Path)),
+			filepath.Join(home, filepath.FromSlash(file.Path)),
+			file.Size,
+		)
 		if err != nil {
 			return err
 		}

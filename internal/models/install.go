@@ -18,7 +18,8 @@ import (
 	"github.com/apibr/studio/internal/i18n"
 )
 
-// incomingPrefix begins the folder in which a model's files arrive. It stays when an installation ends early: the next one goes on.
+// incomingPrefix begins the folder in which a model's files arrive. It stays when an installation ends early: the next
+// one goes on.
 const incomingPrefix = ".incoming-"
 
 // LicenceError says that the licence must be accepted before the model is installed.
@@ -40,7 +41,8 @@ type InstallerConfig struct {
 	Store *Store
 	Hub   *hub.Client
 
-	// MaxCache is what all models together may take, in bytes; those that nobody used for longest make room. Default 0: no limit.
+	// MaxCache is what all models together may take, in bytes; those that nobody used for longest make room. Default
+	// 0: no limit.
 	MaxCache int64
 
 	// InUse are the models that are loaded now and must stay. Default: none.
@@ -78,11 +80,12 @@ type Request struct {
 	Progress func(done, total int64)
 }
 
-// Install brings a variant of a model: its files are listed from their sources, what is not here yet is downloaded, and the model
-// appears when all of it has come. Parts that several variants share come once. Installing what is installed reads it again and
-// fetches what is missing or damaged.
+// Install brings a variant of a model: its files are listed from their sources, what is not here yet is downloaded,
+// and the model appears when all of it has come. Parts that several variants share come once. Installing what is
+// installed reads it again and fetches what is missing or damaged.
 //
-// It fails with *InputError, *LicenceError or *hub.Error, each a sentence for the user. What has come stays for the next try.
+// It fails with *InputError, *LicenceError or *hub.Error, each a sentence for the user. What has come stays for the
+// next try.
 func (in *Installer) Install(ctx context.Context, req Request) (*Record, error) {
 	if req.Progress == nil {
 		req.Progress = func(int64, int64) {}
@@ -114,14 +117,17 @@ func (in *Installer) Install(ctx context.Context, req Request) (*Record, error) 
 
 // Incoming is what an unfinished installation has left of the model, in bytes.
 func (s *Store) Incoming(model string) (bytes int64) {
-	_ = filepath.WalkDir(filepath.Join(s.dir, incomingPrefix+model), func(_ string, entry fs.DirEntry, err error) error {
-		if err == nil && entry.Type().IsRegular() {
-			if info, err := entry.Info(); err == nil {
-				bytes += info.Size()
+	_ = filepath.WalkDir(
+		filepath.Join(s.dir, incomingPrefix+model),
+		func(_ string, entry fs.DirEntry, err error) error {
+			if err == nil && entry.Type().IsRegular() {
+				if info, err := entry.Info(); err == nil {
+					bytes += info.Size()
+				}
 			}
-		}
-		return nil
-	})
+			return nil
+		},
+	)
 	return bytes
 }
 
@@ -149,7 +155,11 @@ func (s *Store) lockIncoming(model string) (release func(), err error) {
 	if !engine.SafeID(model) {
 		return nil, inputError("%q is not a model's id", model)
 	}
-	lock, err := os.OpenFile(filepath.Join(s.dir, incomingPrefix+model+".lock"), os.O_CREATE|os.O_RDWR|unix.O_CLOEXEC, 0o600)
+	lock, err := os.OpenFile(
+		filepath.Join(s.dir, incomingPrefix+model+".lock"),
+		os.O_CREATE|os.O_RDWR|unix.O_CLOEXEC,
+		0o600,
+	)
 	if err != nil {
 		return nil, fmt.Errorf("models: lock: %w", err)
 	}
@@ -180,7 +190,13 @@ func (in *Installer) fetch(ctx context.Context, o *order, progress func(done, to
 			}
 		}
 		if item.have == nil {
-			err := in.fetchOne(ctx, o, item, pins, func(done int64) { progress(before+done, max(o.total, before+done)) })
+			err := in.fetchOne(
+				ctx,
+				o,
+				item,
+				pins,
+				func(done int64) { progress(before+done, max(o.total, before+done)) },
+			)
 			if err != nil {
 				return err
 			}
@@ -191,7 +207,13 @@ func (in *Installer) fetch(ctx context.Context, o *order, progress func(done, to
 	return nil
 }
 
-func (in *Installer) fetchOne(ctx context.Context, o *order, item *item, pins map[string]filePin, progress func(done int64)) error {
+func (in *Installer) fetchOne(
+	ctx context.Context,
+	o *order,
+	item *item,
+	pins map[string]filePin,
+	progress func(done int64),
+) error {
 	dest := filepath.Join(o.incoming, filepath.FromSlash(item.path))
 	if err := os.MkdirAll(filepath.Dir(dest), 0o700); err != nil {
 		return fmt.Errorf("models: install: %w", err)

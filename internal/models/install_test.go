@@ -81,14 +81,31 @@ func setUp(t *testing.T) *rig {
 	}
 	r.Hub = hubtest.New(t, r.folder)
 	manifests := t.TempDir()
-	require.NoError(t, os.WriteFile(filepath.Join(manifests, "painter.yaml"), []byte(strings.ReplaceAll(manifestText, "URL", r.CDN)), 0o600))
+	require.NoError(
+		t,
+		os.WriteFile(
+			filepath.Join(manifests, "painter.yaml"),
+			[]byte(strings.ReplaceAll(manifestText, "URL", r.CDN)),
+			0o600,
+		),
+	)
 	catalogue, err := engine.Load(manifests)
 	require.NoError(t, err)
 	r.store = New(filepath.Join(t.TempDir(), "models"), catalogue)
-	r.hub, err = hub.New(hub.Config{BaseURL: r.URL, Retries: 2, Sleep: func(ctx context.Context, _ time.Duration) error { return ctx.Err() }})
+	r.hub, err = hub.New(
+		hub.Config{
+			BaseURL: r.URL,
+			Retries: 2,
+			Sleep:   func(ctx context.Context, _ time.Duration) error { return ctx.Err() },
+		},
+	)
 	require.NoError(t, err)
 	t.Cleanup(r.hub.Close)
-	r.cfg = InstallerConfig{Store: r.store, Hub: r.hub, Removed: func(model string) { r.removed = append(r.removed, model) }}
+	r.cfg = InstallerConfig{
+		Store:   r.store,
+		Hub:     r.hub,
+		Removed: func(model string) { r.removed = append(r.removed, model) },
+	}
 	r.installer = NewInstaller(r.cfg)
 	return r
 }
@@ -160,15 +177,25 @@ func TestAModelIsInstalledAsItsEngineWantsIt(t *testing.T) {
 	r := setUp(t)
 	var last, all int64
 	now := time.Now().UTC()
-	record, err := r.installer.Install(t.Context(), Request{Model: "big", LicenceAcceptedAt: &now, Progress: func(done, total int64) {
-		require.GreaterOrEqual(t, done, last)
-		last, all = done, total
-	}})
+	record, err := r.installer.Install(
+		t.Context(),
+		Request{Model: "big", LicenceAcceptedAt: &now, Progress: func(done, total int64) {
+			require.GreaterOrEqual(t, done, last)
+			last, all = done, total
+		}},
+	)
 	require.NoError(t, err)
 	require.Equal(t, all, last)
 	require.EqualValues(t, record.Bytes(), all)
 	require.Equal(t, "hub", record.Source)
-	require.Equal(t, map[string]string{"maker/big": hubtest.Commit("maker/big"), "packer/big-gguf": hubtest.Commit("packer/big-gguf")}, record.Revisions)
+	require.Equal(
+		t,
+		map[string]string{
+			"maker/big":       hubtest.Commit("maker/big"),
+			"packer/big-gguf": hubtest.Commit("packer/big-gguf"),
+		},
+		record.Revisions,
+	)
 	require.WithinDuration(t, now, *record.LicenceAcceptedAt, 0)
 	require.Len(t, record.Files, 5, "what no pattern names stays at the hub")
 
@@ -332,7 +359,14 @@ func TestWhatCouldRunIsRefused(t *testing.T) {
 
 	folder := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(folder, "w.pth"), evil, 0o600))
-	require.NoError(t, os.WriteFile(filepath.Join(folder, "model.yaml"), []byte("id: torchy\nvariants: {default: {weights: w.pth}}\n"), 0o600))
+	require.NoError(
+		t,
+		os.WriteFile(
+			filepath.Join(folder, "model.yaml"),
+			[]byte("id: torchy\nvariants: {default: {weights: w.pth}}\n"),
+			0o600,
+		),
+	)
 	_, err = r.store.Import(t.Context(), folder, nil)
 	requireInput(t, err, "posix.system")
 }
@@ -426,8 +460,18 @@ func TestTwoInstallationsOfOneModelDoNotMix(t *testing.T) {
 func TestAnImportedModelIsReplaced(t *testing.T) {
 	r := setUp(t)
 	folder := t.TempDir()
-	require.NoError(t, os.WriteFile(filepath.Join(folder, "tiny.safetensors"), modelstest.Safetensors([]byte("tiny")), 0o600))
-	require.NoError(t, os.WriteFile(filepath.Join(folder, "model.yaml"), []byte("id: small\nvariants: {bf16: {weights: tiny.safetensors}}\n"), 0o600))
+	require.NoError(
+		t,
+		os.WriteFile(filepath.Join(folder, "tiny.safetensors"), modelstest.Safetensors([]byte("tiny")), 0o600),
+	)
+	require.NoError(
+		t,
+		os.WriteFile(
+			filepath.Join(folder, "model.yaml"),
+			[]byte("id: small\nvariants: {bf16: {weights: tiny.safetensors}}\n"),
+			0o600,
+		),
+	)
 	_, err := r.store.Import(t.Context(), folder, nil)
 	require.NoError(t, err)
 	record := r.install(t, "small", "")

@@ -14,8 +14,8 @@ import (
 // longestLicence is the most of a licence's text that is fetched, in bytes.
 const longestLicence = 1 << 20
 
-// LicenceText is the text of a model's licence as its maker's repository has it, "" when no repository of the model has one. Fails with
-// *hub.Error.
+// LicenceText is the text of a model's licence as its maker's repository has it, "" when no repository of the model
+// has one. Fails with *hub.Error.
 func (in *Installer) LicenceText(ctx context.Context, model *engine.Model) (string, error) {
 	for _, repo := range model.Repositories() {
 		listing, err := in.cfg.Hub.List(ctx, repo, "")
@@ -24,7 +24,9 @@ func (in *Installer) LicenceText(ctx context.Context, model *engine.Model) (stri
 		}
 		for _, file := range listing.Files {
 			name := strings.ToUpper(file.Path)
-			if path.Dir(file.Path) != "." || !strings.HasPrefix(name, "LICENSE") && !strings.HasPrefix(name, "LICENCE") || file.Size > longestLicence {
+			if path.Dir(file.Path) != "." ||
+				!strings.HasPrefix(name, "LICENSE") && !strings.HasPrefix(name, "LICENCE") ||
+				file.Size > longestLicence {
 				continue
 			}
 			folder, err := os.MkdirTemp("", "apibr-licence-")

@@ -41,5 +41,9 @@ func TestALoRAUsesTheFilesOfItsBase(t *testing.T) {
 	requireInput(t, err, "LoRA my-style is gone")
 
 	_, model, _ := r.store.catalogue.Model("mine")
-	require.Equal(t, engine.Licence{ID: "nc", Name: "Non-Commercial", URL: "https://example.org/licence", Accept: true}, model.Licence)
+	require.Equal(
+		t,
+		engine.Licence{ID: "nc", Name: "Non-Commercial", URL: "https://example.org/licence", Accept: true},
+		model.Licence,
+	)
 }

@@ -52,16 +52,32 @@ func (in *Installer) order(ctx context.Context, req Request) (*order, error) {
 	s := in.cfg.Store
 	manifest, model, ok := s.catalogue.Model(req.Model)
 	if !ok {
-		return nil, inputError("%s is not a model of the catalogue; known are %s", req.Model, strings.Join(s.ids(), ", "))
+		return nil, inputError(
+			"%s is not a model of the catalogue; known are %s",
+			req.Model,
+			strings.Join(s.ids(), ", "),
+		)
 	}
 	if !model.NeedsFiles() {
 		return nil, inputError("%s needs no files: it can be used as it is", req.Model)
 	}
 	if model.Adapter != nil {
-		return nil, inputError("%s is a LoRA of your own: it needs the files of %s only, install that", req.Model, model.Like)
+		return nil, inputError(
+			"%s is a LoRA of your own: it needs the files of %s only, install that",
+			req.Model,
+			model.Like,
+		)
 	}
-	o := &order{store: s, engine: manifest, model: model, variant: onlyVariant, accepted: req.LicenceAcceptedAt, parts: map[string]string{}, revisions: map[string]string{},
-		incoming: filepath.Join(s.dir, incomingPrefix+req.Model)}
+	o := &order{
+		store:     s,
+		engine:    manifest,
+		model:     model,
+		variant:   onlyVariant,
+		accepted:  req.LicenceAcceptedAt,
+		parts:     map[string]string{},
+		revisions: map[string]string{},
+		incoming:  filepath.Join(s.dir, incomingPrefix+req.Model),
+	}
 	if old, err := s.Get(req.Model); err == nil && old.Source == sourceHub {
 		o.old = old
 		if o.accepted == nil {
@@ -86,7 +102,12 @@ func (in *Installer) list(ctx context.Context, o *order, variant string) error {
 	if len(o.model.Variants) > 0 {
 		chosen, ok := o.model.Variant(variant)
 		if !ok {
-			return inputError("%s has no variant %s; it has %s", o.model.ID, variant, strings.Join(variantIDs(o.model), ", "))
+			return inputError(
+				"%s has no variant %s; it has %s",
+				o.model.ID,
+				variant,
+				strings.Join(variantIDs(o.model), ", "),
+			)
 		}
 		o.variant = chosen.ID
 		for name, part := range chosen.Parts {
@@ -124,11 +145,20 @@ type sourced struct {
 	source string
 }
 
-// filesOf asks a part's source. A repository that is installed already is asked for at the commit that was installed: parts that
-// variants share are the same then.
-func (in *Installer) filesOf(ctx context.Context, o *order, name string, part engine.Part, listings map[string]*hub.Listing) (files []sourced, err error) {
+// filesOf asks a part's source. A repository that is installed already is asked for at the commit that was installed:
+// parts that variants share are the same then.
+func (in *Installer) filesOf(
+	ctx context.Context,
+	o *order,
+	name string,
+	part engine.Part,
+	listings map[string]*hub.Listing,
+) (files []sourced, err error) {
 	if part.Import {
-		return nil, inputError("the files of %s have no source to install from: use `apibr models import` with a folder that has them", o.model.ID)
+		return nil, inputError(
+			"the files of %s have no source to install from: use `apibr models import` with a folder that has them",
+			o.model.ID,
+		)
 	}
 	for _, address := range part.URLs {
 		file, err := in.cfg.Hub.Address(ctx, address)
@@ -157,7 +187,12 @@ func (in *Installer) filesOf(ctx context.Context, o *order, name string, part en
 		}
 	}
 	if len(files) == 0 {
-		return nil, inputError("the repository %s has no file for the part %s of %s any more: install a newer version of the studio, or import the model from a folder", part.Repo, name, o.model.ID)
+		return nil, inputError(
+			"the repository %s has no file for the part %s of %s any more: install a newer version of the studio, or import the model from a folder",
+			part.Repo,
+			name,
+			o.model.ID,
+		)
 	}
 	return files, nil
 }
@@ -172,7 +207,8 @@ func withoutQuery(address string) string {
 	return u.String()
 }
 
-// add puts the files of a part into the order. One file is the part itself; several are the folder that all of them are in.
+// add puts the files of a part into the order. One file is the part itself; several are the folder that all of them
+// are in.
 func (o *order) add(name, place string, part engine.Part, files []sourced) error {
 	folder := path.Dir(files[0].Path)
 	for _, file := range files {
@@ -180,7 +216,10 @@ func (o *order) add(name, place string, part engine.Part, files []sourced) error
 			return err
 		}
 		if torchFile(file.Path) && !part.Torch {
-			return inputError("%s may hold a pickle, which can run programs when it is read: use a file in safetensors or GGUF", file.Path)
+			return inputError(
+				"%s may hold a pickle, which can run programs when it is read: use a file in safetensors or GGUF",
+				file.Path,
+			)
 		}
 		for folder != "." && !strings.HasPrefix(file.Path, folder+"/") {
 			folder = path.Dir(folder)
@@ -224,7 +263,8 @@ func (o *order) remember() error {
 	return nil
 }
 
-// take lets the model appear: a new one by the rename of its folder, another variant by that of its files and then of installed.json.
+// take lets the model appear: a new one by the rename of its folder, another variant by that of its files and then of
+// installed.json.
 func (o *order) take() (record *Record, err error) {
 	err = o.store.change(func() error {
 		if o.old != nil {
@@ -290,7 +330,8 @@ func (o *order) move(record *Record) error {
 	return writeRecord(home, record)
 }
 
-// prune removes what earlier tries left in the incoming folder and this one does not want, as files of another revision.
+// prune removes what earlier tries left in the incoming folder and this one does not want, as files of another
+// revision.
 func (o *order) prune() error {
 	wanted := map[string]bool{}
 	for _, item := range o.items {
@@ -306,8 +347,15 @@ func (o *order) prune() error {
 
 // record as it will be: the earlier variants with their files, and the new one.
 func (o *order) record() *Record {
-	record := &Record{Model: o.model.ID, Engine: string(o.engine.ID), Variants: map[string]map[string]string{}, Source: sourceHub, Revisions: map[string]string{},
-		InstalledAt: time.Now().UTC(), LicenceAcceptedAt: o.accepted}
+	record := &Record{
+		Model:             o.model.ID,
+		Engine:            string(o.engine.ID),
+		Variants:          map[string]map[string]string{},
+		Source:            sourceHub,
+		Revisions:         map[string]string{},
+		InstalledAt:       time.Now().UTC(),
+		LicenceAcceptedAt: o.accepted,
+	}
 	files := map[string]File{}
 	if o.old != nil {
 		record.Pinned = o.old.Pinned
@@ -338,7 +386,8 @@ func (o *order) missing() (bytes int64) {
 	return bytes
 }
 
-// adds is by how much the models grow, in bytes: what is missing and what has arrived and is not yet counted with a record.
+// adds is by how much the models grow, in bytes: what is missing and what has arrived and is not yet counted with a
+// record.
 func (o *order) adds() (bytes int64) {
 	bytes = o.missing()
 	for _, item := range o.items {

@@ -9,8 +9,8 @@ import (
 	"path/filepath"
 )
 
-// pinsName holds what every file was when it was first installed. It outlives the models: a source that hands out something else
-// under the same revision later is noticed.
+// pinsName holds what every file was when it was first installed. It outlives the models: a source that hands out
+// something else under the same revision later is noticed.
 const pinsName = "pins.json"
 
 type filePin struct {
@@ -75,5 +75,8 @@ func (p filePin) compare(name, sha256 string) error {
 	if sha256 == "" || p.SHA256 == "" || p.SHA256 == sha256 {
 		return nil
 	}
-	return inputError("%s is not the file that was first installed from its source: if its maker says that it was replaced, remove its line from pins.json in models.cache_dir and install again", name)
+	return inputError(
+		"%s is not the file that was first installed from its source: if its maker says that it was replaced, remove its line from pins.json in models.cache_dir and install again",
+		name,
+	)
 }

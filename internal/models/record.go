@@ -88,7 +88,10 @@ func (r *Record) check() error {
 			if !filepath.IsLocal(filepath.FromSlash(path)) {
 				return fmt.Errorf("part %s of variant %s lies outside the model's folder", part, variant)
 			}
-			if !slices.ContainsFunc(r.Files, func(f File) bool { return f.Path == path || strings.HasPrefix(f.Path, path+"/") }) {
+			if !slices.ContainsFunc(
+				r.Files,
+				func(f File) bool { return f.Path == path || strings.HasPrefix(f.Path, path+"/") },
+			) {
 				return fmt.Errorf("part %s of variant %s is not there", part, variant)
 			}
 		}

@@ -8,8 +8,8 @@ import (
 	"github.com/apibr/studio/internal/hub"
 )
 
-// makeRoom keeps MaxCache: the models that were not used for longest go, but for those that are pinned or loaded. Nothing goes when
-// that would not be enough. Then the disk is looked at.
+// makeRoom keeps MaxCache: the models that were not used for longest go, but for those that are pinned or loaded.
+// Nothing goes when that would not be enough. Then the disk is looked at.
 func (in *Installer) makeRoom(o *order) error {
 	s := in.cfg.Store
 	installed, err := s.List()
@@ -30,7 +30,12 @@ func (in *Installer) makeRoom(o *order) error {
 		}
 	}
 	if in.cfg.MaxCache > 0 && total-freeable > in.cfg.MaxCache {
-		return inputError("with %s all models would take %s, and models.max_cache_size is %s: raise it, or remove models that are pinned or in use", o.model.ID, hub.Bytes(total-freeable), hub.Bytes(in.cfg.MaxCache))
+		return inputError(
+			"with %s all models would take %s, and models.max_cache_size is %s: raise it, or remove models that are pinned or in use",
+			o.model.ID,
+			hub.Bytes(total-freeable),
+			hub.Bytes(in.cfg.MaxCache),
+		)
 	}
 	slices.SortFunc(free, func(a, b *Record) int { return s.LastUsed(a).Compare(s.LastUsed(b)) })
 	for _, record := range free {

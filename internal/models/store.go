@@ -85,7 +85,8 @@ func (s *Store) Variants(model string) []string {
 	return record.VariantIDs()
 }
 
-// VariantBytes is what the files of a variant take, the parts that it shares with others too; 0 when it is not installed.
+// VariantBytes is what the files of a variant take, the parts that it shares with others too; 0 when it is not
+// installed.
 func (s *Store) VariantBytes(model, variant string) (total int64) {
 	record, err := s.Get(s.filesOf(model))
 	if err != nil {
@@ -102,9 +103,9 @@ func (s *Store) VariantBytes(model, variant string) (total int64) {
 	return total
 }
 
-// Files are the absolute paths of a variant's parts, as a load needs them, after a check that they are what was installed: files that the
-// disk says were touched since are read. Fails with ErrNotInstalled when the variant is not installed, and with *FileError when a file
-// is missing or another.
+// Files are the absolute paths of a variant's parts, as a load needs them, after a check that they are what was
+// installed: files that the disk says were touched since are read. Fails with ErrNotInstalled when the variant is not
+// installed, and with *FileError when a file is missing or another.
 func (s *Store) Files(ctx context.Context, model, variant string) (map[string]string, error) {
 	home := s.filesOf(model)
 	record, err := s.Get(home)

@@ -17,12 +17,14 @@ import (
 	"github.com/apibr/studio/internal/i18n"
 )
 
-// .pt and .pth files hold a pickle: a small program for Python's unpickler, which may name any function of any module. Engines read
-// them with weights_only, where torch allows the names of tensors only. This looks at the names before, so that a file with any other
-// never lies among the models.
+// .pt and .pth files hold a pickle: a small program for Python's unpickler, which may name any function of any module.
+// Engines read them with weights_only, where torch allows the names of tensors only. This looks at the names before,
+// so that a file with any other never lies among the models.
 
 // weightNames are what a file of weights may name.
-var weightNames = regexp.MustCompile(`^(torch\._utils _rebuild_(tensor|tensor_v2|parameter|parameter_with_state)|torch\._tensor _rebuild_from_type_v2|torch (Size|device|Tensor|(Float|Double|Half|BFloat16|Int|Long|Short|Char|Byte|Bool)Storage|storage\.[A-Za-z]+|float32|float16|bfloat16|float64|int64|int32)|torch\.storage (UntypedStorage|TypedStorage)|torch\.nn\.parameter Parameter|torch\.serialization _get_layout|collections (OrderedDict|Counter)|(builtins|__builtin__) (set|bytearray|complex)|_codecs encode)$`)
+var weightNames = regexp.MustCompile(
+	`^(torch\._utils _rebuild_(tensor|tensor_v2|parameter|parameter_with_state)|torch\._tensor _rebuild_from_type_v2|torch (Size|device|Tensor|(Float|Double|Half|BFloat16|Int|Long|Short|Char|Byte|Bool)Storage|storage\.[A-Za-z]+|float32|float16|bfloat16|float64|int64|int32)|torch\.storage (UntypedStorage|TypedStorage)|torch\.nn\.parameter Parameter|torch\.serialization _get_layout|collections (OrderedDict|Counter)|(builtins|__builtin__) (set|bytearray|complex)|_codecs encode)$`,
+)
 
 const (
 	maxPickle = 64 << 20
@@ -74,8 +76,8 @@ var (
 
 const zipHead = "PK\x03\x04"
 
-// isArchive decides as torch does, by the first bytes: a pickle with an archive behind it is read as a pickle. What Python's tarfile would
-// take, which torch tries for old files, is refused.
+// isArchive decides as torch does, by the first bytes: a pickle with an archive behind it is read as a pickle. What
+// Python's tarfile would take, which torch tries for old files, is refused.
 func isArchive(f *os.File) (bool, error) {
 	head := make([]byte, len(zipHead))
 	if _, err := f.ReadAt(head, 0); err != nil {
@@ -90,8 +92,8 @@ func isArchive(f *os.File) (bool, error) {
 	return false, nil
 }
 
-// isAllOf says that the archive is the whole file: an entry begins it, and its end, without a comment, ends it. Else two readers could
-// find two archives in one file.
+// isAllOf says that the archive is the whole file: an entry begins it, and its end, without a comment, ends it. Else
+// two readers could find two archives in one file.
 func isAllOf(f *os.File, size int64, archive *zip.Reader) bool {
 	const endBytes, headBytes, nameAt = 22, 30, 26
 	head, end := make([]byte, headBytes), make([]byte, endBytes)
@@ -103,15 +105,19 @@ func isAllOf(f *os.File, size int64, archive *zip.Reader) bool {
 	if errors.Join(err1, err2) != nil || string(end[:4]) != "PK\x05\x06" {
 		return false
 	}
-	first := headBytes + int64(binary.LittleEndian.Uint16(head[nameAt:])) + int64(binary.LittleEndian.Uint16(head[nameAt+2:]))
+	first := headBytes + int64(
+		binary.LittleEndian.Uint16(head[nameAt:]),
+	) + int64(
+		binary.LittleEndian.Uint16(head[nameAt+2:]),
+	)
 	return slices.ContainsFunc(archive.File, func(entry *zip.File) bool {
 		offset, err := entry.DataOffset()
 		return err == nil && offset == first
 	})
 }
 
-// onlyPickle is the one that torch reads: data.pkl, which it looks for without regard to case. A file with two, or with any other pickle,
-// is refused, as is one in which two entries differ in case only.
+// onlyPickle is the one that torch reads: data.pkl, which it looks for without regard to case. A file with two, or
+// with any other pickle, is refused, as is one in which two entries differ in case only.
 func onlyPickle(archive *zip.Reader) (*zip.File, error) {
 	var pickle *zip.File
 	seen := map[string]bool{}
@@ -163,8 +169,8 @@ func namesOfOld(f *os.File) error {
 	return nil
 }
 
-// reader follows one pickle. It needs no stack: STACK_GLOBAL is believed only directly after two texts, and a memo only of a text
-// that was kept directly after it came.
+// reader follows one pickle. It needs no stack: STACK_GLOBAL is believed only directly after two texts, and a memo
+// only of a text that was kept directly after it came.
 type reader struct {
 	*bufio.Reader
 	recent [2]string // the last two values if they were texts, else unknown
@@ -173,7 +179,8 @@ type reader struct {
 
 const unknown = "?"
 
-// names follows a pickle to its end and checks every name in it. Operations are those of protocol 2 to 4, in pickletools' words.
+// names follows a pickle to its end and checks every name in it. Operations are those of protocol 2 to 4, in
+// pickletools' words.
 func names(from *bufio.Reader) error {
 	r := &reader{Reader: from, recent: [2]string{unknown, unknown}, memo: map[uint64]string{}}
 	for {

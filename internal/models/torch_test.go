@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The files of testdata/torch were written by torch.save: weights in the zip format and the one before it, in protocol 2 and 4, and
-// objects whose __reduce__ calls os.system.
+// The files of testdata/torch were written by torch.save: weights in the zip format and the one before it, in protocol
+// 2 and 4, and objects whose __reduce__ calls os.system.
 func TestFilesOfWeightsAreTakenAndOthersAreNot(t *testing.T) {
 	for name, named := range map[string]string{
 		"weights.pt": "", "weights_old.pth": "", "weights_protocol4.pt": "", "weights_old_protocol4.pth": "",
@@ -49,5 +49,14 @@ func TestAPickleThatHidesItsNamesIsRefused(t *testing.T) {
 		require.Error(t, names(bufio.NewReader(bytes.NewReader([]byte(pickle)))), name)
 	}
 	require.NoError(t, names(bufio.NewReader(bytes.NewReader([]byte("\x80\x04"+harmless+"\x93)R.")))))
-	require.NoError(t, names(bufio.NewReader(bytes.NewReader([]byte("\x80\x04"+text("collections")+"\x94"+text("OrderedDict")+"\x94h\x00h\x01\x93)R.")))))
+	require.NoError(
+		t,
+		names(
+			bufio.NewReader(
+				bytes.NewReader(
+					[]byte("\x80\x04"+text("collections")+"\x94"+text("OrderedDict")+"\x94h\x00h\x01\x93)R."),
+				),
+			),
+		),
+	)
 }

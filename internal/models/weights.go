@@ -14,8 +14,8 @@ import (
 	"github.com/apibr/studio/internal/i18n"
 )
 
-// checkWeights refuses a file of weights that no engine could read, or that could do more than hold weights, before it takes the place of
-// one that works. name is for the sentence. Files of other kinds pass. Fails with *InputError.
+// checkWeights refuses a file of weights that no engine could read, or that could do more than hold weights, before it
+// takes the place of one that works. name is for the sentence. Files of other kinds pass. Fails with *InputError.
 func checkWeights(file, name string) error {
 	var check func(f *os.File, size int64) error
 	switch strings.ToLower(path.Ext(name)) {
@@ -51,7 +51,8 @@ var (
 	errShape   = i18n.NewError("a tensor has an impossible shape")
 )
 
-// Bounds of what a header may claim, as the engines' own reader has them (pyworkers/apibr_worker/torchkit/gguf_file.py).
+// Bounds of what a header may claim, as the engines' own reader has them
+// (pyworkers/apibr_worker/torchkit/gguf_file.py).
 const (
 	maxTensors    = 65_536
 	maxFields     = 65_536
@@ -150,12 +151,21 @@ func (t *safetensor) check(data int64) error {
 	return nil
 }
 
-// blocks are the quantisations of GGUF by their number: weights and bytes of a block. Source: ggml/src/ggml-common.h and ggml.h of
-// https://github.com/ggml-org/ggml.
+// blocks are the quantisations of GGUF by their number: weights and bytes of a block. Source: ggml/src/ggml-common.h
+// and ggml.h of https://github.com/ggml-org/ggml.
 var blocks = map[uint64][2]uint64{
-	0: {1, 4}, 1: {1, 2}, 2: {32, 18}, 3: {32, 20}, 6: {32, 22}, 7: {32, 24}, 8: {32, 34}, 9: {32, 40}, 10: {256, 84}, 11: {256, 110},
-	12: {256, 144}, 13: {256, 176}, 14: {256, 210}, 15: {256, 292}, 16: {256, 66}, 17: {256, 74}, 18: {256, 98}, 19: {256, 50}, 20: {32, 18},
-	21: {256, 110}, 22: {256, 82}, 23: {256, 136}, 24: {1, 1}, 25: {1, 2}, 26: {1, 4}, 27: {1, 8}, 28: {1, 8}, 29: {256, 56}, 30: {1, 2},
+	0: {
+		1,
+		4,
+	}, 1: {1, 2}, 2: {32, 18}, 3: {32, 20}, 6: {32, 22}, 7: {32, 24}, 8: {32, 34}, 9: {32, 40}, 10: {256, 84}, 11: {256, 110},
+	12: {
+		256,
+		144,
+	}, 13: {256, 176}, 14: {256, 210}, 15: {256, 292}, 16: {256, 66}, 17: {256, 74}, 18: {256, 98}, 19: {256, 50}, 20: {32, 18},
+	21: {
+		256,
+		110,
+	}, 22: {256, 82}, 23: {256, 136}, 24: {1, 1}, 25: {1, 2}, 26: {1, 4}, 27: {1, 8}, 28: {1, 8}, 29: {256, 56}, 30: {1, 2},
 	34: {256, 54}, 35: {256, 66}, 39: {32, 17}, 40: {64, 36}, 41: {128, 18},
 }
 

@@ -67,7 +67,14 @@ func TestDamagedWeightsAreFoundByTheirHeader(t *testing.T) {
 		require.ErrorAs(t, err, &input, name)
 		require.Contains(t, input.Detail.String(), name+" is damaged")
 	}
-	require.NoError(t, checked(t, "meta.safetensors", header(`{"__metadata__":{"a":"b"},"a":{"dtype":"BF16","shape":[],"data_offsets":[0,2]}}  `, 2)))
+	require.NoError(
+		t,
+		checked(
+			t,
+			"meta.safetensors",
+			header(`{"__metadata__":{"a":"b"},"a":{"dtype":"BF16","shape":[],"data_offsets":[0,2]}}  `, 2),
+		),
+	)
 }
 
 // A model that works is not given up for a file that does not.
@@ -76,7 +83,14 @@ func TestABrokenFileDoesNotReplaceAWorkingModel(t *testing.T) {
 	describe := func(content []byte) string {
 		folder := t.TempDir()
 		require.NoError(t, os.WriteFile(filepath.Join(folder, "w.safetensors"), content, 0o600))
-		require.NoError(t, os.WriteFile(filepath.Join(folder, "model.yaml"), []byte("id: small\nvariants: {bf16: {weights: w.safetensors}}\n"), 0o600))
+		require.NoError(
+			t,
+			os.WriteFile(
+				filepath.Join(folder, "model.yaml"),
+				[]byte("id: small\nvariants: {bf16: {weights: w.safetensors}}\n"),
+				0o600,
+			),
+		)
 		return folder
 	}
 	works := modelstest.Safetensors(random(7, 4000))
@@ -148,7 +162,10 @@ func TestAFileThatChangedIsNotLoaded(t *testing.T) {
 	wrong := bytes.Clone(right)
 	wrong[len(wrong)/2] ^= 1
 	require.NoError(t, os.WriteFile(transformer, wrong, 0o600))
-	require.NoError(t, os.Chtimes(transformer, before.ModTime(), before.ModTime())) // size, time and inode are as they were
+	require.NoError(
+		t,
+		os.Chtimes(transformer, before.ModTime(), before.ModTime()),
+	) // size, time and inode are as they were
 	_, err = r.store.Files(t.Context(), "big", "Q4")
 	requireFileError(t, err, "transformer", "content", "big-Q4.gguf, the transformer of the model big, has changed")
 
@@ -158,7 +175,13 @@ func TestAFileThatChangedIsNotLoaded(t *testing.T) {
 	facts := readFacts(filepath.Join(r.store.dir, "big"))
 	info, err := os.Stat(transformer)
 	require.NoError(t, err)
-	require.Equal(t, factOf(info), facts["variants/Q4/transformer/big-Q4.gguf"], "it is not read a second time: %v", facts)
+	require.Equal(
+		t,
+		factOf(info),
+		facts["variants/Q4/transformer/big-Q4.gguf"],
+		"it is not read a second time: %v",
+		facts,
+	)
 
 	require.NoError(t, os.WriteFile(config, []byte("{}}"), 0o600))
 	_, err = r.store.Files(t.Context(), "big", "Q4")

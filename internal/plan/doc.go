@@ -1,7 +1,7 @@
-// Package plan decides how a model is loaded so that it fits the machine: which variant, how much of it stays on the card, how
-// finely attention is cut, how many pictures are made at once.
+// Package plan decides how a model is loaded so that it fits the machine: which variant, how much of it stays on the
+// card, how finely attention is cut, how many pictures are made at once.
 //
-// A plan starts as the manifest's and is corrected by the peaks that runs on this machine had. When it does not fit, it goes down
-// a ladder: a smaller attention slice, fewer pictures at a time, streamed blocks, a smaller variant. What does not fit on the last step
-// either is refused with the numbers and the nearest size that would.
+// A plan starts as the manifest's and is corrected by the peaks that runs on this machine had. When it does not fit,
+// it goes down a ladder: a smaller attention slice, fewer pictures at a time, streamed blocks, a smaller variant. What
+// does not fit on the last step either is refused with the numbers and the nearest size that would.
 package plan

@@ -17,8 +17,8 @@ type Wish struct {
 	VRAMTotal int64    // VRAMTotal of the card, in bytes; 0 on the CPU.
 	Variants  []string // Variants that are installed; nil stands for all.
 
-	// Bytes of a variant's files as installed; 0 for one that is not known. A tiny model, or a fine-tune of another size, needs so much
-	// less or more than the manifest plans for the released files. Default: the released ones.
+	// Bytes of a variant's files as installed; 0 for one that is not known. A tiny model, or a fine-tune of another
+	// size, needs so much less or more than the manifest plans for the released files. Default: the released ones.
 	Bytes func(variant string) int64
 
 	Width, Height int // Width and Height of a picture, in pixels. Default 0: what a plan of one megapixel covers.
@@ -44,7 +44,8 @@ type Plan struct {
 
 	Batch int // Batch is how many pictures are made at once.
 
-	// Lowered says that less is on the card than the manifest plans: the peak of such a run tells nothing of the others.
+	// Lowered says that less is on the card than the manifest plans: the peak of such a run tells nothing of the
+	// others.
 	Lowered bool
 }
 
@@ -73,7 +74,8 @@ func Choose(w Wish, budget device.Memory) (Plan, error) {
 	return Plan{}, tooLarge(w, steps, budget)
 }
 
-// Fallbacks are all ways to load the model, the best first. There is always one: an engine without a plan needs nothing special.
+// Fallbacks are all ways to load the model, the best first. There is always one: an engine without a plan needs
+// nothing special.
 func Fallbacks(w Wish) []Plan {
 	entries := w.Engine.Plans(w.Device, w.VRAMTotal, w.Model, w.Variants)
 	var steps []Plan
@@ -90,8 +92,8 @@ func Fallbacks(w Wish) []Plan {
 	return steps
 }
 
-// unplanned is the way to load a variant that the manifest does not plan, as one that was imported under a name of its own: as if it were
-// the most demanding of those that it does. An engine without any plan needs nothing special.
+// unplanned is the way to load a variant that the manifest does not plan, as one that was imported under a name of its
+// own: as if it were the most demanding of those that it does. An engine without any plan needs nothing special.
 func (w Wish) unplanned() (steps []Plan) {
 	var most *engine.MemoryPlan
 	for _, entry := range w.Engine.Plans(w.Device, w.VRAMTotal, w.Model, nil) {
@@ -132,7 +134,8 @@ func (w Wish) lowered(entry *engine.MemoryPlan, variant string) []Plan {
 		if peak.VRAM == 0 {
 			continue
 		}
-		// What the other phases need stays, and what a step needs is counted against the plan, not against what was seen of it.
+		// What the other phases need stays, and what a step needs is counted against the plan, not against what was
+		// seen of it.
 		least := w.sized(device.Memory{VRAM: entry.LeastVRAM(w.megapixels() * float64(batch))}, variant).VRAM
 		for _, attention := range smallerSlices(entry.AttentionBytes) {
 			step := full

@@ -12,18 +12,33 @@ import (
 const gb = 1_000_000_000
 
 // flux has two variants on cards, of which the larger is meant for those of 11 GB, and one for everything on the CPU.
-var flux = &engine.Manifest{ID: "flux", Models: []engine.Model{{ID: "flux-dev", DefaultVariant: "Q5", Variants: []engine.Variant{{ID: "Q5"}, {ID: "Q4"}}}},
+var flux = &engine.Manifest{
+	ID:     "flux",
+	Models: []engine.Model{{ID: "flux-dev", DefaultVariant: "Q5", Variants: []engine.Variant{{ID: "Q5"}, {ID: "Q4"}}}},
 	Memory: []engine.MemoryPlan{
 		{Device: "cpu", Memory: device.Memory{RAM: 11 * gb}},
-		{Device: "gpu", Variant: "Q5", MinVRAMBytes: 11 * gb, AttentionBytes: 256 << 20, Blocks: engine.Blocks{Count: 57, Bytes: gb / 10}, Phases: map[string]engine.PhasePlan{
-			"encode": {Memory: device.Memory{RAM: 11 * gb}},
-			"sample": {Memory: device.Memory{RAM: 9 * gb, VRAM: 9 * gb}, PerMegapixel: device.Memory{VRAM: gb}},
-		}},
-		{Device: "gpu", Variant: "Q4", Blocks: engine.Blocks{Count: 57, Bytes: gb / 12}, Phases: map[string]engine.PhasePlan{
-			"encode": {Memory: device.Memory{RAM: 11 * gb}},
-			"sample": {Memory: device.Memory{RAM: 8 * gb, VRAM: 8 * gb}, PerMegapixel: device.Memory{VRAM: gb}},
-		}},
-	}}
+		{
+			Device:         "gpu",
+			Variant:        "Q5",
+			MinVRAMBytes:   11 * gb,
+			AttentionBytes: 256 << 20,
+			Blocks:         engine.Blocks{Count: 57, Bytes: gb / 10},
+			Phases: map[string]engine.PhasePlan{
+				"encode": {Memory: device.Memory{RAM: 11 * gb}},
+				"sample": {Memory: device.Memory{RAM: 9 * gb, VRAM: 9 * gb}, PerMegapixel: device.Memory{VRAM: gb}},
+			},
+		},
+		{
+			Device:  "gpu",
+			Variant: "Q4",
+			Blocks:  engine.Blocks{Count: 57, Bytes: gb / 12},
+			Phases: map[string]engine.PhasePlan{
+				"encode": {Memory: device.Memory{RAM: 11 * gb}},
+				"sample": {Memory: device.Memory{RAM: 8 * gb, VRAM: 8 * gb}, PerMegapixel: device.Memory{VRAM: gb}},
+			},
+		},
+	},
+}
 
 func wish() Wish {
 	return Wish{Engine: flux, Model: "flux-dev", Device: "hip:0", VRAMTotal: 12 * gb, Width: 1024, Height: 1024}
@@ -32,7 +47,11 @@ func wish() Wish {
 func TestAPlanThatFitsIsTheManifests(t *testing.T) {
 	got, err := Choose(wish(), device.Memory{RAM: 20 * gb, VRAM: 10 * gb})
 	require.NoError(t, err)
-	require.Equal(t, Plan{Variant: "Q5", Memory: device.Memory{RAM: 11 * gb, VRAM: 9 * gb}, AttentionBytes: 256 << 20, Batch: 1}, got)
+	require.Equal(
+		t,
+		Plan{Variant: "Q5", Memory: device.Memory{RAM: 11 * gb, VRAM: 9 * gb}, AttentionBytes: 256 << 20, Batch: 1},
+		got,
+	)
 }
 
 func TestFallbacksComeInTheirOrder(t *testing.T) {
@@ -93,7 +112,11 @@ func TestWhatCannotFitIsRefusedWithTheNearestSize(t *testing.T) {
 	require.Equal(t, 1792, refused.Width, "3.4 GB for the first megapixel and 1 GB for each further one")
 	require.Equal(t, 896, refused.Height)
 	require.Equal(t, int64(4416666685), refused.Need.VRAM)
-	require.ErrorContains(t, err, "needs 4.1 GiB of graphics memory and this computer can give 3.7 GiB: ask for 1792 x 896 pixels")
+	require.ErrorContains(
+		t,
+		err,
+		"needs 4.1 GiB of graphics memory and this computer can give 3.7 GiB: ask for 1792 x 896 pixels",
+	)
 	_, err = Choose(w, device.Memory{RAM: 2 * gb, VRAM: 12 * gb})
 	require.ErrorAs(t, err, &refused)
 	require.Zero(t, refused.Width, "no size makes the text encoder smaller")
@@ -123,7 +146,11 @@ func TestTheCPUAndEnginesWithoutAPlan(t *testing.T) {
 	require.Equal(t, []Plan{{Variant: "Q5", Memory: device.Memory{RAM: 11 * gb}, Batch: 1}}, Fallbacks(w))
 	w.Variants = []string{"Q4", "bf16"}
 	require.Equal(t, "Q4", Fallbacks(w)[0].Variant)
-	require.Equal(t, []Plan{{Variant: "default", Batch: 2}}, Fallbacks(Wish{Engine: &engine.Manifest{ID: "x"}, Model: "x", Device: "cpu", Pictures: 2}))
+	require.Equal(
+		t,
+		[]Plan{{Variant: "default", Batch: 2}},
+		Fallbacks(Wish{Engine: &engine.Manifest{ID: "x"}, Model: "x", Device: "cpu", Pictures: 2}),
+	)
 }
 
 func TestSizesAreQuarters(t *testing.T) {
@@ -133,7 +160,9 @@ func TestSizesAreQuarters(t *testing.T) {
 func TestInstalledFilesOfAnotherSizeMoveThePlan(t *testing.T) {
 	w := wish()
 	sized := *flux
-	sized.Models = []engine.Model{{ID: "flux-dev", Variants: []engine.Variant{{ID: "Q5", DiskBytes: 18 * gb}, {ID: "Q4"}}}}
+	sized.Models = []engine.Model{
+		{ID: "flux-dev", Variants: []engine.Variant{{ID: "Q5", DiskBytes: 18 * gb}, {ID: "Q4"}}},
+	}
 	w.Engine, w.Variants = &sized, []string{"Q5"}
 	for installed, want := range map[int64]device.Memory{
 		0:       {RAM: 11 * gb, VRAM: 9 * gb}, // not known
@@ -146,13 +175,24 @@ func TestInstalledFilesOfAnotherSizeMoveThePlan(t *testing.T) {
 	}
 }
 
-// A variant that is meant for a larger card, or that the manifest does not know, is never taken for one that needs nothing.
+// A variant that is meant for a larger card, or that the manifest does not know, is never taken for one that needs
+// nothing.
 func TestAVariantBeyondTheCardIsStreamedOrRefused(t *testing.T) {
 	big := *flux
-	big.Memory = append([]engine.MemoryPlan{{Device: "gpu", Variant: "bf16", MinVRAMBytes: 30 * gb, Blocks: engine.Blocks{Count: 57, Bytes: gb / 2}, Phases: map[string]engine.PhasePlan{
-		"sample": {Memory: device.Memory{RAM: 27 * gb, VRAM: 30 * gb}},
-		"decode": {Memory: device.Memory{RAM: 4 * gb, VRAM: 4 * gb}},
-	}}}, flux.Memory...)
+	big.Memory = append(
+		[]engine.MemoryPlan{
+			{
+				Device:       "gpu",
+				Variant:      "bf16",
+				MinVRAMBytes: 30 * gb,
+				Blocks:       engine.Blocks{Count: 57, Bytes: gb / 2},
+				Phases: map[string]engine.PhasePlan{
+					"sample": {Memory: device.Memory{RAM: 27 * gb, VRAM: 30 * gb}},
+					"decode": {Memory: device.Memory{RAM: 4 * gb, VRAM: 4 * gb}},
+				},
+			},
+		},
+		flux.Memory...)
 	w := wish()
 	w.Engine, w.Variants = &big, []string{"bf16"}
 	got, err := Choose(w, device.Memory{RAM: 30 * gb, VRAM: 10 * gb})

@@ -17,10 +17,18 @@ type Variables struct {
 	Unset []string
 }
 
-// Environment is what a process of the profile starts with on a machine with these cards. Kernel caches go below dataDir.
+// Environment is what a process of the profile starts with on a machine with these cards. Kernel caches go below
+// dataDir.
 func Environment(p Profile, gpus []device.GPU, dataDir string) Variables {
 	b := profiles()
-	fill := strings.NewReplacer("{cards}", visible(gpus, p.Device), "{caches}", Caches(dataDir), "{threads}", strconv.Itoa(threads(runtime.NumCPU())))
+	fill := strings.NewReplacer(
+		"{cards}",
+		visible(gpus, p.Device),
+		"{caches}",
+		Caches(dataDir),
+		"{threads}",
+		strconv.Itoa(threads(runtime.NumCPU())),
+	)
 	v := Variables{Set: map[string]string{}, Unset: slices.Clone(b.Unset[p.Device])}
 	for _, part := range []string{"all", p.Device} {
 		for name, value := range b.Environment[part] {
@@ -36,8 +44,8 @@ func Environment(p Profile, gpus []device.GPU, dataDir string) Variables {
 // Caches is the folder of the compiled and tuned kernels.
 func Caches(dataDir string) string { return filepath.Join(dataDir, "cache") }
 
-// visible are the ordinals of the discrete cards of that kind, best known first: in the order in which device.GPU.Index counts them.
-// Without such a card nothing is visible.
+// visible are the ordinals of the discrete cards of that kind, best known first: in the order in which
+// device.GPU.Index counts them. Without such a card nothing is visible.
 func visible(gpus []device.GPU, kind string) string {
 	name := map[string]string{ROCm: "hip", CUDA: "cuda"}[kind]
 	cards := slices.DeleteFunc(slices.Clone(gpus), func(g device.GPU) bool { return g.Kind != name || g.Integrated })

@@ -11,15 +11,15 @@ import (
 	"slices"
 )
 
-// watched are the parts of an environment that decide whether it computes, below its folder: which packages are there and as which
-// files they came, the libraries of torch, and the Python that runs them.
+// watched are the parts of an environment that decide whether it computes, below its folder: which packages are there
+// and as which files they came, the libraries of torch, and the Python that runs them.
 var watched = []string{
 	"pyvenv.cfg", "bin/python", "lib*/python*/site-packages/*", "lib*/python*/site-packages/*.dist-info/RECORD",
 	"lib*/python*/site-packages/torch/__init__.py", "lib*/python*/site-packages/torch/lib/*",
 }
 
-// Fingerprint names the files of an environment by their sizes and times. It changes when a package is installed, removed or replaced,
-// and not by use or by a move of the folder. It reads some hundred entries and no content.
+// Fingerprint names the files of an environment by their sizes and times. It changes when a package is installed,
+// removed or replaced, and not by use or by a move of the folder. It reads some hundred entries and no content.
 func Fingerprint(venv string) string {
 	sum := sha256.New()
 	for _, pattern := range watched {

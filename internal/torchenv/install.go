@@ -26,7 +26,11 @@ func FindUV(root string) (string, error) {
 	if found, err := exec.LookPath("uv"); err == nil {
 		return found, nil
 	}
-	return "", &Error{i18n.Say("uv, which installs the models' environment, was not found: run make setup, or install it (https://docs.astral.sh/uv)")}
+	return "", &Error{
+		i18n.Say(
+			"uv, which installs the models' environment, was not found: run make setup, or install it (https://docs.astral.sh/uv)",
+		),
+	}
 }
 
 // installer fills one new environment.
@@ -37,8 +41,8 @@ type installer struct {
 	log  io.Writer
 }
 
-// install makes the environment of the profile. What the card's own index must give comes last, so that everything it needs besides is
-// there already, pinned by hash.
+// install makes the environment of the profile. What the card's own index must give comes last, so that everything it
+// needs besides is there already, pinned by hash.
 func (i installer) install(ctx context.Context, p Profile, step func(string)) error {
 	if err := i.room(p); err != nil {
 		return err
@@ -78,7 +82,13 @@ func (i installer) room(p Profile) error {
 		return nil
 	}
 	const gb = 1e9
-	return &Error{i18n.Say("%.0f GB of disk are needed and %.0f GB are free: free some space or move it with python.models_venv", float64(p.Disk)/gb, float64(free)/gb)}
+	return &Error{
+		i18n.Say(
+			"%.0f GB of disk are needed and %.0f GB are free: free some space or move it with python.models_venv",
+			float64(p.Disk)/gb,
+			float64(free)/gb,
+		),
+	}
 }
 
 // reachable asks an index for torch before anything is downloaded.
@@ -89,8 +99,15 @@ func reachable(ctx context.Context, index string) error {
 	const patience = 20 * time.Second
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	refused := &Error{i18n.Say("its package index cannot be reached: check the network, or name another with models.torch_indexes")}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(index, "/")+"/torch/", http.NoBody)
+	refused := &Error{
+		i18n.Say("its package index cannot be reached: check the network, or name another with models.torch_indexes"),
+	}
+	request, err := http.NewRequestWithContext(
+		ctx,
+		http.MethodGet,
+		strings.TrimSuffix(index, "/")+"/torch/",
+		http.NoBody,
+	)
 	if err != nil {
 		return refused
 	}

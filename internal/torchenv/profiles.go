@@ -31,17 +31,17 @@ type Profile struct {
 	// Device is rocm, cuda or cpu; in the file also any, which stands for the device that is wanted.
 	Device string `yaml:"device" json:"device"`
 
-	GFX          []string          `yaml:"gfx" json:"gfx,omitempty"`
-	Index        string            `yaml:"index" json:"index,omitempty"`
-	Packages     []string          `yaml:"packages" json:"packages,omitempty"`
+	GFX          []string          `yaml:"gfx"          json:"gfx,omitempty"`
+	Index        string            `yaml:"index"        json:"index,omitempty"`
+	Packages     []string          `yaml:"packages"     json:"packages,omitempty"`
 	Requirements []string          `yaml:"requirements" json:"requirements"` // Requirements are paths below the checkout.
-	Python       string            `yaml:"python" json:"python"`
-	Override     map[string]string `yaml:"override" json:"override,omitempty"`
-	Disk         int64             `yaml:"disk" json:"-"`
+	Python       string            `yaml:"python"       json:"python"`
+	Override     map[string]string `yaml:"override"     json:"override,omitempty"`
+	Disk         int64             `yaml:"disk"         json:"-"`
 }
 
 type book struct {
-	Ladders     map[string][]string          `yaml:"ladders"`
+	Order       map[string][]string          `yaml:"order"`
 	Profiles    []Profile                    `yaml:"profiles"`
 	Environment map[string]map[string]string `yaml:"environment"`
 	Unset       map[string][]string          `yaml:"unset"`
@@ -81,7 +81,7 @@ type Request struct {
 	// Device is auto, rocm, cuda or cpu. Default auto.
 	Device string
 
-	// Profile is the only one to try. Default: the device's ladder.
+	// Profile is the only one to try. Default: the device's list.
 	Profile string
 
 	// Indexes replace the profiles' indexes, by id.
@@ -91,11 +91,11 @@ type Request struct {
 	GPUs []device.GPU
 }
 
-// Ladder is what to try, in order, for the machine's best discrete card.
+// Profiles are what to try, in order, for the machine's best discrete card.
 //
-// With auto the processor's profiles come last, so that a machine whose card no wheel knows still has an environment; a device that
-// was asked for by name is never replaced by another. It fails when there is no such card or profile.
-func Ladder(want Request) ([]Profile, error) {
+// With auto the processor's profiles come last, so that a machine whose card no wheel knows still has an environment;
+// a device that was asked for by name is never replaced by another. It fails when there is no such card or profile.
+func Profiles(want Request) ([]Profile, error) {
 	if want.Profile != "" {
 		return single(want)
 	}
@@ -115,21 +115,23 @@ func Ladder(want Request) ([]Profile, error) {
 		if kind != has {
 			// A machine with cards of both makers: the best of that maker.
 			if card, found = bestOf(want.GPUs, kind); !found {
-				return nil, &Error{i18n.Say("no graphics card for %s was found: use --device auto, or see apibr doctor", kind)}
+				return nil, &Error{
+					i18n.Say("no graphics card for %s was found: use --device auto, or see apibr doctor", kind),
+				}
 			}
 		}
 	case CPU:
 	default:
 		return nil, &Error{i18n.Say("device %q is not known: use auto, rocm, cuda or cpu", want.Device)}
 	}
-	ladder := rungs(profiles().Ladders[kind], kind, card.GFX, want.Indexes)
+	list := filled(profiles().Order[kind], kind, card.GFX, want.Indexes)
 	if kind == ROCm && want.Device != ROCm {
-		ladder = append(ladder, rungs(profiles().Ladders[CPU], CPU, "", want.Indexes)...)
+		list = append(list, filled(profiles().Order[CPU], CPU, "", want.Indexes)...)
 	}
-	return ladder, nil
+	return list, nil
 }
 
-// single is the ladder of one profile that the user names.
+// single is the list of one profile that the user names.
 func single(want Request) ([]Profile, error) {
 	p, ok := byID(want.Profile)
 	if !ok {
@@ -149,11 +151,11 @@ func single(want Request) ([]Profile, error) {
 		}
 	}
 	card, _ := bestOf(want.GPUs, kind)
-	ladder := rungs([]string{p.ID}, kind, card.GFX, want.Indexes)
-	if len(ladder) == 0 {
+	list := filled([]string{p.ID}, kind, card.GFX, want.Indexes)
+	if len(list) == 0 {
 		return nil, &Error{i18n.Say("profile %s has no wheels for this computer's card", p.ID)}
 	}
-	return ladder, nil
+	return list, nil
 }
 
 func bestOf(gpus []device.GPU, kind string) (device.GPU, bool) {
@@ -162,9 +164,9 @@ func bestOf(gpus []device.GPU, kind string) (device.GPU, bool) {
 	return device.Snapshot{GPUs: only}.Best()
 }
 
-// rungs fills the profiles in for one kind of device and card; those without wheels for the card are left out.
-func rungs(ids []string, kind, gfx string, indexes map[string]string) []Profile {
-	var ladder []Profile
+// filled fills the profiles in for one kind of device and card; those without wheels for the card are left out.
+func filled(ids []string, kind, gfx string, indexes map[string]string) []Profile {
+	var list []Profile
 	for _, id := range ids {
 		p, ok := byID(id)
 		if !ok || len(p.GFX) > 0 && !slices.Contains(p.GFX, gfx) {
@@ -186,9 +188,9 @@ func rungs(ids []string, kind, gfx string, indexes map[string]string) []Profile 
 		if override != "" {
 			p.Override = map[string]string{gfx: override}
 		}
-		ladder = append(ladder, p)
+		list = append(list, p)
 	}
-	return ladder
+	return list
 }
 
 // Error is a failure that its user can act on.

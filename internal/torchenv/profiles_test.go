@@ -23,9 +23,9 @@ func gpus(t *testing.T, tree string) []device.GPU {
 	return found
 }
 
-func ids(ladder []Profile) []string {
+func ids(list []Profile) []string {
 	var names []string
-	for _, p := range ladder {
+	for _, p := range list {
 		names = append(names, p.ID)
 	}
 	return names
@@ -36,7 +36,11 @@ func TestTheProfilesAreWhole(t *testing.T) {
 	decoder.KnownFields(true)
 	var b book
 	require.NoError(t, decoder.Decode(&b))
-	matched := map[string][]string{"2.11.0": {"0.26.0", "2.11.0"}, "2.8.0": {"0.23.0", "2.8.0"}, "2.5.1+rocm6.2": {"0.20.1+rocm6.2", "2.5.1+rocm6.2"}}
+	matched := map[string][]string{
+		"2.11.0":        {"0.26.0", "2.11.0"},
+		"2.8.0":         {"0.23.0", "2.8.0"},
+		"2.5.1+rocm6.2": {"0.20.1+rocm6.2", "2.5.1+rocm6.2"},
+	}
 	for _, p := range b.Profiles {
 		require.Contains(t, []string{ROCm, CUDA, CPU, anyDevice}, p.Device, p.ID)
 		require.NotContains(t, p.ID, ".", "an id is a key of the configuration")
@@ -52,11 +56,17 @@ func TestTheProfilesAreWhole(t *testing.T) {
 			versions = append(versions, version)
 		}
 		if len(versions) > 0 {
-			require.Equal(t, matched[versions[0]], versions[1:], "%s: torch, torchvision and torchaudio belong together", p.ID)
+			require.Equal(
+				t,
+				matched[versions[0]],
+				versions[1:],
+				"%s: torch, torchvision and torchaudio belong together",
+				p.ID,
+			)
 		}
 	}
-	for kind, ladder := range b.Ladders {
-		for _, id := range ladder {
+	for kind, list := range b.Order {
+		for _, id := range list {
 			p, ok := byID(id)
 			require.True(t, ok, id)
 			require.Contains(t, []string{kind, anyDevice}, p.Device)
@@ -79,28 +89,42 @@ func TestTheLocksAgreeWithTheProfiles(t *testing.T) {
 	}
 }
 
-func TestTheLadderOfTheUsersCard(t *testing.T) {
-	ladder, err := Ladder(Request{GPUs: gpus(t, "igpu-first")})
+func TestProfilesOfTheUsersCard(t *testing.T) {
+	list, err := Profiles(Request{GPUs: gpus(t, "igpu-first")})
 	require.NoError(t, err)
-	require.Equal(t, []string{"rocm-amd", "rocm-pytorch", "rocm-pytorch28", "rocm-torch25", "cpu-pytorch", "pypi"}, ids(ladder))
-	require.Equal(t, []string{"torch[device-gfx1031]==2.11.0", "torchvision[device-gfx1031]==0.26.0", "torchaudio==2.11.0"}, ladder[0].Packages)
-	require.Empty(t, ladder[0].Override, "native kernels need no override")
-	for _, p := range ladder[1:4] {
+	require.Equal(
+		t,
+		[]string{"rocm-amd", "rocm-pytorch", "rocm-pytorch28", "rocm-torch25", "cpu-pytorch", "pypi"},
+		ids(list),
+	)
+	require.Equal(
+		t,
+		[]string{"torch[device-gfx1031]==2.11.0", "torchvision[device-gfx1031]==0.26.0", "torchaudio==2.11.0"},
+		list[0].Packages,
+	)
+	require.Empty(t, list[0].Override, "native kernels need no override")
+	for _, p := range list[1:4] {
 		require.Equal(t, map[string]string{"gfx1031": "10.3.0"}, p.Override, p.ID)
 	}
-	require.Equal(t, CPU, ladder[5].Device)
+	require.Equal(t, CPU, list[5].Device)
 
-	ladder, err = Ladder(Request{Device: ROCm, GPUs: gpus(t, "igpu-first"), Indexes: map[string]string{"rocm-torch25": "http://mirror/x"}})
+	list, err = Profiles(
+		Request{
+			Device:  ROCm,
+			GPUs:    gpus(t, "igpu-first"),
+			Indexes: map[string]string{"rocm-torch25": "http://mirror/x"},
+		},
+	)
 	require.NoError(t, err)
-	require.Len(t, ladder, 4, "a device that was asked for is never replaced")
-	require.Equal(t, "http://mirror/x", ladder[3].Index)
+	require.Len(t, list, 4, "a device that was asked for is never replaced")
+	require.Equal(t, "http://mirror/x", list[3].Index)
 	original, _ := byID("rocm-torch25")
 	require.Contains(t, original.Index, "pytorch.org")
 	original, _ = byID("rocm-amd")
 	require.Contains(t, original.Packages[0], "{gfx}", "the data stays as it is")
 }
 
-func TestTheLaddersOfOthers(t *testing.T) {
+func TestProfilesOfOtherCards(t *testing.T) {
 	for name, test := range map[string]struct {
 		want Request
 		ids  []string
@@ -113,13 +137,13 @@ func TestTheLaddersOfOthers(t *testing.T) {
 		"the smaller one, asked by name": {Request{Device: ROCm, GPUs: append(gpus(t, "nvidia"), gpus(t, "igpu-first")...)}, []string{"rocm-amd", "rocm-pytorch", "rocm-pytorch28", "rocm-torch25"}},
 		"one profile":                    {Request{Profile: "pypi-torch25"}, []string{"pypi-torch25"}},
 	} {
-		ladder, err := Ladder(test.want)
+		list, err := Profiles(test.want)
 		require.NoError(t, err, name)
-		require.Equal(t, test.ids, ids(ladder), name)
+		require.Equal(t, test.ids, ids(list), name)
 	}
-	ladder, err := Ladder(Request{Profile: "pypi", GPUs: gpus(t, "nvidia")})
+	list, err := Profiles(Request{Profile: "pypi", GPUs: gpus(t, "nvidia")})
 	require.NoError(t, err)
-	require.Equal(t, CUDA, ladder[0].Device)
+	require.Equal(t, CUDA, list[0].Device)
 
 	for want, text := range map[*Request]string{
 		{Device: ROCm, GPUs: gpus(t, "nvidia")}: "no graphics card for rocm",
@@ -128,7 +152,7 @@ func TestTheLaddersOfOthers(t *testing.T) {
 		{Profile: "x"}:                          "try rocm-amd, ",
 		{Profile: "rocm-amd"}:                   "no wheels for this computer's card",
 	} {
-		_, err := Ladder(*want)
+		_, err := Profiles(*want)
 		require.ErrorContains(t, err, text)
 		require.NotEqual(t, err.Error(), i18n.For(err).In(language.BrazilianPortuguese))
 	}
@@ -136,10 +160,16 @@ func TestTheLaddersOfOthers(t *testing.T) {
 
 func TestTheEnvironmentHidesTheIntegratedCard(t *testing.T) {
 	cards := gpus(t, "igpu-first")
-	ladder, err := Ladder(Request{Device: ROCm, GPUs: cards})
+	list, err := Profiles(Request{Device: ROCm, GPUs: cards})
 	require.NoError(t, err)
-	inherited := []string{"HOME=/home/me", "HSA_OVERRIDE_GFX_VERSION=10.3.0", "HIP_VISIBLE_DEVICES=0", "ROCR_VISIBLE_DEVICES=0", "MIOPEN_FIND_ENFORCE=3"}
-	native := Environment(ladder[0], cards, "/data").Apply(inherited)
+	inherited := []string{
+		"HOME=/home/me",
+		"HSA_OVERRIDE_GFX_VERSION=10.3.0",
+		"HIP_VISIBLE_DEVICES=0",
+		"ROCR_VISIBLE_DEVICES=0",
+		"MIOPEN_FIND_ENFORCE=3",
+	}
+	native := Environment(list[0], cards, "/data").Apply(inherited)
 	require.Contains(t, native, "HIP_VISIBLE_DEVICES=1", "the integrated card is HIP's device 0")
 	require.Contains(t, native, "MIOPEN_USER_DB_PATH=/data/cache/miopen")
 	require.Contains(t, native, "MIOPEN_FIND_MODE=FAST")
@@ -152,12 +182,12 @@ func TestTheEnvironmentHidesTheIntegratedCard(t *testing.T) {
 		require.NotContains(t, entry, "FIND_ENFORCE")
 		require.NotContains(t, entry, "{")
 	}
-	require.Contains(t, Environment(ladder[3], cards, "/data").Apply(inherited), "HSA_OVERRIDE_GFX_VERSION=10.3.0")
+	require.Contains(t, Environment(list[3], cards, "/data").Apply(inherited), "HSA_OVERRIDE_GFX_VERSION=10.3.0")
 
 	two := slices.Clone(cards)
 	two = append(two, device.GPU{Kind: "hip", Index: 1, Ordinal: 2})
-	require.Contains(t, Environment(ladder[0], two, "/data").Apply(nil), "HIP_VISIBLE_DEVICES=1,2")
-	only := Environment(ladder[0], []device.GPU{{Kind: "hip", Integrated: true}}, "/data").Apply(nil)
+	require.Contains(t, Environment(list[0], two, "/data").Apply(nil), "HIP_VISIBLE_DEVICES=1,2")
+	only := Environment(list[0], []device.GPU{{Kind: "hip", Integrated: true}}, "/data").Apply(nil)
 	require.Contains(t, only, "HIP_VISIBLE_DEVICES=-1")
 	nvidia := Environment(Profile{Device: CUDA}, gpus(t, "nvidia"), "/data").Apply(nil)
 	require.Contains(t, nvidia, "CUDA_VISIBLE_DEVICES=0,1")

@@ -32,8 +32,9 @@ type SelfTest struct {
 	Timeout time.Duration
 }
 
-// Run starts the self-test in a process of its own, since a broken driver ends the process that asks it. A check that has no line when
-// the process has ended has failed: the first of them is the one that it ended in. It fails when the test did not even begin.
+// Run starts the self-test in a process of its own, since a broken driver ends the process that asks it. A check that
+// has no line when the process has ended has failed: the first of them is the one that it ended in. It fails when the
+// test did not even begin.
 func (s SelfTest) Run(ctx context.Context, report func(CheckResult)) ([]CheckResult, error) {
 	if s.Timeout == 0 {
 		s.Timeout = 15 * time.Minute
@@ -49,7 +50,12 @@ func (s SelfTest) Run(ctx context.Context, report func(CheckResult)) ([]CheckRes
 		args = append(args, "--manifests", folder)
 	}
 	cmd := command(ctx, filepath.Join(s.Venv, "bin", "python"), args...)
-	cmd.Env = append(s.Variables.Apply(sandbox.Inherited(os.Environ())), "PYTHONPATH="+s.Workers, "PYTHONNOUSERSITE=1", "LANG=C.UTF-8")
+	cmd.Env = append(
+		s.Variables.Apply(sandbox.Inherited(os.Environ())),
+		"PYTHONPATH="+s.Workers,
+		"PYTHONNOUSERSITE=1",
+		"LANG=C.UTF-8",
+	)
 	stderr := &tail{limit: 8 << 10}
 	cmd.Stderr = stderr
 	stdout, err := cmd.StdoutPipe()

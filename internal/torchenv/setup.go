@@ -37,8 +37,8 @@ type Options struct {
 	// UV is the program. Default FindUV beside Workers.
 	UV string
 
-	// Ladder is what to try.
-	Ladder []Profile
+	// Profiles are what to try, in order.
+	Profiles []Profile
 
 	// GPUs are the cards of this machine.
 	GPUs []device.GPU
@@ -67,10 +67,10 @@ type Result struct {
 	Verdict *Verdict `json:"verdict"`
 }
 
-// LadderError says why no profile could be used.
-type LadderError struct{ Tried []Attempt }
+// NoProfileError says why no profile could be used.
+type NoProfileError struct{ Tried []Attempt }
 
-func (e *LadderError) Error() string {
+func (e *NoProfileError) Error() string {
 	text := "no environment passed; what was there before stays"
 	for _, attempt := range e.Tried {
 		text += "\n  " + attempt.Profile + ": " + attempt.Reason.In(language.English)
@@ -81,17 +81,19 @@ func (e *LadderError) Error() string {
 // ErrBusy says that another setup runs.
 var ErrBusy = &Error{i18n.Say("another apibr models setup is running: wait for it to end")}
 
-// Setup makes the environment with the first profile of the ladder whose self-test passes.
+// Setup makes the environment with the first profile of the list whose self-test passes.
 //
-// It fails with *LadderError when none does, with *Error for what the user can change, and with ctx's cause. Whatever happens, the
-// environment that was there stays until a better one has its place.
+// It fails with *NoProfileError when none does, with *Error for what the user can change, and with ctx's cause. Whatever
+// happens, the environment that was there stays until a better one has its place.
 func Setup(ctx context.Context, o Options) (*Result, error) {
 	s, err := newSetup(o)
 	if err != nil {
 		return nil, err
 	}
 	if err := os.MkdirAll(filepath.Dir(s.venv), 0o755); err != nil {
-		return nil, &Error{i18n.Say("the folder for the models' environment cannot be made: choose another with python.models_venv")}
+		return nil, &Error{
+			i18n.Say("the folder for the models' environment cannot be made: choose another with python.models_venv"),
+		}
 	}
 	unlock, err := lock(s.venv + ".lock")
 	if err != nil {
@@ -102,11 +104,12 @@ func Setup(ctx context.Context, o Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	if v, err := ReadVerdict(s.venv); err == nil && !o.Force && v.Ladder == digest && v.Passed() && v.Holds(s.venv) && s.starts(ctx) {
+	if v, err := ReadVerdict(s.venv); err == nil && !o.Force && v.Digest == digest && v.Passed() && v.Holds(s.venv) &&
+		s.starts(ctx) {
 		return &Result{Verdict: v}, nil
 	}
 	var tried []Attempt
-	for _, profile := range o.Ladder {
+	for _, profile := range o.Profiles {
 		attempt, verdict := s.attempt(ctx, profile)
 		if ctx.Err() != nil {
 			s.clean()
@@ -117,7 +120,7 @@ func Setup(ctx context.Context, o Options) (*Result, error) {
 			tried = append(tried, attempt)
 			continue
 		}
-		verdict.Ladder, verdict.Tried = digest, tried
+		verdict.Digest, verdict.Tried = digest, tried
 		if err := s.keep(verdict); err != nil {
 			return nil, err
 		}
@@ -125,11 +128,11 @@ func Setup(ctx context.Context, o Options) (*Result, error) {
 		return &Result{Changed: true, Verdict: verdict}, nil
 	}
 	s.clean()
-	return nil, &LadderError{Tried: tried}
+	return nil, &NoProfileError{Tried: tried}
 }
 
-// Test runs the self-test of the environment that is there, as after an update of the engines or when something else has made it, and
-// keeps the verdict: also one that says no. Ladder and Force of the options mean nothing to it.
+// Test runs the self-test of the environment that is there, as after an update of the engines or when something else
+// has made it, and keeps the verdict: also one that says no. Profiles and Force of the options mean nothing to it.
 //
 // It fails with *Error when there is no environment or the test does not begin, and with ctx's cause.
 func Test(ctx context.Context, o Options) (*Verdict, error) {
@@ -153,7 +156,7 @@ func Test(ctx context.Context, o Options) (*Verdict, error) {
 	if err != nil {
 		return nil, err
 	}
-	v.Ladder, v.Tried = old.Ladder, old.Tried
+	v.Digest, v.Tried = old.Digest, old.Tried
 	return v, v.write(s.venv)
 }
 
@@ -198,14 +201,16 @@ func (s *setup) clean() { _ = os.RemoveAll(s.fresh()) }
 // digest names all that decides what would be installed.
 func (s *setup) digest() (string, error) {
 	sum := sha256.New()
-	if err := json.NewEncoder(sum).Encode(s.o.Ladder); err != nil {
+	if err := json.NewEncoder(sum).Encode(s.o.Profiles); err != nil {
 		return "", fmt.Errorf("torchenv: %w", err)
 	}
-	for _, profile := range s.o.Ladder {
+	for _, profile := range s.o.Profiles {
 		for _, name := range profile.Requirements {
 			raw, err := os.ReadFile(filepath.Join(s.root, name))
 			if err != nil {
-				return "", &Error{i18n.Say("%s is missing: the models' environment is made from a checkout of the studio", name)}
+				return "", &Error{
+					i18n.Say("%s is missing: the models' environment is made from a checkout of the studio", name),
+				}
 			}
 			sum.Write(raw)
 		}
@@ -243,7 +248,13 @@ func (s *setup) attempt(ctx context.Context, p Profile) (Attempt, *Verdict) {
 // test runs the self-test of an environment as one of that profile.
 func (s *setup) test(ctx context.Context, venv string, p Profile) (*Verdict, error) {
 	s.o.Report(Progress{Profile: p.ID, Step: "selftest"})
-	test := SelfTest{Venv: venv, Workers: s.o.Workers, Manifests: s.o.Manifests, Device: p.Device, Variables: Environment(p, s.o.GPUs, s.o.DataDir)}
+	test := SelfTest{
+		Venv:      venv,
+		Workers:   s.o.Workers,
+		Manifests: s.o.Manifests,
+		Device:    p.Device,
+		Variables: Environment(p, s.o.GPUs, s.o.DataDir),
+	}
 	checks, err := test.Run(ctx, func(r CheckResult) { s.o.Report(Progress{Profile: p.ID, Step: "check", Check: &r}) })
 	if err != nil {
 		return nil, err
@@ -279,7 +290,9 @@ func (s *setup) keep(v *Verdict) error {
 func lock(path string) (unlock func(), err error) {
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
-		return nil, &Error{i18n.Say("the folder of the models' environment cannot be written: choose another with python.models_venv")}
+		return nil, &Error{
+			i18n.Say("the folder of the models' environment cannot be written: choose another with python.models_venv"),
+		}
 	}
 	if err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		_ = file.Close()

@@ -13,20 +13,43 @@ import (
 	"github.com/apibr/studio/internal/device"
 )
 
-func options(t *testing.T, root string, ladder ...Profile) Options {
+func options(t *testing.T, root string, list ...Profile) Options {
 	t.Helper()
-	return Options{Venv: filepath.Join(root, ".venv-models"), Workers: filepath.Join(root, "pyworkers"), DataDir: t.TempDir(), UV: testUV(t),
-		Ladder: ladder, GPUs: device.NewHost("../device/testdata/igpu-first").GPUs()}
+	return Options{
+		Venv:     filepath.Join(root, ".venv-models"),
+		Workers:  filepath.Join(root, "pyworkers"),
+		DataDir:  t.TempDir(),
+		UV:       testUV(t),
+		Profiles: list,
+		GPUs:     device.NewHost("../device/testdata/igpu-first").GPUs(),
+	}
 }
 
-// Every way down: no network, no such version, a wrong result, a crash, a test that does not begin; then one that works.
-func TestTheLadderIsTriedUntilAProfilePasses(t *testing.T) {
+// Every way down: no network, no such version, a wrong result, a crash, a test that does not begin; then one that
+// works.
+func TestProfilesAreTriedUntilOnePasses(t *testing.T) {
 	root := checkout(t)
-	from := index(t, torch("1.0", "wrong"), torch("2.0", "crashes"), torch("3.0", "silent"), torch("4.0", "works"), torch("5.0", "works"))
-	last := rung("last", from, "4.0")
+	from := index(
+		t,
+		torch("1.0", "wrong"),
+		torch("2.0", "crashes"),
+		torch("3.0", "silent"),
+		torch("4.0", "works"),
+		torch("5.0", "works"),
+	)
+	last := profile("last", from, "4.0")
 	last.Override = map[string]string{"gfx1031": "10.3.0"}
-	o := options(t, root, rung("unreachable", "http://127.0.0.1:1/simple", "1.0"), rung("missing", from, "9.9"), rung("wrong", from, "1.0"),
-		rung("crash", from, "2.0"), rung("silent", from, "3.0"), last, rung("never", from, "5.0"))
+	o := options(
+		t,
+		root,
+		profile("unreachable", "http://127.0.0.1:1/simple", "1.0"),
+		profile("missing", from, "9.9"),
+		profile("wrong", from, "1.0"),
+		profile("crash", from, "2.0"),
+		profile("silent", from, "3.0"),
+		last,
+		profile("never", from, "5.0"),
+	)
 	var told steps
 	o.Report = told.report
 	t.Setenv("HSA_OVERRIDE_GFX_VERSION", "9.9.9")
@@ -72,7 +95,7 @@ func TestTheLadderIsTriedUntilAProfilePasses(t *testing.T) {
 func TestASecondRunDoesNothingUntilSomethingChanges(t *testing.T) {
 	root := checkout(t)
 	from := index(t, torch("4.0", "works"), torch("5.0", "works"))
-	o := options(t, root, rung("a", from, "4.0"))
+	o := options(t, root, profile("a", from, "4.0"))
 	run := func() (*Result, string) {
 		var told steps
 		o.Report = told.report
@@ -92,7 +115,7 @@ func TestASecondRunDoesNothingUntilSomethingChanges(t *testing.T) {
 	require.True(t, third.Changed)
 	o.Force = false
 
-	o.Ladder = []Profile{rung("a", from, "5.0")}
+	o.Profiles = []Profile{profile("a", from, "5.0")}
 	fourth, _ := run()
 	require.True(t, fourth.Changed)
 	require.Equal(t, "5.0", fourth.Verdict.Torch)
@@ -114,7 +137,7 @@ func TestTheOldEnvironmentStaysWhenNothingPasses(t *testing.T) {
 	from := index(t, torch("1.0", "wrong"), torch("4.0", "works"))
 	target := filepath.Join(root, "elsewhere", "venv")
 	require.NoError(t, os.MkdirAll(filepath.Dir(target), 0o700))
-	o := options(t, root, rung("good", from, "4.0"))
+	o := options(t, root, profile("good", from, "4.0"))
 	require.NoError(t, os.MkdirAll(target, 0o700))
 	require.NoError(t, os.Symlink(target, o.Venv))
 	_, err := Setup(context.Background(), o)
@@ -123,9 +146,9 @@ func TestTheOldEnvironmentStaysWhenNothingPasses(t *testing.T) {
 	before, err := ReadVerdict(o.Venv)
 	require.NoError(t, err)
 
-	o.Ladder = []Profile{rung("wrong", from, "1.0")}
+	o.Profiles = []Profile{profile("wrong", from, "1.0")}
 	_, err = Setup(context.Background(), o)
-	var failed *LadderError
+	var failed *NoProfileError
 	require.ErrorAs(t, err, &failed)
 	require.Equal(t, []string{"matmul"}, (&Verdict{Checks: failed.Tried[0].Checks}).Failed())
 	require.ErrorContains(t, err, "what was there before stays")
@@ -139,7 +162,7 @@ func TestTheOldEnvironmentStaysWhenNothingPasses(t *testing.T) {
 func TestTheEnvironmentThatIsThereIsTestedAgain(t *testing.T) {
 	root := checkout(t)
 	from := index(t, torch("4.0", "works"))
-	o := options(t, root, rung("a", from, "4.0"))
+	o := options(t, root, profile("a", from, "4.0"))
 	_, err := Test(context.Background(), o)
 	require.ErrorContains(t, err, "run apibr models setup")
 	made, err := Setup(context.Background(), o)
@@ -148,7 +171,7 @@ func TestTheEnvironmentThatIsThereIsTestedAgain(t *testing.T) {
 	again, err := Test(context.Background(), o)
 	require.NoError(t, err)
 	require.True(t, again.Passed())
-	require.Equal(t, made.Verdict.Ladder, again.Ladder)
+	require.Equal(t, made.Verdict.Digest, again.Digest)
 	unchanged, err := Setup(context.Background(), o)
 	require.NoError(t, err)
 	require.False(t, unchanged.Changed)
@@ -177,7 +200,7 @@ func TestTheEnvironmentThatIsThereIsTestedAgain(t *testing.T) {
 func TestWhatCannotBegin(t *testing.T) {
 	root := checkout(t)
 	from := index(t, torch("4.0", "works"))
-	o := options(t, root, rung("a", from, "4.0"))
+	o := options(t, root, profile("a", from, "4.0"))
 
 	canceled, cancel := context.WithCancel(context.Background())
 	o.Report = func(p Progress) {
@@ -197,16 +220,23 @@ func TestWhatCannotBegin(t *testing.T) {
 	require.ErrorIs(t, err, ErrBusy)
 	unlock()
 
-	o.Ladder[0].Disk = 1 << 60
+	o.Profiles[0].Disk = 1 << 60
 	_, err = Setup(context.Background(), o)
 	require.ErrorContains(t, err, "GB of disk are needed")
-	o.Ladder[0].Disk = 0
+	o.Profiles[0].Disk = 0
 
-	require.NoError(t, os.WriteFile(filepath.Join(root, "requirements.txt"), []byte("helperpackage==1.0 --hash=sha256:"+string(make0(64))+"\n"), 0o600))
+	require.NoError(
+		t,
+		os.WriteFile(
+			filepath.Join(root, "requirements.txt"),
+			[]byte("helperpackage==1.0 --hash=sha256:"+string(make0(64))+"\n"),
+			0o600,
+		),
+	)
 	_, err = Setup(context.Background(), o)
 	require.ErrorContains(t, err, "ash mismatch", "a wheel that is not the locked one is refused")
 
-	o.Ladder[0].Requirements = []string{"gone.txt"}
+	o.Profiles[0].Requirements = []string{"gone.txt"}
 	_, err = Setup(context.Background(), o)
 	require.ErrorContains(t, err, "gone.txt is missing")
 

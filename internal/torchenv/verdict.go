@@ -27,8 +27,8 @@ type Verdict struct {
 	At         time.Time     `json:"at"`
 	Checks     []CheckResult `json:"checks"`
 
-	// Ladder is a digest of all that was to be tried: as long as it stays the same, there is nothing to do.
-	Ladder string `json:"ladder"`
+	// Digest is one of all that was to be tried: as long as it stays the same, there is nothing to do.
+	Digest string `json:"list"`
 
 	// Files is the environment's Fingerprint when it was tested: a verdict on other files says nothing.
 	Files string `json:"files"`
@@ -124,8 +124,8 @@ func (v *Verdict) write(venv string) error {
 // Unknown is the profile of an environment that something else has made.
 const Unknown = "unknown"
 
-// Current is the profile of the environment for the variables of its processes. One that nobody tested, as CI's, is taken for PyPI's
-// on whatever card is there.
+// Current is the profile of the environment for the variables of its processes. One that nobody tested, as CI's, is
+// taken for PyPI's on whatever card is there.
 func Current(venv string, gpus []device.GPU) Profile {
 	if v, err := ReadVerdict(venv); err == nil && v.Profile.Device != "" {
 		return v.Profile

@@ -30,7 +30,13 @@ func (w wheel) bytes(t *testing.T) []byte {
 		w.name + "/__init__.py": w.source,
 		info + "METADATA":       fmt.Sprintf("Metadata-Version: 2.1\nName: %s\nVersion: %s\n", w.name, w.version),
 		info + "WHEEL":          "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-		info + "RECORD":         fmt.Sprintf("%s/__init__.py,,\n%sMETADATA,,\n%sWHEEL,,\n%sRECORD,,\n", w.name, info, info, info),
+		info + "RECORD": fmt.Sprintf(
+			"%s/__init__.py,,\n%sMETADATA,,\n%sWHEEL,,\n%sRECORD,,\n",
+			w.name,
+			info,
+			info,
+			info,
+		),
 	}
 	for _, name := range []string{w.name + "/__init__.py", info + "METADATA", info + "WHEEL", info + "RECORD"} {
 		file, err := archive.Create(name)
@@ -91,9 +97,16 @@ func testUV(t *testing.T) string {
 	return uv
 }
 
-// rung is a profile of the test: torch of that version from that index.
-func rung(id, index, version string) Profile {
-	return Profile{ID: id, Device: ROCm, Index: index, Packages: []string{"torch==" + version}, Requirements: []string{"requirements.txt"}, Python: ">=3.11"}
+// profile is a profile of the test: torch of that version from that index.
+func profile(id, index, version string) Profile {
+	return Profile{
+		ID:           id,
+		Device:       ROCm,
+		Index:        index,
+		Packages:     []string{"torch==" + version},
+		Requirements: []string{"requirements.txt"},
+		Python:       ">=3.11",
+	}
 }
 
 // steps is what a setup told, in short.

@@ -67,7 +67,8 @@ type Asked struct {
 	RequestID string
 }
 
-// Install queues the installation of a variant; "" is the default one. accept says that the user accepts the model's licence.
+// Install queues the installation of a variant; "" is the default one. accept says that the user accepts the model's
+// licence.
 //
 // Fails with ErrUnknown, ErrBusy, *models.LicenceError when the licence is not accepted, and *models.InputError.
 func (s *Service) Install(ctx context.Context, by Asked, model, variant string, accept bool) (*Task, error) {
@@ -79,14 +80,18 @@ func (s *Service) Install(ctx context.Context, by Asked, model, variant string, 
 		return nil, &models.InputError{Detail: i18n.Say("%s needs no files: it can be used as it is", model)}
 	}
 	if m.Adapter != nil {
-		return nil, &models.InputError{Detail: i18n.Say("%s is a LoRA of your own: it needs the files of %s only, install that", model, m.Like)}
+		return nil, &models.InputError{
+			Detail: i18n.Say("%s is a LoRA of your own: it needs the files of %s only, install that", model, m.Like),
+		}
 	}
 	if _, ok := m.Variant(variant); variant != "" && !ok {
 		ids := make([]string, 0, len(m.Variants))
 		for _, v := range m.Variants {
 			ids = append(ids, v.ID)
 		}
-		return nil, &models.InputError{Detail: i18n.Say("%s has no variant %.64q; it has %s", model, variant, join(ids))}
+		return nil, &models.InputError{
+			Detail: i18n.Say("%s has no variant %.64q; it has %s", model, variant, join(ids)),
+		}
 	}
 	if m.Licence.Accept && !accept {
 		accepted, err := s.Licence(ctx, m)
@@ -124,7 +129,14 @@ func (s *Service) Verify(ctx context.Context, by Asked, model string) (*Task, er
 }
 
 // add writes the row, its River job, the acceptance and the audit entry together.
-func (s *Service) add(ctx context.Context, by Asked, kind string, m *engine.Model, variant string, accept bool) (task *Task, err error) {
+func (s *Service) add(
+	ctx context.Context,
+	by Asked,
+	kind string,
+	m *engine.Model,
+	variant string,
+	accept bool,
+) (task *Task, err error) {
 	err = s.inTx(ctx, kind, func(tx pgx.Tx) (*Task, error) {
 		if accept && m.Licence.Accept {
 			if _, err := tx.Exec(ctx, acceptSQL, m.ID, licenceKey(m), m.Licence.URL, by.Owner, by.Actor); err != nil {
@@ -145,7 +157,18 @@ func (s *Service) add(ctx context.Context, by Asked, kind string, m *engine.Mode
 		if accept {
 			detail["licence"] = m.Licence.URL
 		}
-		return task, auth.AuditTx(ctx, tx, auth.Entry{Owner: &by.Owner, Actor: by.Actor, Action: "model." + kind, Subject: m.ID, RequestID: by.RequestID, Detail: detail})
+		return task, auth.AuditTx(
+			ctx,
+			tx,
+			auth.Entry{
+				Owner:     &by.Owner,
+				Actor:     by.Actor,
+				Action:    "model." + kind,
+				Subject:   m.ID,
+				RequestID: by.RequestID,
+				Detail:    detail,
+			},
+		)
 	})
 	return task, err
 }
@@ -191,7 +214,8 @@ func (s *Service) Latest(ctx context.Context, model string) (map[string]*Task, e
 	return found, nil
 }
 
-// Cancel ends what is being done with the model. What has been downloaded stays for the next time. Fails with ErrUnknown, ErrNoTask.
+// Cancel ends what is being done with the model. What has been downloaded stays for the next time. Fails with
+// ErrUnknown, ErrNoTask.
 func (s *Service) Cancel(ctx context.Context, model string) (task *Task, err error) {
 	if _, _, ok := s.cfg.Catalogue.Model(model); !ok {
 		return nil, ErrUnknown
@@ -210,7 +234,8 @@ func (s *Service) Cancel(ctx context.Context, model string) (task *Task, err err
 	return task, nil
 }
 
-// Remove takes a model and what an unfinished installation left of it away. Fails with ErrUnknown, ErrBusy, ErrInUse, ErrInstalled.
+// Remove takes a model and what an unfinished installation left of it away. Fails with ErrUnknown, ErrBusy, ErrInUse,
+// ErrInstalled.
 func (s *Service) Remove(ctx context.Context, model string) error {
 	if err := s.free(ctx, model); err != nil {
 		return err
@@ -305,7 +330,14 @@ func (s *Service) inTx(ctx context.Context, what string, f func(tx pgx.Tx) (*Tas
 func eventOf(t *Task) map[string]any {
 	data := map[string]any{"model": t.Model}
 	if t.ID != uuid.Nil {
-		data["task"] = map[string]any{"id": t.ID, "kind": t.Kind, "variant": t.Variant, "status": t.Status, "done_bytes": t.DoneBytes, "total_bytes": t.TotalBytes}
+		data["task"] = map[string]any{
+			"id":          t.ID,
+			"kind":        t.Kind,
+			"variant":     t.Variant,
+			"status":      t.Status,
+			"done_bytes":  t.DoneBytes,
+			"total_bytes": t.TotalBytes,
+		}
 	}
 	return data
 }

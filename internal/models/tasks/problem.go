@@ -8,8 +8,8 @@ import (
 	"github.com/apibr/studio/internal/i18n"
 )
 
-// Problem is why a task failed. Its JSON, in the column error, has the English text and beside it the sentence that it is
-// translated from.
+// Problem is why a task failed. Its JSON, in the column error, has the English text and beside it the sentence that it
+// is translated from.
 type Problem struct {
 	// Code is stable and made for programs.
 	Code   string

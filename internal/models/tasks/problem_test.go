@@ -12,7 +12,9 @@ import (
 
 // A row keeps what its text is translated from; the rows of earlier versions keep their two texts.
 func TestAProblemIsReadInTheReadersLanguage(t *testing.T) {
-	stored, err := json.Marshal(&Problem{Code: "hub_gated", Detail: i18n.Say("%s needs no files: it can be used as it is", "m")})
+	stored, err := json.Marshal(
+		&Problem{Code: "hub_gated", Detail: i18n.Say("%s needs no files: it can be used as it is", "m")},
+	)
 	require.NoError(t, err)
 	for row, want := range map[string][2]string{
 		string(stored): {"m needs no files: it can be used as it is", "m não precisa de arquivos: pode ser usado como está"},

@@ -1,8 +1,8 @@
 // Package tasks installs and checks models as durable jobs.
 //
-// Each is a row of model_tasks and a River job in the queue of the node that the files are for. The row holds how far it is and how
-// it ended; River only carries it, also over a restart: what has arrived stays on the disk, and the job goes on from there. Whatever
-// changes is told by the event model.changed.
+// Each is a row of model_tasks and a River job in the queue of the node that the files are for. The row holds how far
+// it is and how it ended; River only carries it, also over a restart: what has arrived stays on the disk, and the job
+// goes on from there. Whatever changes is told by the event model.changed.
 package tasks
 
 import (
@@ -116,12 +116,14 @@ func New(cfg Config) *Service {
 // Store is where the models are.
 func (s *Service) Store() *models.Store { return s.cfg.Store }
 
-// LicenceText is the text of the model's licence, fetched from its maker's repository; "" where there is none. Fails with *hub.Error.
+// LicenceText is the text of the model's licence, fetched from its maker's repository; "" where there is none. Fails
+// with *hub.Error.
 func (s *Service) LicenceText(ctx context.Context, model *engine.Model) (string, error) {
 	return s.cfg.Installer.LicenceText(ctx, model)
 }
 
-// Run ends running tasks when ctx ends; they go on at the next start. It belongs before the queue in the order of stopping.
+// Run ends running tasks when ctx ends; they go on at the next start. It belongs before the queue in the order of
+// stopping.
 func (s *Service) Run(ctx context.Context) error {
 	<-ctx.Done()
 	s.running.stop()

@@ -68,8 +68,22 @@ func setUp(t *testing.T) *node {
 	t.Helper()
 	folder := t.TempDir()
 	require.NoError(t, os.MkdirAll(filepath.Join(folder, "maker", "free"), 0o755))
-	require.NoError(t, os.WriteFile(filepath.Join(folder, "maker", "free", "w.safetensors"), modelstest.Safetensors([]byte(strings.Repeat("weights ", 100_000))), 0o600))
-	n := &node{Hub: hubtest.New(t, folder), t: t, pool: storetest.New(t).Pool(), id: uuid.New(), dir: filepath.Join(t.TempDir(), "models"), events: make(chan map[string]any, 1000)}
+	require.NoError(
+		t,
+		os.WriteFile(
+			filepath.Join(folder, "maker", "free", "w.safetensors"),
+			modelstest.Safetensors([]byte(strings.Repeat("weights ", 100_000))),
+			0o600,
+		),
+	)
+	n := &node{
+		Hub:    hubtest.New(t, folder),
+		t:      t,
+		pool:   storetest.New(t).Pool(),
+		id:     uuid.New(),
+		dir:    filepath.Join(t.TempDir(), "models"),
+		events: make(chan map[string]any, 1000),
+	}
 	n.start()
 	t.Cleanup(func() { n.stop() })
 	return n
@@ -83,7 +97,13 @@ func (n *node) start() {
 	catalogue, err := engine.Load(manifests)
 	require.NoError(n.t, err)
 	n.store = models.New(n.dir, catalogue)
-	client, err := hub.New(hub.Config{BaseURL: n.URL, Retries: 1, Sleep: func(ctx context.Context, _ time.Duration) error { return ctx.Err() }})
+	client, err := hub.New(
+		hub.Config{
+			BaseURL: n.URL,
+			Retries: 1,
+			Sleep:   func(ctx context.Context, _ time.Duration) error { return ctx.Err() },
+		},
+	)
 	require.NoError(n.t, err)
 	eventHub := events.NewHub(events.Config{Pool: n.pool, OnState: func(e events.Event) {
 		if e.Type != EventChanged {
@@ -93,8 +113,17 @@ func (n *node) start() {
 		_ = json.Unmarshal(e.Data, &data)
 		n.events <- data
 	}})
-	n.service = New(Config{Pool: n.pool, Catalogue: catalogue, Store: n.store, Installer: models.NewInstaller(models.InstallerConfig{Store: n.store, Hub: client}),
-		Node: n.id, Hub: eventHub, InUse: func() []string { return n.loaded }})
+	n.service = New(
+		Config{
+			Pool:      n.pool,
+			Catalogue: catalogue,
+			Store:     n.store,
+			Installer: models.NewInstaller(models.InstallerConfig{Store: n.store, Hub: client}),
+			Node:      n.id,
+			Hub:       eventHub,
+			InUse:     func() []string { return n.loaded },
+		},
+	)
 	workers := river.NewWorkers()
 	river.AddWorker(workers, n.service.Worker())
 	q, err := queue.New(queue.Config{Pool: n.pool, NodeID: n.id, BootID: uuid.New(), Workers: workers, PollOnly: true})
@@ -172,7 +201,11 @@ func TestAModelIsInstalledByItsJob(t *testing.T) {
 	require.EqualValues(t, 800_000, ended.TotalBytes)
 	require.Nil(t, ended.Error)
 	var actions int
-	require.NoError(t, n.pool.QueryRow(t.Context(), `select count(*) from audit_log where action = 'model.install' and subject = 'free' and request_id = 'r1'`).Scan(&actions))
+	require.NoError(
+		t,
+		n.pool.QueryRow(t.Context(), `select count(*) from audit_log where action = 'model.install' and subject = 'free' and request_id = 'r1'`).
+			Scan(&actions),
+	)
 	require.Equal(t, 1, actions)
 }
 
@@ -216,7 +249,11 @@ func TestAFailureIsTold(t *testing.T) {
 	require.NotEmpty(t, task.Error.Detail.In(language.BrazilianPortuguese))
 	require.False(t, n.store.Has("free"))
 	var retries int
-	require.NoError(t, n.pool.QueryRow(t.Context(), `select count(*) from river.river_job where kind = 'model_task' and state in ('retryable', 'available', 'scheduled')`).Scan(&retries))
+	require.NoError(
+		t,
+		n.pool.QueryRow(t.Context(), `select count(*) from river.river_job where kind = 'model_task' and state in ('retryable', 'available', 'scheduled')`).
+			Scan(&retries),
+	)
 	require.Zero(t, retries, "the user decides when to try again")
 }
 

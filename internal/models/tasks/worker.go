@@ -43,8 +43,19 @@ const (
 func Statements() map[string]string { return statements }
 
 // statements of this package, for the test that prepares them all.
-var statements = map[string]string{"insert": insertSQL, "latest": latestSQL, "open": openSQL, "cancel": cancelSQL, "accept": acceptSQL, "accepted": acceptedSQL,
-	"claim": claimSQL, "progress": progressSQL, "requeue": requeueSQL, "finish": finishSQL, "sweep": sweepSQL}
+var statements = map[string]string{
+	"insert":   insertSQL,
+	"latest":   latestSQL,
+	"open":     openSQL,
+	"cancel":   cancelSQL,
+	"accept":   acceptSQL,
+	"accepted": acceptedSQL,
+	"claim":    claimSQL,
+	"progress": progressSQL,
+	"requeue":  requeueSQL,
+	"finish":   finishSQL,
+	"sweep":    sweepSQL,
+}
 
 var (
 	errCanceled = errors.New("canceled by the user")
@@ -100,7 +111,8 @@ type worker struct {
 	service *Service
 }
 
-// Timeout is off: a large model on a slow line takes hours, and a connection that stalls is noticed by the hub's client.
+// Timeout is off: a large model on a slow line takes hours, and a connection that stalls is noticed by the hub's
+// client.
 func (w *worker) Timeout(*river.Job[queue.ModelTaskArgs]) time.Duration { return -1 }
 
 // claimed is a task with what its run needs besides.
@@ -113,7 +125,8 @@ type claimed struct {
 // again is when River brings a task back that the end of the studio interrupted: at the next start.
 const again = time.Second
 
-// Work does one task. How it ended is in its row; only what could not be written there is an error, which River tries again.
+// Work does one task. How it ended is in its row; only what could not be written there is an error, which River tries
+// again.
 func (w *worker) Work(ctx context.Context, job *river.Job[queue.ModelTaskArgs]) error {
 	s := w.service
 	rows, err := s.cfg.Pool.Query(ctx, claimSQL, job.Args.Task, s.cfg.Node)
@@ -212,7 +225,10 @@ func (s *Service) explain(ctx context.Context, task *claimed, err error) *Proble
 		return &Problem{"not_installed", ErrInstalled.Sentence()}
 	default:
 		s.cfg.Log.ErrorContext(ctx, "a task with a model failed", "model", task.Model, "kind", task.Kind, "err", err)
-		return &Problem{"internal", i18n.Say("the files of the model could not be read or written: the studio's log holds the reason")}
+		return &Problem{
+			"internal",
+			i18n.Say("the files of the model could not be read or written: the studio's log holds the reason"),
+		}
 	}
 }
 
@@ -250,7 +266,8 @@ func (r *reporter) at(done, total int64) {
 	r.percent = percent
 	told := *r.task
 	told.Status, told.DoneBytes, told.TotalBytes = Running, done, total
-	if err := r.service.inTx(r.ctx, "tell", func(pgx.Tx) (*Task, error) { return &told, nil }); err != nil && r.ctx.Err() == nil {
+	if err := r.service.inTx(r.ctx, "tell", func(pgx.Tx) (*Task, error) { return &told, nil }); err != nil &&
+		r.ctx.Err() == nil {
 		r.service.cfg.Log.WarnContext(r.ctx, "telling of a model's progress failed", "err", err)
 	}
 }
