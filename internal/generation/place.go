@@ -26,7 +26,7 @@ func (r *Resolution) checkPlace(ctx context.Context) {
 	}
 }
 
-// CheckProject refuses a project that is not the owner's, with *FieldError. Nil is no project, which is right.
+// CheckProject refuses a project that is not the owner's, with *FieldError. Nil is right: the request names none.
 func (s *Service) CheckProject(ctx context.Context, owner uuid.UUID, id *uuid.UUID) error {
 	const field = "project_id"
 	if id == nil {

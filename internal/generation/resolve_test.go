@@ -61,7 +61,8 @@ func allComplaints(b *bench) {
 		"parent_id":     "parent_id holds the id of a file; GET /api/v1/jobs lists the ids that it takes",
 		"output_format": "png is not a format for audio; choose one of wav, mp3, flac, ogg",
 		"text":          "there is nothing in the text that can be spoken: write words",
-		"voice_id":      `there is no voice "Clara"; did you mean "Clara (rascunho)"? GET /api/v1/audio/voices lists the voices`,
+		"voice_id": `there is no voice "Clara"; did you mean "Clara (rascunho)"? ` +
+			`GET /api/v1/audio/voices lists the voices`,
 	}, b.refused(generation.Input{Request: &generation.SpeechRequest{
 		Text: "<br/>...", VoiceID: "Clara", Common: generation.Common{
 			ProjectID: project.String(), ParentID: file.ID.String(), OutputFormat: "png",
@@ -83,7 +84,11 @@ func toldBefore(b *bench) {
 	}}
 	_, _, err := b.Resolve(b.ctx, in)
 	require.ErrorIs(t, err, generation.ErrRefused)
-	in.Request, in.Refused = &generation.UpscaleRequest{Image: "https://127.0.0.1:1/a.png"}, map[string]bool{"scale": true}
+	in.Request, in.Refused = &generation.UpscaleRequest{
+		Image: "https://127.0.0.1:1/a.png",
+	}, map[string]bool{
+		"scale": true,
+	}
 	_, fetched, err := b.Resolve(b.ctx, in)
 	require.ErrorIs(t, err, generation.ErrRefused, "the address, which nothing listens at, was not called")
 	require.Empty(t, fetched)

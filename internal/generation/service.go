@@ -96,7 +96,8 @@ type Input struct {
 }
 
 // Resolve makes a job of a request. It checks everything before it refuses, so that the caller is told of all that is
-// wrong, in Errors, or in ErrRefused when in.Refused is all. The Spec has its ID, so that another request can name the job before it is inserted.
+// wrong, in Errors, or in ErrRefused when in.Refused is all. The Spec has its ID, so that another request can name the
+// job before it is inserted.
 //
 // fetched are the files that were fetched for the request, of one that is refused too. A job that is not submitted
 // leaves them to the caller, who deletes them.

@@ -60,7 +60,8 @@ func (s *SpeechRequest) resolveLines(ctx context.Context, r *Resolution) {
 	var wrong []*FieldError
 	refuse := func(i int, member string, say i18n.Sentence) {
 		if !say.Empty() {
-			wrong = append(wrong, &FieldError{Field: fmt.Sprintf("lines/%d/%s", i, member), Code: CodeInvalid, Say: say})
+			field := fmt.Sprintf("lines/%d/%s", i, member)
+			wrong = append(wrong, &FieldError{Field: field, Code: CodeInvalid, Say: say})
 		}
 	}
 	for i := range s.Lines {

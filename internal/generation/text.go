@@ -10,14 +10,19 @@ import (
 
 // Missing says that a field is needed and came without a value. In n8n an expression found nothing.
 func Missing(field string) i18n.Sentence {
-	return i18n.Say("%s is missing: it was sent without a value; in n8n, look at what the expression behind it gives", field)
+	return i18n.Say(
+		"%s is missing: it was sent without a value; in n8n, look at what the expression behind it gives",
+		field,
+	)
 }
 
 // ExpressionLeft says that a text is what an expression of n8n leaves; see Unfilled.
 func ExpressionLeft(field, text string) i18n.Sentence {
 	return i18n.Say(
-		"%s is %q, which an expression leaves when it is not evaluated or finds no value: look at the expression in n8n",
-		field, names.Clip(text),
+		"%s is %q, which an expression leaves when it is not evaluated or finds no value: "+
+			"look at the expression in n8n",
+		field,
+		names.Clip(text),
 	)
 }
 

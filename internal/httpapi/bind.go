@@ -31,7 +31,8 @@ import (
 // mostParts bounds a form.
 const mostParts = 64
 
-// fields is a bound request: canonical names, values as JSON has them, and the files that came with it or were fetched for it.
+// fields is a bound request: canonical names, values as JSON has them, and the files that came with it or were fetched
+// for it.
 type fields struct {
 	values map[string]any
 	files  map[string]*assets.Asset
@@ -113,8 +114,8 @@ func fileKind(kinds *generation.Kinds, field string) (kind media.Kind, ok bool) 
 	return media.Kind(of), ok
 }
 
-// bind reads a request body, whatever its form, and checks it against the schema. Files are taken in while they are read; fields holds
-// them even when bind fails, so that the caller can throw them away.
+// bind reads a request body, whatever its form, and checks it against the schema. Files are taken in while they are
+// read; fields holds them even when bind fails, so that the caller can throw them away.
 func (b *binder) bind(c echo.Context, p auth.Principal) (*fields, error) {
 	r, f := c.Request(), newFields()
 	kind, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
@@ -130,8 +131,15 @@ func (b *binder) bind(c echo.Context, p auth.Principal) (*fields, error) {
 	case kind == "application/json" || kind == "":
 		raw, err = b.readJSON(r.Context(), body, p, f, check)
 	case kind == "multipart/form-data":
-		return f, newProblem(http.StatusUnsupportedMediaType, "unsupported_media_type", i18n.Say("Unsupported media type"),
-			i18n.Say("the header Content-Type names no boundary: leave that header to the client, which writes it for a form by itself"))
+		return f, newProblem(
+			http.StatusUnsupportedMediaType,
+			"unsupported_media_type",
+			i18n.Say("Unsupported media type"),
+			i18n.Say(
+				"the header Content-Type names no boundary: leave that header to the client, "+
+					"which writes it for a form by itself",
+			),
+		)
 	default:
 		return f, ofStatus(http.StatusUnsupportedMediaType)
 	}
@@ -192,14 +200,22 @@ func (r *arriving) Read(p []byte) (int, error) {
 		return n, err
 	case errors.Is(err, netlimit.ErrSlow):
 		return n, newProblem(http.StatusRequestTimeout, "timeout", i18n.Say("It took too long"), i18n.Say(
-			"too little of the request arrived within %.0f s: send it again, or change http.read_timeout and http.min_rate", r.pause.Seconds()))
+			"too little of the request arrived within %.0f s: send it again, "+
+				"or change http.read_timeout and http.min_rate",
+			r.pause.Seconds(),
+		))
 	default:
 		return n, brokenOff()
 	}
 }
 
 func brokenOff() *problem {
-	return newProblem(422, "bad_body", i18n.Say("The request cannot be read"), i18n.Say("the request ends early: send it again"))
+	return newProblem(
+		422,
+		"bad_body",
+		i18n.Say("The request cannot be read"),
+		i18n.Say("the request ends early: send it again"),
+	)
 }
 
 func jsonTrouble(err error) i18n.Sentence {
@@ -213,9 +229,15 @@ func jsonTrouble(err error) i18n.Sentence {
 	return i18n.Say("the body must be a JSON object")
 }
 
-// readForm returns the texts of a form; its files are in f. A file that was read and is refused is told with what else is wrong; one that
-// no field takes is refused before it has arrived.
-func (b *binder) readForm(ctx context.Context, form *multipart.Reader, p auth.Principal, f *fields, check *checker) (map[string]any, error) {
+// readForm returns the texts of a form; its files are in f. A file that was read and is refused is told with what else
+// is wrong; one that no field takes is refused before it has arrived.
+func (b *binder) readForm(
+	ctx context.Context,
+	form *multipart.Reader,
+	p auth.Principal,
+	f *fields,
+	check *checker,
+) (map[string]any, error) {
 	raw, texts := map[string]any{}, int64(0)
 	for parts := 0; ; parts++ {
 		part, err := form.NextPart()
@@ -229,11 +251,11 @@ func (b *binder) readForm(ctx context.Context, form *multipart.Reader, p auth.Pr
 			return nil, formTrouble(err)
 		}
 		if parts >= mostParts {
-			return nil, newProblem(422, "bad_form", i18n.Say("The form cannot be read"), i18n.Say("the form has more than %d parts", mostParts))
+			return nil, badForm(i18n.Say("the form has more than %d parts", mostParts))
 		}
 		switch {
 		case !utf8.ValidString(part.FormName()):
-			return nil, newProblem(422, "bad_form", i18n.Say("The form cannot be read"), i18n.Say("the name of a field is not valid UTF-8: save or send it as UTF-8"))
+			return nil, badForm(i18n.Say("the name of a field is not valid UTF-8: save or send it as UTF-8"))
 		case !isFile(part):
 			texts, err = b.readText(part, raw, texts)
 		case len(check.found) > 0:
@@ -247,10 +269,15 @@ func (b *binder) readForm(ctx context.Context, form *multipart.Reader, p auth.Pr
 	}
 }
 
-// isFile: browsers and n8n name the file; some clients only say that a part is media.
+// isFile says whether a part is a file. Browsers and n8n name the file; some clients only say that a part is media.
 func isFile(part *multipart.Part) bool {
 	kind, _, _ := strings.Cut(part.Header.Get("Content-Type"), "/")
-	return part.FileName() != "" || kind == "image" || kind == "audio" || kind == "video" || part.Header.Get("Content-Type") == "application/octet-stream"
+	return part.FileName() != "" || kind == "image" || kind == "audio" || kind == "video" ||
+		part.Header.Get("Content-Type") == "application/octet-stream"
+}
+
+func badForm(detail i18n.Sentence) *problem {
+	return newProblem(http.StatusUnprocessableEntity, "bad_form", i18n.Say("The form cannot be read"), detail)
 }
 
 func formTrouble(err error) error {
@@ -258,7 +285,7 @@ func formTrouble(err error) error {
 	if errors.As(err, &p) {
 		return p
 	}
-	return newProblem(422, "bad_form", i18n.Say("The form cannot be read"), i18n.Say("the multipart form is broken or ends early: send it again"))
+	return badForm(i18n.Say("the multipart form is broken or ends early: send it again"))
 }
 
 // readText takes a text in; texts are the bytes of those before it, and then of all.
@@ -269,7 +296,10 @@ func (b *binder) readText(part *multipart.Part, raw map[string]any, texts int64)
 		return texts, formTrouble(err)
 	}
 	if texts += int64(len(content)); texts > b.maxText {
-		return texts, tooLarge("the texts of the form are longer than %d bytes: raise http.max_text_bytes, or send files with a filename", b.maxText)
+		return texts, tooLarge(
+			"the texts of the form are longer than %d bytes: raise http.max_text_bytes, or send files with a filename",
+			b.maxText,
+		)
 	}
 	if !utf8.Valid(content) {
 		return texts, invalid(names.Clip(name), i18n.Say(notUTF8, names.Clip(name)))
@@ -281,9 +311,15 @@ func (b *binder) readText(part *multipart.Part, raw map[string]any, texts int64)
 	return texts, nil
 }
 
-// readFile takes a file in. A refusal of what was read is left to check; the error is of a field that takes no file, of the request
-// itself, or ours.
-func (b *binder) readFile(ctx context.Context, part *multipart.Part, p auth.Principal, f *fields, check *checker) error {
+// readFile takes a file in. A refusal of what was read is left to check; the error is of a field that takes no file,
+// of the request itself, or ours.
+func (b *binder) readFile(
+	ctx context.Context,
+	part *multipart.Part,
+	p auth.Principal,
+	f *fields,
+	check *checker,
+) error {
 	name, ok := check.canonical(b.schema, part.FormName())
 	kind, isMedia := b.fileKind(name)
 	switch {
@@ -294,13 +330,21 @@ func (b *binder) readFile(ctx context.Context, part *multipart.Part, p auth.Prin
 	case f.files[name] != nil:
 		check.say("/"+name, codeInvalid, "%s was sent twice", name)
 	case !utf8.ValidString(part.FileName()):
-		check.say("/"+name, codeInvalid, "the name of the file in %s is not valid UTF-8: save or send it as UTF-8", name)
+		check.say(
+			"/"+name,
+			codeInvalid,
+			"the name of the file in %s is not valid UTF-8: save or send it as UTF-8",
+			name,
+		)
 	}
 	if err := check.problem(); err != nil {
 		return err
 	}
 	source := &source{part: part}
-	asset, err := b.assets.Ingest(ctx, assets.IngestRequest{Owner: p.Owner, Reader: source, Filename: part.FileName(), Want: kind})
+	asset, err := b.assets.Ingest(
+		ctx,
+		assets.IngestRequest{Owner: p.Owner, Reader: source, Filename: part.FileName(), Want: kind},
+	)
 	if source.broken != nil {
 		return formTrouble(source.broken)
 	}
@@ -316,7 +360,7 @@ func (b *binder) readFile(ctx context.Context, part *multipart.Part, p auth.Prin
 	return nil
 }
 
-// source remembers that the request itself broke off, which is no fault of ours.
+// source remembers that the request itself broke off: the studio is not to blame for that.
 type source struct {
 	part   io.Reader
 	broken error

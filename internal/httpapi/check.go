@@ -18,13 +18,13 @@ import (
 	"github.com/apibr/studio/internal/names"
 )
 
-// checker gives the fields of a request their canonical names and checks them against the schema that the document shows. It says
-// everything that is wrong, not only the first thing.
+// checker gives the fields of a request their canonical names and checks them against the schema that the document
+// shows. It says everything that is wrong, not only the first thing.
 type checker struct {
 	registry huma.Registry
 	kinds    *generation.Kinds
 	found    []finding
-	// told are the fields about which something was said: what follows from it needs no word more.
+	// told are the fields about which something was said: what follows from that is not told.
 	told map[string]bool
 	// empty are the fields that came without a value, under their canonical names.
 	empty map[string]bool
@@ -32,7 +32,8 @@ type checker struct {
 	listed map[*huma.Schema]bool
 }
 
-// finding is one thing that is wrong. What is said first is what keeps the rest from being understood: names before values.
+// finding is one thing that is wrong. Those of the lowest rank are told first: wrong names before wrong values, since
+// a value can only be checked under the right name.
 type finding struct {
 	rank  int
 	code  string
@@ -47,9 +48,16 @@ const (
 )
 
 func newChecker(registry huma.Registry, kinds *generation.Kinds) *checker {
-	return &checker{registry: registry, kinds: kinds, told: map[string]bool{}, empty: map[string]bool{}, listed: map[*huma.Schema]bool{}}
+	return &checker{
+		registry: registry,
+		kinds:    kinds,
+		told:     map[string]bool{},
+		empty:    map[string]bool{},
+		listed:   map[*huma.Schema]bool{},
+	}
 }
 
+// say that something is wrong at a place of the body.
 func (c *checker) say(pointer, code, format string, args ...any) {
 	c.tell(pointer, code, i18n.Say(format, args...))
 }
@@ -167,7 +175,8 @@ var absent = map[string]string{
 	"captions": "captions", "speakers": "two speakers", "box": "two speakers",
 }
 
-// unknown refuses a name that means no field of the schema. A field whose feature is still to come may be there without a value.
+// unknown refuses a name that means no field of the schema. A field whose feature is still to come may be there
+// without a value.
 func (c *checker) unknown(schema *huma.Schema, name string, value any, at string) {
 	snake, pointer := toSnake(name), at+"/"+escape(name)
 	if feature, ok := absent[snake]; ok {
@@ -183,7 +192,13 @@ func (c *checker) unknown(schema *huma.Schema, name string, value any, at string
 		return
 	case nearest == "":
 		c.listed[schema] = true
-		c.say(pointer, codeUnknown, "%s is not a field of this request; its fields are %s", names.Clip(name), strings.Join(propertyNames(schema), ", "))
+		c.say(
+			pointer,
+			codeUnknown,
+			"%s is not a field of this request; its fields are %s",
+			names.Clip(name),
+			strings.Join(propertyNames(schema), ", "),
+		)
 		return
 	}
 	c.say(pointer, codeUnknown, "%s is not a field of this request; did you mean %s?", names.Clip(name), nearest)
@@ -285,9 +300,23 @@ func (c *checker) text(schema *huma.Schema, value any, at, name string) any {
 	case schema.MinLength != nil && *schema.MinLength > 0 && strings.TrimSpace(text) == "":
 		c.say(at, codeInvalid, "%s is empty", name)
 	case schema.MinLength != nil && utf8.RuneCountInString(text) < *schema.MinLength:
-		c.say(at, codeInvalid, "%s has %d characters; the least is %d", name, utf8.RuneCountInString(text), *schema.MinLength)
+		c.say(
+			at,
+			codeInvalid,
+			"%s has %d characters; the least is %d",
+			name,
+			utf8.RuneCountInString(text),
+			*schema.MinLength,
+		)
 	case schema.MaxLength != nil && utf8.RuneCountInString(text) > *schema.MaxLength:
-		c.say(at, codeInvalid, "%s has %d characters; the most is %d", name, utf8.RuneCountInString(text), *schema.MaxLength)
+		c.say(
+			at,
+			codeInvalid,
+			"%s has %d characters; the most is %d",
+			name,
+			utf8.RuneCountInString(text),
+			*schema.MaxLength,
+		)
 	case len(schema.Enum) > 0 && !slices.Contains(schema.Enum, any(text)):
 		c.enum(schema, text, at, name)
 	}
@@ -299,7 +328,15 @@ func (c *checker) text(schema *huma.Schema, value any, at, name string) any {
 func (c *checker) enum(schema *huma.Schema, text, at, name string) {
 	words := wordsOf(schema.Enum)
 	if near := names.Closest(text, words); near != "" {
-		c.say(at, codeInvalid, "%s is %q; did you mean %s? Choose one of %s", name, names.Clip(text), near, strings.Join(words, ", "))
+		c.say(
+			at,
+			codeInvalid,
+			"%s is %q; did you mean %s? Choose one of %s",
+			name,
+			names.Clip(text),
+			near,
+			strings.Join(words, ", "),
+		)
 		return
 	}
 	c.say(at, codeInvalid, "%s is %q; choose one of %s", name, names.Clip(text), strings.Join(words, ", "))
@@ -312,9 +349,18 @@ func (c *checker) language(schema *huma.Schema, text, at, name string) string {
 		return tag
 	}
 	if near := generation.LanguageNamed(text); near != "" {
-		c.say(at, codeInvalid, "%s is %q; send the BCP 47 tag of a language: did you mean %s?", name, names.Clip(text), near)
+		c.say(
+			at,
+			codeInvalid,
+			"%s is %q; send the BCP 47 tag of a language: did you mean %s?",
+			name,
+			names.Clip(text),
+			near,
+		)
 	} else {
-		c.say(at, codeInvalid, "%s is %q; send the BCP 47 tag of a language, such as pt-BR or en", name, names.Clip(text))
+		c.say(
+			at, codeInvalid, "%s is %q; send the BCP 47 tag of a language, such as pt-BR or en", name, names.Clip(text),
+		)
 	}
 	return text
 }
@@ -327,7 +373,7 @@ const formatLine = "line"
 // formatLanguage marks a field that holds a BCP 47 tag.
 const formatLanguage = "language-tag"
 
-// notUTF8 is said of a text whose bytes are no UTF-8, such as one in Latin-1.
+// notUTF8 is said of a text whose bytes are not UTF-8, such as one in Latin-1.
 const notUTF8 = "%s is not valid UTF-8: save or send it as UTF-8"
 
 // storable says whether Postgres takes the text.
@@ -363,7 +409,13 @@ func (c *checker) number(schema *huma.Schema, value any, at, name string) any {
 	}
 	switch {
 	case !ok && strings.Contains(text, ","):
-		c.say(at, codeInvalid, "%s is %s; write a number with a point before its decimals and no other sign, such as 0.5", name, shown(value))
+		c.say(
+			at,
+			codeInvalid,
+			"%s is %s; write a number with a point before its decimals and no other sign, such as 0.5",
+			name,
+			shown(value),
+		)
 	case !ok:
 		c.say(at, codeInvalid, "%s must be a number; %s was sent", name, shown(value))
 	case schema.Type == huma.TypeInteger && number != math.Trunc(number):
@@ -382,7 +434,13 @@ func (c *checker) list(schema *huma.Schema, value any, at, name string) any {
 	entries, ok := asJSON(value).([]any)
 	switch {
 	case !ok:
-		c.say(at, codeInvalid, "%s must be a list, or the JSON text of one, such as %s", name, exampleOf(c.resolve(schema.Items)))
+		c.say(
+			at,
+			codeInvalid,
+			"%s must be a list, or the JSON text of one, such as %s",
+			name,
+			exampleOf(c.resolve(schema.Items)),
+		)
 		return value
 	case schema.MinItems != nil && len(entries) < *schema.MinItems:
 		c.say(at, codeInvalid, "%s has %d entries; the least is %d", name, len(entries), *schema.MinItems)
@@ -392,7 +450,10 @@ func (c *checker) list(schema *huma.Schema, value any, at, name string) any {
 	}
 	checked := make([]any, 0, len(entries))
 	for i, entry := range entries {
-		checked = append(checked, c.value(schema.Items, entry, fmt.Sprintf("%s/%d", at, i), fmt.Sprintf("entry %d of %s", i+1, name)))
+		checked = append(
+			checked,
+			c.value(schema.Items, entry, fmt.Sprintf("%s/%d", at, i), fmt.Sprintf("entry %d of %s", i+1, name)),
+		)
 	}
 	return checked
 }

@@ -13,10 +13,12 @@ import (
 	"github.com/apibr/studio/internal/names"
 )
 
-// The fields of a form are texts, and some clients send JSON whose values are texts too. So a value is taken in each spelling that is
-// certain, whatever the kind of the body: a number, true, false, a list or an object may be the text of one, and a number may be a text.
+// The fields of a form are texts, and some clients send JSON whose values are texts too. So a value is taken in each
+// spelling that is certain, whatever the kind of the body: a number, true, false, a list or an object may be the text
+// of one, and a number may be a text.
 
-// isEmpty says whether a value is the same as none: null, an empty text, and blanks or the text null where text is not what is wanted.
+// isEmpty says whether a value is the same as none: null, an empty text, and blanks or the text null where text is not
+// what is wanted.
 func (c *checker) isEmpty(schema *huma.Schema, value any, name string) bool {
 	text, isText := value.(string)
 	if !isText {
@@ -54,7 +56,8 @@ func asText(schema *huma.Schema, value any) (string, bool) {
 	return "", false
 }
 
-// decimal is a number as JSON writes it, with the freedom of a plus sign and of a missing digit at either side of the point.
+// decimal is a number as JSON writes it, with the freedom of a plus sign and of a missing digit at either side of the
+// point.
 var decimal = regexp.MustCompile(`^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$`)
 
 // asNumber takes a number or the text of one: digits of ASCII, a point before decimals.

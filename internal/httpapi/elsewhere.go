@@ -26,7 +26,10 @@ func (s *Server) elsewhere(ctx context.Context, p auth.Principal, err error) err
 	if errors.Is(err, tasks.ErrUnknown) {
 		return s.noModel(callerOf(ctx).path, err)
 	}
-	if !errors.Is(err, jobs.ErrNotFound) && !errors.Is(err, voices.ErrNotFound) && !errors.Is(err, assets.ErrNotFound) && !errors.Is(err, studio.ErrNotFound) && !errors.Is(err, auth.ErrNotFound) {
+	if !errors.Is(err, jobs.ErrNotFound) && !errors.Is(err, voices.ErrNotFound) &&
+		!errors.Is(err, assets.ErrNotFound) &&
+		!errors.Is(err, studio.ErrNotFound) &&
+		!errors.Is(err, auth.ErrNotFound) {
 		return err
 	}
 	id, parseErr := uuid.Parse(idInPath.FindString(callerOf(ctx).path))

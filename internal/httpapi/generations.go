@@ -95,7 +95,13 @@ type maker struct {
 func (m maker) input(p auth.Principal, f *fields) (generation.Input, error) {
 	request := m.New()
 	err := f.into(request)
-	return generation.Input{Owner: p.Owner, Request: request, Files: f.files, Empty: f.empty, Refused: f.wrong.told}, err
+	return generation.Input{
+		Owner:   p.Owner,
+		Request: request,
+		Files:   f.files,
+		Empty:   f.empty,
+		Refused: f.wrong.told,
+	}, err
 }
 
 // spec turns a bound request into a job. The caller is told of all that is wrong: what binding found and what follows.

@@ -31,11 +31,13 @@ const (
 // errMoreJSON: something follows the value.
 var errMoreJSON = errors.New("more than one JSON value")
 
-// decodeJSON reads one JSON value within the limits above. Numbers stay as they are written, so that a long one loses no digit where a
-// text is wanted.
+// decodeJSON reads one JSON value within the limits above. Numbers stay as they are written, so that a long one loses
+// no digit where a text is wanted.
 func decodeJSON(text []byte) (any, error) {
 	if loneSurrogate(text) {
-		return nil, badJSON(i18n.Say("the JSON holds half of a character (a lone surrogate): send the whole text as UTF-8"))
+		return nil, badJSON(
+			i18n.Say("the JSON holds half of a character (a lone surrogate): send the whole text as UTF-8"),
+		)
 	}
 	d := &jsonReader{decoder: json.NewDecoder(bytes.NewReader(text))}
 	d.decoder.UseNumber()
@@ -134,12 +136,23 @@ func (d *jsonReader) list(depth int) (any, error) {
 }
 
 func badJSON(detail i18n.Sentence) *problem {
-	return newProblem(http.StatusUnprocessableEntity, "bad_json", i18n.Say("The body is no JSON object"), detail)
+	return newProblem(http.StatusUnprocessableEntity, "bad_json", i18n.Say("The body is not a JSON object"), detail)
 }
 
 // readJSON reads a body that is one JSON object. Files that came as long data: URIs are in f.
-func (b *binder) readJSON(ctx context.Context, body io.Reader, p auth.Principal, f *fields, check *checker) (map[string]any, error) {
-	s := &spool{dir: b.assets.TempDir(), takes: b.takesFiles(), mostText: min(b.maxText, b.maxJSON), mostBody: b.maxJSON}
+func (b *binder) readJSON(
+	ctx context.Context,
+	body io.Reader,
+	p auth.Principal,
+	f *fields,
+	check *checker,
+) (map[string]any, error) {
+	s := &spool{
+		dir:      b.assets.TempDir(),
+		takes:    b.takesFiles(),
+		mostText: min(b.maxText, b.maxJSON),
+		mostBody: b.maxJSON,
+	}
 	defer s.close()
 	text, err := s.read(body)
 	if err != nil {
@@ -190,9 +203,16 @@ func (b *binder) takesFiles() bool {
 	return false
 }
 
-// takeData takes in the files that came as long data: URIs. They count as files of the request; deeper in the body the id of the file
-// takes the URI's place.
-func (b *binder) takeData(ctx context.Context, p auth.Principal, f *fields, raw map[string]any, s *spool, check *checker) error {
+// takeData takes in the files that came as long data: URIs. They count as files of the request; deeper in the body the
+// id of the file takes the URI's place.
+func (b *binder) takeData(
+	ctx context.Context,
+	p auth.Principal,
+	f *fields,
+	raw map[string]any,
+	s *spool,
+	check *checker,
+) error {
 	for spelt, value := range raw {
 		file := s.fileOf(value)
 		if file == nil {

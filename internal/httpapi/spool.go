@@ -20,11 +20,11 @@ import (
 	"github.com/apibr/studio/internal/i18n"
 )
 
-// spool reads a JSON body and keeps its long data: URIs out of memory: each goes to a file, and a name for it takes its place in the
-// text. What stays in memory is bounded by mostText, whatever the size of the body.
+// spool reads a JSON body and keeps its long data: URIs out of memory: each goes to a file, and a name for it takes
+// its place in the text. What stays in memory is bounded by mostText, whatever the size of the body.
 type spool struct {
 	dir string
-	// takes says whether the request takes files: where it does not, a data: URI is a text like any other.
+	// takes says whether the request takes files. Where it does not, a data: URI is a text like any other.
 	takes bool
 	// mostText and mostBody bound the text without its data: URIs, and the body, in bytes.
 	mostText, mostBody int64
@@ -52,9 +52,16 @@ func (s *spool) read(body io.Reader) ([]byte, error) {
 		err := s.next()
 		switch {
 		case limited.N <= 0:
-			return nil, tooLarge("the JSON body is larger than %d bytes: raise http.max_json_bytes or send files as multipart/form-data", s.mostBody)
+			return nil, tooLarge(
+				"the JSON body is larger than %d bytes: raise http.max_json_bytes or send files as multipart/form-data",
+				s.mostBody,
+			)
 		case int64(s.text.Len()) > s.mostText:
-			return nil, tooLarge("the JSON body is larger than %d bytes, data: URIs not counted: raise http.max_text_bytes or send files as multipart/form-data", s.mostText)
+			return nil, tooLarge(
+				"the JSON body is larger than %d bytes, data: URIs not counted: raise http.max_text_bytes "+
+					"or send files as multipart/form-data",
+				s.mostText,
+			)
 		case errors.Is(err, io.EOF):
 			return s.text.Bytes(), nil
 		case err != nil:
@@ -64,7 +71,12 @@ func (s *spool) read(body io.Reader) ([]byte, error) {
 }
 
 func tooLarge(format string, most int64) *problem {
-	return newProblem(http.StatusRequestEntityTooLarge, "too_large", i18n.Say("The request is too large"), i18n.Say(format, most))
+	return newProblem(
+		http.StatusRequestEntityTooLarge,
+		"too_large",
+		i18n.Say("The request is too large"),
+		i18n.Say(format, most),
+	)
 }
 
 // next takes in what comes before a string, and the string.
@@ -201,7 +213,7 @@ func (s *spool) escape() ([]byte, error) {
 	}
 	code, err := strconv.ParseUint(string(next[2:]), 16, 16)
 	if next[1] != 'u' || err != nil {
-		return nil, newProblem(http.StatusUnprocessableEntity, "bad_json", i18n.Say("The body is no JSON object"), i18n.Say("a data: URI in the body holds an escape that JSON does not know"))
+		return nil, badJSON(i18n.Say("a data: URI in the body holds an escape that JSON does not know"))
 	}
 	_, _ = s.in.Discard(long)
 	if utf16.IsSurrogate(rune(code)) {

@@ -11,8 +11,8 @@ import (
 	"github.com/apibr/studio/internal/jobs"
 )
 
-// submit binds, resolves and queues one generation; the same Idempotency-Key gets the same job. What came with a request that makes
-// no job is thrown away.
+// submit binds, resolves and queues one generation; the same Idempotency-Key gets the same job. What came with a
+// request that makes no job is thrown away.
 func (s *Server) submit(
 	ctx context.Context, c echo.Context, p auth.Principal, m maker, key string,
 ) (job *jobs.Job, replayed bool, err error) {
@@ -62,13 +62,23 @@ func (s *Server) ofField(t jobs.Type, err error) error {
 }
 
 // begin takes an Idempotency-Key; nil, nil, nil when there is none.
-func (s *Server) begin(ctx context.Context, p auth.Principal, route, key string, f *fields) (*jobs.IdempotencyKey, *jobs.Replay, error) {
+func (s *Server) begin(
+	ctx context.Context,
+	p auth.Principal,
+	route, key string,
+	f *fields,
+) (*jobs.IdempotencyKey, *jobs.Replay, error) {
 	if key == "" {
 		return nil, nil, nil
 	}
 	const longest = 255
 	if len(key) > longest || !storable(key) {
-		return nil, nil, newProblem(422, codeInvalid, cannotHonour, i18n.Say("Idempotency-Key must be 1 to 255 characters of UTF-8"))
+		return nil, nil, newProblem(
+			422,
+			codeInvalid,
+			cannotHonour,
+			i18n.Say("Idempotency-Key must be 1 to 255 characters of UTF-8"),
+		)
 	}
 	hash, err := jobs.RequestHash(f.values, f.hashes()...)
 	if err != nil {
@@ -85,6 +95,11 @@ func (s *Server) abandon(ctx context.Context, once *jobs.IdempotencyKey) {
 		return
 	}
 	if err := s.cfg.Jobs.AbandonIdempotent(context.WithoutCancel(ctx), *once); err != nil {
-		s.cfg.Log.WarnContext(ctx, "the row of an idempotency key was not removed; the key is free all the same", "err", err)
+		s.cfg.Log.WarnContext(
+			ctx,
+			"the row of an idempotency key was not removed; the key is free all the same",
+			"err",
+			err,
+		)
 	}
 }

@@ -28,14 +28,31 @@ type updateJobInput struct {
 func (s *Server) registerUpdateJob() {
 	const path = "/api/v1/jobs/{id}"
 	b := s.binderFor(reflect.TypeFor[JobPatch]())
-	huma.Register(s.api, huma.Operation{OperationID: "update-job", Method: http.MethodPatch, Path: path, Summary: "Change priority, position or input of a queued job", Tags: []string{"jobs"},
-		MaxBodyBytes: -1, BodyReadTimeout: -1, Errors: []int{401, 404, 409, 412, 422}}, as(s, func(ctx context.Context, p auth.Principal, in *updateJobInput) (*jobAnswer, error) {
-		return s.updateJob(ctx, p, in, b)
-	}))
+	huma.Register(
+		s.api,
+		huma.Operation{
+			OperationID:     "update-job",
+			Method:          http.MethodPatch,
+			Path:            path,
+			Summary:         "Change priority, position or input of a queued job",
+			Tags:            []string{"jobs"},
+			MaxBodyBytes:    -1,
+			BodyReadTimeout: -1,
+			Errors:          []int{401, 404, 409, 412, 422},
+		},
+		as(s, func(ctx context.Context, p auth.Principal, in *updateJobInput) (*jobAnswer, error) {
+			return s.updateJob(ctx, p, in, b)
+		}),
+	)
 	s.setBody(s.api.OpenAPI().Paths[path].Patch, b)
 }
 
-func (s *Server) updateJob(ctx context.Context, p auth.Principal, in *updateJobInput, b *binder) (answer *jobAnswer, err error) {
+func (s *Server) updateJob(
+	ctx context.Context,
+	p auth.Principal,
+	in *updateJobInput,
+	b *binder,
+) (answer *jobAnswer, err error) {
 	id, err := in.uuid()
 	if err != nil {
 		return nil, err
@@ -90,16 +107,30 @@ func (f *fields) text(name string) *string {
 	return &text
 }
 
-// patchInput lays the changes over the request that the job stands for and checks the whole as a new one. took are the files fetched
-// for it.
-func (s *Server) patchInput(ctx context.Context, p auth.Principal, job *jobs.Job, changes map[string]any, patch *jobs.Patch) (took *fields, err error) {
+// patchInput lays the changes over the request that the job stands for and checks the whole as a new one. took are the
+// files fetched for it.
+func (s *Server) patchInput(
+	ctx context.Context,
+	p auth.Principal,
+	job *jobs.Job,
+	changes map[string]any,
+	patch *jobs.Patch,
+) (took *fields, err error) {
 	took = newFields()
 	m, known := s.makers[job.Type]
 	if !known || job.Type == jobs.TypeCloneVoice {
-		return took, invalid("input", i18n.Say("the input of a job of type %s cannot be changed: cancel it and send a new request", job.Type))
+		return took, invalid(
+			"input",
+			i18n.Say("the input of a job of type %s cannot be changed: cancel it and send a new request", job.Type),
+		)
 	}
 	if job.Status != jobs.Queued {
-		return took, newProblem(409, "conflict", i18n.Say("Not possible in this state"), i18n.Say("only a queued job can be changed; this one is %s", job.Status))
+		return took, newProblem(
+			409,
+			"conflict",
+			i18n.Say("Not possible in this state"),
+			i18n.Say("only a queued job can be changed; this one is %s", job.Status),
+		)
 	}
 	check, values := m.checker(), s.generation.Fields(job)
 	for name, value := range changes {

@@ -15,11 +15,11 @@ import (
 // longestWait that a caller may block for.
 const longestWait = 60 * time.Second
 
-// Waiting is how long a caller wants to wait for a job's end: in the address or in the header Prefer, by one rule. Exported, since huma
-// fills only exported members.
+// Waiting is how long a caller wants to wait for a job's end: in the address or in the header Prefer, by one rule.
+// Exported, since huma fills only exported members.
 type Waiting struct {
 	Wait   string `query:"wait" doc:"Seconds to wait for the job's end, 1 to 60; more is refused"`
-	Prefer string `header:"Prefer" doc:"wait=N does the same. Other preferences are not known and mean nothing"`
+	Prefer string `             doc:"wait=N does the same. Other preferences are not known and mean nothing" header:"Prefer"`
 
 	wait time.Duration
 	// applied is the preference that was honoured, for the answer; "" when the header asked for nothing.
@@ -28,7 +28,12 @@ type Waiting struct {
 
 // Resolve implements huma.Resolver.
 func (w *Waiting) Resolve(ctx huma.Context) []error {
-	asked, preferred := strings.TrimSpace(w.Wait), preference(humaecho.UnwrapV4(ctx).Request().Header.Values("Prefer"), "wait")
+	asked, preferred := strings.TrimSpace(
+		w.Wait,
+	), preference(
+		humaecho.UnwrapV4(ctx).Request().Header.Values("Prefer"),
+		"wait",
+	)
 	for _, text := range []string{asked, preferred} {
 		if text == "" {
 			continue
@@ -36,9 +41,23 @@ func (w *Waiting) Resolve(ctx huma.Context) []error {
 		wait, ok := seconds(text)
 		switch {
 		case !ok || wait > longestWait:
-			return []error{invalid("wait", i18n.Say("wait is %q; send whole seconds from 1 to %.0f, such as 30 or 30s", names.Clip(text), longestWait.Seconds()))}
+			return []error{
+				invalid(
+					"wait",
+					i18n.Say(
+						"wait is %q; send whole seconds from 1 to %.0f, such as 30 or 30s",
+						names.Clip(text),
+						longestWait.Seconds(),
+					),
+				),
+			}
 		case w.wait != wait && text == preferred && asked != "":
-			return []error{invalid("wait", i18n.Say("wait is one number in the address and another in the header Prefer: send one of them"))}
+			return []error{
+				invalid(
+					"wait",
+					i18n.Say("wait is one number in the address and another in the header Prefer: send one of them"),
+				),
+			}
 		}
 		w.wait = wait
 	}
