@@ -874,7 +874,7 @@ type AssetList struct {
 type AvatarRequest struct {
 	Aspect *AvatarRequestAspect `json:"aspect,omitempty"`
 
-	// Audio Speech instead of voice and script
+	// Audio Speech instead of voice and script: a multipart file, asset id, job id, https URL or data: URI
 	Audio *string `json:"audio,omitempty"`
 
 	// ClientReference Your own name for this job
@@ -935,7 +935,7 @@ type AvatarRequestQuality string
 
 // CloneVoiceRequest defines model for CloneVoiceRequest.
 type CloneVoiceRequest struct {
-	// Audio Sample: a multipart file, asset id, job id, https URL or data: URI. 15 s or more is best
+	// Audio Sample of the voice, best 15 s or more: a multipart file, asset id, job id, https URL or data: URI
 	Audio string `json:"audio"`
 
 	// ClientReference Your own name for this job
@@ -1018,7 +1018,7 @@ type EditRequest struct {
 	// Examples: Make it night
 	Instruction string `json:"instruction"`
 
-	// Mask A picture of the same size that is white or transparent where it shall change and black where it shall stay; the same for every model
+	// Mask As large as image; white or transparent where it shall change, black where it shall stay: a multipart file, asset id, job id, https URL or data: URI
 	Mask *string `json:"mask,omitempty"`
 
 	// Model Model to use; see /api/v1/engines

@@ -19,7 +19,7 @@ var avatar = Kind{
 
 // AvatarRequest asks for a video of a portrait that speaks.
 type AvatarRequest struct {
-	Image    string  `json:"image" alias:"image_id,image_url,image_file" input:"image,image" doc:"Portrait: a multipart file, asset id, job id, https URL or data: URI"`
+	Image    string  `json:"image" alias:"image_id,image_url,image_file" input:"image,image" doc:"Portrait"`
 	VoiceID  string  `json:"voice_id,omitempty" alias:"voice" input:"voice,voice" maxLength:"100" example:"Minha Voz" doc:"Voice that speaks the script"`
 	Script   string  `json:"script,omitempty" alias:"text" param:"engine" minLength:"1" maxLength:"20000" example:"Olá, sou seu assistente AI!"`
 	Audio    string  `json:"audio,omitempty" alias:"audio_file,reference_audio" input:"audio,audio" doc:"Speech instead of voice and script"`

@@ -22,7 +22,7 @@ var cloneVoice = Kind{
 // CloneVoiceRequest asks for a voice that is like the one of a sample.
 type CloneVoiceRequest struct {
 	Name        string `json:"name" param:"engine" minLength:"1" maxLength:"100" format:"line" example:"Minha Voz"`
-	Audio       string `json:"audio" alias:"audio_file,reference_audio" input:"sample,audio" doc:"Sample: a multipart file, asset id, job id, https URL or data: URI. 15 s or more is best"`
+	Audio       string `json:"audio" alias:"audio_file,reference_audio" input:"sample,audio" doc:"Sample of the voice, best 15 s or more"`
 	Language    string `json:"language,omitempty" param:"engine" minLength:"2" maxLength:"16" format:"language-tag" example:"pt-BR"`
 	ConsentNote string `json:"consent_note,omitempty" param:"job" maxLength:"2000" format:"line" doc:"Who agreed to the cloning, and when"`
 	Common

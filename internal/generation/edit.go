@@ -18,9 +18,9 @@ var edit = Kind{
 
 // EditRequest asks for a picture to be changed.
 type EditRequest struct {
-	Image             string   `json:"image" alias:"image_id,image_url,image_file" input:"image,image" doc:"Picture to change: a multipart file, asset id, job id, https URL or data: URI"`
+	Image             string   `json:"image" alias:"image_id,image_url,image_file" input:"image,image" doc:"Picture to change"`
 	Instruction       string   `json:"instruction" param:"engine" minLength:"1" maxLength:"4000" example:"Make it night" doc:"What to change, or what to put under the mask"`
-	Mask              string   `json:"mask,omitempty" input:"mask,image" doc:"A picture of the same size that is white or transparent where it shall change and black where it shall stay; the same for every model"`
+	Mask              string   `json:"mask,omitempty" input:"mask,image" doc:"As large as image; white or transparent where it shall change, black where it shall stay"`
 	NegativePrompt    string   `json:"negative_prompt,omitempty" param:"engine" maxLength:"4000"`
 	NumImages         int      `json:"num_images,omitempty" param:"engine" minimum:"1" maximum:"8"`
 	NumInferenceSteps int      `json:"num_inference_steps,omitempty" param:"engine" minimum:"1" maximum:"200"`

@@ -24,7 +24,7 @@ type ImageRequest struct {
 	NumImages         int      `json:"num_images,omitempty" param:"engine" minimum:"1" maximum:"8"`
 	NumInferenceSteps int      `json:"num_inference_steps,omitempty" param:"engine" minimum:"1" maximum:"200"`
 	GuidanceScale     *float64 `json:"guidance_scale,omitempty" param:"engine" minimum:"0" maximum:"50"`
-	Image             string   `json:"image,omitempty" alias:"image_id,image_url,image_file" input:"image,image" doc:"Picture to start from: a multipart file, asset id, job id, https URL or data: URI"`
+	Image             string   `json:"image,omitempty" alias:"image_id,image_url,image_file" input:"image,image" doc:"Picture to start from"`
 	Strength          *float64 `json:"strength,omitempty" param:"engine" minimum:"0" maximum:"1" doc:"How far to go from the picture"`
 	Common
 }

@@ -16,7 +16,7 @@ var upscale = Kind{
 
 // UpscaleRequest asks for a larger picture.
 type UpscaleRequest struct {
-	Image string `json:"image" alias:"image_id,image_url,image_file" input:"image,image" doc:"Picture to enlarge: a multipart file, asset id, job id, https URL or data: URI"`
+	Image string `json:"image" alias:"image_id,image_url,image_file" input:"image,image" doc:"Picture to enlarge"`
 	Scale int    `json:"scale" param:"engine" minimum:"2" maximum:"4" example:"2" doc:"2 or 4 times wider and higher"`
 	Common
 }

@@ -204,11 +204,11 @@ func (s *Server) registerKeys(tag []string) {
 					i18n.Say("making a key takes no Idempotency-Key: its secret is shown only once"),
 				)
 			}
-			f, err := b.bind(in.echo, p)
+			sent, _, err := read[KeyRequest](b, in.echo, p)
 			if err != nil {
 				return nil, err
 			}
-			return s.createKey(ctx, p, f)
+			return s.createKey(ctx, p, sent)
 		}),
 	)
 	s.setBody(s.api.OpenAPI().Paths[path].Post, b)
@@ -238,11 +238,9 @@ func (s *Server) listKeys(ctx context.Context, p auth.Principal, _ *struct{}) (*
 	return out, nil
 }
 
-func (s *Server) createKey(ctx context.Context, p auth.Principal, f *fields) (*keyAnswer, error) {
-	wanted := auth.NewKey{Owner: p.Owner, Name: f.str("name"), By: &p}
-	scopes, _ := f.values["scopes"].([]any)
-	for _, scope := range scopes {
-		name, _ := scope.(string)
+func (s *Server) createKey(ctx context.Context, p auth.Principal, sent KeyRequest) (*keyAnswer, error) {
+	wanted := auth.NewKey{Owner: p.Owner, Name: sent.Name, By: &p}
+	for _, name := range sent.Scopes {
 		if known := scopeNames(auth.AllScopes); !slices.Contains(known, name) {
 			return nil, noScope(name, known)
 		}
@@ -251,7 +249,7 @@ func (s *Server) createKey(ctx context.Context, p auth.Principal, f *fields) (*k
 	if err := p.MayGrant(wanted.Scopes); err != nil {
 		return nil, onField(err, "scopes")
 	}
-	if at, err := time.Parse(time.RFC3339, f.str("expires_at")); err == nil { // its form has been checked
+	if at, err := time.Parse(time.RFC3339, sent.ExpiresAt); err == nil { // its form has been checked
 		wanted.ExpiresAt = &at
 	}
 	secret, key, err := s.cfg.Auth.CreateKey(ctx, wanted)

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -57,7 +58,9 @@ func (f *fields) into(request any) error {
 	if err != nil {
 		return fmt.Errorf("decode a request: %w", err)
 	}
-	if err := json.Unmarshal(encoded, request); err != nil {
+	decoder := json.NewDecoder(bytes.NewReader(encoded))
+	decoder.UseNumber() // where a field takes any value
+	if err := decoder.Decode(request); err != nil {
 		return fmt.Errorf("decode a request: %w", err)
 	}
 	return nil
@@ -96,6 +99,14 @@ type binder struct {
 	maxJSON, maxText int64
 	// pause is the longest time in which nothing of a body arrives.
 	pause time.Duration
+}
+
+// read binds a request body and decodes it into a request struct. The fields hold the files that came with it.
+func read[T any](b *binder, c echo.Context, p auth.Principal) (request T, f *fields, err error) {
+	if f, err = b.bind(c, p); err == nil {
+		err = f.into(&request)
+	}
+	return request, f, err
 }
 
 func (b *binder) checker() *checker { return newChecker(b.registry, b.kinds) }

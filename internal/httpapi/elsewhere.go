@@ -27,8 +27,7 @@ func (s *Server) elsewhere(ctx context.Context, p auth.Principal, err error) err
 		return s.noModel(callerOf(ctx).path, err)
 	}
 	if !errors.Is(err, jobs.ErrNotFound) && !errors.Is(err, voices.ErrNotFound) &&
-		!errors.Is(err, assets.ErrNotFound) &&
-		!errors.Is(err, studio.ErrNotFound) &&
+		!errors.Is(err, assets.ErrNotFound) && !errors.Is(err, studio.ErrNotFound) &&
 		!errors.Is(err, auth.ErrNotFound) {
 		return err
 	}

@@ -65,6 +65,7 @@ func (s *Server) registerGenerations() {
 func (s *Server) registerGeneration(kind generation.Kind) {
 	path := apiRoot + kind.Path
 	b := s.binderFor(reflect.TypeOf(kind.New()).Elem())
+	s.sayWhatFilesAre(b)
 	s.makers[kind.Type] = maker{kind, b}
 	s.rules[http.MethodPost+" "+path] = needs(auth.Generate)
 	operation := huma.Operation{
@@ -83,6 +84,15 @@ func (s *Server) registerGeneration(kind generation.Kind) {
 	documented := s.api.OpenAPI().Paths[path].Post
 	s.setBody(documented, b)
 	documented.RequestBody.Content["application/json"].Example = kind.Example
+}
+
+// sayWhatFilesAre adds to the document what a field for a file takes.
+func (s *Server) sayWhatFilesAre(b *binder) {
+	for name, property := range b.schema.Properties {
+		if _, ok := s.generation.FileKind(name); ok {
+			property.Description += ": a multipart file, asset id, job id, https URL or data: URI"
+		}
+	}
 }
 
 // maker reads requests of one kind.

@@ -392,12 +392,11 @@ func (s *Server) installModel(
 	in *modelBody,
 	b *binder,
 ) (*modelTaskAnswer, error) {
-	f, err := b.bind(in.echo, p)
+	wanted, _, err := read[ModelInstall](b, in.echo, p)
 	if err != nil {
 		return nil, err
 	}
-	accept, _ := f.values["accept_licence"].(bool)
-	task, err := s.cfg.Models.Install(ctx, asked(ctx, p), in.ID, f.str("variant"), accept)
+	task, err := s.cfg.Models.Install(ctx, asked(ctx, p), in.ID, wanted.Variant, wanted.AcceptLicence)
 	if err != nil {
 		return nil, err
 	}
@@ -430,12 +429,11 @@ func (s *Server) deleteModel(ctx context.Context, p auth.Principal, in *ModelPat
 }
 
 func (s *Server) updateModel(ctx context.Context, p auth.Principal, in *modelBody, b *binder) (*modelAnswer, error) {
-	f, err := b.bind(in.echo, p)
+	patch, _, err := read[ModelPatch](b, in.echo, p)
 	if err != nil {
 		return nil, err
 	}
-	pinned, _ := f.values["pinned"].(bool)
-	if err := s.cfg.Models.Pin(ctx, in.ID, pinned); err != nil {
+	if err := s.cfg.Models.Pin(ctx, in.ID, patch.Pinned); err != nil {
 		return nil, err
 	}
 	s.audit(ctx, p, "model.update", in.ID)

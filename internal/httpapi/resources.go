@@ -170,16 +170,11 @@ func (s *Server) updateVoice(
 	if err != nil {
 		return nil, err
 	}
-	f, err := b.bind(in.echo, p)
+	patch, _, err := read[VoicePatch](b, in.echo, p)
 	if err != nil {
 		return nil, err
 	}
-	v, err := s.cfg.Voices.Update(
-		ctx,
-		p.Owner,
-		id,
-		voices.Patch{Name: f.text("name"), Language: f.text("language"), ConsentNote: f.text("consent_note")},
-	)
+	v, err := s.cfg.Voices.Update(ctx, p.Owner, id, voices.Patch(patch))
 	if err != nil {
 		return nil, err
 	}
@@ -266,12 +261,12 @@ func (s *Server) registerProjects() {
 			Errors:          []int{401, 409, 422},
 		},
 		as(s, func(ctx context.Context, p auth.Principal, in *CreateInput) (*createdOther, error) {
-			f, err := b.bind(in.echo, p)
+			wanted, f, err := read[ProjectRequest](b, in.echo, p)
 			if err != nil {
 				return nil, err
 			}
 			return s.creating(ctx, in, p, "create-project", f, func() (any, error) {
-				project, err := s.cfg.Projects.Create(ctx, p.Owner, f.str("name"), f.str("type"))
+				project, err := s.cfg.Projects.Create(ctx, p.Owner, wanted.Name, wanted.Type)
 				if err != nil {
 					return nil, err
 				}
@@ -402,15 +397,14 @@ func (s *Server) registerQueue() {
 			Errors:      []int{401, 403, 422},
 		},
 		as(s, func(ctx context.Context, p auth.Principal, in *StreamedBody) (*queueAnswer, error) {
-			f, err := b.bind(in.echo, p)
+			wanted, _, err := read[QueueUpdate](b, in.echo, p)
 			if err != nil {
 				return nil, err
 			}
-			pause, _ := f.values["paused"].(bool)
-			if _, err := s.cfg.Jobs.SetPaused(ctx, pause, "user"); err != nil {
+			if _, err := s.cfg.Jobs.SetPaused(ctx, wanted.Paused, "user"); err != nil {
 				return nil, err
 			}
-			s.audit(ctx, p, "queue.update", map[bool]string{true: "paused", false: "resumed"}[pause])
+			s.audit(ctx, p, "queue.update", map[bool]string{true: "paused", false: "resumed"}[wanted.Paused])
 			return s.queue(ctx, p)
 		}),
 	)

@@ -15,8 +15,8 @@ import (
 
 // JobPatch changes a queued job.
 type JobPatch struct {
-	Priority int            `json:"priority,omitempty" minimum:"-10" maximum:"10"`
-	Position int            `json:"position,omitempty" minimum:"1" doc:"Among the queued jobs of its lane: 1 is the next"`
+	Priority *int           `json:"priority,omitempty" minimum:"-10" maximum:"10"`
+	Position *int           `json:"position,omitempty" minimum:"1" doc:"Among the queued jobs of its lane: 1 is the next"`
 	Input    map[string]any `json:"input,omitempty" doc:"Fields of the request that made the job, to change; null takes one out. Not of a voice clone"`
 }
 
@@ -61,7 +61,7 @@ func (s *Server) updateJob(
 	if err != nil {
 		return nil, err
 	}
-	f, err := b.bind(in.echo, p)
+	sent, f, err := read[JobPatch](b, in.echo, p)
 	defer func() {
 		if err != nil {
 			s.discard(ctx, p, f)
@@ -70,13 +70,12 @@ func (s *Server) updateJob(
 	if err != nil {
 		return nil, err
 	}
-	patch := jobs.Patch{Priority: f.integer("priority"), Position: f.integer("position")}
-	input, changesInput := f.values["input"].(map[string]any)
-	if patch.Priority == nil && patch.Position == nil && !changesInput {
+	patch := jobs.Patch{Priority: sent.Priority, Position: sent.Position}
+	if patch.Priority == nil && patch.Position == nil && sent.Input == nil {
 		return nil, invalid("priority", i18n.Say("send priority, position or input"))
 	}
-	if changesInput {
-		took, err := s.patchInput(ctx, p, job, input, &patch)
+	if sent.Input != nil {
+		took, err := s.patchInput(ctx, p, job, sent.Input, &patch)
 		if err != nil {
 			s.discard(ctx, p, took)
 			return nil, err
@@ -88,23 +87,6 @@ func (s *Server) updateJob(
 	}
 	s.audit(ctx, p, "job.update", id.String())
 	return s.answerJob(ctx, job)
-}
-
-func (f *fields) integer(name string) *int {
-	number, ok := f.values[name].(float64)
-	if !ok {
-		return nil
-	}
-	n := int(number)
-	return &n
-}
-
-func (f *fields) text(name string) *string {
-	text, ok := f.values[name].(string)
-	if !ok {
-		return nil
-	}
-	return &text
 }
 
 // patchInput lays the changes over the request that the job stands for and checks the whole as a new one. took are the

@@ -19,7 +19,7 @@ const longestWait = 60 * time.Second
 // Exported, since huma fills only exported members.
 type Waiting struct {
 	Wait   string `query:"wait" doc:"Seconds to wait for the job's end, 1 to 60; more is refused"`
-	Prefer string `             doc:"wait=N does the same. Other preferences are not known and mean nothing" header:"Prefer"`
+	Prefer string `header:"Prefer" doc:"wait=N does the same. Other preferences are not known and mean nothing"`
 
 	wait time.Duration
 	// applied is the preference that was honoured, for the answer; "" when the header asked for nothing.
@@ -28,12 +28,8 @@ type Waiting struct {
 
 // Resolve implements huma.Resolver.
 func (w *Waiting) Resolve(ctx huma.Context) []error {
-	asked, preferred := strings.TrimSpace(
-		w.Wait,
-	), preference(
-		humaecho.UnwrapV4(ctx).Request().Header.Values("Prefer"),
-		"wait",
-	)
+	asked := strings.TrimSpace(w.Wait)
+	preferred := preference(humaecho.UnwrapV4(ctx).Request().Header.Values("Prefer"), "wait")
 	for _, text := range []string{asked, preferred} {
 		if text == "" {
 			continue
@@ -41,23 +37,14 @@ func (w *Waiting) Resolve(ctx huma.Context) []error {
 		wait, ok := seconds(text)
 		switch {
 		case !ok || wait > longestWait:
-			return []error{
-				invalid(
-					"wait",
-					i18n.Say(
-						"wait is %q; send whole seconds from 1 to %.0f, such as 30 or 30s",
-						names.Clip(text),
-						longestWait.Seconds(),
-					),
-				),
-			}
+			return []error{invalid("wait", i18n.Say(
+				"wait is %q; send whole seconds from 1 to %.0f, such as 30 or 30s",
+				names.Clip(text), longestWait.Seconds(),
+			))}
 		case w.wait != wait && text == preferred && asked != "":
-			return []error{
-				invalid(
-					"wait",
-					i18n.Say("wait is one number in the address and another in the header Prefer: send one of them"),
-				),
-			}
+			return []error{invalid("wait", i18n.Say(
+				"wait is one number in the address and another in the header Prefer: send one of them",
+			))}
 		}
 		w.wait = wait
 	}

@@ -20,7 +20,7 @@ func Clean(s string) string { return strings.Join(strings.Fields(Visible(s)), " 
 func Visible(s string) string {
 	kept := strings.Map(func(r rune) rune {
 		switch {
-		case r == '\n' || r == '\t' || r == '\r' || r == '\v' || r == '\f' || r == '\u0085' || r == '\u2028' || r == '\u2029':
+		case strings.ContainsRune("\n\t\r\v\f\u0085\u2028\u2029", r):
 			return ' '
 		case r == utf8.RuneError,
 			unicode.Is(unicode.C, r),

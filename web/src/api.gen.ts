@@ -728,7 +728,7 @@ export interface components {
         AvatarRequest: {
             /** @enum {string} */
             aspect?: "source" | "1:1" | "9:16" | "16:9";
-            /** @description Speech instead of voice and script */
+            /** @description Speech instead of voice and script: a multipart file, asset id, job id, https URL or data: URI */
             audio?: string;
             /**
              * Format: line
@@ -792,7 +792,7 @@ export interface components {
             voice_id?: string;
         };
         CloneVoiceRequest: {
-            /** @description Sample: a multipart file, asset id, job id, https URL or data: URI. 15 s or more is best */
+            /** @description Sample of the voice, best 15 s or more: a multipart file, asset id, job id, https URL or data: URI */
             audio: string;
             /**
              * Format: line
@@ -879,7 +879,7 @@ export interface components {
              * @example Make it night
              */
             instruction: string;
-            /** @description A picture of the same size that is white or transparent where it shall change and black where it shall stay; the same for every model */
+            /** @description As large as image; white or transparent where it shall change, black where it shall stay: a multipart file, asset id, job id, https URL or data: URI */
             mask?: string;
             /** @description Model to use; see /api/v1/engines */
             model?: string;
