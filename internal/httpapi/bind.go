@@ -29,11 +29,10 @@ import (
 	"github.com/apibr/studio/internal/netlimit"
 )
 
-// mostParts bounds a form.
+// mostParts is how many parts a form may have.
 const mostParts = 64
 
-// fields is a bound request: canonical names, values as JSON has them, and the files that came with it or were fetched
-// for it.
+// fields is a bound request: its values by canonical name, as JSON has them, and its files.
 type fields struct {
 	values map[string]any
 	files  map[string]*assets.Asset
@@ -95,7 +94,7 @@ type binder struct {
 	kinds    *generation.Kinds
 	schema   *huma.Schema
 	registry huma.Registry
-	// maxJSON bounds a JSON body, maxText what of a body is text, in bytes.
+	// maxJSON is the size of a JSON body, and maxText that of the texts in any body, at most; in bytes.
 	maxJSON, maxText int64
 	// pause is the longest time in which nothing of a body arrives.
 	pause time.Duration
@@ -125,8 +124,8 @@ func fileKind(kinds *generation.Kinds, field string) (kind media.Kind, ok bool) 
 	return media.Kind(of), ok
 }
 
-// bind reads a request body, whatever its form, and checks it against the schema. Files are taken in while they are
-// read; fields holds them even when bind fails, so that the caller can throw them away.
+// bind reads a request body, JSON or a form, and checks it against the schema. Files are stored while they are read.
+// The fields hold them even when bind fails, so that the caller can delete them.
 func (b *binder) bind(c echo.Context, p auth.Principal) (*fields, error) {
 	r, f := c.Request(), newFields()
 	kind, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
@@ -160,7 +159,7 @@ func (b *binder) bind(c echo.Context, p auth.Principal) (*fields, error) {
 	return f, b.check(f, raw, check)
 }
 
-// check puts the values under their canonical names. A media field that came as a file counts as given.
+// check puts the values under their canonical names. A field that came as a file needs no value.
 func (b *binder) check(f *fields, raw map[string]any, check *checker) error {
 	all := map[string]any{}
 	for name, value := range raw {
@@ -186,7 +185,7 @@ func (b *binder) check(f *fields, raw map[string]any, check *checker) error {
 	return f.wrong.err()
 }
 
-// settle checks raw, keeps the values that are right and gathers what is wrong.
+// settle keeps the values of raw that are right, and gathers what is wrong with the others.
 func (f *fields) settle(schema *huma.Schema, raw map[string]any, check *checker) {
 	f.values, f.empty, f.checked = check.object(schema, raw, ""), check.empty, true
 	for name := range check.told {
@@ -195,7 +194,7 @@ func (f *fields) settle(schema *huma.Schema, raw map[string]any, check *checker)
 	f.wrong.add(check.problem(), check.told)
 }
 
-// body of the request. How it may pause is watched by netlimit; here its failures get their sentences.
+// body of the request. netlimit limits its pauses; here its failures get their sentences.
 func (b *binder) body(c echo.Context) io.Reader { return &arriving{c.Request().Body, b.pause} }
 
 type arriving struct {
@@ -240,8 +239,8 @@ func jsonTrouble(err error) i18n.Sentence {
 	return i18n.Say("the body must be a JSON object")
 }
 
-// readForm returns the texts of a form; its files are in f. A file that was read and is refused is told with what else
-// is wrong; one that no field takes is refused before it has arrived.
+// readForm returns the texts of a form and puts its files into f. A file that was read and refused is one more
+// complaint; a file that no field takes is refused before it has arrived.
 func (b *binder) readForm(
 	ctx context.Context,
 	form *multipart.Reader,
@@ -299,7 +298,7 @@ func formTrouble(err error) error {
 	return badForm(i18n.Say("the multipart form is broken or ends early: send it again"))
 }
 
-// readText takes a text in; texts are the bytes of those before it, and then of all.
+// readText puts a text into raw. texts is how many bytes the texts have: before the call, and then with this one.
 func (b *binder) readText(part *multipart.Part, raw map[string]any, texts int64) (int64, error) {
 	name := part.FormName()
 	content, err := io.ReadAll(io.LimitReader(part, b.maxText-texts+1))
@@ -322,8 +321,8 @@ func (b *binder) readText(part *multipart.Part, raw map[string]any, texts int64)
 	return texts, nil
 }
 
-// readFile takes a file in. A refusal of what was read is left to check; the error is of a field that takes no file,
-// of the request itself, or ours.
+// readFile stores a file. A refused file is told by check; the error is about a field that takes no file, about the
+// request itself, or a failure of the studio.
 func (b *binder) readFile(
 	ctx context.Context,
 	part *multipart.Part,
@@ -399,7 +398,7 @@ func onField(err error, name string) error {
 	return newProblem(p.status, p.code, p.title, detail, fieldProblem{pointer: "/" + name, detail: detail})
 }
 
-// discard throws away the files of a request that came to nothing. The request's own end must not keep them.
+// discard deletes the files of a request that made nothing, also when the request itself has ended.
 func (s *Server) discard(ctx context.Context, p auth.Principal, f *fields) {
 	all := maps.Clone(f.files)
 	for i, asset := range f.taken {

@@ -18,8 +18,8 @@ import (
 	"github.com/apibr/studio/internal/names"
 )
 
-// checker gives the fields of a request their canonical names and checks them against the schema that the document
-// shows. It says everything that is wrong, not only the first thing.
+// checker gives the fields of a request their canonical names and checks them against the schema of the document. It
+// tells everything that is wrong, not only the first thing.
 type checker struct {
 	registry huma.Registry
 	kinds    *generation.Kinds
@@ -28,7 +28,7 @@ type checker struct {
 	told map[string]bool
 	// empty are the fields that came without a value, under their canonical names.
 	empty map[string]bool
-	// listed are the objects, by their schemas, whose fields were named: once is enough.
+	// listed are the objects, by schema, whose fields a complaint has listed: once is enough.
 	listed map[*huma.Schema]bool
 }
 
@@ -74,7 +74,7 @@ func (c *checker) tell(pointer, code string, detail i18n.Sentence) {
 	c.found = append(c.found, finding{rank, code, title, fieldProblem{pointer: pointer, detail: detail}})
 }
 
-// refuse adds what another part of the program says of a field.
+// refuse adds a complaint that another part of the program made.
 func (c *checker) refuse(p *problem) {
 	for _, field := range p.fields {
 		c.told[topOf(field.pointer)] = true
@@ -88,7 +88,7 @@ func topOf(pointer string) string {
 	return top
 }
 
-// problem of everything found, nil when nothing was.
+// problem tells everything that was found; it is nil when nothing was.
 func (c *checker) problem() error {
 	if len(c.found) == 0 {
 		return nil
@@ -155,7 +155,7 @@ func (c *checker) object(schema *huma.Schema, raw map[string]any, at string) map
 	return values
 }
 
-// canonical finds the field that a name means: itself in camelCase or snake_case, or what it is an alias of.
+// canonical finds the field that a name means: the name may be in camelCase or snake_case, or an alias.
 func (c *checker) canonical(schema *huma.Schema, name string) (string, bool) {
 	snake := toSnake(name)
 	if schema.Properties[snake] != nil {
@@ -175,8 +175,8 @@ var absent = map[string]string{
 	"captions": "captions", "speakers": "two speakers", "box": "two speakers",
 }
 
-// unknown refuses a name that means no field of the schema. A field whose feature is still to come may be there
-// without a value.
+// unknown refuses a name that is not a field of the schema. A field whose feature does not exist yet may come without a
+// value.
 func (c *checker) unknown(schema *huma.Schema, name string, value any, at string) {
 	snake, pointer := toSnake(name), at+"/"+escape(name)
 	if feature, ok := absent[snake]; ok {
@@ -232,7 +232,7 @@ func escape(name string) string {
 	return strings.NewReplacer("~", "~0", "/", "~1").Replace(names.Clip(name))
 }
 
-// value checks one value and returns it as its schema has it; lists and objects are returned under canonical names.
+// value checks one value and returns it in the type of its schema, with canonical names in lists and objects.
 func (c *checker) value(schema *huma.Schema, value any, at, name string) any {
 	schema = c.resolve(schema)
 	if text, isText := value.(string); isText && leftBehind(schema, text) {
@@ -265,7 +265,7 @@ func (c *checker) value(schema *huma.Schema, value any, at, name string) any {
 	return value
 }
 
-// leftBehind says whether a text is what an expression of n8n leaves, where no text of the caller's own can be meant.
+// leftBehind says whether a text is what an expression of n8n leaves, in a field where nobody means such a text.
 func leftBehind(schema *huma.Schema, text string) bool {
 	text = strings.TrimSpace(text)
 	switch schema.Type {
@@ -324,7 +324,7 @@ func (c *checker) text(schema *huma.Schema, value any, at, name string) any {
 	return text
 }
 
-// enum refuses a word that is none of the schema's, with the nearest.
+// enum refuses a word that the schema does not have, and names the nearest.
 func (c *checker) enum(schema *huma.Schema, text, at, name string) {
 	words := wordsOf(schema.Enum)
 	if near := names.Closest(text, words); near != "" {
@@ -342,7 +342,7 @@ func (c *checker) enum(schema *huma.Schema, text, at, name string) {
 	c.say(at, codeInvalid, "%s is %q; choose one of %s", name, names.Clip(text), strings.Join(words, ", "))
 }
 
-// language takes a tag, and says which one a name means.
+// language checks a tag; for a name of a language the complaint has the tag.
 func (c *checker) language(schema *huma.Schema, text, at, name string) string {
 	tag, ok := generation.LanguageTag(text)
 	if ok && len(tag) <= *schema.MaxLength {
@@ -373,10 +373,10 @@ const formatLine = "line"
 // formatLanguage marks a field that holds a BCP 47 tag.
 const formatLanguage = "language-tag"
 
-// notUTF8 is said of a text whose bytes are not UTF-8, such as one in Latin-1.
+// notUTF8 is about a text whose bytes are not UTF-8, such as one in Latin-1.
 const notUTF8 = "%s is not valid UTF-8: save or send it as UTF-8"
 
-// storable says whether Postgres takes the text.
+// storable says whether Postgres can store the text.
 func storable(text string) bool { return utf8.ValidString(text) && !strings.ContainsRune(text, 0) }
 
 func (c *checker) format(format, text, at, name string) {

@@ -13,12 +13,12 @@ import (
 	"github.com/apibr/studio/internal/names"
 )
 
-// The fields of a form are texts, and some clients send JSON whose values are texts too. So a value is taken in each
-// spelling that is certain, whatever the kind of the body: a number, true, false, a list or an object may be the text
-// of one, and a number may be a text.
+// The fields of a form are texts, and some clients send JSON whose values are texts too. So every spelling that has one
+// meaning is accepted, in each kind of body: "512" is a number, "true" is true, the JSON text of a list is a list, and
+// a number is a text where a text is wanted.
 
-// isEmpty says whether a value is the same as none: null, an empty text, and blanks or the text null where text is not
-// what is wanted.
+// isEmpty says whether a value counts as absent: null, an empty text, and, in a field that does not take any text,
+// blanks or the text null.
 func (c *checker) isEmpty(schema *huma.Schema, value any, name string) bool {
 	text, isText := value.(string)
 	if !isText {
@@ -37,7 +37,7 @@ func (c *checker) isEmpty(schema *huma.Schema, value any, name string) bool {
 	}
 }
 
-// isWord says whether a text is one of few or has a form of its own: blanks around it mean nothing.
+// isWord says whether a field takes one of some words, or a text of a certain form: blanks around it mean nothing.
 func isWord(schema *huma.Schema) bool { return len(schema.Enum) > 0 || schema.Format != "" }
 
 // asText takes a text, or a number for one.
@@ -56,8 +56,7 @@ func asText(schema *huma.Schema, value any) (string, bool) {
 	return "", false
 }
 
-// decimal is a number as JSON writes it, with the freedom of a plus sign and of a missing digit at either side of the
-// point.
+// decimal is a number as JSON writes it; it may have a plus sign, and lack the digits on one side of the point.
 var decimal = regexp.MustCompile(`^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$`)
 
 // asNumber takes a number or the text of one: digits of ASCII, a point before decimals.
@@ -95,7 +94,7 @@ func asBool(value any) (truth, ok bool) {
 	return truth, err == nil
 }
 
-// asJSON is what a text stands for where a list or an object is wanted; other values stay as they are.
+// asJSON decodes a text where a list or an object is wanted; other values stay as they are.
 func asJSON(value any) any {
 	text, isText := value.(string)
 	if !isText {

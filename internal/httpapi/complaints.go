@@ -7,11 +7,11 @@ import (
 	"github.com/apibr/studio/internal/i18n"
 )
 
-// mostTold bounds how many wrong fields an answer names. The rest is counted.
+// mostTold is how many wrong fields an answer names at most. The rest is counted.
 const mostTold = 10
 
-// problemOfFields is a 422 about fields and more others. Its detail tells of all of them, since some clients show
-// nothing else.
+// problemOfFields is a 422 about fields, and about so many more that are only counted. Its detail tells of all fields,
+// since some clients show nothing else.
 func problemOfFields(code string, title i18n.Sentence, fields []fieldProblem, more int) *problem {
 	if len(fields) > mostTold {
 		more += len(fields) - mostTold
@@ -66,8 +66,8 @@ func together(fields []fieldProblem, more int) i18n.Sentence {
 	return i18n.Say("%d things to change: %s", len(fields), list)
 }
 
-// complaints gathers what is wrong with a request over all steps that look at it, so that the caller is told of
-// everything at once. The zero value is a request without fault.
+// complaints gathers what is wrong with a request over all steps that check it, so that the caller is told of
+// everything at once. The zero value is a request without a fault.
 type complaints struct {
 	first  *problem
 	fields []fieldProblem
@@ -77,8 +77,8 @@ type complaints struct {
 	broken error
 }
 
-// add an error. A refusal of a field about which something was said before is left out, as it follows from that. told
-// are further fields that need no word more.
+// add an error. A complaint about a field that was told of before is left out, since it follows from that. told are
+// further fields to count as told of.
 func (c *complaints) add(err error, told ...map[string]bool) {
 	if c.told == nil {
 		c.told = map[string]bool{}

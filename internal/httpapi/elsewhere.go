@@ -21,7 +21,7 @@ import (
 
 var idInPath = regexp.MustCompile(`[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}`)
 
-// elsewhere tells where the id of an address belongs that names nothing there. Other errors stay as they are.
+// elsewhere tells the address of a thing whose id was sent to another address. Other errors stay as they are.
 func (s *Server) elsewhere(ctx context.Context, p auth.Principal, err error) error {
 	if errors.Is(err, tasks.ErrUnknown) {
 		return s.noModel(callerOf(ctx).path, err)
@@ -57,7 +57,7 @@ func (s *Server) elsewhere(ctx context.Context, p auth.Principal, err error) err
 	return err
 }
 
-// noModel names the model that an address may have meant.
+// noModel names the model that was probably meant.
 func (s *Server) noModel(path string, err error) error {
 	_, rest, _ := strings.Cut(path, "/models/")
 	id, _, _ := strings.Cut(rest, "/")

@@ -18,13 +18,13 @@ import (
 	"github.com/apibr/studio/internal/names"
 )
 
-// What one JSON text may hold. A value costs many times its length in memory, so that its length alone bounds nothing.
+// Limits of one JSON text. A value takes many times its length in memory, so a limit of the length alone is not enough.
 const (
 	// mostFields of one object.
 	mostFields = 200
 	// deepest nesting of lists and objects.
 	deepest = 20
-	// mostValues in all: fields, entries of lists and what they hold.
+	// mostValues in the whole text: fields, entries of lists and what they hold.
 	mostValues = 20_000
 )
 
@@ -53,7 +53,7 @@ func decodeJSON(text []byte) (any, error) {
 
 var unicodeEscapes = regexp.MustCompile(`\\\\|\\u[dD][89a-fA-F][0-9a-fA-F]{2}`)
 
-// loneSurrogate says whether an escape is half of a character, which the decoder would replace without a word.
+// loneSurrogate says whether an escape is half of a character. The decoder would replace it silently.
 func loneSurrogate(text []byte) bool {
 	high := -1 // where the low half must begin
 	for _, at := range unicodeEscapes.FindAllIndex(text, -1) {
@@ -73,7 +73,7 @@ func loneSurrogate(text []byte) bool {
 	return high >= 0
 }
 
-// jsonReader builds a value token by token, and counts.
+// jsonReader builds a value token by token and counts its parts.
 type jsonReader struct {
 	decoder *json.Decoder
 	values  int
@@ -203,8 +203,8 @@ func (b *binder) takesFiles() bool {
 	return false
 }
 
-// takeData takes in the files that came as long data: URIs. They count as files of the request; deeper in the body the
-// id of the file takes the URI's place.
+// takeData stores the files that came as long data: URIs. They are files of the request; deeper in the body the id of
+// the file takes the URI's place.
 func (b *binder) takeData(
 	ctx context.Context,
 	p auth.Principal,

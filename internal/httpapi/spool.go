@@ -31,11 +31,11 @@ type spool struct {
 
 	in   *bufio.Reader
 	text bytes.Buffer
-	// files by the text that stands for them; they have no name on the disk any more.
+	// files by the text that stands for them. Their names on the disk are removed, so that none is left behind.
 	files map[string]*os.File
 }
 
-// longData is how long a data: URI is in bytes, at least, for a file.
+// longData is the length in bytes from which a data: URI goes to a file.
 const longData = 64 << 10
 
 func (s *spool) close() {
@@ -44,7 +44,7 @@ func (s *spool) close() {
 	}
 }
 
-// read the body to its end; what is returned is its text.
+// read the body to its end and return its text.
 func (s *spool) read(body io.Reader) ([]byte, error) {
 	limited := &io.LimitedReader{R: body, N: s.mostBody + 1}
 	s.in, s.files = bufio.NewReaderSize(limited, longData), map[string]*os.File{}
@@ -79,7 +79,7 @@ func tooLarge(format string, most int64) *problem {
 	)
 }
 
-// next takes in what comes before a string, and the string.
+// next reads what comes before a string, and the string.
 func (s *spool) next() error {
 	switch quoted, err := s.copyToQuote(); {
 	case err != nil:
@@ -97,7 +97,7 @@ func (s *spool) next() error {
 	}
 }
 
-// copyToQuote takes in up to the next quote, or a part of what comes before it.
+// copyToQuote copies up to the next quote, or a part of what comes before it.
 func (s *spool) copyToQuote() (quoted bool, err error) {
 	piece, err := s.in.ReadSlice('"')
 	s.text.Write(piece)
@@ -113,7 +113,7 @@ func escapedQuote(text []byte) bool {
 	return (len(body)-len(bytes.TrimRight(body, `\`)))%2 == 1
 }
 
-// long says whether a data: URI begins here that does not end within longData.
+// long says whether a data: URI begins here that is longer than longData.
 func (s *spool) long() bool {
 	const scheme = "data:"
 	if begin, _ := s.in.Peek(len(scheme)); !s.takes || !strings.EqualFold(string(begin), scheme) {
@@ -155,7 +155,7 @@ func (s *spool) store() error {
 	return nil
 }
 
-// unquote writes the string that begins here, without its escapes, and takes its last quote.
+// unquote writes the string that begins here, without its escapes, and reads its last quote.
 func (s *spool) unquote(to io.Writer) error {
 	for {
 		if _, err := s.in.Peek(1); err != nil {
@@ -187,7 +187,7 @@ func (s *spool) unquote(to io.Writer) error {
 	}
 }
 
-// ends takes the quote if one is next.
+// ends reads the quote if one is next.
 func (s *spool) ends() bool {
 	if next, _ := s.in.Peek(1); string(next) != `"` {
 		return false
@@ -196,7 +196,7 @@ func (s *spool) ends() bool {
 	return true
 }
 
-// escape takes one escape, which is next, and says what it stands for.
+// escape reads the escape that is next and returns what it stands for.
 func (s *spool) escape() ([]byte, error) {
 	const short, long = 2, 6
 	next, err := s.in.Peek(short)

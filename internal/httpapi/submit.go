@@ -11,8 +11,8 @@ import (
 	"github.com/apibr/studio/internal/jobs"
 )
 
-// submit binds, resolves and queues one generation; the same Idempotency-Key gets the same job. What came with a
-// request that makes no job is thrown away.
+// submit binds, resolves and queues one request; the same Idempotency-Key gets the same job. Files of a request that
+// makes no job are deleted.
 func (s *Server) submit(
 	ctx context.Context, c echo.Context, p auth.Principal, m maker, key string,
 ) (job *jobs.Job, replayed bool, err error) {
@@ -61,7 +61,7 @@ func (s *Server) ofField(t jobs.Type, err error) error {
 	return &renamed
 }
 
-// begin takes an Idempotency-Key; nil, nil, nil when there is none.
+// begin reserves an Idempotency-Key. Without a key it returns nil, nil, nil.
 func (s *Server) begin(
 	ctx context.Context,
 	p auth.Principal,

@@ -89,8 +89,8 @@ func (s *Server) updateJob(
 	return s.answerJob(ctx, job)
 }
 
-// patchInput lays the changes over the request that the job stands for and checks the whole as a new one. took are the
-// files fetched for it.
+// patchInput lays the changes over the request that the job stands for and checks the result as a new request. took
+// holds the files that were fetched for it.
 func (s *Server) patchInput(
 	ctx context.Context,
 	p auth.Principal,
@@ -138,7 +138,7 @@ func (s *Server) patchInput(
 	return took, nil
 }
 
-// inside puts the pointers of a refusal below the member that it is about.
+// inside moves the pointers of a refusal below a member of the body.
 func inside(err error, at string) error {
 	p := *problemOf(err)
 	p.fields = slices.Clone(p.fields)
