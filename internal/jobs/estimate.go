@@ -278,18 +278,24 @@ func (s *Service) RecordPhases(ctx context.Context, engine, model string, phases
 	return nil
 }
 
-// RecordPhase takes in the longest step of a phase of a run, and returns what is known of the phase now.
-func (s *Service) RecordPhase(ctx context.Context, engine, model string, p PhaseRecord) (PhaseHistory, error) {
-	rows, err := s.cfg.Pool.Query(ctx, recordPhaseSQL, learnedFor.Seconds(), engine, model, p.Phase, p.MaxStepSeconds)
-	if err != nil {
-		return PhaseHistory{}, fmt.Errorf("jobs: record phase: %w", err)
-	}
-	known, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[PhaseHistory])
-	if err != nil {
+// RecordPhase takes in the longest step of a phase of a run, and returns what is known of the phase now. Its commit does
+// not wait for the disk, so that the end of the run does not wait behind it: nobody is told of what was learned, and a
+// crash of the machine forgets the last moments of it.
+func (s *Service) RecordPhase(ctx context.Context, engine, model string, p PhaseRecord) (known PhaseHistory, err error) {
+	var b pgx.Batch
+	b.Queue(notFlushedSQL)
+	b.Queue(recordPhaseSQL, learnedFor.Seconds(), engine, model, p.Phase, p.MaxStepSeconds).Query(func(rows pgx.Rows) (err error) {
+		known, err = pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[PhaseHistory])
+		return err
+	})
+	if err := s.cfg.Pool.SendBatch(ctx, &b).Close(); err != nil {
 		return PhaseHistory{}, fmt.Errorf("jobs: record phase: %w", err)
 	}
 	return known, nil
 }
+
+// notFlushedSQL makes the commit of this one transaction return before it is on the disk.
+const notFlushedSQL = `select set_config('synchronous_commit', 'off', true)`
 
 // Phases is the longest gap between two steps that each phase had in its last runs, and in how many runs it was ever
 // seen. Of a long history the newest.

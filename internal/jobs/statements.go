@@ -57,6 +57,7 @@ var statements = map[string]string{
 	"lockRunSQL":          lockRunSQL,
 	"endedBySQL":          endedBySQL,
 	"nowSQL":              nowSQL,
+	"notFlushedSQL":       notFlushedSQL,
 	"beginKeySQL":         beginKeySQL,
 	"readKeySQL":          readKeySQL,
 	"endKeySQL":           endKeySQL,
