@@ -79,7 +79,7 @@ func (c *Client) Open(ctx context.Context, ref string) (*Body, error) {
 	}
 	u, err := url.Parse(ref)
 	if err != nil {
-		return nil, &Error{BadURL, i18n.Say("this is no URL: send https://... or data:...;base64,...")}
+		return nil, &Error{BadURL, i18n.Say("this is not a URL: send https://... or data:...;base64,...")}
 	}
 	if err := c.checkURL(u); err != nil {
 		return nil, err
@@ -96,7 +96,7 @@ func (c *Client) Open(ctx context.Context, ref string) (*Body, error) {
 func (c *Client) get(ctx context.Context, cancel context.CancelFunc, u *url.URL) (*Body, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
 	if err != nil {
-		return nil, &Error{BadURL, i18n.Say("this is no URL that can be fetched")}
+		return nil, &Error{BadURL, i18n.Say("this is not a URL that can be fetched")}
 	}
 	req.Header.Set("User-Agent", "apibr-studio")
 	req.Header.Set("Accept", "audio/*, image/*, video/*, */*;q=0.1")

@@ -80,7 +80,7 @@ func (u *unescaping) Read(p []byte) (int, error) {
 				_, err = hex.Decode(value[:], digits)
 			}
 			if err != nil {
-				return n, &Error{BadURL, i18n.Say("this data: URI is not escaped rightly: use base64")}
+				return n, &Error{BadURL, i18n.Say("this data: URI is not escaped correctly: use base64")}
 			}
 			_, _ = u.in.Discard(len(digits))
 			c = value[0]
