@@ -104,7 +104,7 @@ func problemOf(err error) *problem {
 		if errors.Is(err, a.is) {
 			detail := a.detail
 			if detail.Empty() {
-				detail = sentenceOf(innermost(err, a.is))
+				detail = i18n.For(innermost(err, a.is))
 			}
 			p := newProblem(a.status, a.code, a.title, detail)
 			if a.status == http.StatusTooManyRequests || a.status == http.StatusServiceUnavailable ||
@@ -172,13 +172,13 @@ func typedProblem(err error) *problem {
 	case errors.As(err, &state):
 		return newProblem(409, "conflict", i18n.Say("Not possible in this state"), state.Detail)
 	case errors.As(err, &limit):
-		return newProblem(422, "limit_exceeded", i18n.Say("A limit is exceeded"), sentenceOf(limit))
+		return newProblem(422, "limit_exceeded", i18n.Say("A limit is exceeded"), limit.Sentence())
 	case errors.As(err, &kind):
-		return newProblem(422, "wrong_kind", i18n.Say("The file is of another kind"), sentenceOf(kind))
+		return newProblem(422, "wrong_kind", i18n.Say("The file is of another kind"), kind.Sentence())
 	case errors.As(err, &file):
-		return newProblem(422, "bad_file", i18n.Say("The file cannot be used"), sentenceOf(file))
+		return newProblem(422, "bad_file", i18n.Say("The file cannot be used"), file.Sentence())
 	case errors.As(err, &unavailable):
-		p := newProblem(503, busy, i18n.Say("The computer is busy"), sentenceOf(unavailable))
+		p := newProblem(503, busy, i18n.Say("The computer is busy"), unavailable.Sentence())
 		p.retryAfter = "5"
 		return p
 	case errors.As(err, &fetching):
@@ -190,7 +190,7 @@ func typedProblem(err error) *problem {
 	case errors.As(err, &scope):
 		return newProblem(403, "missing_scope", i18n.Say("Not allowed"), scope.Sentence())
 	case errors.As(err, &licence):
-		p := invalid("accept_licence", sentenceOf(licence))
+		p := invalid("accept_licence", licence.Sentence())
 		p.code = "licence_not_accepted"
 		return p
 	case errors.As(err, &refused):
@@ -198,35 +198,35 @@ func typedProblem(err error) *problem {
 	case errors.As(err, &missing):
 		return notInstalled(missing)
 	case errors.As(err, &model):
-		return newProblem(422, "unknown_model", i18n.Say("Unknown model"), sentenceOf(model), fieldProblem{pointer: "/model", detail: sentenceOf(model)})
+		return newProblem(422, "unknown_model", i18n.Say("Unknown model"), model.Sentence(), fieldProblem{pointer: "/model", detail: model.Sentence()})
 	case errors.As(err, &needs):
 		return newProblem(
 			422,
 			codeInvalid,
 			cannotHonour,
-			sentenceOf(needs),
-			fieldProblem{pointer: "/" + needs.Inputs[0], detail: sentenceOf(needs)},
+			needs.Sentence(),
+			fieldProblem{pointer: "/" + needs.Inputs[0], detail: needs.Sentence()},
 		)
 	case errors.As(err, &idle):
 		return newProblem(
 			422,
 			"unsupported_field",
 			i18n.Say("The engine does not honour a field"),
-			sentenceOf(idle),
-			fieldProblem{pointer: "/" + idle.Parameter, detail: sentenceOf(idle)},
+			idle.Sentence(),
+			fieldProblem{pointer: "/" + idle.Parameter, detail: idle.Sentence()},
 		)
 	case errors.As(err, &language):
 		return newProblem(
 			422,
 			"unsupported_language",
 			i18n.Say("The engine does not speak the language"),
-			sentenceOf(language),
-			fieldProblem{pointer: "/language", detail: sentenceOf(language)},
+			language.Sentence(),
+			fieldProblem{pointer: "/language", detail: language.Sentence()},
 		)
 	case errors.As(err, &large):
-		return newProblem(422, "no_memory", i18n.Say("The job does not fit this computer"), sentenceOf(large))
+		return newProblem(422, "no_memory", i18n.Say("The job does not fit this computer"), large.Sentence())
 	case errors.As(err, &task):
-		return newProblem(422, "unsupported", i18n.Say("Not supported"), sentenceOf(task))
+		return newProblem(422, "unsupported", i18n.Say("Not supported"), task.Sentence())
 	default:
 		return nil
 	}

@@ -430,7 +430,7 @@ func (s *Server) queue(ctx context.Context, p auth.Principal) (*queueAnswer, err
 		Queue{
 			Paused:     info.Paused,
 			Cause:      orNull(info.Cause),
-			Message:    orNull(told(ctx, stored(ctx, info.Message))),
+			Message:    orNull(told(ctx, info.Message)),
 			Queued:     info.Queued,
 			Processing: info.Processing,
 			Waiting:    waiting,

@@ -34,7 +34,7 @@ func (s *Server) registerStaticRoutes() {
 
 func (s *Server) readyz(c echo.Context) error {
 	if err := s.cfg.Ready(c.Request().Context()); err != nil {
-		p := newProblem(http.StatusServiceUnavailable, "not_ready", i18n.Say("Not ready"), sentenceOf(err))
+		p := newProblem(http.StatusServiceUnavailable, "not_ready", i18n.Say("Not ready"), i18n.For(err))
 		p.retryAfter = "1"
 		return p
 	}

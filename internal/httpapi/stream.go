@@ -210,7 +210,7 @@ func (s *Server) queueEvent(ctx context.Context, data json.RawMessage) json.RawM
 	if json.Unmarshal(data, &state) != nil {
 		return data
 	}
-	message := told(ctx, stored(ctx, i18n.Restore(state.Message, state.Sentence)))
+	message := told(ctx, i18n.Restore(state.Message, state.Sentence))
 	rendered, err := json.Marshal(
 		map[string]any{"paused": state.Paused, "cause": state.Cause, "message": orNull(message)},
 	)

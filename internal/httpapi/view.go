@@ -8,14 +8,12 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/uuid"
-	"golang.org/x/text/language"
-
 	"github.com/apibr/studio/internal/assets"
 	"github.com/apibr/studio/internal/events"
 	"github.com/apibr/studio/internal/i18n"
 	"github.com/apibr/studio/internal/jobs"
 	"github.com/apibr/studio/internal/report"
+	"github.com/google/uuid"
 )
 
 // Job is the one object for everything that is made.
@@ -218,7 +216,7 @@ func (s *Server) view(ctx context.Context, job *jobs.Job, outputs []*assets.Asse
 		},
 	}
 	for _, w := range job.Warnings {
-		v.Warnings = append(v.Warnings, Warning{w.Code, told(ctx, stored(ctx, w.Message))})
+		v.Warnings = append(v.Warnings, Warning{w.Code, told(ctx, w.Message)})
 	}
 	for _, asset := range outputs {
 		v.Outputs = append(v.Outputs, s.output(base, asset))
@@ -260,9 +258,9 @@ func (s *Server) jobProblem(ctx context.Context, t jobs.Type, p *jobs.Problem) *
 	var fields []fieldProblem
 	if p.Pointer != "" {
 		field := s.generation.FieldOf(t, strings.TrimPrefix(p.Pointer, "/"))
-		fields = []fieldProblem{{pointer: "/" + field, detail: stored(ctx, p.Detail)}}
+		fields = []fieldProblem{{pointer: "/" + field, detail: p.Detail}}
 	}
-	v := newProblem(p.Status, p.Code, stored(ctx, p.Title), stored(ctx, p.Detail), fields...).in(ctx)
+	v := newProblem(p.Status, p.Code, p.Title, p.Detail, fields...).in(ctx)
 	if p.Type != "" {
 		v.Type = p.Type
 	}
@@ -295,17 +293,8 @@ func (s *Server) setProgress(ctx context.Context, v *Job, job *jobs.Job, eta job
 // progressDetail is the same of a job that is read and of one that is listened to.
 func (s *Server) progressDetail(ctx context.Context, job uuid.UUID, p report.Progress) *ProgressDetail {
 	return &ProgressDetail{Stage: p.Stage, Step: p.Step, TotalSteps: p.TotalSteps,
-		Message:    orNull(told(ctx, stored(ctx, p.Message))),
+		Message:    orNull(told(ctx, p.Message)),
 		ETASeconds: millisOf(p.ETASeconds), PreviewURL: orNull(s.previewLink(ctx, job))}
-}
-
-// stored is a job's sentence for the caller. One that was stored as its English text alone is recognised by its words.
-func stored(ctx context.Context, sentence i18n.Sentence) i18n.Sentence {
-	lang, english := callerOf(ctx).reader.Language, sentence.String()
-	if lang == language.English || sentence.In(lang) != english {
-		return sentence
-	}
-	return recognised(english)
 }
 
 func (s *Server) output(base string, asset *assets.Asset) Output {
