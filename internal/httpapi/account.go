@@ -196,7 +196,7 @@ func (s *Server) registerKeys(tag []string) {
 		},
 		as(s, func(ctx context.Context, p auth.Principal, in *CreateInput) (*keyAnswer, error) {
 			if in.IdempotencyKey != "" {
-				// The secret is shown once and kept nowhere, so there is nothing to answer a second time.
+				// The secret is not stored, so a second request with the same Idempotency-Key could not be answered.
 				return nil, newProblem(
 					422,
 					codeInvalid,

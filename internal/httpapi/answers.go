@@ -26,13 +26,13 @@ import (
 	"github.com/apibr/studio/internal/voices"
 )
 
-// busy is the code of answers that a computer gives without a free handle, process or page.
+// busy is the code of the answers of a computer that is short of file handles, processes or memory.
 const busy = "busy"
 
 var noHandles = i18n.Say(
 	"the computer is short of memory or open files at the moment: send the request again in a few seconds")
 
-// answers maps what the services return. An empty detail takes the error's own sentence.
+// answers maps the sentinel errors of the services to problems. An empty detail takes the error's own sentence.
 var answers = []struct {
 	is            error
 	status        int
@@ -90,8 +90,7 @@ var answers = []struct {
 	},
 }
 
-// problemOf turns any error into what the caller reads. What it does not know becomes a 500 without a word of its
-// cause.
+// problemOf turns any error into a problem. An unknown error becomes a 500 that does not tell the cause.
 func problemOf(err error) *problem {
 	var p *problem
 	if errors.As(err, &p) {
@@ -232,7 +231,7 @@ func typedProblem(err error) *problem {
 	}
 }
 
-// tooManyFailed says what is wrong with the credential, and that its address has to wait before it is told so again.
+// tooManyFailed refuses a wrong credential from an address that has sent too many of them.
 func tooManyFailed(e *auth.SlowedError) *problem {
 	p := newProblem(http.StatusTooManyRequests, "too_many_failed_signins", i18n.Say("Too many failed sign-ins"),
 		e.Sentence())
@@ -240,14 +239,14 @@ func tooManyFailed(e *auth.SlowedError) *problem {
 	return p
 }
 
-// notInstalled says what to install, in the words of the engine's own manifest.
+// notInstalled says what to install, as the engine's manifest words it.
 func notInstalled(e *engine.NotInstalledError) *problem {
 	detail := e.Sentence()
 	return newProblem(422, "engine_not_installed", i18n.Say("The engine is not installed"), detail,
 		fieldProblem{pointer: "/quality", detail: detail})
 }
 
-// innermost is the sentinel itself, or the error of the chain that says more than it.
+// innermost is the error in the chain that has a sentence, else the sentinel.
 func innermost(err, sentinel error) error {
 	if _, says := i18n.Of(err); says {
 		return err

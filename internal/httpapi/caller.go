@@ -12,14 +12,15 @@ import (
 	"github.com/apibr/studio/internal/i18n"
 )
 
-// caller is what an answer needs to know of the request that it is for.
+// caller is what an answer needs to know about its request.
 type caller struct {
-	// base is how the caller reached us, for absolute links: no slash at its end.
+	// base is the scheme and host by which the caller reached the studio, for absolute links. It has no slash at the
+	// end.
 	base string
 	// method, path and query of the request.
 	method, path string
 	query        url.Values
-	// stray tells which parameters of the query mean nothing to the address.
+	// stray returns the query parameters that the address does not take.
 	stray func() []fieldProblem
 	// from is the address that failed sign-ins are counted by.
 	from netip.Prefix
@@ -51,7 +52,7 @@ const varyByReader = "Accept-Language, " + i18n.DoorHeader
 
 func baseOf(ctx context.Context) string { return callerOf(ctx).base }
 
-// withCaller keeps what the request says of its caller.
+// withCaller puts the caller of a request into its context.
 func (s *Server) withCaller(ctx context.Context, r *http.Request) context.Context {
 	c := caller{base: s.base(r), method: r.Method, path: r.URL.Path, query: r.URL.Query(),
 		reader: readerOf(r)}
@@ -81,7 +82,7 @@ func (s *Server) base(r *http.Request) string {
 	return scheme + "://" + host
 }
 
-// firstOf a list that proxies append to: the one that the caller used.
+// firstOf a header to which proxies append: the first value is the one that the caller used.
 func firstOf(list string) string {
 	first, _, _ := strings.Cut(list, ",")
 	return strings.TrimSpace(first)

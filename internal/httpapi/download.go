@@ -90,7 +90,7 @@ func (s *Server) getFile(ctx context.Context, in *getFileInput) (*huma.StreamRes
 	return s.stream(asset, anySite), nil
 }
 
-// countForged counts a link that nobody was given as a failed sign-in. One that has only expired is no try.
+// countForged counts a link with a wrong signature as a failed sign-in. A link that has expired is not counted.
 func (s *Server) countForged(ctx context.Context, err error) error {
 	if !errors.Is(err, assets.ErrForgedLink) {
 		return err
@@ -109,13 +109,14 @@ func (s *Server) countForged(ctx context.Context, err error) error {
 	return err
 }
 
-// Which pages may embed a file: those of the studio, or, by a signed link, any.
+// The values of Cross-Origin-Resource-Policy: the studio's own pages may embed a file; any page may embed a signed
+// link.
 const (
 	ownOnly = "same-origin"
 	anySite = "cross-origin"
 )
 
-// stream sends a file with ranges, names and the policy that nothing in it may run.
+// stream sends a file with ranges and its name, and forbids that anything in it runs.
 func (s *Server) stream(asset *assets.Asset, embeddedBy string) *huma.StreamResponse {
 	return &huma.StreamResponse{Body: func(ctx huma.Context) {
 		c := humaecho.UnwrapV4(ctx)
@@ -124,7 +125,7 @@ func (s *Server) stream(asset *assets.Asset, embeddedBy string) *huma.StreamResp
 	}}
 }
 
-// inline are the types that a browser may show in place; everything else is a download, whatever it calls itself.
+// inline says whether a browser may show a type in place. All other types are downloads.
 func inline(mimeType string) bool {
 	switch mimeType {
 	case "image/png", "image/jpeg", "image/webp", "application/json":

@@ -1,6 +1,6 @@
 package httpapi
 
-// examples of the requests that make no job, by operation, as the document shows them.
+// examples are the requests that the document shows, by operation, for those that make no job.
 var examples = map[string]any{
 	"create-project": map[string]any{"name": "Meu Avatar AI", "type": "mixed"},
 	"create-key":     map[string]any{"name": "n8n", "scopes": []string{"read", "generate"}},

@@ -232,7 +232,7 @@ func (s *Server) uploadRaw(ctx context.Context, p auth.Principal, in *uploadInpu
 	return f, nil
 }
 
-// uploaded is the file that came, or the one that is fetched now.
+// uploaded returns the file that came with the request, or fetches the one that it names.
 func (s *Server) uploaded(ctx context.Context, p auth.Principal, f *fields) (*assets.Asset, error) {
 	project := f.uuid("project_id")
 	if err := s.generation.CheckProject(ctx, p.Owner, project); err != nil {

@@ -14,9 +14,8 @@ import (
 	"github.com/apibr/studio/internal/names"
 )
 
-// hosts are the names that the studio is reached by. A request for another name is refused before anything else is
-// looked at: a page of that name would be of the same origin for the browser, whoever made it resolve to this
-// computer.
+// hosts are the names by which the studio can be reached. A request for another name is refused first of all: somebody
+// may have made that name resolve to this computer, and for a browser its pages are of the same origin as the studio.
 type hosts struct {
 	// exact names and addresses, and suffixes of names with their first dot.
 	exact    map[string]bool
@@ -24,7 +23,7 @@ type hosts struct {
 	any      bool
 }
 
-// containers call the computer that they run on by these names, which nobody can register.
+// containers use these names for the computer on which they run. Nobody can register them.
 var containers = []string{"host.docker.internal", "host.containers.internal", "gateway.docker.internal"}
 
 // newHosts allows this computer's names, the host of publicBase, the host that is listened on, and those of the
@@ -64,8 +63,8 @@ func newHosts(publicBase, listen string, allowed []string) *hosts {
 	return h
 }
 
-// hostName is the name in a Host header: without its port, in small letters, without the dot of a full name. False
-// when it is none.
+// hostName is the name in a Host header: without its port, in lower case, without the dot of a full name. False when
+// the header does not hold a name.
 func hostName(host string) (string, bool) {
 	name := host
 	if strings.HasPrefix(host, "[") || strings.Count(host, ":") == 1 {
@@ -85,8 +84,8 @@ func hostName(host string) (string, bool) {
 	return name, true
 }
 
-// allows says whether the studio is reached as host. An address must be one of this computer: local is where the
-// connection arrived.
+// allows says whether the studio may be reached as host. An address must be one of this computer's; local is the one at
+// which the connection arrived.
 func (h *hosts) allows(host string, local net.Addr) bool {
 	name, ok := hostName(host)
 	switch {
@@ -126,7 +125,7 @@ func isOwn(ip netip.Addr, local net.Addr) bool {
 	return false
 }
 
-// checkHost refuses requests for a name that is not the studio's, or that a trusted proxy says came for one.
+// checkHost refuses a request for a name that is not the studio's, in its own header or in that of a trusted proxy.
 func (s *Server) checkHost(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()

@@ -43,7 +43,7 @@ type JobPath struct {
 	ID string `path:"id" doc:"Job id"`
 }
 
-// uuid of a path: what is no id cannot be one of a job, so it is as unknown as any other.
+// uuid of a path. A malformed id gets the same 404 as an unknown one.
 func (p JobPath) uuid() (uuid.UUID, error) { return pathID(p.ID, jobs.ErrNotFound) }
 
 func pathID(text string, unknown error) (uuid.UUID, error) {
@@ -63,7 +63,7 @@ type jobAnswer struct {
 	Body         Job
 }
 
-// List is a page of a listing.
+// list is a page of a listing.
 type list[T any] struct {
 	Data       []T     `json:"data"`
 	NextCursor *string `json:"next_cursor" nullable:"true"`
@@ -73,7 +73,7 @@ type list[T any] struct {
 // JobList is a page of jobs, newest first.
 type JobList list[Job]
 
-// nextOf is the next page's cursor and absolute address: the caller's own, filters and all.
+// nextOf is the cursor and the absolute address of the next page: the caller's own address with that cursor.
 func nextOf(ctx context.Context, cursor string) (next, address *string) {
 	if cursor == "" {
 		return nil, nil
@@ -115,7 +115,7 @@ var jobTypes = []string{
 	"scrape",
 }
 
-// Resolve implements huma.Resolver: what is wrong with several parameters is told at once.
+// Resolve implements huma.Resolver: all wrong parameters are refused at once.
 func (i *listJobsInput) Resolve(huma.Context) (wrong []error) {
 	i.filter = jobs.Filter{Limit: i.Limit, Cursor: i.Cursor}
 	for _, word := range words(i.Status) {
@@ -319,7 +319,7 @@ func (s *Server) getJob(ctx context.Context, p auth.Principal, in *getJobInput) 
 	return out, err
 }
 
-// matches says whether a list of entity tags has this one; that a proxy made it weak does not matter for reading.
+// matches says whether a list of entity tags has this one. Weak tags match too: proxies make them of strong ones.
 func matches(list, etag string) bool {
 	for _, tag := range strings.Split(list, ",") {
 		if tag = strings.TrimPrefix(strings.TrimSpace(tag), "W/"); tag == etag || tag == "*" {
@@ -340,7 +340,7 @@ func (u *unchanged) GetHeaders() http.Header {
 	return http.Header{"Etag": {u.etag}, "Cache-Control": {jobCaching}, "Vary": {varyByReader}}
 }
 
-// jobCaching: a client may keep a job and must ask whether it is still so.
+// jobCaching: a client may keep a job and must ask each time whether it has changed.
 const jobCaching = "private, no-cache"
 
 // etag changes with the row, with the day of the signed links, with the host that links name and with the reader of

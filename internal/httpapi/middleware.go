@@ -23,8 +23,7 @@ func (s *Server) useMiddleware() {
 	s.echo.Use(s.admit, s.unrouted)
 }
 
-// identify gives the request an id and remembers how it reached us. An id that a proxy gave is kept if it looks like
-// one.
+// identify gives the request an id and its caller. A proxy's id is kept if it looks like one.
 func (s *Server) identify(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
@@ -40,7 +39,7 @@ func (s *Server) identify(next echo.HandlerFunc) echo.HandlerFunc {
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 		if strings.HasPrefix(r.URL.Path, "/api/") {
-			// Only where the answer says nothing of its own, which would stand beside this.
+			// Only if the answer has no Cache-Control of its own: there would be two.
 			c.Response().Before(func() {
 				if h.Get("Cache-Control") == "" {
 					h.Set("Cache-Control", "no-store")

@@ -17,7 +17,7 @@ import (
 	"github.com/apibr/studio/internal/telemetry"
 )
 
-// Model is a set of weights of the catalogue and what is installed of it.
+// Model is a model of the catalogue and its installed variants.
 type Model struct {
 	ID             string         `json:"id"`
 	Name           string         `json:"name"`
@@ -47,7 +47,7 @@ type ModelVariant struct {
 	Installed bool   `json:"installed"`
 }
 
-// ModelLicence is what a model comes under.
+// ModelLicence is the licence of a model, and whether it was accepted.
 type ModelLicence struct {
 	ID         string     `json:"id"`
 	Name       string     `json:"name"`
@@ -82,7 +82,7 @@ type ModelError struct {
 	Detail string `json:"detail" doc:"A sentence that tells what to change"`
 }
 
-// ModelFault is a file that is not what it was when it came.
+// ModelFault is an installed file that has changed or is gone.
 type ModelFault struct {
 	Path string `json:"path"`
 	Why  string `json:"why" enum:"missing,size,content"`
@@ -247,7 +247,7 @@ func (s *Server) listModels(ctx context.Context, _ auth.Principal, _ *struct{}) 
 	return out, nil
 }
 
-// model of the catalogue as a caller reads it.
+// model returns a model of the catalogue.
 func (s *Server) model(ctx context.Context, id string) (*Model, error) {
 	m, model, ok := s.cfg.Catalogue.Model(id)
 	if !ok {

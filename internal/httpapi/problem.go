@@ -59,7 +59,7 @@ type problem struct {
 	code          string
 	title, detail i18n.Sentence
 	fields        []fieldProblem
-	// more is how many wrong fields fields leaves out.
+	// more is how many further wrong fields are not in fields.
 	more int
 	// retryAfter is for the header of that name, in seconds; "" sends none.
 	retryAfter string
@@ -128,7 +128,7 @@ func notFound(detail i18n.Sentence) *problem {
 	return newProblem(http.StatusNotFound, "not_found", i18n.Say("Not found"), detail)
 }
 
-// answer turns an error into the problem that the caller reads, and logs what they must not see.
+// answer turns an error into a problem for its caller, and logs the cause of failures that it does not tell.
 func (s *Server) answer(ctx context.Context, err error) *Problem {
 	p := problemOf(err)
 	if (p.code == "internal" || p.code == "database_unavailable") && ctx.Err() == nil {

@@ -13,7 +13,7 @@ import (
 // longestNonce of a question for proof.
 const longestNonce = 200
 
-// proof answers the command line of this data directory, which does not send its key before it knows to whom (see
+// proof shows the command line of this data directory that it talks to the right studio, before it sends its key (see
 // auth.Proof).
 func (s *Server) proof(c echo.Context) error {
 	nonce := c.QueryParam("nonce")

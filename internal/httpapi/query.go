@@ -16,7 +16,7 @@ import (
 	"github.com/apibr/studio/internal/names"
 )
 
-// checkQuery refuses an address that cannot be read as it is meant, or holds text that Postgres could not take.
+// checkQuery refuses a query that cannot be parsed or holds text that Postgres cannot store.
 func checkQuery(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		query, err := url.ParseQuery(c.Request().URL.RawQuery)
@@ -66,7 +66,7 @@ func parametersOf(document *huma.OpenAPI) map[string][]string {
 	return all
 }
 
-// parameters that the address of a request takes; known is false where no operation of the document is.
+// parametersAt an address, by method. known is false where the document has no operation.
 func (s *Server) parametersAt(method, path string) (names []string, known bool) {
 	if method == http.MethodHead {
 		method = http.MethodGet
@@ -84,8 +84,8 @@ func (s *Server) parametersAt(method, path string) (names []string, known bool) 
 	return names, known
 }
 
-// strayParameters of a request: those that its address does not take, with a value or without, and those that came
-// twice. A parameter without a value is as if it were not there.
+// strayParameters of a request are those that its address does not take, even without a value, and those that came
+// twice.
 func (s *Server) strayParameters(c caller) (wrong []fieldProblem) {
 	known, ok := s.parametersAt(c.method, c.path)
 	if !ok {

@@ -17,7 +17,7 @@ import (
 	"github.com/apibr/studio/internal/voices"
 )
 
-// Voice is one that speech can be made in.
+// Voice is a voice for speech: the caller's own or a built-in one.
 type Voice struct {
 	ID            uuid.UUID `json:"id"`
 	Name          string    `json:"name"`
@@ -193,7 +193,7 @@ func (s *Server) deleteVoice(ctx context.Context, p auth.Principal, in *VoicePat
 	return nil, nil
 }
 
-// Project groups what belongs together.
+// Project groups jobs and files.
 type Project struct {
 	ID        uuid.UUID `json:"id"`
 	Name      string    `json:"name"`
@@ -439,7 +439,7 @@ func (s *Server) queue(ctx context.Context, p auth.Principal) (*queueAnswer, err
 	}, nil
 }
 
-// Engine is what can run here.
+// Engine is a program that runs jobs, and what it can do.
 type Engine struct {
 	ID          string         `json:"id"`
 	Quality     string         `json:"quality" enum:"draft,final"`

@@ -15,7 +15,7 @@ import (
 // mostHeaderBytes of a request: its address and all its headers.
 const mostHeaderBytes = 64 << 10
 
-// Handler serves everything, for tests and Run.
+// Handler serves all routes.
 func (s *Server) Handler() http.Handler { return s.cfg.Limits.Handler(s.echo) }
 
 // Run serves until ctx ends; requests under way get a moment to end.
@@ -46,7 +46,7 @@ func (s *Server) Run(ctx context.Context) error {
 	return nil
 }
 
-// refuseCrowd answers a connection that is one too many.
+// refuseCrowd refuses a request on a connection beyond the cap.
 func (s *Server) refuseCrowd(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		if !netlimit.Refused(c.Request().Context()) {

@@ -46,8 +46,8 @@ type Config struct {
 	// Doctor examines this computer. It changes nothing and may take some seconds.
 	Doctor func(ctx context.Context) doctor.Report
 
-	// LocalToken is the key that the command line of this data directory has: the server proves to it that it has the
-	// same. Empty: it proves nothing.
+	// LocalToken is the key of this data directory's command line: the server proves to it that it has the same key.
+	// Empty: the server proves nothing.
 	LocalToken string
 
 	// Listener to serve on.
@@ -63,7 +63,7 @@ type Config struct {
 	PublicBaseURL string
 	// TrustForwarded believes X-Forwarded-Host and -Proto.
 	TrustForwarded bool
-	// ListenHost is the host that is listened on, and AllowedHosts are further names that the studio is reached by:
+	// ListenHost is the host on which the server listens, AllowedHosts are further names of the studio:
 	// *.example.org is each name below example.org, * is any. Its own addresses, localhost and the host of
 	// PublicBaseURL are always allowed.
 	ListenHost   string
@@ -129,9 +129,9 @@ type Server struct {
 	known []address
 	// parameters that they take in the query, by method and path.
 	parameters map[string][]string
-	// events are the jobs of recent events: many listeners hear of each.
+	// events caches the jobs of recent events for all their listeners.
 	events eventCache
-	// hosts are the names that the studio is reached by.
+	// hosts are the names by which the studio can be reached.
 	hosts *hosts
 	// streams are the sockets and event streams that are open.
 	streams streams
@@ -164,7 +164,7 @@ func New(cfg Config) *Server {
 	return s
 }
 
-// humaConfig takes out what huma adds on its own: $schema links and a docs page that loads a foreign host.
+// humaConfig takes out what huma adds on its own: $schema links and a docs page that loads scripts from another host.
 func humaConfig(version string) huma.Config {
 	if version == "" {
 		version = "dev"
@@ -196,7 +196,7 @@ func (s *Server) registerAll() {
 	finishSpec(s.api.OpenAPI())
 }
 
-// huma keeps the maker of its own refusals in variables of its package; they are set once, before any server is made.
+// huma makes its own refusals by functions in variables of its package. They are set once, before any server is made.
 func init() { //nolint:gochecknoinits // there is no other place for them
 	huma.NewError = func(status int, message string, errs ...error) huma.StatusError {
 		return refusal(status, message, errs).in(context.Background())
@@ -210,7 +210,7 @@ func init() { //nolint:gochecknoinits // there is no other place for them
 	}
 }
 
-// refusal makes huma's own refusals (of a path, query or header value) the problems that all others are.
+// refusal turns a refusal by huma (of a path, query or header value) into a problem.
 func refusal(status int, message string, errs []error) *problem {
 	var wrong complaints
 	for _, err := range errs {
@@ -233,7 +233,8 @@ func refusal(status int, message string, errs []error) *problem {
 	return newProblem(status, codeInvalid, cannotHonour, i18n.Plain(message))
 }
 
-// parameterProblem says in a sentence of ours what is wrong with a parameter of the address or a header.
+// parameterProblem is what huma found wrong with a parameter of the address or a header, as a sentence of the studio.
+// huma gives only its English text, so that is what tells the faults apart.
 func parameterProblem(d *huma.ErrorDetail) fieldProblem {
 	_, name, _ := strings.Cut(d.Location, ".")
 	shown := names.Clip(name)

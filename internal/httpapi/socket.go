@@ -24,7 +24,7 @@ const (
 	longestMessage = 16 << 10
 	writePatience  = 10 * time.Second
 	readPatience   = 3 * keepAlive
-	// closePatience is short: a client that does not read is not waited for.
+	// closePatience is short: the studio does not wait for a client that does not read.
 	closePatience = time.Second
 )
 
@@ -43,7 +43,7 @@ type socket struct {
 
 	writing sync.Mutex // gorilla takes one writer at a time
 
-	// topics says which follower tells of a topic. Only the reader touches it.
+	// topics are the followers by their topics. Only the reader touches it.
 	topics map[string]*follower
 }
 
@@ -105,8 +105,7 @@ func (so *socket) serve(parent context.Context) {
 	}
 }
 
-// signedOut ends the socket of a key or session that has ended: what it goes on with would be told to nobody who may
-// hear it.
+// signedOut closes the socket when its key or session has ended.
 func (so *socket) signedOut() {
 	so.close(websocket.ClosePolicyViolation, "the key or session has ended")
 }
@@ -154,7 +153,7 @@ func (so *socket) subscribe(ctx context.Context, request socketRequest) {
 	so.follow(ctx, request.Topics, request.Since)
 }
 
-// leave ends what is told of the topics. A follower of others too goes on with those, from where it was.
+// leave ends the subscription to the topics. A follower that has other topics too goes on with those.
 func (so *socket) leave(ctx context.Context, topics []string) {
 	for _, topic := range topics {
 		f := so.topics[topic]
@@ -244,7 +243,7 @@ func (so *socket) filter(topics []string) events.Filter {
 	return filter
 }
 
-// follower tells one subscription's story: snapshot or replay, then live.
+// follower serves one subscription: a snapshot or a replay, then live events.
 type follower struct {
 	socket *socket
 	topics []string
@@ -252,12 +251,11 @@ type follower struct {
 	sub    *events.Subscription
 	cancel context.CancelFunc
 	ended  chan struct{}
-	// last number that was told; read by others only after ended.
+	// last number that was sent; others read it only after ended.
 	last int64
 }
 
-// run ends with the socket: a client that went on after something could not be told would have a hole and not know of
-// it.
+// run ends with the socket. It closes the socket when an event cannot be sent: the client would miss it and not notice.
 func (f *follower) run(ctx context.Context, since *int64) {
 	ok := false
 	if since == nil {
@@ -281,8 +279,8 @@ func (f *follower) run(ctx context.Context, since *int64) {
 	}
 }
 
-// broken closes the socket when what the client must know cannot be told: it comes again and resumes from the last
-// number it saw.
+// broken closes the socket when an event cannot be sent. The client connects again and resumes from the last number
+// that it saw.
 func (f *follower) broken(ctx context.Context, err error) bool {
 	if ctx.Err() == nil {
 		f.socket.server.answer(ctx, err) // logs what is ours
@@ -291,7 +289,7 @@ func (f *follower) broken(ctx context.Context, err error) bool {
 	return false
 }
 
-// snapshot sends the active jobs and the number that they are as of.
+// snapshot sends the active jobs and the number of the last event that they include.
 func (f *follower) snapshot(ctx context.Context) bool {
 	list, asOf, err := f.socket.server.cfg.Jobs.Active(ctx, f.socket.who.Owner)
 	if err != nil {
@@ -314,7 +312,7 @@ func (f *follower) snapshot(ctx context.Context) bool {
 	return f.socket.send(map[string]any{"type": "snapshot", "as_of": asOf, "jobs": views})
 }
 
-// replay sends what followed the last number that the client saw, or starts it anew when that is too long ago.
+// replay sends the events after the last number that the client saw, or a reset when that is too long ago.
 func (f *follower) replay(ctx context.Context) bool {
 	for {
 		missed, reset, more, err := f.socket.server.cfg.Hub.Since(ctx, f.filter, f.last)
@@ -394,8 +392,8 @@ func (so *socket) problem(ctx context.Context, err error) {
 	}
 }
 
-// refuse is problem when the client's message is wrong; when it is the studio that failed, the client has to come
-// again.
+// refuse sends a problem when the client's message is wrong. When the studio has failed, it closes the socket, so that
+// the client connects again.
 func (so *socket) refuse(ctx context.Context, err error) {
 	if p := problemOf(err); p.status < http.StatusInternalServerError {
 		so.problem(ctx, p)

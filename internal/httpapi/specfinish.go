@@ -9,7 +9,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 )
 
-// finishSpec says what struct tags cannot: members that are an object or null.
+// finishSpec adds to the document what struct tags cannot say, such as members that are an object or null.
 func finishSpec(document *huma.OpenAPI) {
 	showWait(document)
 	schemas := document.Components.Schemas.Map()
@@ -28,7 +28,7 @@ func finishSpec(document *huma.OpenAPI) {
 	}
 }
 
-// showWait says that wait is a number: it is taken as text, so that 30s is understood too.
+// showWait declares wait a number. The code reads it as text, so that 30s works too.
 func showWait(document *huma.OpenAPI) {
 	least, most := 0.0, longestWait.Seconds()
 	for _, item := range document.Paths {
@@ -61,7 +61,7 @@ func operationsOf(item *huma.PathItem) map[string]*huma.Operation {
 	return all
 }
 
-// route is one line of the overview.
+// route is one line of /api/docs.
 type route struct{ method, path, summary string }
 
 func sortedRoutes(document *huma.OpenAPI) []route {

@@ -41,7 +41,7 @@ func (s *Server) readyz(c echo.Context) error {
 	return c.String(http.StatusOK, "ready\n")
 }
 
-// login redeems a one-time link: a session cookie, and on to the page.
+// login redeems a one-time link for a session cookie and redirects to the page.
 func (s *Server) login(c echo.Context) error {
 	cookie, p, err := s.cfg.Auth.RedeemLink(c.Request().Context(), c.QueryParam("token"), c.Request().UserAgent())
 	if err != nil {
@@ -53,7 +53,7 @@ func (s *Server) login(c echo.Context) error {
 	return c.Redirect(http.StatusSeeOther, "/")
 }
 
-// loginFailed tells a person in a browser; programs read the problem.
+// loginFailed answers a browser with a page and other clients with a problem.
 func (s *Server) loginFailed(c echo.Context, err error) error {
 	p := problemOf(err).in(c.Request().Context())
 	if p.Status >= http.StatusInternalServerError || !wantsPage(c.Request()) {
@@ -68,13 +68,13 @@ func (s *Server) loginFailed(c echo.Context, err error) error {
 	)
 }
 
-// wantsPage says whether a browser asks, for a person. n8n names text/html too, and application/json, which no browser
-// names.
+// wantsPage says whether a request comes from a browser. n8n accepts text/html too, but also application/json, which
+// browsers do not.
 func wantsPage(r *http.Request) bool {
 	return accepts(r, "text/html") && !accepts(r, "application/json")
 }
 
-// accepts says whether a request names a type in its header Accept, in any case.
+// accepts says whether the header Accept names a type, in upper or lower case.
 func accepts(r *http.Request, kind string) bool {
 	return strings.Contains(strings.ToLower(r.Header.Get("Accept")), kind)
 }
@@ -82,8 +82,8 @@ func accepts(r *http.Request, kind string) bool {
 const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; media-src 'self'; " +
 	"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-// page serves the embedded page. Names with a hash of their content may be kept for ever; an address without a file is
-// the page's own, if a browser asks for it.
+// page serves the embedded page. Files with a hash in their name may be cached forever. For an address without a file,
+// a browser gets index.html, since the page has addresses of its own.
 func (s *Server) page(c echo.Context) error {
 	name := strings.TrimPrefix(path.Clean("/"+c.Request().URL.Path), "/")
 	if strings.HasPrefix(name, "api/") {

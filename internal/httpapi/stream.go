@@ -19,7 +19,7 @@ import (
 	"github.com/apibr/studio/internal/jobs"
 )
 
-// keepAlive of event streams and sockets, below the idle limits of proxies.
+// keepAlive is the pause between signs of life on streams and sockets; it is below the idle limits of proxies.
 const keepAlive = 15 * time.Second
 
 type jobEventsInput struct {
@@ -28,7 +28,7 @@ type jobEventsInput struct {
 	Since       string `query:"since" doc:"The same, for clients that cannot set headers"`
 }
 
-// jobEvents is the event stream of one job: what the WebSocket tells of it, to its end.
+// jobEvents is the event stream of one job: the same events as on the WebSocket, until the job ends.
 func (s *Server) jobEvents(ctx context.Context, p auth.Principal, in *jobEventsInput) (*huma.StreamResponse, error) {
 	id, err := in.uuid()
 	if err != nil {
@@ -79,7 +79,7 @@ func (e *eventStream) run(ctx context.Context, last string) {
 	e.follow(ctx, sub)
 }
 
-// catchUp sends what the client missed, or how the job stands when it comes for the first time.
+// catchUp sends the events that the client missed, or the job as it is when the client comes for the first time.
 func (e *eventStream) catchUp(ctx context.Context, filter events.Filter, last string) bool {
 	since, err := strconv.ParseInt(last, 10, 64)
 	for err == nil && !e.ended {
@@ -193,7 +193,7 @@ func (e *eventStream) write(text []byte) {
 	}
 }
 
-// progressMessage is the same on sockets and streams.
+// progressMessage is progress as sockets and streams send it.
 func (s *Server) progressMessage(ctx context.Context, p *events.JobProgress) map[string]any {
 	return map[string]any{"type": "progress", "job_id": p.Job, "progress": p.Progress.Fraction,
 		"progress_detail": s.progressDetail(ctx, p.Job, p.Progress)}

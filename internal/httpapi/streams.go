@@ -10,13 +10,13 @@ import (
 	"github.com/apibr/studio/internal/i18n"
 )
 
-// streams counts the sockets and event streams of each owner. Each holds a connection for as long as its client likes.
+// streams counts the open sockets and event streams of each owner.
 type streams struct {
 	mu   sync.Mutex
 	open map[uuid.UUID]int
 }
 
-// take one more, until release is called; a 429 when the owner has most.
+// take counts one more until release is called. It fails with a 429 when the owner has reached the limit.
 func (s *streams) take(p auth.Principal, most int) (release func(), err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -36,7 +36,7 @@ func (a address) matches(parts []string) bool {
 	})
 }
 
-// far is how many letters differ, and false when a part is another word.
+// far is the number of letters that differ; near is false when a part is another word.
 func (a address) far(parts []string) (cost int, near bool) {
 	if len(parts) != len(a.parts) {
 		return 0, false
@@ -71,11 +71,11 @@ func (s *Server) addresses() (list []address) {
 
 func partsOf(path string) []string { return strings.Split(strings.TrimPrefix(path, "/"), "/") }
 
-// notHead are ends of addresses where a GET does something, or opens something that has no head.
+// notHead are the ends of addresses that do not take HEAD: their GET changes something or opens a stream.
 var notHead = []string{"/login", "/api/v1/ws", "/events"}
 
-// unrouted answers requests that no route takes: HEAD as GET, OPTIONS with what an address takes, another wrong method
-// with the right one, an unknown path with the nearest.
+// unrouted answers requests that no route takes: HEAD like GET, OPTIONS with the methods of the address, another wrong
+// method with the right one, an unknown path with the nearest.
 func (s *Server) unrouted(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
@@ -104,7 +104,7 @@ func (s *Server) unrouted(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// useful are the methods that a sentence names: HEAD and OPTIONS help nobody who took the wrong one.
+// useful are the methods that a sentence names. HEAD and OPTIONS are left out: they are not what the caller wants.
 func useful(methods []string) []string {
 	return slices.DeleteFunc(
 		slices.Clone(methods),
@@ -112,7 +112,7 @@ func useful(methods []string) []string {
 	)
 }
 
-// methodsAt an address, none where there is nothing. What can be read can be asked for its head too.
+// methodsAt an address, none where there is nothing. An address that takes GET takes HEAD too.
 func (s *Server) methodsAt(at string) (methods []string) {
 	parts := partsOf(at)
 	for _, known := range s.known {
@@ -152,7 +152,7 @@ func (s *Server) head(c echo.Context) error {
 	return c.Handler()(c)
 }
 
-// later are addresses of the contract that come with later versions, each by the beginning of its path.
+// later are the addresses of the contract that this version lacks, by the beginning of their paths.
 var later = []struct {
 	prefix   string
 	sentence i18n.Sentence
@@ -186,7 +186,7 @@ var later = []struct {
 	{anyOpenAI, noOpenAI},
 }
 
-// anyOpenAI is the beginning of the addresses of the OpenAI API, and of those of the studio when /api was left out.
+// anyOpenAI begins the addresses of the OpenAI API, and those of the studio if a caller leaves out /api.
 const anyOpenAI = "/v1"
 
 var (
@@ -197,7 +197,7 @@ var (
 	noOpenAI = i18n.Say("this version has no addresses of the OpenAI API yet; those of the studio begin with /api/v1")
 )
 
-// nowhere is the answer to a path that leads to nothing.
+// nowhere answers an unknown path.
 func (s *Server) nowhere(r *http.Request) error {
 	at := r.URL.Path
 	near := s.nearest(r.Method, at)
@@ -256,7 +256,7 @@ func (s *Server) nearest(method, at string) string {
 	return best.String()
 }
 
-// sameEnd is an address whose last word is that of the path, wherever it stands.
+// sameEnd is an address whose last word is, or is near to, that of the path.
 func (s *Server) sameEnd(method, at string) (best address) {
 	words := map[string]address{}
 	var ends []string
