@@ -64,7 +64,8 @@ func (w *world) nothing(t *testing.T) {
 	var rows int
 	require.NoError(
 		t,
-		w.pool.QueryRow(context.Background(), `select (select count(*) from media_assets) + (select count(*) from blobs)`).
+		w.pool.QueryRow(context.Background(),
+			`select (select count(*) from media_assets) + (select count(*) from blobs)`).
 			Scan(&rows),
 	)
 	require.Zero(t, rows)
@@ -221,12 +222,16 @@ func TestWhatIsRefusedLeavesNothing(t *testing.T) {
 		says string
 	}{
 		{"an empty file", IngestRequest{Reader: strings.NewReader("")}, media.ErrEmpty, "empty"},
-		{"text", IngestRequest{Reader: strings.NewReader("not a picture at all"), Filename: "a.png"}, media.ErrUnsupported, "accepted are"},
+		{"text", IngestRequest{Reader: strings.NewReader("not a picture at all"), Filename: "a.png"},
+			media.ErrUnsupported, "accepted are"},
 		{"half a picture", IngestRequest{Reader: bytes.NewReader(whole[:len(whole)/2])}, media.ErrCorrupt, "cut short"},
-		{"a client that goes away", IngestRequest{Reader: io.MultiReader(bytes.NewReader(whole[:500]), iotest.ErrReader(gone))}, gone, ""},
+		{"a client that goes away", IngestRequest{Reader: io.MultiReader(bytes.NewReader(whole[:500]),
+			iotest.ErrReader(gone))}, gone, ""},
 		{"too large", IngestRequest{Reader: io.LimitReader(zeros{}, 100_001)}, nil, "media.max_upload_bytes"},
-		{"a picture for a sound", IngestRequest{Reader: bytes.NewReader(whole), Want: media.Audio}, ErrWrongKind, "takes audio; the file is image"},
-		{"a foreign project", IngestRequest{Reader: bytes.NewReader(whole), Project: &foreign}, ErrNoProject, "project"},
+		{"a picture for a sound", IngestRequest{Reader: bytes.NewReader(whole), Want: media.Audio}, ErrWrongKind,
+			"takes audio; the file is image"},
+		{"a foreign project", IngestRequest{Reader: bytes.NewReader(whole), Project: &foreign}, ErrNoProject,
+			"project"},
 		{"no such path", IngestRequest{Path: "/no/such/file"}, fs.ErrNotExist, ""},
 	} {
 		c.req.Owner = localAdmin
@@ -318,7 +323,9 @@ func TestListPagesMissNothing(t *testing.T) {
 	page, err = w.List(ctx, uuid.New(), Filter{})
 	require.NoError(t, err)
 	require.Empty(t, page.Assets)
-	for _, bad := range []string{"x", "!!!", base64.RawURLEncoding.EncodeToString([]byte("zzzzzzzzzzzzz." + uuid.NewString())), base64.RawURLEncoding.EncodeToString([]byte("1.nope"))} {
+	for _, bad := range []string{"x", "!!!",
+		base64.RawURLEncoding.EncodeToString([]byte("zzzzzzzzzzzzz." + uuid.NewString())),
+		base64.RawURLEncoding.EncodeToString([]byte("1.nope"))} {
 		_, err = w.List(ctx, localAdmin, Filter{Cursor: bad})
 		require.ErrorIs(t, err, ErrBadCursor, bad)
 	}
@@ -328,8 +335,10 @@ func addJob(t *testing.T, w *world, status, parameters string) uuid.UUID {
 	t.Helper()
 	id := uuid.Must(uuid.NewV7())
 	_, err := w.pool.Exec(context.Background(), `
-		insert into generation_jobs (id, owner_id, type, quality, engine, parameters, status, fence, node_id, boot_id, completed_at)
-		values ($1, $2, 'video.avatar', 'draft', 'x', $3, $4, 1, $1, $1, case when $4 = 'completed' then now() end)`, id, localAdmin, parameters, status)
+		insert into generation_jobs (id, owner_id, type, quality, engine, parameters, status, fence, node_id,
+		                             boot_id, completed_at)
+		values ($1, $2, 'video.avatar', 'draft', 'x', $3, $4, 1, $1, $1, case when $4 = 'completed' then now() end)`,
+		id, localAdmin, parameters, status)
 	require.NoError(t, err)
 	return id
 }
@@ -455,7 +464,7 @@ func TestFullDiskDuringAnUpload(t *testing.T) {
 	r, _ := wav(48000, 2, 30)
 	_, err := w.Ingest(context.Background(), IngestRequest{Owner: localAdmin, Reader: r})
 	require.ErrorIs(t, err, blob.ErrDiskFull)
-	r, _ = wav(48000, 2, 7) // fits, but not twice: the cleaned copy finds no room
+	r, _ = wav(48000, 2, 7) // fits, but not twice: the cleaned copy finds the disk full
 	_, err = w.Ingest(context.Background(), IngestRequest{Owner: localAdmin, Reader: r})
 	require.ErrorIs(t, err, blob.ErrDiskFull)
 	left, err := os.ReadDir(small)

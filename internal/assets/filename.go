@@ -11,14 +11,14 @@ import (
 )
 
 const (
-	maxFilenameBytes = 180 // under the 255 of filesystems, with room for what a browser adds
+	maxFilenameBytes = 180 // under the 255 of filesystems, with bytes left for what a browser adds
 	maxNameRunes     = 200
 )
 
 // sameType are other extensions that are right for a type; every other one is replaced.
 var sameType = map[string]string{
-	".jpeg": "image/jpeg", ".jpe": "image/jpeg", ".jfif": "image/jpeg", ".oga": "audio/ogg", ".opus": "audio/ogg", ".wave": "audio/wav",
-	".m4v": "video/mp4", ".mp4": "audio/mp4", ".qt": "video/quicktime", ".webm": "audio/webm",
+	".jpeg": "image/jpeg", ".jpe": "image/jpeg", ".jfif": "image/jpeg", ".oga": "audio/ogg", ".opus": "audio/ogg",
+	".wave": "audio/wav", ".m4v": "video/mp4", ".mp4": "audio/mp4", ".qt": "video/quicktime", ".webm": "audio/webm",
 }
 
 // Filename makes a name that a client gave safe to offer as a download on any system: no folder, no control or

@@ -137,7 +137,8 @@ func (s *Service) insertIngested(
 	original string,
 ) (*Asset, error) {
 	a := &Asset{
-		ID: id, OwnerID: req.Owner, ProjectID: req.Project, Kind: info.Kind, Origin: req.Origin, Name: displayName(req.Name),
+		ID: id, OwnerID: req.Owner, ProjectID: req.Project, Kind: info.Kind, Origin: req.Origin,
+		Name: displayName(req.Name),
 		Filename: Filename(
 			req.Filename,
 			info.MIME,

@@ -96,12 +96,8 @@ func listSQL(f Filter, limit int) string {
 		store.Column{Name: "type", Words: kinds},
 		store.Column{Name: "origin", Words: origins},
 	)
-	return "select " + cols + " from (" + store.PageSQL(
-		table,
-		"($2, $3)",
-		branches,
-		limit,
-	) + ") a where " + own + " order by created_at desc, id desc"
+	return "select " + cols + " from (" + store.PageSQL(table, "($2, $3)", branches, limit) +
+		") a where " + own + " order by created_at desc, id desc"
 }
 
 const byJobsSQL = `
@@ -109,8 +105,9 @@ const byJobsSQL = `
 	 where job_id = any($1) and output_index is not null order by job_id, output_index`
 
 const insertSQL = `
-	insert into media_assets (id, owner_id, project_id, job_id, output_index, type, origin, url, name, filename, mime_type,
-	                          sha256, original_sha256, size_bytes, width, height, duration_seconds, metadata, created_at)
+	insert into media_assets (id, owner_id, project_id, job_id, output_index, type, origin, url, name, filename,
+	                          mime_type, sha256, original_sha256, size_bytes, width, height, duration_seconds,
+	                          metadata, created_at)
 	values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, coalesce($19, now()))
 	returning ` + cols
 
@@ -123,9 +120,12 @@ const deleteSQL = `
 		           and (j.parameters -> 'inputs') @> jsonb_build_array(jsonb_build_object('asset_id', t.id::text)))
 		     + (select count(*) from generation_jobs j
 		         where j.status in ('queued', 'processing') and t.job_id is not null
-		           and (j.parameters -> 'inputs') @> jsonb_build_array(jsonb_build_object('job_id', t.job_id::text))) as n
+		           and (j.parameters -> 'inputs')
+		               @> jsonb_build_array(jsonb_build_object('job_id', t.job_id::text))) as n
 		  from target t),
-	     gone as (delete from media_assets a using target t where a.id = t.id and (select n from needed) = 0 returning a.id)
+	     gone as (
+		delete from media_assets a using target t
+		 where a.id = t.id and (select n from needed) = 0 returning a.id)
 	select (select count(*) from target), (select count(*) from gone)`
 
 const assignSQL = `
@@ -140,8 +140,9 @@ func Statements() map[string]string {
 	all := maps.Clone(statements)
 	id, kind, origin := &uuid.Nil, media.Image, Upload
 	for name, f := range map[string]Filter{"list": {}, "listKind": {Kind: kind}, "listOrigin": {Origin: origin},
-		"listBoth": {Kind: kind, Origin: origin}, "listProject": {Project: id}, "listProjectKind": {Project: id, Kind: kind},
-		"listProjectOrigin": {Project: id, Origin: origin}, "listJob": {Job: id}, "listJobKind": {Job: id, Kind: kind}} {
+		"listBoth": {Kind: kind, Origin: origin}, "listProject": {Project: id},
+		"listProjectKind": {Project: id, Kind: kind}, "listProjectOrigin": {Project: id, Origin: origin},
+		"listJob": {Job: id}, "listJobKind": {Job: id, Kind: kind}} {
 		all[name] = listSQL(f, 51)
 	}
 	return all
@@ -149,7 +150,8 @@ func Statements() map[string]string {
 
 // statements of this package, for the test that prepares them all.
 var statements = map[string]string{
-	"get": getSQL, "byJobs": byJobsSQL, "insert": insertSQL, "delete": deleteSQL, "ownsProject": ownsProjectSQL, "assign": assignSQL,
+	"get": getSQL, "byJobs": byJobsSQL, "insert": insertSQL, "delete": deleteSQL, "ownsProject": ownsProjectSQL,
+	"assign": assignSQL,
 }
 
 // Get returns an asset of the owner, ErrNotFound for every other id.
@@ -293,8 +295,9 @@ func InsertBatch(b *pgx.Batch, o Output) (*Asset, error) {
 		filename = name + "-" + text[len(text)-8:]
 	}
 	a := &Asset{
-		ID: id, OwnerID: o.Owner, ProjectID: o.Project, JobID: &o.Job, OutputIndex: &o.Index, Kind: kind, Origin: Generated,
-		Name: name, Filename: Filename(filename, o.MIME), MIME: o.MIME, SHA256: o.SHA256, Size: o.Size,
+		ID: id, OwnerID: o.Owner, ProjectID: o.Project, JobID: &o.Job, OutputIndex: &o.Index, Kind: kind,
+		Origin: Generated, Name: name, Filename: Filename(filename, o.MIME), MIME: o.MIME, SHA256: o.SHA256,
+		Size:  o.Size,
 		Width: positive(o.Width), Height: positive(o.Height), CreatedAt: o.CreatedAt,
 	}
 	if o.Duration > 0 {

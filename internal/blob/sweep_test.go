@@ -91,7 +91,9 @@ func sweepOnly(t *testing.T, w sweepWorld) {
 	exec(t, pool, `insert into job_segments (job_id, idx, sha256, fence, mime_type, size_bytes)
 		values ($1, 0, $2, 1, '', 1)`, job, segment.SHA256)
 	exec(t, pool, `insert into voices (id, owner_id, name, language, conditionals)
-		values ($1, $2, 'v', 'pt-BR', jsonb_build_object('draft-voice', jsonb_build_object('file', jsonb_build_object('sha256', $3::text), 'f0', 100)))`,
+		values ($1, $2, 'v', 'pt-BR', 
+			jsonb_build_object('draft-voice',
+				jsonb_build_object('file', jsonb_build_object('sha256', $3::text), 'f0', 100)))`,
 		uuid.New(), localAdmin, voice.SHA256)
 	// The same bytes come again while their old row has no reference: a transaction that is not there yet may name
 	// them.
@@ -112,8 +114,8 @@ func sweepOnly(t *testing.T, w sweepWorld) {
 	sweeper := &blob.Sweeper{Pool: pool, Store: d}
 	_, err = sweeper.Sweep(ctx)
 	require.NoError(t, err)
-	for name, ref := range map[string]blob.Ref{"young": young, "young without row": youngNoRow, "asset": asset, "segment": segment,
-		"voice": voice, "kept again": keptAgain, "recorded in an open transaction": recorded} {
+	for name, ref := range map[string]blob.Ref{"young": young, "young without row": youngNoRow, "asset": asset,
+		"segment": segment, "voice": voice, "kept again": keptAgain, "recorded in an open transaction": recorded} {
 		_, err := d.Stat(ctx, ref.SHA256)
 		require.NoError(t, err, name)
 	}

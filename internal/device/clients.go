@@ -14,14 +14,15 @@ import (
 
 // Client is what one process holds on one card.
 type Client struct {
-	PID    int
-	Name   string
-	PCI    string // PCI is the card's bus address.
-	VRAM   int64
-	GTT    int64
-	Engine time.Duration // Engine is the time that the card has computed for it; the compute driver's queues are not in it.
-	State  byte          // State of the process as in Stat; D is waiting inside a driver.
-	Ours   bool          // Ours says that it is a sidecar of the studio.
+	PID  int
+	Name string
+	PCI  string // PCI is the card's bus address.
+	VRAM int64
+	GTT  int64
+	// Engine is the time that the card has computed for it, without the compute driver's queues.
+	Engine time.Duration
+	State  byte // State of the process as in Stat; D is waiting inside a driver.
+	Ours   bool // Ours says that it is a sidecar of the studio.
 }
 
 // clients are the processes that hold a card open, by what their descriptors tell. Those of other users are seen only
@@ -155,6 +156,7 @@ func nvidiaClients(query func(context.Context) ([]byte, error)) []Client {
 }
 
 func queryNvidiaClients(ctx context.Context) ([]byte, error) {
-	return exec.CommandContext(ctx, "nvidia-smi", "--query-compute-apps=gpu_bus_id,pid,process_name,used_memory", "--format=csv,noheader,nounits").
+	return exec.CommandContext(ctx, "nvidia-smi", "--query-compute-apps=gpu_bus_id,pid,process_name,used_memory",
+		"--format=csv,noheader,nounits").
 		Output()
 }

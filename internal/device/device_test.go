@@ -119,7 +119,8 @@ func TestParseStat(t *testing.T) {
 	stat, err := parseStat([]byte(raw))
 	require.NoError(t, err)
 	require.Equal(t, Stat{
-		PID: 77, Parent: 1, Group: 77, State: 'S', Started: 12345, CPU: 2 * time.Second, RSS: 10 * int64(os.Getpagesize()),
+		PID: 77, Parent: 1, Group: 77, State: 'S', Started: 12345, CPU: 2 * time.Second,
+		RSS: 10 * int64(os.Getpagesize()),
 	}, stat)
 	for _, bad := range []string{"", "77", "77 (x)", "x (y) S 1"} {
 		_, err := parseStat([]byte(bad))
@@ -155,7 +156,8 @@ func TestDoctor(t *testing.T) {
 			"yet",
 		), FFmpeg: program, Venvs: map[string]string{"draft": venv, "models": "/nowhere"}, External: true,
 	})
-	for _, id := range []string{"memory", "swap", "disk", "gpu", "ffmpeg", "python.draft", "python.models", "postgres"} {
+	for _, id := range []string{"memory", "swap", "disk", "gpu", "ffmpeg", "python.draft", "python.models",
+		"postgres"} {
 		require.Contains(t, good, id)
 		if id != "disk" { // the machine of the test may be nearly full
 			require.True(t, good[id].OK, id)

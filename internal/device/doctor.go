@@ -47,7 +47,7 @@ type DoctorConfig struct {
 	External bool              // External says that a database outside is used, so that no binaries are needed.
 
 	ModelsDir string        // ModelsDir is where models are kept. Default: nothing is said of it.
-	Tested    *Tested       // Tested is what the self-test said of the models environment; nil when it was never tested.
+	Tested    *Tested       // Tested is what the self-test said of the models environment; nil before the first test.
 	NoGPU     bool          // NoGPU says that the configuration keeps the card out of use.
 	Settle    time.Duration // Settle is the time between two looks at a card that seems to hang. Default 1 s.
 }

@@ -27,7 +27,8 @@ func (d *doctor) gpus(ctx context.Context) {
 	if found {
 		d.fine("gpu", i18n.Say("%s, %.1f GiB (%.1f GiB in use)", best.Name, gibs(best.VRAMTotal), gibs(best.VRAMUsed)))
 	} else {
-		d.fine("gpu", i18n.Say("No graphics card for computing: drafts run on the processor in seconds; the real models run there too, many times slower than on a card"))
+		d.fine("gpu", i18n.Say("No graphics card for computing: drafts run on the processor in seconds; the real "+
+			"models run there too, many times slower than on a card"))
 	}
 	for _, gpu := range snapshot.GPUs {
 		if gpu.Integrated {

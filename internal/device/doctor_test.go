@@ -25,7 +25,8 @@ var ownDisk = regexp.MustCompile(`(?m)^.*\bdisk.*\n(    →.*\n)*`)
 func patient(t *testing.T, tested *Tested) DoctorConfig {
 	t.Helper()
 	dir := t.TempDir()
-	for name, says := range map[string]string{"ffmpeg": "ffmpeg version 7.0 of a test", "draft/bin/python": "Python 3.11.7", "models/bin/python": "Python 3.11.7"} {
+	for name, says := range map[string]string{"ffmpeg": "ffmpeg version 7.0 of a test",
+		"draft/bin/python": "Python 3.11.7", "models/bin/python": "Python 3.11.7"} {
 		path := filepath.Join(dir, name)
 		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o700))
 		require.NoError(t, os.WriteFile(path, []byte("#!/bin/sh\necho "+says+"\n"), 0o700))
@@ -71,8 +72,10 @@ func TestTheDoctorOnEveryMachine(t *testing.T) {
 		At:      at,
 	}
 	for tree, tested := range map[string]*Tested{
-		"igpu-first": amd, "spilled": amd, "hung": amd, "no-driver": {Profile: "cpu-pytorch", Kind: "cpu", Torch: "2.11.0", At: at},
-		"nvidia": {Profile: "pypi", Kind: "cuda", Torch: "2.11.0", Device: "NVIDIA GeForce RTX 4090", At: at}, "cpu": {Profile: "pypi", Kind: "cpu", Torch: "2.11.0", At: at},
+		"igpu-first": amd, "spilled": amd, "hung": amd,
+		"no-driver": {Profile: "cpu-pytorch", Kind: "cpu", Torch: "2.11.0", At: at},
+		"nvidia":    {Profile: "pypi", Kind: "cuda", Torch: "2.11.0", Device: "NVIDIA GeForce RTX 4090", At: at},
+		"cpu":       {Profile: "pypi", Kind: "cpu", Torch: "2.11.0", At: at},
 	} {
 		t.Run(tree, func(t *testing.T) {
 			got := written(Doctor(context.Background(), NewHost(filepath.Join("testdata", tree)), patient(t, tested)))
@@ -192,12 +195,13 @@ func TestPowerSwapAndOurOwnMemory(t *testing.T) {
 
 func TestAVerdictOfAnotherMachine(t *testing.T) {
 	for text, tested := range map[string]Tested{
-		"never tested":                 {},
-		"computes on the processor":    {Profile: "cpu-pytorch", Kind: "cpu"},
-		"another card":                 {Profile: "rocm-amd", Kind: "rocm", GFX: "gfx1100"},
-		"another card than":            {Profile: "pypi", Kind: "cuda"},
-		"failed (conv3d); conv3d: nan": {Profile: "rocm-amd", Kind: "rocm", Failed: []string{"conv3d"}, Cause: "conv3d: nan"},
-		"has changed since":            {Profile: "rocm-amd", Kind: "rocm", Stale: true},
+		"never tested":              {},
+		"computes on the processor": {Profile: "cpu-pytorch", Kind: "cpu"},
+		"another card":              {Profile: "rocm-amd", Kind: "rocm", GFX: "gfx1100"},
+		"another card than":         {Profile: "pypi", Kind: "cuda"},
+		"failed (conv3d); conv3d: nan": {Profile: "rocm-amd", Kind: "rocm", Failed: []string{"conv3d"},
+			Cause: "conv3d: nan"},
+		"has changed since": {Profile: "rocm-amd", Kind: "rocm", Stale: true},
 	} {
 		found := sick(t, func(_ *Host, cfg *DoctorConfig) {
 			cfg.Tested = &tested
@@ -250,7 +254,8 @@ func TestWhoHoldsACard(t *testing.T) {
 	dir := filepath.Join(root, "proc/99")
 	require.NoError(t, os.MkdirAll(filepath.Join(dir, "fdinfo"), 0o700))
 	for name, text := range map[string]string{"comm": "python\n", "environ": "A=1\x00APIBR_SIDECAR=x\x00",
-		"fdinfo/1": "drm-client-id:\t4\ndrm-pdev:\t0000:03:00.0\ndrm-resident-vram:\t2 MiB\ndrm-engine-gfx:\t7 ns\ndrm-engine-dec:\t5 ns\n"} {
+		"fdinfo/1": "drm-client-id:\t4\ndrm-pdev:\t0000:03:00.0\ndrm-resident-vram:\t2 MiB\ndrm-engine-gfx:\t7 ns\n" +
+			"drm-engine-dec:\t5 ns\n"} {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
 	}
 	require.Equal(

@@ -65,7 +65,7 @@ type Host struct {
 
 // GPU is one graphics card. Sizes are bytes.
 type GPU struct {
-	Index      int    // Index counts the cards of one kind, as torch does where only discrete ones are visible: hip:0, cuda:0.
+	Index      int    // Index counts the cards of one kind as torch does when it sees only discrete ones: hip:0.
 	Ordinal    int    // Ordinal is how HIP or CUDA count it among all cards: what HIP_VISIBLE_DEVICES takes.
 	Kind       string // Kind is hip or cuda.
 	Name       string
@@ -129,9 +129,11 @@ func NewHost(root string) *Host {
 		Clients:        func() []Client { return append(t.clients(), nvidiaClients(apps)...) },
 		Health:         t.health,
 		Idle:           t.idle,
-		Access:         func(path string) error { return unix.Access(filepath.Join(t.root, path), unix.R_OK|unix.W_OK) },
-		Module:         t.module,
-		Owner:          t.owner,
+		Access: func(path string) error {
+			return unix.Access(filepath.Join(t.root, path), unix.R_OK|unix.W_OK)
+		},
+		Module: t.module,
+		Owner:  t.owner,
 	}
 }
 

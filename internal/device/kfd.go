@@ -11,9 +11,10 @@ import (
 
 // gfxOf names the instruction set of the cards in amdNames, for a machine without the compute driver's topology.
 var gfxOf = map[string]string{
-	"1002:73bf": "gfx1030", "1002:73df": "gfx1031", "1002:73ff": "gfx1032", "1002:744c": "gfx1100", "1002:747e": "gfx1101",
-	"1002:7480": "gfx1102", "1002:7550": "gfx1201", "1002:7590": "gfx1200", "1002:164e": "gfx1036", "1002:13c0": "gfx1036",
-	"1002:15bf": "gfx1103", "1002:1638": "gfx90c", "1002:1586": "gfx1151",
+	"1002:73bf": "gfx1030", "1002:73df": "gfx1031", "1002:73ff": "gfx1032", "1002:744c": "gfx1100",
+	"1002:747e": "gfx1101", "1002:7480": "gfx1102", "1002:7550": "gfx1201", "1002:7590": "gfx1200",
+	"1002:164e": "gfx1036", "1002:13c0": "gfx1036", "1002:15bf": "gfx1103",
+	"1002:1638": "gfx90c", "1002:1586": "gfx1151",
 }
 
 // computeNode is a card as the compute driver lists it.

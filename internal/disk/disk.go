@@ -1,4 +1,4 @@
-// Package disk tells how much room there is.
+// Package disk measures the free space of a disk.
 package disk
 
 import "golang.org/x/sys/unix"

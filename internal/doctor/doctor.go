@@ -23,7 +23,8 @@ func Examine(ctx context.Context, c *config.Config, h *device.Host) Report {
 	ffmpeg, _ := media.FindFFmpeg(c.Media.FFmpeg, c.Python.DraftVenv)
 	postgres, _ := pgembed.FindBinaries(c.Database.Binaries, []string{c.Python.DraftVenv})
 	cfg := card(c)
-	cfg.DataDir, cfg.ModelsDir, cfg.FFmpeg, cfg.Postgres, cfg.External = c.DataDir, c.Models.CacheDir, ffmpeg, postgres, c.Database.DSN != ""
+	cfg.DataDir, cfg.ModelsDir, cfg.FFmpeg, cfg.Postgres, cfg.External = c.DataDir, c.Models.CacheDir, ffmpeg,
+		postgres, c.Database.DSN != ""
 	return report(device.Doctor(ctx, h, cfg))
 }
 

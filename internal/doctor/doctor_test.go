@@ -46,7 +46,8 @@ func TestTheReportReadsTheConfigurationAndTheVerdict(t *testing.T) {
 	require.Contains(t, find(report, "models.selftest").Message.String(), "never tested")
 	require.NotEmpty(t, find(report, "disk.models").Message.String())
 
-	verdict := `{"profile": {"id": "rocm-amd", "device": "rocm", "gfx": ["gfx1031"]}, "torch": "2.11.0", "device_name": "AMD Radeon RX 6750 XT",
+	verdict := `{"profile": {"id": "rocm-amd", "device": "rocm", "gfx": ["gfx1031"]}, "torch": "2.11.0",
+		"device_name": "AMD Radeon RX 6750 XT",
 		"at": "2026-11-24T10:00:00Z", "files": "` + torchenv.Fingerprint(
 		venv,
 	) + `", "checks": [{"check": "matmul", "ok": true}]}`
@@ -76,12 +77,14 @@ func TestTheReportReadsTheConfigurationAndTheVerdict(t *testing.T) {
 	verdict = `{"profile": {"id": "cpu", "device": "cpu"}, "files": "` + torchenv.Fingerprint(
 		venv,
 	) + `", "checks": [{"check": "torch", "ok": false,
-		"detail": "ImportError: libamdhip64.so.6:\n cannot open shared object file"}, {"check": "matmul", "ok": false, "detail": "not run"}]}`
+		"detail": "ImportError: libamdhip64.so.6:\n cannot open shared object file"},
+		{"check": "matmul", "ok": false, "detail": "not run"}]}`
 	require.NoError(t, os.WriteFile(filepath.Join(venv, "apibr-profile.json"), []byte(verdict), 0o600))
 	broken := find(Examine(context.Background(), c, h), "models.selftest")
 	require.Equal(
 		t,
-		"The self-test of profile cpu failed (torch, matmul); torch: ImportError: libamdhip64.so.6: cannot open shared object file",
+		"The self-test of profile cpu failed (torch, matmul); torch: ImportError: libamdhip64.so.6: cannot open "+
+			"shared object file",
 		broken.Message.String(),
 	)
 	require.Contains(t, broken.Message.In(language.BrazilianPortuguese), "libamdhip64.so.6")

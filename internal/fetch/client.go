@@ -170,7 +170,8 @@ func (c *Client) explain(ctx context.Context, u *url.URL, err error) error {
 		return &Error{
 			Refused,
 			i18n.Say(
-				"this address lies in a private or reserved network and is not fetched: upload the file, or name the host in media.allowed_hosts",
+				"this address lies in a private or reserved network and is not fetched: upload the file, or name " +
+					"the host in media.allowed_hosts",
 			),
 		}
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):

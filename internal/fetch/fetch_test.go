@@ -44,14 +44,16 @@ func wantCode(t *testing.T, err error, code Code) {
 func TestAddresses(t *testing.T) {
 	t.Parallel()
 	for _, a := range []string{
-		"127.0.0.1", "127.9.9.9", "0.0.0.0", "10.1.2.3", "172.16.0.1", "172.31.255.255", "192.168.1.1", "169.254.169.254",
-		"100.64.0.1", "100.127.255.255", "192.0.0.192", "198.18.0.1", "224.0.0.1", "239.255.255.250", "240.0.0.1", "255.255.255.255",
-		"::1", "::", "fe80::1", "fe80::1%eth0", "fc00::1", "fd00:ec2::254", "ff02::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "::ffff:100.64.0.1", "::ffff:0.0.0.0", "::ffff:198.18.0.1",
-		"::127.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::", "2001:0:7f00:1::", "fec0::1", "2001:db8::1", "203.0.113.7",
+		"127.0.0.1", "127.9.9.9", "0.0.0.0", "10.1.2.3", "172.16.0.1", "172.31.255.255", "192.168.1.1",
+		"169.254.169.254", "100.64.0.1", "100.127.255.255", "192.0.0.192", "198.18.0.1", "224.0.0.1",
+		"239.255.255.250", "240.0.0.1", "255.255.255.255", "::1", "::", "fe80::1", "fe80::1%eth0", "fc00::1",
+		"fd00:ec2::254", "ff02::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "::ffff:100.64.0.1", "::ffff:0.0.0.0",
+		"::ffff:198.18.0.1", "::127.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::", "2001:0:7f00:1::", "fec0::1", "2001:db8::1", "203.0.113.7",
 	} {
 		require.False(t, public(netip.MustParseAddr(a)), a)
 	}
-	for _, a := range []string{"1.1.1.1", "8.8.8.8", "93.184.216.34", "172.32.0.1", "100.128.0.1", "2606:4700::1111", "::ffff:1.1.1.1"} {
+	for _, a := range []string{"1.1.1.1", "8.8.8.8", "93.184.216.34", "172.32.0.1", "100.128.0.1", "2606:4700::1111",
+		"::ffff:1.1.1.1"} {
 		require.True(t, public(netip.MustParseAddr(a)), a)
 	}
 }
@@ -285,7 +287,8 @@ func TestLimits(t *testing.T) {
 			Timeout:      300 * time.Millisecond,
 		},
 	)
-	for path, code := range map[string]Code{"/announced": TooLarge, "/chunked": TooLarge, "/slow": TimedOut, "/broken": Unreachable, "/none": BadStatus} {
+	for path, code := range map[string]Code{"/announced": TooLarge, "/chunked": TooLarge, "/slow": TimedOut,
+		"/broken": Unreachable, "/none": BadStatus} {
 		_, _, err := open(t, c, srv.URL+path)
 		require.Error(t, err, path)
 		wantErrCode(t, err, code)

@@ -27,16 +27,18 @@ func TestOnlyAnExitStatusOfFFmpegBlamesTheFile(t *testing.T) {
 	t.Parallel()
 	sound := fixture(t, "a.flac")
 	for name, script := range map[string]string{
-		"killed, as when memory is short":       `kill -KILL $$`,
-		"a crash":                               `kill -SEGV $$`,
-		"an abort":                              `kill -ABRT $$`,
-		"asked to end":                          `kill -TERM $$`,
-		"the loader could not start it":         `echo 'error while loading shared libraries: libx.so: cannot open shared object file' >&2; exit 127`,
-		"a wrapper could not start it":          `exit 126`,
-		"ffmpeg's own end after SIGTERM":        `exit 255`,
-		"ffmpeg's own end after many":           `exit 123`,
-		"no more open files":                    `echo 'a.wav: Too many open files' >&2; exit 232`,
-		"no more threads":                       `echo 'pthread_create failed: Resource temporarily unavailable' >&2; exit 245`,
+		"killed, as when memory is short": `kill -KILL $$`,
+		"a crash":                         `kill -SEGV $$`,
+		"an abort":                        `kill -ABRT $$`,
+		"asked to end":                    `kill -TERM $$`,
+		"the loader could not start it": `echo 'error while loading shared libraries: libx.so: cannot open ` +
+			`shared object file' >&2; exit 127`,
+		"a wrapper could not start it":   `exit 126`,
+		"ffmpeg's own end after SIGTERM": `exit 255`,
+		"ffmpeg's own end after many":    `exit 123`,
+		"no more open files":             `echo 'a.wav: Too many open files' >&2; exit 232`,
+		"no more threads": `echo 'pthread_create failed: Resource temporarily unavailable' ` +
+			`>&2; exit 245`,
 		"the real one, ended while it worked":   `"$FFMPEG" "$@" & kill -TERM $!; wait $!`,
 		"its words do not come to an end":       `sleep 100 & exec "$FFMPEG" "$@"`,
 		"killed after it had said all it knows": `"$FFMPEG" "$@"; kill -KILL $$`,
@@ -52,7 +54,8 @@ func TestOnlyAnExitStatusOfFFmpegBlamesTheFile(t *testing.T) {
 			require.NoFileExists(t, dst, "it can be made later")
 		})
 	}
-	for name, script := range map[string]string{"an exit status": `exit 1`, "invalid data": `echo 'Invalid data found' >&2; exit 183`} {
+	for name, script := range map[string]string{"an exit status": `exit 1`,
+		"invalid data": `echo 'Invalid data found' >&2; exit 183`} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			_, err := New(Config{FFmpeg: faulty(t, script)}).Probe(context.Background(), sound)

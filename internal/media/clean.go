@@ -131,7 +131,8 @@ func (p *Processor) convert(ctx context.Context, src, dst string, c container, a
 		return &InputError{
 			ErrUnsupported,
 			i18n.Say(
-				"the %s file holds %s, which is not accepted there: send WAV, MP3 or M4A sound with AAC, or MP4 video with H.264 and AAC",
+				"the %s file holds %s, which is not accepted there: send WAV, MP3 or M4A sound with AAC, or MP4 "+
+					"video with H.264 and AAC",
 				c.name,
 				m[1],
 			),

@@ -58,12 +58,17 @@ func TestHostileFilesAreRefusedWithASentence(t *testing.T) {
 	}{
 		{"empty", nil, ErrEmpty, "empty"},
 		{"text called a picture", []byte("hello, I am no picture\n"), ErrUnsupported, "accepted are"},
-		{"a page called a video", []byte("<!DOCTYPE html><html><script>alert(1)</script>"), ErrUnsupported, "accepted are"},
-		{"a drawing with a script", []byte(`<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"><script/></svg>`), ErrUnsupported, "SVG"},
+		{"a page called a video", []byte("<!DOCTYPE html><html><script>alert(1)</script>"), ErrUnsupported,
+			"accepted are"},
+		{"a drawing with a script",
+			[]byte(`<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"><script/></svg>`), ErrUnsupported,
+			"SVG"},
 		{"a program", append([]byte("\x7fELF\x02\x01\x01"), make([]byte, 100)...), ErrUnsupported, "accepted are"},
-		{"a playlist that names a file", []byte("#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n"), ErrUnsupported, "accepted are"},
+		{"a playlist that names a file", []byte("#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n"), ErrUnsupported,
+			"accepted are"},
 		{"a concat script", []byte("ffconcat version 1.0\nfile /etc/passwd\n"), ErrUnsupported, "accepted are"},
-		{"an archive", []byte("PK\x03\x04\x14\x00\x00\x00\x08\x00aaaaaaaaaaaaaaaaaaaaaaaa"), ErrUnsupported, "archives"},
+		{"an archive", []byte("PK\x03\x04\x14\x00\x00\x00\x08\x00aaaaaaaaaaaaaaaaaaaaaaaa"), ErrUnsupported,
+			"archives"},
 		{"an animation", []byte("GIF89a\x01\x00\x01\x00\x00\x00\x00;"), ErrUnsupported, "GIF"},
 		{"a Matroska file", read(t, fixture(t, "v.mkv")), ErrUnsupported, "MKV"},
 		{"an animated WebP", animated, ErrUnsupported, "animated"},
@@ -83,7 +88,8 @@ func TestHostileFilesAreRefusedWithASentence(t *testing.T) {
 		{"a WAV header alone", read(t, fixture(t, "a.wav"))[:44], ErrCorrupt, "cut short"},
 		{"an MP4 header alone", read(t, fixture(t, "v.mp4"))[:32], ErrCorrupt, "MP4"},
 		{"boxes in boxes", nestedMP4(200_000), ErrCorrupt, "MP4"},
-		{"an ID3 tag and nothing", append([]byte("ID3\x03\x00\x00\x00\x00\x00\x0a"), make([]byte, 400)...), ErrCorrupt, "MP3"},
+		{"an ID3 tag and nothing", append([]byte("ID3\x03\x00\x00\x00\x00\x00\x0a"), make([]byte, 400)...),
+			ErrCorrupt, "MP3"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p := newProcessor(t, Limits{})
@@ -113,7 +119,8 @@ func TestBombsMeetTheirLimitBeforeAnythingIsDecoded(t *testing.T) {
 		{"pixels of a JPEG", write(t, "b.jpg", bigJPEG), KeyImagePixels, Limits{}},
 		{"two hours in a small file", fixture(t, "long.flac"), KeyAudioDuration, Limits{}},
 		{"seconds of a video", fixture(t, "v.mp4"), KeyVideoDuration, Limits{VideoDuration: 4 * time.Second}},
-		{"seconds that no header tells", fixture(t, "live.webm"), KeyAudioDuration, Limits{AudioDuration: 4 * time.Second}},
+		{"seconds that no header tells", fixture(t, "live.webm"), KeyAudioDuration,
+			Limits{AudioDuration: 4 * time.Second}},
 		{"pixels of a video", fixture(t, "v.mp4"), KeyVideoPixels, Limits{VideoPixels: 1000}},
 		{"streams", fixture(t, "many.mp4"), KeyStreams, Limits{Streams: 3}},
 	} {

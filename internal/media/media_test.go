@@ -354,7 +354,8 @@ func TestCleanRemovesWhatTracksFromPictures(t *testing.T) {
 func TestCleanRemovesWhatTracksFromAudioAndVideo(t *testing.T) {
 	t.Parallel()
 	p := newProcessor(t, Limits{})
-	for _, name := range []string{"a.wav", "a.mp3", "a.flac", "a.ogg", "a.m4a", "a.webm", "v.mp4", "v.mov", "v.webm", "turned.mp4"} {
+	for _, name := range []string{"a.wav", "a.mp3", "a.flac", "a.ogg", "a.m4a", "a.webm", "v.mp4", "v.mov", "v.webm",
+		"turned.mp4"} {
 		t.Run(name, func(t *testing.T) {
 			src := fixture(t, name)
 			dst := filepath.Join(t.TempDir(), "clean")
@@ -386,10 +387,14 @@ func TestProbe(t *testing.T) {
 		{"a.m4a", Info{Kind: Audio, MIME: "audio/mp4", HasAudio: true}},
 		{"a.webm", Info{Kind: Audio, MIME: "audio/webm", HasAudio: true}},
 		{"live.webm", Info{Kind: Audio, MIME: "audio/webm", HasAudio: true}},
-		{"v.mp4", Info{Kind: Video, MIME: "video/mp4", HasAudio: true, HasVideo: true, Width: 160, Height: 120, FPS: 25}},
-		{"v.mov", Info{Kind: Video, MIME: "video/quicktime", HasAudio: true, HasVideo: true, Width: 160, Height: 120, FPS: 25}},
-		{"v.webm", Info{Kind: Video, MIME: "video/webm", HasAudio: true, HasVideo: true, Width: 160, Height: 120, FPS: 25}},
-		{"turned.mp4", Info{Kind: Video, MIME: "video/mp4", HasAudio: true, HasVideo: true, Width: 120, Height: 160, FPS: 25}},
+		{"v.mp4", Info{Kind: Video, MIME: "video/mp4", HasAudio: true, HasVideo: true, Width: 160, Height: 120,
+			FPS: 25}},
+		{"v.mov", Info{Kind: Video, MIME: "video/quicktime", HasAudio: true, HasVideo: true, Width: 160, Height: 120,
+			FPS: 25}},
+		{"v.webm", Info{Kind: Video, MIME: "video/webm", HasAudio: true, HasVideo: true, Width: 160, Height: 120,
+			FPS: 25}},
+		{"turned.mp4", Info{Kind: Video, MIME: "video/mp4", HasAudio: true, HasVideo: true, Width: 120, Height: 160,
+			FPS: 25}},
 	} {
 		t.Run(c.file, func(t *testing.T) {
 			got, err := p.Probe(context.Background(), fixture(t, c.file))
@@ -409,8 +414,10 @@ func TestTranscode(t *testing.T) {
 	ctx := context.Background()
 	pic := write(t, "p.png", pngBytes(t, 64, 48))
 	for format, src := range map[string]string{
-		"wav": fixture(t, "a.flac"), "mp3": fixture(t, "a.wav"), "flac": fixture(t, "a.wav"), "ogg": fixture(t, "a.wav"),
-		"png": write(t, "p.jpg", jpegBytes(t, 64, 48)), "jpg": pic, "webp": pic, "mp4": fixture(t, "v.webm"), "webm": fixture(t, "v.mp4"),
+		"wav": fixture(t, "a.flac"), "mp3": fixture(t, "a.wav"), "flac": fixture(t, "a.wav"),
+		"ogg": fixture(t, "a.wav"),
+		"png": write(t, "p.jpg", jpegBytes(t, 64, 48)), "jpg": pic, "webp": pic, "mp4": fixture(t, "v.webm"),
+		"webm": fixture(t, "v.mp4"),
 	} {
 		t.Run(format, func(t *testing.T) {
 			var sums [2][32]byte
@@ -544,7 +551,8 @@ func TestUprightMatchesEveryOrientation(t *testing.T) {
 	img := image.NewNRGBA(image.Rect(0, 0, 2, 1))
 	img.Set(0, 0, color.NRGBA{255, 0, 0, 255})
 	img.Set(1, 0, color.NRGBA{0, 0, 255, 255})
-	for o, red := range map[int]image.Point{1: {0, 0}, 2: {1, 0}, 3: {1, 0}, 4: {0, 0}, 5: {0, 0}, 6: {0, 0}, 7: {0, 1}, 8: {0, 1}} {
+	for o, red := range map[int]image.Point{1: {0, 0}, 2: {1, 0}, 3: {1, 0}, 4: {0, 0}, 5: {0, 0}, 6: {0, 0},
+		7: {0, 1}, 8: {0, 1}} {
 		got := upright(img, o)
 		r, _, _, _ := got.At(red.X, red.Y).RGBA()
 		require.EqualValues(t, 0xffff, r, "orientation %d", o)

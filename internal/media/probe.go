@@ -80,7 +80,8 @@ func (p *Processor) complete(ctx context.Context, path string, c container, f fa
 		return fmt.Errorf("read picture: %w", err)
 	}
 	defer file.Close()
-	if _, _, err := image.Decode(io.MultiReader(io.LimitReader(file, f.whole), strings.NewReader(f.ending))); err != nil {
+	whole := io.MultiReader(io.LimitReader(file, f.whole), strings.NewReader(f.ending))
+	if _, _, err := image.Decode(whole); err != nil {
 		return cutShort(c.name)
 	}
 	return nil
@@ -92,7 +93,7 @@ func imageSize(path string, c container) (width, height int, err error) {
 		return 0, 0, fmt.Errorf("read picture: %w", err)
 	}
 	defer f.Close()
-	// Headers lie in front; a file that hides the size behind megabytes of other chunks is none that we want.
+	// Headers lie in front; a file that hides the size behind megabytes of other chunks is refused.
 	cfg, _, err := image.DecodeConfig(io.LimitReader(f, 16<<20))
 	switch {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):

@@ -143,7 +143,8 @@ func (p *Processor) slot(ctx context.Context) (free func(), err error) {
 		}
 		return nil, &UnavailableError{
 			i18n.Say("the studio works on other files and did not get to this one within %s: "+
-				"send it again in a few seconds, or raise %s or %s", seconds(p.cfg.MaxWait), KeyMaxProcesses, KeyMaxWait),
+				"send it again in a few seconds, or raise %s or %s", seconds(p.cfg.MaxWait), KeyMaxProcesses,
+				KeyMaxWait),
 		}
 	}
 	return func() { p.slots.Release(1) }, nil
@@ -175,8 +176,8 @@ type capped struct {
 
 func (c *capped) Write(b []byte) (int, error) {
 	n := len(b)
-	if room := c.head - len(c.first); room > 0 {
-		take := min(room, len(b))
+	if left := c.head - len(c.first); left > 0 {
+		take := min(left, len(b))
 		c.first, b = append(c.first, b[:take]...), b[take:]
 	}
 	c.last = append(c.last, b...)

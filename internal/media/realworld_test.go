@@ -177,18 +177,21 @@ func TestDurationIsWhatPlaysWhereverTimeBegins(t *testing.T) {
 	}{
 		"a recording that begins late":       {"testdata/late_start.webm", 3},
 		"WebM that begins after two minutes": {made(t, "l.webm", 3, "-c:a", "libopus", "-output_ts_offset", "120"), 3},
-		"WebM of a browser":                  {made(t, "live.webm", 3, "-c:a", "libopus", "-f", "webm", "-live", "1"), 3},
-		"WebM from a pipe":                   {piped(t, "p.webm", 3, "-c:a", "libopus", "-f", "webm"), 3},
-		"an Ogg that begins late":            {late, 3},
-		"joined Opus":                        {joined(t, opus, made(t, "b.ogg", 1.5, "-c:a", "libopus")), 4.5},
-		"joined Vorbis, the shorter last":    {joined(t, vorbis, made(t, "b.ogg", 1.5, "-c:a", "libvorbis")), 4.5},
-		"joined, the second begins late":     {joined(t, opus, late), 6},
-		"joined, the first begins late":      {joined(t, late, opus), 6},
-		"an Ogg from a pipe":                 {piped(t, "p.ogg", 3, "-c:a", "libopus", "-f", "ogg"), 3},
-		"FLAC from a pipe":                   {piped(t, "p.flac", 3, "-c:a", "flac", "-f", "flac"), 3},
-		"MP3 without a Xing header":          {piped(t, "p.mp3", 3, "-c:a", "libmp3lame", "-write_xing", "0", "-f", "mp3"), 3},
-		"M4A with an edit list":              {made(t, "l.m4a", 3, "-c:a", "aac", "-output_ts_offset", "1.5"), 3},
-		"an MP4 in fragments from a pipe":    {piped(t, "p.mp4", 3, "-c:a", "aac", "-movflags", "frag_keyframe+empty_moov", "-f", "mp4"), 3},
+		"WebM of a browser": {made(t, "live.webm", 3, "-c:a", "libopus", "-f", "webm", "-live", "1"),
+			3},
+		"WebM from a pipe":                {piped(t, "p.webm", 3, "-c:a", "libopus", "-f", "webm"), 3},
+		"an Ogg that begins late":         {late, 3},
+		"joined Opus":                     {joined(t, opus, made(t, "b.ogg", 1.5, "-c:a", "libopus")), 4.5},
+		"joined Vorbis, the shorter last": {joined(t, vorbis, made(t, "b.ogg", 1.5, "-c:a", "libvorbis")), 4.5},
+		"joined, the second begins late":  {joined(t, opus, late), 6},
+		"joined, the first begins late":   {joined(t, late, opus), 6},
+		"an Ogg from a pipe":              {piped(t, "p.ogg", 3, "-c:a", "libopus", "-f", "ogg"), 3},
+		"FLAC from a pipe":                {piped(t, "p.flac", 3, "-c:a", "flac", "-f", "flac"), 3},
+		"MP3 without a Xing header": {piped(t, "p.mp3", 3, "-c:a", "libmp3lame", "-write_xing", "0", "-f",
+			"mp3"), 3},
+		"M4A with an edit list": {made(t, "l.m4a", 3, "-c:a", "aac", "-output_ts_offset", "1.5"), 3},
+		"an MP4 in fragments from a pipe": {piped(t, "p.mp4", 3, "-c:a", "aac", "-movflags",
+			"frag_keyframe+empty_moov", "-f", "mp4"), 3},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -245,7 +248,8 @@ func branded(t *testing.T, path, brand string) string {
 func TestTheContentOfAnMP4DecidesAndNotItsBrand(t *testing.T) {
 	t.Parallel()
 	p := newProcessor(t, Limits{})
-	for _, brand := range []string{"3gp4", "3gp5", "3g2a", "M4A ", "M4B ", "M4V ", "F4A ", "isom", "mp42", "dash", "MSNV", "qt  ", "xxxx"} {
+	for _, brand := range []string{"3gp4", "3gp5", "3g2a", "M4A ", "M4B ", "M4V ", "F4A ", "isom", "mp42", "dash",
+		"MSNV", "qt  ", "xxxx"} {
 		info := takenIn(t, p, branded(t, fixture(t, "a.m4a"), brand))
 		require.Equal(t, []any{Audio, "audio/mp4"}, []any{info.Kind, info.MIME}, brand)
 		info = takenIn(t, p, branded(t, fixture(t, "v.mp4"), brand))
@@ -297,12 +301,14 @@ func TestAPictureWithoutItsEndMarkerIsTakenIfItIsWhole(t *testing.T) {
 	p := newProcessor(t, Limits{})
 	progressive := filepath.Join(t.TempDir(), "p.jpg")
 	out, err := exec.Command("../../.venv-draft/bin/python", "-c", `import sys; from PIL import Image
-im = Image.effect_mandelbrot((64, 48), (-2, -1.5, 1, 1.5), 60).convert("RGB"); im.save(sys.argv[1], progressive=True)`, progressive).CombinedOutput()
+im = Image.effect_mandelbrot((64, 48), (-2, -1.5, 1, 1.5), 60).convert("RGB")
+im.save(sys.argv[1], progressive=True)`, progressive).CombinedOutput()
 	require.NoError(t, err, string(out))
 	gray := image.NewGray(image.Rect(0, 0, 33, 17))
 	var grayJPEG bytes.Buffer
 	require.NoError(t, jpeg.Encode(&grayJPEG, gray, nil))
-	for name, whole := range map[string][]byte{"a.jpg": jpegBytes(t, 60, 44), "p.jpg": read(t, progressive), "gray.jpg": grayJPEG.Bytes()} {
+	for name, whole := range map[string][]byte{"a.jpg": jpegBytes(t, 60, 44), "p.jpg": read(t, progressive),
+		"gray.jpg": grayJPEG.Bytes()} {
 		for lost := 1; lost <= 2; lost++ {
 			path := write(t, name, whole[:len(whole)-lost])
 			info := takenIn(t, p, path)

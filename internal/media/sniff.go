@@ -127,7 +127,8 @@ func sniff(path string) (container, error) {
 	return container{}, &InputError{
 		ErrUnsupported,
 		i18n.Say("the file is none of the types that are accepted, whatever its name says: " +
-			"accepted are WAV, MP3, FLAC, Ogg, M4A and WebM audio, PNG, JPEG and WebP pictures, MP4, WebM and MOV video"),
+			"accepted are WAV, MP3, FLAC, Ogg, M4A and WebM audio, PNG, JPEG and WebP pictures, MP4, WebM and MOV " +
+			"video"),
 	}
 }
 

@@ -125,7 +125,8 @@ func (p *Processor) decodeWebP(ctx context.Context, src, dst string) error {
 	}
 	flat := dst + ".flat"
 	read := container{demux: "webp_pipe", name: webp.name}
-	if err := p.convert(ctx, src, flat, read, []string{"-frames:v", "1", "-pix_fmt", "rgba", "-c:v", "png", "-f", "image2pipe"}); err != nil {
+	args := []string{"-frames:v", "1", "-pix_fmt", "rgba", "-c:v", "png", "-f", "image2pipe"}
+	if err := p.convert(ctx, src, flat, read, args); err != nil {
 		return err
 	}
 	defer os.Remove(flat)
@@ -277,7 +278,7 @@ var ownLimits = Limits{
 	Streams:       64,
 }
 
-// diskError turns "no room" into the sentence for users.
+// diskError turns "no space left" into the sentence for users.
 func diskError(err error) error {
 	if disk.Full(err) {
 		return blob.ErrDiskFull

@@ -25,17 +25,13 @@ func finishWAV(src, dst string, m Mark) (Info, error) {
 	if err != nil {
 		return Info{}, err
 	}
-	channels, rate, perSecond := binary.LittleEndian.Uint16(
-		format[2:],
-	), binary.LittleEndian.Uint32(
-		format[4:],
-	), binary.LittleEndian.Uint32(
-		format[8:],
-	)
+	channels := binary.LittleEndian.Uint16(format[2:])
+	rate, perSecond := binary.LittleEndian.Uint32(format[4:]), binary.LittleEndian.Uint32(format[8:])
 	if channels == 0 || rate == 0 || perSecond == 0 {
 		return Info{}, errNotPlainWAV
 	}
-	if err := writeWAV(dst, []wavChunk{{"fmt ", format}, {"LIST", wavComment(description(m))}}, file, int64(size)); err != nil {
+	chunks := []wavChunk{{"fmt ", format}, {"LIST", wavComment(description(m))}}
+	if err := writeWAV(dst, chunks, file, int64(size)); err != nil {
 		os.Remove(dst)
 		return Info{}, diskError(err)
 	}

@@ -45,7 +45,7 @@ type wavLayout struct {
 
 // wholeWAV compares the length that the data chunk claims with what is there, which ffmpeg forgives in silence.
 //
-// A length that programs write when they cannot go back to the header is no claim: the sound goes on to the end of the
+// Programs that cannot go back to the header write a length that means nothing: the sound goes on to the end of the
 // file. A claim of a few bytes too many is a writer's slip (the size of the whole file, a block, a byte of padding)
 // and is forgiven; anything more is missing.
 func wholeWAV(path string) (wavLayout, error) {
@@ -63,7 +63,7 @@ func readWAVLayout(f io.ReadSeeker) (wavLayout, error) {
 	if err != nil {
 		return l, fmt.Errorf("read WAV: %w", err)
 	}
-	var large *uint64 // the length that RF64 has room for
+	var large *uint64 // the length that RF64 can hold
 	for at := int64(12); at+8 <= end; {
 		var h [24]byte
 		if err := readAt(f, at, h[:8]); err != nil {

@@ -138,7 +138,7 @@ func (a *attempt) once(ctx context.Context, request sidecar.RunRequest) (*sideca
 	)
 }
 
-// ready evicts what must make room and gets a process that has the model loaded.
+// ready evicts the models whose memory is needed and gets a process that has the model loaded.
 func (a *attempt) ready(ctx context.Context) (*sidecar.Lease, error) {
 	a.phaseBegan("load", time.Now())
 	for _, loaded := range a.evict {

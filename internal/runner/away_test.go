@@ -95,7 +95,8 @@ func TestAnUnknownEngineStopsNobody(t *testing.T) {
 	n := startNode(t, storetest.New(t), func(c *Config, _ *sidecar.Config) { c.Slots = 1 })
 	other := uuid.New()
 	_, err := n.store.Pool().
-		Exec(ctx, `insert into nodes (id, boot_id, kernel_boot_id, hostname, seen_at) values ($1, $1, 'k', 'h', now() + interval '1 hour')`, other)
+		Exec(ctx, `insert into nodes (id, boot_id, kernel_boot_id, hostname, seen_at) values ($1, $1, 'k', 'h', `+
+			`now() + interval '1 hour')`, other)
 	require.NoError(t, err)
 	gone := jobs.Spec{
 		Owner:    owner,
@@ -130,7 +131,8 @@ func TestAJobThatCannotBeClaimedStopsNobody(t *testing.T) {
 	require.NoError(t, err)
 	bad := n.submit(jobs.TypeSpeech, map[string]any{"text": "x"})
 	_, err = n.store.Pool().
-		Exec(ctx, `update generation_jobs set priority = 10, parameters = jsonb_set(parameters, '{params,x}', '1e400') where id = $1`, bad.ID)
+		Exec(ctx, `update generation_jobs set priority = 10, parameters = jsonb_set(parameters, '{params,x}', `+
+			`'1e400') where id = $1`, bad.ID)
 	require.NoError(t, err)
 	good := n.submit(jobs.TypeSpeech, map[string]any{"text": "x"})
 	_, err = n.jobs.SetPaused(ctx, false, "user")

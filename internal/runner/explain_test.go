@@ -43,7 +43,8 @@ func planned(t *testing.T, ram, vram string) (*Runner, *jobs.Service, func(sql s
 
 const queueImages = `with made as (
 	insert into generation_jobs (id, owner_id, type, lane, status, quality, engine, model, parameters, uses_gpu)
-	select gen_random_uuid(), $1, 'image.generate', 'image', 'queued', 'draft', 'draft-image', 'draft-image', '{"params": {}, "inputs": []}', true
+	select gen_random_uuid(), $1, 'image.generate', 'image', 'queued', 'draft', 'draft-image',
+	       'draft-image', '{"params": {}, "inputs": []}', true
 	  from generate_series(1, $2::int) returning 1)
 	select count(*) from made`
 

@@ -41,27 +41,34 @@ var hostileValues = map[string]string{
 // hostileFrames are runs in which %[1]s stands wherever a text, %[2]s wherever a number is sent.
 var hostileFrames = map[string]sidecartest.RawRun{
 	"progress": {Then: "echo", Lines: []string{
-		`{"jsonrpc":"2.0","method":"progress","params":{"job":"$JOB","phase":%[1]s,"step":%[2]s,"total":%[2]s,"message":%[1]s,"preview":%[1]s}}`}},
+		`{"jsonrpc":"2.0","method":"progress","params":{"job":"$JOB","phase":%[1]s,"step":%[2]s,"total":%[2]s,` +
+			`"message":%[1]s,"preview":%[1]s}}`}},
 	"heartbeat": {Then: "echo", Lines: []string{
-		`{"jsonrpc":"2.0","method":"heartbeat","params":{"vram_bytes":%[2]s,"ram_bytes":%[2]s,"phase":%[1]s,"steps":%[2]s}}`}},
+		`{"jsonrpc":"2.0","method":"heartbeat","params":{"vram_bytes":%[2]s,"ram_bytes":%[2]s,"phase":%[1]s,` +
+			`"steps":%[2]s}}`}},
 	"log": {Then: "echo", Lines: []string{
 		`{"jsonrpc":"2.0","method":"log","params":{"level":%[1]s,"message":%[1]s,"fields":{"f":%[1]s,"n":%[2]s}}}`,
 		`{"jsonrpc":"2.0","method":%[1]s,"params":{"x":%[2]s}}`}},
 	"segment": {Then: "echo", Lines: []string{
-		`{"jsonrpc":"2.0","method":"segment","params":{"job":"$JOB","index":0,"file":{"path":"out.txt","mime":%[1]s,"size":%[2]s,"sha256":%[1]s}}}`}},
+		`{"jsonrpc":"2.0","method":"segment","params":{"job":"$JOB","index":0,"file":{"path":"out.txt",` +
+			`"mime":%[1]s,"size":%[2]s,"sha256":%[1]s}}}`}},
 	"file": {Lines: []string{
-		`{"jsonrpc":"2.0","id":$ID,"result":{"outputs":[{"name":%[1]s,"path":%[1]s,"mime":%[1]s,"size":%[2]s,"sha256":%[1]s}],"seed":7}}`}},
+		`{"jsonrpc":"2.0","id":$ID,"result":{"outputs":[{"name":%[1]s,"path":%[1]s,"mime":%[1]s,"size":%[2]s,` +
+			`"sha256":%[1]s}],"seed":7}}`}},
 	"result": {Lines: []string{
 		`{"jsonrpc":"2.0","id":$ID,"result":{"outputs":[$OUT],"seed":7,"timings":{"t":0.5},` +
-			`"metadata":{"v":%[1]s,"n":%[2]s,"a\u0000b":[%[1]s],"warnings":[{"code":%[1]s,"message":%[1]s}],"sample_seconds":%[2]s}}}`}},
+			`"metadata":{"v":%[1]s,"n":%[2]s,"a\u0000b":[%[1]s],"warnings":[{"code":%[1]s,"message":%[1]s}],` +
+			`"sample_seconds":%[2]s}}}`}},
 	"output's metadata": {Lines: []string{
 		`{"jsonrpc":"2.0","id":$ID,"result":{"outputs":[$OUTMETA{"k\u0000":%[1]s,"n":%[2]s}}],"seed":7}}`}},
 	"seed and timings": {Lines: []string{
 		`{"jsonrpc":"2.0","id":$ID,"result":{"outputs":[$OUT],"seed":%[2]s,"timings":{"t\u0000":%[2]s}}}`}},
 	"error": {Lines: []string{
-		`{"jsonrpc":"2.0","id":$ID,"error":{"code":-32000,"message":%[1]s,"data":{"code":"invalid_input","phase":%[1]s,"field":%[1]s}}}`}},
+		`{"jsonrpc":"2.0","id":$ID,"error":{"code":-32000,"message":%[1]s,"data":{"code":"invalid_input",` +
+			`"phase":%[1]s,"field":%[1]s}}}`}},
 	"error's code": {Lines: []string{
-		`{"jsonrpc":"2.0","id":$ID,"error":{"code":%[2]s,"message":"x","data":{"code":%[1]s,"phase":null,"field":null}}}`}},
+		`{"jsonrpc":"2.0","id":$ID,"error":{"code":%[2]s,"message":"x","data":{"code":%[1]s,"phase":null,` +
+			`"field":null}}}`}},
 	"voice": {Files: map[string]string{"voice.json": `{"v":%[1]s,"n":%[2]s,"a\u0000b":[%[1]s]}`}, Lines: []string{
 		`{"jsonrpc":"2.0","id":$ID,"result":{"outputs":[$FILES],"seed":7,"metadata":{"sample_seconds":%[2]s}}}`}},
 }
@@ -163,7 +170,8 @@ func TestNothingThatAProcessSaysKeepsAJobFromEnding(t *testing.T) {
 
 // A hello or an answer to load that is not what it should be fails the job; another engine of the node goes on.
 func TestAHostileStartFailsTheJob(t *testing.T) {
-	hello := `{"jsonrpc":"2.0","method":"hello","params":{"protocol":%[2]s,"worker":%[1]s,"engines":[%[1]s],"python":%[1]s,"device":%[1]s,"pid":%[2]s}}`
+	hello := `{"jsonrpc":"2.0","method":"hello","params":{"protocol":%[2]s,"worker":%[1]s,"engines":[%[1]s],` +
+		`"python":%[1]s,"device":%[1]s,"pid":%[2]s}}`
 	load := `{"jsonrpc":"2.0","id":$ID,"result":{"vram_bytes":%[2]s,"ram_bytes":%[2]s,"seconds":%[2]s}}`
 	n := startNode(t, storetest.New(t), patientWithCrashes)
 	for _, name := range []string{"NUL", "1 MB", "1e500000", "-2^63", "nested too deep"} {
@@ -196,7 +204,8 @@ func TestAHostileStartFailsTheJob(t *testing.T) {
 
 // What a process sends without end is bounded, and the error names what was too much.
 func TestWhatAProcessSendsWithoutEndIsBounded(t *testing.T) {
-	progress := `{"jsonrpc":"2.0","method":"progress","params":{"job":"$JOB","phase":%s,"step":$N,"total":null,"message":null,"preview":null}}`
+	progress := `{"jsonrpc":"2.0","method":"progress","params":{"job":"$JOB","phase":%s,"step":$N,"total":null,` +
+		`"message":null,"preview":null}}`
 	many := strings.Repeat("$OUT,", 3000) + "$OUT"
 	logged := &logSize{}
 	n := startNode(
@@ -215,7 +224,8 @@ func TestWhatAProcessSendsWithoutEndIsBounded(t *testing.T) {
 			Lines: []string{fmt.Sprintf(progress, `"first"`), fmt.Sprintf(progress, `"second"`)}}},
 		{"phases in heartbeats", "16 phases", sidecartest.RawRun{Repeat: 100_000,
 			Lines: []string{
-				`{"jsonrpc":"2.0","method":"heartbeat","params":{"vram_bytes":0,"ram_bytes":0,"phase":"h$N","steps":$N}}`}}},
+				`{"jsonrpc":"2.0","method":"heartbeat","params":{"vram_bytes":0,"ram_bytes":0,"phase":"h$N",` +
+					`"steps":$N}}`}}},
 		{"outputs", "3001 outputs",
 			sidecartest.RawRun{Lines: []string{`{"jsonrpc":"2.0","id":$ID,"result":{"outputs":[` + many +
 				`],"seed":7}}`}}},

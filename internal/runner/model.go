@@ -58,7 +58,8 @@ func (r *Runner) loadFor(m *engine.Manifest, task, model, name string, size Size
 	case seenErr == nil && (sureErr != nil || sameWay(seen, sure)):
 		l.plan = seen
 	case sureErr == nil:
-		// One run alone took more than the rest: it is no reason to refuse a job, or to load its model in a lower way.
+		// One run alone took more than the rest: that is not a reason to refuse a job, or to load its model in a lower
+		// way.
 		l.plan = sure
 	default:
 		errors.As(sureErr, &l.refused)

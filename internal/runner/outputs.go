@@ -131,7 +131,8 @@ func (a *attempt) finishFile(ctx context.Context, index int, file sidecar.File) 
 	if err != nil {
 		return output, fmt.Errorf("runner: finish %s: %w", file.Name, err)
 	}
-	output.Kind, output.MIME, output.Width, output.Height, output.Duration = info.Kind, info.MIME, info.Width, info.Height, info.Duration
+	output.Kind, output.MIME, output.Width, output.Height, output.Duration = info.Kind, info.MIME, info.Width,
+		info.Height, info.Duration
 	ref, err := a.runner.cfg.Blobs.Import(ctx, finished)
 	if err != nil {
 		return output, err

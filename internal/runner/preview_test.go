@@ -23,7 +23,8 @@ func TestThePreviewLivesAsLongAsTheRun(t *testing.T) {
 	})
 	const jpeg = "\xff\xd8\xff\xe0 a picture"
 	run := func(name, content string) *jobs.Job {
-		line := `{"jsonrpc":"2.0","method":"progress","params":{"job":"$JOB","phase":"second","step":1,"total":2,"message":null,"preview":"` + name + `"}}`
+		line := `{"jsonrpc":"2.0","method":"progress","params":{"job":"$JOB","phase":"second","step":1,"total":2,` +
+			`"message":null,"preview":"` + name + `"}}`
 		return n.submit(
 			jobs.TypeAvatar,
 			sidecartest.RawRun{Files: map[string]string{"p.jpg": content}, Lines: []string{line}}.Params(),

@@ -29,7 +29,8 @@ func TestAnEnginesErrorIsReadInEachLanguageAfterARestart(t *testing.T) {
 	job := n.submit(jobs.TypeSpeech, sidecartest.RawRun{Lines: []string{
 		`{"jsonrpc":"2.0","id":$ID,"error":{"code":-32000,"message":"the voice's sample cannot be used: in English",` +
 			`"data":{"code":"invalid_input","phase":"first","field":"voice_id","say":{"key":` +
-			`"the voice's sample cannot be used: %s","args":[{"key":"the sample is %.1f s long; the shortest is %g s: ` +
+			`"the voice's sample cannot be used: %s","args":[{"key":"the sample is %.1f s long; ` +
+			`the shortest is %g s: ` +
 			`record %g s or more of clear speech","args":[1.25,3.0,15]}]}}}}`,
 	}}.Params())
 	foreign := n.submit(jobs.TypeSpeech, sidecartest.RawRun{Lines: []string{

@@ -136,7 +136,7 @@ func TestAKilledProgramOfAnEngineIsTriedAgain(t *testing.T) {
 	require.True(t, failed.Error.Retryable)
 }
 
-// What the engine says is the engine's, and a missing file is no lack of files.
+// An engine's own error stays the engine's, and a missing file is not a lack of open files.
 func TestWhatIsNoLack(t *testing.T) {
 	for _, err := range []error{nil, io.EOF, os.ErrNotExist, syscall.EACCES, syscall.ENOSPC, context.Canceled,
 		&sidecar.EngineError{Code: sidecar.Internal, Message: i18n.Plain("[Errno 24] Too many open files")}} {

@@ -242,7 +242,7 @@ func TestMemory(t *testing.T) {
 		impossible bool
 	}{
 		"free card": {change: func(*View) {}, starts: true},
-		"idle model makes room": {change: func(v *View) {
+		"idle model gives way": {change: func(v *View) {
 			v.Loaded, v.Devices = []Loaded{idle},
 				devices(7*gib)
 		}, starts: true, evicts: 1},

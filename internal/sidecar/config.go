@@ -146,7 +146,7 @@ type BreakerConfig struct {
 // memory, at once; Record is called beside the jobs and may write to a database.
 type PhaseHistory interface {
 	// MaxStep is the longest time that one step of the phase ever took in a run that succeeded, and how many such runs
-	// there were; 0 runs is no history.
+	// there were; 0 runs means no history.
 	MaxStep(id engine.ID, model, phase string) (longest time.Duration, runs int)
 
 	// Record adds the longest step of a phase of one successful run.

@@ -29,7 +29,7 @@
 //
 // # What is pure
 //
-// hang.go, ladder.go, breaker.go and the rules of guard.go are given the time and the numbers and own no clock. Their
+// hang.go, cancel.go, breaker.go and the rules of guard.go are given the time and the numbers and own no clock. Their
 // tests run in microseconds; the tests with real processes are in faults_test.go, with the program in sidecartest.
 //
 // Any program can stand in for an engine (`sidecars.<engine>.command`); internal/sidecar/conformance checks one.

@@ -8,9 +8,9 @@ import (
 	"github.com/apibr/studio/internal/engine"
 )
 
-// Evict ends the idle processes that hold the model (all models of the engine when it is ""), and returns when they are
-// gone and their memory is seen to be back. Nothing loaded is no error; when only busy ones are there it fails with
-// ErrBusy.
+// Evict ends the idle processes that hold the model (all models of the engine when it is ""), and returns when they
+// are gone and their memory is seen to be back. It succeeds when nothing is loaded; when only busy ones are there it
+// fails with ErrBusy.
 func (p *Pool) Evict(ctx context.Context, id engine.ID, model string) error {
 	if err := p.awaitOpen(ctx); err != nil {
 		return err

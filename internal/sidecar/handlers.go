@@ -207,8 +207,8 @@ func (l *life) phaseOf(name string) (string, error) {
 	return phaseOther, nil
 }
 
-// answer takes the response to the call in flight. Once the ladder has begun every answer means canceled: the caller no
-// longer wants a result, and a process that answered has survived.
+// answer takes the response to the call in flight. Once the cancel ladder has begun every answer means canceled: the
+// caller no longer wants a result, and a process that answered has survived.
 func (l *life) answer(f frame) {
 	if l.asked && f.answers(l.nextID) {
 		return // of shutdown
@@ -218,7 +218,7 @@ func (l *life) answer(f frame) {
 		return
 	}
 	switch {
-	case l.ladder.active():
+	case l.canceling.active():
 		l.reply(outcome{err: ErrCanceled})
 	case f.Error == nil:
 		l.reply(outcome{result: f.Result})

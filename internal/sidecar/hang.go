@@ -6,7 +6,7 @@ import (
 	"github.com/apibr/studio/internal/engine"
 )
 
-// hangFactor times the longest step ever seen is the learned limit of a phase. Five leaves room for a larger picture or
+// hangFactor times the longest step ever seen is the learned limit of a phase. Five allows for a larger picture or
 // a busier machine than history knows; what is slower still and computes gets the same time once more.
 const hangFactor = 5
 

@@ -28,16 +28,16 @@ const (
 	methodShutdown = "shutdown"
 )
 
-// tick is how often a process is looked at. Ladder and limits are exact to it.
+// tick is how often a process is looked at. The cancel ladder and the limits are exact to it.
 const tick = 100 * time.Millisecond
 
 // life is the state of one process. Only loop's goroutine touches it.
 type life struct {
 	*process
-	call   *call
-	nextID int64
-	watch  *watch
-	ladder ladder
+	call      *call
+	nextID    int64
+	watch     *watch
+	canceling cancelLadder
 
 	saidHello bool
 	asked     bool  // asked says that the process was told to end
@@ -119,7 +119,7 @@ func (l *life) begin(c *call) {
 		phase = phaseLoad
 	}
 	l.call, l.watch = c, newWatch(l.limits(c.model), phase, now)
-	l.ladder = ladder{flag: max(l.cfg.CancelGrace, l.engine.Block()), term: l.cfg.TermGrace}
+	l.canceling = cancelLadder{flag: max(l.cfg.CancelGrace, l.engine.Block()), term: l.cfg.TermGrace}
 	l.peakRAM, l.peakVRAM = 0, 0
 	l.logged, l.undeclared = 0, map[string]struct{}{}
 	l.sampleRAM()
@@ -146,7 +146,7 @@ func (l *life) writeError(err error) {
 	}
 }
 
-// cancel begins the ladder for a call that is still in flight. A load is not asked: it would not look.
+// cancel begins the cancel ladder for a call that is still in flight. A load is not asked: it would not look.
 func (l *life) cancel(c *call) {
 	if l.call != c {
 		return
@@ -159,7 +159,7 @@ func (l *life) cancel(c *call) {
 		l.fail(&HangError{Engine: l.engine.ID, Phase: phaseIdle, Limit: l.cfg.HeartbeatLost, Silent: true})
 		return
 	}
-	if !l.ladder.start(time.Now()) {
+	if !l.canceling.start(time.Now()) {
 		return
 	}
 	if line, err := encodeFrame(0, "cancel", map[string]string{"job": c.job}); err == nil {
@@ -167,14 +167,14 @@ func (l *life) cancel(c *call) {
 	}
 }
 
-// shutdown asks an idle process to end and climbs the same ladder when it does not.
+// shutdown asks an idle process to end and climbs the same cancel ladder when it does not.
 func (l *life) shutdown() {
 	l.asked = true
-	if l.ladder.active() {
+	if l.canceling.active() {
 		return
 	}
-	l.ladder = ladder{flag: l.cfg.TermGrace, term: l.cfg.TermGrace}
-	l.ladder.start(time.Now())
+	l.canceling = cancelLadder{flag: l.cfg.TermGrace, term: l.cfg.TermGrace}
+	l.canceling.start(time.Now())
 	l.nextID++
 	if line, err := encodeFrame(l.nextID, methodShutdown, map[string]any{}); err == nil {
 		l.send(line)
@@ -205,7 +205,7 @@ func (l *life) tick(now time.Time) {
 		l.watch.forgive(gap)
 	}
 	l.lastTick = now
-	switch l.ladder.step(now) {
+	switch l.canceling.step(now) {
 	case terminated:
 		signalGroup(l.pid, unix.SIGTERM)
 	case killed:
@@ -219,7 +219,7 @@ func (l *life) tick(now time.Time) {
 		l.fail(protocolError("the process closed its side of the conversation"))
 		return
 	}
-	if (l.call != nil || !l.saidHello) && !l.ladder.active() {
+	if (l.call != nil || !l.saidHello) && !l.canceling.active() {
 		if hang := l.watch.check(now, func() time.Duration { return l.cfg.Host.GroupCPU(l.pid) }); hang != nil {
 			l.fail(hang)
 			return
@@ -268,7 +268,7 @@ func (l *life) reply(out outcome) {
 	out.phases = l.watch.finish(time.Now())
 	out.peakRAM, out.peakVRAM = l.peakRAM, l.peakVRAM
 	c := l.call
-	l.call, l.ladder = nil, ladder{}
+	l.call, l.canceling = nil, cancelLadder{}
 	c.reply <- out
 }
 
@@ -297,7 +297,7 @@ func (l *life) finish(frames <-chan frame) {
 	}
 	l.end = l.cause
 	switch {
-	case l.cause == nil && l.ladder.active():
+	case l.cause == nil && l.canceling.active():
 		l.end = l.ladderCause()
 	case l.cause == nil && l.asked:
 		l.end = errEvicted

@@ -20,7 +20,8 @@ import (
 
 // Each limit is one that a configuration can move, and its error names it.
 func TestEachLimitEndsTheRunWithItsName(t *testing.T) {
-	progress := `{"jsonrpc":"2.0","method":"progress","params":{"job":"$JOB","phase":"%s","step":$N,"total":null,"message":null,"preview":null}}`
+	progress := `{"jsonrpc":"2.0","method":"progress","params":{"job":"$JOB","phase":"%s","step":$N,"total":null,` +
+		`"message":null,"preview":null}}`
 	result := func(outputs, metadata string) sidecartest.RawRun {
 		return sidecartest.RawRun{Files: map[string]string{"a.txt": "a", "b.txt": "b"},
 			Lines: []string{
@@ -68,7 +69,7 @@ func TestEachLimitEndsTheRunWithItsName(t *testing.T) {
 			params := c.run.Params()
 			params["text"] = "raw" // the echo writes the same file as the mode before it
 			_, err = b.try(sidecartest.Raw, params)
-			require.NoError(t, err, "with the default limits it is no error")
+			require.NoError(t, err, "the default limits allow it")
 		})
 	}
 }
@@ -97,11 +98,12 @@ func TestLogMessagesAreBoundedInASecondAndCounted(t *testing.T) {
 	)
 }
 
-// An undeclared phase is no fault: programs of others may use names of their own. It has one name and no history of its
+// An undeclared phase is allowed: programs of others may use names of their own. It has one name and no history of its
 // own.
 func TestUndeclaredPhasesAreOnePhase(t *testing.T) {
 	b := newBench(t, sidecartest.Echo, nil)
-	line := `{"jsonrpc":"2.0","method":"progress","params":{"job":"$JOB","phase":"p$N","step":1,"total":1,"message":null,"preview":null}}`
+	line := `{"jsonrpc":"2.0","method":"progress","params":{"job":"$JOB","phase":"p$N","step":1,"total":1,` +
+		`"message":null,"preview":null}}`
 	lease := b.acquire()
 	defer lease.Release()
 	var phases []string
@@ -260,7 +262,8 @@ func TestTextsKeepWhatIsFine(t *testing.T) {
 	limits := Limits{}
 	limits.setDefaults()
 	for from, to := range map[string]string{
-		`{"a":1,"b":[1.5,true,null,"x\u0000"],"c":12345678901234567}`: `{"a":1,"b":[1.5,true,null,"x"],"c":12345678901234567}`,
+		`{"a":1,"b":[1.5,true,null,"x\u0000"],"c":12345678901234567}`: `{"a":1,"b":[1.5,true,null,"x"],` +
+			`"c":12345678901234567}`,
 		`[1e-500000,-0.0,1E2]`: `[0,-0,100]`,
 	} {
 		cleaned, err := limits.JSON([]byte(from), 1000)

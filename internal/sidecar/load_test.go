@@ -24,10 +24,14 @@ func TestALoadNamesTheModelAsItsEngineKnowsIt(t *testing.T) {
 		},
 	}
 	for model, want := range map[string]string{
-		"base":  `{"engine":"painter","model":"base","variant":"Q4","files":{},"plan":{"device":"cpu","vram_bytes":0,"ram_bytes":1}}`,
-		"tune":  `{"engine":"painter","model":"base","variant":"Q4","files":{},"plan":{"device":"cpu","vram_bytes":0,"ram_bytes":1}}`,
-		"style": `{"engine":"painter","model":"base","variant":"Q4","files":{},"plan":{"device":"cpu","vram_bytes":0,"ram_bytes":1,"lora_strength":0.5}}`,
-		"none":  `{"engine":"painter","model":"none","variant":"Q4","files":{},"plan":{"device":"cpu","vram_bytes":0,"ram_bytes":1}}`,
+		"base": `{"engine":"painter","model":"base","variant":"Q4","files":{},"plan":{"device":"cpu",` +
+			`"vram_bytes":0,"ram_bytes":1}}`,
+		"tune": `{"engine":"painter","model":"base","variant":"Q4","files":{},"plan":{"device":"cpu",` +
+			`"vram_bytes":0,"ram_bytes":1}}`,
+		"style": `{"engine":"painter","model":"base","variant":"Q4","files":{},"plan":{"device":"cpu",` +
+			`"vram_bytes":0,"ram_bytes":1,"lora_strength":0.5}}`,
+		"none": `{"engine":"painter","model":"none","variant":"Q4","files":{},"plan":{"device":"cpu",` +
+			`"vram_bytes":0,"ram_bytes":1}}`,
 	} {
 		sent, err := json.Marshal(
 			loadSent(

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A file with holes claims a terabyte and takes no room: reading it to its end would keep the job, and a stop of the
+// A file with holes claims a terabyte and takes no space: reading it to its end would keep the job, and a stop of the
 // studio, for long.
 func TestAFileOfAnySizeKeepsNobodyWaiting(t *testing.T) {
 	dir := t.TempDir()

@@ -76,7 +76,7 @@ func TestOnlyStepsAreLife(t *testing.T) {
 		w.heartbeat("sample", 41, at(s))
 		require.Nil(t, w.check(at(s), still))
 	}
-	require.NotNil(t, beat(w, at(12)), "the same step again is no step")
+	require.NotNil(t, beat(w, at(12)), "the same step again is not a step")
 }
 
 func TestComputingBuysOneExtension(t *testing.T) {
@@ -137,8 +137,8 @@ func TestALateHeartbeatDoesNotTurnBack(t *testing.T) {
 	require.True(t, w.heartbeat("mux", 5, at(3)), "a phase that only heartbeats know")
 }
 
-func TestLadder(t *testing.T) {
-	l := ladder{flag: 2 * time.Second, term: 2 * time.Second}
+func TestCancelLadderStepsInTime(t *testing.T) {
+	l := cancelLadder{flag: 2 * time.Second, term: 2 * time.Second}
 	require.Equal(t, notCanceled, l.step(at(100)))
 	require.True(t, l.start(noon))
 	require.False(t, l.start(at(1)), "a second cancel changes nothing")

@@ -50,7 +50,8 @@ func TestASentenceOfAnEngineIsShownInTheReadersLanguage(t *testing.T) {
 	)
 	var result runResult
 	require.NoError(t, decode(json.RawMessage(`{"metadata":{"n":1,"warnings":[{"code":"a","message":"x","say":`+say+`},
-		{"code":"b","message":"only English"},{"code":"c"},{"message":"no code"},7]}}`), i18n.Plain("it"), &result, &limits))
+		{"code":"b","message":"only English"},{"code":"c"},{"message":"no code"},7]}}`),
+		i18n.Plain("it"), &result, &limits))
 	require.Equal(t, map[string]any{"n": 1.0}, result.Metadata)
 	require.Len(t, result.warnings, 2)
 	for _, s := range []i18n.Sentence{failed.engineError("a").Sentence(), step.said, result.warnings[0].Message} {

@@ -83,10 +83,12 @@ func (t *tail) text() string {
 
 var (
 	secretNamed = regexp.MustCompile(
-		`(?i)\b((?:[a-z0-9_-]*(?:api[_-]?key|token|secret|passw(?:or)?d|authorization))["']?\s*[:=]\s*(?:bearer\s+)?)["']?[^\s"',;]+["']?`,
+		`(?i)\b((?:[a-z0-9_-]*(?:api[_-]?key|token|secret|passw(?:or)?d|authorization))["']?\s*[:=]\s*` +
+			`(?:bearer\s+)?)["']?[^\s"',;]+["']?`,
 	)
 	secretShape = regexp.MustCompile(
-		`\b(?:apibr_[A-Za-z0-9]{8,}|hf_[A-Za-z0-9]{8,}|sk-[A-Za-z0-9_-]{8,}|bfl_[A-Za-z0-9]{8,}|eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_.-]+)`,
+		`\b(?:apibr_[A-Za-z0-9]{8,}|hf_[A-Za-z0-9]{8,}|sk-[A-Za-z0-9_-]{8,}|bfl_[A-Za-z0-9]{8,}|` +
+			`eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_.-]+)`,
 	)
 	bearer   = regexp.MustCompile(`(?i)\bbearer\s+[^\s"',;]+`)
 	userInfo = regexp.MustCompile(`://[^/\s@]+@`)

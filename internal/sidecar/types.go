@@ -71,8 +71,8 @@ type RunRequest struct {
 	// because its steps take longer than those of a small one. Default: all runs of the model are alike.
 	Class string
 
-	// Plan of this run, where it may differ from that of the load: another size leaves room for more or fewer pictures
-	// at once.
+	// Plan of this run, where it may differ from that of the load: another size leaves memory for more or fewer
+	// pictures at once.
 	Plan *plan.Plan
 }
 

@@ -6,7 +6,8 @@
 // engine, and for the program of APIBR_CONFORMANCE_COMMAND (a JSON list or words) when that is set, with the manifest
 // of APIBR_CONFORMANCE_ENGINE:
 //
-//	APIBR_CONFORMANCE_ENGINE=draft-speech APIBR_CONFORMANCE_COMMAND="my-speech --sidecar" go test ./internal/sidecar/conformance
+//	APIBR_CONFORMANCE_ENGINE=draft-speech APIBR_CONFORMANCE_COMMAND="my-speech --sidecar" \
+//	  go test ./internal/sidecar/conformance
 //
 // Requests are made from the manifest: required parameters and inputs, small sizes, a fixed seed.
 package conformance

@@ -93,7 +93,7 @@ func (p Program) wrongRequests(t *testing.T, task string) {
 	for i, input := range p.request(t, task).Inputs {
 		request := p.request(t, task)
 		junk := filepath.Join(request.OutDir, "in", "junk")
-		require.NoError(t, os.WriteFile(junk, []byte("this is no media file at all"), 0o600))
+		require.NoError(t, os.WriteFile(junk, []byte("this is not a media file at all"), 0o600))
 		request.Inputs[i].Path, request.Inputs[i].Metadata = junk, nil
 		end := c.answer(c.ask("run", frame(request)), nil)
 		require.NotNil(t, end.Error, "input %s is junk", input.Name)

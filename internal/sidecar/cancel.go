@@ -2,8 +2,8 @@ package sidecar
 
 import "time"
 
-// ladder is how a canceled run ends: the flag in the sidecar, then SIGTERM, then SIGKILL to the group.
-type ladder struct {
+// cancelLadder is how a canceled run ends: the flag in the sidecar, then SIGTERM, then SIGKILL to the group.
+type cancelLadder struct {
 	flag, term time.Duration
 	stage      ladderStage
 	since      time.Time
@@ -18,8 +18,8 @@ const (
 	killed
 )
 
-// start begins the ladder and tells whether it had not begun before: a second cancel changes nothing.
-func (l *ladder) start(now time.Time) bool {
+// start begins the cancel ladder and tells whether it had not begun before: a second cancel changes nothing.
+func (l *cancelLadder) start(now time.Time) bool {
 	if l.stage != notCanceled {
 		return false
 	}
@@ -27,10 +27,10 @@ func (l *ladder) start(now time.Time) bool {
 	return true
 }
 
-func (l *ladder) active() bool { return l.stage != notCanceled }
+func (l *cancelLadder) active() bool { return l.stage != notCanceled }
 
 // step tells the stage that was reached now, or notCanceled when nothing is to be done yet.
-func (l *ladder) step(now time.Time) ladderStage {
+func (l *cancelLadder) step(now time.Time) ladderStage {
 	switch {
 	case l.stage == flagged && now.Sub(l.since) >= l.flag:
 		l.stage, l.since = terminated, now
