@@ -1342,10 +1342,10 @@ type Model struct {
 	// NeedsFiles False: it can be used without an installation
 	NeedsFiles bool `json:"needs_files"`
 
-	// Pinned It is not removed to make room
+	// Pinned It is not removed to free disk space
 	Pinned bool `json:"pinned"`
 
-	// SizeBytes What is installed takes
+	// SizeBytes Size of the installed files
 	SizeBytes int64 `json:"size_bytes"`
 
 	// Source hub or import
@@ -1409,7 +1409,7 @@ type ModelList struct {
 
 // ModelPatch defines model for ModelPatch.
 type ModelPatch struct {
-	// Pinned Keep it when others need room
+	// Pinned Keep it when others need disk space
 	Pinned bool `json:"pinned"`
 }
 
@@ -2400,14 +2400,14 @@ type ClientInterface interface {
 	// Corresponds with GET /api/v1/models/{id} (the `GetModel` operationId).
 	GetModel(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// UpdateModelWithBody Keep a model when others need room, or let it go
+	// UpdateModelWithBody Keep a model when others need disk space, or let it go
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with PATCH /api/v1/models/{id} (the `UpdateModel` operationId).
 	UpdateModelWithBody(ctx context.Context, id string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// UpdateModel Keep a model when others need room, or let it go
+	// UpdateModel Keep a model when others need disk space, or let it go
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -3232,7 +3232,7 @@ func (c *Client) GetModel(ctx context.Context, id string, reqEditors ...RequestE
 	return c.Client.Do(req)
 }
 
-// UpdateModelWithBody Keep a model when others need room, or let it go
+// UpdateModelWithBody Keep a model when others need disk space, or let it go
 //
 // Takes any type of body and a specified content type.
 //
@@ -3249,7 +3249,7 @@ func (c *Client) UpdateModelWithBody(ctx context.Context, id string, contentType
 	return c.Client.Do(req)
 }
 
-// UpdateModel Keep a model when others need room, or let it go
+// UpdateModel Keep a model when others need disk space, or let it go
 //
 // Takes a body of the `application/json` content type.
 //
@@ -6436,14 +6436,14 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /api/v1/models/{id} (the `GetModel` operationId).
 	GetModelWithResponse(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*GetModelResponse, error)
 
-	// UpdateModelWithBodyWithResponse Keep a model when others need room, or let it go
+	// UpdateModelWithBodyWithResponse Keep a model when others need disk space, or let it go
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PATCH /api/v1/models/{id} (the `UpdateModel` operationId).
 	UpdateModelWithBodyWithResponse(ctx context.Context, id string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateModelResponse, error)
 
-	// UpdateModelWithResponse Keep a model when others need room, or let it go
+	// UpdateModelWithResponse Keep a model when others need disk space, or let it go
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -10902,7 +10902,7 @@ func (c *ClientWithResponses) GetModelWithResponse(ctx context.Context, id strin
 	return ParseGetModelResponse(rsp)
 }
 
-// UpdateModelWithBodyWithResponse Keep a model when others need room, or let it go
+// UpdateModelWithBodyWithResponse Keep a model when others need disk space, or let it go
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -10915,7 +10915,7 @@ func (c *ClientWithResponses) UpdateModelWithBodyWithResponse(ctx context.Contex
 	return ParseUpdateModelResponse(rsp)
 }
 
-// UpdateModelWithResponse Keep a model when others need room, or let it go
+// UpdateModelWithResponse Keep a model when others need disk space, or let it go
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //

@@ -251,21 +251,8 @@ func (s *Service) Failed(from netip.Prefix, kind Via, err error) error {
 		if r.wait > 0 {
 			level, text = slog.LevelWarn, "sign-ins from one address go on failing; it is slowed"
 		}
-		s.cfg.Log.Log(
-			context.Background(),
-			level,
-			text,
-			"from",
-			from.String(),
-			"kind",
-			kind,
-			"cause",
-			cause,
-			"failures",
-			r.failures,
-			"unlogged",
-			r.others,
-		)
+		s.cfg.Log.Log(context.Background(), level, text, "from", from.String(), "kind", kind, "cause", cause,
+			"failures", r.failures, "unlogged", r.others)
 	}
 	if r.audit {
 		select {

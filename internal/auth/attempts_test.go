@@ -45,7 +45,7 @@ func TestFailedSignInsAreSlowedByAddress(t *testing.T) {
 		require.False(t, errors.As(try("198.51.100.7:1"), &slowed))
 	}
 	for range 100 {
-		require.ErrorAs(t, try("198.51.100.7:2"), &slowed, "another port is no other address")
+		require.ErrorAs(t, try("198.51.100.7:2"), &slowed, "another port of the same address")
 	}
 	require.ErrorIs(t, slowed, ErrUnauthenticated)
 	require.Equal(t, CauseUnknown, CauseOf(slowed), "the cause is still told")

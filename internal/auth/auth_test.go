@@ -232,7 +232,7 @@ func TestLinkIsSpentOnceByWhoeverComesFirst(t *testing.T) {
 	ticket, _, err := s.CreateTicket(ctx, principal(t, s, Read))
 	require.NoError(t, err)
 	_, _, err = s.RedeemLink(ctx, ticket, "")
-	require.ErrorIs(t, err, ErrUsed, "a ticket is no link")
+	require.ErrorIs(t, err, ErrUsed, "a ticket is not a link")
 }
 
 // principal has a new key with these scopes.
@@ -358,7 +358,7 @@ func TestTicketOpensOneSocket(t *testing.T) {
 	ticket, _, err := s.CreateTicket(ctx, owner)
 	require.NoError(t, err)
 	r := httptest.NewRequest(http.MethodGet, "/api/v1/ws?ticket="+ticket, nil)
-	r.Header.Set("Origin", "http://anywhere.test") // a ticket is no cookie: no page has it by accident
+	r.Header.Set("Origin", "http://anywhere.test") // a ticket is not a cookie: a page does not have it by accident
 	p, err := s.AuthenticateSocket(ctx, r)
 	require.NoError(t, err)
 	require.Equal(t, ViaTicket, p.Via)

@@ -139,17 +139,11 @@ func faultOf(key string) i18n.Sentence {
 	case strings.IndexFunc(rest, func(c rune) bool { return !strings.ContainsRune(alphabet, c) }) >= 0:
 		return i18n.Say("the key holds a character that no key has: copy it again, without quotes or commas")
 	case len(key) < keyLength:
-		return i18n.Say(
-			"the key has %d characters and should have %d: it was cut when it was copied",
-			len(key),
-			keyLength,
-		)
+		return i18n.Say("the key has %d characters and should have %d: it was cut when it was copied", len(key),
+			keyLength)
 	case len(key) > keyLength:
-		return i18n.Say(
-			"the key has %d characters and should have %d: there is something after it",
-			len(key),
-			keyLength,
-		)
+		return i18n.Say("the key has %d characters and should have %d: there is something after it", len(key),
+			keyLength)
 	}
 	return i18n.Sentence{}
 }

@@ -69,20 +69,8 @@ func (s *Service) CreateKey(ctx context.Context, k NewKey) (secret string, key *
 	}
 	secret = newSecret(KeyPrefix, keyBytes)
 	h := hash(secret)
-	rows, err := s.cfg.Pool.Query(
-		ctx,
-		createKeySQL,
-		id,
-		k.Owner,
-		k.Name,
-		secret[:shownPrefix],
-		h[:],
-		words(k.Scopes),
-		k.Limits,
-		now,
-		k.ExpiresAt,
-		madeBy,
-	)
+	rows, err := s.cfg.Pool.Query(ctx, createKeySQL, id, k.Owner, k.Name, secret[:shownPrefix], h[:], words(k.Scopes),
+		k.Limits, now, k.ExpiresAt, madeBy)
 	if err != nil {
 		return "", nil, fmt.Errorf("create key: %w", err)
 	}

@@ -145,11 +145,8 @@ func (s *Service) Authenticate(ctx context.Context, r *http.Request) (Principal,
 func (s *Service) authenticate(ctx context.Context, r *http.Request) (p Principal, renewed bool, err error) {
 	if secret, ok := headerKey(r); ok {
 		if !looksLikeKey(secret) {
-			return Principal{}, false, s.Failed(
-				s.From(r),
-				ViaKey,
-				&CredentialError{Kind: ViaKey, Cause: CauseMalformed, Detail: malformedDetail(r)},
-			)
+			return Principal{}, false, s.Failed(s.From(r), ViaKey,
+				&CredentialError{Kind: ViaKey, Cause: CauseMalformed, Detail: malformedDetail(r)})
 		}
 		err = s.checked(ctx, r, ViaKey, secret, func() (err error) {
 			p, err = s.byKey(ctx, secret)
@@ -159,11 +156,8 @@ func (s *Service) authenticate(ctx context.Context, r *http.Request) (p Principa
 	}
 	c, err := r.Cookie(SessionCookie)
 	if err != nil || c.Value == "" {
-		return Principal{}, false, s.Failed(
-			s.From(r),
-			"",
-			&CredentialError{Cause: CauseMissing, Detail: missingDetail(r)},
-		)
+		return Principal{}, false, s.Failed(s.From(r), "",
+			&CredentialError{Cause: CauseMissing, Detail: missingDetail(r)})
 	}
 	if mayChange(r) {
 		if err := s.checkOrigin(r); err != nil {

@@ -223,16 +223,8 @@ func (s *Service) standings(ctx context.Context, all []*watch) (map[identity]sta
 			continue
 		}
 		found[id] = standing{}
-		order, keys, sessions, scopes = append(
-			order,
-			id,
-		), append(
-			keys,
-			id.key,
-		), append(
-			sessions,
-			w.p.SessionID,
-		), append(
+		order, keys, sessions, scopes = append(order, id), append(keys,
+			id.key), append(sessions, w.p.SessionID), append(
 			scopes,
 			id.scopes,
 		)

@@ -54,10 +54,8 @@ func TestRefusalTellsItsCause(t *testing.T) {
 	_, err = s.RevokeKey(ctx, LocalAdmin, key.ID)
 	require.NoError(t, err)
 	end := c.now().Add(time.Second)
-	expired, _, err := s.CreateKey(
-		ctx,
-		NewKey{Owner: LocalAdmin, Name: "expired", Scopes: []Scope{Admin}, ExpiresAt: &end},
-	)
+	expired, _, err := s.CreateKey(ctx,
+		NewKey{Owner: LocalAdmin, Name: "expired", Scopes: []Scope{Admin}, ExpiresAt: &end})
 	require.NoError(t, err)
 	c.pass(2 * time.Second)
 	for want, r := range map[Cause]*http.Request{
@@ -78,10 +76,8 @@ func TestTokensEndWithTheirKey(t *testing.T) {
 	s, c, _ := setup(t)
 	ctx := context.Background()
 	end := c.now().Add(48 * time.Hour)
-	secret, _, err := s.CreateKey(
-		ctx,
-		NewKey{Owner: LocalAdmin, Name: "short", Scopes: []Scope{Read, Admin}, ExpiresAt: &end},
-	)
+	secret, _, err := s.CreateKey(ctx,
+		NewKey{Owner: LocalAdmin, Name: "short", Scopes: []Scope{Read, Admin}, ExpiresAt: &end})
 	require.NoError(t, err)
 	p, err := s.byKey(ctx, secret)
 	require.NoError(t, err)
@@ -100,10 +96,8 @@ func TestTokensEndWithTheirKey(t *testing.T) {
 	require.NoError(t, err)
 
 	later := end.Add(time.Hour)
-	_, _, err = s.CreateKey(
-		ctx,
-		NewKey{Owner: LocalAdmin, Name: "later", Scopes: []Scope{Read}, ExpiresAt: &later, By: &again},
-	)
+	_, _, err = s.CreateKey(ctx,
+		NewKey{Owner: LocalAdmin, Name: "later", Scopes: []Scope{Read}, ExpiresAt: &later, By: &again})
 	require.ErrorIs(t, err, ErrKeyOutlives)
 	_, made, err := s.CreateKey(ctx, NewKey{Owner: LocalAdmin, Name: "never", Scopes: []Scope{Read}, By: &again})
 	require.NoError(t, err)

@@ -68,7 +68,8 @@ const appendSQL = `
 	with n as (update event_counter set seq = seq + $1 returning seq)
 	insert into events (seq, owner_id, job_id, type, data)
 	select n.seq - $1 + e.ord, e.owner_id, e.job_id, e.type, e.data::jsonb
-	  from n, unnest($2::uuid[], $3::uuid[], $4::text[], $5::text[]) with ordinality as e (owner_id, job_id, type, data, ord)
+	  from n, unnest($2::uuid[], $3::uuid[], $4::text[], $5::text[])
+	       with ordinality as e (owner_id, job_id, type, data, ord)
 	returning seq`
 
 // sinceSQL are the events after $1 that a filter wants, of which $2 is the first of its owner and job and $3 the

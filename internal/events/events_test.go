@@ -87,12 +87,8 @@ func TestNumbersAreGapFreeAndInOrder(t *testing.T) {
 			for range each {
 				var seq int64
 				err := s.InTx(context.Background(), func(tx pgx.Tx) (err error) {
-					seq, err = Append(
-						context.Background(),
-						tx,
-						jobEvent(localAdmin, uuid.New(), "job.queued"),
-						Event{Type: "queue.paused"},
-					)
+					seq, err = Append(context.Background(), tx, jobEvent(localAdmin, uuid.New(), "job.queued"),
+						Event{Type: "queue.paused"})
 					return err
 				})
 				if err != nil {

@@ -302,8 +302,8 @@ func (h *Hub) passOn(ctx context.Context) {
 			if err != nil || len(payload) > longestNotification {
 				continue
 			}
-			if _, err := h.cfg.Pool.Exec(ctx, "select pg_notify($1, $2)", progressChannel, string(payload)); err != nil &&
-				ctx.Err() == nil {
+			_, err = h.cfg.Pool.Exec(ctx, "select pg_notify($1, $2)", progressChannel, string(payload))
+			if err != nil && ctx.Err() == nil {
 				h.cfg.Log.Debug("progress was not passed on", "err", err)
 			}
 		}
@@ -342,7 +342,7 @@ func (h *Hub) Preview(p Preview) {
 }
 
 // Since returns the events after seq that the filter wants, oldest first. reset says that some of them are gone
-// already: the caller needs a snapshot. more says that there is more to read than was returned.
+// already: the caller needs a snapshot. more says that events are left to read.
 func (h *Hub) Since(ctx context.Context, filter Filter, seq int64) (found []Event, reset, more bool, err error) {
 	var oldest, newest int64
 	if err := h.cfg.Pool.QueryRow(ctx, boundsSQL).Scan(&oldest, &newest); err != nil {

@@ -80,10 +80,8 @@ func (r *Resolution) unchosen(err error) *FieldError {
 	case errors.As(err, &unknown):
 		refused.Field = "model"
 		if near := names.Closest(unknown.Model, unknown.Known); near != "" {
-			refused.Say = i18n.Say(
-				"model %q is not known for %s; did you mean %s? Known: %s",
-				names.Clip(unknown.Model), unknown.Task, near, i18n.Commas(unknown.Known...),
-			)
+			refused.Say = i18n.Say("model %q is not known for %s; did you mean %s? Known: %s",
+				names.Clip(unknown.Model), unknown.Task, near, i18n.Commas(unknown.Known...))
 		}
 	}
 	return refused

@@ -68,12 +68,8 @@ func (k *Kinds) learn(s *shape) {
 		if f.isFile() {
 			if known, ok := k.files[f.name]; ok && known != f.kind {
 				panic(
-					fmt.Sprintf(
-						"generation: the field %s takes %s in one request and %s in another",
-						f.name,
-						known,
-						f.kind,
-					),
+					fmt.Sprintf("generation: the field %s takes %s in one request and %s in another", f.name, known,
+						f.kind),
 				)
 			}
 			k.files[f.name] = f.kind
@@ -125,10 +121,8 @@ func (k *Kinds) Fields(job *jobs.Job) map[string]any {
 		}
 	}
 	for _, ref := range job.Inputs {
-		if name := k.FieldOf(job.Type, ref.Name); !strings.Contains(
-			name,
-			"/",
-		) { // the voices of lines stand in the lines
+		if name := k.FieldOf(job.Type, ref.Name); !strings.Contains(name,
+			"/") { // the voices of lines stand in the lines
 			fields[name] = idOf(ref)
 		}
 	}

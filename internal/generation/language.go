@@ -90,15 +90,11 @@ func unspoken(m *engine.Manifest, wanted string) i18n.Sentence {
 	}
 	switch near := nearLanguage(wanted, m.Languages); {
 	case near != "":
-		return i18n.Say(
-			"engine %s does not speak %s; did you mean %s? %s lists what it speaks",
-			m.ID, names.Clip(wanted), near, seeEngines,
-		)
+		return i18n.Say("engine %s does not speak %s; did you mean %s? %s lists what it speaks",
+			m.ID, names.Clip(wanted), near, seeEngines)
 	case len(m.Languages) > mostLanguages:
-		return i18n.Say(
-			"engine %s does not speak %s; %s lists the %d languages that it speaks",
-			m.ID, names.Clip(wanted), seeEngines, len(m.Languages),
-		)
+		return i18n.Say("engine %s does not speak %s; %s lists the %d languages that it speaks",
+			m.ID, names.Clip(wanted), seeEngines, len(m.Languages))
 	default:
 		return i18n.Say(
 			"engine %s does not speak %s; it speaks %s", m.ID, names.Clip(wanted), i18n.Commas(m.Languages...),

@@ -46,12 +46,8 @@ func stepsThatRun(b *bench) {
 	claimed := b.run(second.ID, media.Video, "video/mp4")
 	outputs, err := b.assets.ByJobs(b.ctx, []uuid.UUID{first.ID})
 	require.NoError(t, err)
-	require.Equal(
-		t,
-		outputs[first.ID][0].SHA256,
-		claimed.Resolved[0].SHA256,
-		"the avatar is made of the first step's picture",
-	)
+	require.Equal(t, outputs[first.ID][0].SHA256, claimed.Resolved[0].SHA256,
+		"the avatar is made of the first step's picture")
 	for _, id := range []uuid.UUID{first.ID, second.ID} {
 		job, err := b.jobs.Get(b.ctx, owner, id)
 		require.NoError(t, err)

@@ -75,10 +75,8 @@ func mistaken(ctx context.Context, library Library, owner uuid.UUID, field strin
 	}
 	switch thing, job := Identify(ctx, library, owner, id); {
 	case thing == JobThing && field == "voice_id" && job.VoiceID != nil:
-		return i18n.Say(
-			"%s holds the id of the job that cloned a voice: send the voice_id that the job shows, %s",
-			field, job.VoiceID,
-		)
+		return i18n.Say("%s holds the id of the job that cloned a voice: send the voice_id that the job shows, %s",
+			field, job.VoiceID)
 	case thing == JobThing:
 		return i18n.Say("%s holds the id of a job; %s lists the ids that it takes", field, list)
 	case thing == VoiceThing:

@@ -88,13 +88,9 @@ func (r *Resolution) refuseErr(field string, err error) {
 // WrongKind says which kind of file a field takes and which it got.
 func WrongKind(field string, e *assets.KindError) i18n.Sentence {
 	if e.File == "" {
-		return i18n.Say(
-			"the field %s takes %s files; what it got is of the kind %s", field, e.Want, e.Got,
-		)
+		return i18n.Say("the field %s takes %s files; what it got is of the kind %s", field, e.Want, e.Got)
 	}
-	return i18n.Say(
-		"the field %s takes %s files; %s is of the kind %s", field, e.Want, names.Clip(e.File), e.Got,
-	)
+	return i18n.Say("the field %s takes %s files; %s is of the kind %s", field, e.Want, names.Clip(e.File), e.Got)
 }
 
 // File makes the file that a field names an input of the job. It does nothing when the field is empty. The asset is
@@ -207,10 +203,8 @@ func (r *Resolution) checkSide(field, input string, asset *assets.Asset) {
 	if port == nil || !measured(asset) || min(*asset.Width, *asset.Height) >= port.MinSide {
 		return
 	}
-	r.Refuse(field, i18n.Say(
-		"the picture is %d x %d; the smallest side is %d pixels: send a larger one",
-		*asset.Width, *asset.Height, port.MinSide,
-	))
+	r.Refuse(field, i18n.Say("the picture is %d x %d; the smallest side is %d pixels: send a larger one",
+		*asset.Width, *asset.Height, port.MinSide))
 }
 
 // measured says whether a picture's size is known. One that is still being made has none yet.
@@ -282,9 +276,7 @@ func (r *Resolution) noVoice(ctx context.Context, text string) i18n.Sentence {
 		}
 	}
 	if near := names.Closest(text, r.voiceNames); near != "" {
-		return i18n.Say(
-			"there is no voice %q; did you mean %q? %s lists the voices", names.Clip(text), near, seeVoices,
-		)
+		return i18n.Say("there is no voice %q; did you mean %q? %s lists the voices", names.Clip(text), near, seeVoices)
 	}
 	return i18n.Say("there is no voice %q: %s lists the voices", names.Clip(text), seeVoices)
 }

@@ -47,7 +47,8 @@ func oneLookup(b *bench) {
 	library := &countingLibrary{Library: b.config.Library}
 	b.config.Library = library
 	b.Service = generation.New(b.config)
-	b.resolve(&generation.SpeechRequest{Text: "Olá", VoiceID: "Clara (rascunho)", Common: generation.Common{Quality: "draft"}})
+	b.resolve(&generation.SpeechRequest{Text: "Olá", VoiceID: "Clara (rascunho)",
+		Common: generation.Common{Quality: "draft"}})
 	require.Equal(b.t, 1, library.voices)
 }
 

@@ -69,9 +69,7 @@ func (s *SpeechRequest) resolveLines(ctx context.Context, r *Resolution) {
 		refuse(i, "text", nothingToSay(line.Text))
 		switch {
 		case line.VoiceID == "" && s.VoiceID == "":
-			refuse(i, "voice_id", i18n.Say(
-				"line %d has no voice: give it a voice_id, or send one for all lines", i+1,
-			))
+			refuse(i, "voice_id", i18n.Say("line %d has no voice: give it a voice_id, or send one for all lines", i+1))
 		case line.VoiceID != "":
 			field, input := fmt.Sprintf("lines/%d/voice_id", i), fmt.Sprintf("voice_%d", i)
 			voice, say := r.voice(ctx, field, input, line.VoiceID)

@@ -10,10 +10,8 @@ import (
 
 // Missing says that a field is needed and came without a value. In n8n an expression found nothing.
 func Missing(field string) i18n.Sentence {
-	return i18n.Say(
-		"%s is missing: it was sent without a value; in n8n, look at what the expression behind it gives",
-		field,
-	)
+	return i18n.Say("%s is missing: it was sent without a value; in n8n, look at what the expression behind it gives",
+		field)
 }
 
 // ExpressionLeft says that a text is what an expression of n8n leaves; see Unfilled.
@@ -42,9 +40,7 @@ func notMedia(field, text string) i18n.Sentence {
 	case Unfilled(text):
 		return ExpressionLeft(field, text)
 	case looksLikeBase64(text):
-		return i18n.Say(
-			"%s looks like base64: put data: and the type before it, such as data:image/png;base64,", field,
-		)
+		return i18n.Say("%s looks like base64: put data: and the type before it, such as data:image/png;base64,", field)
 	case fileName.MatchString(text):
 		return i18n.Say(
 			"%s is %q, the name of a file: send the file itself in a multipart form, "+

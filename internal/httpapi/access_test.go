@@ -86,7 +86,7 @@ func TestEveryRouteLetsInWhomTheTableNames(t *testing.T) {
 	}
 }
 
-// everyone is each kind of caller that there is.
+// everyone lists each kind of caller.
 func (b *bench) everyone() []anyone {
 	with := func(query string, headers ...string) func() ([]string, string) {
 		return func() ([]string, string) { return append([]string{"Authorization", ""}, headers...), query }

@@ -197,12 +197,8 @@ func (s *Server) registerKeys(tag []string) {
 		as(s, func(ctx context.Context, p auth.Principal, in *CreateInput) (*keyAnswer, error) {
 			if in.IdempotencyKey != "" {
 				// The secret is not stored, so a second request with the same Idempotency-Key could not be answered.
-				return nil, newProblem(
-					422,
-					codeInvalid,
-					cannotHonour,
-					i18n.Say("making a key takes no Idempotency-Key: its secret is shown only once"),
-				)
+				return nil, newProblem(422, codeInvalid, cannotHonour,
+					i18n.Say("making a key takes no Idempotency-Key: its secret is shown only once"))
 			}
 			sent, _, err := read[KeyRequest](b, in.echo, p)
 			if err != nil {
@@ -265,20 +261,11 @@ func (s *Server) createKey(ctx context.Context, p auth.Principal, sent KeyReques
 func noScope(name string, known []string) *problem {
 	detail := i18n.Say("there is no scope %q: the scopes are %s", names.Clip(name), strings.Join(known, ", "))
 	if near := names.Closest(name, known); near != "" {
-		detail = i18n.Say(
-			"there is no scope %q; did you mean %s? The scopes are %s",
-			names.Clip(name),
-			near,
-			strings.Join(known, ", "),
-		)
+		detail = i18n.Say("there is no scope %q; did you mean %s? The scopes are %s", names.Clip(name), near,
+			strings.Join(known, ", "))
 	}
-	return newProblem(
-		http.StatusUnprocessableEntity,
-		"bad_scope",
-		i18n.Say("The scopes are not valid"),
-		detail,
-		fieldProblem{pointer: "/scopes", detail: detail},
-	)
+	return newProblem(http.StatusUnprocessableEntity, "bad_scope", i18n.Say("The scopes are not valid"), detail,
+		fieldProblem{pointer: "/scopes", detail: detail})
 }
 
 func (s *Server) revokeKey(ctx context.Context, p auth.Principal, in *KeyPath) (*keyAnswer, error) {

@@ -121,21 +121,13 @@ func problemOf(err error) *problem {
 		return problemOf(blob.ErrDiskFull)
 	}
 	if store.Unavailable(err) {
-		p := newProblem(
-			http.StatusServiceUnavailable,
-			"database_unavailable",
-			i18n.Say("The database is away"),
-			i18n.Say("the database does not answer at the moment: try again"),
-		)
+		p := newProblem(http.StatusServiceUnavailable, "database_unavailable", i18n.Say("The database is away"),
+			i18n.Say("the database does not answer at the moment: try again"))
 		p.retryAfter = "2"
 		return p
 	}
-	return newProblem(
-		500,
-		"internal",
-		i18n.Say("Something went wrong"),
-		i18n.Say("the studio failed to answer; its log holds the reason under this request's id"),
-	)
+	return newProblem(500, "internal", i18n.Say("Something went wrong"),
+		i18n.Say("the studio failed to answer; its log holds the reason under this request's id"))
 }
 
 // typedProblem handles errors that carry a sentence and a field.
@@ -197,31 +189,17 @@ func typedProblem(err error) *problem {
 	case errors.As(err, &missing):
 		return notInstalled(missing)
 	case errors.As(err, &model):
-		return newProblem(422, "unknown_model", i18n.Say("Unknown model"), model.Sentence(), fieldProblem{pointer: "/model", detail: model.Sentence()})
+		return newProblem(422, "unknown_model", i18n.Say("Unknown model"), model.Sentence(),
+			fieldProblem{pointer: "/model", detail: model.Sentence()})
 	case errors.As(err, &needs):
-		return newProblem(
-			422,
-			codeInvalid,
-			cannotHonour,
-			needs.Sentence(),
-			fieldProblem{pointer: "/" + needs.Inputs[0], detail: needs.Sentence()},
-		)
+		return newProblem(422, codeInvalid, cannotHonour, needs.Sentence(),
+			fieldProblem{pointer: "/" + needs.Inputs[0], detail: needs.Sentence()})
 	case errors.As(err, &idle):
-		return newProblem(
-			422,
-			"unsupported_field",
-			i18n.Say("The engine does not honour a field"),
-			idle.Sentence(),
-			fieldProblem{pointer: "/" + idle.Parameter, detail: idle.Sentence()},
-		)
+		return newProblem(422, "unsupported_field", i18n.Say("The engine does not honour a field"), idle.Sentence(),
+			fieldProblem{pointer: "/" + idle.Parameter, detail: idle.Sentence()})
 	case errors.As(err, &language):
-		return newProblem(
-			422,
-			"unsupported_language",
-			i18n.Say("The engine does not speak the language"),
-			language.Sentence(),
-			fieldProblem{pointer: "/language", detail: language.Sentence()},
-		)
+		return newProblem(422, "unsupported_language", i18n.Say("The engine does not speak the language"),
+			language.Sentence(), fieldProblem{pointer: "/language", detail: language.Sentence()})
 	case errors.As(err, &large):
 		return newProblem(422, "no_memory", i18n.Say("The job does not fit this computer"), large.Sentence())
 	case errors.As(err, &task):
@@ -262,26 +240,14 @@ func ofStatus(status int) *problem {
 	case http.StatusNotFound:
 		return notFound(i18n.Say("there is nothing at this address; the API is described at /api/openapi.json"))
 	case http.StatusMethodNotAllowed:
-		return newProblem(
-			status,
-			"method_not_allowed",
-			i18n.Say("Method not allowed"),
-			i18n.Say("this address does not take this method; the API is described at /api/openapi.json"),
-		)
+		return newProblem(status, "method_not_allowed", i18n.Say("Method not allowed"),
+			i18n.Say("this address does not take this method; the API is described at /api/openapi.json"))
 	case http.StatusRequestEntityTooLarge:
-		return newProblem(
-			status,
-			"too_large",
-			i18n.Say("The request is too large"),
-			i18n.Say("the request is larger than http.max_json_bytes allows: send files as multipart/form-data"),
-		)
+		return newProblem(status, "too_large", i18n.Say("The request is too large"),
+			i18n.Say("the request is larger than http.max_json_bytes allows: send files as multipart/form-data"))
 	case http.StatusUnsupportedMediaType:
-		return newProblem(
-			status,
-			"unsupported_media_type",
-			i18n.Say("Unsupported media type"),
-			i18n.Say("send application/json or multipart/form-data"),
-		)
+		return newProblem(status, "unsupported_media_type", i18n.Say("Unsupported media type"),
+			i18n.Say("send application/json or multipart/form-data"))
 	default:
 		return newProblem(status, codeHTTP, i18n.Plain(http.StatusText(status)), i18n.Plain(http.StatusText(status)))
 	}

@@ -220,12 +220,8 @@ func (r *arriving) Read(p []byte) (int, error) {
 }
 
 func brokenOff() *problem {
-	return newProblem(
-		422,
-		"bad_body",
-		i18n.Say("The request cannot be read"),
-		i18n.Say("the request ends early: send it again"),
-	)
+	return newProblem(422, "bad_body", i18n.Say("The request cannot be read"),
+		i18n.Say("the request ends early: send it again"))
 }
 
 func jsonTrouble(err error) i18n.Sentence {
@@ -340,21 +336,15 @@ func (b *binder) readFile(
 	case f.files[name] != nil:
 		check.say("/"+name, codeInvalid, "%s was sent twice", name)
 	case !utf8.ValidString(part.FileName()):
-		check.say(
-			"/"+name,
-			codeInvalid,
-			"the name of the file in %s is not valid UTF-8: save or send it as UTF-8",
-			name,
-		)
+		check.say("/"+name, codeInvalid, "the name of the file in %s is not valid UTF-8: save or send it as UTF-8",
+			name)
 	}
 	if err := check.problem(); err != nil {
 		return err
 	}
 	source := &source{part: part}
-	asset, err := b.assets.Ingest(
-		ctx,
-		assets.IngestRequest{Owner: p.Owner, Reader: source, Filename: part.FileName(), Want: kind},
-	)
+	asset, err := b.assets.Ingest(ctx,
+		assets.IngestRequest{Owner: p.Owner, Reader: source, Filename: part.FileName(), Want: kind})
 	if source.broken != nil {
 		return formTrouble(source.broken)
 	}

@@ -62,7 +62,8 @@ func TestSocketClosesWhenItCannotTell(t *testing.T) {
 func (b *bench) tellOf(job object) {
 	b.t.Helper()
 	_, err := b.pool.Exec(b.ctx, `with n as (update event_counter set seq = seq + 1 returning seq)
-		insert into events (seq, owner_id, job_id, type, data) select n.seq, $1, $2, 'job.updated', '{"status":"queued"}' from n`,
+		insert into events (seq, owner_id, job_id, type, data)
+		select n.seq, $1, $2, 'job.updated', '{"status":"queued"}' from n`,
 		auth.LocalAdmin, idIn(b.t, job))
 	require.NoError(b.t, err)
 	b.hub.Notify(b.ctx, 0)

@@ -192,13 +192,8 @@ func (c *checker) unknown(schema *huma.Schema, name string, value any, at string
 		return
 	case nearest == "":
 		c.listed[schema] = true
-		c.say(
-			pointer,
-			codeUnknown,
-			"%s is not a field of this request; its fields are %s",
-			names.Clip(name),
-			strings.Join(propertyNames(schema), ", "),
-		)
+		c.say(pointer, codeUnknown, "%s is not a field of this request; its fields are %s", names.Clip(name),
+			strings.Join(propertyNames(schema), ", "))
 		return
 	}
 	c.say(pointer, codeUnknown, "%s is not a field of this request; did you mean %s?", names.Clip(name), nearest)
@@ -300,23 +295,11 @@ func (c *checker) text(schema *huma.Schema, value any, at, name string) any {
 	case schema.MinLength != nil && *schema.MinLength > 0 && strings.TrimSpace(text) == "":
 		c.say(at, codeInvalid, "%s is empty", name)
 	case schema.MinLength != nil && utf8.RuneCountInString(text) < *schema.MinLength:
-		c.say(
-			at,
-			codeInvalid,
-			"%s has %d characters; the least is %d",
-			name,
-			utf8.RuneCountInString(text),
-			*schema.MinLength,
-		)
+		c.say(at, codeInvalid, "%s has %d characters; the least is %d", name, utf8.RuneCountInString(text),
+			*schema.MinLength)
 	case schema.MaxLength != nil && utf8.RuneCountInString(text) > *schema.MaxLength:
-		c.say(
-			at,
-			codeInvalid,
-			"%s has %d characters; the most is %d",
-			name,
-			utf8.RuneCountInString(text),
-			*schema.MaxLength,
-		)
+		c.say(at, codeInvalid, "%s has %d characters; the most is %d", name, utf8.RuneCountInString(text),
+			*schema.MaxLength)
 	case len(schema.Enum) > 0 && !slices.Contains(schema.Enum, any(text)):
 		c.enum(schema, text, at, name)
 	}
@@ -328,15 +311,8 @@ func (c *checker) text(schema *huma.Schema, value any, at, name string) any {
 func (c *checker) enum(schema *huma.Schema, text, at, name string) {
 	words := wordsOf(schema.Enum)
 	if near := names.Closest(text, words); near != "" {
-		c.say(
-			at,
-			codeInvalid,
-			"%s is %q; did you mean %s? Choose one of %s",
-			name,
-			names.Clip(text),
-			near,
-			strings.Join(words, ", "),
-		)
+		c.say(at, codeInvalid, "%s is %q; did you mean %s? Choose one of %s", name, names.Clip(text), near,
+			strings.Join(words, ", "))
 		return
 	}
 	c.say(at, codeInvalid, "%s is %q; choose one of %s", name, names.Clip(text), strings.Join(words, ", "))
@@ -349,14 +325,8 @@ func (c *checker) language(schema *huma.Schema, text, at, name string) string {
 		return tag
 	}
 	if near := generation.LanguageNamed(text); near != "" {
-		c.say(
-			at,
-			codeInvalid,
-			"%s is %q; send the BCP 47 tag of a language: did you mean %s?",
-			name,
-			names.Clip(text),
-			near,
-		)
+		c.say(at, codeInvalid, "%s is %q; send the BCP 47 tag of a language: did you mean %s?", name, names.Clip(text),
+			near)
 	} else {
 		c.say(
 			at, codeInvalid, "%s is %q; send the BCP 47 tag of a language, such as pt-BR or en", name, names.Clip(text),
@@ -409,13 +379,9 @@ func (c *checker) number(schema *huma.Schema, value any, at, name string) any {
 	}
 	switch {
 	case !ok && strings.Contains(text, ","):
-		c.say(
-			at,
-			codeInvalid,
-			"%s is %s; write a number with a point before its decimals and no other sign, such as 0.5",
-			name,
-			shown(value),
-		)
+		c.say(at, codeInvalid,
+			"%s is %s; write a number with a point before its decimals and no other sign, such as 0.5", name,
+			shown(value))
 	case !ok:
 		c.say(at, codeInvalid, "%s must be a number; %s was sent", name, shown(value))
 	case schema.Type == huma.TypeInteger && number != math.Trunc(number):
@@ -434,13 +400,8 @@ func (c *checker) list(schema *huma.Schema, value any, at, name string) any {
 	entries, ok := asJSON(value).([]any)
 	switch {
 	case !ok:
-		c.say(
-			at,
-			codeInvalid,
-			"%s must be a list, or the JSON text of one, such as %s",
-			name,
-			exampleOf(c.resolve(schema.Items)),
-		)
+		c.say(at, codeInvalid, "%s must be a list, or the JSON text of one, such as %s", name,
+			exampleOf(c.resolve(schema.Items)))
 		return value
 	case schema.MinItems != nil && len(entries) < *schema.MinItems:
 		c.say(at, codeInvalid, "%s has %d entries; the least is %d", name, len(entries), *schema.MinItems)
@@ -450,10 +411,8 @@ func (c *checker) list(schema *huma.Schema, value any, at, name string) any {
 	}
 	checked := make([]any, 0, len(entries))
 	for i, entry := range entries {
-		checked = append(
-			checked,
-			c.value(schema.Items, entry, fmt.Sprintf("%s/%d", at, i), fmt.Sprintf("entry %d of %s", i+1, name)),
-		)
+		checked = append(checked,
+			c.value(schema.Items, entry, fmt.Sprintf("%s/%d", at, i), fmt.Sprintf("entry %d of %s", i+1, name)))
 	}
 	return checked
 }

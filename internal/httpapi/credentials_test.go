@@ -78,7 +78,8 @@ func TestEachCauseOfA401SaysWhatToChange(t *testing.T) {
 			require.Contains(t, a.header.Get("WWW-Authenticate"), "Bearer")
 			require.NotContains(t, string(a.body), key[6:])
 			require.NotContains(t, string(a.body), "dXNlcjpwYXNz")
-			spoken := b.send("GET", "/api/v1/jobs"+c.path, nil, append(headers, "Accept-Language", "pt-BR")...).json(t)["detail"]
+			spoken := b.send("GET", "/api/v1/jobs"+c.path, nil,
+				append(headers, "Accept-Language", "pt-BR")...).json(t)["detail"]
 			require.NotEqual(t, detail, spoken)
 			seen[detail] = c.name
 		})

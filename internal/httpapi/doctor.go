@@ -46,10 +46,8 @@ func (s *Server) registerDoctor() {
 func doctorView(report doctor.Report) DoctorReport {
 	view := DoctorReport{OK: report.OK, Checks: []DoctorCheck{}}
 	for _, c := range report.Checks {
-		view.Checks = append(
-			view.Checks,
-			DoctorCheck{ID: c.ID, OK: c.OK, Level: string(c.Level), Message: texts(c.Message), Fix: texts(c.Fix)},
-		)
+		view.Checks = append(view.Checks,
+			DoctorCheck{ID: c.ID, OK: c.OK, Level: string(c.Level), Message: texts(c.Message), Fix: texts(c.Fix)})
 	}
 	return view
 }

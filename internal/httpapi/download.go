@@ -97,11 +97,8 @@ func (s *Server) countForged(ctx context.Context, err error) error {
 	}
 	var slowed *auth.SlowedError
 	if errors.As(
-		s.cfg.Auth.Failed(
-			callerOf(ctx).from,
-			auth.ViaLink,
-			&auth.CredentialError{Kind: auth.ViaLink, Cause: auth.CauseUnknown},
-		),
+		s.cfg.Auth.Failed(callerOf(ctx).from, auth.ViaLink,
+			&auth.CredentialError{Kind: auth.ViaLink, Cause: auth.CauseUnknown}),
 		&slowed,
 	) {
 		return &auth.SlowedError{Refused: err, Wait: slowed.Wait}
@@ -152,10 +149,8 @@ func (s *Server) serveAsset(w http.ResponseWriter, r *http.Request, asset *asset
 	h := w.Header()
 	h.Set("Content-Type", asset.MIME)
 	h.Set("Content-Disposition", disposition(inline(asset.MIME), asset.Filename))
-	h.Set(
-		"Content-Security-Policy",
-		"sandbox; default-src 'none'; media-src 'self'; img-src 'self'; style-src 'unsafe-inline'",
-	)
+	h.Set("Content-Security-Policy",
+		"sandbox; default-src 'none'; media-src 'self'; img-src 'self'; style-src 'unsafe-inline'")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cache-Control", "private, max-age=3600, immutable")
 	h.Set("ETag", `"`+asset.SHA256+`"`)

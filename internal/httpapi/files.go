@@ -183,10 +183,8 @@ func (s *Server) upload(
 	if kind == "multipart/form-data" || kind == "application/json" {
 		for name, value := range map[string]string{"filename": in.Filename, "project_id": in.Project} {
 			if value != "" {
-				return nil, invalid(
-					name,
-					i18n.Say("%s in the address is for a file that is sent as the raw body: send it as a field", name),
-				)
+				return nil, invalid(name,
+					i18n.Say("%s in the address is for a file that is sent as the raw body: send it as a field", name))
 			}
 		}
 		f, err = b.bind(in.echo, p)
@@ -245,12 +243,8 @@ func (s *Server) uploaded(ctx context.Context, p auth.Principal, f *fields) (*as
 	}
 	value := f.str("file")
 	if !fetch.IsRef(value) {
-		return nil, invalid(
-			"file",
-			i18n.Say(
-				"send the file as the form's part file, with a filename, as the raw body, or as an https URL or data: URI",
-			),
-		)
+		return nil, invalid("file", i18n.Say(
+			"send the file as the form's part file, with a filename, as the raw body, or as an https URL or data: URI"))
 	}
 	asset, err := s.cfg.Assets.IngestRef(ctx, value, assets.IngestRequest{Owner: p.Owner, Project: project})
 	if err != nil {
@@ -268,10 +262,8 @@ func (s *Server) listAssets(
 	if in.Project != "" {
 		id, err := uuid.Parse(in.Project)
 		if err != nil {
-			return nil, invalid(
-				"project",
-				i18n.Say("project must be an id such as 01890a5d-ac96-774b-bcce-b302099a8057"),
-			)
+			return nil, invalid("project",
+				i18n.Say("project must be an id such as 01890a5d-ac96-774b-bcce-b302099a8057"))
 		}
 		filter.Project = &id
 	}

@@ -232,7 +232,8 @@ func (b *bench) temporary() int {
 // An uploaded file can belong to a project, however it is sent.
 func TestAnUploadBelongsToAProject(t *testing.T) {
 	b := newBench(t)
-	project := b.send("POST", "/api/v1/studio/create-project", object{"name": "P", "type": "mixed"}).json(t)["id"].(string)
+	project := b.send("POST", "/api/v1/studio/create-project",
+		object{"name": "P", "type": "mixed"}).json(t)["id"].(string)
 	picture20 := "data:image/png;base64," + base64.StdEncoding.EncodeToString(picture(20))
 	uploads := map[string]answer{
 		"a form": b.send("POST", "/api/v1/assets", form{texts: map[string]string{"project_id": project},

@@ -136,15 +136,9 @@ func (s *Server) checkHost(next echo.HandlerFunc) echo.HandlerFunc {
 		local, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
 		for _, host := range asked {
 			if !s.hosts.allows(host, local) {
-				return newProblem(
-					http.StatusMisdirectedRequest,
-					"unknown_host",
-					i18n.Say("Unknown host"),
-					i18n.Say(
-						"the studio is not known as %q: open it by its own address, or add the name to server.allowed_hosts",
-						names.Clip(host),
-					),
-				)
+				return newProblem(http.StatusMisdirectedRequest, "unknown_host", i18n.Say("Unknown host"), i18n.Say(
+					"the studio is not known as %q: open it by its own address, or add the name to "+
+						"server.allowed_hosts", names.Clip(host)))
 			}
 		}
 		return next(c)

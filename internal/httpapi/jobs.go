@@ -31,11 +31,8 @@ func (s *Server) end(ctx context.Context, once *jobs.IdempotencyKey, made any) e
 	if err != nil {
 		return fmt.Errorf("store the answer: %w", err)
 	}
-	return s.cfg.Jobs.EndIdempotent(
-		context.WithoutCancel(ctx),
-		*once,
-		jobs.Replay{StatusCode: http.StatusCreated, Body: body},
-	)
+	return s.cfg.Jobs.EndIdempotent(context.WithoutCancel(ctx), *once,
+		jobs.Replay{StatusCode: http.StatusCreated, Body: body})
 }
 
 // JobPath holds the id in an address; exported, since huma fills only exported members.
@@ -141,10 +138,8 @@ func (i *listJobsInput) Resolve(huma.Context) (wrong []error) {
 		if err != nil {
 			wrong = append(
 				wrong,
-				invalid(
-					parameter.name,
-					i18n.Say("%s must be an id such as 01890a5d-ac96-774b-bcce-b302099a8057", parameter.name),
-				),
+				invalid(parameter.name,
+					i18n.Say("%s must be an id such as 01890a5d-ac96-774b-bcce-b302099a8057", parameter.name)),
 			)
 		}
 		*parameter.id = &id
@@ -154,24 +149,16 @@ func (i *listJobsInput) Resolve(huma.Context) (wrong []error) {
 
 func notAStatus(word string) i18n.Sentence {
 	if near := names.Closest(word, jobStatuses); near != "" {
-		return i18n.Say(
-			"%q is not a status; did you mean %s? The statuses are %s",
-			names.Clip(word),
-			near,
-			strings.Join(jobStatuses, ", "),
-		)
+		return i18n.Say("%q is not a status; did you mean %s? The statuses are %s", names.Clip(word), near,
+			strings.Join(jobStatuses, ", "))
 	}
 	return i18n.Say("%q is not a status; the statuses are %s", names.Clip(word), strings.Join(jobStatuses, ", "))
 }
 
 func notAType(word string) i18n.Sentence {
 	if near := names.Closest(word, jobTypes); near != "" {
-		return i18n.Say(
-			"%q is not a type of job; did you mean %s? The types are %s",
-			names.Clip(word),
-			near,
-			strings.Join(jobTypes, ", "),
-		)
+		return i18n.Say("%q is not a type of job; did you mean %s? The types are %s", names.Clip(word), near,
+			strings.Join(jobTypes, ", "))
 	}
 	return i18n.Say("%q is not a type of job; the types are %s", names.Clip(word), strings.Join(jobTypes, ", "))
 }
@@ -221,12 +208,8 @@ func (s *Server) registerJobs() {
 			return s.getJob(ctx, p, &getJobInput{JobPath{in.JobID}, in.JobRead})
 		}),
 	)
-	s.registerJobChange(
-		"cancel-job",
-		"cancel",
-		"Cancel a job; one that has ended is answered as it is",
-		s.cfg.Jobs.Cancel,
-	)
+	s.registerJobChange("cancel-job", "cancel", "Cancel a job; one that has ended is answered as it is",
+		s.cfg.Jobs.Cancel)
 	s.registerJobChange("retry-job", "retry", "Run a failed or canceled job again", s.cfg.Jobs.Retry)
 	s.registerUpdateJob()
 	huma.Register(
@@ -426,22 +409,14 @@ func (s *Server) getJobContent(ctx context.Context, p auth.Principal, in *JobPat
 func noContent(job *jobs.Job) *problem {
 	switch {
 	case !job.Status.Terminal():
-		p := newProblem(
-			409,
-			"not_finished",
-			i18n.Say("The job is not finished"),
-			i18n.Say("the job is %s: ask again later, or wait with ?wait= on the job", job.Status),
-		)
+		p := newProblem(409, "not_finished", i18n.Say("The job is not finished"),
+			i18n.Say("the job is %s: ask again later, or wait with ?wait= on the job", job.Status))
 		p.retryAfter = "2"
 		return p
 	case job.Status == jobs.Completed:
 		return notFound(i18n.Say("the job has no file as its result"))
 	default:
-		return newProblem(
-			409,
-			"no_result",
-			i18n.Say("The job has no result"),
-			i18n.Say("the job has ended as %s: retry it", job.Status),
-		)
+		return newProblem(409, "no_result", i18n.Say("The job has no result"),
+			i18n.Say("the job has ended as %s: retry it", job.Status))
 	}
 }

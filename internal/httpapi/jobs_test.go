@@ -18,8 +18,9 @@ func TestAJobHasEveryFieldOfTheContract(t *testing.T) {
 	b := newBench(t)
 	j := b.speech()
 	for _, name := range strings.Fields(
-		`id job_id object type status reason progress progress_detail queue_position eta_seconds quality model engine warnings input outputs output_url
-		voice_id error metrics project_id parent_id version content_id step client_reference attempt created_at started_at completed_at urls`) {
+		`id job_id object type status reason progress progress_detail queue_position eta_seconds quality model engine
+		warnings input outputs output_url voice_id error metrics project_id parent_id version content_id step
+		client_reference attempt created_at started_at completed_at urls`) {
 		require.Contains(t, j, name)
 	}
 	for _, name := range []string{"get", "cancel", "events", "content", "web"} {
@@ -171,7 +172,8 @@ func TestPriorityPositionAndInputOfAQueuedJob(t *testing.T) {
 	first, second := b.speech(), b.speech()
 	path := "/api/v1/jobs/" + second["id"].(string)
 	require.EqualValues(t, 1, b.send("PATCH", path, object{"position": 1}).json(t)["queue_position"])
-	require.EqualValues(t, 5, b.send("PATCH", "/api/v1/jobs/"+first["id"].(string), object{"priority": 5}).json(t)["priority"])
+	require.EqualValues(t, 5, b.send("PATCH", "/api/v1/jobs/"+first["id"].(string),
+		object{"priority": 5}).json(t)["priority"])
 
 	changed := b.send("PATCH", path, object{"input": object{"script": "Outro texto", "speed": 1.5,
 		"outputFormat": "ogg"}})

@@ -71,21 +71,13 @@ func (s *Server) logRequest(next echo.HandlerFunc) echo.HandlerFunc {
 		r, status := c.Request(), c.Response().Status
 		level := slog.LevelDebug
 		if status >= http.StatusInternalServerError && r.URL.Path != "/readyz" {
-			level = slog.LevelError // not ready yet is no failure
+			level = slog.LevelError // a server that is not ready yet has not failed
 		} else if r.Method != http.MethodGet && r.Method != http.MethodHead {
 			level = slog.LevelInfo
 		}
-		s.cfg.Log.LogAttrs(
-			r.Context(),
-			level,
-			"request",
-			slog.String("method", r.Method),
-			slog.String("path", r.URL.Path),
-			slog.Int("status", status),
-			slog.Int64("bytes", c.Response().Size),
-			slog.Duration("took", time.Since(begin)),
-			errorAttr(err, status),
-		)
+		s.cfg.Log.LogAttrs(r.Context(), level, "request", slog.String("method", r.Method),
+			slog.String("path", r.URL.Path), slog.Int("status", status), slog.Int64("bytes", c.Response().Size),
+			slog.Duration("took", time.Since(begin)), errorAttr(err, status))
 		return nil
 	}
 }

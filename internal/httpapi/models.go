@@ -32,8 +32,8 @@ type Model struct {
 	Installed      bool           `json:"installed"`
 	Variants       []ModelVariant `json:"variants"`
 	DefaultVariant string         `json:"default_variant"`
-	SizeBytes      int64          `json:"size_bytes" doc:"What is installed takes"`
-	Pinned         bool           `json:"pinned" doc:"It is not removed to make room"`
+	SizeBytes      int64          `json:"size_bytes" doc:"Size of the installed files"`
+	Pinned         bool           `json:"pinned" doc:"It is not removed to free disk space"`
 	Source         *string        `json:"source" nullable:"true" doc:"hub or import"`
 	InstalledAt    *time.Time     `json:"installed_at" nullable:"true"`
 	LastUsedAt     *time.Time     `json:"last_used_at" nullable:"true"`
@@ -101,7 +101,7 @@ type ModelInstall struct {
 
 // ModelPatch changes an installed model.
 type ModelPatch struct {
-	Pinned bool `json:"pinned" doc:"Keep it when others need room"`
+	Pinned bool `json:"pinned" doc:"Keep it when others need disk space"`
 }
 
 // ModelPath holds the id in an address; exported, since huma fills only exported members.
@@ -141,32 +141,15 @@ func (s *Server) registerModels() {
 	huma.Register(s.api, operation("get-model", http.MethodGet, one, "Read a model", 200, 401, 404), as(s, s.getModel))
 	huma.Register(
 		s.api,
-		operation(
-			"get-model-licence",
-			http.MethodGet,
-			one+"/licence",
-			"Read what a model comes under, and who accepted it",
-			200,
-			401,
-			404,
-		),
+		operation("get-model-licence", http.MethodGet, one+"/licence",
+			"Read what a model comes under, and who accepted it", 200, 401, 404),
 		as(s, s.modelLicence),
 	)
 	install := s.binderFor(reflect.TypeFor[ModelInstall]())
 	huma.Register(
 		s.api,
-		operation(
-			"install-model",
-			http.MethodPost,
-			one+"/install",
-			"Install a model, or repair one",
-			202,
-			401,
-			403,
-			404,
-			409,
-			422,
-		),
+		operation("install-model", http.MethodPost, one+"/install", "Install a model, or repair one", 202, 401, 403,
+			404, 409, 422),
 		as(s, func(ctx context.Context, p auth.Principal, in *modelBody) (*modelTaskAnswer, error) {
 			return s.installModel(ctx, p, in, install)
 		}),
@@ -174,32 +157,14 @@ func (s *Server) registerModels() {
 	s.setBody(s.api.OpenAPI().Paths[one+"/install"].Post, install)
 	huma.Register(
 		s.api,
-		operation(
-			"verify-model",
-			http.MethodPost,
-			one+"/verify",
-			"Read an installed model again and compare it with what came",
-			202,
-			401,
-			403,
-			404,
-			409,
-		),
+		operation("verify-model", http.MethodPost, one+"/verify",
+			"Read an installed model again and compare it with what came", 202, 401, 403, 404, 409),
 		as(s, s.verifyModel),
 	)
 	huma.Register(
 		s.api,
-		operation(
-			"cancel-model-task",
-			http.MethodPost,
-			one+"/cancel",
-			"Cancel the installation or check of a model",
-			200,
-			401,
-			403,
-			404,
-			409,
-		),
+		operation("cancel-model-task", http.MethodPost, one+"/cancel", "Cancel the installation or check of a model",
+			200, 401, 403, 404, 409),
 		as(s, s.cancelModelTask),
 	)
 	huma.Register(
@@ -210,18 +175,8 @@ func (s *Server) registerModels() {
 	patch := s.binderFor(reflect.TypeFor[ModelPatch]())
 	huma.Register(
 		s.api,
-		operation(
-			"update-model",
-			http.MethodPatch,
-			one,
-			"Keep a model when others need room, or let it go",
-			200,
-			401,
-			403,
-			404,
-			409,
-			422,
-		),
+		operation("update-model", http.MethodPatch, one, "Keep a model when others need disk space, or let it go",
+			200, 401, 403, 404, 409, 422),
 		as(s, func(ctx context.Context, p auth.Principal, in *modelBody) (*modelAnswer, error) {
 			return s.updateModel(ctx, p, in, patch)
 		}),

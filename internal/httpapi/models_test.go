@@ -50,7 +50,9 @@ models:
     name: Portrait
     description: {en: "Portraits.", pt-BR: "Retratos."}
     licence: {id: nc, name: Non-Commercial, url: "https://example.org/licence", accept: true}
-    variants: [{id: A, disk_bytes: 800000, parts: {weights: {repo: maker/free, patterns: ["*.safetensors"]}}}, {id: B, parts: {weights: {repo: maker/free, patterns: ["*.json"]}}}]
+    variants: 
+      - {id: A, disk_bytes: 800000, parts: {weights: {repo: maker/free, patterns: ["*.safetensors"]}}}
+      - {id: B, parts: {weights: {repo: maker/free, patterns: ["*.json"]}}}
 `
 
 // modelBench has a catalogue of one model, a hub of this machine and the queue that installs.

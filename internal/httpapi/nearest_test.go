@@ -13,7 +13,8 @@ func TestRefusalsNameTheNearest(t *testing.T) {
 	b := newBench(t)
 	voice := b.builtin.String()
 	portrait, sound := b.upload("retrato.png", picture(32)), b.upload("voz.wav", wav(16))
-	project := b.send("POST", "/api/v1/studio/create-project", object{"name": "P", "type": "mixed"}).json(t)["id"].(string)
+	project := b.send("POST", "/api/v1/studio/create-project",
+		object{"name": "P", "type": "mixed"}).json(t)["id"].(string)
 	clone := b.submit(clonePath, object{"name": "Minha Voz", "audio": sound})
 	job := clone["id"].(string)
 	say := func(name string, value any) object {

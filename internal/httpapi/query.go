@@ -24,25 +24,17 @@ func checkQuery(next echo.HandlerFunc) echo.HandlerFunc {
 			for _, text := range append(values, name) {
 				switch {
 				case !utf8.ValidString(text):
-					return invalid(
-						names.Clip(name),
-						i18n.Say("the address is not valid UTF-8: write it as UTF-8 with percent signs"),
-					)
+					return invalid(names.Clip(name),
+						i18n.Say("the address is not valid UTF-8: write it as UTF-8 with percent signs"))
 				case !storable(text):
-					return invalid(
-						names.Clip(name),
-						i18n.Say("the address holds a character that cannot be stored: send UTF-8 without NUL"),
-					)
+					return invalid(names.Clip(name),
+						i18n.Say("the address holds a character that cannot be stored: send UTF-8 without NUL"))
 				}
 			}
 		}
 		if err != nil {
-			return newProblem(
-				http.StatusUnprocessableEntity,
-				codeInvalid,
-				cannotHonour,
-				i18n.Say("the query of the address cannot be read: write special characters with percent signs"),
-			)
+			return newProblem(http.StatusUnprocessableEntity, codeInvalid, cannotHonour,
+				i18n.Say("the query of the address cannot be read: write special characters with percent signs"))
 		}
 		return next(c)
 	}
@@ -102,11 +94,8 @@ func (s *Server) strayParameters(c caller) (wrong []fieldProblem) {
 		case near != "":
 			detail = i18n.Say("%s is not a parameter of this address; did you mean %s?", names.Clip(name), near)
 		case len(known) > 0:
-			detail = i18n.Say(
-				"%s is not a parameter of this address; it takes %s",
-				names.Clip(name),
-				strings.Join(known, ", "),
-			)
+			detail = i18n.Say("%s is not a parameter of this address; it takes %s", names.Clip(name),
+				strings.Join(known, ", "))
 		default:
 			detail = i18n.Say("%s is not a parameter of this address; it takes none", names.Clip(name))
 		}

@@ -133,11 +133,8 @@ func (s *Server) listVoices(
 	p auth.Principal,
 	in *listVoicesInput,
 ) (*struct{ Body VoiceList }, error) {
-	found, err := s.cfg.Voices.List(
-		ctx,
-		p.Owner,
-		voices.Filter{Status: voices.Status(in.Status), Language: in.Language},
-	)
+	found, err := s.cfg.Voices.List(ctx, p.Owner,
+		voices.Filter{Status: voices.Status(in.Status), Language: in.Language})
 	if err != nil {
 		return nil, err
 	}
@@ -380,10 +377,8 @@ func (s *Server) registerQueue() {
 			Tags:        tag,
 			Errors:      []int{401},
 		},
-		as(
-			s,
-			func(ctx context.Context, p auth.Principal, _ *struct{}) (*queueAnswer, error) { return s.queue(ctx, p) },
-		),
+		as(s,
+			func(ctx context.Context, p auth.Principal, _ *struct{}) (*queueAnswer, error) { return s.queue(ctx, p) }),
 	)
 	b := s.binderFor(reflect.TypeFor[QueueUpdate]())
 	huma.Register(

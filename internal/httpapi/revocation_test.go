@@ -134,7 +134,8 @@ func TestKeyThatRevokesItselfGetsItsAnswer(t *testing.T) {
 	require.Equal(t, 200, a.status, string(a.body))
 	require.NotNil(t, a.json(t)["revoked_at"])
 	var entries int
-	require.NoError(t, b.pool.QueryRow(b.ctx, `select count(*) from audit_log where action = 'key.revoke' and subject = $1`, id).Scan(&entries))
+	require.NoError(t, b.pool.QueryRow(b.ctx,
+		`select count(*) from audit_log where action = 'key.revoke' and subject = $1`, id).Scan(&entries))
 	require.Equal(t, 1, entries)
 	require.Equal(t, 401, b.send("GET", "/api/v1/auth/me", nil, "Authorization", "Bearer "+key).status)
 }
@@ -147,7 +148,8 @@ func TestLogoutEndsTheSessionAndWhatItOpened(t *testing.T) {
 	socket, _, err := b.dial(http.Header{"Cookie": {cookie}, "Origin": {b.http.URL}}, "")
 	require.NoError(t, err)
 	ticket := b.send("POST", "/api/v1/auth/ticket", nil, session...).json(t)["ticket"].(string)
-	require.Equal(t, 403, b.send("POST", "/api/v1/auth/logout", nil, "Authorization", "", "Cookie", cookie, "Origin", "https://evil.example").status)
+	require.Equal(t, 403, b.send("POST", "/api/v1/auth/logout", nil, "Authorization", "", "Cookie", cookie,
+		"Origin", "https://evil.example").status)
 
 	a := b.send("POST", "/api/v1/auth/logout", nil, session...)
 	require.Equal(t, 204, a.status, string(a.body))
@@ -196,22 +198,28 @@ func TestAuditAndListSayWhichKeyMadeWhat(t *testing.T) {
 	b := newBench(t)
 	cookie := b.login()
 	parent := b.send("GET", "/api/v1/auth/me", nil).json(t)["key_id"].(string)
-	a := b.send("POST", "/api/v1/keys", object{"name": "child", "scopes": []string{"read"}}, "Authorization", "", "Cookie", cookie, "Origin", b.http.URL)
+	a := b.send("POST", "/api/v1/keys", object{"name": "child", "scopes": []string{"read"}}, "Authorization", "",
+		"Cookie", cookie, "Origin", b.http.URL)
 	require.Equal(t, 201, a.status)
 	require.Equal(t, parent, a.json(t)["made_by_key_id"])
 	for _, action := range []string{"session.open", "key.create"} {
 		var actor, key, subject string
-		require.NoError(t, b.pool.QueryRow(b.ctx, `select actor, detail ->> 'key_id', subject from audit_log where action = $1`, action).Scan(&actor, &key, &subject))
+		require.NoError(t, b.pool.QueryRow(b.ctx,
+			`select actor, detail ->> 'key_id', subject from audit_log where action = $1`, action).
+			Scan(&actor, &key, &subject))
 		require.Regexp(t, "^session:", actor, action)
 		require.Equal(t, parent, key, action)
 		require.NotEmpty(t, subject)
 	}
-	require.Equal(t, 1, b.count(`select count(*) from audit_log where action = 'link.create' and actor = $1 and subject is not null`, "key:"+parent))
+	require.Equal(t, 1, b.count(
+		`select count(*) from audit_log where action = 'link.create' and actor = $1 and subject is not null`,
+		"key:"+parent))
 }
 
 func TestEveryCauseHasItsSentence(t *testing.T) {
 	seen := map[string]bool{}
-	for _, cause := range []auth.Cause{auth.CauseMissing, auth.CauseMalformed, auth.CauseUnknown, auth.CauseExpired, auth.CauseRevoked, auth.CauseUsed} {
+	for _, cause := range []auth.Cause{auth.CauseMissing, auth.CauseMalformed, auth.CauseUnknown, auth.CauseExpired,
+		auth.CauseRevoked, auth.CauseUsed} {
 		said := (&auth.CredentialError{Cause: cause}).Sentence()
 		sentence := said.String()
 		require.NotEqual(t, sentence, said.In(language.BrazilianPortuguese))
@@ -227,7 +235,8 @@ func TestWrongKeysWithoutEndAreSlowedAndGoodOnesWork(t *testing.T) {
 		if last.status == 429 {
 			break
 		}
-		last = b.send("GET", "/api/v1/auth/me", nil, "Authorization", "Bearer apibr_"+strings.Repeat("1", 32), "Accept-Language", "pt-BR")
+		last = b.send("GET", "/api/v1/auth/me", nil, "Authorization", "Bearer apibr_"+strings.Repeat("1", 32),
+			"Accept-Language", "pt-BR")
 	}
 	require.Equal(t, 429, last.status)
 	seconds, err := strconv.Atoi(last.header.Get("Retry-After"))
@@ -240,7 +249,8 @@ func TestWrongKeysWithoutEndAreSlowedAndGoodOnesWork(t *testing.T) {
 	fresh := b.newKey(auth.LocalAdmin, auth.Read)
 	require.Equal(t, 200, b.send("GET", "/api/v1/auth/me", nil, "Authorization", "Bearer "+fresh).status)
 	require.Equal(t, 401, b.send("GET", "/api/v1/auth/me", nil, "Authorization", "").status)
-	for path, status := range map[string]int{"/login?token=x": 429, "/api/v1/ws?ticket=x": 429, "/api/v1/files/" + uuid.NewString() + "?exp=1&sig=x": 429} {
+	file := "/api/v1/files/" + uuid.NewString() + "?exp=1&sig=x"
+	for path, status := range map[string]int{"/login?token=x": 429, "/api/v1/ws?ticket=x": 429, file: 429} {
 		a := b.send("GET", path, nil, "Authorization", "")
 		require.Equal(t, status, a.status, path)
 		require.NotEmpty(t, a.header.Get("Retry-After"), path)

@@ -128,7 +128,7 @@ func (so *socket) ping(ctx context.Context) {
 func (so *socket) take(ctx context.Context, message []byte) {
 	var request socketRequest
 	if err := json.Unmarshal(message, &request); err != nil {
-		so.problem(ctx, newProblem(422, "bad_json", i18n.Say("The message is no JSON object"), jsonTrouble(err)))
+		so.problem(ctx, newProblem(422, "bad_json", i18n.Say("The message is not a JSON object"), jsonTrouble(err)))
 		return
 	}
 	switch request.Op {
@@ -404,10 +404,7 @@ func (so *socket) refuse(ctx context.Context, err error) {
 }
 
 func (so *socket) close(code int, reason string) {
-	_ = so.conn.WriteControl(
-		websocket.CloseMessage,
-		websocket.FormatCloseMessage(code, reason),
-		time.Now().Add(closePatience),
-	)
+	_ = so.conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(code, reason),
+		time.Now().Add(closePatience))
 	_ = so.conn.Close()
 }

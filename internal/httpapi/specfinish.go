@@ -71,9 +71,7 @@ func sortedRoutes(document *huma.OpenAPI) []route {
 			routes = append(routes, route{method, path, operation.Summary})
 		}
 	}
-	slices.SortFunc(
-		routes,
-		func(a, b route) int { return cmp.Or(cmp.Compare(a.path, b.path), cmp.Compare(a.method, b.method)) },
-	)
+	slices.SortFunc(routes,
+		func(a, b route) int { return cmp.Or(cmp.Compare(a.path, b.path), cmp.Compare(a.method, b.method)) })
 	return routes
 }

@@ -71,12 +71,8 @@ func (s *spool) read(body io.Reader) ([]byte, error) {
 }
 
 func tooLarge(format string, most int64) *problem {
-	return newProblem(
-		http.StatusRequestEntityTooLarge,
-		"too_large",
-		i18n.Say("The request is too large"),
-		i18n.Say(format, most),
-	)
+	return newProblem(http.StatusRequestEntityTooLarge, "too_large", i18n.Say("The request is too large"),
+		i18n.Say(format, most))
 }
 
 // next reads what comes before a string, and the string.

@@ -62,10 +62,8 @@ func (s *Server) loginFailed(c echo.Context, err error) error {
 	if wait := p.headers.Get("Retry-After"); wait != "" {
 		c.Response().Header().Set("Retry-After", wait)
 	}
-	return c.HTML(
-		p.Status,
-		"<!doctype html><meta charset=utf-8><title>APIBR Studio</title><p>"+html.EscapeString(p.Detail),
-	)
+	return c.HTML(p.Status,
+		"<!doctype html><meta charset=utf-8><title>APIBR Studio</title><p>"+html.EscapeString(p.Detail))
 }
 
 // wantsPage says whether a request comes from a browser. n8n accepts text/html too, but also application/json, which

@@ -73,12 +73,8 @@ func (s *Server) begin(
 	}
 	const longest = 255
 	if len(key) > longest || !storable(key) {
-		return nil, nil, newProblem(
-			422,
-			codeInvalid,
-			cannotHonour,
-			i18n.Say("Idempotency-Key must be 1 to 255 characters of UTF-8"),
-		)
+		return nil, nil, newProblem(422, codeInvalid, cannotHonour,
+			i18n.Say("Idempotency-Key must be 1 to 255 characters of UTF-8"))
 	}
 	hash, err := jobs.RequestHash(f.values, f.hashes()...)
 	if err != nil {
@@ -95,11 +91,7 @@ func (s *Server) abandon(ctx context.Context, once *jobs.IdempotencyKey) {
 		return
 	}
 	if err := s.cfg.Jobs.AbandonIdempotent(context.WithoutCancel(ctx), *once); err != nil {
-		s.cfg.Log.WarnContext(
-			ctx,
-			"the row of an idempotency key was not removed; the key is free all the same",
-			"err",
-			err,
-		)
+		s.cfg.Log.WarnContext(ctx, "the row of an idempotency key was not removed; the key is free all the same", "err",
+			err)
 	}
 }

@@ -13,7 +13,8 @@ func TestJSONTakesTheSpellingsThatFormsTake(t *testing.T) {
 	b := newBench(t)
 	voice := b.builtin.String()
 	portrait := b.upload("p.png", picture(64))
-	project := b.send("POST", "/api/v1/studio/create-project", object{"name": "P", "type": "mixed"}).json(t)["id"].(string)
+	project := b.send("POST", "/api/v1/studio/create-project",
+		object{"name": "P", "type": "mixed"}).json(t)["id"].(string)
 	for _, s := range []scenario{
 		{name: "numbers as text", path: imagePath, body: object{"prompt": "a cat", "width": "512", "height": " 512\n",
 			"num_images": "2.0", "priority": "-3", "seed": "7"},

@@ -98,7 +98,8 @@ func (s *Server) unrouted(next echo.HandlerFunc) echo.HandlerFunc {
 			return s.head(c)
 		}
 		p := newProblem(http.StatusMethodNotAllowed, "method_not_allowed", i18n.Say("Method not allowed"),
-			i18n.Say("this address does not take %s: use %s", names.Clip(r.Method), strings.Join(useful(methods), " or ")))
+			i18n.Say("this address does not take %s: use %s", names.Clip(r.Method),
+				strings.Join(useful(methods), " or ")))
 		p.allow = strings.Join(methods, ", ")
 		return p
 	}
@@ -106,10 +107,8 @@ func (s *Server) unrouted(next echo.HandlerFunc) echo.HandlerFunc {
 
 // useful are the methods that a sentence names. HEAD and OPTIONS are left out: they are not what the caller wants.
 func useful(methods []string) []string {
-	return slices.DeleteFunc(
-		slices.Clone(methods),
-		func(m string) bool { return m == http.MethodHead || m == http.MethodOptions },
-	)
+	return slices.DeleteFunc(slices.Clone(methods),
+		func(m string) bool { return m == http.MethodHead || m == http.MethodOptions })
 }
 
 // methodsAt an address, none where there is nothing. An address that takes GET takes HEAD too.
@@ -212,10 +211,8 @@ func (s *Server) nowhere(r *http.Request) error {
 	case strings.Contains(at, "//") || strings.HasSuffix(at, "/") && at != "/":
 		if near != "" {
 			return notFound(
-				i18n.Say(
-					"a part of this address is empty, as when an expression of n8n finds no id; did you mean %s?",
-					near,
-				),
+				i18n.Say("a part of this address is empty, as when an expression of n8n finds no id; did you mean %s?",
+					near),
 			)
 		}
 	case near != "":

@@ -101,18 +101,12 @@ func (s *Server) patchInput(
 	took = newFields()
 	m, known := s.makers[job.Type]
 	if !known || job.Type == jobs.TypeCloneVoice {
-		return took, invalid(
-			"input",
-			i18n.Say("the input of a job of type %s cannot be changed: cancel it and send a new request", job.Type),
-		)
+		return took, invalid("input",
+			i18n.Say("the input of a job of type %s cannot be changed: cancel it and send a new request", job.Type))
 	}
 	if job.Status != jobs.Queued {
-		return took, newProblem(
-			409,
-			"conflict",
-			i18n.Say("Not possible in this state"),
-			i18n.Say("only a queued job can be changed; this one is %s", job.Status),
-		)
+		return took, newProblem(409, "conflict", i18n.Say("Not possible in this state"),
+			i18n.Say("only a queued job can be changed; this one is %s", job.Status))
 	}
 	check, values := m.checker(), s.generation.Fields(job)
 	for name, value := range changes {

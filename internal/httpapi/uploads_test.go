@@ -22,16 +22,19 @@ import (
 // longestUpload is how long a client waits for one answer while many upload.
 const longestUpload = 5 * time.Minute
 
-// TestParallelUploadsOfGoodFilesAreNeverRefused counts the answers of rounds of parallel uploads of good sounds of one megabyte. Each is 201; a machine
-// that cannot keep up may answer 503, and nothing else. `make bench-uploads` asks for more rounds and more uploads.
+// TestParallelUploadsOfGoodFilesAreNeverRefused counts the answers of rounds of parallel uploads of good sounds of one
+// megabyte. Each is 201; a machine that cannot keep up may answer 503, and nothing else. `make bench-uploads` asks for
+// more rounds and more uploads.
 func TestParallelUploadsOfGoodFilesAreNeverRefused(t *testing.T) {
 	b := newBench(t)
 	rounds, parallel := number(t, "ROUNDS", 1), number(t, "PARALLEL", 40)
 	for round := range rounds {
 		begun := time.Now()
 		counted := b.uploadAtOnce(parallel, round)
-		t.Logf("round %d: 201 x %d, 503 x %d, 422 x %d, in %.1f s", round+1, counted[201], counted[503], counted[422], time.Since(begun).Seconds())
-		require.Equal(t, parallel, counted[http.StatusCreated]+counted[http.StatusServiceUnavailable], "answers by status: %v", counted)
+		t.Logf("round %d: 201 x %d, 503 x %d, 422 x %d, in %.1f s", round+1, counted[201], counted[503], counted[422],
+			time.Since(begun).Seconds())
+		require.Equal(t, parallel, counted[http.StatusCreated]+counted[http.StatusServiceUnavailable],
+			"answers by status: %v", counted)
 		require.Positive(t, counted[http.StatusCreated])
 	}
 }
@@ -48,7 +51,8 @@ func number(t *testing.T, name string, preset int) int {
 	return n
 }
 
-// uploadAtOnce sends so many good files at the same moment and counts the answers by status. Every answer that is not 201 must say when to come again.
+// uploadAtOnce sends so many good files at the same moment and counts the answers by status. Every answer that is not
+// 201 must say when to come again.
 func (b *bench) uploadAtOnce(parallel, round int) map[int]int {
 	b.t.Helper()
 	client := &http.Client{Timeout: longestUpload, Transport: &http.Transport{MaxIdleConnsPerHost: parallel}}
@@ -76,7 +80,8 @@ func (b *bench) uploadAtOnce(parallel, round int) map[int]int {
 
 // uploadOnce returns status 0 when no answer came, or one of 503 without Retry-After.
 func (b *bench) uploadOnce(client *http.Client, content []byte) (status int, body string) {
-	r, err := http.NewRequestWithContext(b.ctx, http.MethodPost, b.http.URL+"/api/v1/assets?filename=sound.wav", bytes.NewReader(content))
+	r, err := http.NewRequestWithContext(b.ctx, http.MethodPost, b.http.URL+"/api/v1/assets?filename=sound.wav",
+		bytes.NewReader(content))
 	if err != nil {
 		return 0, err.Error()
 	}
@@ -123,7 +128,8 @@ func TestUploadsWhileFFmpegIsKilled(t *testing.T) {
 	b := newBench(t)
 	counted := b.uploadAtOnce(40, 0)
 	t.Logf("201 x %d, 503 x %d", counted[201], counted[503])
-	require.Equal(t, 40, counted[http.StatusCreated]+counted[http.StatusServiceUnavailable], "answers by status: %v", counted)
+	require.Equal(t, 40, counted[http.StatusCreated]+counted[http.StatusServiceUnavailable],
+		"answers by status: %v", counted)
 	require.Positive(t, counted[http.StatusServiceUnavailable])
 	var rows int
 	require.NoError(t, b.pool.QueryRow(b.ctx, "select count(*) from media_assets").Scan(&rows))
@@ -134,7 +140,8 @@ func TestUploadsWhileFFmpegIsKilled(t *testing.T) {
 func TestAFileThatCouldNotBeReadNowIsAskedForAgain(t *testing.T) {
 	faultyFFmpeg(t, `kill -KILL $$`)
 	b := newBench(t)
-	clone := form{texts: map[string]string{"name": "Ana"}, files: map[string]file{"audio": {name: "a.wav", content: wav(4)}}}
+	clone := form{texts: map[string]string{"name": "Ana"},
+		files: map[string]file{"audio": {name: "a.wav", content: wav(4)}}}
 	for range 2 { // the key of a request that was not honoured stays free
 		a := b.send("POST", "/api/v1/audio/clone-voice", clone, "Accept-Language", "pt-BR", "Idempotency-Key", "once")
 		require.Equal(t, http.StatusServiceUnavailable, a.status, string(a.body))
@@ -142,7 +149,8 @@ func TestAFileThatCouldNotBeReadNowIsAskedForAgain(t *testing.T) {
 		require.Contains(t, member(a.json(t), "detail"), "tente de novo em alguns segundos")
 	}
 	var rows int
-	require.NoError(t, b.pool.QueryRow(b.ctx, "select (select count(*) from media_assets) + (select count(*) from generation_jobs)").Scan(&rows))
+	require.NoError(t, b.pool.QueryRow(b.ctx,
+		"select (select count(*) from media_assets) + (select count(*) from generation_jobs)").Scan(&rows))
 	require.Zero(t, rows)
 	for _, cause := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.EAGAIN, media.ErrNoFFmpeg} {
 		p := problemOf(fmt.Errorf("ingest: %w", &os.PathError{Op: "open", Path: "/secret", Err: cause}))

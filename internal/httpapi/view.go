@@ -78,11 +78,8 @@ type MemoryWait struct {
 const waitingStage = "waiting_for_memory"
 
 func (s *Server) memoryDetail(ctx context.Context, short *jobs.Shortage) *ProgressDetail {
-	text := i18n.Say(
-		"waits for memory: it needs %s of RAM, and %s are free",
-		inGB(short.NeededRAM),
-		inGB(short.FreeRAM),
-	)
+	text := i18n.Say("waits for memory: it needs %s of RAM, and %s are free", inGB(short.NeededRAM),
+		inGB(short.FreeRAM))
 	if short.NeededVRAM > 0 {
 		text = i18n.Say("waits for memory: it needs %s of the card's memory and %s of RAM, and %s and %s are free",
 			inGB(short.NeededVRAM), inGB(short.NeededRAM), inGB(short.FreeVRAM), inGB(short.FreeRAM))
@@ -336,7 +333,8 @@ func (s *Server) eventView(ctx context.Context, e events.Event) (*Job, error) {
 	}
 	if facts.Status != view.Status {
 		view.unfinish()
-		view.Status, view.Progress, view.ProgressDetail, view.QueuePosition, view.ETASeconds = facts.Status, 0, nil, nil, nil
+		view.Status, view.Progress, view.ProgressDetail, view.QueuePosition, view.ETASeconds =
+			facts.Status, 0, nil, nil, nil
 	}
 	view.Reason = facts.Reason
 	return &view, nil

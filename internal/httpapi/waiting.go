@@ -37,10 +37,8 @@ func (w *Waiting) Resolve(ctx huma.Context) []error {
 		wait, ok := seconds(text)
 		switch {
 		case !ok || wait > longestWait:
-			return []error{invalid("wait", i18n.Say(
-				"wait is %q; send whole seconds from 1 to %.0f, such as 30 or 30s",
-				names.Clip(text), longestWait.Seconds(),
-			))}
+			return []error{invalid("wait", i18n.Say("wait is %q; send whole seconds from 1 to %.0f, such as 30 or 30s",
+				names.Clip(text), longestWait.Seconds()))}
 		case w.wait != wait && text == preferred && asked != "":
 			return []error{invalid("wait", i18n.Say(
 				"wait is one number in the address and another in the header Prefer: send one of them",

@@ -198,13 +198,16 @@ func TestForeignAndUnknownInputsAreRefused(t *testing.T) {
 	before := len(b.kinds(uuid.Nil))
 
 	for name, spec := range map[string]Spec{
-		"job":             avatar(jobInput("audio", KindAudio, foreign.ID)),
-		"unknown job":     avatar(jobInput("audio", KindAudio, uuid.New())),
-		"voice":           avatar(voiceInput(*voice.VoiceID)),
-		"unknown voice":   avatar(voiceInput(uuid.New())),
-		"parent":          {Owner: localAdmin, Type: TypeSpeech, Quality: "draft", Engine: "draft-speech", ParentID: &foreign.ID},
-		"project":         {Owner: localAdmin, Type: TypeSpeech, Quality: "draft", Engine: "draft-speech", ProjectID: &project},
-		"unknown project": {Owner: localAdmin, Type: TypeSpeech, Quality: "draft", Engine: "draft-speech", ProjectID: &other},
+		"job":           avatar(jobInput("audio", KindAudio, foreign.ID)),
+		"unknown job":   avatar(jobInput("audio", KindAudio, uuid.New())),
+		"voice":         avatar(voiceInput(*voice.VoiceID)),
+		"unknown voice": avatar(voiceInput(uuid.New())),
+		"parent": {Owner: localAdmin, Type: TypeSpeech, Quality: "draft", Engine: "draft-speech",
+			ParentID: &foreign.ID},
+		"project": {Owner: localAdmin, Type: TypeSpeech, Quality: "draft", Engine: "draft-speech",
+			ProjectID: &project},
+		"unknown project": {Owner: localAdmin, Type: TypeSpeech, Quality: "draft", Engine: "draft-speech",
+			ProjectID: &other},
 	} {
 		_, err := b.Submit(b.ctx, spec)
 		require.ErrorIs(t, err, ErrInput, name)
@@ -248,26 +251,14 @@ func TestTheInputOfAQueuedJobCanBeChanged(t *testing.T) {
 	require.EqualValues(t, 8, *got.Seed())
 	b.ticketsSuffice()
 
-	_, err = b.Update(
-		b.ctx,
-		localAdmin,
-		im.ID,
-		Patch{SetInput: true, Inputs: []InputRef{jobInput("image", KindImage, im.ID)}},
-	)
+	_, err = b.Update(b.ctx, localAdmin, im.ID,
+		Patch{SetInput: true, Inputs: []InputRef{jobInput("image", KindImage, im.ID)}})
 	require.ErrorIs(t, err, ErrInput, "a job cannot wait for itself")
-	_, err = b.Update(
-		b.ctx,
-		localAdmin,
-		av.ID,
-		Patch{SetInput: true, Inputs: []InputRef{jobInput("image", KindImage, im.ID)}},
-	)
+	_, err = b.Update(b.ctx, localAdmin, av.ID,
+		Patch{SetInput: true, Inputs: []InputRef{jobInput("image", KindImage, im.ID)}})
 	require.NoError(t, err)
-	_, err = b.Update(
-		b.ctx,
-		localAdmin,
-		im.ID,
-		Patch{SetInput: true, Inputs: []InputRef{jobInput("video", KindVideo, av.ID)}},
-	)
+	_, err = b.Update(b.ctx, localAdmin, im.ID,
+		Patch{SetInput: true, Inputs: []InputRef{jobInput("video", KindVideo, av.ID)}})
 	require.ErrorIs(t, err, ErrInput, "nor two for each other")
 
 	stale := got.RowVersion

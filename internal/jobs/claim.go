@@ -16,7 +16,8 @@ import (
 const claimSQL = `
 	update generation_jobs j
 	   set status = 'processing', reason = null, fence = fence + 1, attempt = attempt + 1, device = $2, node_id = $3,
-	       boot_id = $4, started_at = coalesce(started_at, now()), not_before = '-infinity', row_version = row_version + 1
+	       boot_id = $4, started_at = coalesce(started_at, now()), not_before = '-infinity',
+	       row_version = row_version + 1
 	 where id = $1 and status = 'queued' and blocked_by = 0 and not_before <= now() and cancel_requested_at is null
 	   and not (select paused from queue_state)
 	returning ` + jobCols
@@ -27,19 +28,22 @@ const segmentsSQL = `
 // The inputs of a job in their order, each with the voice or the file that it is now. Of another job it is the first
 // output of the kind, once that job has completed; of a voice the file is the sample that it was cloned from.
 const inputsSQL = `
-	select v.id, coalesce(v.name, ''), coalesce(v.status, ''), coalesce(v.language, ''), coalesce(v.builtin, false), v.conditionals,
-	       f.id, coalesce(f.filename, ''), coalesce(f.sha256, ''), coalesce(f.mime_type, ''), coalesce(f.size_bytes, 0), f.metadata
+	select v.id, coalesce(v.name, ''), coalesce(v.status, ''), coalesce(v.language, ''), coalesce(v.builtin, false),
+	       v.conditionals, f.id, coalesce(f.filename, ''), coalesce(f.sha256, ''), coalesce(f.mime_type, ''),
+	       coalesce(f.size_bytes, 0), f.metadata
 	  from generation_jobs j
 	 cross join jsonb_array_elements(coalesce(j.parameters -> 'inputs', '[]')) with ordinality i (ref, ord)
 	  left join lateral (
-	       select * from voices where id = (i.ref ->> 'voice_id')::uuid and (owner_id = j.owner_id or builtin) limit 1) v on true
+	       select * from voices where id = (i.ref ->> 'voice_id')::uuid and (owner_id = j.owner_id or builtin)
+	         limit 1) v on true
 	  left join lateral (
 	       select a.* from media_assets a where a.id = (i.ref ->> 'asset_id')::uuid and a.owner_id = j.owner_id
 	       union all
 	       select a.* from media_assets a where a.id = v.sample_asset_id
 	       union all
 	       (select a.* from generation_jobs d join media_assets a on a.job_id = d.id
-	         where d.id = (i.ref ->> 'job_id')::uuid and d.status = 'completed' and a.owner_id = j.owner_id and a.type = i.ref ->> 'kind'
+	         where d.id = (i.ref ->> 'job_id')::uuid and d.status = 'completed' and a.owner_id = j.owner_id
+	           and a.type = i.ref ->> 'kind'
 	         order by a.output_index limit 1)) f on true
 	 where j.id = $1
 	 order by i.ord`

@@ -16,7 +16,8 @@ const lockOwnSQL = `select ` + jobCols + ` from generation_jobs j where id = $1 
 
 const cancelQueuedSQL = `
 	update generation_jobs j
-	   set status = 'canceled', reason = null, cancel_requested_at = coalesce(cancel_requested_at, now()), completed_at = now(),
+	   set status = 'canceled', reason = null, cancel_requested_at = coalesce(cancel_requested_at, now()),
+	       completed_at = now(),
 	       row_version = row_version + 1
 	 where id = $1
 	returning ` + jobCols
@@ -85,14 +86,8 @@ func (s *Service) cancelQueued(ctx context.Context, t *txn, id uuid.UUID) error 
 func (s *Service) notifyCancel(ctx context.Context, id uuid.UUID) {
 	s.cancelHere(id)
 	if _, err := s.cfg.Pool.Exec(ctx, notifyCancelSQL, id.String()); err != nil {
-		s.cfg.Log.WarnContext(
-			ctx,
-			"notifying a cancel failed; the runner will see it in the row",
-			"job",
-			id,
-			"err",
-			err,
-		)
+		s.cfg.Log.WarnContext(ctx, "notifying a cancel failed; the runner will see it in the row", "job", id, "err",
+			err)
 	}
 }
 
@@ -116,13 +111,9 @@ func (s *Service) Retry(ctx context.Context, owner, id uuid.UUID) (*Job, error) 
 			return stateError(j, "only a failed or canceled job can be retried; this one is %s", j.Status)
 		}
 		if ended != nil {
-			return stateError(
-				j,
+			return stateError(j,
 				"the %s job %s, which this one needs, is %s: retry that one, and this one goes on by itself",
-				ended.Type,
-				ended.ID,
-				ended.Status,
-			)
+				ended.Type, ended.ID, ended.Status)
 		}
 		if err := s.revive(ctx, t, id); err != nil {
 			return err

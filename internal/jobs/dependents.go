@@ -27,7 +27,8 @@ const releaseSQL = `
 
 const failQueuedSQL = `
 	update generation_jobs j
-	   set status = 'failed', reason = 'dependency_failed', error = $2, completed_at = now(), row_version = row_version + 1
+	   set status = 'failed', reason = 'dependency_failed', error = $2, completed_at = now(),
+	       row_version = row_version + 1
 	 where id = any($1) and status = 'queued'
 	returning ` + jobCols
 
@@ -108,7 +109,8 @@ func dependencyProblem(up *Job) Problem {
 		)
 	}
 	return Problem{
-		Type: "dependency_failed", Title: i18n.Say("An input could not be made"), Status: 424, Code: "dependency_failed",
+		Type: "dependency_failed", Title: i18n.Say("An input could not be made"),
+		Status: 424, Code: "dependency_failed",
 		Retryable: true, Detail: detail,
 	}
 }
@@ -187,7 +189,8 @@ func (s *Service) reviveDependents(ctx context.Context, t *txn, id uuid.UUID) er
 const dependencyFailedSQL = `
 	select ` + jobCols + `
 	  from generation_jobs j
-	 where j.id in (select job_id from job_deps where depends_on = $1) and j.status = 'failed' and j.reason = 'dependency_failed'
+	 where j.id in (select job_id from job_deps where depends_on = $1) and j.status = 'failed'
+	   and j.reason = 'dependency_failed'
 	 order by j.id`
 
 func idsOf(js []*Job) []uuid.UUID {

@@ -15,7 +15,8 @@ import (
 const parentSQL = `select version + 1 from generation_jobs where id = $1 and owner_id = $2`
 
 const readVoicesSQL = `
-	select v.id, v.name, v.status, v.job_id, v.language, v.builtin, v.conditionals, coalesce(a.sha256, ''), coalesce(a.mime_type, ''), coalesce(a.size_bytes, 0)
+	select v.id, v.name, v.status, v.job_id, v.language, v.builtin, v.conditionals, coalesce(a.sha256, ''),
+	       coalesce(a.mime_type, ''), coalesce(a.size_bytes, 0)
 	  from voices v left join media_assets a on a.id = v.sample_asset_id
 	 where v.id = any($1) and (v.owner_id = $2 or v.builtin)`
 

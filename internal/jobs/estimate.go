@@ -38,7 +38,8 @@ const runsSQL = `
 
 // The longest step of the last 20 runs, of those that are not too old.
 const phaseCols = `engine, model, phase,
-	coalesce((select max(u.step) from unnest(steps, times) u (step, at) where u.at > now() - make_interval(secs => $1)), 0)::float8, runs`
+	coalesce((select max(u.step) from unnest(steps, times) u (step, at)
+	           where u.at > now() - make_interval(secs => $1)), 0)::float8, runs`
 
 const phasesSQL = `select ` + phaseCols + ` from phase_history order by updated_at desc limit 5000`
 
@@ -278,13 +279,16 @@ func (s *Service) RecordPhases(ctx context.Context, engine, model string, phases
 	return nil
 }
 
-// RecordPhase takes in the longest step of a phase of a run, and returns what is known of the phase now. Its commit does
-// not wait for the disk, so that the end of the run does not wait behind it: nobody is told of what was learned, and a
-// crash of the machine forgets the last moments of it.
-func (s *Service) RecordPhase(ctx context.Context, engine, model string, p PhaseRecord) (known PhaseHistory, err error) {
+// RecordPhase takes in the longest step of a phase of a run, and returns what is known of the phase now. Its commit
+// does not wait for the disk, so that the end of the run does not wait behind it: nobody is told of what was learned,
+// and a crash of the machine forgets the last moments of it.
+func (s *Service) RecordPhase(
+	ctx context.Context, engine, model string, p PhaseRecord,
+) (known PhaseHistory, err error) {
 	var b pgx.Batch
 	b.Queue(notFlushedSQL)
-	b.Queue(recordPhaseSQL, learnedFor.Seconds(), engine, model, p.Phase, p.MaxStepSeconds).Query(func(rows pgx.Rows) (err error) {
+	record := b.Queue(recordPhaseSQL, learnedFor.Seconds(), engine, model, p.Phase, p.MaxStepSeconds)
+	record.Query(func(rows pgx.Rows) (err error) {
 		known, err = pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[PhaseHistory])
 		return err
 	})

@@ -22,7 +22,8 @@ const (
 )
 
 const forecastSQL = `
-	select ` + waitingCols + `, j.not_before <= now(), j.quality, j.units, j.status, j.blocked_by, j.started_at, p.progress,
+	select ` + waitingCols + `, j.not_before <= now(), j.quality, j.units, j.status, j.blocked_by, j.started_at,
+	       p.progress,
 	       (p.detail ->> 'eta_seconds')::float8
 	  from generation_jobs j
 	  left join job_progress p on p.job_id = j.id and p.fence = j.fence
@@ -117,12 +118,8 @@ func (s *Service) forecast(ctx context.Context) (*forecast, error) {
 				ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 				defer cancel()
 				if _, err := s.remakeForecast(ctx); err != nil {
-					s.cfg.Log.DebugContext(
-						ctx,
-						"the queue's forecast could not be made; the last one serves",
-						"err",
-						err,
-					)
+					s.cfg.Log.DebugContext(ctx, "the queue's forecast could not be made; the last one serves", "err",
+						err)
 				}
 			}()
 		}
@@ -246,31 +243,9 @@ func (s *Service) unfinished(ctx context.Context, history map[runKey][]run) ([]u
 			progress  *float64
 			told      *float64
 		)
-		err = row.Scan(
-			&a.ID,
-			&a.Owner,
-			&a.Type,
-			&a.Lane,
-			&a.Priority,
-			&a.Rank,
-			&a.QueuedAt,
-			&a.Engine,
-			&a.Model,
-			&a.UsesGPU,
-			&a.Reason,
-			&a.Device,
-			&a.Width,
-			&a.Height,
-			&a.Pictures,
-			&a.due,
-			&quality,
-			&units,
-			&status,
-			&blockedBy,
-			&started,
-			&progress,
-			&told,
-		)
+		err = row.Scan(&a.ID, &a.Owner, &a.Type, &a.Lane, &a.Priority, &a.Rank, &a.QueuedAt, &a.Engine, &a.Model,
+			&a.UsesGPU, &a.Reason, &a.Device, &a.Width, &a.Height, &a.Pictures, &a.due, &quality, &units, &status,
+			&blockedBy, &started, &progress, &told)
 		if err != nil {
 			return a, err
 		}

@@ -21,13 +21,15 @@ const finishSQL = `
 	       row_version = row_version + 1,
 	       metrics = $5::jsonb || jsonb_build_object(
 	           'queue_seconds', extract(epoch from started_at - queued_at), 'device', coalesce(device, ''),
-	           'run_seconds', coalesce(nullif(($5::jsonb ->> 'run_seconds')::float8, 0), extract(epoch from now() - started_at)))
+	           'run_seconds', coalesce(nullif(($5::jsonb ->> 'run_seconds')::float8, 0),
+	             extract(epoch from now() - started_at)))
 	 where id = $1 and fence = $2 and status = 'processing'
 	returning ` + jobCols
 
 const readyVoiceSQL = `
 	update voices
-	   set status = 'ready', conditionals = conditionals || jsonb_build_object($2::text, $3::jsonb), sample_seconds = $4,
+	   set status = 'ready', conditionals = conditionals || jsonb_build_object($2::text, $3::jsonb),
+	       sample_seconds = $4,
 	       language = coalesce($5, language), updated_at = now()
 	 where job_id = $1
 	returning id`
@@ -40,7 +42,8 @@ const dropProgressSQL = `delete from job_progress where job_id = $1`
 
 const endSQL = `
 	update generation_jobs j
-	   set status = $3, reason = null, error = $4, completed_at = now(), faults = faults + $5, row_version = row_version + 1,
+	   set status = $3, reason = null, error = $4, completed_at = now(), faults = faults + $5,
+	       row_version = row_version + 1,
 	       metrics = metrics || jsonb_build_object(
 	           'queue_seconds', extract(epoch from started_at - queued_at), 'device', coalesce(device, ''),
 	           'run_seconds', extract(epoch from now() - started_at))
@@ -54,7 +57,8 @@ const requeueSQL = `
 	 where id = $1 and fence = $2 and status = 'processing'
 	returning ` + jobCols
 
-const lockRunSQL = `select ` + jobCols + ` from generation_jobs j where id = $1 and fence = $2 and status = 'processing' for update`
+const lockRunSQL = `select ` + jobCols + ` from generation_jobs j 
+	where id = $1 and fence = $2 and status = 'processing' for update`
 
 const endedBySQL = `select ` + jobCols + ` from generation_jobs j where id = $1 and fence = $2 and status = any($3)`
 

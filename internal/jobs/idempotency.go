@@ -22,11 +22,12 @@ import (
 const beginKeySQL = `
 	insert into idempotency as i (scope, route, key, request_hash, boot_id) values ($1, $2, $3, $4, $6)
 	on conflict (scope, route, key) do update
-	   set request_hash = excluded.request_hash, status_code = null, resource_id = null, body = null, boot_id = excluded.boot_id,
-	       created_at = now()
+	   set request_hash = excluded.request_hash, status_code = null, resource_id = null, body = null,
+	       boot_id = excluded.boot_id, created_at = now()
 	 where i.status_code is not null and i.created_at < now() - make_interval(secs => $5)
 	    or i.status_code is null and (i.boot_id is null or i.boot_id = $6
-	       or not exists (select from nodes n where n.boot_id = i.boot_id and n.seen_at > now() - make_interval(secs => $7)))
+	       or not exists (select from nodes n where n.boot_id = i.boot_id
+	                        and n.seen_at > now() - make_interval(secs => $7)))
 	returning true`
 
 const readKeySQL = `
@@ -102,8 +103,8 @@ func (s *Service) takeKey(
 	node.setDefaults()
 	// Twice: the row may be abandoned between the insert that found it and the read.
 	for range 2 {
-		err := s.cfg.Pool.QueryRow(ctx, beginKeySQL, key.Scope, key.Route, key.Key, hash, s.cfg.IdempotencyTTL.Seconds(),
-			s.cfg.BootID, node.DeadAfter.Seconds()).
+		err := s.cfg.Pool.QueryRow(ctx, beginKeySQL, key.Scope, key.Route, key.Key, hash,
+			s.cfg.IdempotencyTTL.Seconds(), s.cfg.BootID, node.DeadAfter.Seconds()).
 			Scan(&taken)
 		if err == nil {
 			return true, nil, nil
@@ -153,12 +154,8 @@ func (s *Service) EndIdempotent(ctx context.Context, key IdempotencyKey, r Repla
 	}
 	err := end(ctx)
 	if err != nil && store.Unavailable(err) {
-		s.cfg.Log.WarnContext(
-			ctx,
-			"the answer to a request with an Idempotency-Key was not stored; trying again",
-			"err",
-			err,
-		)
+		s.cfg.Log.WarnContext(ctx, "the answer to a request with an Idempotency-Key was not stored; trying again",
+			"err", err)
 		go s.endLater(context.WithoutCancel(ctx), key, end)
 		return nil
 	}
@@ -176,10 +173,8 @@ func (s *Service) endLater(ctx context.Context, key IdempotencyKey, end func(con
 	for pause := 100 * time.Millisecond; ; pause = min(2*pause, time.Second) {
 		select {
 		case <-ctx.Done():
-			s.cfg.Log.ErrorContext(
-				ctx,
-				"the answer to a request with an Idempotency-Key could not be stored: a repeated request is a new one",
-			)
+			s.cfg.Log.ErrorContext(ctx,
+				"the answer to a request with an Idempotency-Key could not be stored: a repeated request is a new one")
 			return
 		case <-time.After(pause):
 		}

@@ -32,12 +32,8 @@ func TestPeaksForgetAnOutlierAndKeepARealPeak(t *testing.T) {
 	}
 	require.Equal(t, Peak{RAM: 10, VRAM: 20}, run(Peak{RAM: 10, VRAM: 20}), "one run among several is not believed")
 
-	require.Equal(
-		t,
-		Peak{RAM: 60, VRAM: 20},
-		func() Peak { run(Peak{RAM: 60, VRAM: 20}); return run(Peak{RAM: 60, VRAM: 20}) }(),
-		"two are",
-	)
+	require.Equal(t, Peak{RAM: 60, VRAM: 20},
+		func() Peak { run(Peak{RAM: 60, VRAM: 20}); return run(Peak{RAM: 60, VRAM: 20}) }(), "two are")
 	require.Equal(t, Peak{RAM: 60, VRAM: 20}, confirmed())
 	for range learnedRuns - 2 {
 		require.Equal(t, int64(60), run(Peak{RAM: 10, VRAM: 20}).RAM, "a small run does not erase it")

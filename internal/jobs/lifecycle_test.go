@@ -35,10 +35,8 @@ func TestAJobFromSubmitToResult(t *testing.T) {
 	require.EqualValues(t, 1, c.Fence)
 	require.Equal(t, 1, c.Attempt)
 	require.NotNil(t, c.StartedAt)
-	require.NoError(
-		t,
-		b.SetProgress(b.ctx, j.ID, c.Fence, report.Progress{Fraction: 0.5, Stage: "sample", Step: 2, TotalSteps: 4}),
-	)
+	require.NoError(t,
+		b.SetProgress(b.ctx, j.ID, c.Fence, report.Progress{Fraction: 0.5, Stage: "sample", Step: 2, TotalSteps: 4}))
 	require.Equal(t, 0.5, b.job(j.ID).Progress.Fraction)
 	require.Equal(t, "sample", b.job(j.ID).Progress.Stage)
 
@@ -137,11 +135,9 @@ func TestAZombieChangesNothing(t *testing.T) {
 	require.ErrorIs(t, b.Requeue(b.ctx, j.ID, first.Fence, ReasonNone, time.Time{}, false), ErrFenced)
 	_, err = b.Fault(b.ctx, j.ID, first.Fence, boom)
 	require.ErrorIs(t, err, ErrFenced)
-	require.ErrorIs(
-		t,
+	require.ErrorIs(t,
 		b.AddSegment(b.ctx, j.ID, first.Fence, Segment{Index: 0, SHA256: hash(3), MIME: "video/mp4", Size: 10}),
-		ErrFenced,
-	)
+		ErrFenced)
 	require.ErrorIs(t, b.SetProgress(b.ctx, j.ID, first.Fence, report.Progress{Fraction: 1}), ErrFenced)
 	_, err = b.CancelRequested(b.ctx, j.ID, first.Fence)
 	require.ErrorIs(t, err, ErrFenced)
@@ -212,22 +208,16 @@ func TestSegmentsStayWithTheirFence(t *testing.T) {
 	j := b.submit(avatar())
 	c := b.claim(j.ID)
 	for i := range 3 {
-		require.NoError(
-			t,
-			b.AddSegment(b.ctx, j.ID, c.Fence, Segment{Index: i, SHA256: hash(i), MIME: "video/mp4", Size: 10}),
-		)
+		require.NoError(t,
+			b.AddSegment(b.ctx, j.ID, c.Fence, Segment{Index: i, SHA256: hash(i), MIME: "video/mp4", Size: 10}))
 	}
 	require.NoError(t, b.Requeue(b.ctx, j.ID, c.Fence, ReasonNone, time.Time{}, false))
 	c = b.claim(j.ID)
 	require.Len(t, c.Segments, 3)
-	require.NoError(
-		t,
-		b.AddSegment(b.ctx, j.ID, c.Fence, Segment{Index: 2, SHA256: hash(9), MIME: "video/mp4", Size: 10}),
-	)
-	require.NoError(
-		t,
-		b.AddSegment(b.ctx, j.ID, c.Fence, Segment{Index: 4, SHA256: hash(4), MIME: "video/mp4", Size: 10}),
-	)
+	require.NoError(t,
+		b.AddSegment(b.ctx, j.ID, c.Fence, Segment{Index: 2, SHA256: hash(9), MIME: "video/mp4", Size: 10}))
+	require.NoError(t,
+		b.AddSegment(b.ctx, j.ID, c.Fence, Segment{Index: 4, SHA256: hash(4), MIME: "video/mp4", Size: 10}))
 	segs, err := b.Segments(b.ctx, j.ID)
 	require.NoError(t, err)
 	require.Len(t, segs, 3, "what lies behind a hole is of no use")

@@ -50,17 +50,10 @@ func listSQL(f Filter, limit int) string {
 	if len(statuses) == 0 && len(types) > 0 {
 		statuses = allStatuses
 	}
-	branches := store.Branches(
-		common,
-		store.Column{Name: "type", Words: types},
-		store.Column{Name: "status", Words: statuses},
-	)
-	return `select ` + viewCols + ` from (` + store.PageSQL(
-		"generation_jobs",
-		"($2, $3)",
-		branches,
-		limit,
-	) + `) j ` + viewJoins + `
+	branches := store.Branches(common, store.Column{Name: "type", Words: types},
+		store.Column{Name: "status", Words: statuses})
+	return `select ` + viewCols + ` from (` + store.PageSQL("generation_jobs", "($2, $3)", branches,
+		limit) + `) j ` + viewJoins + `
 	 where ` + own + `
 	 order by j.created_at desc, j.id desc`
 }

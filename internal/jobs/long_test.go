@@ -10,7 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A filter names all words of a column to use its index, so that they must be all that there are.
+// A filter without a choice names all words of its column, so that its index is used. The words in the code must be
+// all that the column allows.
 func TestFiltersKnowAllTypesAndStatuses(t *testing.T) {
 	b := newBench(t)
 	for column, known := range map[string][]string{"type": allTypes, "status": allStatuses} {
@@ -60,10 +61,13 @@ func TestListFiltersByEveryCombination(t *testing.T) {
 	b.submit(theirs)
 
 	for n, f := range []Filter{
-		{}, {Statuses: []Status{Canceled}}, {Statuses: []Status{Canceled, Queued, Canceled}}, {Types: []Type{TypeAvatar}},
+		{}, {Statuses: []Status{Canceled}}, {Statuses: []Status{Canceled, Queued, Canceled}},
+		{Types: []Type{TypeAvatar}},
 		{Types: []Type{TypeSpeech, TypeImage, TypeSpeech}, Statuses: []Status{Queued, Failed}}, {Project: &project},
-		{Project: &project, Statuses: []Status{Queued}}, {Project: &project, Types: []Type{TypeSpeech}}, {Parent: &all[1].ID},
-		{Project: &project, Types: []Type{TypeSpeech}, Statuses: []Status{Canceled}}, {Parent: &all[1].ID, Statuses: []Status{Queued}},
+		{Project: &project, Statuses: []Status{Queued}}, {Project: &project, Types: []Type{TypeSpeech}},
+		{Parent: &all[1].ID},
+		{Project: &project, Types: []Type{TypeSpeech}, Statuses: []Status{Canceled}},
+		{Parent: &all[1].ID, Statuses: []Status{Queued}},
 		{Project: &project, Parent: &all[1].ID}, {Project: &foreign}, {Project: &foreign, Statuses: []Status{Queued}},
 	} {
 		var want, got []uuid.UUID
@@ -119,12 +123,8 @@ func TestUnitsAreWrittenAtSubmitAndWithNewInput(t *testing.T) {
 		return fmt.Sprint(units, width, height, pictures)
 	}
 	require.Equal(t, "2 1000 500 4", read())
-	_, err := b.Update(
-		b.ctx,
-		localAdmin,
-		j.ID,
-		Patch{SetInput: true, Params: map[string]any{"width": 2000.0, "height": 1000.0, "num_images": 1e300}},
-	)
+	_, err := b.Update(b.ctx, localAdmin, j.ID,
+		Patch{SetInput: true, Params: map[string]any{"width": 2000.0, "height": 1000.0, "num_images": 1e300}})
 	require.NoError(t, err)
 	require.Contains(t, read(), "2000 1000 1000000")
 	require.NotContains(t, forecastSQL, "parameters")
@@ -134,7 +134,8 @@ func TestUnitsAreWrittenAtSubmitAndWithNewInput(t *testing.T) {
 // A row that backs off takes no place from those that may run: with it among 400 the queue is as long as without it.
 func TestABackingOffJobDoesNotMakeALongQueueLookShort(t *testing.T) {
 	b := newBench(t)
-	const lane = "insert into generation_jobs (id, owner_id, type, lane, status, quality, engine, parameters, priority, not_before) " +
+	const lane = "insert into generation_jobs " +
+		"(id, owner_id, type, lane, status, quality, engine, parameters, priority, not_before) " +
 		"select gen_random_uuid(), $1, $2, $3, 'queued', 'draft', 'x', '{}', 0, $4 from generate_series(1, $5::int)"
 	b.exec(lane, localAdmin, TypeAvatar, LaneVideo, time.Now().Add(time.Hour), 1)
 	b.exec(lane, localAdmin, TypeAvatar, LaneVideo, "-infinity", wideQueue)
@@ -150,7 +151,8 @@ func TestABackingOffJobDoesNotMakeALongQueueLookShort(t *testing.T) {
 
 	// However many back off before them, what may run is found.
 	b.exec(
-		`update generation_jobs set not_before = now() + interval '1 hour' where lane = 'video' and rank < (select max(rank) - 3 from generation_jobs)`,
+		`update generation_jobs set not_before = now() + interval '1 hour' 
+			where lane = 'video' and rank < (select max(rank) - 3 from generation_jobs)`,
 	)
 	list, err = b.Waiting(b.ctx)
 	require.NoError(t, err)
@@ -158,7 +160,8 @@ func TestABackingOffJobDoesNotMakeALongQueueLookShort(t *testing.T) {
 
 	// One whose time has come stands where its rank says, and is claimed.
 	b.exec(
-		`update generation_jobs set not_before = now() - interval '1 second' where rank = (select min(rank) from generation_jobs)`,
+		`update generation_jobs set not_before = now() - interval '1 second'
+			where rank = (select min(rank) from generation_jobs)`,
 	)
 	list, err = b.Waiting(b.ctx)
 	require.NoError(t, err)

@@ -93,11 +93,8 @@ func TestALostAnswerChangesNoEnd(t *testing.T) {
 	require.EqualValues(t, 2, c.Fence)
 
 	// The taking back itself.
-	lose(
-		"reconcile",
-		func() error { _, err := b.Reconcile(b.ctx); return err },
-		func() error { _, err := b.Reconcile(b.ctx); return err },
-	)
+	lose("reconcile", func() error { _, err := b.Reconcile(b.ctx); return err },
+		func() error { _, err := b.Reconcile(b.ctx); return err })
 	require.Equal(t, Queued, b.job(j.ID).Status)
 	_, err := b.Finish(b.ctx, j.ID, c.Fence, Result{})
 	require.ErrorIs(t, err, ErrFenced)

@@ -42,8 +42,8 @@ const orphansSQL = `
 
 const takeBackSQL = `
 	update generation_jobs j
-	   set status = 'queued', reason = $3, host_restarts = $4, attempt = greatest(attempt - $5, 0), node_id = null, boot_id = null,
-	       not_before = '-infinity', row_version = row_version + 1
+	   set status = 'queued', reason = $3, host_restarts = $4, attempt = greatest(attempt - $5, 0), node_id = null,
+	       boot_id = null, not_before = '-infinity', row_version = row_version + 1
 	 where id = $1 and fence = $2 and status = 'processing'
 	returning ` + jobCols
 
@@ -54,7 +54,8 @@ const anythingDeadSQL = `
 	select pg_postmaster_start_time() < now() - make_interval(secs => $2) and (
 	       exists (select from generation_jobs j
 	                where j.status = 'processing'
-	                  and not exists (select from nodes n where n.id = j.node_id and n.seen_at > now() - make_interval(secs => $1)))
+	                  and not exists (select from nodes n where n.id = j.node_id
+	                                   and n.seen_at > now() - make_interval(secs => $1)))
 	    or exists (select from river.river_job r
 	                where r.state = 'running'
 	                  and not exists (select from nodes n
@@ -188,14 +189,15 @@ func (s *Service) takeBackAs(ctx context.Context, t *txn, j *Job, reason Reason,
 func (s *Service) Reap(ctx context.Context, cfg NodeConfig) (int, error) {
 	cfg.setDefaults()
 	var dead bool
-	if err := s.cfg.Pool.QueryRow(ctx, anythingDeadSQL, cfg.DeadAfter.Seconds(), cfg.Grace.Seconds()).Scan(&dead); err != nil {
+	err := s.cfg.Pool.QueryRow(ctx, anythingDeadSQL, cfg.DeadAfter.Seconds(), cfg.Grace.Seconds()).Scan(&dead)
+	if err != nil {
 		return 0, fmt.Errorf("jobs: reap: %w", err)
 	}
 	if !dead {
 		return 0, nil
 	}
 	taken := 0
-	err := s.inTx(ctx, "reap", func(t *txn) error {
+	err = s.inTx(ctx, "reap", func(t *txn) error {
 		if err := t.lockGraph(ctx); err != nil {
 			return err
 		}
@@ -204,16 +206,8 @@ func (s *Service) Reap(ctx context.Context, cfg NodeConfig) (int, error) {
 			return fmt.Errorf("find orphans: %w", err)
 		}
 		for _, j := range orphans {
-			s.cfg.Log.WarnContext(
-				ctx,
-				"node is dead, taking its job back",
-				"job",
-				j.ID,
-				"node",
-				j.NodeID,
-				"fence",
-				j.Fence,
-			)
+			s.cfg.Log.WarnContext(ctx, "node is dead, taking its job back", "job", j.ID, "node", j.NodeID, "fence",
+				j.Fence)
 			// Whether that machine's kernel went down is not known here; when it comes back its jobs are elsewhere.
 			if err := s.takeBack(ctx, t, j, false); err != nil {
 				return err
@@ -273,14 +267,8 @@ func (s *Service) RunNode(ctx context.Context, cfg NodeConfig) error {
 				return err
 			}
 			if watch.note(err, time.Now()) && cfg.Shared {
-				s.cfg.Log.ErrorContext(
-					ctx,
-					"no beat reached the database: stopping this node's sidecars",
-					"for",
-					cfg.LostAfter,
-					"err",
-					err,
-				)
+				s.cfg.Log.ErrorContext(ctx, "no beat reached the database: stopping this node's sidecars", "for",
+					cfg.LostAfter, "err", err)
 				cfg.OnLost()
 			}
 		}

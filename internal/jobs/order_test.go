@@ -125,7 +125,8 @@ func TestReasonsAreSaidOnce(t *testing.T) {
 func TestALongQueueShowsItsHeads(t *testing.T) {
 	b := newBench(t)
 	b.exec(`insert into generation_jobs (id, owner_id, type, lane, quality, engine, parameters)
-		select gen_random_uuid(), $1, 'audio.speech', 'audio', 'draft', 'draft-speech', '{}' from generate_series(1, 1000)`, localAdmin)
+		select gen_random_uuid(), $1, 'audio.speech', 'audio', 'draft', 'draft-speech', '{}'
+		  from generate_series(1, 1000)`, localAdmin)
 	urgent, video := speech(), avatar()
 	urgent.Priority, video.Priority = 10, -10
 	u, v := b.submit(urgent), b.submit(video)
@@ -174,7 +175,8 @@ func TestPositionsAreThoseOfTheScheduler(t *testing.T) {
 func TestALongQueueIsForecastInRankOrder(t *testing.T) {
 	b := newBench(t)
 	b.exec(`insert into generation_jobs (id, owner_id, type, lane, quality, engine, parameters)
-		select gen_random_uuid(), $1, 'audio.speech', 'audio', 'draft', 'draft-speech', '{}' from generate_series(1, 1500)`, localAdmin)
+		select gen_random_uuid(), $1, 'audio.speech', 'audio', 'draft', 'draft-speech', '{}'
+		  from generate_series(1, 1500)`, localAdmin)
 	last := b.submit(speech())
 	asked := 0
 	b.SetOrder(func(ctx context.Context, w []Waiting) []uuid.UUID { asked = len(w); return orderByRank(ctx, w) })
@@ -232,11 +234,8 @@ func TestUnits(t *testing.T) {
 	require.EqualValues(t, 10, Units(TypeSpeech, map[string]any{"text": "Olá, mundo"}))
 	require.EqualValues(t, 3, Units(TypeSpeech, map[string]any{"lines": []any{map[string]any{"text": "Olá"}}}))
 	require.EqualValues(t, 2, Units(TypeImage, map[string]any{"width": 1000.0, "height": 1000.0, "num_images": 2.0}))
-	require.EqualValues(
-		t,
-		100,
-		Units(TypeAvatar, map[string]any{"width": 1000, "height": 1000, "fps": 25, "duration": 4}),
-	)
+	require.EqualValues(t, 100,
+		Units(TypeAvatar, map[string]any{"width": 1000, "height": 1000, "fps": 25, "duration": 4}))
 }
 
 func TestListPages(t *testing.T) {
@@ -264,7 +263,8 @@ func TestListPages(t *testing.T) {
 	require.Empty(t, page.Jobs)
 	_, err = b.List(b.ctx, localAdmin, Filter{Cursor: "x"})
 	require.ErrorIs(t, err, ErrBadCursor)
-	for _, f := range []Filter{{Statuses: []Status{Failed}}, {Project: ptr(uuid.New())}, {Parent: &ids[0]}, {Content: &ids[0]}} {
+	for _, f := range []Filter{{Statuses: []Status{Failed}}, {Project: ptr(uuid.New())}, {Parent: &ids[0]},
+		{Content: &ids[0]}} {
 		page, err := b.List(b.ctx, localAdmin, f)
 		require.NoError(t, err)
 		require.Empty(t, page.Jobs)
@@ -296,7 +296,8 @@ func TestSweepKeepsWhatIsYoung(t *testing.T) {
 	b.submit(speech())
 	b.exec(`update events set at = now() - interval '8 days' where job_id = $1`, j.ID)
 	b.exec(
-		`insert into idempotency (scope, route, key, request_hash, created_at) values ('s', 'r', 'old', '', now() - interval '25 hours'), ('s', 'r', 'new', '', now())`,
+		`insert into idempotency (scope, route, key, request_hash, created_at)
+			values ('s', 'r', 'old', '', now() - interval '25 hours'), ('s', 'r', 'new', '', now())`,
 	)
 	require.NoError(t, b.Sweep(b.ctx))
 	require.Equal(t, 1, b.count(`select count(*) from events`))

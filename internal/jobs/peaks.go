@@ -30,11 +30,13 @@ const recordPeakSQL = `
 	on conflict (node_id, engine, model, variant, device, size) do update
 	   set ram = (select max(x) from unnest((excluded.rams || p.rams)[1:20]) x),
 	       vram = (select max(x) from unnest((excluded.vrams || p.vrams)[1:20]) x),
-	       rams = (excluded.rams || p.rams)[1:20], vrams = (excluded.vrams || p.vrams)[1:20], times = (excluded.times || p.times)[1:20],
+	       rams = (excluded.rams || p.rams)[1:20], vrams = (excluded.vrams || p.vrams)[1:20],
+	       times = (excluded.times || p.times)[1:20],
 	       runs = p.runs + 1, updated_at = now()`
 
 const peaksSQL = `
-	select engine, model, variant, device, size, ram, vram, rams, vrams, times, updated_at from memory_peaks where node_id = $1`
+	select engine, model, variant, device, size, ram, vram, rams, vrams, times, updated_at 
+	  from memory_peaks where node_id = $1`
 
 // PeakKey is what the memory of a run depends on.
 type PeakKey struct {
@@ -77,7 +79,8 @@ func (w *PeakWindow) Highest(now time.Time) Peak {
 	})
 }
 
-// Confirmed is the most that at least two runs took. 0 after a single run: one is no reason to refuse anything.
+// Confirmed is the most that at least two runs took. It is 0 after a single run, because one run is not
+// enough to refuse anything.
 func (w *PeakWindow) Confirmed(now time.Time) Peak {
 	return w.each(now, func(values []int64) int64 {
 		switch {

@@ -19,8 +19,9 @@ import (
 // wideQueue is how many waiting jobs a scheduler is shown before the queue counts as long.
 const wideQueue = 400
 
-const waitingCols = `j.id, j.owner_id, j.type, j.lane, j.priority, j.rank, j.queued_at, j.engine, coalesce(j.model, '') as model,
-	j.uses_gpu, coalesce(j.reason, '') as reason, coalesce(j.device, '') as device, j.width, j.height, j.pictures`
+const waitingCols = `j.id, j.owner_id, j.type, j.lane, j.priority, j.rank, j.queued_at, j.engine,
+	coalesce(j.model, '') as model, j.uses_gpu, coalesce(j.reason, '') as reason, coalesce(j.device, '') as device,
+	j.width, j.height, j.pictures`
 
 // What has backed off for long enough stands with those that never did. Nothing that a reader sees changes.
 const readySQL = `
@@ -29,7 +30,8 @@ const readySQL = `
 
 const nextSQL = `
 	select min(not_before), (select paused from queue_state) from generation_jobs
-	 where status = 'queued' and blocked_by = 0 and not_before > '-infinity' and lane is not null and not (select paused from queue_state)`
+	 where status = 'queued' and blocked_by = 0 and not_before > '-infinity' and lane is not null
+	   and not (select paused from queue_state)`
 
 const waitingSQL = `
 	select ` + waitingCols + `
@@ -45,7 +47,8 @@ const headsSQL = `
 	     lateral (select ` + waitingCols + `
 	                from generation_jobs j
 	               where j.status = 'queued' and j.blocked_by = 0 and j.not_before = '-infinity' and j.lane = l.lane
-	                 and j.priority = p.priority and j.cancel_requested_at is null and not (select paused from queue_state)
+	                 and j.priority = p.priority and j.cancel_requested_at is null
+	                 and not (select paused from queue_state)
 	               order by j.rank limit 50) h`
 
 const queueStateSQL = `

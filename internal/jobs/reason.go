@@ -22,12 +22,13 @@ const setReasonSQL = `
 	   and not (r.reason is null and j.reason = 'host_restarted')
 	returning ` + jobCols
 
-// Numbers alone are no event: whoever reads the job sees them.
+// New numbers alone send no event: readers of the job see them.
 const refreshShortageSQL = `
 	update generation_jobs j
 	   set shortage = r.shortage::jsonb, row_version = row_version + 1
 	  from unnest($1::uuid[], $2::text[]) as r (id, shortage)
-	 where j.id = r.id and j.status = 'queued' and j.reason = 'no_memory' and j.shortage is distinct from r.shortage::jsonb`
+	 where j.id = r.id and j.status = 'queued' and j.reason = 'no_memory'
+	   and j.shortage is distinct from r.shortage::jsonb`
 
 const shortJobsSQL = `
 	select id, shortage from generation_jobs

@@ -9,7 +9,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-const ownRunsSQL = `select id, fence, boot_id from generation_jobs where status = 'processing' and node_id = $1 order by id`
+const ownRunsSQL = `select id, fence, boot_id from generation_jobs
+	where status = 'processing' and node_id = $1 order by id`
 
 // Runs is what the runner of this node knows of its runs.
 type Runs interface {
@@ -75,14 +76,8 @@ func (s *Service) Reconcile(ctx context.Context) (int, error) {
 			return closed, err
 		default:
 			closed++
-			s.cfg.Log.WarnContext(
-				ctx,
-				"nobody ran this job of ours: it was taken back",
-				"job",
-				run.ID,
-				"fence",
-				run.Fence,
-			)
+			s.cfg.Log.WarnContext(ctx, "nobody ran this job of ours: it was taken back", "job", run.ID, "fence",
+				run.Fence)
 		}
 	}
 	return closed, nil

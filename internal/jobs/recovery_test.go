@@ -66,7 +66,7 @@ func TestANodeTakesItsEarlierBootsJobsBackAtStart(t *testing.T) {
 	got := b.job(j.ID)
 	require.Equal(t, Queued, got.Status)
 	require.Equal(t, ReasonNone, got.Reason)
-	require.Zero(t, got.Faults, "a node's death is no fault of the job")
+	require.Zero(t, got.Faults, "a node's death is not a fault of the job")
 	require.Equal(t, Canceled, b.job(canceled.ID).Status)
 	require.Equal(t, Processing, b.job(other.ID).Status)
 	require.Equal(t, "cancelled", b.riverState(ticket))
@@ -150,10 +150,8 @@ func TestAMachineThatWentDownUnderAGPUJobIsNotMadeToAgain(t *testing.T) {
 	require.NoError(t, err)
 	c := b.claim(gpu.ID)
 	b.blob(1)
-	require.NoError(
-		t,
-		b.AddSegment(b.ctx, gpu.ID, c.Fence, Segment{Index: 0, SHA256: hash(1), MIME: "video/mp4", Size: 10}),
-	)
+	require.NoError(t,
+		b.AddSegment(b.ctx, gpu.ID, c.Fence, Segment{Index: 0, SHA256: hash(1), MIME: "video/mp4", Size: 10}))
 	b.boot("kernel-3")
 	require.Equal(t, Queued, b.job(gpu.ID).Status)
 
@@ -208,7 +206,8 @@ func TestANodeThatCannotBeatStopsItsSidecars(t *testing.T) {
 	ended := make(chan error, 1)
 	b.pool.Close() // the database is out of reach
 	go func() {
-		ended <- b.RunNode(ctx, NodeConfig{Shared: true, Beat: time.Millisecond, LostAfter: 20 * time.Millisecond, OnLost: func() { close(lost) }})
+		ended <- b.RunNode(ctx, NodeConfig{Shared: true, Beat: time.Millisecond, LostAfter: 20 * time.Millisecond,
+			OnLost: func() { close(lost) }})
 	}()
 	select {
 	case <-lost:

@@ -38,12 +38,8 @@ func TestASubmitIsOneRoundTripAClaimAndAFinishAreTwo(t *testing.T) {
 	require.Len(t, trips.Of(func() { c = b.claim(j.ID) }), 2, "a claim")
 	require.Equal(t, "Minha Voz", c.Resolved[0].Voice.Name)
 	require.Len(t, trips.Of(func() {
-		_, err = b.Finish(
-			ctx,
-			j.ID,
-			c.Fence,
-			Result{Outputs: []assets.Output{output(media.Audio, 1)}, Peak: &PeakRecord{PeakKey: PeakKey{Engine: "x"}}},
-		)
+		_, err = b.Finish(ctx, j.ID, c.Fence,
+			Result{Outputs: []assets.Output{output(media.Audio, 1)}, Peak: &PeakRecord{PeakKey: PeakKey{Engine: "x"}}})
 	}), 2, "a finish")
 	require.NoError(t, err)
 

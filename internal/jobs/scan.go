@@ -10,16 +10,18 @@ import (
 )
 
 // jobCols are the columns of a job under the alias j, in the order of scanJob; good for select and returning alike.
-const jobCols = `j.id, j.owner_id, j.project_id, j.type, coalesce(j.lane, ''), j.status, coalesce(j.reason, ''), j.quality,
-	coalesce(j.model, ''), j.engine, j.priority, j.rank, j.parameters, j.result, j.error, j.warnings, j.metrics, j.content_id,
-	coalesce(j.step, ''), j.blocked_by, j.not_before, j.attempt, j.faults, j.host_restarts, j.fence, coalesce(j.device, ''),
+const jobCols = `j.id, j.owner_id, j.project_id, j.type, coalesce(j.lane, ''), j.status, coalesce(j.reason, ''),
+	j.quality, coalesce(j.model, ''), j.engine, j.priority, j.rank, j.parameters, j.result, j.error, j.warnings,
+	j.metrics, j.content_id, coalesce(j.step, ''), j.blocked_by, j.not_before, j.attempt, j.faults, j.host_restarts,
+	j.fence, coalesce(j.device, ''),
 	j.uses_gpu, j.node_id, j.boot_id, j.cancel_requested_at, j.parent_id, j.version, coalesce(j.client_reference, ''),
 	j.row_version, j.created_at, j.queued_at, j.started_at, j.completed_at, j.shortage`
 
 // viewCols and viewFrom add what a reader sees beyond the row.
 const (
 	viewCols = jobCols + `,
-	case when j.type = 'audio.clone_voice' then (select v.id from voices v where v.job_id = j.id limit 1) end, p.progress, p.detail,
+	case when j.type = 'audio.clone_voice' then (select v.id from voices v where v.job_id = j.id limit 1) end,
+	p.progress, p.detail,
 	(select paused from queue_state),
 	exists (select from generation_jobs r where r.status = 'processing' and r.uses_gpu and r.device <> 'cpu')`
 	viewFrom = ` from generation_jobs j ` + viewJoins

@@ -56,7 +56,8 @@ func TestAJobIsReadWhateverLiesBesideItsEnglishText(t *testing.T) {
 	} {
 		_, err := b.pool.Exec(b.ctx, `update generation_jobs set error = error || jsonb_build_object(
 			'detail', 'it broke', 'detail_sentence', $2::jsonb, 'title_sentence', $2::jsonb),
-			warnings = jsonb_build_array(jsonb_build_object('code', 'x', 'message', 'it is slow', 'sentence', $2::jsonb))
+			warnings = jsonb_build_array(
+			  jsonb_build_object('code', 'x', 'message', 'it is slow', 'sentence', $2::jsonb))
 			where id = $1`, j.ID, sentence)
 		require.NoError(t, err, name)
 		_, err = b.pool.Exec(b.ctx, `update queue_state set message = 'it waits', sentence = $1::jsonb`, sentence)

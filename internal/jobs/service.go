@@ -47,7 +47,8 @@ type Config struct {
 	Slots int
 	// MaxFaults is how many crashes, hangs and out-of-memory ends a job may have. Default 3.
 	MaxFaults int
-	// MaxQueued is how many unfinished jobs an owner may have; 0 is no limit. A Submit past it fails with ErrQueueFull.
+	// MaxQueued is how many unfinished jobs an owner may have; 0 sets no limit. A Submit past it fails with
+	// ErrQueueFull.
 	MaxQueued int
 	// EventRetention is how long events can be replayed. Default 7 days.
 	EventRetention time.Duration

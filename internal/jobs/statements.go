@@ -13,10 +13,11 @@ func Statements() map[string]string {
 	status, kinds := []Status{Failed, Canceled}, []Type{TypeImage, TypeExport}
 	id := &uuid.Nil
 	for name, f := range map[string]Filter{
-		"list": {}, "listStatus": {Statuses: status}, "listType": {Types: kinds}, "listStatusType": {Statuses: status, Types: kinds},
-		"listProject": {Project: id}, "listProjectStatus": {Project: id, Statuses: status}, "listProjectType": {Project: id, Types: kinds},
-		"listProjectStatusType": {Project: id, Statuses: status, Types: kinds}, "listContent": {Content: id}, "listParent": {Parent: id},
-		"listParentStatus": {Parent: id, Statuses: status},
+		"list": {}, "listStatus": {Statuses: status}, "listType": {Types: kinds},
+		"listStatusType": {Statuses: status, Types: kinds}, "listProject": {Project: id},
+		"listProjectStatus": {Project: id, Statuses: status}, "listProjectType": {Project: id, Types: kinds},
+		"listProjectStatusType": {Project: id, Statuses: status, Types: kinds}, "listContent": {Content: id},
+		"listParent": {Parent: id}, "listParentStatus": {Parent: id, Statuses: status},
 	} {
 		all[name] = listSQL(f, 51)
 	}

@@ -60,10 +60,13 @@ func TestTransitionsInAnyOrderKeepTheRules(t *testing.T) {
 	require.Zero(t, b.count(`
 		select count(*) from generation_jobs j
 		 where j.status = 'queued'
-		   and j.blocked_by <> (select count(distinct d.depends_on) from job_deps d join generation_jobs o on o.id = d.depends_on
-		                         where d.job_id = j.id and o.status <> 'completed')`), "blocked_by counts what is not there yet")
+		   and j.blocked_by <> (select count(distinct d.depends_on) from job_deps d
+		                          join generation_jobs o on o.id = d.depends_on
+		                         where d.job_id = j.id and o.status <> 'completed')`),
+		"blocked_by counts what is not there yet")
 	require.Zero(t, b.count(`
-		select count(*) from generation_jobs j join job_deps d on d.job_id = j.id join generation_jobs o on o.id = d.depends_on
+		select count(*) from generation_jobs j join job_deps d on d.job_id = j.id
+		  join generation_jobs o on o.id = d.depends_on
 		 where j.status = 'queued' and o.status in ('failed', 'canceled')`), "nothing waits for what will never come")
 	require.Zero(
 		t,

@@ -17,14 +17,16 @@ import (
 // Another owner's project becomes an id that no project has, which the foreign key refuses together with the whole
 // batch. A voice among $24 that is not ready any more makes the job's id null, which is refused as well.
 const insertJobSQL = `
-	insert into generation_jobs as j (id, owner_id, project_id, type, lane, reason, quality, model, engine, priority, parameters,
-	       warnings, content_id, step, blocked_by, uses_gpu, parent_id, version, client_reference,
+	insert into generation_jobs as j (id, owner_id, project_id, type, lane, reason, quality, model, engine, priority,
+	       parameters, warnings, content_id, step, blocked_by, uses_gpu, parent_id, version, client_reference,
 	       units, width, height, pictures)
 	values (case when cardinality($24::uuid[]) = (select count(*) from voices v
-	                                               where v.id = any($24) and v.status = 'ready' and (v.owner_id = $2 or v.builtin)) then $1::uuid end,
-	       $2, case when $3::uuid is not null then coalesce((select p.id from projects p where p.id = $3 and p.owner_id = $2),
-	                                                           '00000000-0000-0000-0000-000000000000') end, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
-	       $20, $21, $22, $23)
+	                                               where v.id = any($24) and v.status = 'ready'
+	                                                 and (v.owner_id = $2 or v.builtin)) then $1::uuid end,
+	       $2, case when $3::uuid is not null then
+	         coalesce((select p.id from projects p where p.id = $3 and p.owner_id = $2),
+	                  '00000000-0000-0000-0000-000000000000') end,
+	       $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)
 	returning j.rank, j.created_at, j.queued_at`
 
 const insertVoiceSQL = `

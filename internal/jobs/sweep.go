@@ -19,7 +19,9 @@ const (
 	// order than they begin.
 	sweepEventsSQL = `
 	delete from events
-	 where seq < coalesce((select seq from events where at >= now() - make_interval(secs => $1) order by seq limit 1), 9223372036854775807)`
+	 where seq < coalesce(
+	   (select seq from events where at >= now() - make_interval(secs => $1) order by seq limit 1),
+	   9223372036854775807)`
 	sweepKeysSQL = `delete from idempotency where created_at < now() - make_interval(secs => $1)`
 	// The last 200 of each kind are more than an estimate reads.
 	sweepHistorySQL = `
@@ -35,8 +37,10 @@ const (
 	         lateral (select h.id from run_history h
 	                   where h.node_id = k.node_id and h.type = k.type and h.engine = k.engine and h.model = k.model
 	                   order by h.at desc offset 200) o))`
-	sweepNodesSQL    = `delete from nodes where seen_at < now() - make_interval(secs => $1) and started_at < now() - make_interval(secs => $1)`
-	sweepProgressSQL = `delete from job_progress p where not exists (select from generation_jobs j where j.id = p.job_id and j.status = 'processing')`
+	sweepNodesSQL = `delete from nodes where seen_at < now() - make_interval(secs => $1)
+		and started_at < now() - make_interval(secs => $1)`
+	sweepProgressSQL = `delete from job_progress p
+		where not exists (select from generation_jobs j where j.id = p.job_id and j.status = 'processing')`
 )
 
 // Sweep deletes what is past its keeping: events, idempotency keys, old run history, nodes that left.

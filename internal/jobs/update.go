@@ -12,7 +12,8 @@ import (
 )
 
 const setPrioritySQL = `
-	update generation_jobs j set priority = $2, rank = $3, row_version = row_version + 1 where id = $1 returning ` + jobCols
+	update generation_jobs j set priority = $2, rank = $3, row_version = row_version + 1
+	 where id = $1 returning ` + jobCols
 
 const setInputSQL = `
 	update generation_jobs j
@@ -38,7 +39,8 @@ const laneOrderSQL = `
 const renumberSQL = `
 	update generation_jobs g set rank = o.n
 	  from (select id, nextval('job_rank') as n
-	          from (select id from generation_jobs where status = 'queued' and lane = $1 order by priority desc, rank, id) q) o
+	          from (select id from generation_jobs where status = 'queued' and lane = $1
+	                 order by priority desc, rank, id) q) o
 	 where g.id = o.id and g.status = 'queued' and g.lane = $1`
 
 // Update applies a Patch to a queued job. Fails with *StateError, *InputError, ErrChanged.
@@ -196,7 +198,7 @@ func (s *Service) place(ctx context.Context, t *txn, j *Job, position int) (*Job
 			return nil, fmt.Errorf("renumber: %w", err)
 		}
 	}
-	return nil, fmt.Errorf("no room at position %d of lane %s", position, j.Lane)
+	return nil, fmt.Errorf("no rank is free at position %d of lane %s", position, j.Lane)
 }
 
 // between finds priority and rank for a job at a position among others; not ok when two neighbours are too close for a

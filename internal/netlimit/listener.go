@@ -99,17 +99,9 @@ func (l *Listener) admit(inner net.Conn) *conn {
 	c.become(fresh)
 	if l.crowded() && !l.evict("") || l.greedy(c) && !l.evict(c.address) {
 		c.refused = true
-		l.complaint.log(
-			l.limits.Log,
-			slog.LevelWarn,
-			"there are too many connections: one more is refused",
-			"address",
-			c.address,
-			"server.max_connections",
-			l.limits.MaxConnections,
-			"server.max_connections_per_address",
-			l.limits.MaxPerAddress,
-		)
+		l.complaint.log(l.limits.Log, slog.LevelWarn, "there are too many connections: one more is refused", "address",
+			c.address, "server.max_connections", l.limits.MaxConnections, "server.max_connections_per_address",
+			l.limits.MaxPerAddress)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -303,7 +303,7 @@ func TestCallersThatReadNothingMakeWay(t *testing.T) {
 	require.Error(t, <-cut)
 }
 
-// TestOneConnectionTooManyIsTold when all that there are serve requests.
+// TestOneConnectionTooManyIsTold: the refusal comes when every open connection serves a request.
 func TestOneConnectionTooManyIsTold(t *testing.T) {
 	var log logged
 	release, begun := make(chan struct{}), make(chan struct{})

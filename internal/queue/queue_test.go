@@ -26,7 +26,8 @@ func addJobs(t *testing.T, pool *pgxpool.Pool, n int, lane any) {
 	t.Helper()
 	_, err := pool.Exec(context.Background(), `
 		insert into generation_jobs (id, owner_id, type, lane, quality, engine, parameters)
-		select gen_random_uuid(), $1, 'audio.speech', $3, 'draft', 'e', '{}' from generate_series(1, $2)`, localAdmin, n, lane)
+		select gen_random_uuid(), $1, 'audio.speech', $3, 'draft', 'e', '{}' from generate_series(1, $2)`,
+		localAdmin, n, lane)
 	require.NoError(t, err)
 }
 
@@ -52,10 +53,8 @@ func TestTopUpRepairsAndNoMore(t *testing.T) {
 	pool, ctx := setUp(t)
 	addJobs(t, pool, 3, "audio")
 	addJobs(t, pool, 2, nil)
-	require.NoError(
-		t,
-		pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error { return InsertTickets(ctx, tx, 1, time.Time{}) }),
-	)
+	require.NoError(t,
+		pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error { return InsertTickets(ctx, tx, 1, time.Time{}) }))
 	n, err := TopUp(ctx, pool)
 	require.NoError(t, err)
 	require.Equal(t, 2, n)
@@ -122,10 +121,8 @@ func TestATicketReachesItsWorker(t *testing.T) {
 	g := &generate{started: make(chan int64, 10), end: make(chan struct{}, 10)}
 	stop := start(t, pool, Config{GenWorkers: 2}, g)
 	defer stop()
-	require.NoError(
-		t,
-		pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error { return InsertTickets(ctx, tx, 2, time.Time{}) }),
-	)
+	require.NoError(t,
+		pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error { return InsertTickets(ctx, tx, 2, time.Time{}) }))
 	first, second := next(t, g), next(t, g)
 	require.NotEqual(t, first, second, "two slots work at once")
 
@@ -153,10 +150,8 @@ func TestASoftStopWaitsAndThenCancels(t *testing.T) {
 	pool, ctx := setUp(t)
 	g := &generate{started: make(chan int64, 10), end: make(chan struct{})}
 	stop := start(t, pool, Config{SoftStop: 50 * time.Millisecond}, g)
-	require.NoError(
-		t,
-		pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error { return InsertTickets(ctx, tx, 1, time.Time{}) }),
-	)
+	require.NoError(t,
+		pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error { return InsertTickets(ctx, tx, 1, time.Time{}) }))
 	next(t, g)
 	stop() // returns only because the worker's context was canceled
 }

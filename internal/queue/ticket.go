@@ -77,7 +77,8 @@ const closeSQL = `
 	update river.river_job r
 	   set state        = (case when dead.queue = 'gen' then 'cancelled' else 'available' end)::river.river_job_state,
 	       finalized_at = case when dead.queue = 'gen' then now() end,
-	       max_attempts = case when dead.queue = 'gen' then r.max_attempts else greatest(r.max_attempts, r.attempt + 1) end,
+	       max_attempts = case when dead.queue = 'gen' then r.max_attempts
+	                           else greatest(r.max_attempts, r.attempt + 1) end,
 	       scheduled_at = case when dead.queue = 'gen' then r.scheduled_at else now() end
 	  from dead
 	 where r.id = dead.id`
@@ -90,8 +91,9 @@ func Statements() map[string]string { return statements }
 
 // statements of this package, for the test that prepares them all.
 var statements = map[string]string{
-	"ticketsSQL": ticketsSQL, "takeTicketSQL": takeTicketSQL, "topUpSQL": topUpSQL, "closeDeadSQL": closeDeadSQL, "closeEarlierSQL": closeEarlierSQL,
-	"pokeSQL": pokeSQL, "modelTaskSQL": modelTaskSQL, "pokeModelsSQL": pokeModelsSQL,
+	"ticketsSQL": ticketsSQL, "takeTicketSQL": takeTicketSQL, "topUpSQL": topUpSQL, "closeDeadSQL": closeDeadSQL,
+	"closeEarlierSQL": closeEarlierSQL, "pokeSQL": pokeSQL, "modelTaskSQL": modelTaskSQL,
+	"pokeModelsSQL": pokeModelsSQL,
 }
 
 // AddTickets puts the insert of n tickets into a batch of the transaction that makes n jobs runnable. at zero is now.

@@ -85,10 +85,8 @@ func migrateRiver(ctx context.Context, conn *pgx.Conn, log *slog.Logger) error {
 		return err
 	}
 	defer pool.Close()
-	migrator, err := rivermigrate.New(
-		riverpgxv5.New(pool),
-		&rivermigrate.Config{Schema: RiverSchema, Logger: telemetry.AtLeast(log, slog.LevelWarn)},
-	)
+	migrator, err := rivermigrate.New(riverpgxv5.New(pool),
+		&rivermigrate.Config{Schema: RiverSchema, Logger: telemetry.AtLeast(log, slog.LevelWarn)})
 	if err != nil {
 		return fmt.Errorf("read River's migrations: %w", err)
 	}
@@ -101,9 +99,13 @@ func migrateRiver(ctx context.Context, conn *pgx.Conn, log *slog.Logger) error {
 // setSearchPath lets psql's user write `select * from projects`. A role that may not change itself loses only that.
 func setSearchPath(ctx context.Context, conn *pgx.Conn, log *slog.Logger) {
 	const setSQL = `do $$ begin
-		if not exists (select from pg_db_role_setting s join pg_database d on d.oid = s.setdatabase join pg_roles r on r.oid = s.setrole
-		                where d.datname = current_database() and r.rolname = current_user and 'search_path=apibr, public' = any(s.setconfig)) then
-			execute format('alter role %I in database %I set search_path = apibr, public', current_user, current_database());
+		if not exists (select from pg_db_role_setting s
+		                  join pg_database d on d.oid = s.setdatabase
+		                  join pg_roles r on r.oid = s.setrole
+		                where d.datname = current_database() and r.rolname = current_user
+		                  and 'search_path=apibr, public' = any(s.setconfig)) then
+			execute format('alter role %I in database %I set search_path = apibr, public', current_user,
+			               current_database());
 		end if;
 	end $$`
 	if _, err := conn.Exec(ctx, setSQL); err != nil {

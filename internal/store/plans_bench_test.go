@@ -15,8 +15,8 @@ import (
 	"github.com/apibr/studio/internal/store/storetest"
 )
 
-// What a submit with its answer's position and a look at the queue take, of an empty studio and of one with a long
-// history and queue.
+// BenchmarkLongHistory measures a submit with its answer's position, and a scheduling pass, of an empty studio and of
+// one with a long history and queue.
 func BenchmarkLongHistory(b *testing.B) {
 	empty, long := storetest.New(b), storetest.New(b)
 	conn, err := long.Pool().Acquire(b.Context())

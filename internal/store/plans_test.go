@@ -44,14 +44,13 @@ func TestNoStatementReadsMoreThanItReturns(t *testing.T) {
 	storetest.FillHistory(t, conn.Conn(), 100_000)
 	t.Logf("filled in %.1f s", time.Since(begin).Seconds())
 	p := &plans{t: t, conn: conn.Conn(), big: bigTables(t, conn.Conn())}
-	for _, table := range []string{"generation_jobs", "events", "media_assets", "run_history", "job_deps", "blobs", "river_job", "idempotency"} {
+	for _, table := range []string{"generation_jobs", "events", "media_assets", "run_history", "job_deps", "blobs",
+		"river_job", "idempotency"} {
 		require.Contains(t, p.big, table, "the test must fill it")
 	}
 	for name, sql := range everyStatement() {
-		t.Run(
-			name,
-			func(t *testing.T) { (&plans{t: t, conn: p.conn, big: p.big, may: wholeTables[name]}).check(name, sql) },
-		)
+		t.Run(name,
+			func(t *testing.T) { (&plans{t: t, conn: p.conn, big: p.big, may: wholeTables[name]}).check(name, sql) })
 	}
 	for name := range examples {
 		require.Contains(t, everyStatement(), name, "there is no such statement")
@@ -61,9 +60,9 @@ func TestNoStatementReadsMoreThanItReturns(t *testing.T) {
 func everyStatement() map[string]string {
 	all := map[string]string{}
 	for pkg, statements := range map[string]map[string]string{
-		"jobs": jobs.Statements(), "events": events.Statements(), "assets": assets.Statements(), "voices": voices.Statements(),
-		"auth": auth.Statements(), "studio": studio.Statements(), "tasks": tasks.Statements(), "queue": queue.Statements(),
-		"blob": blob.Statements(),
+		"jobs": jobs.Statements(), "events": events.Statements(), "assets": assets.Statements(),
+		"voices": voices.Statements(), "auth": auth.Statements(), "studio": studio.Statements(),
+		"tasks": tasks.Statements(), "queue": queue.Statements(), "blob": blob.Statements(),
 	} {
 		for name, sql := range statements {
 			all[pkg+"."+strings.TrimSuffix(name, "SQL")] = sql
@@ -101,10 +100,8 @@ func (p *plans) check(name, sql string) {
 	require.NoError(p.t, row.Scan(&n))
 	exec("set local plan_cache_mode = force_generic_plan")
 	if n > 0 {
-		p.noBigScan(
-			"any arguments",
-			p.explain(tx, "explain (format json) execute s("+strings.TrimSuffix(strings.Repeat("null,", n), ",")+")"),
-		)
+		p.noBigScan("any arguments",
+			p.explain(tx, "explain (format json) execute s("+strings.TrimSuffix(strings.Repeat("null,", n), ",")+")"))
 	} else {
 		p.noBigScan("no arguments", p.explain(tx, "explain (format json) execute s"))
 	}
@@ -201,17 +198,8 @@ func (n *node) String() string {
 }
 
 func (n *node) write(b *strings.Builder, indent string) {
-	fmt.Fprintf(
-		b,
-		"%s%s %s %s rows %.0f x %.0f, removed %.0f\n",
-		indent,
-		n.Type,
-		n.Relation,
-		n.Index,
-		n.Rows,
-		n.Loops,
-		n.ByFilter+n.ByRecheck,
-	)
+	fmt.Fprintf(b, "%s%s %s %s rows %.0f x %.0f, removed %.0f\n", indent, n.Type, n.Relation, n.Index, n.Rows, n.Loops,
+		n.ByFilter+n.ByRecheck)
 	for _, child := range n.Plans {
 		child.write(b, indent+"  ")
 	}
@@ -241,7 +229,8 @@ func TestEveryReferenceHasAnIndex(t *testing.T) {
 		 where c.contype = 'f' and c.connamespace = 'apibr'::regnamespace and c.confrelid <> 'users'::regclass
 		   and c.conrelid <> 'api_keys'::regclass -- a few rows
 		   and not exists (select from pg_index i
-		                    where i.indrelid = c.conrelid and (i.indkey::int2[])[0:cardinality(c.conkey) - 1] = c.conkey)`)
+		                    where i.indrelid = c.conrelid
+		                      and (i.indkey::int2[])[0:cardinality(c.conkey) - 1] = c.conkey)`)
 	require.NoError(t, err)
 	missing, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	require.NoError(t, err)

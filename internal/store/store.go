@@ -84,7 +84,8 @@ func Open(ctx context.Context, config Config) (*Store, error) {
 	s := &Store{pool: pool, listenDSN: direct, canListen: listens(ctx, direct)}
 	if !s.canListen {
 		config.Log.Warn(
-			"the database connection does not pass notifications on (a transaction pooler?); polling instead: set database.listen_dsn to a direct connection",
+			"the database connection does not pass notifications on (a transaction pooler?); polling instead: " +
+				"set database.listen_dsn to a direct connection",
 		)
 	}
 	return s, nil

@@ -37,7 +37,7 @@ func Unavailable(err error) bool {
 	}
 }
 
-// DiskFull says whether the database has no room for what it was to write.
+// DiskFull says whether the database has no disk space left for a write.
 func DiskFull(err error) bool {
 	const diskFull = "53100" // SQLSTATE
 	var answer *pgconn.PgError
@@ -53,10 +53,8 @@ func Refused(err error) bool {
 	var marshal *json.MarshalerError
 	switch {
 	case errors.As(err, &answer):
-		return slices.ContainsFunc(
-			refusalClasses,
-			func(class string) bool { return strings.HasPrefix(answer.Code, class) },
-		)
+		return slices.ContainsFunc(refusalClasses,
+			func(class string) bool { return strings.HasPrefix(answer.Code, class) })
 	default:
 		return errors.As(err, &kind) || errors.As(err, &value) || errors.As(err, &marshal)
 	}

@@ -29,11 +29,8 @@ func TestUnavailable(t *testing.T) {
 	require.False(t, store.Unavailable(err), "a mistake stays one: %v", err)
 	require.False(t, store.Unavailable(errors.New("else")))
 	require.False(t, store.Unavailable(nil))
-	require.False(
-		t,
-		store.Unavailable(fmt.Errorf("read the upload: %w", io.ErrUnexpectedEOF)),
-		"a client that hung up is not the database",
-	)
+	require.False(t, store.Unavailable(fmt.Errorf("read the upload: %w", io.ErrUnexpectedEOF)),
+		"a client that hung up is not the database")
 }
 
 // Whatever kind of statement it was: a connection that ends before the answer may not look like a fault of the studio.
@@ -90,7 +87,8 @@ func TestAConnectionLostWithTheAnswerIsUnavailable(t *testing.T) {
 
 func TestAnswersOfAServerThatCannotServeAreUnavailable(t *testing.T) {
 	for code, away := range map[string]bool{
-		"57P01": true, "57P02": true, "57P03": true, "57P05": true, "08006": true, "08P01": true, "53300": true, "53200": true, "53400": true,
+		"57P01": true, "57P02": true, "57P03": true, "57P05": true, "08006": true, "08P01": true,
+		"53200": true, "53300": true, "53400": true,
 		"25006": true, // a standby that has not become the server yet takes no writes
 		"22P05": false, "23505": false, "42703": false, "40P01": false, "54000": false, "57014": false,
 	} {
@@ -105,11 +103,8 @@ func TestRefused(t *testing.T) {
 	require.True(t, store.Refused(exec("select $1::jsonb", `"\u0000"`)))
 	require.True(t, store.Refused(exec("select $1::jsonb", `1e500000`)))
 	require.True(t, store.Refused(exec("select $1::text", "a\x00b")))
-	require.True(
-		t,
-		store.Refused(exec("select $1::jsonb", map[string]any{"f": func() {}})),
-		"what cannot be sent at all",
-	)
+	require.True(t, store.Refused(exec("select $1::jsonb", map[string]any{"f": func() {}})),
+		"what cannot be sent at all")
 	require.True(t, store.Refused(exec("insert into queue_state (only_row) values (true)")))
 	require.True(t, store.Refused(&pgconn.PgError{Code: "54000"}), "too large for an index")
 	require.False(t, store.Refused(exec("select pg_terminate_backend(pg_backend_pid())")))

@@ -40,15 +40,8 @@ func NewMetrics() *Metrics {
 		},
 			[]string{"kind", "cause", "slowed"}),
 	}
-	m.registry.MustRegister(
-		m.signIns,
-		m.jobs,
-		m.queueWait,
-		m.phases,
-		m.restarts,
-		collectors.NewGoCollector(),
-		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-	)
+	m.registry.MustRegister(m.signIns, m.jobs, m.queueWait, m.phases, m.restarts, collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
 

@@ -26,15 +26,8 @@ func TestSecretsAreMasked(t *testing.T) {
 	var out bytes.Buffer
 	log, err := NewLogger(&out, "debug", "text")
 	require.NoError(t, err)
-	log.Info(
-		"Bearer is only masked in values",
-		"header",
-		"Bearer abc.def",
-		"url",
-		"https://me:hunter2@host/x?ticket=zzz&a=1",
-		"err",
-		errors.New("key apibr_0123456789abcdef refused"),
-	)
+	log.Info("Bearer is only masked in values", "header", "Bearer abc.def", "url",
+		"https://me:hunter2@host/x?ticket=zzz&a=1", "err", errors.New("key apibr_0123456789abcdef refused"))
 	for _, secret := range []string{"abc.def", "hunter2", "zzz", "0123456789abcdef"} {
 		require.NotContains(t, out.String(), secret)
 	}

@@ -22,7 +22,8 @@ const builtinSQL = `
 	insert into voices as v (id, name, status, language, builtin, conditionals) values ($1, $2, 'ready', $3, true, $4)
 	on conflict (id) do update
 	   set name = excluded.name, language = excluded.language, conditionals = excluded.conditionals, updated_at = now()
-	 where v.builtin and (v.name, v.language, v.conditionals) is distinct from (excluded.name, excluded.language, excluded.conditionals)`
+	 where v.builtin and (v.name, v.language, v.conditionals) 
+	       is distinct from (excluded.name, excluded.language, excluded.conditionals)`
 
 const getSQL = `select ` + cols + visible + ` and v.id = $2`
 
@@ -40,7 +41,8 @@ const listSQL = `select ` + cols + visible + `
 
 const updateSQL = `
 	update voices v
-	   set name = coalesce($3, v.name), language = coalesce($4, v.language), consent_note = coalesce($5, v.consent_note), updated_at = now()
+	   set name = coalesce($3, v.name), language = coalesce($4, v.language),
+	       consent_note = coalesce($5, v.consent_note), updated_at = now()
 	 where v.id = $2 and v.owner_id = $1
 	returning ` + cols
 

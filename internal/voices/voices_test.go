@@ -117,7 +117,8 @@ func TestAVoiceIsChangedAndDeletedByItsOwner(t *testing.T) {
 	require.ErrorIs(t, s.Delete(ctx, uuid.New(), mine), ErrNotFound)
 	_, err = pool.Exec(ctx, `insert into generation_jobs (id, owner_id, type, lane, quality, engine, parameters)
 		values (gen_random_uuid(), $1, 'audio.speech', 'audio', 'draft', 'draft-speech',
-		        jsonb_build_object('inputs', jsonb_build_array(jsonb_build_object('name', 'voice', 'voice_id', $2::text))))`, localAdmin, mine.String())
+		        jsonb_build_object('inputs', jsonb_build_array(
+		          jsonb_build_object('name', 'voice', 'voice_id', $2::text))))`, localAdmin, mine.String())
 	require.NoError(t, err)
 	require.ErrorIs(t, s.Delete(ctx, localAdmin, mine), ErrInUse)
 	_, err = pool.Exec(ctx, `update generation_jobs set status = 'canceled', completed_at = now()`)

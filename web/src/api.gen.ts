@@ -502,7 +502,7 @@ export interface paths {
         delete: operations["delete-model"];
         options?: never;
         head?: never;
-        /** Keep a model when others need room, or let it go */
+        /** Keep a model when others need disk space, or let it go */
         patch: operations["update-model"];
         trace?: never;
     };
@@ -1207,11 +1207,11 @@ export interface components {
             name: string;
             /** @description False: it can be used without an installation */
             needs_files: boolean;
-            /** @description It is not removed to make room */
+            /** @description It is not removed to free disk space */
             pinned: boolean;
             /**
              * Format: int64
-             * @description What is installed takes
+             * @description Size of the installed files
              */
             size_bytes: number;
             /** @description hub or import */
@@ -1258,7 +1258,7 @@ export interface components {
             data: components["schemas"]["Model"][] | null;
         };
         ModelPatch: {
-            /** @description Keep it when others need room */
+            /** @description Keep it when others need disk space */
             pinned: boolean;
         };
         ModelTask: {
