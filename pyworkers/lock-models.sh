@@ -2,9 +2,10 @@
 # Makes the lock files of the models venv anew (needs the network); with a name only that set:
 #   main     requirements-models.in  -> ../requirements.txt and requirements-torch-pypi.txt
 #   torch25  requirements-torch25.in -> requirements-torch25.txt and requirements-torch25-pypi.txt
-#   nodeps   wheels whose own pins cannot be resolved beside diffusers -> requirements-models-nodeps.txt; installed with --no-deps
-# The first file of a pair is everything but torch, whose index depends on the device, and what only PyPI's torch pulls in. The second
-# is the rest of the same resolution: torch, torchaudio and torchvision of PyPI with their CUDA libraries.
+#   nodeps   wheels whose own pins conflict with diffusers -> requirements-models-nodeps.txt; installed with --no-deps
+# The first file of a pair leaves out torch, whose index depends on the device, and the packages that only PyPI's torch
+# needs. The second file holds the rest of the same resolution: torch, torchaudio and torchvision of PyPI with their
+# CUDA libraries.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 uv=${UV:-../.tools/uv/bin/uv}
@@ -16,7 +17,9 @@ trap 'rm -f "$all"' EXIT
 lock() {
   local device
   compile -o "$all" "$1"
-  mapfile -t device < <(grep -oE '^(torch|torchaudio|torchvision|triton|nvidia-[a-z0-9-]+|cuda-[a-z0-9-]+)==' "$all" | tr -d =)
+  mapfile -t device < <(
+    grep -oE '^(torch|torchaudio|torchvision|triton|nvidia-[a-z0-9-]+|cuda-[a-z0-9-]+)==' "$all" | tr -d =
+  )
   {
     echo "# The models venv without torch. Made by pyworkers/lock-models.sh; torch comes from the device's own index."
     compile "${device[@]/#/--no-emit-package=}" "$1"

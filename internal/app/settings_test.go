@@ -85,9 +85,9 @@ var settings = map[string]setting{
 	"models.extra": {"models: {extra: DIR/extra.yaml}", knowsTheExtraModel},
 	"models.torch_indexes": {"models: {torch_indexes: {cpu-pytorch: 'https://mirror.example'}}",
 		func(t *testing.T, a *App) any {
-			ladder, err := torchenv.Profiles(a.config.TorchRequest("cpu", ""))
+			profiles, err := torchenv.Profiles(a.config.TorchRequest("cpu", ""))
 			require.NoError(t, err)
-			return ladder
+			return profiles
 		}},
 	"models.vram_required": {"models: {vram_required: {flux-dev: 9GiB}}",
 		func(_ *testing.T, a *App) any { return a.runnerConfig().VRAMRequired }},

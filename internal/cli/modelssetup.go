@@ -22,8 +22,8 @@ func modelsSetupCommand(e *environment) *cobra.Command {
 	cmd := &cobra.Command{Use: "setup", Args: noArguments,
 		Short: e.text("Install and test the models' environment (torch for this computer's card)"),
 		Long: e.text("Makes the Python environment of the final models: several gigabytes, once.\n\n" +
-			"The command tries which torch works on the card: it keeps the first profile whose self-test passes, and the " +
-			"earlier environment stays until then. A second run with nothing changed does nothing."),
+			"The command tries which torch works on the card: it keeps the first profile whose self-test passes, " +
+			"and the earlier environment stays until then. A second run with nothing changed does nothing."),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := e.loadStudioConfig()
 			if err != nil {
@@ -78,12 +78,12 @@ func (e *environment) setupModels(cmd *cobra.Command, c *config.Config, want tor
 	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	want.GPUs = device.NewHost("").GPUs()
-	ladder, err := torchenv.Profiles(want)
+	profiles, err := torchenv.Profiles(want)
 	if err != nil {
 		return e.setupFailed(err, ExitUsage)
 	}
 	options := e.setupOptions(c, want.GPUs)
-	options.Profiles, options.Force = ladder, force
+	options.Profiles, options.Force = profiles, force
 	result, err := torchenv.Setup(ctx, options)
 	if err != nil {
 		return e.setupFailed(err, ExitError)
@@ -162,13 +162,13 @@ func (e *environment) showSetup(p torchenv.Progress) {
 // setupFailed gives a failure of the environment its sentence and its exit code.
 func (e *environment) setupFailed(err error, code int) error {
 	var known *torchenv.Error
-	var ladder *torchenv.NoProfileError
+	var none *torchenv.NoProfileError
 	switch {
 	case errors.As(err, &known):
 		return &exitError{code: code, sentence: known.Sentence(), cause: err}
-	case errors.As(err, &ladder):
+	case errors.As(err, &none):
 		sentence := i18n.Say("no environment passed; the earlier one stays")
-		for _, attempt := range ladder.Tried {
+		for _, attempt := range none.Tried {
 			sentence = i18n.Say("%s\n  %s: %s", sentence, attempt.Profile, attempt.Reason.Sentence())
 		}
 		return &exitError{code: code, sentence: sentence, cause: err}

@@ -77,7 +77,7 @@ func (r *report) markdown() string {
 	fmt.Fprintf(&text, `# Performance
 
 What the studio itself costs, measured by %s on %s. No model runs here: the sidecar of most rows is a program that
-answers at once (internal/e2e/testdata/echo.py), so that what is left is the queue, the database, the supervisor and the files.
+answers at once (internal/e2e/testdata/echo.py), so that the queue, the database, the supervisor and the files remain.
 Times of models are in the benchmark of the engines.
 
 Machine: %s, %d cores, Linux, %s, private Postgres with its durable settings (fsync on), data directory on %s.

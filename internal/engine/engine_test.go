@@ -60,7 +60,8 @@ func TestLoadRefuses(t *testing.T) {
 			require.NoError(t, os.Mkdir(filepath.Join(dir, "x"), 0o700))
 			text := string(good) + c.add
 			if c.want == "" {
-				text, c.want = "id: x\nquality: draft\ntasks: {a.b: {parameters: {type: 7}, phases: [{name: p, weight: 1}]}}\n", "a.b"
+				text, c.want = "id: x\nquality: draft\ntasks: {a.b: {parameters: {type: 7}, "+
+					"phases: [{name: p, weight: 1}]}}\n", "a.b"
 			}
 			require.NoError(t, os.WriteFile(filepath.Join(dir, "x", "manifest.yaml"), []byte(text), 0o600))
 			_, err := Load(dir)
@@ -73,7 +74,8 @@ func TestLoadRefuses(t *testing.T) {
 
 func TestALaterDirectoryReplaces(t *testing.T) {
 	dir := t.TempDir()
-	text := "id: flux\nversion: 9\nquality: final\ntasks: {image.generate: {parameters: {type: object}, phases: [{name: p, weight: 1}]}}\n"
+	text := "id: flux\nversion: 9\nquality: final\ntasks: {image.generate: {parameters: {type: object}, " +
+		"phases: [{name: p, weight: 1}]}}\n"
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "mine.yaml"), []byte(text), 0o600))
 	c, err := Load("testdata/engines", dir)
 	require.NoError(t, err)
@@ -94,12 +96,16 @@ func TestChoose(t *testing.T) {
 	}{
 		{"nothing asked, nothing installed", nil, Choice{Task: task}, "draft-image", "draft-image", true},
 		{"draft asked", []ID{"flux"}, Choice{Task: task, Quality: Draft}, "draft-image", "draft-image", false},
-		{"draft of a final model", nil, Choice{Task: task, Quality: Draft, Model: "flux-dev"}, "draft-image", "draft-image", false},
-		{"a final model, not installed, no quality", nil, Choice{Task: task, Model: "oil-large"}, "draft-image", "draft-image", true},
-		{"a draft model by name", []ID{"flux"}, Choice{Task: task, Model: "draft-image-2"}, "draft-image", "draft-image-2", false},
+		{"draft of a final model", nil, Choice{Task: task, Quality: Draft, Model: "flux-dev"}, "draft-image",
+			"draft-image", false},
+		{"a final model, not installed, no quality", nil, Choice{Task: task, Model: "oil-large"}, "draft-image",
+			"draft-image", true},
+		{"a draft model by name", []ID{"flux"}, Choice{Task: task, Model: "draft-image-2"}, "draft-image",
+			"draft-image-2", false},
 		{"nothing asked, final installed", []ID{"flux"}, Choice{Task: task}, "flux", "flux-dev", false},
 		{"final asked", []ID{"flux"}, Choice{Task: task, Quality: Final}, "flux", "flux-dev", false},
-		{"kontext prefers its maker", []ID{"flux", "bfl"}, Choice{Task: task, Model: "flux-kontext"}, "bfl", "flux-kontext", false},
+		{"kontext prefers its maker", []ID{"flux", "bfl"}, Choice{Task: task, Model: "flux-kontext"}, "bfl",
+			"flux-kontext", false},
 		{"kontext here", []ID{"flux"}, Choice{Task: task, Model: "flux-kontext"}, "flux", "flux-kontext", false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -152,13 +158,16 @@ func TestValidateParams(t *testing.T) {
 		{"unknown and far", `{"prompt":"x","guidance_scale":3}`, []refused{
 			{"/guidance_scale", `the engine draft-image has no parameter "guidance_scale"`, Unsupported}}},
 		{"unknown below", `{"prompt":"x","lines":[{"text":"x","pauses_ms":1}]}`, []refused{
-			{"/lines/0/pauses_ms", `the engine draft-image has no parameter "pauses_ms"; did you mean "pause_ms"?`, Unsupported}}},
+			{"/lines/0/pauses_ms", `the engine draft-image has no parameter "pauses_ms"; did you mean "pause_ms"?`,
+				Unsupported}}},
 		{"too little", `{"prompt":"x","width":8}`, []refused{{"/width", "width is 8; the least is 64", Invalid}}},
 		{"too much and odd", `{"prompt":"x","width":5001}`, []refused{
-			{"/width", "width is 5001; it must be a multiple of 8", Invalid}, {"/width", "width is 5001; the most is 4096", Invalid}}},
+			{"/width", "width is 5001; it must be a multiple of 8", Invalid},
+			{"/width", "width is 5001; the most is 4096", Invalid}}},
 		{"empty", `{"prompt":""}`, []refused{{"/prompt", "prompt is empty", Invalid}}},
 		{"a wrong type", `{"prompt":7}`, []refused{{"/prompt", "prompt is number; it must be string", Invalid}}},
-		{"a wrong choice", `{"prompt":"x","style":"oil"}`, []refused{{"/style", `style is "oil"; choose one of "card", "sketch"`, Invalid}}},
+		{"a wrong choice", `{"prompt":"x","style":"oil"}`,
+			[]refused{{"/style", `style is "oil"; choose one of "card", "sketch"`, Invalid}}},
 		{"too many", `{"prompt":"x","lines":[{"text":"a"},{"text":"b"},{"text":"c"}]}`, []refused{
 			{"/lines", "lines has 3 entries; the most is 2", Invalid}}},
 	} {
@@ -239,11 +248,13 @@ func TestTheRealManifests(t *testing.T) {
 func TestAModelThatTwoEnginesHave(t *testing.T) {
 	dir := t.TempDir()
 	for name, text := range map[string]string{
-		"a": "models: [{id: twin, priority: 1}]", "b": `models: [{id: twin, priority: 2, variants: [{id: Q4, parts: {w: {repo: maker/twin, patterns: ["*"]}}}]}]`, "c": "models: [{id: twin, priority: 3}]",
+		"a": "models: [{id: twin, priority: 1}]",
+		"b": `models: [{id: twin, priority: 2, variants: [` +
+			`{id: Q4, parts: {w: {repo: maker/twin, patterns: ["*"]}}}]}]`,
+		"c": "models: [{id: twin, priority: 3}]",
 	} {
-		manifest := "id: " + name + "\nquality: final\ntasks: {image.edit: {priority: " + fmt.Sprint(
-			name[0],
-		) + ", parameters: {type: object}, phases: [{name: p, weight: 1}]}}\n" + text + "\n"
+		manifest := "id: " + name + "\nquality: final\ntasks: {image.edit: {priority: " + fmt.Sprint(name[0]) +
+			", parameters: {type: object}, phases: [{name: p, weight: 1}]}}\n" + text + "\n"
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name+".yaml"), []byte(manifest), 0o600))
 	}
 	c, err := Load(dir)
@@ -309,7 +320,9 @@ func TestTheModelIsChosenByLanguageParametersAndWhatIsInstalled(t *testing.T) {
 
 // The maker's API takes no mask, so a request with one is for the engine here.
 func TestAnEngineWithoutAnInputIsPassedOver(t *testing.T) {
-	const manifest = "id: %[1]s\nquality: final\nmodels: [{id: flux-kontext, priority: %[3]d}]\ntasks: {image.edit: {priority: %[3]d, parameters: {type: object}, inputs: [%[2]s], phases: [{name: p, weight: 1}]}}\n"
+	const manifest = "id: %[1]s\nquality: final\nmodels: [{id: flux-kontext, priority: %[3]d}]\n" +
+		"tasks: {image.edit: {priority: %[3]d, parameters: {type: object}, inputs: [%[2]s], phases: [{name: p, " +
+		"weight: 1}]}}\n"
 	dir := t.TempDir()
 	require.NoError(
 		t,

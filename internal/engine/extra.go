@@ -155,10 +155,8 @@ func (c *Catalogue) addFineTune(extra *extraModel) error {
 		like, ok := manifest.Model(model.Like)
 		if !ok {
 			return fmt.Errorf(
-				"model %s: like is %q, which is no model of the engine %s",
-				model.ID,
-				model.Like,
-				manifest.ID,
+				"model %s: the engine %[3]s has no model %[2]q, which like names",
+				model.ID, model.Like, manifest.ID,
 			)
 		}
 		model.inherit(like)
@@ -273,7 +271,7 @@ func safetensors(file string) error {
 	info, err := f.Stat()
 	var head [9]byte
 	if err != nil || !info.Mode().IsRegular() {
-		return errors.New("is no ordinary file")
+		return errors.New("is not an ordinary file")
 	}
 	if _, err := io.ReadFull(f, head[:]); err != nil {
 		return errors.New("is damaged")

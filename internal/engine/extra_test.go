@@ -17,7 +17,11 @@ venv: models
 licence: MIT
 tasks: {image.generate: {parameters: {type: object}, phases: [{name: draw, weight: 1}]}}
 models:
-  - {id: base, default: true, lora: true, licence: {id: nc, accept: true}, variants: [{id: Q4, parts: {transformer: {repo: a/b, patterns: ["*"]}}}]}
+  - id: base
+    default: true
+    lora: true
+    licence: {id: nc, accept: true}
+    variants: [{id: Q4, parts: {transformer: {repo: a/b, patterns: ["*"]}}}]
   - {id: plain, parts: {weights: {repo: a/c, patterns: ["*"]}}}
 memory:
   - {device: cpu, model: base, ram_bytes: 7}
@@ -51,7 +55,11 @@ func extra(t *testing.T, text string) (*Catalogue, error) {
 func TestAFineTuneIsAModelOfItsEngine(t *testing.T) {
 	c, err := extra(t, `
 models:
-  - {id: my-tune, engine: painter, like: base, name: Mine, variants: [{id: Q4, parts: {transformer: {repo: me/tune, patterns: ["*.gguf"]}}}]}
+  - id: my-tune
+    engine: painter
+    like: base
+    name: Mine
+    variants: [{id: Q4, parts: {transformer: {repo: me/tune, patterns: ["*.gguf"]}}}]
   - {id: my-folder, engine: painter, parts: {weights: {import: true}}}
 `)
 	require.NoError(t, err)
@@ -90,31 +98,38 @@ models:
 	require.InDelta(t, 1, second.Adapter.Strength, 0)
 }
 
-func TestWhatIsWrongWithOnesOwnModelsIsSaid(t *testing.T) {
-	for text, want := range map[string]string{
-		"models: [{id: x, engine: nothing, parts: {w: {import: true}}}]":                           `there is no engine "nothing"; the engines are painter`,
-		"models: [{id: x, engine: painter, like: nothing, parts: {w: {import: true}}}]":            "no model of the engine painter",
-		"models: [{id: x, engine: painter}]":                                                       "no parts",
-		"models: [{id: x, engine: painter, default: true, parts: {w: {import: true}}}]":            "cannot be the default",
-		"models: [{id: base, engine: painter, parts: {w: {import: true}}}]":                        "already",
-		"models: [{id: X Y, engine: painter, parts: {w: {import: true}}}]":                         "lower-case",
-		"models: [{id: x, engine: painter, tasks: [audio.speech], parts: {w: {import: true}}}]":    "does audio.speech",
-		"models: [{id: x, engine: painter, parts: {w: {import: true, repo: a/b, patterns: [x]}}}]": "needs a repo, or urls, or import",
-		"models: [{id: x, engine: painter, prats: {}}]":                                            "line 1: the key prats is not known; did you mean parts?",
-		"modles: []": "the key modles is not known; did you mean models?",
-		"models:\n\n  - {id: x, lora: {file: style.safetensors, model: nothing}}":                                             `line 3: LoRA x: there is no model "nothing"`,
-		"models: [{id: x, lora: {file: style.safetensors, model: plain}}]":                                                    "takes no LoRA",
-		"models: [{id: x, lora: {model: base}}]":                                                                              "lora.file is missing",
-		"models: [{id: x, lora: {file: gone.safetensors, model: base}}]":                                                      "cannot be opened",
-		"models: [{id: x, lora: {file: old.pt, model: base}}]":                                                                "not in safetensors",
-		"models: [{id: x, lora: {file: pickle.safetensors, model: base}}]":                                                    "something else in spite of its name",
-		"models: [{id: x, lora: {file: lying.safetensors, model: base}}]":                                                     "is damaged",
-		"models: [{id: x, lora: {file: style.safetensors, model: base, strength: 0}}]":                                        "strength is 0",
-		"models: [{id: x, lora: {file: style.safetensors, model: base, strength: .nan}}]":                                     "strength is NaN",
-		"models: [{id: x, lora: {file: style.safetensors, model: base, strenght: 1}}]":                                        "the key strenght is not known; did you mean strength?",
-		"models: [{id: x, lora: {file: style.safetensors, model: base}}, {id: y, lora: {file: style.safetensors, model: x}}]": "takes no LoRA",
-		"models: {": "mine.yaml",
+func TestMistakesInOwnModelsAreNamed(t *testing.T) {
+	for _, row := range [][2]string{
+		{"models: [{id: x, engine: nothing, parts: {w: {import: true}}}]",
+			`there is no engine "nothing"; the engines are painter`},
+		{"models: [{id: x, engine: painter, like: nothing, parts: {w: {import: true}}}]",
+			`the engine painter has no model "nothing"`},
+		{"models: [{id: x, engine: painter}]", "no parts"},
+		{"models: [{id: x, engine: painter, default: true, parts: {w: {import: true}}}]", "cannot be the default"},
+		{"models: [{id: base, engine: painter, parts: {w: {import: true}}}]", "already"},
+		{"models: [{id: X Y, engine: painter, parts: {w: {import: true}}}]", "lower-case"},
+		{"models: [{id: x, engine: painter, tasks: [audio.speech], parts: {w: {import: true}}}]", "does audio.speech"},
+		{"models: [{id: x, engine: painter, parts: {w: {import: true, repo: a/b, patterns: [x]}}}]",
+			"needs a repo, or urls, or import"},
+		{"models: [{id: x, engine: painter, prats: {}}]", "line 1: the key prats is not known; did you mean parts?"},
+		{"modles: []", "the key modles is not known; did you mean models?"},
+		{"models:\n\n  - {id: x, lora: {file: style.safetensors, model: nothing}}",
+			`line 3: LoRA x: there is no model "nothing"`},
+		{"models: [{id: x, lora: {file: style.safetensors, model: plain}}]", "takes no LoRA"},
+		{"models: [{id: x, lora: {model: base}}]", "lora.file is missing"},
+		{"models: [{id: x, lora: {file: gone.safetensors, model: base}}]", "cannot be opened"},
+		{"models: [{id: x, lora: {file: old.pt, model: base}}]", "not in safetensors"},
+		{"models: [{id: x, lora: {file: pickle.safetensors, model: base}}]", "something else in spite of its name"},
+		{"models: [{id: x, lora: {file: lying.safetensors, model: base}}]", "is damaged"},
+		{"models: [{id: x, lora: {file: style.safetensors, model: base, strength: 0}}]", "strength is 0"},
+		{"models: [{id: x, lora: {file: style.safetensors, model: base, strength: .nan}}]", "strength is NaN"},
+		{"models: [{id: x, lora: {file: style.safetensors, model: base, strenght: 1}}]",
+			"the key strenght is not known; did you mean strength?"},
+		{"models: [{id: x, lora: {file: style.safetensors, model: base}}, {id: y, lora: {file: style.safetensors, " +
+			"model: x}}]", "takes no LoRA"},
+		{"models: {", "mine.yaml"},
 	} {
+		text, want := row[0], row[1]
 		_, err := extra(t, text)
 		require.ErrorContains(t, err, want, text)
 		require.ErrorContains(t, err, "models.extra: mine.yaml", text)

@@ -59,8 +59,9 @@ type Model struct {
 	Parts map[string]Part `yaml:"parts"`
 
 	// Variants of the weights, best known first. A model without parts and variants needs no files.
-	Variants       []Variant `yaml:"variants"`
-	DefaultVariant string    `yaml:"default_variant"` // DefaultVariant is installed when none is named. Default: the first.
+	Variants []Variant `yaml:"variants"`
+	// DefaultVariant is installed when none is named. Default: the first.
+	DefaultVariant string `yaml:"default_variant"`
 }
 
 // StandIn is another model of the same engine that does what the request asks of this one.

@@ -36,7 +36,8 @@ func TestTwoEnginesCannotClaimOnePlace(t *testing.T) {
 	)
 	const other = "tasks: {image.edit: {parameters: {type: object}, phases: [{name: p, weight: 1}]}}\n"
 	_, err = Load(write(t, map[string]string{
-		"a": "id: a\nquality: final\nmodels: [{id: twin}]\n" + paints, "b": "id: b\nquality: final\nmodels: [{id: twin}]\n" + other,
+		"a": "id: a\nquality: final\nmodels: [{id: twin}]\n" + paints,
+		"b": "id: b\nquality: final\nmodels: [{id: twin}]\n" + other,
 	}))
 	require.ErrorContains(t, err, "the engines a and b both have priority 100 for the model twin")
 	_, err = Load(
@@ -46,21 +47,26 @@ func TestTwoEnginesCannotClaimOnePlace(t *testing.T) {
 }
 
 func TestWrongManifestsSayWhatToChange(t *testing.T) {
-	for text, want := range map[string]string{
-		"id: a\nquality: final\nprioritty: 3\n" + paints:                                          "line 3: the key prioritty is not known",
-		"id: a\nquality: final\nmodels: [{id: m, priorty: 1}]\n" + paints:                         "did you mean priority?",
-		"id: a\nquality: final\nsettings: {x: {typ: number}}\n" + paints:                          "did you mean type?",
-		"id: a\nquality: final\nsettings: {x: {type: colour}}\n" + paints:                         "write string, number, integer or boolean",
-		"id: a\nquality: final\nsettings: {X: {}}\n" + paints:                                     "use lower-case letters",
-		"id: a\nquality: final\nsettings: {x: {env: low-case}}\n" + paints:                        "use capitals",
-		"id: a\nquality: final\nsettings: {x: {required: true, default: y}}\n" + paints:           "remove one of the two",
-		"id: a\nquality: final\nsettings: {x: {every_engine: true}}\n" + paints:                   "name the parameter",
-		"id: a\nquality: final\nsettings: {x: {type: number, default: lots}}\n" + paints:          `default of setting x is "lots"; it must be a number`,
-		"id: a\nquality: final\nsettings: {x: {type: number, minimum: 2, default: 1}}\n" + paints: "default of setting x is 1; it must be 2 or more",
-		"id: a\nquality: final\nvoices_from: [b]\n" + paints:                                      "engine a: voices_from names b, which is not an engine: correct a/manifest.yaml",
-		"id: a\nquality: final\nbuiltin_voices: v.yaml\n" + paints:                                "name the engine that measured them",
-		"id: a\nquality: final\nmodels: [{id: m, stand_in: {model: m}}]\n" + paints:               "name another model of the engine",
+	for _, row := range [][2]string{
+		{"id: a\nquality: final\nprioritty: 3\n" + paints, "line 3: the key prioritty is not known"},
+		{"id: a\nquality: final\nmodels: [{id: m, priorty: 1}]\n" + paints, "did you mean priority?"},
+		{"id: a\nquality: final\nsettings: {x: {typ: number}}\n" + paints, "did you mean type?"},
+		{"id: a\nquality: final\nsettings: {x: {type: colour}}\n" + paints, "write string, number, integer or boolean"},
+		{"id: a\nquality: final\nsettings: {X: {}}\n" + paints, "use lower-case letters"},
+		{"id: a\nquality: final\nsettings: {x: {env: low-case}}\n" + paints, "use capitals"},
+		{"id: a\nquality: final\nsettings: {x: {required: true, default: y}}\n" + paints, "remove one of the two"},
+		{"id: a\nquality: final\nsettings: {x: {every_engine: true}}\n" + paints, "name the parameter"},
+		{"id: a\nquality: final\nsettings: {x: {type: number, default: lots}}\n" + paints,
+			`default of setting x is "lots"; it must be a number`},
+		{"id: a\nquality: final\nsettings: {x: {type: number, minimum: 2, default: 1}}\n" + paints,
+			"default of setting x is 1; it must be 2 or more"},
+		{"id: a\nquality: final\nvoices_from: [b]\n" + paints,
+			"engine a: voices_from names b, which is not an engine: correct a/manifest.yaml"},
+		{"id: a\nquality: final\nbuiltin_voices: v.yaml\n" + paints, "name the engine that measured them"},
+		{"id: a\nquality: final\nmodels: [{id: m, stand_in: {model: m}}]\n" + paints,
+			"name another model of the engine"},
 	} {
+		text, want := row[0], row[1]
 		dir := write(t, map[string]string{"a": text})
 		_, err := Load(dir)
 		require.ErrorContains(t, err, want, text)

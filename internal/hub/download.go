@@ -39,7 +39,7 @@ func (c *Client) Download(ctx context.Context, file File, dest string, progress 
 		return Got{}, c.disk(p, file, err)
 	}
 	defer p.close()
-	if err := c.room(p, file); err != nil {
+	if err := c.freeSpace(p, file); err != nil {
 		return Got{}, err
 	}
 	progress(p.size)
@@ -74,7 +74,8 @@ func (c *Client) bring(ctx context.Context, p *part, progress func(done int64)) 
 		p.discard()
 		return Got{}, fail(
 			WrongHash,
-			"%s is not the file that the hub describes: what arrived was thrown away; install again, and check the network if it happens twice",
+			"%s is not the file that the hub describes: what arrived was thrown away; install again, "+
+				"and check the network if it happens twice",
 			p.file.Path,
 		)
 	}
@@ -84,8 +85,8 @@ func (c *Client) bring(ctx context.Context, p *part, progress func(done int64)) 
 	return Got{Size: p.size, SHA256: sum}, nil
 }
 
-// room looks at the disk before anything is asked for.
-func (c *Client) room(p *part, file File) error {
+// freeSpace looks at the disk before anything is asked for.
+func (c *Client) freeSpace(p *part, file File) error {
 	need := max(file.Size-p.size, 0)
 	left, err := c.cfg.Free(filepath.Dir(p.name))
 	if err != nil {
@@ -94,11 +95,12 @@ func (c *Client) room(p *part, file File) error {
 	if left-c.cfg.Reserve >= need {
 		return nil
 	}
-	return fail(DiskFull, "%s needs %s and the disk of models.cache_dir has %s free, of which %s stay free: make room",
+	return fail(DiskFull,
+		"%s needs %s and the disk of models.cache_dir has %s free, of which %s stay free: free some space",
 		file.Path, Bytes(need), Bytes(left), Bytes(c.cfg.Reserve))
 }
 
-// disk tells a full disk from other failures. The part is given up then, so that the studio's other files have room.
+// disk tells a full disk from other failures. The part is given up then, so that the studio's other files have space.
 func (c *Client) disk(p *part, file File, err error) error {
 	var number syscall.Errno // alone, since what wraps it names a path
 	if !errors.As(err, &number) || number != syscall.ENOSPC && number != syscall.EDQUOT {
@@ -109,7 +111,7 @@ func (c *Client) disk(p *part, file File, err error) error {
 	}
 	return fail(
 		DiskFull,
-		"the disk of models.cache_dir is full: %s was thrown away; make room and install again",
+		"the disk of models.cache_dir is full: %s was thrown away; free some space and install again",
 		file.Path,
 	).because(number)
 }
@@ -183,7 +185,8 @@ func (c *Client) write(p *part, data []byte) error {
 		if left, err := c.cfg.Free(filepath.Dir(p.name)); err == nil && left < c.cfg.Reserve/2 {
 			return fail(
 				DiskFull,
-				"the disk of models.cache_dir has only %[2]s left: make room and install %[1]s again, it goes on where it stopped",
+				"the disk of models.cache_dir has only %[2]s left: free some space and install %[1]s again, "+
+					"it goes on where it stopped",
 				p.file.Path,
 				Bytes(left),
 			)

@@ -75,7 +75,7 @@ type Client struct {
 	http *http.Client
 }
 
-// New makes a Client. Fails when BaseURL is no http or https address.
+// New makes a Client. Fails unless BaseURL is an http or https address.
 func New(cfg Config) (*Client, error) {
 	setDefaults(&cfg)
 	base, err := url.Parse(strings.TrimSuffix(cfg.BaseURL, "/"))
@@ -275,7 +275,8 @@ func (c *Client) refusal(req *http.Request, resp *http.Response) error {
 	case code == "GatedRepo", status == http.StatusForbidden && c.own(resp.Request.URL):
 		return fail(
 			Gated,
-			"the hub token may not read %[1]s: accept the licence on %[2]s with the account of the token, and give the token the right to read gated repositories",
+			"the hub token may not read %[1]s: accept the licence on %[2]s with the account of the token, "+
+				"and give the token the right to read gated repositories",
 			what,
 			page,
 		)

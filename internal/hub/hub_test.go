@@ -42,7 +42,8 @@ func setUp(t *testing.T) *rig {
 	random := rand.NewChaCha8([32]byte{1})
 	r := &rig{dir: t.TempDir(), weights: make([]byte, 3<<20+17)}
 	_, _ = random.Read(r.weights)
-	for name, content := range map[string][]byte{large: r.weights, "config.json": []byte(`{"a": 1}`), "empty.txt": nil, "README.md": []byte("licence"), "vae/a b.json": []byte("{}")} {
+	for name, content := range map[string][]byte{large: r.weights, "config.json": []byte(`{"a": 1}`),
+		"empty.txt": nil, "README.md": []byte("licence"), "vae/a b.json": []byte("{}")} {
 		full := filepath.Join(folder, filepath.FromSlash(repo), filepath.FromSlash(name))
 		require.NoError(t, os.MkdirAll(filepath.Dir(full), 0o755))
 		require.NoError(t, os.WriteFile(full, content, 0o600))
@@ -146,7 +147,8 @@ func TestAListingNamesEveryFileWithTheHubsHashes(t *testing.T) {
 }
 
 func TestADownloadArrivesWhole(t *testing.T) {
-	for name, want := range map[string][]byte{large: nil, "config.json": []byte(`{"a": 1}`), "empty.txt": {}, "vae/a b.json": []byte("{}")} {
+	for name, want := range map[string][]byte{large: nil, "config.json": []byte(`{"a": 1}`), "empty.txt": {},
+		"vae/a b.json": []byte("{}")} {
 		r := setUp(t)
 		if want == nil {
 			want = r.weights

@@ -60,13 +60,16 @@ func TestAnHTTPSAddressRedirectedToHTTPIsRefusedByATestHubToo(t *testing.T) {
 }
 
 func TestAHostileListingIsRefused(t *testing.T) {
-	hash := strings.Repeat("a", 64)
+	file := func(path string, size int64) string {
+		return fmt.Sprintf(`{"type":"file","path":"%s","size":1,"oid":"x","lfs":{"oid":"%s","size":%d}}`,
+			path, strings.Repeat("a", 64), size)
+	}
 	entries := map[string]string{
-		"a path that leaves": `{"type":"file","path":"../../x.gguf","size":1,"oid":"x","lfs":{"oid":"` + hash + `","size":1}}`,
-		"an absolute path":   `{"type":"file","path":"/etc/x.gguf","size":1,"oid":"x","lfs":{"oid":"` + hash + `","size":1}}`,
-		"a backslash":        `{"type":"file","path":"a\\..\\b.gguf","size":1,"oid":"x","lfs":{"oid":"` + hash + `","size":1}}`,
-		"a negative size":    `{"type":"file","path":"x.gguf","size":1,"oid":"x","lfs":{"oid":"` + hash + `","size":-1}}`,
-		"too large":          `{"type":"file","path":"x.gguf","size":1,"oid":"x","lfs":{"oid":"` + hash + `","size":9000000000000}}`,
+		"a path that leaves": file("../../x.gguf", 1),
+		"an absolute path":   file("/etc/x.gguf", 1),
+		"a backslash":        file(`a\\..\\b.gguf`, 1),
+		"a negative size":    file("x.gguf", -1),
+		"too large":          file("x.gguf", 9_000_000_000_000),
 		"no hash":            `{"type":"file","path":"x.gguf","size":1,"oid":"x"}`,
 		"no list":            `"`,
 	}
@@ -116,15 +119,15 @@ func TestADiskThatIsTooSmallIsSeenBefore(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// small is a disk with room for so many bytes.
+// small is a disk with space for so many bytes.
 type small struct {
 	*os.File
-	room int
+	left int
 }
 
 func (s *small) Write(data []byte) (int, error) {
-	n, err := s.File.Write(data[:min(len(data), s.room)])
-	if s.room -= n; err == nil && n < len(data) {
+	n, err := s.File.Write(data[:min(len(data), s.left)])
+	if s.left -= n; err == nil && n < len(data) {
 		err = &os.PathError{Op: "write", Path: s.Name(), Err: syscall.ENOSPC}
 	}
 	return n, err
@@ -138,7 +141,7 @@ func TestADiskThatGetsFullInTheMiddle(t *testing.T) {
 		return &small{f, 2 << 20}, err
 	}
 	_, err := r.client(t).Download(t.Context(), file, r.dest(), nil)
-	require.Contains(t, requireKind(t, err, hub.DiskFull).Detail.String(), "make room")
+	require.Contains(t, requireKind(t, err, hub.DiskFull).Detail.String(), "free some space")
 	require.Empty(t, r.waits)
 	r.empty(t)
 

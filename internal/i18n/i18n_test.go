@@ -74,7 +74,7 @@ func TestArgumentsAreRenderedInTheLanguage(t *testing.T) {
 		{say("no voice %q", "100% Ana\n"), `no voice "100% Ana\n"`, `keine Stimme "100% Ana\n"`},
 		{say("100%% of %s", "%d"), "100% of %d", "100 % von %d"},
 		{i18n.Plain("%d of 100%"), "%d of 100%", "%d of 100%"},
-		{i18n.Plain("the disk"), "the disk", "the disk"}, // a user's words are no key
+		{i18n.Plain("the disk"), "the disk", "the disk"}, // a user's words are not a key
 		{i18n.Sentence{}, "", ""},
 	} {
 		require.Equal(t, test.english, c.Render(language.English, test.sentence))

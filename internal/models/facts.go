@@ -50,7 +50,8 @@ func (e *FileError) Sentence() i18n.Sentence {
 	name := path.Base(e.File)
 	switch e.Why {
 	case "missing":
-		return i18n.Say("%s, the %s of the model %s, is gone: type `apibr models install %s`, or import the model again",
+		return i18n.Say("%s, the %s of the model %s, is gone: type `apibr models install %s`, "+
+			"or import the model again",
 			name, e.Part, e.Model, e.Model)
 	case "size":
 		return i18n.Say("%s, the %s of the model %s, has another size than the file that was installed: "+
@@ -59,7 +60,8 @@ func (e *FileError) Sentence() i18n.Sentence {
 		return i18n.Say("%s, the %s of the model %s, has changed since it was installed: "+
 			"type `apibr models install %s`, or import the model again", name, e.Part, e.Model, e.Model)
 	default:
-		return i18n.Say("%s, the %s of the model %s, cannot be read: make it readable, or type `apibr models install %s`",
+		return i18n.Say("%s, the %s of the model %s, cannot be read: make it readable, "+
+			"or type `apibr models install %s`",
 			name, e.Part, e.Model, e.Model)
 	}
 }

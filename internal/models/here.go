@@ -89,7 +89,7 @@ func (o *order) findInstalled(ctx context.Context, item *item, again bool) error
 	return nil
 }
 
-// link lets an installed file have a second name, which takes no room. Where the file system cannot, the file is
+// link lets an installed file have a second name, which takes no space. Where the file system cannot, the file is
 // fetched.
 func (o *order) link(full string, item *item, file File) bool {
 	dest := filepath.Join(o.incoming, filepath.FromSlash(item.path))

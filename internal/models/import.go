@@ -51,7 +51,7 @@ type Progress func(model string, done, total int64)
 // Import takes in the models of a folder: each of its folders that has a model.yaml, or the folder itself if it has
 // one. The files are copied and hashed; a model that was installed is replaced. Returns what came in; fails with
 // *InputError when there is nothing to take, a model is not in the catalogue, a file is of a kind that is not taken,
-// or the disk has no room.
+// or the disk has too little free space.
 func (s *Store) Import(ctx context.Context, folder string, progress Progress) ([]*Record, error) {
 	folders, err := describedFolders(folder)
 	if err != nil {
@@ -140,7 +140,7 @@ func (s *Store) importOne(ctx context.Context, folder string, progress Progress)
 			return nil, err
 		}
 	}
-	if err := s.room(record.Bytes()); err != nil {
+	if err := s.freeSpace(record.Bytes()); err != nil {
 		return nil, err
 	}
 	return record, s.take(ctx, folder, record, progress)
@@ -228,15 +228,16 @@ func CheckName(name string) error {
 	}
 }
 
-// room looks for place on the disk before anything is written.
-func (s *Store) room(bytes int64) error {
+// freeSpace looks for place on the disk before anything is written.
+func (s *Store) freeSpace(bytes int64) error {
 	free, err := s.free(s.dir)
 	if err != nil {
 		return fmt.Errorf("models: look at the disk: %w", err)
 	}
 	if free < bytes+diskReserve {
 		return inputError(
-			"the model takes %s and the disk of models.cache_dir has %s free, of which %s stay free: make room or name another directory",
+			"the model takes %s and the disk of models.cache_dir has %s free, of which %s stay free: "+
+				"free some space or name another directory",
 			hub.Bytes(bytes),
 			hub.Bytes(free),
 			hub.Bytes(diskReserve),

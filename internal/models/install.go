@@ -41,14 +41,14 @@ type InstallerConfig struct {
 	Store *Store
 	Hub   *hub.Client
 
-	// MaxCache is what all models together may take, in bytes; those that nobody used for longest make room. Default
-	// 0: no limit.
+	// MaxCache is what all models together may take, in bytes; those that were not used for longest are removed.
+	// Default 0: no limit.
 	MaxCache int64
 
 	// InUse are the models that are loaded now and must stay. Default: none.
 	InUse func() []string
 
-	// Removed is told of a model that made room. Default: nothing.
+	// Removed is told of a model that was removed to free space. Default: nothing.
 	Removed func(model string)
 }
 
@@ -106,7 +106,7 @@ func (in *Installer) Install(ctx context.Context, req Request) (*Record, error) 
 	if err := order.findHere(ctx); err != nil {
 		return nil, err
 	}
-	if err := in.makeRoom(order); err != nil {
+	if err := in.evict(order); err != nil {
 		return nil, err
 	}
 	if err := in.fetch(ctx, order, req.Progress); err != nil {

@@ -35,7 +35,10 @@ models:
     parts: {base: {repo: maker/big, patterns: [model_index.json, vae/*, "text_encoder/*"]}}
     variants:
       - {id: Q4, parts: {transformer: {repo: packer/big-gguf, patterns: ["big-Q4.gguf"]}}}
-      - {id: Q8, parts: {transformer: {repo: packer/big-gguf, patterns: ["big-Q8.gguf"]}, extra: {repo: maker/big, patterns: ["vae/config.json"]}}}
+      - id: Q8
+        parts:
+          transformer: {repo: packer/big-gguf, patterns: ["big-Q8.gguf"]}
+          extra: {repo: maker/big, patterns: ["vae/config.json"]}
     default_variant: Q4
   - {id: small, parts: {weights: {repo: maker/small, patterns: ["*.safetensors"]}}}
   - {id: small-too, parts: {weights: {repo: maker/small, patterns: ["*.safetensors"]}}}
@@ -72,10 +75,19 @@ func setUp(t *testing.T) *rig {
 	evil, err := os.ReadFile(filepath.Join("testdata", "torch", "runs.pt"))
 	require.NoError(t, err)
 	for name, content := range map[string][]byte{
-		"maker/big/model_index.json": []byte(`{"_class_name": "X"}`), "maker/big/vae/config.json": []byte("{}"), "maker/big/vae/v.safetensors": modelstest.Safetensors(random(1, 300_000)),
-		"maker/big/text_encoder/config.json": []byte("{ }"), "maker/big/README.md": []byte("hello"), "maker/big/LICENSE.md": []byte("Do as you like, não?"), "maker/big/docs/LICENSE": []byte("not this one"), "maker/big/not-wanted.safetensors": modelstest.Safetensors(random(2, 10)),
-		"packer/big-gguf/big-Q4.gguf": modelstest.GGUF(random(3, 400_000)), "packer/big-gguf/big-Q8.gguf": modelstest.GGUF(random(4, 500_000)),
-		"maker/small/w.safetensors": modelstest.Safetensors(random(5, 200_000)), "maker/torchy/w.pth": weights, "maker/pickled/pytorch_model.bin": evil,
+		"maker/big/model_index.json":         []byte(`{"_class_name": "X"}`),
+		"maker/big/vae/config.json":          []byte("{}"),
+		"maker/big/vae/v.safetensors":        modelstest.Safetensors(random(1, 300_000)),
+		"maker/big/text_encoder/config.json": []byte("{ }"),
+		"maker/big/README.md":                []byte("hello"),
+		"maker/big/LICENSE.md":               []byte("Do as you like, não?"),
+		"maker/big/docs/LICENSE":             []byte("not this one"),
+		"maker/big/not-wanted.safetensors":   modelstest.Safetensors(random(2, 10)),
+		"packer/big-gguf/big-Q4.gguf":        modelstest.GGUF(random(3, 400_000)),
+		"packer/big-gguf/big-Q8.gguf":        modelstest.GGUF(random(4, 500_000)),
+		"maker/small/w.safetensors":          modelstest.Safetensors(random(5, 200_000)),
+		"maker/torchy/w.pth":                 weights,
+		"maker/pickled/pytorch_model.bin":    evil,
 	} {
 		r.put(t, name, content)
 	}
@@ -408,7 +420,7 @@ func TestTheCacheIsKeptByLeastRecentUse(t *testing.T) {
 	}
 }
 
-func TestADiskWithoutRoomIsSeenBeforeAnythingComes(t *testing.T) {
+func TestAnInstallationThatDoesNotFitOnTheDiskDownloadsNothing(t *testing.T) {
 	r := setUp(t)
 	r.store.free = func(string) (int64, error) { return diskReserve + 199_999, nil }
 	_, err := r.try(t, "small", "")
@@ -432,7 +444,8 @@ func TestUsedIsNotedWithoutTouchingTheRecord(t *testing.T) {
 
 func TestRequestsThatCannotBe(t *testing.T) {
 	r := setUp(t)
-	for _, wrong := range [][3]string{{"unknown", "", "known are"}, {"../x", "", "not a model's id"}, {"big", "Q9", "it has Q4, Q8"}, {"small", "Q4", "no variants"},
+	for _, wrong := range [][3]string{{"unknown", "", "known are"}, {"../x", "", "not a model's id"},
+		{"big", "Q9", "it has Q4, Q8"}, {"small", "Q4", "no variants"},
 		{"built-in", "", "needs no files"}, {"gone", "", "no file for the part weights"}} {
 		_, err := r.try(t, wrong[0], wrong[1])
 		requireInput(t, err, wrong[2])

@@ -16,7 +16,8 @@ func TestALoRAUsesTheFilesOfItsBase(t *testing.T) {
 	own := t.TempDir()
 	style := filepath.Join(own, "style.safetensors")
 	require.NoError(t, os.WriteFile(style, []byte("\x02\x00\x00\x00\x00\x00\x00\x00{}"), 0o600))
-	text := "models: [{id: my-style, lora: {file: style.safetensors, model: big}}, {id: mine, engine: painter, like: big, parts: {weights: {import: true}}}]"
+	text := "models: [{id: my-style, lora: {file: style.safetensors, model: big}}, {id: mine, engine: painter, " +
+		"like: big, parts: {weights: {import: true}}}]"
 	require.NoError(t, os.WriteFile(filepath.Join(own, "mine.yaml"), []byte(text), 0o600))
 	require.NoError(t, r.store.catalogue.AddExtra(own))
 

@@ -188,7 +188,8 @@ func (in *Installer) filesOf(
 	}
 	if len(files) == 0 {
 		return nil, inputError(
-			"the repository %s has no file for the part %s of %s any more: install a newer version of the studio, or import the model from a folder",
+			"the repository %s has no file for the part %s of %s any more: install a newer version of the studio, "+
+				"or import the model from a folder",
 			part.Repo,
 			name,
 			o.model.ID,

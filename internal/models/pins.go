@@ -76,7 +76,8 @@ func (p filePin) compare(name, sha256 string) error {
 		return nil
 	}
 	return inputError(
-		"%s is not the file that was first installed from its source: if its maker says that it was replaced, remove its line from pins.json in models.cache_dir and install again",
+		"%s is not the file that was first installed from its source: if its maker says that it was replaced, "+
+			"remove its line from pins.json in models.cache_dir and install again",
 		name,
 	)
 }

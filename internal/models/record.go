@@ -46,7 +46,7 @@ type Record struct {
 	Revisions         map[string]string `json:"revisions,omitempty"`
 	InstalledAt       time.Time         `json:"installed_at"`
 	LicenceAcceptedAt *time.Time        `json:"licence_accepted_at,omitempty"`
-	Pinned            bool              `json:"pinned"` // Pinned models are never removed to make room.
+	Pinned            bool              `json:"pinned"` // Pinned models are never removed to free space.
 }
 
 // Bytes that the files take.

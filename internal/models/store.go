@@ -47,7 +47,7 @@ func New(dir string, catalogue *engine.Catalogue) *Store {
 // Get is the record of an installed model. Fails with ErrNotInstalled.
 func (s *Store) Get(model string) (*Record, error) {
 	if !engine.SafeID(model) {
-		return nil, fmt.Errorf("%w: %q is no model's id", ErrNotInstalled, model)
+		return nil, fmt.Errorf("%w: %q is not a model's id", ErrNotInstalled, model)
 	}
 	folder := filepath.Join(s.dir, model)
 	info, err := os.Stat(filepath.Join(folder, recordName))
@@ -146,7 +146,7 @@ func (s *Store) filesOf(model string) string {
 // usedName is touched when a model is loaded.
 const usedName = ".used"
 
-// Used notes that the model is in use now: what has not been used for longest is the first to make room.
+// Used notes that the model is in use now: what has not been used for longest is the first to be removed.
 func (s *Store) Used(model string) {
 	model = s.filesOf(model)
 	file := filepath.Join(s.dir, model, usedName)
@@ -208,7 +208,7 @@ func (s *Store) Remove(model string) error {
 	})
 }
 
-// Pin keeps a model from being removed to make room, or lets it go.
+// Pin keeps a model from being removed for another, or lets it go.
 func (s *Store) Pin(model string, pinned bool) error {
 	return s.change(func() error {
 		record, err := s.Get(model)

@@ -22,9 +22,18 @@ import (
 // so that a file with any other never lies among the models.
 
 // weightNames are what a file of weights may name.
-var weightNames = regexp.MustCompile(
-	`^(torch\._utils _rebuild_(tensor|tensor_v2|parameter|parameter_with_state)|torch\._tensor _rebuild_from_type_v2|torch (Size|device|Tensor|(Float|Double|Half|BFloat16|Int|Long|Short|Char|Byte|Bool)Storage|storage\.[A-Za-z]+|float32|float16|bfloat16|float64|int64|int32)|torch\.storage (UntypedStorage|TypedStorage)|torch\.nn\.parameter Parameter|torch\.serialization _get_layout|collections (OrderedDict|Counter)|(builtins|__builtin__) (set|bytearray|complex)|_codecs encode)$`,
-)
+var weightNames = regexp.MustCompile(`^(` + strings.Join([]string{
+	`torch\._utils _rebuild_(tensor|tensor_v2|parameter|parameter_with_state)`,
+	`torch\._tensor _rebuild_from_type_v2`,
+	`torch (Size|device|Tensor|(Float|Double|Half|BFloat16|Int|Long|Short|Char|Byte|Bool)Storage|storage\.[A-Za-z]+)`,
+	`torch (float32|float16|bfloat16|float64|int64|int32)`,
+	`torch\.storage (UntypedStorage|TypedStorage)`,
+	`torch\.nn\.parameter Parameter`,
+	`torch\.serialization _get_layout`,
+	`collections (OrderedDict|Counter)`,
+	`(builtins|__builtin__) (set|bytearray|complex)`,
+	`_codecs encode`,
+}, "|") + `)$`)
 
 const (
 	maxPickle = 64 << 20

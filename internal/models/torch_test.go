@@ -14,7 +14,8 @@ import (
 func TestFilesOfWeightsAreTakenAndOthersAreNot(t *testing.T) {
 	for name, named := range map[string]string{
 		"weights.pt": "", "weights_old.pth": "", "weights_protocol4.pt": "", "weights_old_protocol4.pth": "",
-		"runs.pt": "posix.system", "runs_protocol4.pt": "posix.system", "runs_old.pth": "posix.system", "runs_raw0.pth": "posix.system", "runs_raw5.pth": "posix.system",
+		"runs.pt": "posix.system", "runs_protocol4.pt": "posix.system",
+		"runs_old.pth": "posix.system", "runs_raw0.pth": "posix.system", "runs_raw5.pth": "posix.system",
 		"script.pt": "program",
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -39,12 +40,13 @@ func TestAPickleThatHidesItsNamesIsRefused(t *testing.T) {
 		"popped to a mark":           "\x80\x04" + text("os") + text("system") + "(" + harmless + "1\x93.",
 		"kept under another's place": "\x80\x04" + text("os") + text("system") + "}" + harmless + "s\x94\x93.",
 		"from an unknown memo":       "\x80\x04" + "h\x05h\x06\x93.",
-		"kept late":                  "\x80\x04" + text("os") + text("collections") + "\x86\x94h\x00" + text("OrderedDict") + "\x93.",
-		"an instance":                "(ios\nsystem\n.",
-		"an extension":               "\x80\x02\x82\x01.",
-		"no end":                     "\x80\x02}",
-		"a length beyond the file":   "\x80\x02X\xff\xff\x00\x00a",
-		"a length beyond all":        "\x80\x04\x8d\xff\xff\xff\xff\xff\xff\xff\xffa",
+		"kept late": "\x80\x04" + text("os") + text("collections") +
+			"\x86\x94h\x00" + text("OrderedDict") + "\x93.",
+		"an instance":              "(ios\nsystem\n.",
+		"an extension":             "\x80\x02\x82\x01.",
+		"no end":                   "\x80\x02}",
+		"a length beyond the file": "\x80\x02X\xff\xff\x00\x00a",
+		"a length beyond all":      "\x80\x04\x8d\xff\xff\xff\xff\xff\xff\xff\xffa",
 	} {
 		require.Error(t, names(bufio.NewReader(bytes.NewReader([]byte(pickle)))), name)
 	}

@@ -2,6 +2,7 @@
 // card, how finely attention is cut, how many pictures are made at once.
 //
 // A plan starts as the manifest's and is corrected by the peaks that runs on this machine had. When it does not fit,
-// it goes down a ladder: a smaller attention slice, fewer pictures at a time, streamed blocks, a smaller variant. What
-// does not fit on the last step either is refused with the numbers and the nearest size that would.
+// the fallbacks are tried in order: a smaller attention slice, fewer pictures at a time, streamed blocks, a smaller
+// variant. A request that does not fit with the last one either is refused, with the numbers and the nearest size that
+// fits.
 package plan

@@ -28,7 +28,8 @@ func FindUV(root string) (string, error) {
 	}
 	return "", &Error{
 		i18n.Say(
-			"uv, which installs the models' environment, was not found: run make setup, or install it (https://docs.astral.sh/uv)",
+			"uv, which installs the models' environment, was not found: run make setup, or install it " +
+				"(https://docs.astral.sh/uv)",
 		),
 	}
 }
@@ -44,14 +45,15 @@ type installer struct {
 // install makes the environment of the profile. What the card's own index must give comes last, so that everything it
 // needs besides is there already, pinned by hash.
 func (i installer) install(ctx context.Context, p Profile, step func(string)) error {
-	if err := i.room(p); err != nil {
+	if err := i.freeSpace(p); err != nil {
 		return err
 	}
 	if err := reachable(ctx, p.Index); err != nil {
 		return err
 	}
 	step("venv")
-	if err := i.run(ctx, "venv", "--quiet", "--relocatable", "--no-python-downloads", "--python", p.Python, i.venv); err != nil {
+	if err := i.run(ctx, "venv", "--quiet", "--relocatable", "--no-python-downloads", "--python", p.Python,
+		i.venv); err != nil {
 		return err
 	}
 	step("packages")
@@ -72,8 +74,8 @@ func (i installer) install(ctx context.Context, p Profile, step func(string)) er
 
 func (i installer) python() string { return filepath.Join(i.venv, "bin", "python") }
 
-// room refuses before hours of download what the disk cannot hold.
-func (i installer) room(p Profile) error {
+// freeSpace refuses before hours of download what the disk cannot hold.
+func (i installer) freeSpace(p Profile) error {
 	free, err := disk.Free(filepath.Dir(i.venv))
 	if err != nil {
 		return fmt.Errorf("torchenv: look at the disk: %w", err)

@@ -34,7 +34,7 @@ type Profile struct {
 	GFX          []string          `yaml:"gfx"          json:"gfx,omitempty"`
 	Index        string            `yaml:"index"        json:"index,omitempty"`
 	Packages     []string          `yaml:"packages"     json:"packages,omitempty"`
-	Requirements []string          `yaml:"requirements" json:"requirements"` // Requirements are paths below the checkout.
+	Requirements []string          `yaml:"requirements" json:"requirements"` // paths below the checkout
 	Python       string            `yaml:"python"       json:"python"`
 	Override     map[string]string `yaml:"override"     json:"override,omitempty"`
 	Disk         int64             `yaml:"disk"         json:"-"`
@@ -59,7 +59,7 @@ var profiles = sync.OnceValue(func() *book {
 	return &b
 })
 
-// IDs are the profiles that there are.
+// IDs lists the profiles.
 func IDs() []string {
 	var ids []string
 	for _, p := range profiles().Profiles {

@@ -79,7 +79,8 @@ func TestTheLocksAgreeWithTheProfiles(t *testing.T) {
 	for file, pins := range map[string][]string{
 		"requirements-torch-pypi.txt":   {"torch==2.11.0 ", "torchaudio==2.11.0 ", "torchvision==0.26.0 "},
 		"requirements-torch25-pypi.txt": {"torch==2.5.1 ", "torchaudio==2.5.1 ", "torchvision==0.20.1 "},
-		"requirements-torch25.txt":      {"transformers==5.2.0 ", "diffusers==0.40.0 ", "huggingface-hub==1.33.0 ", "numpy==2.2.6 "},
+		"requirements-torch25.txt": {"transformers==5.2.0 ", "diffusers==0.40.0 ",
+			"huggingface-hub==1.33.0 ", "numpy==2.2.6 "},
 	} {
 		content, err := os.ReadFile(filepath.Join("../../pyworkers", file))
 		require.NoError(t, err)
@@ -129,13 +130,19 @@ func TestProfilesOfOtherCards(t *testing.T) {
 		want Request
 		ids  []string
 	}{
-		"nvidia":                         {Request{Device: Auto, GPUs: gpus(t, "nvidia")}, []string{"cuda-pytorch", "pypi"}},
-		"nvidia on the processor":        {Request{Device: CPU, GPUs: gpus(t, "nvidia")}, []string{"cpu-pytorch", "pypi"}},
-		"none":                           {Request{}, []string{"cpu-pytorch", "pypi"}},
-		"integrated only":                {Request{GPUs: []device.GPU{{Kind: "hip", Integrated: true, GFX: "gfx1036"}}}, []string{"cpu-pytorch", "pypi"}},
-		"a card that nobody knows":       {Request{Device: ROCm, GPUs: []device.GPU{{Kind: "hip"}}}, []string{"rocm-pytorch", "rocm-pytorch28", "rocm-torch25"}},
-		"the smaller one, asked by name": {Request{Device: ROCm, GPUs: append(gpus(t, "nvidia"), gpus(t, "igpu-first")...)}, []string{"rocm-amd", "rocm-pytorch", "rocm-pytorch28", "rocm-torch25"}},
-		"one profile":                    {Request{Profile: "pypi-torch25"}, []string{"pypi-torch25"}},
+		"nvidia": {Request{Device: Auto, GPUs: gpus(t, "nvidia")},
+			[]string{"cuda-pytorch", "pypi"}},
+		"nvidia on the processor": {Request{Device: CPU, GPUs: gpus(t, "nvidia")},
+			[]string{"cpu-pytorch", "pypi"}},
+		"none": {Request{}, []string{"cpu-pytorch", "pypi"}},
+		"integrated only": {Request{GPUs: []device.GPU{{Kind: "hip", Integrated: true, GFX: "gfx1036"}}},
+			[]string{"cpu-pytorch", "pypi"}},
+		"a card that nobody knows": {Request{Device: ROCm, GPUs: []device.GPU{{Kind: "hip"}}},
+			[]string{"rocm-pytorch", "rocm-pytorch28", "rocm-torch25"}},
+		"the smaller one, asked by name": {
+			Request{Device: ROCm, GPUs: append(gpus(t, "nvidia"), gpus(t, "igpu-first")...)},
+			[]string{"rocm-amd", "rocm-pytorch", "rocm-pytorch28", "rocm-torch25"}},
+		"one profile": {Request{Profile: "pypi-torch25"}, []string{"pypi-torch25"}},
 	} {
 		list, err := Profiles(test.want)
 		require.NoError(t, err, name)

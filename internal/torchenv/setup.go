@@ -83,8 +83,8 @@ var ErrBusy = &Error{i18n.Say("another apibr models setup is running: wait for i
 
 // Setup makes the environment with the first profile of the list whose self-test passes.
 //
-// It fails with *NoProfileError when none does, with *Error for what the user can change, and with ctx's cause. Whatever
-// happens, the environment that was there stays until a better one has its place.
+// It fails with *NoProfileError when none does, with *Error for what the user can change, and with ctx's cause.
+// Whatever happens, the environment that was there stays until a better one has its place.
 func Setup(ctx context.Context, o Options) (*Result, error) {
 	s, err := newSetup(o)
 	if err != nil {

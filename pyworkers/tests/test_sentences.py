@@ -1,7 +1,7 @@
 """Sentences for people: how they are made, and that each has its translations.
 
 A folder's translations lie beside its code, in sentences.<language>.json: an engine's in the engine's own folder, those
-of the shared rooms in the package's. The studio reads them when it starts.
+of the shared folders in the package's. The studio reads them when it starts.
 """
 
 from __future__ import annotations

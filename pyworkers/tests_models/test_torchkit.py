@@ -150,7 +150,7 @@ def test_the_linear_layer(monkeypatch: pytest.MonkeyPatch) -> None:
     down, up = torch.randn(4, 256) / 16, torch.randn(96, 4) / 2
     layer.low_rank.append(LowRank(down, up, 0.5))
     assert torch.allclose(layer(x), F.linear(x, weight + 0.5 * up @ down, bias), atol=1e-5, rtol=0)
-    assert layer.to(torch.float16).raw.dtype == torch.uint8, "blocks are no numbers"
+    assert layer.to(torch.float16).raw.dtype == torch.uint8, "blocks are not numbers"
     assert layer(x.half()).dtype == torch.float16
 
 

@@ -116,7 +116,7 @@ export function pictureSteps(step, texts, root) {
     await page.getByLabel(pt["mask.use"]).check();
     await page.getByLabel(pt["pictures.instruction"]).fill("preto e branco");
     await page.locator("#submit").click();
-    await page.getByText(pt["mask.empty"]).waitFor(); // a mask of nothing is no mask
+    await page.getByText(pt["mask.empty"]).waitFor(); // an empty mask does not count
     await brush(page, [
       [0.05, 0.3],
       [0.05, 0.7],
@@ -200,7 +200,7 @@ export function pictureSteps(step, texts, root) {
     await page.waitForFunction(() => document.querySelector("#results img")?.naturalWidth === 2048);
   });
 
-  step("a file that is no picture is refused in the reader's language", async ({ page }) => {
+  step("a file that is not a picture is refused in the reader's language", async ({ page }) => {
     await page.selectOption("#language", "pt-BR");
     await page.getByRole("button", { name: pt["picture.change"] }).click();
     await page

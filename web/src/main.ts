@@ -107,7 +107,7 @@ function renderBar(): void {
   document.title = `${t(`nav.${view}`)} · APIBR Studio`;
 }
 
-/** Ends this browser's session; one that has ended already is no failure. */
+/** Ends this browser's session; a session that has ended already is not a failure. */
 async function signOut(): Promise<void> {
   try {
     await api.logout();

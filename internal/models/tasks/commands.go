@@ -21,7 +21,8 @@ import (
 	"github.com/apibr/studio/internal/queue"
 )
 
-const cols = `id, kind, model, variant, status, done_bytes, total_bytes, error, faults, created_at, started_at, ended_at`
+const cols = `id, kind, model, variant, status, done_bytes, total_bytes, error, faults, created_at, started_at,
+	ended_at`
 
 const (
 	insertSQL = `
@@ -42,7 +43,8 @@ const (
 	               where t.node_id = $1 and t.model = m.model order by created_at desc, id desc limit 1) l
 	 order by l.model`
 
-	openSQL = `select exists (select from model_tasks where node_id = $1 and model = $2 and status in ('queued', 'running'))`
+	openSQL = `
+	select exists (select from model_tasks where node_id = $1 and model = $2 and status in ('queued', 'running'))`
 
 	cancelSQL = `
 	update model_tasks
@@ -275,7 +277,7 @@ func (s *Service) free(ctx context.Context, model string) error {
 	return nil
 }
 
-// Pin keeps an installed model from making room, or lets it go. Fails with ErrUnknown, ErrInstalled.
+// Pin keeps an installed model from being removed to free space, or lets it go. Fails with ErrUnknown, ErrInstalled.
 func (s *Service) Pin(ctx context.Context, model string, pinned bool) error {
 	if _, _, ok := s.cfg.Catalogue.Model(model); !ok {
 		return ErrUnknown
@@ -362,4 +364,5 @@ func Sweep(ctx context.Context, pool *pgxpool.Pool, olderThan time.Duration) err
 const sweepSQL = `
 	delete from model_tasks t
 	 where ended_at < now() - make_interval(secs => $1)
-	   and exists (select from model_tasks n where n.node_id = t.node_id and n.model = t.model and n.created_at > t.created_at)`
+	   and exists (select from model_tasks n
+	                where n.node_id = t.node_id and n.model = t.model and n.created_at > t.created_at)`

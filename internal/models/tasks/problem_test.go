@@ -17,7 +17,8 @@ func TestAProblemIsReadInTheReadersLanguage(t *testing.T) {
 	)
 	require.NoError(t, err)
 	for row, want := range map[string][2]string{
-		string(stored): {"m needs no files: it can be used as it is", "m não precisa de arquivos: pode ser usado como está"},
+		string(stored): {"m needs no files: it can be used as it is",
+			"m não precisa de arquivos: pode ser usado como está"},
 		`{"code":"hub_gated","en":"a","pt-BR":"b"}`:    {"a", "b"},
 		`{"code":"hub_gated","en":"a"}`:                {"a", "a"},
 		`{"code":"hub_gated","en":"a","sentence":[7]}`: {"a", "a"},

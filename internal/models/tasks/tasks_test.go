@@ -203,7 +203,8 @@ func TestAModelIsInstalledByItsJob(t *testing.T) {
 	var actions int
 	require.NoError(
 		t,
-		n.pool.QueryRow(t.Context(), `select count(*) from audit_log where action = 'model.install' and subject = 'free' and request_id = 'r1'`).
+		n.pool.QueryRow(t.Context(),
+			`select count(*) from audit_log where action = 'model.install' and subject = 'free' and request_id = 'r1'`).
 			Scan(&actions),
 	)
 	require.Equal(t, 1, actions)
@@ -251,7 +252,9 @@ func TestAFailureIsTold(t *testing.T) {
 	var retries int
 	require.NoError(
 		t,
-		n.pool.QueryRow(t.Context(), `select count(*) from river.river_job where kind = 'model_task' and state in ('retryable', 'available', 'scheduled')`).
+		n.pool.QueryRow(t.Context(),
+			`select count(*) from river.river_job
+			  where kind = 'model_task' and state in ('retryable', 'available', 'scheduled')`).
 			Scan(&retries),
 	)
 	require.Zero(t, retries, "the user decides when to try again")

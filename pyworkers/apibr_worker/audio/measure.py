@@ -74,7 +74,7 @@ class RecordingQuality:
     seconds: float
     speech_seconds: float
     signal_to_noise_db: float
-    """Loud frames over quiet ones; digital silence, which an editor or a noise gate leaves, is not a quiet room."""
+    """Loud frames over quiet ones; digital silence, which an editor or a noise gate leaves, is not a quiet place."""
 
 
 def measure_voice(samples: Samples) -> VoiceMeasures | None:

@@ -73,5 +73,7 @@ def level_hints(clipped: float, noise_db: float) -> list[Warning]:
     if clipped > CLIPPED:
         hints.append(Warning("clipped_sample", say("the recording is too loud and clips: lower the microphone's gain")))
     if noise_db < NOISY_DB:
-        hints.append(Warning("noisy_sample", say("there is a lot of noise behind the voice: record in a quieter room")))
+        hints.append(
+            Warning("noisy_sample", say("there is a lot of noise behind the voice: record in a quieter place"))
+        )
     return hints

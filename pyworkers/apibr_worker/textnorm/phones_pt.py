@@ -13,7 +13,8 @@ _END = r"(?![\w/]|-\w|[.,]\d)"
 
 # RG, CPF, CNPJ; and the number of a lawsuit.
 _DOCUMENT = re.compile(
-    rf"{_BEGIN}(?:\d{{1,3}}(?:\.\d{{3}}){{2}}(?:/\d{{4}})?-[\dXx]{{1,2}}|\d{{7}}-\d\d\.\d{{4}}\.\d\.\d\d\.\d{{4}}){_END}"
+    rf"{_BEGIN}(?:\d{{1,3}}(?:\.\d{{3}}){{2}}(?:/\d{{4}})?-[\dXx]{{1,2}}"
+    rf"|\d{{7}}-\d\d\.\d{{4}}\.\d\.\d\d\.\d{{4}}){_END}"
 )
 _POSTCODE = re.compile(rf"{_BEGIN}\d{{2}}\.?\d{{3}}-\d{{3}}{_END}")
 _CARD = re.compile(rf"{_BEGIN}\d{{4}}(?: \d{{4}}){{3}}{_END}")

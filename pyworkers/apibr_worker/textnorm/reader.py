@@ -24,7 +24,8 @@ _CLOSING = "\"'”’»)]}"
 
 # A full stop after one of these does not end a sentence; nor does one after a single capital (J. R. Silva).
 _ABBREVIATION = re.compile(
-    r"(?:^|[\s(])(?:sra?s?|dra?s?|prof[aª]?s?|eng|exm[oa]|ilm[oa]|av|pág|págs|núm|ex|vs|sta?|mrs?|ms|jr|gen|vol|fig|[A-Z])\.$",
+    r"(?:^|[\s(])(?:sra?s?|dra?s?|prof[aª]?s?|eng|exm[oa]|ilm[oa]|av|pág|págs|núm|ex|vs|sta?|mrs?|ms|jr|gen|vol|fig"
+    r"|[A-Z])\.$",
     re.IGNORECASE,
 )
 _SINGLE_LOWER = re.compile(r"(?:^|[\s(])[a-z]\.$")

@@ -8,15 +8,16 @@ from dataclasses import dataclass
 
 _ENDINGS = "com|org|net|gov|edu|io|dev|app|br|info|co|ai"
 _FILES = (
-    "pdf|txt|docx?|xlsx?|pptx?|csv|mp3|mp4|wav|ogg|avi|mkv|jpe?g|png|gif|svg|webp|zip|rar|py|js|ts|go|html?|css|json|ya?ml|exe"
-    "|srt|vtt|md|xml|sql"
+    "pdf|txt|docx?|xlsx?|pptx?|csv|mp3|mp4|wav|ogg|avi|mkv|jpe?g|png|gif|svg|webp|zip|rar|py|js|ts|go|html?|css"
+    "|json|ya?ml|exe|srt|vtt|md|xml|sql"
 )
 # Every run before a mark is bounded and cannot begin inside another: without that, a long word without the mark would
 # be tried from each of its letters.
 _PATTERN = re.compile(
     r"(?P<mail>(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,6})"
     r"""|(?P<url>(?<![\w@.])(?:(?:https?|ftp)://|www\.)[^\s<>"()\[\]{}]+)"""
-    rf"""|(?P<domain>(?<![\w@.-])(?:[A-Za-z0-9][\w-]{{0,62}}\.){{1,5}}(?:{_ENDINGS})(?:\.[a-z]{{2}})?(?![\w@-])(?:/[^\s<>"()\[\]{{}}]*)?)"""
+    rf"|(?P<domain>(?<![\w@.-])(?:[A-Za-z0-9][\w-]{{0,62}}\.){{1,5}}(?:{_ENDINGS})(?:\.[a-z]{{2}})?(?![\w@-])"
+    r"""(?:/[^\s<>"()\[\]{}]*)?)"""
     rf"|(?P<file>(?<![\w.-])[\w-]{{1,80}}\.(?:{_FILES})(?!\w))"
     r"|(?<![\w@])@(?P<name>\w[\w.]{0,60})"
     r"|(?<!\w)#(?P<tag>(?=\d{0,30}[^\W\d])\w+)",

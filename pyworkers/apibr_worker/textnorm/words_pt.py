@@ -155,7 +155,8 @@ _FEMININE_NOUNS = frozenset(
     versão sessão lição canção música faixa temporada cena estação cidade""".split()
 )
 _FEMININE_ENDING = re.compile(
-    r"(?:ções|ção|sões|stões|dades?|tudes?|agens?|igens?|ugens?|gi(?:ões|ão)|niões|mulheres|vezes|flores|cores|luzes|vozes"
+    r"(?:ções|ção|sões|stões|dades?|tudes?|agens?|igens?|ugens?|gi(?:ões|ão)|niões|mulheres|vezes|flores|cores|luzes"
+    r"|vozes"
     r"|mães|mãos|atrizes|raízes|matrizes|cicatrizes|ordens|nuvens|fases|frases|bases|classes|doses|redes|fontes|leis"
     r"|noites|tardes|partes|chaves|equipes|crises|teses|análises|torres|mortes|árvores|colheres|irmãs|manhãs|estantes"
     r"|cidades|sedes|paredes|tribos|fotos|motos)$"

@@ -109,7 +109,7 @@ def compute(model: Model, reference: Samples) -> Conditionals:
     sound = s3gen.embed_ref(reference[: SOUND_SECONDS * SAMPLE_RATE], SAMPLE_RATE, device=model.device)
     prompt = s3gen.tokenizer.forward([at_16k[: PROMPT_SECONDS * S3_SR]], max_len=model.t3.hp.speech_cond_prompt_len)[0]
     speaker = torch.from_numpy(np.asarray(model.ve.embeds_from_wavs([at_16k], sample_rate=S3_SR)))
-    # A clip whose length is no multiple of 40 ms has half a token's frame too many.
+    # A clip whose length is not a multiple of 40 ms has half a token's frame too many.
     tokens = sound["prompt_token"]
     return Conditionals.from_tensors(
         {

@@ -78,7 +78,7 @@ def _checked(given: Any, released: dict[str, int]) -> dict[str, int]:
         raise ValueError("its parts must be objects")
     for name, value in given.items():
         if name not in released:
-            raise ValueError(f"{str(name)[:40]!r} is no dimension")
+            raise ValueError(f"{str(name)[:40]!r} is not a dimension")
         if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= released[name]:
             raise ValueError(f"{name} must be 1 to {released[name]}")
     return {**released, **given}

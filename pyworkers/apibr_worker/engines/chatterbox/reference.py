@@ -151,7 +151,7 @@ def _hints(
     seconds: float, clipped: float, levels: Levels, clip: Samples, rate: int, recommended: float
 ) -> list[Warning]:
     """What would make the sample better."""
-    heard = levels[levels > -96.0]  # digital silence, which an editor leaves, is not a quiet room
+    heard = levels[levels > -96.0]  # digital silence, which an editor leaves, is not a quiet place
     noise = _loud(levels) - float(np.percentile(heard, 5)) if heard.size else 0.0
     hints = recording.length_hints(seconds, recommended)
     if seconds > BEST_SECONDS + 1:

@@ -172,7 +172,7 @@ def _flac(samples: Samples) -> bytes:
 
 
 def _unflac(data: bytes) -> Samples:
-    """Raises ValueError or soundfile's error when these are no mono samples at 24 kHz."""
+    """Raises ValueError or soundfile's error unless these are mono samples at 24 kHz."""
     with soundfile.SoundFile(io.BytesIO(data)) as file:
         if file.samplerate != SAMPLE_RATE or file.channels != 1 or not 0.5 <= file.frames / SAMPLE_RATE <= 11:
             raise ValueError("no reference")

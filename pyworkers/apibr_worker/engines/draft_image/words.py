@@ -8,12 +8,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 _PERSON = (
-    "headshot portrait person people woman women man men girl boy face selfie avatar professional actor actress teacher doctor "
-    "presenter host businessman businesswoman character retrato pessoa mulher homem menina menino moca rapaz rosto professora "
-    "professor medico medica apresentador apresentadora executivo executiva empresario empresaria personagem garota garoto senhora senhor idoso idosa grandmother grandfather"
+    "headshot portrait person people woman women man men girl boy face selfie avatar professional actor actress "
+    "teacher doctor presenter host businessman businesswoman character retrato pessoa mulher homem menina menino moca "
+    "rapaz rosto professora professor medico medica apresentador apresentadora executivo executiva empresario "
+    "empresaria personagem garota garoto senhora senhor idoso idosa grandmother grandfather"
 ).split()
-_WOMAN = "grandmother senhora woman women girl actress businesswoman she mulher menina moca professora medica apresentadora executiva garota".split()
-_MAN = "grandfather senhor man men boy actor businessman he homem menino rapaz medico apresentador executivo empresario garoto".split()
+_WOMAN = (
+    "grandmother senhora woman women girl actress businesswoman she mulher menina moca professora medica "
+    "apresentadora executiva garota"
+).split()
+_MAN = (
+    "grandfather senhor man men boy actor businessman he homem menino rapaz medico apresentador executivo empresario "
+    "garoto"
+).split()
 _FORMAL = (
     "professional business headshot suit executivo executiva empresario empresaria terno negocios profissional".split()
 )
@@ -31,24 +38,32 @@ _LIGHT: dict[str, Sequence[str]] = {
     "day": "noon day sunny morning bright dia ensolarado manha claro clara".split(),
 }
 _COLOURS: dict[str, float] = {
-    "red": 0.0, "vermelho": 0.0, "vermelha": 0.0, "orange": 0.08, "laranja": 0.08, "yellow": 0.14, "amarelo": 0.14, "amarela": 0.14,
-    "green": 0.36, "verde": 0.36, "teal": 0.48, "cyan": 0.5, "ciano": 0.5, "blue": 0.6, "azul": 0.6, "purple": 0.75, "roxo": 0.75,
+    "red": 0.0, "vermelho": 0.0, "vermelha": 0.0, "orange": 0.08, "laranja": 0.08, "yellow": 0.14, "amarelo": 0.14,
+    "amarela": 0.14,
+    "green": 0.36, "verde": 0.36, "teal": 0.48, "cyan": 0.5, "ciano": 0.5, "blue": 0.6, "azul": 0.6, "purple": 0.75,
+    "roxo": 0.75,
     "roxa": 0.75, "violet": 0.75, "pink": 0.92, "rosa": 0.92,
 }  # fmt: skip
 _HAIR: dict[str, str] = {
-    "blonde": "#d9b26a", "blond": "#d9b26a", "loiro": "#d9b26a", "loira": "#d9b26a", "redhead": "#a4492c", "ruivo": "#a4492c",
-    "ruiva": "#a4492c", "brunette": "#4a2f22", "grey": "#a6a4a2", "gray": "#a6a4a2", "grisalho": "#a6a4a2", "grisalha": "#a6a4a2",
+    "blonde": "#d9b26a", "blond": "#d9b26a", "loiro": "#d9b26a", "loira": "#d9b26a", "redhead": "#a4492c",
+    "ruivo": "#a4492c",
+    "ruiva": "#a4492c", "brunette": "#4a2f22", "grey": "#a6a4a2", "gray": "#a6a4a2", "grisalho": "#a6a4a2",
+    "grisalha": "#a6a4a2",
 }  # fmt: skip
 
 
 # Next to one of these, a colour word is the colour of the hair.
 _OF_HAIR = "hair haired cabelo cabelos".split()
 _HAIR_COLOURS: dict[str, str] = {
-    "black": "#1d1a1b", "preto": "#1d1a1b", "pretos": "#1d1a1b", "brown": "#4a2f22", "castanho": "#4a2f22", "castanhos": "#4a2f22",
-    "dark": "#2b211c", "escuro": "#2b211c", "escuros": "#2b211c", "red": "#a4492c", "vermelho": "#a4492c", "vermelhos": "#a4492c",
-    "white": "#d9d7d3", "branco": "#d9d7d3", "brancos": "#d9d7d3", "golden": "#d9b26a", "dourado": "#d9b26a", "dourados": "#d9b26a",
+    "black": "#1d1a1b", "preto": "#1d1a1b", "pretos": "#1d1a1b", "brown": "#4a2f22", "castanho": "#4a2f22",
+    "castanhos": "#4a2f22",
+    "dark": "#2b211c", "escuro": "#2b211c", "escuros": "#2b211c", "red": "#a4492c", "vermelho": "#a4492c",
+    "vermelhos": "#a4492c",
+    "white": "#d9d7d3", "branco": "#d9d7d3", "brancos": "#d9d7d3", "golden": "#d9b26a", "dourado": "#d9b26a",
+    "dourados": "#d9b26a",
     "blue": "#3f6fa8", "azul": "#3f6fa8", "azuis": "#3f6fa8", "pink": "#d879a3", "rosa": "#d879a3", "green": "#4d8a5f",
-    "verde": "#4d8a5f", "verdes": "#4d8a5f", "purple": "#76539c", "roxo": "#76539c", "roxos": "#76539c", "loiros": "#d9b26a",
+    "verde": "#4d8a5f", "verdes": "#4d8a5f", "purple": "#76539c", "roxo": "#76539c", "roxos": "#76539c",
+    "loiros": "#d9b26a",
     "ruivos": "#a4492c", "grisalhos": "#a6a4a2",
 }  # fmt: skip
 _OLD = "old elderly senior grandmother grandfather idoso idosa velho velha avo vovo".split()

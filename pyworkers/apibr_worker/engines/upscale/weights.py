@@ -108,7 +108,7 @@ def _checked(state: Any) -> dict[str, torch.Tensor]:
         raise ValueError("too many tensors, or none")
     for name, tensor in found.items():
         if not isinstance(name, str) or not isinstance(tensor, torch.Tensor) or not tensor.is_floating_point():
-            raise ValueError("something that is no weight")
+            raise ValueError("something that is not a weight")
         if any(int(number) > MAX_INDEX for number in re.findall(r"\d{1,18}", name)):
             raise ValueError("a layer's number is too high")
         # A view with strides of zero pretends to be larger than the file.

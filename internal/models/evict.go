@@ -8,9 +8,9 @@ import (
 	"github.com/apibr/studio/internal/hub"
 )
 
-// makeRoom keeps MaxCache: the models that were not used for longest go, but for those that are pinned or loaded.
+// evict keeps MaxCache: the models that were not used for longest go, but for those that are pinned or loaded.
 // Nothing goes when that would not be enough. Then the disk is looked at.
-func (in *Installer) makeRoom(o *order) error {
+func (in *Installer) evict(o *order) error {
 	s := in.cfg.Store
 	installed, err := s.List()
 	if err != nil && len(installed) == 0 {
@@ -31,7 +31,8 @@ func (in *Installer) makeRoom(o *order) error {
 	}
 	if in.cfg.MaxCache > 0 && total-freeable > in.cfg.MaxCache {
 		return inputError(
-			"with %s all models would take %s, and models.max_cache_size is %s: raise it, or remove models that are pinned or in use",
+			"with %s all models would take %s, and models.max_cache_size is %s: raise it, "+
+				"or remove models that are pinned or in use",
 			o.model.ID,
 			hub.Bytes(total-freeable),
 			hub.Bytes(in.cfg.MaxCache),
@@ -48,7 +49,7 @@ func (in *Installer) makeRoom(o *order) error {
 		total -= record.Bytes()
 		in.cfg.Removed(record.Model)
 	}
-	return s.room(max(o.missing()-s.partBytes(o), 0))
+	return s.freeSpace(max(o.missing()-s.partBytes(o), 0))
 }
 
 // partBytes is what lies there of the file that an earlier try did not finish.

@@ -1,4 +1,4 @@
-"""The rooms of apibr_worker, and which of them each may import."""
+"""The packages of apibr_worker, and which of them each may import."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ ALLOWED: dict[str, set[str]] = {
     "engines": SHARED,
     "speech_helper": set(),
 }
-"""The rooms that each room may import besides itself. Of engines/, a folder is a room: it may not import another."""
+"""What each package may import besides itself. Each folder of engines/ is a package: it may not import another."""
 
 
-def room_of(module: str) -> str:
-    """The room of a dotted name: "audio", or "engines.flux" for an engine; "" for the package itself."""
+def package_of(module: str) -> str:
+    """The package of a dotted name: "audio", or "engines.flux" for an engine; "" for apibr_worker itself."""
     parts = module.split(".")[1:]
     return ".".join(parts[:2] if parts[:1] == ["engines"] else parts[:1])
 
@@ -51,27 +51,27 @@ def imports(tree: ast.Module, module: str, folder: str) -> Iterator[tuple[int, s
 
 
 def trespasses(root: Path) -> list[str]:
-    """Every import of the package below root that its room may not do, with file and line."""
+    """Every import of the package below root that its own package may not import, with file and line."""
     found: list[str] = []
     for path in sorted((root / PACKAGE).rglob("*.py")):
         relative = path.relative_to(root)
         folder = ".".join(relative.parent.parts)
         module = ".".join(relative.with_suffix("").parts)
-        room = room_of(module if path.name != "__init__.py" else folder)
-        if room in ("", "__main__"):
+        package = package_of(module if path.name != "__init__.py" else folder)
+        if package in ("", "__main__"):
             continue
         for line, name in imports(ast.parse(path.read_text(encoding="utf-8")), module, folder):
-            target = room_of(name)
-            if target not in {room, "", "__version__", *ALLOWED[room.split(".")[0]]}:
-                found.append(f"{relative}:{line}: {room} may not import {name}")
+            target = package_of(name)
+            if target not in {package, "", "__version__", *ALLOWED[package.split(".")[0]]}:
+                found.append(f"{relative}:{line}: {package} may not import {name}")
     return found
 
 
-def test_rooms_import_only_what_they_may() -> None:
+def test_packages_import_only_what_they_may() -> None:
     assert trespasses(ROOT / "pyworkers") == []
 
 
-def test_every_folder_is_a_room() -> None:
+def test_every_folder_is_listed() -> None:
     folders = {path.name for path in (ROOT / "pyworkers" / PACKAGE).iterdir() if any(path.glob("*.py"))}
     assert folders | {"engines"} == set(ALLOWED)
 
