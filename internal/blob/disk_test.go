@@ -3,8 +3,6 @@ package blob
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"io"
 	"io/fs"
@@ -24,8 +22,6 @@ func newDisk(t *testing.T) *Disk {
 	require.NoError(t, err)
 	return d
 }
-
-func sum(b []byte) string { h := sha256.Sum256(b); return hex.EncodeToString(h[:]) }
 
 // files lists every regular file of the store, temporary ones too.
 func files(t *testing.T, d *Disk) []string {
