@@ -58,7 +58,7 @@ func TestStatementsPrepare(t *testing.T) {
 	}
 }
 
-func TestKeyFromBirthToEnd(t *testing.T) {
+func TestKeyIsMadeUsedAndRevoked(t *testing.T) {
 	t.Parallel()
 	s, c, pool := setup(t)
 	ctx := context.Background()
@@ -110,7 +110,7 @@ func TestKeyFromBirthToEnd(t *testing.T) {
 	require.False(t, again.Active(c.now()))
 }
 
-func TestKeyExpiresAlsoWhileRemembered(t *testing.T) {
+func TestCachedKeyExpires(t *testing.T) {
 	t.Parallel()
 	s, c, _ := setup(t)
 	ctx := context.Background()
@@ -160,8 +160,8 @@ func TestCacheAnswersWithoutTheDatabase(t *testing.T) {
 	require.Equal(t, before, pool.Stat().AcquireCount())
 }
 
-// TestAnAnswerReadBeforeARevocationIsNotRemembered is the race between a slow look-up and a revocation.
-func TestAnAnswerReadBeforeARevocationIsNotRemembered(t *testing.T) {
+// TestAnswerReadBeforeARevocationIsNotCached is the race between a slow look-up and a revocation.
+func TestAnswerReadBeforeARevocationIsNotCached(t *testing.T) {
 	t.Parallel()
 	s := New(Config{})
 	_, generation, _ := s.remembered([32]byte{1})
@@ -205,7 +205,7 @@ func TestCredentialsThatAreRefused(t *testing.T) {
 	}
 }
 
-func TestLinkIsSpentOnceByWhoeverComesFirst(t *testing.T) {
+func TestLinkIsUsedOnce(t *testing.T) {
 	t.Parallel()
 	s, c, pool := setup(t)
 	ctx := context.Background()

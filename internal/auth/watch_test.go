@@ -39,7 +39,7 @@ func cookieRequest(cookie *http.Cookie) *http.Request {
 	return r
 }
 
-func TestRefusalTellsItsCause(t *testing.T) {
+func TestRefusalNamesItsCause(t *testing.T) {
 	t.Parallel()
 	s, c, _ := setup(t)
 	ctx := context.Background()
@@ -136,7 +136,7 @@ func TestSessionHasNoScopeThatItsKeyHasLost(t *testing.T) {
 	require.ErrorIs(t, err, ErrUsed)
 }
 
-func TestEndedSessionTakesWhatWasOpenedInItAlong(t *testing.T) {
+func TestEndedSessionEndsItsLinksAndSessions(t *testing.T) {
 	t.Parallel()
 	s, _, pool := setup(t)
 	ctx := context.Background()
@@ -175,7 +175,7 @@ func TestEndedSessionTakesWhatWasOpenedInItAlong(t *testing.T) {
 }
 
 // A session whose parent was not used for a month is still in use itself.
-func TestExpiredSessionLeavesItsChildren(t *testing.T) {
+func TestChildrenOutliveAnExpiredSession(t *testing.T) {
 	t.Parallel()
 	s, c, _ := setup(t)
 	ctx := context.Background()
@@ -197,7 +197,7 @@ func TestExpiredSessionLeavesItsChildren(t *testing.T) {
 	require.ErrorIs(t, err, ErrUnauthenticated)
 }
 
-func TestWatchEndsWhateverEndsTheKey(t *testing.T) {
+func TestWatchEndsWithItsKey(t *testing.T) {
 	t.Parallel()
 	_, _, pool := setup(t)
 	ctx := context.Background()
@@ -225,7 +225,7 @@ func TestWatchEndsWhateverEndsTheKey(t *testing.T) {
 	require.NotContains(t, s.watches, watched.Value(watchKey{}), "what is over is forgotten")
 }
 
-func TestAnotherNodeIsToldOfARevocation(t *testing.T) {
+func TestOtherNodesLearnOfARevocation(t *testing.T) {
 	t.Parallel()
 	here, _, pool := setup(t)
 	ctx := context.Background()
@@ -254,7 +254,7 @@ func TestAnotherNodeIsToldOfARevocation(t *testing.T) {
 }
 
 // A key that is revoked while a request with it is let in is not overlooked.
-func TestRevocationBetweenLookAndWatch(t *testing.T) {
+func TestRevocationBetweenCheckAndWatchIsSeen(t *testing.T) {
 	t.Parallel()
 	s, _, _ := setup(t)
 	ctx := context.Background()

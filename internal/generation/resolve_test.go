@@ -183,7 +183,7 @@ func sidesUpTo(most int64) func(*testing.T, *generation.Config) {
 }
 
 // The package knows no door.
-func TestNoDoorIsImported(t *testing.T) {
+func TestNoTransportIsImported(t *testing.T) {
 	out, err := exec.Command("go", "list", "-deps", ".").Output()
 	require.NoError(t, err)
 	for _, imported := range strings.Fields(string(out)) {

@@ -52,7 +52,7 @@ func (a anyone) may(method string, r rule) int {
 }
 
 // Every route answers every kind of caller as the table in access.go says.
-func TestEveryRouteLetsInWhomTheTableNames(t *testing.T) {
+func TestEveryRouteFollowsTheAccessTable(t *testing.T) {
 	store := storetest.New(t)
 	b := newBenchOn(t, store, func(c *Config) {
 		c.Auth = auth.New(auth.Config{Pool: store.Pool(), Log: slog.New(slog.DiscardHandler),
@@ -202,7 +202,7 @@ func TestARouteWithoutARuleIsRefused(t *testing.T) {
 }
 
 // The table itself: a key that may only read changes nothing but its own sign-in, and what is public says why.
-func TestTheTableOfAccessIsNarrow(t *testing.T) {
+func TestAccessTableGrantsReadersNoWrites(t *testing.T) {
 	ownSignIn := []string{"POST /api/v1/auth/ticket", "POST /api/v1/auth/logout"}
 	for name, r := range access {
 		method, path, _ := strings.Cut(name, " ")

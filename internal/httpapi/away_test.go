@@ -11,7 +11,7 @@ import (
 
 // A database that dies under a submit, at whichever answer: the caller reads 503 and when to come back, and the same
 // key leads to one job, at once.
-func TestASubmitUnderADyingDatabaseIsOneJob(t *testing.T) {
+func TestSubmitDuringADatabaseOutageMakesOneJob(t *testing.T) {
 	proxy := storetest.NewProxy(t, storetest.DSN(t))
 	b := newBenchOn(t, proxy.Open(t))
 	request := object{"text": "Olá", "voice_id": b.builtin.String()}
@@ -45,7 +45,7 @@ func TestASubmitUnderADyingDatabaseIsOneJob(t *testing.T) {
 }
 
 // No operation takes a lost connection for a fault of the studio.
-func TestEveryOperationSaysThatTheDatabaseIsAway(t *testing.T) {
+func TestEveryOperationReportsADatabaseOutage(t *testing.T) {
 	proxy := storetest.NewProxy(t, storetest.DSN(t))
 	b := newBenchOn(t, proxy.Open(t))
 	job := idIn(t, b.send("POST", speechPath, object{"text": "a", "voice_id": b.builtin.String()}).json(t))

@@ -119,8 +119,8 @@ func numbered(fields int) io.Reader {
 	return r
 }
 
-// TestNoBodyTakesMuchMemory: neither the size of a body nor its shape decides what reading and refusing it costs.
-func TestNoBodyTakesMuchMemory(t *testing.T) {
+// TestBodiesTakeLittleMemory: reading and refusing a body costs the same for every size and shape.
+func TestBodiesTakeLittleMemory(t *testing.T) {
 	b := newBench(t)
 	const form = "multipart/form-data; boundary=b"
 	part := "--b\r\nContent-Disposition: form-data; name=\"x\"\r\n\r\ny\r\n"
@@ -195,7 +195,7 @@ func TestNoBodyTakesMuchMemory(t *testing.T) {
 	}
 }
 
-// TestAFileInJSONIsNotHeldInMemory: long data: URIs go to the disk as they arrive, many requests at once.
+// TestAFileInJSONIsNotHeldInMemory: many requests at once write their long data: URIs to the disk as they arrive.
 func TestAFileInJSONIsNotHeldInMemory(t *testing.T) {
 	b := newBench(t)
 	const parallel = 4

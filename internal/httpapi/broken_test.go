@@ -32,7 +32,7 @@ func (c *client) numbers(last int) (seqs []int) {
 }
 
 // A client must not go on with a hole: it is told to come again, and finds everything there.
-func TestSocketClosesWhenItCannotTell(t *testing.T) {
+func TestSocketClosesWhenEventsCannotBeSent(t *testing.T) {
 	for name, broken := range map[string]struct {
 		table string
 		since any
@@ -94,7 +94,7 @@ func TestSocketClosesWhenATopicCannotBeChecked(t *testing.T) {
 	back()
 }
 
-func TestStreamEndsWhenItCannotTell(t *testing.T) {
+func TestStreamEndsWhenEventsCannotBeSent(t *testing.T) {
 	b := newBench(t)
 	job := b.speech()
 	s := b.listen(job)

@@ -13,7 +13,7 @@ import (
 
 // Each way of not being let in has a sentence of its own, in both languages, and none of them repeats what may be a
 // secret.
-func TestEachCauseOfA401SaysWhatToChange(t *testing.T) {
+func TestEvery401SaysWhatToChange(t *testing.T) {
 	b := newBench(t)
 	key := b.newKey(auth.LocalAdmin, auth.Read)
 	revoked, expired := b.newKey(auth.LocalAdmin, auth.Read), b.newKey(auth.LocalAdmin, auth.Read)
@@ -90,7 +90,7 @@ func TestEachCauseOfA401SaysWhatToChange(t *testing.T) {
 }
 
 // The API names routes, and the command line's users read of commands: one sentence serves both.
-func TestASentenceNamesWhatItsReaderCanUse(t *testing.T) {
+func TestSentencesNameRoutesToTheAPIAndCommandsToTheCLI(t *testing.T) {
 	b := newBench(t)
 	reader := []string{"Authorization", "Bearer " + b.newKey(auth.LocalAdmin, auth.Read)}
 	api := b.send("POST", imagePath, object{"prompt": "a"}, reader...)

@@ -11,8 +11,8 @@ import (
 	"github.com/apibr/studio/internal/doctor"
 )
 
-// TestTheDoctorsReport is of a tree of files as a desktop has it, whose environments do not exist.
-func TestTheDoctorsReport(t *testing.T) {
+// TestDoctorReportIsServed reads the files of a desktop whose environments do not exist.
+func TestDoctorReportIsServed(t *testing.T) {
 	host := device.NewHost("../device/testdata/desktop")
 	examined := &config.Config{DataDir: t.TempDir(), Python: config.Python{DraftVenv: "/nowhere",
 		ModelsVenv: "/nowhere"}}

@@ -74,7 +74,7 @@ func TestSignedLinks(t *testing.T) {
 	require.Equal(t, 403, b.send("GET", link, nil, without...).status, "it ends")
 }
 
-func TestWhatCouldRunIsADownload(t *testing.T) {
+func TestExecutableContentIsServedAsADownload(t *testing.T) {
 	require.Equal(t, `attachment; filename=x.svg`, disposition(inline("image/svg+xml"), "x.svg"))
 	require.Equal(t, `attachment; filename=x.html`, disposition(inline("text/html"), "x.html"))
 	require.Equal(t, `inline; filename=x.png`, disposition(inline("image/png"), "x.png"))
@@ -172,7 +172,7 @@ func (s *slow) Read(p []byte) (int, error) {
 
 func (s *slow) Close() error { s.once.Do(func() { close(s.end) }); return nil }
 
-func TestABodyThatPausesIsEnded(t *testing.T) {
+func TestStalledBodyIsCutOff(t *testing.T) {
 	b := newBench(t, func(c *Config) { c.ReadTimeout = 200 * time.Millisecond })
 	body := &slow{first: bytes.NewReader([]byte(`{"prompt":`)), end: make(chan struct{})}
 	r, err := http.NewRequestWithContext(b.ctx, "POST", b.http.URL+imagePath, body)
@@ -191,7 +191,7 @@ func TestABodyThatPausesIsEnded(t *testing.T) {
 	require.Equal(t, 202, a.status)
 }
 
-func TestAClientThatIsGoneLeavesNothing(t *testing.T) {
+func TestAbortedUploadLeavesNothing(t *testing.T) {
 	b := newBench(t)
 	var buffer bytes.Buffer
 	w := multipart.NewWriter(&buffer)

@@ -14,7 +14,8 @@ import (
 	"github.com/apibr/studio/internal/auth"
 )
 
-// TestOnlyTheStudiosOwnNamesAreServed: a page of another name, made to resolve to this computer, gets nothing.
+// TestOnlyTheStudiosOwnNamesAreServed: a page under another name that resolves to this computer gets
+// nothing.
 func TestOnlyTheStudiosOwnNamesAreServed(t *testing.T) {
 	b := newBench(t, func(c *Config) {
 		c.PublicBaseURL, c.ListenHost = "https://Studio.Example:8443/", "192.0.2.7"
@@ -105,7 +106,7 @@ func TestALoginLinkCarriesNoForeignHost(t *testing.T) {
 	require.True(t, strings.HasPrefix(url, "https://studio.example/login?token="), url)
 }
 
-func TestWhatDescribesTheStudioNeedsAKeyFromElsewhere(t *testing.T) {
+func TestRemoteCallersNeedAKeyToReadAboutTheStudio(t *testing.T) {
 	b := newBench(t)
 	paths := []string{"/metrics", "/api/openapi.json", "/api/openapi.yaml", "/api/openapi-3.0.json", "/api/docs"}
 	for _, path := range paths {

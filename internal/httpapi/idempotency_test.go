@@ -78,7 +78,7 @@ func TestOtherCreationsAreReplayedToo(t *testing.T) {
 		"Idempotency-Key", "k").status, "a secret is kept nowhere")
 }
 
-func TestOneKeyManyAtOnce(t *testing.T) {
+func TestConcurrentRequestsWithOneKeyMakeOneJob(t *testing.T) {
 	b := newBench(t)
 	answers := make([]answer, 8)
 	var group sync.WaitGroup

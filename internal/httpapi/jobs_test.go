@@ -93,7 +93,7 @@ func (b *bench) awaitQueued(n int) uuid.UUID {
 	panic("no such job came")
 }
 
-func TestAServerThatStopsAnswersWhoWaits(t *testing.T) {
+func TestStoppingServerAnswersWaitingCallers(t *testing.T) {
 	b := newBench(t)
 	answered := make(chan answer, 1)
 	go func() {
@@ -270,7 +270,7 @@ func TestVoices(t *testing.T) {
 	require.Equal(t, 409, b.send("DELETE", path, nil).status, "a job needs it")
 }
 
-func TestAFailedJobSpeaksTheCallersLanguage(t *testing.T) {
+func TestFailedJobIsShownInTheCallersLanguage(t *testing.T) {
 	b := newBench(t)
 	clone := b.submit(clonePath, object{"name": "V", "audio": b.upload("v.wav", wav(4))})
 	c := b.claim(idIn(t, clone))
@@ -296,7 +296,7 @@ func knowEngines(t *testing.T) {
 	t.Cleanup(func() { i18n.SetDefault(before) })
 }
 
-func TestWhatAnEngineSaysIsInTheCallersLanguage(t *testing.T) {
+func TestEngineTextsAreInTheCallersLanguage(t *testing.T) {
 	knowEngines(t)
 	b := newBench(t)
 	failed := b.submit(clonePath, object{"name": "V", "audio": b.upload("v.wav", wav(4))})

@@ -72,7 +72,7 @@ func waving(t *testing.T) func(*Config) {
 
 // A kind of request that is registered has its route, its place in the document, its aliases, its files, its access
 // rule, its patch and its job, without a line of this package.
-func TestAKindOfRequestThatIsAddedHasItsRoute(t *testing.T) {
+func TestAddedKindOfRequestHasARoute(t *testing.T) {
 	b := newBench(t, waving(t))
 	const path = "/api/v1/video/wave"
 	operation := member(b.get("/api/openapi.json")["paths"].(object)[path], "post").(object)

@@ -113,7 +113,7 @@ func TestSocketSnapshotThenLive(t *testing.T) {
 }
 
 // What engines say comes in the listener's language, on sockets and on streams.
-func TestListenersHearEnginesInTheirLanguage(t *testing.T) {
+func TestListenersGetEngineTextsInTheirLanguage(t *testing.T) {
 	knowEngines(t)
 	b := newBench(t)
 	job := b.speech()
@@ -150,7 +150,7 @@ func TestListenersHearEnginesInTheirLanguage(t *testing.T) {
 	require.Contains(t, stream.next().data, translated)
 }
 
-func TestSocketReplaysWhatWasMissed(t *testing.T) {
+func TestSocketReplaysMissedEvents(t *testing.T) {
 	b := newBench(t)
 	j := b.speech()
 	b.finish(b.claim(idIn(t, j)))
@@ -215,7 +215,7 @@ func TestSocketTopics(t *testing.T) {
 	require.Equal(t, "error", c.hear()["type"])
 }
 
-func TestAnEventIsToldOnce(t *testing.T) {
+func TestEventsAreSentOnce(t *testing.T) {
 	b := newBench(t)
 	c := b.connect()
 	for range 2 { // the second takes the first one's place
@@ -230,7 +230,7 @@ func TestAnEventIsToldOnce(t *testing.T) {
 	require.True(t, f.tell(b.ctx, events.Message{State: &events.Event{Seq: 5}}))
 }
 
-func TestSocketShowsOnlyOnesOwn(t *testing.T) {
+func TestSocketSendsOnlyTheOwnersEvents(t *testing.T) {
 	b := newBench(t)
 	key := b.stranger()
 	c, _, err := b.dial(http.Header{"X-Api-Key": {key}}, "")
@@ -372,7 +372,7 @@ func TestEventStream(t *testing.T) {
 	require.Equal(t, "job.snapshot", b.listen(j).next().event, "of an ended job: how it stands")
 }
 
-func TestManyListenersCostOneLook(t *testing.T) {
+func TestEventIsRenderedOnceForManyListeners(t *testing.T) {
 	b := newBench(t)
 	j := b.speech()
 	ctx := context.WithValue(b.ctx, callerKey{}, caller{base: "http://x"})

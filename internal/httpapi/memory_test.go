@@ -11,7 +11,7 @@ import (
 
 // A job that waits for memory tells what it needs and what there is, in both languages, in itself, in the list and in
 // the queue.
-func TestAJobThatWaitsForMemoryTellsItsNumbers(t *testing.T) {
+func TestNoMemoryJobShowsNeededAndFreeBytes(t *testing.T) {
 	b := newBench(t)
 	job := b.speech()
 	short := jobs.Shortage{Device: "hip:0", NeededRAM: 4_000_000_000, FreeRAM: 3_500_000_000, NeededVRAM: 9_100_000_000,

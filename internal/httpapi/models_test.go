@@ -154,7 +154,7 @@ func TestAModelThroughTheAPI(t *testing.T) {
 	require.Equal(t, false, b.get(modelsPath + "/portrait")["installed"])
 }
 
-func TestAModelThatCannotComeSaysWhy(t *testing.T) {
+func TestFailedInstallSaysWhy(t *testing.T) {
 	b := newModelBench(t)
 	b.hub.Gate("maker/free", "")
 	require.Equal(t, 202, b.send("POST", modelsPath+"/portrait/install", object{"accept_licence": true}).status)

@@ -111,9 +111,9 @@ func (b *bench) refusals() map[string]struct {
 	}
 }
 
-// TestARefusalReachesACallerThatIsStillSending: whatever is wrong with an upload, its sender reads what is wrong, and
+// TestRefusalReachesACallerThatIsStillSending: for every fault of an upload, its sender reads the reason, and
 // no broken connection.
-func TestARefusalReachesACallerThatIsStillSending(t *testing.T) {
+func TestRefusalReachesACallerThatIsStillSending(t *testing.T) {
 	b := newBench(t)
 	address := b.serve()
 	for name, refused := range b.refusals() {
@@ -133,7 +133,7 @@ func TestARefusalReachesACallerThatIsStillSending(t *testing.T) {
 	require.Equal(t, 401, dialWire(t, address).upload(refused.head, refused.begin, 100<<20).status)
 }
 
-// TestAConnectionServesOnAfterARefusal: what was read to its end can be used again.
+// TestAConnectionServesOnAfterARefusal: a connection whose request was read to its end is used again.
 func TestAConnectionServesOnAfterARefusal(t *testing.T) {
 	b := newBench(t)
 	w := dialWire(t, b.serve())
@@ -152,8 +152,8 @@ func TestAConnectionServesOnAfterARefusal(t *testing.T) {
 	require.Equal(t, 200, w.answer().status)
 }
 
-// TestTheRefusalDoesNotWaitForTheBody: it is there before the body is, and a body that never comes does not hold the
-// connection.
+// TestTheRefusalDoesNotWaitForTheBody: the refusal comes before the body does, and a body that never comes does not
+// hold the connection.
 func TestTheRefusalDoesNotWaitForTheBody(t *testing.T) {
 	b := newBench(t, func(c *Config) { c.ReadTimeout = 300 * time.Millisecond })
 	address := b.serve()
@@ -173,7 +173,7 @@ func TestTheRefusalDoesNotWaitForTheBody(t *testing.T) {
 	}
 }
 
-func TestMoreThanTheBoundOfARefusedBodyIsNotRead(t *testing.T) {
+func TestRefusedBodyIsReadUpToALimit(t *testing.T) {
 	b := newBench(t, func(c *Config) { c.Limits.DrainBytes = 1 << 20; c.Limits.DrainTime = time.Second })
 	address := b.serve()
 	refused := b.refusals()["no key"]
@@ -208,8 +208,8 @@ func asTimeout(err error, as *net.Error) bool {
 	return ok && timeout.Timeout()
 }
 
-// TestACallerThatAsksFirstSendsNothing: Expect: 100-continue gets the refusal instead of the invitation.
-func TestACallerThatAsksFirstSendsNothing(t *testing.T) {
+// TestExpectContinueIsRefusedBeforeTheBody: Expect: 100-continue gets the refusal instead of the invitation.
+func TestExpectContinueIsRefusedBeforeTheBody(t *testing.T) {
 	b := newBench(t, func(c *Config) { c.ReadTimeout = 300 * time.Millisecond })
 	address := b.serve()
 	for name, refused := range b.refusals() {
@@ -231,7 +231,7 @@ func TestACallerThatAsksFirstSendsNothing(t *testing.T) {
 	}
 }
 
-func TestACallerThatAsksFirstIsInvited(t *testing.T) {
+func TestExpectContinueIsAcceptedBeforeTheBody(t *testing.T) {
 	b := newBench(t)
 	address := b.serve()
 	w := dialWire(t, address)
@@ -250,9 +250,9 @@ func TestACallerThatAsksFirstIsInvited(t *testing.T) {
 	require.Equal(t, 202, w.answer().status)
 }
 
-// TestNoRouteHoldsACallerWithoutAKey whose body never comes, or comes byte by byte: on every route of the API and
-// beside them.
-func TestNoRouteHoldsACallerWithoutAKey(t *testing.T) {
+// TestCallersWithoutAKeyAreAnsweredWithoutWaitingForTheBody sends bodies that never come, or come byte by byte, to
+// every route of the API and to addresses outside it.
+func TestCallersWithoutAKeyAreAnsweredWithoutWaitingForTheBody(t *testing.T) {
 	b := newBench(t, func(c *Config) { c.ReadTimeout = 300 * time.Millisecond })
 	address := b.serve()
 	addresses := map[string]bool{"POST /": true, "GET /": true, "POST /login": true, "GET /metrics": true,

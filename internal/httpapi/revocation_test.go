@@ -105,7 +105,7 @@ func (o *opened) requireEnded(b *bench) {
 	require.Equal(b.t, 401, response.StatusCode)
 }
 
-func TestRevokedKeyLosesEverythingItOpened(t *testing.T) {
+func TestRevokedKeyLosesItsConnections(t *testing.T) {
 	b := newBench(t)
 	job := b.speech()
 	id, key := b.adminKey(object{})
@@ -117,7 +117,7 @@ func TestRevokedKeyLosesEverythingItOpened(t *testing.T) {
 	require.Equal(t, "pong", bystander.hear()["type"], "another key's socket goes on")
 }
 
-func TestExpiredKeyLosesEverythingItOpened(t *testing.T) {
+func TestExpiredKeyLosesItsConnections(t *testing.T) {
 	b := newBench(t)
 	job := b.speech()
 	end := time.Now().Add(3 * time.Second)
@@ -140,7 +140,7 @@ func TestKeyThatRevokesItselfGetsItsAnswer(t *testing.T) {
 	require.Equal(t, 401, b.send("GET", "/api/v1/auth/me", nil, "Authorization", "Bearer "+key).status)
 }
 
-func TestLogoutEndsTheSessionAndWhatItOpened(t *testing.T) {
+func TestLogoutEndsTheSessionAndItsConnections(t *testing.T) {
 	b := newBench(t)
 	cookie := b.login()
 	other := b.login()
@@ -194,7 +194,7 @@ func TestSessionsAreListedAndEnded(t *testing.T) {
 	}
 }
 
-func TestAuditAndListSayWhichKeyMadeWhat(t *testing.T) {
+func TestAuditAndListNameTheCreatingKey(t *testing.T) {
 	b := newBench(t)
 	cookie := b.login()
 	parent := b.send("GET", "/api/v1/auth/me", nil).json(t)["key_id"].(string)
@@ -228,7 +228,7 @@ func TestEveryCauseHasItsSentence(t *testing.T) {
 	}
 }
 
-func TestWrongKeysWithoutEndAreSlowedAndGoodOnesWork(t *testing.T) {
+func TestRepeatedWrongKeysAreSlowedAndGoodOnesWork(t *testing.T) {
 	b := newBench(t)
 	var last answer
 	for range 1000 { // this computer has ten times 20, and ten more each minute

@@ -24,7 +24,7 @@ import (
 	"github.com/apibr/studio/internal/auth"
 )
 
-// TestProblemsForN8n: its HTTP Request node parses only what says application/json.
+// TestProblemsForN8n: n8n's HTTP Request node parses only answers of the type application/json.
 func TestProblemsForN8n(t *testing.T) {
 	b := newBench(t)
 	for accept, want := range map[string]string{
@@ -148,7 +148,7 @@ func TestRunStops(t *testing.T) {
 	}
 }
 
-// TestTheDocumentAndItsClientAreCurrent makes both again.
+// TestTheDocumentAndItsClientAreCurrent generates both again and compares them.
 func TestTheDocumentAndItsClientAreCurrent(t *testing.T) {
 	spec, err := Spec()
 	require.NoError(t, err)
@@ -190,7 +190,7 @@ func TestTheDocument(t *testing.T) {
 	}
 }
 
-func TestADatabaseThatIsAwayIsNoFailure(t *testing.T) {
+func TestDatabaseOutageIsA503(t *testing.T) {
 	_, err := pgx.Connect(context.Background(), "host="+t.TempDir()+" user=nobody")
 	p := problemOf(fmt.Errorf("jobs: get: %w", err))
 	require.Equal(t, 503, p.status)
@@ -219,7 +219,7 @@ func TestServerProvesThatItHasTheLocalKey(t *testing.T) {
 
 // A database whose disk is full says so with a code of its own: the caller reads the sentence about free space, and
 // not that something is wrong.
-func TestADatabaseWithoutRoomIsAFullDisk(t *testing.T) {
+func TestFullDatabaseDiskIsReportedAsAFullDisk(t *testing.T) {
 	p := problemOf(fmt.Errorf("jobs: submit: %w", &pgconn.PgError{Code: "53100", Message: "could not extend file"}))
 	require.Equal(t, 507, p.status)
 	require.Equal(t, "disk_full", p.code)

@@ -8,7 +8,7 @@ import (
 )
 
 // A portrait that is too small for the engine is refused before there is a job, in both languages and however it comes.
-func TestATinyPortraitIsRefusedBeforeThereIsAJob(t *testing.T) {
+func TestTinyPortraitIsRefusedBeforeAJobIsStored(t *testing.T) {
 	b := newBench(t)
 	script := map[string]string{"script": "Oi", "voice_id": "Clara (rascunho)", "quality": "draft"}
 	send := func(side int, language string) answer {

@@ -129,7 +129,7 @@ func TestATextWithoutWordsIsRefused(t *testing.T) {
 }
 
 // A length is compared as it is told: containers say a few milliseconds more or less than what plays.
-func TestASampleThatIsToldAsTheShortestIsNoShorter(t *testing.T) {
+func TestSampleLengthIsComparedAsItIsShown(t *testing.T) {
 	b := newBench(t)
 	for seconds, status := range map[float64]int{2.987: http.StatusAccepted, 2.94: http.StatusUnprocessableEntity} {
 		a := b.send("POST", clonePath, object{"name": fmt.Sprint(seconds), "audio": b.upload("v.wav", wav(seconds))})

@@ -99,7 +99,7 @@ func TestOtherEndpointsTakeTheSameSpellings(t *testing.T) {
 	require.Equal(t, true, pinned.json(t)["pinned"])
 }
 
-func TestSpellingsThatAreRefused(t *testing.T) {
+func TestUnknownSpellingsAreRefused(t *testing.T) {
 	b := newBench(t)
 	voice := b.builtin.String()
 	for _, s := range []scenario{

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestAWrongMethodIsToldTheRightOne(t *testing.T) {
+func TestWrongMethodNamesTheAllowedOnes(t *testing.T) {
 	b := newBench(t)
 	id := uuid.NewString()
 	for _, c := range []struct{ method, path, use, allow string }{
@@ -40,7 +40,7 @@ func TestAWrongMethodIsToldTheRightOne(t *testing.T) {
 	}
 }
 
-func TestHeadAndOptions(t *testing.T) {
+func TestHeadAndOptionsAreAnswered(t *testing.T) {
 	b := newBench(t)
 	job := b.speech()["id"].(string)
 	for _, path := range []string{"/api/v1/jobs", "/api/v1/jobs/" + job, "/api/v1/queue", "/api/v1/engines", "/readyz",
@@ -117,7 +117,7 @@ func TestThePageIsForBrowsersOnly(t *testing.T) {
 	require.Equal(t, 200, b.send("GET", "/", nil, "Accept", n8n).status)
 }
 
-func TestAddressesOfLaterVersionsSaySo(t *testing.T) {
+func TestPlannedAddressesSayThatTheyComeLater(t *testing.T) {
 	b := newBench(t)
 	for path, words := range map[string]string{
 		"/api/v1/video/animate": "animate", "/api/v1/audio/transcribe": "transcribe", "/api/v1/studio/batch": "batches",

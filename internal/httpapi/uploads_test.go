@@ -122,7 +122,7 @@ func faultyFFmpeg(t *testing.T, script string) {
 	t.Setenv("APIBR_FFMPEG", program)
 }
 
-// TestUploadsWhileFFmpegIsKilled: what is killed for lack of memory is answered 503, and what got through 201.
+// TestUploadsWhileFFmpegIsKilled: an upload whose ffmpeg is killed for lack of memory is answered 503, the others 201.
 func TestUploadsWhileFFmpegIsKilled(t *testing.T) {
 	faultyFFmpeg(t, `[ $(($$ % 3)) = 0 ] && kill -KILL $$; exec "$FFMPEG" "$@"`)
 	b := newBench(t)
@@ -136,8 +136,8 @@ func TestUploadsWhileFFmpegIsKilled(t *testing.T) {
 	require.Equal(t, counted[http.StatusCreated], rows)
 }
 
-// TestAFileThatCouldNotBeReadNowIsAskedForAgain in both languages, as a file of a request too; nothing is kept of it.
-func TestAFileThatCouldNotBeReadNowIsAskedForAgain(t *testing.T) {
+// TestTemporaryReadFailureAsksForARetry in both languages, of an upload and of a request's file. Nothing is stored.
+func TestTemporaryReadFailureAsksForARetry(t *testing.T) {
 	faultyFFmpeg(t, `kill -KILL $$`)
 	b := newBench(t)
 	clone := form{texts: map[string]string{"name": "Ana"},

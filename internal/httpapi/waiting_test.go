@@ -11,7 +11,7 @@ import (
 )
 
 // The address and the header take the same waits and refuse the same.
-func TestOneRuleForWaiting(t *testing.T) {
+func TestWaitParameterAndHeaderFollowOneRule(t *testing.T) {
 	b := newBench(t)
 	job := b.speech()["id"].(string)
 	c := b.claim(uuid.MustParse(job))
@@ -60,7 +60,7 @@ func TestOneRuleForWaiting(t *testing.T) {
 }
 
 // No header comes twice with two values, whatever the answer.
-func TestEachHeaderComesOnce(t *testing.T) {
+func TestHeadersAreNotRepeated(t *testing.T) {
 	b := newBench(t)
 	job := b.speech()["id"].(string)
 	b.finish(b.claim(uuid.MustParse(job)))
@@ -144,7 +144,7 @@ func TestStrayParametersAreRefused(t *testing.T) {
 }
 
 // Seconds have no more than three decimals.
-func TestSecondsAreMilliseconds(t *testing.T) {
+func TestSecondsHaveAtMostThreeDecimals(t *testing.T) {
 	b := newBench(t)
 	asset := b.get("/api/v1/assets/" + b.upload("v.wav", wav(1.68)))
 	require.EqualValues(t, 1.68, asset["duration_seconds"])

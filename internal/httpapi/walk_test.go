@@ -12,10 +12,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestNoFieldIsTakenAndIgnored walks every field of every request body in the document: changing it changes the
+// TestNoFieldIsAcceptedAndIgnored walks every field of every request body in the document: changing it changes the
 // answer, or the request is a 422 that names the engine or the missing feature. A field without a value here fails the
 // test.
-func TestNoFieldIsTakenAndIgnored(t *testing.T) {
+func TestNoFieldIsAcceptedAndIgnored(t *testing.T) {
 	b := newBench(t)
 	w := newWalk(b)
 	raw, err := Spec()

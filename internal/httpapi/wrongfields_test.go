@@ -10,7 +10,7 @@ import (
 )
 
 // Some clients show only the detail, so it tells of all that is wrong.
-func TestTheDetailTellsOfEveryWrongField(t *testing.T) {
+func TestDetailNamesEveryWrongField(t *testing.T) {
 	b := newBench(t)
 	voice := b.builtin.String()
 	for _, s := range []struct {
@@ -96,7 +96,7 @@ func TestTheDetailStaysShort(t *testing.T) {
 }
 
 // Of a change of a queued job too, and nothing is fetched for a request that is refused.
-func TestTheDetailOfAChangedJob(t *testing.T) {
+func TestDetailOfAChangedJobNamesItsField(t *testing.T) {
 	b := newBench(t)
 	job := b.speech()["id"].(string)
 	p := b.send("PATCH", "/api/v1/jobs/"+job, object{"input": object{"speed": "9", "voice": "Ninguém", "priority": 3,
@@ -108,7 +108,7 @@ func TestTheDetailOfAChangedJob(t *testing.T) {
 	require.Equal(t, "/input/textt", member(p, "errors.0.pointer"))
 }
 
-func TestWhatIsMissingBecauseAnExpressionGaveNothing(t *testing.T) {
+func TestEmptyExpressionIsReportedAsMissing(t *testing.T) {
 	b := newBench(t)
 	for _, s := range []scenario{
 		{name: "audio", path: clonePath, body: object{"name": "V", "audio": ""}, pointer: "/audio",
@@ -133,7 +133,7 @@ func TestWhatIsMissingBecauseAnExpressionGaveNothing(t *testing.T) {
 }
 
 // A list of jobs with several wrong parameters tells of each: those that it takes, and those that it does not.
-func TestTheDetailTellsOfEveryWrongParameter(t *testing.T) {
+func TestDetailNamesEveryWrongParameter(t *testing.T) {
 	b := newBench(t)
 	a := b.send("GET", "/api/v1/jobs?limt=1&status=done&type=speech&project=x&parent=y", nil)
 	require.Equal(t, 422, a.status)
@@ -170,7 +170,7 @@ func TestFormsThatCannotBeRead(t *testing.T) {
 	}
 }
 
-func TestTheTypesThatFilesMayHaveAreToldInPortuguese(t *testing.T) {
+func TestAcceptedFileTypesAreListedInPortuguese(t *testing.T) {
 	b := newBench(t)
 	a := b.send("POST", editPath, form{texts: map[string]string{"instruction": "a"},
 		files: map[string]file{"image": {name: "a.png", content: []byte("no picture")}}}, "Accept-Language", "pt-BR")

@@ -72,7 +72,7 @@ func TestAnAvatarWaitsForItsPictureAndItsVoice(t *testing.T) {
 	b.claim(second.ID)
 }
 
-func TestAFailedInputFailsWhatWaitsForItAndItsRetryBringsThatBack(t *testing.T) {
+func TestFailedInputFailsItsDependentsAndItsRetryRevivesThem(t *testing.T) {
 	for _, end := range []string{"fail", "cancel", "delete"} {
 		t.Run(end, func(t *testing.T) {
 			b := newBench(t)
@@ -123,7 +123,7 @@ func TestAFailedInputFailsWhatWaitsForItAndItsRetryBringsThatBack(t *testing.T) 
 	}
 }
 
-func TestARetryDoesNotReviveWhatWaitsForAnotherFailure(t *testing.T) {
+func TestRetryDoesNotReviveDependentsOfAnotherFailure(t *testing.T) {
 	b := newBench(t)
 	im, said := b.submit(picture()), b.submit(speech())
 	av := b.submit(avatar(jobInput("image", KindImage, im.ID), jobInput("audio", KindAudio, said.ID)))

@@ -77,7 +77,7 @@ func TestAReplayGetsTheFirstAnswer(t *testing.T) {
 
 // A key is free as soon as nobody works on its request: when the server starts again, or another node sees that it is
 // dead.
-func TestAKeyEndsWithItsServer(t *testing.T) {
+func TestKeyIsFreeAfterItsServerDied(t *testing.T) {
 	b := newBench(t)
 	key := IdempotencyKey{Scope: "s", Route: "r", Key: "k"}
 	node2 := b.node(uuid.New(), "kernel-2")
@@ -174,7 +174,7 @@ func TestAKeyOutlivesALostDatabase(t *testing.T) {
 	}
 }
 
-func TestManyWithOneKeyMakeOneJob(t *testing.T) {
+func TestConcurrentSubmitsWithOneKeyMakeOneJob(t *testing.T) {
 	b := newBench(t)
 	key := IdempotencyKey{Scope: "s", Route: "r", Key: "k"}
 	var wg sync.WaitGroup

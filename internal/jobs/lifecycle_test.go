@@ -118,7 +118,7 @@ func TestOneOfManyClaimersWins(t *testing.T) {
 	require.Len(t, b.kinds(uuid.Nil), 2*jobs)
 }
 
-func TestAZombieChangesNothing(t *testing.T) {
+func TestRunWithAnOldFenceChangesNothing(t *testing.T) {
 	b := newBench(t)
 	j := b.submit(speech())
 	first := b.claim(j.ID)

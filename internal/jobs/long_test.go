@@ -132,7 +132,7 @@ func TestUnitsAreWrittenAtSubmitAndWithNewInput(t *testing.T) {
 }
 
 // A row that backs off takes no place from those that may run: with it among 400 the queue is as long as without it.
-func TestABackingOffJobDoesNotMakeALongQueueLookShort(t *testing.T) {
+func TestBackingOffJobDoesNotShortenALongQueue(t *testing.T) {
 	b := newBench(t)
 	const lane = "insert into generation_jobs " +
 		"(id, owner_id, type, lane, status, quality, engine, parameters, priority, not_before) " +

@@ -34,7 +34,7 @@ func newLossyBench(t *testing.T) (*bench, *storetest.Proxy, handful) {
 
 // Every transition, with the answer to its commit lost: what the caller does then (a runner asks again, a client sends
 // the request again, the node beats) leads to the same state as if nothing had happened.
-func TestALostAnswerChangesNoEnd(t *testing.T) {
+func TestLostAnswerDoesNotChangeTheOutcome(t *testing.T) {
 	b, proxy, hand := newLossyBench(t)
 	running := func() *Claimed {
 		c := b.claim(b.submit(speech()).ID)
@@ -204,7 +204,7 @@ func (b *bench) RunNodeOnce(cfg NodeConfig) error {
 
 // A claim of an earlier boot can reach the database after that boot's end: the row is of this node, and of no boot
 // that will close it.
-func TestAClaimOfAnEarlierBootThatCameLateIsTakenBack(t *testing.T) {
+func TestLateClaimOfAnEarlierBootIsTakenBack(t *testing.T) {
 	b := newBench(t)
 	earlier := b.Service
 	b.boot("kernel-1")

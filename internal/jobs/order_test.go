@@ -66,7 +66,7 @@ func TestPositionAndPriority(t *testing.T) {
 }
 
 // Two jobs that always go between the same two neighbours halve their distance until there is no number left.
-func TestReorderNeverRunsOutOfRoom(t *testing.T) {
+func TestReorderNeverRunsOutOfRanks(t *testing.T) {
 	b := newBench(t)
 	ids := make([]uuid.UUID, 4)
 	for i := range ids {
@@ -108,7 +108,7 @@ func TestPauseAndResume(t *testing.T) {
 	require.Equal(t, []string{EventQueued, EventQueuePaused, EventQueueResumed, EventStarted}, b.kinds(uuid.Nil))
 }
 
-func TestReasonsAreSaidOnce(t *testing.T) {
+func TestReasonsAreSentOnce(t *testing.T) {
 	b := newBench(t)
 	j, other := b.submit(speech()), b.submit(speech())
 	for range 2 {
@@ -141,7 +141,7 @@ func TestALongQueueShowsItsHeads(t *testing.T) {
 	require.Equal(t, first, order[1])
 }
 
-func TestPositionsAreThoseOfTheScheduler(t *testing.T) {
+func TestPositionsMatchTheScheduler(t *testing.T) {
 	b := newBench(t)
 	running, first, second := b.submit(speech()), b.submit(speech()), b.submit(speech())
 	b.claim(running.ID)
@@ -290,7 +290,7 @@ func TestAnOwnersQueueHasALimit(t *testing.T) {
 	b.submit(speech())
 }
 
-func TestSweepKeepsWhatIsYoung(t *testing.T) {
+func TestSweepKeepsRecentRows(t *testing.T) {
 	b := newBench(t)
 	j := b.submit(speech())
 	b.submit(speech())
@@ -316,7 +316,7 @@ func TestPhasesRememberTheirLongestStep(t *testing.T) {
 	require.Equal(t, []PhaseHistory{{"e", "m", "sample", 2, 3}}, known)
 }
 
-func TestAnETAHoldsTheLoadOfAModelThatIsNotThere(t *testing.T) {
+func TestETAIncludesLoadingTheModel(t *testing.T) {
 	b := newBench(t)
 	for range 3 {
 		c := b.claim(b.submit(speech()).ID)

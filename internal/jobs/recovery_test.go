@@ -123,7 +123,7 @@ func TestALiveNodeReapsADeadOne(t *testing.T) {
 	require.Equal(t, 1, b.count(`select count(*) from events where type = 'job.completed'`))
 }
 
-func TestAMachineThatWentDownUnderAGPUJobIsNotMadeToAgain(t *testing.T) {
+func TestGPUJobIsNotRunAgainAfterItsMachineWentDown(t *testing.T) {
 	b := newBench(t)
 	gpu, cpu := b.submit(gpuAvatar()), b.submit(avatar())
 	b.claim(gpu.ID)
@@ -175,7 +175,7 @@ func TestAMachineThatWentDownUnderAGPUJobIsNotMadeToAgain(t *testing.T) {
 	require.Equal(t, Queued, b.job(gpu.ID).Status)
 }
 
-func TestARestartOfTheProcessAloneIsNoReboot(t *testing.T) {
+func TestProcessRestartIsNotAReboot(t *testing.T) {
 	b := newBench(t)
 	j := b.submit(gpuAvatar())
 	for range 3 {
@@ -186,7 +186,7 @@ func TestARestartOfTheProcessAloneIsNoReboot(t *testing.T) {
 	}
 }
 
-func TestSilenceIsToldOncePerSilence(t *testing.T) {
+func TestMissedHeartbeatsAreReportedOnce(t *testing.T) {
 	at := time.Now()
 	w := beatWatch{after: 10 * time.Second, since: at}
 	fail := errors.New("no database")
@@ -198,7 +198,7 @@ func TestSilenceIsToldOncePerSilence(t *testing.T) {
 	require.True(t, w.note(fail, at.Add(31*time.Second)))
 }
 
-func TestANodeThatCannotBeatStopsItsSidecars(t *testing.T) {
+func TestNodeWithoutHeartbeatsStopsItsSidecars(t *testing.T) {
 	b := newBench(t)
 	lost := make(chan struct{})
 	ctx, cancel := context.WithCancel(b.ctx)
@@ -218,7 +218,7 @@ func TestANodeThatCannotBeatStopsItsSidecars(t *testing.T) {
 	require.NoError(t, <-ended)
 }
 
-func TestANodeThatWasReplacedStops(t *testing.T) {
+func TestReplacedNodeStops(t *testing.T) {
 	b := newBench(t)
 	old := b.Service
 	b.boot("kernel-1")

@@ -41,7 +41,7 @@ func TestSentencesOfAJobAreReadInEveryLanguage(t *testing.T) {
 }
 
 // Rows of older versions have no sentences, and a damaged one must not hide the job.
-func TestAJobIsReadWhateverLiesBesideItsEnglishText(t *testing.T) {
+func TestJobIsReadWithAnyStoredSentence(t *testing.T) {
 	b := newBench(t)
 	j := b.submit(speech())
 	c := b.claim(j.ID)

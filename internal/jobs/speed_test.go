@@ -9,7 +9,7 @@ import (
 	"github.com/apibr/studio/internal/store/storetest"
 )
 
-// BenchmarkSubmit is submissions by 8 clients at once: go test -bench Submit ./internal/jobs.
+// BenchmarkSubmit measures submissions by 8 clients at once: go test -bench Submit ./internal/jobs.
 func BenchmarkSubmit(b *testing.B) {
 	s := New(Config{Pool: storetest.New(b).Pool(), NodeID: uuid.New(), BootID: uuid.New()})
 	ctx := context.Background()
@@ -24,7 +24,7 @@ func BenchmarkSubmit(b *testing.B) {
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "jobs/s")
 }
 
-// BenchmarkClaimFinish is the database's part of a job's run.
+// BenchmarkClaimFinish measures the database's part of a job's run.
 func BenchmarkClaimFinish(b *testing.B) {
 	s := New(Config{Pool: storetest.New(b).Pool(), NodeID: uuid.New(), BootID: uuid.New()})
 	ctx := context.Background()

@@ -7,7 +7,7 @@ import (
 )
 
 // A word finds the value that its writer meant, and an unrelated word finds none.
-func TestClosestFindsWhatAPersonMeant(t *testing.T) {
+func TestClosestFindsTheMeantWord(t *testing.T) {
 	voices := []string{"Clara (rascunho)", "João", "Rafael - narrador"}
 	formats := []string{"wav", "mp3", "flac", "ogg", "png", "jpg", "webp", "mp4", "webm"}
 	statuses := []string{"queued", "processing", "completed", "failed", "canceled"}

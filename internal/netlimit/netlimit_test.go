@@ -112,8 +112,8 @@ func ok(w http.ResponseWriter, r *http.Request) {
 
 const post = "POST / HTTP/1.1\r\nHost: x\r\n"
 
-// TestAConnectionWithoutProgressEnds: a head or a body that never comes, or comes byte by byte.
-func TestAConnectionWithoutProgressEnds(t *testing.T) {
+// TestConnectionWithoutProgressEnds sends a head or a body that never comes, or comes byte by byte.
+func TestConnectionWithoutProgressEnds(t *testing.T) {
 	address := serve(t, Limits{}, ok)
 	for name, begin := range map[string]string{
 		"nothing": "", "half a head": post,
@@ -149,8 +149,8 @@ func TestAConnectionWithoutProgressEnds(t *testing.T) {
 	}
 }
 
-// TestASlowUploadThatGoesOnIsTaken however long it takes.
-func TestASlowUploadThatGoesOnIsTaken(t *testing.T) {
+// TestSlowUploadWithProgressIsAccepted however long it takes.
+func TestSlowUploadWithProgressIsAccepted(t *testing.T) {
 	pause := time.Second
 	address := serve(t, Limits{ReadPause: pause, MinRate: 1 << 10}, ok)
 	const pieces, size = 60, 512
@@ -187,7 +187,7 @@ func endless(cut chan<- error, piece int, flush bool) http.HandlerFunc {
 	}
 }
 
-// TestAnAnswerThatIsNeverReadEnds, of a download, an event stream and a connection that was taken over by a socket.
+// TestAnAnswerThatIsNeverReadEnds for a download, an event stream and a connection that a socket took over.
 func TestAnAnswerThatIsNeverReadEnds(t *testing.T) {
 	cut := make(chan error, 1)
 	hijacked := func(w http.ResponseWriter, _ *http.Request) {
@@ -218,7 +218,7 @@ func TestAnAnswerThatIsNeverReadEnds(t *testing.T) {
 	}
 }
 
-// TestASlowReaderGetsTheWholeAnswer: it takes a little in each of many pauses.
+// TestASlowReaderGetsTheWholeAnswer: the reader takes a little in each of many pauses.
 func TestASlowReaderGetsTheWholeAnswer(t *testing.T) {
 	const size = 12 << 20
 	address := serve(
@@ -245,8 +245,8 @@ func TestASlowReaderGetsTheWholeAnswer(t *testing.T) {
 	require.Greater(t, total, size)
 }
 
-// TestADeadlineOfTheUserHoldsToo: sockets set their own.
-func TestADeadlineOfTheUserHoldsToo(t *testing.T) {
+// TestHijackedConnectionsKeepTheirDeadline: sockets set their own.
+func TestHijackedConnectionsKeepTheirDeadline(t *testing.T) {
 	cut := make(chan error, 1)
 	address := serve(t, Limits{WritePause: patience}, func(w http.ResponseWriter, _ *http.Request) {
 		conn, _, _ := http.NewResponseController(w).Hijack()
@@ -261,8 +261,8 @@ func TestADeadlineOfTheUserHoldsToo(t *testing.T) {
 	require.ErrorIs(t, <-cut, os.ErrDeadlineExceeded)
 }
 
-// TestConnectionsThatServeNothingMakeWay: whatever number of them is opened, others are served.
-func TestConnectionsThatServeNothingMakeWay(t *testing.T) {
+// TestIdleConnectionsAreClosedForNewOnes: new callers are served however many idle connections are open.
+func TestIdleConnectionsAreClosedForNewOnes(t *testing.T) {
 	address := serve(t, Limits{MaxConnections: 8, ReadPause: patience}, ok)
 	var idlers []net.Conn
 	for i := range 40 {
@@ -281,8 +281,8 @@ func TestConnectionsThatServeNothingMakeWay(t *testing.T) {
 	ends(t, idlers[0])
 }
 
-// TestCallersThatReadNothingMakeWay long before they are cut.
-func TestCallersThatReadNothingMakeWay(t *testing.T) {
+// TestCallersThatReadNothingAreClosedForNewOnes long before their own deadline.
+func TestCallersThatReadNothingAreClosedForNewOnes(t *testing.T) {
 	cut := make(chan error, 8)
 	big := endless(cut, 64<<10, false)
 	address := serve(
@@ -303,8 +303,8 @@ func TestCallersThatReadNothingMakeWay(t *testing.T) {
 	require.Error(t, <-cut)
 }
 
-// TestOneConnectionTooManyIsTold: the refusal comes when every open connection serves a request.
-func TestOneConnectionTooManyIsTold(t *testing.T) {
+// TestRefusedConnectionIsAnswered: the refusal comes when every open connection serves a request.
+func TestRefusedConnectionIsAnswered(t *testing.T) {
 	var log logged
 	release, begun := make(chan struct{}), make(chan struct{})
 	address := serve(
@@ -356,7 +356,7 @@ func (e elsewhere) Accept() (net.Conn, error) {
 	return distant{conn, &net.TCPAddr{IP: net.ParseIP(e.remote), Port: 5000}}, nil
 }
 
-func TestOneAddressHasNotAllConnections(t *testing.T) {
+func TestOneAddressCannotTakeAllConnections(t *testing.T) {
 	for remote, want := range map[string]int{
 		"192.0.2.7": http.StatusServiceUnavailable, "2001:db8::7": http.StatusServiceUnavailable,
 		"127.0.0.1": http.StatusOK, "::1": http.StatusOK,
@@ -385,7 +385,7 @@ func TestOneAddressHasNotAllConnections(t *testing.T) {
 	}
 }
 
-func TestWhatConnectionsAreCountedBy(t *testing.T) {
+func TestConnectionsAreCountedByAddress(t *testing.T) {
 	for text, want := range map[string]string{
 		"192.0.2.7:1": "192.0.2.7", "[::ffff:192.0.2.7]:1": "192.0.2.7",
 		"[2001:db8:1:2:3:4:5:6]:1": "2001:db8:1:2::/64", "[fe80::1%eth0]:1": "fe80::/64",
@@ -483,7 +483,7 @@ func serveFewFiles() {
 	_ = server.Serve(limits.Listen(listener))
 }
 
-func TestConnectionsThatTheOpenFilesAllow(t *testing.T) {
+func TestOpenFilesLimitTheConnections(t *testing.T) {
 	got, files := Affordable(8)
 	require.Equal(t, 8, got)
 	require.Positive(t, files)

@@ -49,7 +49,7 @@ func TestEveryStatementPrepares(t *testing.T) {
 	}
 }
 
-func TestTopUpRepairsAndNoMore(t *testing.T) {
+func TestTopUpAddsOnlyMissingTickets(t *testing.T) {
 	pool, ctx := setUp(t)
 	addJobs(t, pool, 3, "audio")
 	addJobs(t, pool, 2, nil)

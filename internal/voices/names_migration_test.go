@@ -11,7 +11,7 @@ import (
 )
 
 // Names of before are cleaned as new ones are; where two become the same, neither is lost.
-func TestNamesOfBeforeAreCleaned(t *testing.T) {
+func TestMigrationCleansOldNames(t *testing.T) {
 	s, pool, ctx := setUp(t)
 	joao := add(t, pool, localAdmin, "Joa\u0303o\u202e")
 	first, second := add(t, pool, localAdmin, "A\r\nB"), add(t, pool, localAdmin, "A  B")

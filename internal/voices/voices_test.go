@@ -129,7 +129,7 @@ func TestAVoiceIsChangedAndDeletedByItsOwner(t *testing.T) {
 }
 
 // A name is found however it was typed, and kept in one way.
-func TestAVoiceIsFoundHoweverItsNameIsTyped(t *testing.T) {
+func TestVoiceIsFoundByAnySpellingOfItsName(t *testing.T) {
 	s, pool, ctx := setUp(t)
 	mine := add(t, pool, localAdmin, "João")
 	for _, name := range []string{"João", "Joa\u0303o", " Joa\u0303o\u200b\n"} {
