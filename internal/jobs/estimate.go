@@ -269,16 +269,6 @@ func number(params map[string]any, name string, def float64) float64 {
 	}
 }
 
-// RecordPhases takes in the longest step of each phase of a run.
-func (s *Service) RecordPhases(ctx context.Context, engine, model string, phases []PhaseRecord) error {
-	for _, p := range phases {
-		if _, err := s.RecordPhase(ctx, engine, model, p); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // RecordPhase takes in the longest step of a phase of a run, and returns what is known of the phase now. Its commit
 // does not wait for the disk, so that the end of the run does not wait behind it: nobody is told of what was learned,
 // and a crash of the machine forgets the last moments of it.

@@ -11,8 +11,6 @@ import (
 
 const getSQL = `select ` + viewCols + viewFrom + ` where j.id = $1 and ($2::uuid is null or j.owner_id = $2)`
 
-const getManySQL = `select ` + viewCols + viewFrom + ` where j.id = any($1)`
-
 const activeSQL = `select ` + viewCols + viewFrom + `
 	 where j.status in ('queued', 'processing') and j.owner_id = $1 order by j.created_at, j.id`
 
@@ -41,29 +39,6 @@ func (s *Service) get(ctx context.Context, owner *uuid.UUID, id uuid.UUID) (*Job
 		return nil, fmt.Errorf("jobs: get: %w", err)
 	}
 	return j, nil
-}
-
-// GetMany returns the jobs of these ids that exist, whoever owns them, in the order of ids.
-func (s *Service) GetMany(ctx context.Context, ids []uuid.UUID) ([]*Job, error) {
-	rows, err := s.cfg.Pool.Query(ctx, getManySQL, ids)
-	if err != nil {
-		return nil, fmt.Errorf("jobs: get many: %w", err)
-	}
-	found, err := pgx.CollectRows(rows, scanView)
-	if err != nil {
-		return nil, fmt.Errorf("jobs: get many: %w", err)
-	}
-	byID := make(map[uuid.UUID]*Job, len(found))
-	for _, j := range found {
-		byID[j.ID] = j
-	}
-	ordered := make([]*Job, 0, len(found))
-	for _, id := range ids {
-		if j, ok := byID[id]; ok {
-			ordered = append(ordered, j)
-		}
-	}
-	return ordered, nil
 }
 
 // Active returns the owner's unfinished jobs, oldest first, and the number of the last event that they include:

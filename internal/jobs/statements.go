@@ -87,7 +87,6 @@ var statements = map[string]string{
 	"readySQL":            readySQL,
 	"nextSQL":             nextSQL,
 	"getSQL":              getSQL,
-	"getManySQL":          getManySQL,
 	"activeSQL":           activeSQL,
 	"lastSeqSQL":          lastSeqSQL,
 	"segmentBlobSQL":      segmentBlobSQL,

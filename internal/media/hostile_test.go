@@ -141,9 +141,9 @@ func TestASymbolicLinkIsNotFollowed(t *testing.T) {
 	t.Parallel()
 	link := filepath.Join(t.TempDir(), "l.png")
 	require.NoError(t, os.Symlink(write(t, "p.png", pngBytes(t, 4, 4)), link))
-	_, _, err := Sniff(link)
+	_, err := sniff(link)
 	require.Error(t, err)
-	_, _, err = Sniff("/dev/zero")
+	_, err = sniff("/dev/zero")
 	require.Error(t, err)
 }
 

@@ -15,7 +15,7 @@ import (
 // Kind is what a file is to the studio: the column media_assets.type.
 type Kind string
 
-// The kinds. Data is for files that are not media (a voice's measurements, word timings); Sniff never answers it.
+// The kinds. Data is for files that are not media (a voice's measurements, word timings); sniff never answers it.
 const (
 	Audio Kind = "audio"
 	Image Kind = "image"

@@ -82,13 +82,8 @@ var refusals = map[string]i18n.Sentence{
 	"application/gzip":    i18n.Say("archives are not accepted: send the file itself"),
 }
 
-// Sniff tells the type of a regular file by its bytes. A container that may hold audio only (MP4, WebM) is answered as
+// sniff tells the container of a regular file by its bytes. One that may hold audio only (MP4, WebM) is answered as
 // video; Probe looks inside. *InputError with ErrEmpty or ErrUnsupported.
-func Sniff(path string) (Kind, string, error) {
-	c, err := sniff(path)
-	return c.kind, c.mime, err
-}
-
 func sniff(path string) (container, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 	if err != nil {

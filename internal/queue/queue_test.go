@@ -31,6 +31,14 @@ func addJobs(t *testing.T, pool *pgxpool.Pool, n int, lane any) {
 	require.NoError(t, err)
 }
 
+// addTickets does as a transaction that makes n jobs runnable.
+func addTickets(t *testing.T, pool *pgxpool.Pool, n int, at time.Time) {
+	t.Helper()
+	var b pgx.Batch
+	AddTickets(&b, n, at)
+	require.NoError(t, pool.SendBatch(context.Background(), &b).Close())
+}
+
 func tickets(t *testing.T, pool *pgxpool.Pool) (n int) {
 	t.Helper()
 	require.NoError(t, pool.QueryRow(context.Background(),
@@ -53,8 +61,7 @@ func TestTopUpAddsOnlyMissingTickets(t *testing.T) {
 	pool, ctx := setUp(t)
 	addJobs(t, pool, 3, "audio")
 	addJobs(t, pool, 2, nil)
-	require.NoError(t,
-		pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error { return InsertTickets(ctx, tx, 1, time.Time{}) }))
+	addTickets(t, pool, 1, time.Time{})
 	n, err := TopUp(ctx, pool)
 	require.NoError(t, err)
 	require.Equal(t, 2, n)
@@ -117,18 +124,17 @@ func next(t *testing.T, g *generate) int64 {
 }
 
 func TestATicketReachesItsWorker(t *testing.T) {
-	pool, ctx := setUp(t)
+	pool, _ := setUp(t)
 	g := &generate{started: make(chan int64, 10), end: make(chan struct{}, 10)}
 	stop := start(t, pool, Config{GenWorkers: 2}, g)
 	defer stop()
-	require.NoError(t,
-		pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error { return InsertTickets(ctx, tx, 2, time.Time{}) }))
+	addTickets(t, pool, 2, time.Time{})
 	first, second := next(t, g), next(t, g)
 	require.NotEqual(t, first, second, "two slots work at once")
 
 	// A ticket for a later time comes by itself, and not before.
 	at := time.Now().Add(300 * time.Millisecond)
-	require.NoError(t, pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error { return InsertTickets(ctx, tx, 1, at) }))
+	addTickets(t, pool, 1, at)
 	g.end <- struct{}{}
 	next(t, g)
 	require.False(t, time.Now().Before(at))
@@ -147,11 +153,10 @@ func TestThePeriodicTopUpFindsAForgottenJob(t *testing.T) {
 }
 
 func TestASoftStopWaitsAndThenCancels(t *testing.T) {
-	pool, ctx := setUp(t)
+	pool, _ := setUp(t)
 	g := &generate{started: make(chan int64, 10), end: make(chan struct{})}
 	stop := start(t, pool, Config{SoftStop: 50 * time.Millisecond}, g)
-	require.NoError(t,
-		pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error { return InsertTickets(ctx, tx, 1, time.Time{}) }))
+	addTickets(t, pool, 1, time.Time{})
 	next(t, g)
 	stop() // returns only because the worker's context was canceled
 }

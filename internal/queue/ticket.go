@@ -112,17 +112,6 @@ func TakeTicket(b *pgx.Batch, taken func(bool)) {
 	})
 }
 
-// InsertTickets is AddTickets for a transaction without a batch.
-func InsertTickets(ctx context.Context, tx pgx.Tx, n int, at time.Time) error {
-	if n <= 0 {
-		return nil
-	}
-	if _, err := tx.Exec(ctx, ticketsSQL, n, at); err != nil {
-		return fmt.Errorf("queue: insert tickets: %w", err)
-	}
-	return nil
-}
-
 // CloseDead closes the River rows of clients without a node that beat within deadAfter. Part of the transaction that
 // takes the jobs of those nodes back.
 func CloseDead(ctx context.Context, tx pgx.Tx, deadAfter time.Duration) error {

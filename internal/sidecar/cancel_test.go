@@ -59,7 +59,7 @@ func TestCancelInARun(t *testing.T) {
 				lease.Cancel() // twice changes nothing
 			}})
 			require.ErrorIs(t, err, ErrCanceled)
-			require.False(t, Fault(err) || Retryable(err))
+			require.False(t, Fault(err))
 			require.Equal(t, c.survives, alive(lease.PID()))
 			lease.Release()
 			b.mustWork()

@@ -211,13 +211,6 @@ func Fault(err error) bool {
 	return false
 }
 
-// Retryable says whether the same job may succeed when it is tried again unchanged. An open breaker is retryable
-// without being a fault: wait until BreakerError.Until.
-func Retryable(err error) bool {
-	var breaker *BreakerError
-	return Fault(err) || errors.As(err, &breaker) || errors.Is(err, ErrClosed)
-}
-
 // Broken is the error of a program that does not keep to the protocol, in words for the user: no path, no key.
 func Broken(format string, args ...any) *EngineError { return protocolError(format, args...) }
 

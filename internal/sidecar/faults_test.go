@@ -89,7 +89,7 @@ func TestCrashes(t *testing.T) {
 	require.ErrorAs(t, err, &crash)
 	require.Equal(t, "SIGKILL", crash.Signal)
 	require.Equal(t, "first", crash.Phase)
-	require.True(t, Fault(err) && Retryable(err))
+	require.True(t, Fault(err))
 	lease.Release()
 	b.mustWork()
 
@@ -238,7 +238,6 @@ func TestTheBreakerRefusesOneModelOnly(t *testing.T) {
 	var refused *BreakerError
 	require.ErrorAs(t, err, &refused)
 	require.False(t, Fault(err))
-	require.True(t, Retryable(err))
 	for _, spec := range []Spec{{Engine: b.manifest, Model: "fault-two"}, {Engine: sidecartest.Manifest("other")}} {
 		lease, err := b.Acquire(b.ctx(), spec)
 		require.NoError(t, err)

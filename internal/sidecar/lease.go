@@ -36,7 +36,7 @@ func (l *Lease) Model() string { return l.slot.model }
 // Every output and segment is checked before it is handed on: a relative path inside OutDir, no link, a regular file,
 // size and SHA-256 as on disk. When ctx ends (or Cancel is called) the cancel ladder begins and Run returns
 // ErrCanceled, once the engine has answered or its process is gone. Other errors are those of the package's doc; Fault
-// and Retryable sort them. A handler's error is returned as it is.
+// sorts them. A handler's error is returned as it is.
 func (l *Lease) Run(ctx context.Context, req RunRequest, events Events) (*RunResult, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

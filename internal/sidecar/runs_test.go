@@ -157,7 +157,7 @@ func TestUnknownEngineEnvironment(t *testing.T) {
 	b := newBench(t, sidecartest.Echo, nil)
 	_, err := b.Acquire(b.ctx(), Spec{Engine: sidecartest.Manifest("elsewhere")})
 	require.ErrorIs(t, err, ErrNoEngine)
-	require.False(t, Retryable(err))
+	require.False(t, Fault(err))
 }
 
 func TestIdleModelsAreKeptForAWhile(t *testing.T) {

@@ -63,9 +63,6 @@ type Task struct {
 	EndedAt    *time.Time      `db:"ended_at"`
 }
 
-// Ended says whether nothing more happens to the task.
-func (t *Task) Ended() bool { return t.EndedAt != nil }
-
 // Acceptance is that somebody accepted a licence.
 type Acceptance struct {
 	Licence    string    `db:"licence"`
