@@ -102,7 +102,7 @@ func missingFlags(cmd *cobra.Command) error {
 		return nil
 	}
 	// Scripts know this failure by the code of any error.
-	return exitWith(ExitError, "this command needs %s; see `%s --help`", i18n.And(missing...), cmd.CommandPath())
+	return exitWith(ExitUsage, "this command needs %s; see `%s --help`", i18n.And(missing...), cmd.CommandPath())
 }
 
 // flagProblem says what is wrong with a flag.

@@ -92,7 +92,7 @@ func TestWrongUsageIsSaidInTheUsersLanguage(t *testing.T) {
 		{"jobs show", ExitUsage, "arguments are missing: `apibr jobs show ID`",
 			"faltam argumentos: `apibr jobs show ID`"},
 		{"version now", ExitUsage, `"now" is one argument too many`, `"now" é um argumento a mais`},
-		{"clone x.wav", ExitError, "this command needs --name; see", "este comando precisa de --name; veja"},
+		{"clone x.wav", ExitUsage, "this command needs --name; see", "este comando precisa de --name; veja"},
 		{"speech", ExitUsage, "give the text as an argument", "informe o texto como argumento"},
 		{"speech --file /none/x.txt", ExitUsage, "there is no such file", "não existe"},
 		{"speech --lang xx", ExitUsage, `there is no language "xx": choose one of en, pt-BR`, `o idioma "xx"`},

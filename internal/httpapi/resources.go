@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"reflect"
+	"slices"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/apibr/studio/internal/auth"
 	"github.com/apibr/studio/internal/engine"
+	"github.com/apibr/studio/internal/i18n"
 	"github.com/apibr/studio/internal/studio"
 	"github.com/apibr/studio/internal/voices"
 )
@@ -449,15 +451,28 @@ type Engine struct {
 	Install     Texts          `json:"install" doc:"What to do when it is missing"`
 }
 
-// Texts is a sentence in both languages.
-type Texts struct {
-	En   string `json:"en"`
-	PtBR string `json:"pt-BR"`
+// Texts is a sentence in each language of the catalogue, by the language's tag.
+type Texts map[string]string
+
+// Schema documents Texts as an object with a member for each language.
+func (Texts) Schema(r huma.Registry) *huma.Schema {
+	s := &huma.Schema{Type: huma.TypeObject, AdditionalProperties: false, Properties: map[string]*huma.Schema{}}
+	for _, tag := range i18n.Default().Languages() {
+		s.Properties[tag.String()] = &huma.Schema{Type: huma.TypeString}
+		s.Required = append(s.Required, tag.String())
+	}
+	slices.Sort(s.Required)
+	r.Map()["Texts"] = s
+	return &huma.Schema{Ref: "#/components/schemas/Texts"}
 }
 
 // texts renders a sentence or a text in each language.
 func texts(t interface{ In(tag language.Tag) string }) Texts {
-	return Texts{En: t.In(language.English), PtBR: t.In(language.BrazilianPortuguese)}
+	all := Texts{}
+	for _, tag := range i18n.Default().Languages() {
+		all[tag.String()] = t.In(tag)
+	}
+	return all
 }
 
 // EngineList lists all engines of the catalogue.
