@@ -171,22 +171,24 @@ func (r *Resolution) fit() error {
 	return nil
 }
 
+// OutputFormat is the field for the format of a job's main result.
+const OutputFormat = "output_format"
+
 // outputFormats in the order of the contract.
 var outputFormats = []string{"wav", "mp3", "flac", "ogg", "png", "jpg", "webp", "mp4", "webm"}
 
 // checkFormat refuses a file format of another kind than the result.
 func (r *Resolution) checkFormat() {
-	const field = "output_format"
 	format := r.in.Request.common().OutputFormat
 	switch {
 	case format == "":
 	case r.kind.Output == "":
-		r.Refuse(field, i18n.Say("this request makes no media file: leave output_format out"))
+		r.Refuse(OutputFormat, i18n.Say("this request makes no media file: leave output_format out"))
 	case media.FormatKind(format) != r.kind.Output:
 		fitting := slices.DeleteFunc(slices.Clone(outputFormats), func(other string) bool {
 			return media.FormatKind(other) != r.kind.Output
 		})
-		r.Refuse(field, i18n.Say(
+		r.Refuse(OutputFormat, i18n.Say(
 			"%s is not a format for %s; choose one of %s", format, r.kind.Output, i18n.Commas(fitting...),
 		))
 	}

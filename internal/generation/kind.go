@@ -2,6 +2,7 @@ package generation
 
 import (
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -108,6 +109,21 @@ func (k *Kinds) FieldOf(t jobs.Type, input string) string {
 		return k.shape(kind).fieldOf(input)
 	}
 	return input
+}
+
+// EngineParams returns the parameters that a job's engine gets: all but the fields that are only kept with the job.
+func (k *Kinds) EngineParams(t jobs.Type, params map[string]any) map[string]any {
+	kind, known := k.Of(t)
+	if !known {
+		return maps.Clone(params)
+	}
+	given := map[string]any{}
+	for name, value := range params {
+		if f := k.shape(kind).named(name); f == nil || f.param != forJob {
+			given[name] = value
+		}
+	}
+	return given
 }
 
 // Fields returns the request that a job stands for, by the names of its fields: the parameters, with the seed really

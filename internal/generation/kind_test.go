@@ -151,3 +151,12 @@ func TestContradictingTagsStopTheStart(t *testing.T) {
 		require.Panics(t, func() { generation.NewKinds(append(generation.Builtin(), kind)...) }, name)
 	}
 }
+
+// Fields that are only kept with the job do not reach its engine; parameters that are not fields of the request do.
+func TestEnginesGetOnlyTheirOwnParameters(t *testing.T) {
+	kinds := generation.NewKinds(generation.Builtin()...)
+	given := kinds.EngineParams(jobs.TypeCloneVoice, map[string]any{
+		"language": "pt-BR", "consent_note": "mine", "output_format": "mp3", "min_seconds": 3.0})
+	require.Equal(t, map[string]any{"language": "pt-BR", "min_seconds": 3.0}, given)
+	require.Equal(t, map[string]any{"x": 1}, kinds.EngineParams("unknown", map[string]any{"x": 1}))
+}

@@ -172,8 +172,12 @@ func (c *Catalogue) Knows(key string) bool {
 
 // Takes says whether a sentence from outside, such as a sidecar's, can be said: its key and those of the sentences in
 // it are known, and the arguments are those that the verbs ask for.
-func (c *Catalogue) Takes(s Sentence) bool {
-	if s.Empty() || !c.Knows(s.Key) {
+func (c *Catalogue) Takes(s Sentence) bool { return s.fits() && c.knowsAll(s) }
+
+// fits says whether the arguments of a sentence, and of those in it, are those that the verbs of its key ask for. The
+// verbatim key, lists and texts in several languages do not fit: only the studio itself makes them.
+func (s Sentence) fits() bool {
+	if s.Empty() || s.Key == verbatim {
 		return false
 	}
 	places := map[int]bool{}
@@ -190,7 +194,7 @@ func (c *Catalogue) Takes(s Sentence) bool {
 		switch arg := arg.(type) {
 		case string, int64, float64:
 		case Sentence:
-			if !c.Takes(arg) {
+			if !arg.fits() {
 				return false
 			}
 		default:

@@ -5,13 +5,15 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/apibr/studio/internal/device"
 )
 
 // A peak that one run had is forgotten, and a real one is not erased by one small run.
 func TestPeaksForgetAnOutlierAndKeepARealPeak(t *testing.T) {
 	b := newBench(t)
 	key := PeakKey{Engine: "flux", Model: "flux-dev", Variant: "Q5_K_S", Device: "hip", Size: 4}
-	run := func(p Peak) Peak {
+	run := func(p device.Memory) device.Memory {
 		c := b.claim(b.submit(speech()).ID)
 		_, err := b.Finish(b.ctx, c.ID, c.Fence, Result{Peak: &PeakRecord{key, p}})
 		require.NoError(t, err)
@@ -19,27 +21,30 @@ func TestPeaksForgetAnOutlierAndKeepARealPeak(t *testing.T) {
 		require.NoError(t, err)
 		return peaks[key]
 	}
-	confirmed := func() Peak {
+	confirmed := func() device.Memory {
 		windows, err := b.PeakWindows(b.ctx)
 		require.NoError(t, err)
 		return windows[key].Confirmed(time.Now())
 	}
-	require.Equal(t, Peak{RAM: 90, VRAM: 90}, run(Peak{RAM: 90, VRAM: 90}))
-	require.Equal(t, Peak{}, confirmed(), "one run confirms nothing")
+	require.Equal(t, device.Memory{RAM: 90, VRAM: 90}, run(device.Memory{RAM: 90, VRAM: 90}))
+	require.Equal(t, device.Memory{}, confirmed(), "one run confirms nothing")
 	for n := range loneRuns - 1 {
-		require.Equal(t, Peak{RAM: 90, VRAM: 90}, run(Peak{RAM: 10, VRAM: 20}), "after %d small runs", n+1)
+		require.Equal(t, device.Memory{RAM: 90, VRAM: 90}, run(device.Memory{RAM: 10, VRAM: 20}), "after %d small runs", n+1)
 		require.LessOrEqual(t, confirmed().RAM, int64(10))
 	}
-	require.Equal(t, Peak{RAM: 10, VRAM: 20}, run(Peak{RAM: 10, VRAM: 20}), "one run among several is not believed")
+	require.Equal(t, device.Memory{RAM: 10, VRAM: 20}, run(device.Memory{RAM: 10, VRAM: 20}), "one run among several is not believed")
 
-	require.Equal(t, Peak{RAM: 60, VRAM: 20},
-		func() Peak { run(Peak{RAM: 60, VRAM: 20}); return run(Peak{RAM: 60, VRAM: 20}) }(), "two are")
-	require.Equal(t, Peak{RAM: 60, VRAM: 20}, confirmed())
+	require.Equal(t, device.Memory{RAM: 60, VRAM: 20},
+		func() device.Memory {
+			run(device.Memory{RAM: 60, VRAM: 20})
+			return run(device.Memory{RAM: 60, VRAM: 20})
+		}(), "two are")
+	require.Equal(t, device.Memory{RAM: 60, VRAM: 20}, confirmed())
 	for range learnedRuns - 2 {
-		require.Equal(t, int64(60), run(Peak{RAM: 10, VRAM: 20}).RAM, "a small run does not erase it")
+		require.Equal(t, int64(60), run(device.Memory{RAM: 10, VRAM: 20}).RAM, "a small run does not erase it")
 	}
-	run(Peak{RAM: 10, VRAM: 20})
-	require.Equal(t, Peak{RAM: 10, VRAM: 20}, run(Peak{RAM: 10, VRAM: 20}), "as many runs as are remembered do")
+	run(device.Memory{RAM: 10, VRAM: 20})
+	require.Equal(t, device.Memory{RAM: 10, VRAM: 20}, run(device.Memory{RAM: 10, VRAM: 20}), "as many runs as are remembered do")
 	require.Equal(
 		t,
 		1,
@@ -50,7 +55,7 @@ func TestPeaksForgetAnOutlierAndKeepARealPeak(t *testing.T) {
 		times = array[now() - interval '31 days', now() - interval '32 days', now()]`)
 	peaks, err := b.Peaks(b.ctx)
 	require.NoError(t, err)
-	require.Equal(t, Peak{RAM: 5, VRAM: 5}, peaks[key], "what is too old does not count")
+	require.Equal(t, device.Memory{RAM: 5, VRAM: 5}, peaks[key], "what is too old does not count")
 }
 
 // A model's memory is counted in bytes, and two gigabytes of them are past a 32-bit number.

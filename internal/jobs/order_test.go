@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
+	"github.com/apibr/studio/internal/device"
 	"github.com/apibr/studio/internal/report"
 )
 
@@ -336,12 +337,12 @@ func TestETAIncludesLoadingTheModel(t *testing.T) {
 func TestPeaksAreTheHighestOfEachSize(t *testing.T) {
 	b := newBench(t)
 	key := PeakKey{Engine: "flux", Model: "flux-dev", Variant: "Q5_K_S", Device: "hip", Size: 4}
-	for _, p := range []Peak{{RAM: 5, VRAM: 9}, {RAM: 7, VRAM: 8}} {
+	for _, p := range []device.Memory{{RAM: 5, VRAM: 9}, {RAM: 7, VRAM: 8}} {
 		c := b.claim(b.submit(speech()).ID)
 		_, err := b.Finish(b.ctx, c.ID, c.Fence, Result{Peak: &PeakRecord{key, p}})
 		require.NoError(t, err)
 	}
 	peaks, err := b.Peaks(b.ctx)
 	require.NoError(t, err)
-	require.Equal(t, map[PeakKey]Peak{key: {RAM: 7, VRAM: 9}}, peaks)
+	require.Equal(t, map[PeakKey]device.Memory{key: {RAM: 7, VRAM: 9}}, peaks)
 }

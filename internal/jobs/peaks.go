@@ -45,32 +45,29 @@ type PeakKey struct {
 	Size                   int    // Size is the class of plan.Size; 0 for what makes no pictures.
 }
 
-// Peak is the most that runs took, in bytes.
-type Peak = device.Memory
-
 // PeakRecord is the peak of one run.
 type PeakRecord struct {
 	PeakKey
-	Peak
+	device.Memory
 }
 
 // PeakWindow are the peaks of the last runs of a kind. The zero value has none.
 type PeakWindow struct{ seen []seenPeak }
 
 type seenPeak struct {
-	Peak
+	device.Memory
 	at time.Time
 }
 
 // Add takes in one more run.
-func (w *PeakWindow) Add(p Peak, at time.Time) {
+func (w *PeakWindow) Add(p device.Memory, at time.Time) {
 	w.seen = append(w.seen, seenPeak{p, at})
 	slices.SortStableFunc(w.seen, func(a, b seenPeak) int { return b.at.Compare(a.at) })
 	w.seen = w.seen[:min(len(w.seen), learnedRuns)]
 }
 
 // Highest is the most that the runs took, without a peak that one run had and several others were far from.
-func (w *PeakWindow) Highest(now time.Time) Peak {
+func (w *PeakWindow) Highest(now time.Time) device.Memory {
 	return w.each(now, func(values []int64) int64 {
 		if len(values) > loneRuns && !confirms(values[1], values[0]) {
 			return values[1]
@@ -81,7 +78,7 @@ func (w *PeakWindow) Highest(now time.Time) Peak {
 
 // Confirmed is the most that at least two runs took. It is 0 after a single run, because one run is not
 // enough to refuse anything.
-func (w *PeakWindow) Confirmed(now time.Time) Peak {
+func (w *PeakWindow) Confirmed(now time.Time) device.Memory {
 	return w.each(now, func(values []int64) int64 {
 		switch {
 		case len(values) < 2:
@@ -97,7 +94,7 @@ func (w *PeakWindow) Confirmed(now time.Time) Peak {
 func confirms(second, first int64) bool { return float64(second) >= likeShare*float64(first) }
 
 // each measures RAM and VRAM by a rule over the values that still count, the largest first.
-func (w *PeakWindow) each(now time.Time, rule func([]int64) int64) Peak {
+func (w *PeakWindow) each(now time.Time, rule func([]int64) int64) device.Memory {
 	var ram, vram []int64
 	for _, s := range w.seen {
 		if now.Sub(s.at) < learnedFor {
@@ -105,13 +102,13 @@ func (w *PeakWindow) each(now time.Time, rule func([]int64) int64) Peak {
 		}
 	}
 	if len(ram) == 0 {
-		return Peak{}
+		return device.Memory{}
 	}
 	for _, values := range [][]int64{ram, vram} {
 		slices.Sort(values)
 		slices.Reverse(values)
 	}
-	return Peak{RAM: rule(ram), VRAM: rule(vram)}
+	return device.Memory{RAM: rule(ram), VRAM: rule(vram)}
 }
 
 // PeakWindows are what this node has seen of each kind of run.
@@ -123,7 +120,7 @@ func (s *Service) PeakWindows(ctx context.Context) (map[PeakKey]*PeakWindow, err
 	windows := map[PeakKey]*PeakWindow{}
 	var (
 		k           PeakKey
-		most        Peak
+		most        device.Memory
 		rams, vrams []int64
 		times       []time.Time
 		updated     time.Time
@@ -144,7 +141,7 @@ func (s *Service) PeakWindows(ctx context.Context) (map[PeakKey]*PeakWindow, err
 	_, err = pgx.ForEachRow(rows, dests, func() error {
 		w := &PeakWindow{}
 		for i := range min(len(rams), len(vrams), len(times)) {
-			w.Add(Peak{RAM: rams[i], VRAM: vrams[i]}, times[i])
+			w.Add(device.Memory{RAM: rams[i], VRAM: vrams[i]}, times[i])
 		}
 		if len(w.seen) == 0 {
 			w.Add(most, updated)
@@ -159,14 +156,14 @@ func (s *Service) PeakWindows(ctx context.Context) (map[PeakKey]*PeakWindow, err
 }
 
 // Peaks are the highest of all that this node has seen, as PeakWindow.Highest.
-func (s *Service) Peaks(ctx context.Context) (map[PeakKey]Peak, error) {
+func (s *Service) Peaks(ctx context.Context) (map[PeakKey]device.Memory, error) {
 	windows, err := s.PeakWindows(ctx)
 	if err != nil {
 		return nil, err
 	}
-	peaks, now := map[PeakKey]Peak{}, time.Now()
+	peaks, now := map[PeakKey]device.Memory{}, time.Now()
 	for k, w := range windows {
-		if p := w.Highest(now); p != (Peak{}) {
+		if p := w.Highest(now); p != (device.Memory{}) {
 			peaks[k] = p
 		}
 	}

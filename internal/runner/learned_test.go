@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/apibr/studio/internal/device"
 	"github.com/apibr/studio/internal/engine"
 	"github.com/apibr/studio/internal/jobs"
 	"github.com/apibr/studio/internal/sidecar"
@@ -33,7 +34,7 @@ func TestOneRunWithATallPeakRefusesNothing(t *testing.T) {
 		"hip:0",
 		0,
 	)
-	ran := func(ram int64) { r.peaks.add(&jobs.PeakRecord{PeakKey: key, Peak: jobs.Peak{RAM: ram, VRAM: 1}}) }
+	ran := func(ram int64) { r.peaks.add(&jobs.PeakRecord{PeakKey: key, Memory: device.Memory{RAM: ram, VRAM: 1}}) }
 
 	ran(60_000_000_000) // on a machine of 33
 	fits, need := plans()

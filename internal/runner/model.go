@@ -217,7 +217,7 @@ func (a *attempt) peak() *jobs.PeakRecord {
 		size = plan.Size(float64(width) * float64(height) * float64(max(a.load.plan.Batch, 1)) / (1 << 20))
 	}
 	key := peakKey(a.manifest.ID, a.load.model, a.runner.files(a.load.model, a.load.plan.Variant), a.device, size)
-	return &jobs.PeakRecord{PeakKey: key, Peak: device.Memory{RAM: a.result.PeakRAM, VRAM: a.result.PeakVRAM}}
+	return &jobs.PeakRecord{PeakKey: key, Memory: device.Memory{RAM: a.result.PeakRAM, VRAM: a.result.PeakVRAM}}
 }
 
 // files names a variant with the size of its files: other files under the same name have other peaks.
@@ -297,5 +297,5 @@ func (p *peaks) add(record *jobs.PeakRecord) {
 	if p.known[record.PeakKey] == nil {
 		p.known[record.PeakKey] = &jobs.PeakWindow{}
 	}
-	p.known[record.PeakKey].Add(record.Peak, time.Now())
+	p.known[record.PeakKey].Add(record.Memory, time.Now())
 }

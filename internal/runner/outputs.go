@@ -17,6 +17,7 @@ import (
 
 	"github.com/apibr/studio/internal/assets"
 	"github.com/apibr/studio/internal/blob"
+	"github.com/apibr/studio/internal/generation"
 	"github.com/apibr/studio/internal/jobs"
 	"github.com/apibr/studio/internal/media"
 	"github.com/apibr/studio/internal/sidecar"
@@ -123,7 +124,8 @@ func (a *attempt) finishFile(ctx context.Context, index int, file sidecar.File) 
 	}
 	finished := filepath.Join(a.finished(), strconv.Itoa(index)+media.Extension(file.MIME))
 	format := ""
-	if wanted, ok := a.claimed.Params[outputFormat].(string); ok && media.FormatKind(wanted) == media.Kind(kind) {
+	wanted, ok := a.claimed.Params[generation.OutputFormat].(string)
+	if ok && media.FormatKind(wanted) == media.Kind(kind) {
 		format = wanted
 	}
 	info, err := a.finishMedia(ctx, media.FinishRequest{Src: file.Path, Dst: finished, Format: format,

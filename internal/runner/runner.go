@@ -16,6 +16,7 @@ import (
 	"github.com/apibr/studio/internal/device"
 	"github.com/apibr/studio/internal/engine"
 	"github.com/apibr/studio/internal/events"
+	"github.com/apibr/studio/internal/generation"
 	"github.com/apibr/studio/internal/jobs"
 	"github.com/apibr/studio/internal/media"
 	"github.com/apibr/studio/internal/sched"
@@ -44,6 +45,9 @@ type Config struct {
 	Media     *media.Processor
 	Hub       *events.Hub
 	History   *History
+
+	// Kinds say which parameters of a job its engine gets. Default: the studio's own kinds.
+	Kinds *generation.Kinds
 
 	// Models are the files of the models. Default: none is installed.
 	Models ModelFiles
@@ -95,6 +99,9 @@ type Config struct {
 }
 
 func (c *Config) setDefaults() {
+	if c.Kinds == nil {
+		c.Kinds = generation.NewKinds(generation.Builtin()...)
+	}
 	if c.Slots == 0 {
 		c.Slots = 2
 	}

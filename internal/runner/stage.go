@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,19 +14,13 @@ import (
 	"github.com/apibr/studio/internal/sidecar"
 )
 
-// outputFormat and consentNote are parameters for us, not for the engine.
-const (
-	outputFormat = "output_format"
-	consentNote  = "consent_note"
-)
-
 // stage puts the inputs and the finished segments into the run's folder.
 func (a *attempt) stage(ctx context.Context) (sidecar.RunRequest, error) {
 	request := sidecar.RunRequest{
 		Job:    a.claimed.ID,
 		Fence:  a.claimed.Fence,
 		Task:   string(a.claimed.Type),
-		Params: a.engineParams(),
+		Params: a.runner.cfg.Kinds.EngineParams(a.claimed.Type, a.claimed.Params),
 		OutDir: a.dir,
 	}
 	if err := os.MkdirAll(filepath.Join(a.dir, "in", "segments"), 0o700); err != nil {
@@ -48,13 +41,6 @@ func (a *attempt) stage(ctx context.Context) (sidecar.RunRequest, error) {
 	resume, err := a.stageSegments(ctx)
 	request.ResumeFrom = resume
 	return request, err
-}
-
-func (a *attempt) engineParams() map[string]any {
-	params := maps.Clone(a.claimed.Params)
-	delete(params, outputFormat)
-	delete(params, consentNote)
-	return params
 }
 
 func (a *attempt) stageInput(ctx context.Context, input jobs.ResolvedInput) (sidecar.File, error) {
@@ -104,24 +90,15 @@ func (a *attempt) stageSample(ctx context.Context, input jobs.ResolvedInput) (fi
 	sample := input.Voice.Sample
 	name := input.Name + "_sample"
 	path := filepath.Join(a.dir, "in", name+media.Extension(sample.MIME))
-	return sidecar.File{
-			Name:   name,
-			Path:   path,
-			MIME:   sample.MIME,
-			Size:   sample.Size,
-			SHA256: sample.SHA256,
-		}, true, a.place(
-			ctx,
-			sample.SHA256,
-			path,
-		)
+	file = sidecar.File{
+		Name: name, Path: path, MIME: sample.MIME, Size: sample.Size, SHA256: sample.SHA256,
+	}
+	return file, true, a.place(ctx, sample.SHA256, path)
 }
 
 func (a *attempt) takesSample() bool {
-	return slices.ContainsFunc(
-		a.manifest.Tasks[string(a.claimed.Type)].Inputs,
-		func(port engine.Port) bool { return port.Sample },
-	)
+	inputs := a.manifest.Tasks[string(a.claimed.Type)].Inputs
+	return slices.ContainsFunc(inputs, func(port engine.Port) bool { return port.Sample })
 }
 
 func (a *attempt) stageSegments(ctx context.Context) (*sidecar.Resume, error) {
@@ -130,25 +107,14 @@ func (a *attempt) stageSegments(ctx context.Context) (*sidecar.Resume, error) {
 	}
 	resume := &sidecar.Resume{Index: len(a.claimed.Segments)}
 	for _, segment := range a.claimed.Segments {
-		path := filepath.Join(
-			a.dir,
-			"in",
-			"segments",
-			fmt.Sprintf("%04d%s", segment.Index, media.Extension(segment.MIME)),
-		)
+		name := fmt.Sprintf("%04d%s", segment.Index, media.Extension(segment.MIME))
+		path := filepath.Join(a.dir, "in", "segments", name)
 		if err := a.place(ctx, segment.SHA256, path); err != nil {
 			return nil, err
 		}
-		resume.Segments = append(
-			resume.Segments,
-			sidecar.File{
-				Index:  segment.Index,
-				Path:   path,
-				MIME:   segment.MIME,
-				Size:   segment.Size,
-				SHA256: segment.SHA256,
-			},
-		)
+		resume.Segments = append(resume.Segments, sidecar.File{
+			Index: segment.Index, Path: path, MIME: segment.MIME, Size: segment.Size, SHA256: segment.SHA256,
+		})
 	}
 	return resume, nil
 }

@@ -169,7 +169,7 @@ func (r *Runner) loaded() []sched.Loaded {
 			Device:     l.Device,
 			Idle:       !l.Busy,
 			ReloadCost: l.LoadTime,
-			Holds:      sched.Memory{RAM: l.RAMBytes, VRAM: l.VRAMBytes},
+			Holds:      device.Memory{RAM: l.RAMBytes, VRAM: l.VRAMBytes},
 		}
 		if entry.Idle {
 			entry.IdleFor = time.Since(l.IdleSince)

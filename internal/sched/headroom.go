@@ -3,6 +3,8 @@ package sched
 import (
 	"slices"
 	"time"
+
+	"github.com/apibr/studio/internal/device"
 )
 
 // headroom says whether a job fits now, and what to evict so that it does: idle and unpinned only, cheapest to lose
@@ -11,7 +13,7 @@ func (v View) headroom(job Job) (evict []Loaded, fits bool) {
 	if v.servedBy(job) {
 		return nil, true
 	}
-	free := Memory{RAM: v.FreeRAM, VRAM: v.freeVRAM(job.Device)}
+	free := device.Memory{RAM: v.FreeRAM, VRAM: v.freeVRAM(job.Device)}
 	if enough(free, job.Need) {
 		return nil, true
 	}
@@ -33,7 +35,7 @@ func (v View) headroom(job Job) (evict []Loaded, fits bool) {
 	return nil, false
 }
 
-func enough(free, need Memory) bool { return free.RAM >= need.RAM && free.VRAM >= need.VRAM }
+func enough(free, need device.Memory) bool { return free.RAM >= need.RAM && free.VRAM >= need.VRAM }
 
 // servedBy says whether an idle process holds the job's model already: what it needs is then taken.
 func (v View) servedBy(job Job) bool {
@@ -97,11 +99,11 @@ func (v View) short(jobs []Job) (list []Short) {
 
 // alone is what would be free if no job of ours ran and every model that may go were gone. What running jobs may still
 // grow to counts as theirs, so that a process that is just loading does not look like another program.
-func (v View) alone(device string) Memory {
-	free := Memory{RAM: v.FreeRAM, VRAM: v.Devices[device].Free}
-	give := func(on string, held Memory) {
+func (v View) alone(name string) device.Memory {
+	free := device.Memory{RAM: v.FreeRAM, VRAM: v.Devices[name].Free}
+	give := func(on string, held device.Memory) {
 		free.RAM += held.RAM
-		if on == device {
+		if on == name {
 			free.VRAM += held.VRAM
 		}
 	}
@@ -113,5 +115,5 @@ func (v View) alone(device string) Memory {
 			give(loaded.Device, loaded.Holds)
 		}
 	}
-	return Memory{RAM: min(free.RAM, v.TotalRAM), VRAM: min(free.VRAM, v.Devices[device].Total)}
+	return device.Memory{RAM: min(free.RAM, v.TotalRAM), VRAM: min(free.VRAM, v.Devices[name].Total)}
 }

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/apibr/studio/internal/device"
 )
 
 const (
@@ -46,11 +48,11 @@ func (p Policy) weight(lane Lane) float64 {
 // Pick chooses the job to start now, if any.
 func Pick(v View, p Policy) Decision {
 	p = p.withDefaults()
-	d := Decision{Impossible: map[uuid.UUID]Memory{}, Shares: v.Shares}
+	d := Decision{Impossible: map[uuid.UUID]device.Memory{}, Shares: v.Shares}
 	possible := v.possible(&d)
 	d.NoMemory = v.short(possible)
 	if len(v.Running) >= v.Slots {
-		d.Impossible = map[uuid.UUID]Memory{}
+		d.Impossible = map[uuid.UUID]device.Memory{}
 		return d
 	}
 	lanes := byLane(possible)
@@ -82,7 +84,7 @@ func Pick(v View, p Policy) Decision {
 func (v View) possible(d *Decision) []Job {
 	var jobs []Job
 	for _, job := range v.Waiting {
-		most := Memory{RAM: v.TotalRAM, VRAM: v.Devices[job.Device].Total}
+		most := device.Memory{RAM: v.TotalRAM, VRAM: v.Devices[job.Device].Total}
 		if job.Need.RAM > most.RAM || job.Need.VRAM > most.VRAM {
 			d.Impossible[job.ID] = most
 			continue

@@ -8,6 +8,8 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
+
+	"github.com/apibr/studio/internal/device"
 )
 
 var start = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -39,7 +41,7 @@ func (e *endless) fill(now time.Time, lane Lane, upTo int) {
 			QueuedAt: now,
 			Model:    models[int(e.next)%len(models)],
 			Device:   "cpu",
-			Need:     Memory{RAM: gib},
+			Need:     device.Memory{RAM: gib},
 		}
 		if e.gpu {
 			job.Device, job.Need.VRAM = "hip:0", 8*gib
@@ -147,7 +149,7 @@ func TestLongestWaitIsNext(t *testing.T) {
 		QueuedAt: start,
 		Model:    "v",
 		Device:   "hip:0",
-		Need:     Memory{VRAM: 8 * gib},
+		Need:     device.Memory{VRAM: 8 * gib},
 	}
 	v := View{
 		Now:      start.Add(11 * time.Minute),
@@ -168,7 +170,7 @@ func TestLongestWaitIsNext(t *testing.T) {
 				QueuedAt: v.Now,
 				Model:    "a",
 				Device:   "hip:0",
-				Need:     Memory{VRAM: gib},
+				Need:     device.Memory{VRAM: gib},
 			},
 		)
 	}
@@ -188,7 +190,7 @@ func TestOverdueHoldsItsDevice(t *testing.T) {
 		QueuedAt: start,
 		Model:    "v",
 		Device:   "hip:0",
-		Need:     Memory{VRAM: 11 * gib},
+		Need:     device.Memory{VRAM: 11 * gib},
 	}
 	small := Job{
 		ID:       uuid.New(),
@@ -196,11 +198,11 @@ func TestOverdueHoldsItsDevice(t *testing.T) {
 		QueuedAt: start.Add(20 * time.Minute),
 		Model:    "a",
 		Device:   "hip:0",
-		Need:     Memory{VRAM: gib},
+		Need:     device.Memory{VRAM: gib},
 	}
 	cpu := Job{ID: uuid.New(), Lane: "audio", Rank: 2, QueuedAt: start.Add(20 * time.Minute), Model: "d", Device: "cpu"}
 	v := View{Now: start.Add(20 * time.Minute), Slots: 3, Waiting: []Job{small, big}, TotalRAM: gib, FreeRAM: gib,
-		Running: []Running{{ID: uuid.New(), Model: "a", Device: "hip:0", Need: Memory{VRAM: 4 * gib}}},
+		Running: []Running{{ID: uuid.New(), Model: "a", Device: "hip:0", Need: device.Memory{VRAM: 4 * gib}}},
 		Devices: map[string]Device{"hip:0": {Free: 8 * gib, Total: 12 * gib}}}
 	d := Pick(v, Policy{})
 	require.Nil(t, d.Job)
@@ -216,7 +218,7 @@ func TestMemory(t *testing.T) {
 		QueuedAt: start,
 		Model:    "flux",
 		Device:   "hip:0",
-		Need:     Memory{RAM: 6 * gib, VRAM: 9 * gib},
+		Need:     device.Memory{RAM: 6 * gib, VRAM: 9 * gib},
 	}
 	idle := Loaded{
 		Model:      "tts",
@@ -224,7 +226,7 @@ func TestMemory(t *testing.T) {
 		Idle:       true,
 		IdleFor:    time.Minute,
 		ReloadCost: 5 * time.Second,
-		Holds:      Memory{RAM: 2 * gib, VRAM: 5 * gib},
+		Holds:      device.Memory{RAM: 2 * gib, VRAM: 5 * gib},
 	}
 	base := View{
 		Now:      start,
@@ -276,7 +278,7 @@ func TestMemory(t *testing.T) {
 			v.Devices = devices(gib)
 		}, starts: true},
 		"a running job may still grow": {change: func(v *View) {
-			v.Running = []Running{{ID: uuid.New(), Model: "x", Device: "hip:0", Need: Memory{VRAM: 6 * gib}}}
+			v.Running = []Running{{ID: uuid.New(), Model: "x", Device: "hip:0", Need: device.Memory{VRAM: 6 * gib}}}
 		}},
 		"no slot": {change: func(v *View) { v.Slots = 0 }},
 	} {
@@ -301,7 +303,7 @@ func TestABusyCardIsNotAShortageOfMemory(t *testing.T) {
 		QueuedAt: start,
 		Model:    "flux",
 		Device:   "hip:0",
-		Need:     Memory{RAM: 6 * gib, VRAM: 8 * gib},
+		Need:     device.Memory{RAM: 6 * gib, VRAM: 8 * gib},
 	}
 	v := View{
 		Now:      start,
@@ -312,7 +314,8 @@ func TestABusyCardIsNotAShortageOfMemory(t *testing.T) {
 		Devices:  devices(12 * gib),
 	}
 	short := func() []Short { return Pick(v, Policy{}).NoMemory }
-	v.Running = []Running{{ID: uuid.New(), Model: "x", Device: "hip:0", Need: Memory{RAM: 4 * gib, VRAM: 9 * gib}}}
+	v.Running = []Running{{ID: uuid.New(), Model: "x", Device: "hip:0",
+		Need: device.Memory{RAM: 4 * gib, VRAM: 9 * gib}}}
 	for _, free := range []int64{12 * gib, 6 * gib, gib, 0} { // before, while and after it loads
 		v.Devices = devices(free)
 		require.Empty(t, short(), "%d free", free)
@@ -320,7 +323,7 @@ func TestABusyCardIsNotAShortageOfMemory(t *testing.T) {
 	v.Running, v.Devices = nil, devices(7*gib)
 	require.Equal(
 		t,
-		[]Short{{ID: job.ID, Device: "hip:0", Need: job.Need, Free: Memory{RAM: 20 * gib, VRAM: 7 * gib}}},
+		[]Short{{ID: job.ID, Device: "hip:0", Need: job.Need, Free: device.Memory{RAM: 20 * gib, VRAM: 7 * gib}}},
 		short(),
 	)
 	v.Waiting[0].Short = true
@@ -332,7 +335,7 @@ func TestABusyCardIsNotAShortageOfMemory(t *testing.T) {
 	v.Waiting[0].Short, v.Devices, v.Running = false, devices(
 		2*gib,
 	), []Running{
-		{ID: uuid.New(), Model: "x", Device: "cpu", Need: Memory{RAM: gib}},
+		{ID: uuid.New(), Model: "x", Device: "cpu", Need: device.Memory{RAM: gib}},
 	}
 	require.Len(t, short(), 1, "what runs elsewhere gives no memory of the card back")
 }
@@ -349,7 +352,7 @@ func TestNothingIsAdmittedThatDoesNotFit(t *testing.T) {
 		if d.Job == nil || v.servedBy(*d.Job) {
 			return
 		}
-		free := Memory{RAM: v.FreeRAM, VRAM: v.freeVRAM(d.Job.Device)}
+		free := device.Memory{RAM: v.FreeRAM, VRAM: v.freeVRAM(d.Job.Device)}
 		for _, l := range d.Evict {
 			require.True(t, l.Idle && !l.Pinned)
 			free.RAM += l.Holds.RAM
@@ -391,7 +394,7 @@ func TestNoStarvation(t *testing.T) {
 			QueuedAt: start,
 			Model:    "v",
 			Device:   "hip:0",
-			Need:     Memory{VRAM: 8 * gib},
+			Need:     device.Memory{VRAM: 8 * gib},
 		}
 		waiting := []Job{victim}
 		var shares Shares
@@ -409,7 +412,7 @@ func TestNoStarvation(t *testing.T) {
 						QueuedAt: now,
 						Model:    "a",
 						Device:   "hip:0",
-						Need:     Memory{VRAM: 8 * gib},
+						Need:     device.Memory{VRAM: 8 * gib},
 					},
 				)
 			}
@@ -484,8 +487,8 @@ func TestIdlenessEarnsNoCredit(t *testing.T) {
 }
 
 func randomView(t *rapid.T) View {
-	memory := func(name string) Memory {
-		return Memory{
+	memory := func(name string) device.Memory {
+		return device.Memory{
 			RAM:  rapid.Int64Range(0, 16).Draw(t, name+" ram") * gib,
 			VRAM: rapid.Int64Range(0, 14).Draw(t, name+" vram") * gib,
 		}
@@ -594,7 +597,7 @@ func BenchmarkOrder(b *testing.B) {
 				QueuedAt: start,
 				Model:    fmt.Sprint(i % 4),
 				Device:   "hip:0",
-				Need:     Memory{VRAM: gib},
+				Need:     device.Memory{VRAM: gib},
 			},
 		)
 	}

@@ -24,7 +24,7 @@ type Job struct {
 	// Device is where it runs: "cpu", or a GPU such as "hip:0".
 	Device string
 	// Need is the peak that its plan declares or that was learned.
-	Need Memory
+	Need device.Memory
 	// Short says that it was in Decision.NoMemory the last time: it stays there until there is a little more than
 	// enough.
 	Short bool
@@ -34,18 +34,15 @@ type Job struct {
 type Short struct {
 	ID         uuid.UUID
 	Device     string
-	Need, Free Memory
+	Need, Free device.Memory
 }
-
-// Memory is an amount in bytes: of the host, and of one GPU.
-type Memory = device.Memory
 
 // Running is a job at work.
 type Running struct {
 	ID     uuid.UUID
 	Model  string
 	Device string
-	Need   Memory
+	Need   device.Memory
 }
 
 // Loaded is a process that holds a model.
@@ -59,7 +56,7 @@ type Loaded struct {
 	// ReloadCost is how long loading it again takes.
 	ReloadCost time.Duration
 	// Holds is what evicting it frees.
-	Holds Memory
+	Holds device.Memory
 	// Pinned keeps it from being evicted.
 	Pinned bool
 }
@@ -127,7 +124,7 @@ type Decision struct {
 	// A job that fits and waits for a busy device, or for memory that a running job will give back, is not among them.
 	NoMemory []Short
 	// Impossible are the jobs that this node can never run, with what it could give at most.
-	Impossible map[uuid.UUID]Memory
+	Impossible map[uuid.UUID]device.Memory
 	// Shares to bring to the next Pick if the job is started.
 	Shares Shares
 }
