@@ -130,7 +130,7 @@ func TestStatementsPrepare(t *testing.T) {
 	}
 }
 
-func TestIngestKeepsBothHashesAndNoPlace(t *testing.T) {
+func TestIngestKeepsBothHashesAndRemovesThePlace(t *testing.T) {
 	t.Parallel()
 	w, ctx := setup(t), context.Background()
 	sent := photo(t)
@@ -209,7 +209,7 @@ func TestIngestOfSound(t *testing.T) {
 	require.JSONEq(t, `{"sample_rate":16000,"channels":1,"note":"x"}`, string(a.Metadata))
 }
 
-func TestWhatIsRefusedLeavesNothing(t *testing.T) {
+func TestRefusedFilesLeaveNothing(t *testing.T) {
 	t.Parallel()
 	w := setup(t, func(c *Config) { c.MaxBytes = 100_000 })
 	gone := errors.New("client gone")
@@ -275,7 +275,7 @@ func TestIngestRefOfADataURI(t *testing.T) {
 	require.Equal(t, "image/png", a.MIME, "the bytes decide, not the URI")
 }
 
-func TestListPagesMissNothing(t *testing.T) {
+func TestListPagesHoldEachAssetOnce(t *testing.T) {
 	t.Parallel()
 	w, ctx := setup(t), context.Background()
 	project := uuid.New()
@@ -343,7 +343,7 @@ func addJob(t *testing.T, w *world, status, parameters string) uuid.UUID {
 	return id
 }
 
-func TestDeleteSparesWhatAJobNeeds(t *testing.T) {
+func TestDeleteKeepsAssetsThatJobsNeed(t *testing.T) {
 	t.Parallel()
 	w, ctx := setup(t), context.Background()
 	a, err := w.Ingest(ctx, IngestRequest{Owner: localAdmin, Reader: bytes.NewReader(pngOf(t, 4, 4))})
@@ -409,7 +409,7 @@ func output(t *testing.T, w *world, job uuid.UUID, index int) Output {
 	}
 }
 
-func TestGeneratedOutputsComeWithTheirTransaction(t *testing.T) {
+func TestGeneratedOutputsAreStoredWithTheirTransaction(t *testing.T) {
 	t.Parallel()
 	w, ctx := setup(t), context.Background()
 	job := addJob(t, w, "completed", `{}`)
@@ -455,7 +455,7 @@ type elsewhere struct {
 
 func (e elsewhere) TempDir() string { return e.dir }
 
-func TestFullDiskDuringAnUpload(t *testing.T) {
+func TestFullDiskRefusesTheUploadAndLeavesNothing(t *testing.T) {
 	t.Parallel()
 	w := setup(t)
 	small := t.TempDir()
@@ -474,7 +474,7 @@ func TestFullDiskDuringAnUpload(t *testing.T) {
 }
 
 // Uploads, ranges and sweeps need no disk: the files may lie in any store.
-func TestFilesMayLieInAnyStore(t *testing.T) {
+func TestAssetsWorkOverAnyStore(t *testing.T) {
 	t.Parallel()
 	remote := blobtest.NewRemote(t.TempDir())
 	w := setup(t, func(c *Config) { c.Blobs = remote })

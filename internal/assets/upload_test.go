@@ -36,8 +36,8 @@ func rss(t *testing.T, key string) int64 {
 	return 0
 }
 
-// TestFiveHundredMegabytesInConstantMemory does not run beside other tests, whose memory would count too.
-func TestFiveHundredMegabytesInConstantMemory(t *testing.T) {
+// TestUploadOfFiveHundredMegabytesTakesConstantMemory does not run beside other tests, whose memory would count too.
+func TestUploadOfFiveHundredMegabytesTakesConstantMemory(t *testing.T) {
 	w := setup(t)
 	r, size := wav(96000, 2, 1350)
 	require.Greater(t, size, int64(500e6))

@@ -54,4 +54,4 @@ var remote = blobtest.Driver{
 	Age:    func(_ *testing.T, s blob.Store, sha string, by time.Duration) { s.(*blobtest.Remote).Age(sha, by) },
 }
 
-func TestAStoreWithoutADisk(t *testing.T) { blobtest.Test(t, remote) }
+func TestStoreWithoutADiskConforms(t *testing.T) { blobtest.Test(t, remote) }

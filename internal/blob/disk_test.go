@@ -65,7 +65,7 @@ func TestAFailedPutLeavesNoTemporaryFile(t *testing.T) {
 }
 
 // What blobtest asks of every store is asked there; here is what a disk adds.
-func TestImportRenamesWhereItCan(t *testing.T) {
+func TestImportRenamesOnTheSameFilesystem(t *testing.T) {
 	t.Parallel()
 	d, ctx := newDisk(t), context.Background()
 	write := func(dir, text string) string {
@@ -120,7 +120,7 @@ func TestImportRenamesWhereItCan(t *testing.T) {
 	}
 }
 
-func TestAFullDiskIsASentenceAndNothingIsLeft(t *testing.T) {
+func TestFullDiskFailsWithASentenceAndLeavesNothing(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=1m"); err != nil {
@@ -142,7 +142,7 @@ type zeros struct{}
 func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
 // A stored file whose bytes are not those of its name is replaced when the good bytes come again, by whichever way.
-func TestADamagedFileIsMendedByTheSameUpload(t *testing.T) {
+func TestSameUploadReplacesADamagedFile(t *testing.T) {
 	t.Parallel()
 	d, ctx := newDisk(t), context.Background()
 	for name, damage := range map[string]func(path string) error{

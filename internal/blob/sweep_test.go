@@ -54,7 +54,7 @@ func exec(t *testing.T, pool *pgxpool.Pool, sql string, args ...any) {
 	require.NoError(t, err)
 }
 
-func TestSweepRemovesOnlyWhatNothingRefersTo(t *testing.T) {
+func TestSweepRemovesOnlyUnreferencedFiles(t *testing.T) {
 	for name, driver := range map[string]blobtest.Driver{"on a disk": onDisk, "without a disk": remote} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -15,7 +15,7 @@ import (
 	"golang.org/x/text/language"
 )
 
-func TestTheUsersDesktop(t *testing.T) {
+func TestReferenceDesktopIsRead(t *testing.T) {
 	h := NewHost("testdata/desktop")
 	s := h.Snapshot()
 	require.NoError(t, s.Err)
@@ -53,7 +53,7 @@ func TestNvidia(t *testing.T) {
 	require.Equal(t, int64(512<<20), best.VRAMUsed)
 }
 
-func TestNoCard(t *testing.T) {
+func TestMachineWithoutACardIsRead(t *testing.T) {
 	h := NewHost("testdata/cpu")
 	s := h.Snapshot()
 	require.Empty(t, s.GPUs)
@@ -79,7 +79,7 @@ func TestRootByEnvironment(t *testing.T) {
 	require.Equal(t, "/", Root())
 }
 
-func TestAHalfWrittenTreeIsAnError(t *testing.T) {
+func TestIncompleteTreeIsAnError(t *testing.T) {
 	root := t.TempDir()
 	require.NoError(t, os.MkdirAll(filepath.Join(root, "proc"), 0o700))
 	require.NoError(t, os.WriteFile(filepath.Join(root, "proc/meminfo"), []byte("MemTotal: 5 kB\nMemAvail"), 0o600))

@@ -61,7 +61,7 @@ func written(checks []Check) string {
 }
 
 // The whole of what the doctor says of each machine, in both languages.
-func TestTheDoctorOnEveryMachine(t *testing.T) {
+func TestDoctorReportsEachMachine(t *testing.T) {
 	at := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 	amd := &Tested{
 		Profile: "rocm-amd",
@@ -193,7 +193,7 @@ func TestPowerSwapAndOurOwnMemory(t *testing.T) {
 	}
 }
 
-func TestAVerdictOfAnotherMachine(t *testing.T) {
+func TestVerdictOfAnotherMachineIsRecognised(t *testing.T) {
 	for text, tested := range map[string]Tested{
 		"never tested":              {},
 		"computes on the processor": {Profile: "cpu-pytorch", Kind: "cpu"},
@@ -244,7 +244,7 @@ func TestTheComputeDriversOrderIsKnown(t *testing.T) {
 	require.Empty(t, gfxName(0))
 }
 
-func TestWhoHoldsACard(t *testing.T) {
+func TestProcessesThatHoldACardAreFound(t *testing.T) {
 	clients := NewHost("testdata/desktop").Clients()
 	require.Equal(t, []Client{{PID: 4711, PCI: "0000:03:00.0", VRAM: 2 << 30, GTT: 4 << 20}}, clients)
 	clients = NewHost("testdata/nvidia").Clients()

@@ -29,10 +29,12 @@ func TestPeaksForgetAnOutlierAndKeepARealPeak(t *testing.T) {
 	require.Equal(t, device.Memory{RAM: 90, VRAM: 90}, run(device.Memory{RAM: 90, VRAM: 90}))
 	require.Equal(t, device.Memory{}, confirmed(), "one run confirms nothing")
 	for n := range loneRuns - 1 {
-		require.Equal(t, device.Memory{RAM: 90, VRAM: 90}, run(device.Memory{RAM: 10, VRAM: 20}), "after %d small runs", n+1)
+		require.Equal(t, device.Memory{RAM: 90, VRAM: 90}, run(device.Memory{RAM: 10, VRAM: 20}),
+			"after %d small runs", n+1)
 		require.LessOrEqual(t, confirmed().RAM, int64(10))
 	}
-	require.Equal(t, device.Memory{RAM: 10, VRAM: 20}, run(device.Memory{RAM: 10, VRAM: 20}), "one run among several is not believed")
+	require.Equal(t, device.Memory{RAM: 10, VRAM: 20}, run(device.Memory{RAM: 10, VRAM: 20}),
+		"one run among several is not believed")
 
 	require.Equal(t, device.Memory{RAM: 60, VRAM: 20},
 		func() device.Memory {
@@ -44,7 +46,8 @@ func TestPeaksForgetAnOutlierAndKeepARealPeak(t *testing.T) {
 		require.Equal(t, int64(60), run(device.Memory{RAM: 10, VRAM: 20}).RAM, "a small run does not erase it")
 	}
 	run(device.Memory{RAM: 10, VRAM: 20})
-	require.Equal(t, device.Memory{RAM: 10, VRAM: 20}, run(device.Memory{RAM: 10, VRAM: 20}), "as many runs as are remembered do")
+	require.Equal(t, device.Memory{RAM: 10, VRAM: 20}, run(device.Memory{RAM: 10, VRAM: 20}),
+		"as many runs as are remembered do")
 	require.Equal(
 		t,
 		1,

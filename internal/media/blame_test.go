@@ -23,7 +23,7 @@ func faulty(t testing.TB, script string) string {
 }
 
 // Whatever the computer does to ffmpeg says nothing of the file.
-func TestOnlyAnExitStatusOfFFmpegBlamesTheFile(t *testing.T) {
+func TestOnlyAnExitStatusOfFFmpegIsTheFilesFault(t *testing.T) {
 	t.Parallel()
 	sound := fixture(t, "a.flac")
 	for name, script := range map[string]string{
@@ -72,7 +72,7 @@ func requireUnavailable(t *testing.T, err error) {
 	require.Contains(t, said.Error(), "again")
 }
 
-func TestAProgramThatIsGoneIsLookedForAgain(t *testing.T) {
+func TestMissingFFmpegIsLookedUpAgain(t *testing.T) {
 	t.Parallel()
 	sound := fixture(t, "a.flac")
 	program := faulty(t, `exec "$FFMPEG" "$@"`)
@@ -90,8 +90,8 @@ func TestAProgramThatIsGoneIsLookedForAgain(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// TestTimeIsTheProcessors: a file is to blame for the work that it makes, the computer for a program that gets no turn.
-func TestTimeIsTheProcessors(t *testing.T) {
+// TestTimeLimitCountsProcessorTime: a file is to blame for the work that it makes, the computer for a program that gets no turn.
+func TestTimeLimitCountsProcessorTime(t *testing.T) {
 	t.Parallel()
 	sound := fixture(t, "a.flac")
 	limited := func(script string, slowest int) *Processor {
@@ -118,8 +118,8 @@ func TestTimeIsTheProcessors(t *testing.T) {
 	require.NoFileExists(t, dst)
 }
 
-// TestNoMoreProcessesThanAllowed lets each stand-in count those that live beside it.
-func TestNoMoreProcessesThanAllowed(t *testing.T) {
+// TestProcessesStayWithinTheLimit lets each stand-in count those that live beside it.
+func TestProcessesStayWithinTheLimit(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	p := New(Config{MaxProcesses: 2, FFmpeg: faulty(t, fmt.Sprintf(
@@ -137,8 +137,8 @@ func TestNoMoreProcessesThanAllowed(t *testing.T) {
 	require.Equal(t, max(2, runtime.NumCPU()), New(Config{}).cfg.MaxProcesses)
 }
 
-// TestAFileWaitsForItsTurnAndAResultAsLongAsItTakes holds the only slot.
-func TestAFileWaitsForItsTurnAndAResultAsLongAsItTakes(t *testing.T) {
+// TestUploadsWaitForASlotWithALimitAndResultsWithoutOne holds the only slot.
+func TestUploadsWaitForASlotWithALimitAndResultsWithoutOne(t *testing.T) {
 	t.Parallel()
 	p := New(Config{FFmpeg: testFFmpeg(t), MaxProcesses: 1, MaxWait: 50 * time.Millisecond})
 	require.NoError(t, p.slots.Acquire(context.Background(), 1))

@@ -102,7 +102,7 @@ func TestHostileFilesAreRefusedWithASentence(t *testing.T) {
 	}
 }
 
-func TestBombsMeetTheirLimitBeforeAnythingIsDecoded(t *testing.T) {
+func TestLimitsAreCheckedBeforeDecoding(t *testing.T) {
 	t.Parallel()
 	huge := write(t, "b.png", bombPNG(t, 60000, 60000))
 	tall := write(t, "t.png", bombPNG(t, 10, 40000))
@@ -147,14 +147,14 @@ func TestASymbolicLinkIsNotFollowed(t *testing.T) {
 	require.Error(t, err)
 }
 
-func TestMislabelledButGoodFilesAreTakenForWhatTheyAre(t *testing.T) {
+func TestMislabelledFilesAreRecognisedByTheirBytes(t *testing.T) {
 	t.Parallel()
 	info, err := newProcessor(t, Limits{}).Probe(context.Background(), write(t, "photo.jpg", pngBytes(t, 9, 7)))
 	require.NoError(t, err)
 	require.Equal(t, "image/png", info.MIME)
 }
 
-func TestAnEmptyNameOfStreamsInTagsIsNotBelieved(t *testing.T) {
+func TestStreamLinesInTagsAreIgnored(t *testing.T) {
 	t.Parallel()
 	src := fixture(t, "a.mp3")
 	dst := filepath.Join(t.TempDir(), "fake.mp3")

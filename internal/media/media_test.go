@@ -320,7 +320,7 @@ func samePixels(t testing.TB, a, b image.Image) {
 	}
 }
 
-func TestCleanRemovesWhatTracksFromPictures(t *testing.T) {
+func TestCleanRemovesTrackingDataFromPictures(t *testing.T) {
 	t.Parallel()
 	p := newProcessor(t, Limits{})
 	for name, data := range map[string][]byte{
@@ -351,7 +351,7 @@ func TestCleanRemovesWhatTracksFromPictures(t *testing.T) {
 	}())), jpegICCHead, "a colour profile stays")
 }
 
-func TestCleanRemovesWhatTracksFromAudioAndVideo(t *testing.T) {
+func TestCleanRemovesTrackingDataFromAudioAndVideo(t *testing.T) {
 	t.Parallel()
 	p := newProcessor(t, Limits{})
 	for _, name := range []string{"a.wav", "a.mp3", "a.flac", "a.ogg", "a.m4a", "a.webm", "v.mp4", "v.mov", "v.webm",
@@ -468,7 +468,7 @@ func TestWebPKeepsItsColours(t *testing.T) {
 	require.Len(t, left, 2, "no temporary file stays")
 }
 
-func TestASongWithABigCoverIsASong(t *testing.T) {
+func TestSongWithALargeCoverIsAudio(t *testing.T) {
 	t.Parallel()
 	p := newProcessor(t, Limits{VideoPixels: 100})
 	song := filepath.Join(t.TempDir(), "song.mp3")
@@ -570,7 +570,7 @@ func TestCancelKillsFFmpeg(t *testing.T) {
 	require.NoFileExists(t, dst)
 }
 
-func TestNoFFmpegIsSaid(t *testing.T) {
+func TestMissingFFmpegIsReported(t *testing.T) {
 	t.Parallel()
 	_, err := FindFFmpeg("/no/such/program")
 	require.ErrorIs(t, err, ErrNoFFmpeg)

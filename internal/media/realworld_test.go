@@ -69,7 +69,7 @@ func ffmpegSays(t *testing.T, path string) string {
 	return string(out)
 }
 
-func TestALengthThatAPipeCouldNotWriteIsFoundAtTheEnd(t *testing.T) {
+func TestLengthOfAPipedWAVIsFoundAtItsEnd(t *testing.T) {
 	t.Parallel()
 	p := newProcessor(t, Limits{})
 	const there = 48000 // three seconds
@@ -166,7 +166,7 @@ func joined(t *testing.T, paths ...string) string {
 	return write(t, "joined.ogg", all)
 }
 
-func TestDurationIsWhatPlaysWhereverTimeBegins(t *testing.T) {
+func TestDurationIsThePlayingTimeWhateverTheStartTime(t *testing.T) {
 	t.Parallel()
 	p := newProcessor(t, Limits{})
 	opus, vorbis := made(t, "a.ogg", 3, "-c:a", "libopus"), made(t, "v.ogg", 3, "-c:a", "libvorbis")
@@ -245,7 +245,7 @@ func branded(t *testing.T, path, brand string) string {
 	return write(t, "file.m4a", content)
 }
 
-func TestTheContentOfAnMP4DecidesAndNotItsBrand(t *testing.T) {
+func TestMP4IsRecognisedByContentAndNotByBrand(t *testing.T) {
 	t.Parallel()
 	p := newProcessor(t, Limits{})
 	for _, brand := range []string{"3gp4", "3gp5", "3g2a", "M4A ", "M4B ", "M4V ", "F4A ", "isom", "mp42", "dash",
@@ -259,7 +259,7 @@ func TestTheContentOfAnMP4DecidesAndNotItsBrand(t *testing.T) {
 	require.ErrorContains(t, err, "JPEG")
 }
 
-func TestAnimationsSayWhatToSend(t *testing.T) {
+func TestAnimationsAreRefusedWithAdvice(t *testing.T) {
 	t.Parallel()
 	p := newProcessor(t, Limits{})
 	_, err := p.Probe(context.Background(), "testdata/anim.webp")
@@ -296,7 +296,7 @@ func TestAnimationsSayWhatToSend(t *testing.T) {
 }
 
 // A picture that lacks nothing but its end marker is shown in full by every viewer.
-func TestAPictureWithoutItsEndMarkerIsTakenIfItIsWhole(t *testing.T) {
+func TestWholePictureWithoutEndMarkerIsAccepted(t *testing.T) {
 	t.Parallel()
 	p := newProcessor(t, Limits{})
 	progressive := filepath.Join(t.TempDir(), "p.jpg")
@@ -350,7 +350,7 @@ im.save(sys.argv[1], progressive=True)`, progressive).CombinedOutput()
 
 // A picture keeps its colour profile as long as its pixels are those that were sent, and loses it with them: numbers
 // of one colour space under the profile of another would show wrong colours.
-func TestAProfileStaysWithTheNumbersThatItDescribes(t *testing.T) {
+func TestColourProfileIsKeptWithItsPixels(t *testing.T) {
 	t.Parallel()
 	p := newProcessor(t, Limits{})
 	profile := []byte(jpegICCHead)

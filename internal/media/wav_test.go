@@ -12,7 +12,7 @@ import (
 )
 
 // The short way for WAV files says and writes what the long way would.
-func TestFinishedWAVIsWhatFFmpegSeesInIt(t *testing.T) {
+func TestFinishedWAVMatchesFFmpegsProbe(t *testing.T) {
 	p := New(Config{Venvs: []string{"../../.venv-draft"}})
 	ctx := context.Background()
 	src, dst := "../../samples/voice.wav", filepath.Join(t.TempDir(), "out.wav")

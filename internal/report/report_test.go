@@ -11,7 +11,7 @@ import (
 )
 
 // The tables and the notifications hold English text that anybody can read, and beside it what it is translated from.
-func TestSentencesAreStoredBesideTheirEnglishText(t *testing.T) {
+func TestSentencesAreStoredWithTheirEnglishText(t *testing.T) {
 	message := i18n.Say("%s and %s", "a", "b")
 	left := 1.5
 	progress := report.Progress{

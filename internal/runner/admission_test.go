@@ -23,7 +23,7 @@ func on(t *testing.T, tree string, change func(*Config)) *Runner {
 
 // What the scheduler sees of each machine's cards: the discrete ones, and of them what the desktop and the reserve
 // leave.
-func TestWhatMayBeAdmittedOnEachMachine(t *testing.T) {
+func TestAdmissibleMemoryOnEachMachine(t *testing.T) {
 	const rx, gib = int64(12868124672), int64(1) << 30
 	for tree, want := range map[string]struct {
 		device      string
@@ -54,7 +54,7 @@ func TestWhatMayBeAdmittedOnEachMachine(t *testing.T) {
 	}
 }
 
-func TestTheCardIsLeftAloneWhenTheConfigurationSaysSo(t *testing.T) {
+func TestConfigurationKeepsJobsOffTheCard(t *testing.T) {
 	r := on(t, "igpu-first", func(c *Config) { c.UseGPU = false })
 	require.Equal(t, cpu, r.deviceFor(true, r.cfg.Host.Snapshot()))
 	r = on(t, "igpu-first", func(c *Config) { c.GPUFraction = 0.5 })

@@ -17,7 +17,7 @@ import (
 )
 
 // Whichever commit of a job's life loses its answer, the job ends once, as it should.
-func TestAJobEndsOnceWhicheverAnswerIsLost(t *testing.T) {
+func TestJobEndsOnceWhicheverDatabaseAnswerIsLost(t *testing.T) {
 	ctx := context.Background()
 	dsn := storetest.DSN(t)
 	proxy := storetest.NewProxy(t, dsn)
@@ -90,7 +90,7 @@ func TestAJobEndsOnceWhicheverAnswerIsLost(t *testing.T) {
 
 // A job of an engine that is gone fails with what to choose, and the others go on; while other nodes live it is left to
 // those.
-func TestAnUnknownEngineStopsNobody(t *testing.T) {
+func TestUnknownEngineDoesNotStopOtherJobs(t *testing.T) {
 	ctx := context.Background()
 	n := startNode(t, storetest.New(t), func(c *Config, _ *sidecar.Config) { c.Slots = 1 })
 	other := uuid.New()
@@ -124,7 +124,7 @@ func TestAnUnknownEngineStopsNobody(t *testing.T) {
 }
 
 // A job whose row cannot be read is the next one for ever, and the others run.
-func TestAJobThatCannotBeClaimedStopsNobody(t *testing.T) {
+func TestUnclaimableJobDoesNotStopOtherJobs(t *testing.T) {
 	ctx := context.Background()
 	n := startNode(t, storetest.New(t), func(c *Config, _ *sidecar.Config) { c.Slots = 1 })
 	_, err := n.jobs.SetPaused(ctx, true, "user")

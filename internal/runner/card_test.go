@@ -9,7 +9,7 @@ import (
 	"github.com/apibr/studio/internal/i18n"
 )
 
-func TestACardThatIsNotInOrderIsLookedAtAgain(t *testing.T) {
+func TestFaultyCardIsCheckedAgain(t *testing.T) {
 	looks, wrong := 0, error(&CardError{i18n.Plain("the driver is missing: install it")})
 	r := &Runner{cfg: Config{BeforeGPU: func(context.Context) error { looks++; return wrong }}}
 	require.NoError(t, r.lookAtCard(t.Context(), cpu))

@@ -60,7 +60,7 @@ func pass(t *testing.T, r *Runner, service *jobs.Service) sched.Decision {
 }
 
 // With one busy card a queue of 5,000 stays quiet: each finish writes the job that ended and the one that started.
-func TestABusyCardWritesNothingIntoTheJobsBehind(t *testing.T) {
+func TestBusyCardWritesNothingIntoTheJobsBehindIt(t *testing.T) {
 	r, service, count := planned(t, "1000000000", "8000000000")
 	require.Equal(t, 5000, count(queueImages, owner, 5000))
 	const finishes = 4
@@ -88,7 +88,7 @@ func TestABusyCardWritesNothingIntoTheJobsBehind(t *testing.T) {
 
 // What other programs hold is told with numbers, of the first that wait, once: not again at each pass, and taken back
 // when it is free.
-func TestJobsThatWaitForMemorySayHowMuch(t *testing.T) {
+func TestJobsThatWaitForMemoryTellTheAmounts(t *testing.T) {
 	r, service, count := planned(t, "25000000000", "8000000000") // of 33 GB of which 21 are available
 	require.Equal(t, 5000, count(queueImages, owner, 5000))
 	for range 3 {

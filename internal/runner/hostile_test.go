@@ -96,7 +96,7 @@ func patientWithCrashes(_ *Config, s *sidecar.Config) { s.Breaker.Crashes = 1 <<
 
 // Whatever a process writes into whatever field of whatever frame: the job ends, can be retried and deleted, and the
 // next job runs.
-func TestNothingThatAProcessSaysKeepsAJobFromEnding(t *testing.T) {
+func TestHostileFramesDoNotKeepAJobFromEnding(t *testing.T) {
 	logged := &logSize{}
 	n := startNode(t, storetest.New(t), patientWithCrashes, func(c *Config, s *sidecar.Config) {
 		c.Slots = 4
@@ -203,7 +203,7 @@ func TestAHostileStartFailsTheJob(t *testing.T) {
 }
 
 // What a process sends without end is bounded, and the error names what was too much.
-func TestWhatAProcessSendsWithoutEndIsBounded(t *testing.T) {
+func TestEndlessFramesAreBounded(t *testing.T) {
 	progress := `{"jsonrpc":"2.0","method":"progress","params":{"job":"$JOB","phase":%s,"step":$N,"total":null,` +
 		`"message":null,"preview":null}}`
 	many := strings.Repeat("$OUT,", 3000) + "$OUT"

@@ -61,7 +61,7 @@ func TestAFreshJobIsClaimedWithoutReadingTheQueue(t *testing.T) {
 	require.Contains(t, sent[len(sent)-1], "order by j.lane", "a claim that finds nothing makes the queue be read")
 }
 
-func TestWhatIsKnownOfTheQueueNeverHidesAJob(t *testing.T) {
+func TestKnownQueueNeverHidesAJob(t *testing.T) {
 	now := time.Now()
 	job := func() jobs.Waiting { return jobs.Waiting{ID: uuid.New()} }
 	ids := func(k *known) (list []uuid.UUID) {

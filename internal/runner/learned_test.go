@@ -14,7 +14,7 @@ import (
 
 // One run that took far more than the others, beside a leak say, refuses nothing: neither before nor after further
 // runs.
-func TestOneRunWithATallPeakRefusesNothing(t *testing.T) {
+func TestOneHighMemoryPeakRefusesNoJob(t *testing.T) {
 	r, _, _ := planned(t, "4000000000", "8000000000")
 	m, ok := r.cfg.Catalogue.Get("draft-image")
 	require.True(t, ok)

@@ -13,7 +13,7 @@ import (
 )
 
 // Each cause is told as what it is, never as "not installed" when it is something else.
-func TestWhatIsWrongWithAModelsFilesIsTold(t *testing.T) {
+func TestFaultsOfModelFilesAreReported(t *testing.T) {
 	changed := &models.FileError{Model: "flux-dev", Part: "transformer", File: "a/w.gguf", Why: "content"}
 	for want, err := range map[string]error{
 		"w.gguf, the transformer of the model flux-dev, has changed since it was installed: type `apibr models " +

@@ -15,7 +15,7 @@ import (
 
 // The newest picture of a running job is kept in memory until its run ends. What is not a JPEG, or too large, is not
 // shown.
-func TestThePreviewLivesAsLongAsTheRun(t *testing.T) {
+func TestPreviewIsRemovedWithItsRun(t *testing.T) {
 	n := startNode(t, storetest.New(t), func(c *Config, s *sidecar.Config) {
 		s.CancelGrace, s.TermGrace = 10*time.Millisecond, 10*time.Millisecond
 		m, _ := c.Catalogue.Get("draft-avatar")

@@ -70,7 +70,7 @@ func speechOutput(change func(*assets.Output)) jobs.Result {
 }
 
 // Whatever a run ends with, the job ends: what Postgres cannot store fails with words of our own, and the log says so.
-func TestWhatTheDatabaseRefusesEndsAsAFailure(t *testing.T) {
+func TestResultThatTheDatabaseRefusesFailsTheJob(t *testing.T) {
 	n := stillNode(t, storetest.New(t))
 	const nul = "a\x00b"
 	megabyte := strings.Repeat("x", 1<<20)
@@ -213,7 +213,7 @@ func TestACrashWithUnstorableLastWordsIsCountedAndFails(t *testing.T) {
 }
 
 // A job that another attempt has is left alone, and that alone is called other hands.
-func TestOtherHandsAreCalledSo(t *testing.T) {
+func TestLostOwnershipIsLoggedAsSuch(t *testing.T) {
 	n := stillNode(t, storetest.New(t))
 	a := n.attempt(jobs.TypeSpeech)
 	a.claimed.Fence--
@@ -225,7 +225,7 @@ func TestOtherHandsAreCalledSo(t *testing.T) {
 }
 
 // A job whose end could not be written at all is closed by the next beat, or by its user, whichever is first.
-func TestAJobThatNobodyRunsIsClosed(t *testing.T) {
+func TestJobWithoutARunIsClosed(t *testing.T) {
 	ctx := context.Background()
 	n := stillNode(t, storetest.New(t))
 	failed, canceled, asked, running := n.attempt(

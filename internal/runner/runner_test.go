@@ -298,7 +298,7 @@ func TestCancelWhileLoading(t *testing.T) {
 }
 
 // A job that always kills its process fails at the third fault; others go on meanwhile.
-func TestAKillerJobFailsAndOthersGoOn(t *testing.T) {
+func TestJobThatKillsItsProcessFailsAndOthersContinue(t *testing.T) {
 	n := startNode(t, storetest.New(t))
 	killer := n.submit(jobs.TypeAvatar, map[string]any{"mode": sidecartest.Kill})
 	other := n.submit(jobs.TypeSpeech, map[string]any{"text": "hello"})
@@ -332,7 +332,7 @@ func lowerToo(c *Config, s *sidecar.Config) {
 }
 
 // Memory that runs out although the plan fitted: the same attempt goes on with less, after the segments that are there.
-func TestMemoryRunsOutOnceAndLessOfItSuffices(t *testing.T) {
+func TestOutOfMemoryIsRetriedOnceWithLess(t *testing.T) {
 	n := startNode(t, storetest.New(t), lowerToo)
 	job := n.submit(jobs.TypeAvatar, map[string]any{"text": "high", "total": 2})
 	done := n.await(job.ID, jobs.Completed)
@@ -344,7 +344,7 @@ func TestMemoryRunsOutOnceAndLessOfItSuffices(t *testing.T) {
 }
 
 // Memory that runs out with less too is a clear failure, not two more attempts of the same.
-func TestMemoryRunsOutTwice(t *testing.T) {
+func TestOutOfMemoryTwiceFailsTheJob(t *testing.T) {
 	warned := make(chan string, 100)
 	n := startNode(
 		t,
@@ -376,7 +376,7 @@ type lines chan string
 func (l lines) Write(p []byte) (int, error) { l <- string(p); return len(p), nil }
 
 // The second run of a job goes on after the segments of the first.
-func TestSegmentsAreNotMadeAgain(t *testing.T) {
+func TestFinishedSegmentsAreNotMadeAgain(t *testing.T) {
 	n := startNode(t, storetest.New(t))
 	job := n.submit(jobs.TypeAvatar, map[string]any{"mode": sidecartest.Segments, "total": 4, "ms": 300})
 	require.Eventually(t, func() bool {
@@ -398,7 +398,7 @@ func TestSegmentsAreNotMadeAgain(t *testing.T) {
 }
 
 // A soft stop hands the job back without a fault, and the next node completes it.
-func TestSoftStopHandsBack(t *testing.T) {
+func TestSoftStopRequeuesRunningJobs(t *testing.T) {
 	s := storetest.New(t)
 	first := startNode(t, s)
 	job := first.submit(jobs.TypeAvatar, map[string]any{"mode": sidecartest.Segments, "total": 3, "ms": 400})
@@ -429,7 +429,7 @@ func TestTwoNodesShareAQueue(t *testing.T) {
 }
 
 // 50 audio jobs that came first do not keep a video from its share.
-func TestAVideoIsNotStarvedByAudio(t *testing.T) {
+func TestAudioDoesNotStarveAVideo(t *testing.T) {
 	n := startNode(t, storetest.New(t), func(c *Config, _ *sidecar.Config) { c.Slots = 1; c.Policy = sched.Policy{} })
 	_, err := n.jobs.SetPaused(context.Background(), true, "user")
 	require.NoError(t, err)

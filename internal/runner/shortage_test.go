@@ -46,7 +46,7 @@ func leaveFiles(t *testing.T, free int) (again func()) {
 
 // A studio that runs out of open files keeps its jobs: one whose result cannot be copied and one whose process cannot
 // be started wait and end once there are files again, and what waits in the queue is not refused.
-func TestJobsOutliveALackOfOpenFiles(t *testing.T) {
+func TestJobsSurviveALackOfOpenFiles(t *testing.T) {
 	n := startNode(t, storetest.New(t), func(c *Config, _ *sidecar.Config) { c.Shared = false })
 	running := n.submit(jobs.TypeAvatar, map[string]any{"mode": sidecartest.SlowSteady, "total": 2, "ms": 500})
 	n.until(running.ID, func(j *jobs.Job) bool {
@@ -72,7 +72,7 @@ func TestJobsOutliveALackOfOpenFiles(t *testing.T) {
 }
 
 // A machine whose memory cannot be read looks like one without any: nothing is decided by that, and nobody is refused.
-func TestAMachineThatCannotBeReadRefusesNobody(t *testing.T) {
+func TestUnreadableMemoryRefusesNoJob(t *testing.T) {
 	ctx := context.Background()
 	n := stillNode(t, storetest.New(t))
 	n.runner.cfg.Host = device.NewHost("")
@@ -89,7 +89,7 @@ func TestAMachineThatCannotBeReadRefusesNobody(t *testing.T) {
 }
 
 // A lack that does not end fails the job in the end, with what was lacking; one success between starts the count anew.
-func TestALackThatDoesNotEndFailsTheJob(t *testing.T) {
+func TestLastingShortageFailsTheJob(t *testing.T) {
 	ctx := context.Background()
 	n := stillNode(t, storetest.New(t))
 	n.runner.cfg.MaxShortages = 3
@@ -137,7 +137,7 @@ func TestAKilledProgramOfAnEngineIsTriedAgain(t *testing.T) {
 }
 
 // An engine's own error stays the engine's, and a missing file is not a lack of open files.
-func TestWhatIsNoLack(t *testing.T) {
+func TestOtherErrorsAreNotShortages(t *testing.T) {
 	for _, err := range []error{nil, io.EOF, os.ErrNotExist, syscall.EACCES, syscall.ENOSPC, context.Canceled,
 		&sidecar.EngineError{Code: sidecar.Internal, Message: i18n.Plain("[Errno 24] Too many open files")}} {
 		require.Zero(t, shortOf(err), "%v", err)

@@ -148,7 +148,7 @@ func TestSecretsOfTheDataDirectoryCannotBeRead(t *testing.T) {
 	require.Equal(t, "content", string(content))
 }
 
-func TestAProgramOfOnesOwnWritesOutside(t *testing.T) {
+func TestUserProgramMayWriteOutsideTheDataDirectory(t *testing.T) {
 	needLandlock(t)
 	root := t.TempDir()
 	secret, own := file(t, root, "data", "cli.token"), file(t, root, "own", "state")
@@ -157,7 +157,7 @@ func TestAProgramOfOnesOwnWritesOutside(t *testing.T) {
 		probe(t, policy, "read "+secret, "write "+secret, "write "+own, "write "+filepath.Join(root, "own", "new")))
 }
 
-func TestAHiddenFileAmongOthers(t *testing.T) {
+func TestHiddenFileIsTheOnlyOneHidden(t *testing.T) {
 	needLandlock(t)
 	root := t.TempDir()
 	config, other := file(t, root, "etc", "config.yaml"), file(t, root, "etc", "other")
@@ -207,7 +207,7 @@ func TestTheOutsideCannotBeSignalled(t *testing.T) {
 	require.Equal(t, []string{"refused"}, probe(t, &Policy{}, fmt.Sprintf("signal %d", os.Getpid())))
 }
 
-func TestTheStarterStaysUnrestricted(t *testing.T) {
+func TestStartingProcessStaysUnrestricted(t *testing.T) {
 	for range 2 {
 		probe(t, &Policy{})
 	}
@@ -227,7 +227,7 @@ func TestTheStarterStaysUnrestricted(t *testing.T) {
 	}
 }
 
-func TestAStrayInASessionOfItsOwnIsEnded(t *testing.T) {
+func TestStrayInItsOwnSessionIsEnded(t *testing.T) {
 	require.NoError(t, BecomeReaper())
 	require.Equal(t, []string{"done"}, probe(t, &Policy{}, "flee"))
 	strayed := strays()
@@ -242,7 +242,7 @@ func TestAStrayInASessionOfItsOwnIsEnded(t *testing.T) {
 }
 
 // A program that was started here is its starter's to wait for, even when it has ended already.
-func TestOwnProgramsAreNoStrays(t *testing.T) {
+func TestOwnChildrenAreNotStrays(t *testing.T) {
 	require.NoError(t, BecomeReaper())
 	cmd := exec.Command("/bin/sh", "-c", "echo ready; exit 3")
 	out, err := cmd.StdoutPipe()

@@ -345,7 +345,7 @@ func devices(free int64) map[string]Device {
 }
 
 // Nothing is ever started that does not fit what is free and what its evictions free.
-func TestNothingIsAdmittedThatDoesNotFit(t *testing.T) {
+func TestOnlyJobsThatFitAreAdmitted(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		v := randomView(t)
 		d := Pick(v, Policy{})
@@ -463,7 +463,7 @@ func TestPriorityAndRankWithinALane(t *testing.T) {
 }
 
 // A lane that was idle for long begins where the others are: it saved up nothing.
-func TestIdlenessEarnsNoCredit(t *testing.T) {
+func TestIdleLaneEarnsNoCredit(t *testing.T) {
 	shares := Shares{Pass: map[Lane]float64{"audio": 100, "video": 0}, Waited: map[Lane]bool{"audio": true}}
 	v := View{Now: start, Slots: 1, TotalRAM: gib, FreeRAM: gib, Shares: shares}
 	for i := range 40 {
@@ -549,7 +549,7 @@ func randomView(t *rapid.T) View {
 }
 
 // The order that users see is the order in which the rule would pick, one by one.
-func TestOrderIsWhatPickWouldDo(t *testing.T) {
+func TestOrderMatchesPick(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		v := randomView(t)
 		v.Running, v.Loaded, v.Slots, v.TotalRAM, v.FreeRAM = nil, nil, 1, 100*gib, 100*gib

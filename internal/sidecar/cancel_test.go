@@ -115,7 +115,7 @@ func TestCancelTakesTheChildrenToo(t *testing.T) {
 	lease.Release()
 }
 
-func TestEvictEndsEvenTheDeaf(t *testing.T) {
+func TestEvictEndsAProcessThatIgnoresTheRequest(t *testing.T) {
 	b := newBench(t, sidecartest.IgnoreEnd, nil)
 	lease := b.acquire()
 	lease.Release()

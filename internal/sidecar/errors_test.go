@@ -12,7 +12,7 @@ import (
 )
 
 // What a process died of, and how it broke the protocol, is said as a whole in each language.
-func TestFailuresAreSaidInTheReadersLanguage(t *testing.T) {
+func TestFailuresAreShownInTheReadersLanguage(t *testing.T) {
 	for _, c := range []struct {
 		err                 error
 		english, portuguese string

@@ -54,7 +54,7 @@ func TestBrokenProtocol(t *testing.T) {
 	}
 }
 
-func TestPrintsHurtNothing(t *testing.T) {
+func TestPrintsDoNotDisturbTheProtocol(t *testing.T) {
 	b := newBench(t, sidecartest.Echo, nil)
 	lease := b.acquire()
 	pid := lease.PID()
@@ -245,7 +245,7 @@ func TestTheBreakerRefusesOneModelOnly(t *testing.T) {
 	}
 }
 
-func TestOutOfReachInput(t *testing.T) {
+func TestUnreadAndOversizedInputFailsTheRun(t *testing.T) {
 	b := newBench(t, sidecartest.DeafInput, func(c *Config) { c.WriteTimeout = 200 * time.Millisecond })
 	lease := b.acquire()
 	_, err := lease.Run(b.ctx(), b.request("", map[string]any{"text": strings.Repeat("x", 500<<10)}), Events{})

@@ -250,7 +250,7 @@ func requireClean(t *testing.T, v reflect.Value, what string) {
 	}
 }
 
-func TestTextsKeepWhatIsFine(t *testing.T) {
+func TestCleaningKeepsHarmlessText(t *testing.T) {
 	for from, to := range map[string]string{
 		"Olá, João 👩‍👩‍👧 \n\tfim":                  "Olá, João 👩‍👩‍👧 \n\tfim",
 		"a\x00b\x1b[31m\u202ec\r\n":                "ab[31mc\n",

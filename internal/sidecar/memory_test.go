@@ -127,7 +127,7 @@ func TestSparesGoFirstWhenMemoryFalls(t *testing.T) {
 	lease.Release()
 }
 
-func TestSparesMakeRoomForALoad(t *testing.T) {
+func TestSparesAreEvictedForALoad(t *testing.T) {
 	var available atomic.Int64
 	available.Store(20 << 30)
 	b := newBench(t, sidecartest.Echo, func(cfg *Config) {
@@ -159,7 +159,7 @@ func (b *bench) evictAfter(lease *Lease) error {
 }
 
 // A process in uninterruptible sleep cannot be made here; what the owner does about one can.
-func TestAProcessThatDoesNotDieIsReported(t *testing.T) {
+func TestProcessThatSurvivesKillIsReported(t *testing.T) {
 	cfg := New(Config{Log: slog.New(slog.DiscardHandler)}).cfg
 	pr := &process{
 		cfg:    &cfg,

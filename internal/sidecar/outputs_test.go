@@ -12,7 +12,7 @@ import (
 
 // A file with holes claims a terabyte and takes no space: reading it to its end would keep the job, and a stop of the
 // studio, for long.
-func TestAFileOfAnySizeKeepsNobodyWaiting(t *testing.T) {
+func TestHugeSparseFileDoesNotDelayTheJob(t *testing.T) {
 	dir := t.TempDir()
 	f, err := os.Create(filepath.Join(dir, "holes"))
 	require.NoError(t, err)

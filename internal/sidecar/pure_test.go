@@ -65,7 +65,7 @@ func TestASlowPhaseRaisesItsOwnLimit(t *testing.T) {
 	require.NotNil(t, beat(w, at(now+40)))
 }
 
-func TestOnlyStepsAreLife(t *testing.T) {
+func TestOnlyStepsResetTheHangLimit(t *testing.T) {
 	known := NewMemoryHistory()
 	known.Set("e", "m", "sample", time.Second, 1)
 	w := testWatch(known)
@@ -79,7 +79,7 @@ func TestOnlyStepsAreLife(t *testing.T) {
 	require.NotNil(t, beat(w, at(12)), "the same step again is not a step")
 }
 
-func TestComputingBuysOneExtension(t *testing.T) {
+func TestComputingExtendsTheLimitOnce(t *testing.T) {
 	known := NewMemoryHistory()
 	known.Set("e", "m", "sample", time.Second, 1)
 	w := testWatch(known)
@@ -93,7 +93,7 @@ func TestComputingBuysOneExtension(t *testing.T) {
 	require.NotNil(t, w.check(at(20), computing), "and not a second one")
 }
 
-func TestSilenceNeedsBoth(t *testing.T) {
+func TestSilenceNeedsNoHeartbeatAndNoCPUTime(t *testing.T) {
 	w := testWatch(NewMemoryHistory())
 	now := 0.0
 	computing := func() time.Duration { return time.Duration(now * float64(time.Second)) }
@@ -108,7 +108,7 @@ func TestSilenceNeedsBoth(t *testing.T) {
 	require.True(t, hang.Silent)
 }
 
-func TestAPauseOfTheServerIsForgiven(t *testing.T) {
+func TestPauseOfTheServerIsNotAHang(t *testing.T) {
 	known := NewMemoryHistory()
 	known.Set("e", "m", "sample", time.Second, 1)
 	w := testWatch(known)

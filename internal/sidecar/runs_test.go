@@ -142,7 +142,7 @@ func TestNoSpareWhenMemoryIsShort(t *testing.T) {
 	require.Empty(t, b.living())
 }
 
-func TestAnIdleProcessThatBeatsNoMoreIsAskedFirst(t *testing.T) {
+func TestSilentIdleProcessIsPingedBeforeUse(t *testing.T) {
 	b := newBench(t, sidecartest.NoHeartbeat, nil)
 	lease := b.acquire()
 	pid := lease.PID()
@@ -197,7 +197,7 @@ func TestAbortEndsRunsForTheReasonGiven(t *testing.T) {
 	b.mustWork()
 }
 
-func TestTheEndOfThePoolEndsEverything(t *testing.T) {
+func TestClosingThePoolEndsEveryProcess(t *testing.T) {
 	b := newBench(t, sidecartest.Obedient, nil)
 	lease := b.acquire()
 	done := make(chan error, 1)

@@ -62,7 +62,7 @@ func TestASentenceOfAnEngineIsShownInTheReadersLanguage(t *testing.T) {
 }
 
 // What a process says beside its English text is not trusted: the English text is shown instead.
-func TestASentenceThatCannotBeSaidIsTheEnglishText(t *testing.T) {
+func TestUnusableSentenceFallsBackToTheEnglishText(t *testing.T) {
 	knowsSamples(t)
 	limits := Limits{Text: 200}
 	limits.setDefaults()
@@ -97,7 +97,7 @@ func TestASentenceThatCannotBeSaidIsTheEnglishText(t *testing.T) {
 }
 
 // What the engines say reaches the reader as it is written: no part of it looks like a path or a key.
-func TestWhatEnginesSayIsNotScrubbed(t *testing.T) {
+func TestEngineSentencesAreNotScrubbed(t *testing.T) {
 	c, err := i18n.Load(i18n.Beside("../../pyworkers/apibr_worker"))
 	require.NoError(t, err)
 	keys := c.Translations(language.BrazilianPortuguese)

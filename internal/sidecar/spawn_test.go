@@ -17,7 +17,7 @@ import (
 	"github.com/apibr/studio/internal/sidecar/sidecartest"
 )
 
-func TestASidecarIsTheFirstToGo(t *testing.T) {
+func TestSidecarIsTheOOMKillersFirstChoice(t *testing.T) {
 	b := newBench(t, sidecartest.Echo, nil)
 	lease := b.acquire()
 	pid := lease.PID()
@@ -52,7 +52,7 @@ func TestSidecarsOutliveTheThreadsOfTheirCallers(t *testing.T) {
 	}
 }
 
-func TestTheEnvironmentIsSmall(t *testing.T) {
+func TestSidecarEnvironmentIsMinimal(t *testing.T) {
 	t.Setenv("DATABASE_URL", "postgres://user:password@host/db")
 	t.Setenv("APIBR_TOKEN", "apibr_secret")
 	t.Setenv("HTTPS_PROXY", "http://proxy")
