@@ -14,8 +14,8 @@ func Missing(field string) i18n.Sentence {
 		field)
 }
 
-// ExpressionLeft says that a text is what an expression of n8n leaves; see Unfilled.
-func ExpressionLeft(field, text string) i18n.Sentence {
+// ExpressionLeft says that a text is what an expression of n8n leaves; see Unfilled. field is an argument of a sentence.
+func ExpressionLeft(field any, text string) i18n.Sentence {
 	return i18n.Say(
 		"%s is %q, which an expression leaves when it is not evaluated or finds no value: "+
 			"look at the expression in n8n",

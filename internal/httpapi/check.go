@@ -170,9 +170,10 @@ func (c *checker) canonical(schema *huma.Schema, name string) (string, bool) {
 }
 
 // absent are fields of the contract whose feature does not exist yet.
-var absent = map[string]string{
-	"webhook_url": "webhooks", "callback_url": "webhooks", "webhook_events": "webhooks", "template_id": "templates",
-	"captions": "captions", "speakers": "two speakers", "box": "two speakers",
+var absent = map[string]i18n.Sentence{
+	"webhook_url": i18n.Say("webhooks"), "callback_url": i18n.Say("webhooks"), "webhook_events": i18n.Say("webhooks"),
+	"template_id": i18n.Say("templates"), "captions": i18n.Say("captions"),
+	"speakers": i18n.Say("two speakers"), "box": i18n.Say("two speakers"),
 }
 
 // unknown refuses a name that is not a field of the schema. A field whose feature does not exist yet may come without a
@@ -227,8 +228,9 @@ func escape(name string) string {
 	return strings.NewReplacer("~", "~0", "/", "~1").Replace(names.Clip(name))
 }
 
-// value checks one value and returns it in the type of its schema, with canonical names in lists and objects.
-func (c *checker) value(schema *huma.Schema, value any, at, name string) any {
+// value checks one value and returns it in the type of its schema, with canonical names in lists and objects. name is
+// what a complaint calls the value: a field, or the sentence "entry 2 of prompts".
+func (c *checker) value(schema *huma.Schema, value any, at string, name any) any {
 	schema = c.resolve(schema)
 	if text, isText := value.(string); isText && leftBehind(schema, text) {
 		c.tell(at, codeInvalid, generation.ExpressionLeft(name, strings.TrimSpace(text)))
@@ -273,15 +275,16 @@ func leftBehind(schema *huma.Schema, text string) bool {
 	}
 }
 
-func (c *checker) text(schema *huma.Schema, value any, at, name string) any {
+func (c *checker) text(schema *huma.Schema, value any, at string, name any) any {
 	text, ok := asText(schema, value)
 	if ok && schema.Format == formatLine && storable(text) {
 		text = names.Clean(text)
 	}
-	_, isMedia := fileKind(c.kinds, name)
+	field, _ := name.(string)
+	_, isMedia := fileKind(c.kinds, field)
 	switch {
 	case isMedia && (!ok || !isString(value)):
-		c.tell(at, codeInvalid, generation.NotAFile(name))
+		c.tell(at, codeInvalid, generation.NotAFile(field))
 		return value
 	case !ok:
 		c.say(at, codeInvalid, "%s must be text", name)
@@ -308,7 +311,7 @@ func (c *checker) text(schema *huma.Schema, value any, at, name string) any {
 }
 
 // enum refuses a word that the schema does not have, and names the nearest.
-func (c *checker) enum(schema *huma.Schema, text, at, name string) {
+func (c *checker) enum(schema *huma.Schema, text, at string, name any) {
 	words := wordsOf(schema.Enum)
 	if near := names.Closest(text, words); near != "" {
 		c.say(at, codeInvalid, "%s is %q; did you mean %s? Choose one of %s", name, names.Clip(text), near,
@@ -319,7 +322,7 @@ func (c *checker) enum(schema *huma.Schema, text, at, name string) {
 }
 
 // language checks a tag; for a name of a language the complaint has the tag.
-func (c *checker) language(schema *huma.Schema, text, at, name string) string {
+func (c *checker) language(schema *huma.Schema, text, at string, name any) string {
 	tag, ok := generation.LanguageTag(text)
 	if ok && len(tag) <= *schema.MaxLength {
 		return tag
@@ -349,7 +352,7 @@ const notUTF8 = "%s is not valid UTF-8: save or send it as UTF-8"
 // storable says whether Postgres can store the text.
 func storable(text string) bool { return utf8.ValidString(text) && !strings.ContainsRune(text, 0) }
 
-func (c *checker) format(format, text, at, name string) {
+func (c *checker) format(format, text, at string, name any) {
 	switch format {
 	case "uuid":
 		if _, err := uuid.Parse(text); err != nil {
@@ -370,7 +373,7 @@ func wordsOf(values []any) []string {
 	return words
 }
 
-func (c *checker) number(schema *huma.Schema, value any, at, name string) any {
+func (c *checker) number(schema *huma.Schema, value any, at string, name any) any {
 	number, ok := asNumber(value)
 	text, _ := value.(string)
 	sent := plainNumber(number)
@@ -396,7 +399,7 @@ func (c *checker) number(schema *huma.Schema, value any, at, name string) any {
 
 func plainNumber(n float64) string { return strconv.FormatFloat(n, 'f', -1, 64) }
 
-func (c *checker) list(schema *huma.Schema, value any, at, name string) any {
+func (c *checker) list(schema *huma.Schema, value any, at string, name any) any {
 	entries, ok := asJSON(value).([]any)
 	switch {
 	case !ok:
@@ -412,7 +415,7 @@ func (c *checker) list(schema *huma.Schema, value any, at, name string) any {
 	checked := make([]any, 0, len(entries))
 	for i, entry := range entries {
 		checked = append(checked,
-			c.value(schema.Items, entry, fmt.Sprintf("%s/%d", at, i), fmt.Sprintf("entry %d of %s", i+1, name)))
+			c.value(schema.Items, entry, fmt.Sprintf("%s/%d", at, i), i18n.Say("entry %d of %s", i+1, name)))
 	}
 	return checked
 }

@@ -136,3 +136,15 @@ func TestSampleLengthIsComparedAsItIsShown(t *testing.T) {
 		require.Equal(t, status, a.status, "%g s: %s", seconds, a.body)
 	}
 }
+
+// A word that stands in a sentence is in the reader's language too.
+func TestTheWordsInsideARefusalAreTranslated(t *testing.T) {
+	b := newBench(t)
+	said := func(body string) any {
+		a := b.send("POST", speechPath, body, "Content-Type", "application/json", "Accept-Language", "pt-BR")
+		require.Equal(t, 422, a.status)
+		return a.json(t)["detail"]
+	}
+	require.Contains(t, said(`{"lines":["x"]}`), "item 1 de lines")
+	require.Contains(t, said(`{"text":"x","template_id":"y"}`), "não tem modelos de projeto")
+}

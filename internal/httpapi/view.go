@@ -3,7 +3,6 @@ package httpapi
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"math"
 	"strings"
 	"time"
@@ -90,7 +89,7 @@ func (s *Server) memoryDetail(ctx context.Context, short *jobs.Shortage) *Progre
 }
 
 // inGB is a size for people.
-func inGB(bytes int64) string { return fmt.Sprintf("%.1f GB", float64(bytes)/1e9) }
+func inGB(bytes int64) i18n.Sentence { return i18n.Say("%.1f GB", float64(bytes)/1e9) }
 
 // Warning tells something that did not stop the job.
 type Warning struct {

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/apibr/studio/internal/i18n"
 )
 
 // Got is a file that has arrived whole.
@@ -117,11 +119,11 @@ func (c *Client) disk(p *part, file File, err error) error {
 }
 
 // Bytes of a file for people, in decimal units.
-func Bytes(n int64) string {
+func Bytes(n int64) i18n.Sentence {
 	if n < 1e9 {
-		return fmt.Sprintf("%.0f MB", float64(n)/1e6)
+		return i18n.Say("%.0f MB", float64(n)/1e6)
 	}
-	return fmt.Sprintf("%.1f GB", float64(n)/1e9)
+	return i18n.Say("%.1f GB", float64(n)/1e9)
 }
 
 // transfer is one request for what is missing.
