@@ -49,7 +49,7 @@ func BenchmarkStudio(b *testing.B) {
 	}{
 		{"start", measureStart}, {"latency", measureLatency}, {"bursts", measureBursts},
 		{"submissions", measureSubmissions},
-		{"history", measureHistory}, {"parts", measureParts}, {"overhead", measureOverhead},
+		{"cpu", measureCPU}, {"history", measureHistory}, {"parts", measureParts}, {"overhead", measureOverhead},
 		{"sockets", measureSockets},
 		{"upload", measureUpload},
 	} {

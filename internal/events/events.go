@@ -72,6 +72,13 @@ const appendSQL = `
 	       with ordinality as e (owner_id, job_id, type, data, ord)
 	returning seq`
 
+// appendOneSQL is appendSQL for one event, which most transitions write.
+const appendOneSQL = `
+	with n as (update event_counter set seq = seq + 1 returning seq)
+	insert into events (seq, owner_id, job_id, type, data)
+	select n.seq, $1::uuid, $2::uuid, $3::text, $4::jsonb from n
+	returning seq`
+
 // sinceSQL are the events after $1 that a filter wants, of which $2 is the first of its owner and job and $3 the
 // second. Each part is found by an index of its own, so that a reader with few events among millions reads few.
 func sinceSQL(f Filter) (sql string, args []any) {
@@ -112,7 +119,7 @@ func Statements() map[string]string {
 }
 
 // statements of this package, for the test that prepares them all.
-var statements = map[string]string{"append": appendSQL, "allSince": allSinceSQL, "bounds": boundsSQL}
+var statements = map[string]string{"append": appendSQL, "appendOne": appendOneSQL, "allSince": allSinceSQL, "bounds": boundsSQL}
 
 // Append writes events as the last statement of tx and returns the highest number. Call Hub.Notify with it after the
 // commit.
@@ -131,13 +138,15 @@ func Append(ctx context.Context, tx pgx.Tx, events ...Event) (int64, error) {
 // AppendBatch is Append as the last statement of a batch, which may be followed by the commit alone; last is set when
 // the batch is read. Sending both together keeps the counter row locked no longer than the commit takes.
 func AppendBatch(b *pgx.Batch, last *int64, events ...Event) {
+	if len(events) == 1 {
+		e := events[0]
+		b.Queue(appendOneSQL, e.Owner, e.Job, e.Type, dataOf(e)).QueryRow(func(row pgx.Row) error { return row.Scan(last) })
+		return
+	}
 	owners, ids := make([]*uuid.UUID, len(events)), make([]*uuid.UUID, len(events))
 	types, data := make([]string, len(events)), make([]string, len(events))
 	for i, e := range events {
-		owners[i], ids[i], types[i], data[i] = e.Owner, e.Job, e.Type, string(e.Data)
-		if data[i] == "" {
-			data[i] = "{}"
-		}
+		owners[i], ids[i], types[i], data[i] = e.Owner, e.Job, e.Type, dataOf(e)
 	}
 	b.Queue(appendSQL, len(events), owners, ids, types, data).Query(func(rows pgx.Rows) error {
 		seqs, err := pgx.CollectRows(rows, pgx.RowTo[int64])
@@ -146,4 +155,11 @@ func AppendBatch(b *pgx.Batch, last *int64, events ...Event) {
 		}
 		return err
 	})
+}
+
+func dataOf(e Event) string {
+	if len(e.Data) == 0 {
+		return "{}"
+	}
+	return string(e.Data)
 }

@@ -27,6 +27,9 @@ type counts struct {
 	of map[uuid.UUID]counted // uuid.Nil: of all owners
 }
 
+// longCount is how many unfinished jobs make counting them anew each time dear.
+const longCount = 500
+
 type counted struct {
 	Counts
 	at time.Time
@@ -48,7 +51,7 @@ func (s *Service) Counts(ctx context.Context, owner *uuid.UUID) (Counts, error) 
 	if err := s.cfg.Pool.QueryRow(ctx, sql, args...).Scan(&found.Queued, &found.Processing); err != nil {
 		return Counts{}, fmt.Errorf("jobs: count: %w", err)
 	}
-	if found.Queued+found.Processing > longForecast {
+	if found.Queued+found.Processing > longCount {
 		c.keep(key, found)
 	} else {
 		delete(c.of, key)

@@ -16,7 +16,7 @@ import (
 // each change.
 const (
 	forecastShare = 20
-	longForecast  = 500 // jobs
+	longForecast  = 100 // jobs
 	// Past so many jobs the scheduler is not asked: simulating its picks costs more than their exact places are worth.
 	orderedJobs = 1000
 )

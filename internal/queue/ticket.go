@@ -27,6 +27,11 @@ const ticketsSQL = `
 	select '{}', 'generate', 1, 'gen', 'available', greatest(now(), $2::timestamptz)
 	  from generate_series(1, $1::int)`
 
+// ticketSQL is ticketsSQL for one ticket, which each submit writes.
+const ticketSQL = `
+	insert into river.river_job (args, kind, max_attempts, queue, state, scheduled_at)
+	values ('{}', 'generate', 1, 'gen', 'available', greatest(now(), $1::timestamptz))`
+
 // takeTicketSQL takes one ticket that River has not fetched out of the queue: the job that it stands for starts
 // without it.
 const takeTicketSQL = `
@@ -91,14 +96,17 @@ func Statements() map[string]string { return statements }
 
 // statements of this package, for the test that prepares them all.
 var statements = map[string]string{
-	"ticketsSQL": ticketsSQL, "takeTicketSQL": takeTicketSQL, "topUpSQL": topUpSQL, "closeDeadSQL": closeDeadSQL,
-	"closeEarlierSQL": closeEarlierSQL, "pokeSQL": pokeSQL, "modelTaskSQL": modelTaskSQL,
-	"pokeModelsSQL": pokeModelsSQL,
+	"ticketSQL": ticketSQL, "ticketsSQL": ticketsSQL, "takeTicketSQL": takeTicketSQL, "topUpSQL": topUpSQL,
+	"closeDeadSQL": closeDeadSQL, "closeEarlierSQL": closeEarlierSQL,
+	"pokeSQL": pokeSQL, "modelTaskSQL": modelTaskSQL, "pokeModelsSQL": pokeModelsSQL,
 }
 
 // AddTickets puts the insert of n tickets into a batch of the transaction that makes n jobs runnable. at zero is now.
 func AddTickets(b *pgx.Batch, n int, at time.Time) {
-	if n > 0 {
+	switch {
+	case n == 1:
+		b.Queue(ticketSQL, at)
+	case n > 1:
 		b.Queue(ticketsSQL, n, at)
 	}
 }

@@ -117,7 +117,12 @@ func (s *simulation) start(job Job, shares Shares) {
 	s.shares = shares.after(job, s.lanes, s.policy)
 	lane := s.lanes[job.Lane]
 	at := slices.IndexFunc(lane, func(j Job) bool { return j.ID == job.ID })
-	if lane = slices.Delete(lane, at, at+1); len(lane) == 0 {
+	if at == 0 {
+		lane = lane[1:] // the usual case, in which nothing has to move
+	} else {
+		lane = slices.Delete(lane, at, at+1)
+	}
+	if len(lane) == 0 {
 		delete(s.lanes, job.Lane)
 	} else {
 		s.lanes[job.Lane] = lane

@@ -138,6 +138,7 @@ var examples = map[string]example{
 	"events.append": calls(
 		"1, array[" + owner(1) + "::uuid], array[" + job(queued) + "::uuid], array['x'], array['{}']",
 	),
+	"events.appendOne":         calls(owner(1) + ", " + job(queued) + ", 'x', '{}'"),
 	"events.allSince":          calls("399990, 500", "5, 500"),
 	"events.bounds":            calls(""),
 	"events.since":             calls("0", "399000"),
@@ -168,6 +169,7 @@ var examples = map[string]example{
 	"voices.lock":   calls(owner(1) + ", " + job(40)),
 	"voices.delete": calls(job(40)),
 
+	"queue.ticket":       calls("null"),
 	"queue.tickets":      calls("2, null"),
 	"queue.takeTicket":   calls(""),
 	"queue.topUp":        {args: []string{""}, reads: 2000},
