@@ -91,7 +91,7 @@ func missing(text, files, tests string) (list []string) {
 	return list
 }
 
-func TestWhatThePagesNameExists(t *testing.T) {
+func TestFilesAndTestsThatThePagesNameExist(t *testing.T) {
 	files, tests := tree(t)
 	for page, text := range pages(t) {
 		require.Empty(t, missing(text, files, tests), page)

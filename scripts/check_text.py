@@ -19,7 +19,9 @@ LONGEST = 120
 TAB = 4
 KINDS = (".go", ".py", ".pyi", ".ts", ".mjs", ".sh", ".md")
 NAMES = ("Makefile",)
-LEFT_OUT = re.compile(r"(^|/)testdata/|\.gen\.(go|ts)$|(^|/)scripts/words\.txt$")
+LEFT_OUT = re.compile(r"(^|/)testdata/|\.gen\.(go|ts)$|(^|/)scripts/(words\.txt|check_text_test\.sh)$")
+# The changelog keeps the words of its time; only its lines are looked at.
+HISTORY = "CHANGELOG.md"
 # A field of a Go struct with its tag, which Go does not let break.
 TAGGED = re.compile(r"^\s*[A-Z]\w* +[\w\[\]*.]+ +`\w+:\".*`$")
 WORDS = ROOT / "scripts" / "words.txt"
@@ -48,7 +50,7 @@ def findings(path: Path, banned: list[tuple[re.Pattern[str], str]]) -> list[str]
         columns, whole = len(line.expandtabs(TAB)), line.startswith("|") if is_page else TAGGED.match(line)
         if columns > LONGEST and not whole:
             found.append(f"{path}:{number}: the line has {columns} columns; {LONGEST} is the most")
-        for pattern, instead in banned:
+        for pattern, instead in banned if path.name != HISTORY else []:
             if match := pattern.search(line):
                 found.append(f'{path}:{number}: "{match[0].strip()}": {instead}')
     return found

@@ -28,5 +28,6 @@ expect "generated code" "" f.gen.go "// $long $long"
 expect "test data" "" testdata/g.go "// $long $long"
 expect "a word with another meaning" '"mourn"' h.go "// mourn waits for the process"
 expect "a riddle" '"is no"' i.sh "# a file that is no file"
+expect "the changelog" "" CHANGELOG.md "- a file that is no file"
 expect "a plain statement" "" j.py "# there is no file; it is no longer there, and this is not a link"
 exit $((failures > 0))

@@ -46,7 +46,7 @@ func TestTextsOfOtherEditorsAreRead(t *testing.T) {
 	require.Empty(t, text)
 }
 
-func TestWhatCannotBeKnownIsRefused(t *testing.T) {
+func TestTextsOfUnknownEncodingAreRefused(t *testing.T) {
 	const portuguese, russian = "A ação do coração é não, amanhã às três.", "Привет, как дела сегодня?"
 	for name, content := range map[string][]byte{
 		"the terminal of old Windows": encoded(t, charmap.CodePage850, portuguese),

@@ -94,7 +94,7 @@ func TestHelpFitsAHundredColumnsInEachLanguage(t *testing.T) {
 }
 
 // The flags of a table begin at one column and their texts at another, whatever letters stand between.
-func TestHelpLooksAsItWasRead(t *testing.T) {
+func TestHelpIsAsReviewed(t *testing.T) {
 	t.Setenv("APIBR_SERVER", "")
 	for _, tag := range i18n.Default().Languages() {
 		for name, args := range map[string][]string{"apibr": {"--help"}, "speech": {"speech", "--help"}} {

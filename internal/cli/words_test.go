@@ -13,7 +13,7 @@ import (
 )
 
 // What is wrong with a folder of models is said in the user's language too when no studio runs.
-func TestAFolderThatIsRefusedIsToldInBothLanguages(t *testing.T) {
+func TestARefusedFolderIsToldInEachLanguage(t *testing.T) {
 	workers, err := filepath.Abs("../../pyworkers")
 	require.NoError(t, err)
 	folder := t.TempDir()

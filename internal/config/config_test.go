@@ -39,7 +39,7 @@ func TestFlagsWinOverEnvironmentOverFileOverDefaults(t *testing.T) {
 }
 
 // The user's own example must go on working.
-func TestTheUsersKeys(t *testing.T) {
+func TestEveryKeyOfAUsersFileIsRead(t *testing.T) {
 	c, err := load(t, `
 server: {host: 0.0.0.0, port: 8000, workers: 4}
 gpu: {device: rocm, memory_fraction: 0.8}

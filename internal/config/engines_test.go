@@ -28,7 +28,7 @@ tasks: {image.generate: {parameters: {type: object}, phases: [{name: p, weight: 
 	return map[string]any{"python.workers": dir}
 }
 
-func TestAnEnginesSettingsAreThoseOfItsManifest(t *testing.T) {
+func TestAnEnginesSettingsComeFromItsManifest(t *testing.T) {
 	c, err := load(t, "engines: {my-paint: {size: 3, slow: true}}", workers(t), "APIBR_ENGINES_MY_PAINT_LIVELY=0.25")
 	require.NoError(t, err)
 	require.Equal(t, map[string]any{"token": "", "size": int64(3), "mood": "calm", "lively": 0.25, "slow": true},

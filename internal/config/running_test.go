@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestTheSettingsOfARunningStudioAreItsOwn(t *testing.T) {
+func TestCommandsUseTheSettingsOfTheRunningStudio(t *testing.T) {
 	dir := t.TempDir()
 	require.Nil(t, Running(dir), "nothing has run yet")
 	c, err := load(

@@ -30,7 +30,7 @@ func folder(t *testing.T) string {
 	return dir
 }
 
-func TestWhatOthersCouldChangeIsRefused(t *testing.T) {
+func TestADataDirectoryThatOthersCanChangeIsRefused(t *testing.T) {
 	for name, c := range map[string]struct {
 		make func(t *testing.T, dir string)
 		says string // what to type

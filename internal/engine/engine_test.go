@@ -244,8 +244,8 @@ func TestTheRealManifests(t *testing.T) {
 	}
 }
 
-// TestAModelThatTwoEnginesHave is Kontext: at its maker's API it has no files, and here it can be installed.
-func TestAModelThatTwoEnginesHave(t *testing.T) {
+// An example is Kontext: it has no files at its maker's API, and can be installed here.
+func TestAModelOfTwoEnginesHasOneOfThemFirst(t *testing.T) {
 	dir := t.TempDir()
 	for name, text := range map[string]string{
 		"a": "models: [{id: twin, priority: 1}]",
@@ -346,7 +346,7 @@ func TestAnEngineWithoutAnInputIsPassedOver(t *testing.T) {
 }
 
 // The models that ship, with all files there.
-func TestWhatTheRealModelsAreChosenForAndRefuse(t *testing.T) {
+func TestTheRealModelsAreChosenByTaskLanguageAndParameters(t *testing.T) {
 	c, err := Load("../../pyworkers")
 	require.NoError(t, err)
 	c.Variants = func(string) []string { return []string{"any"} }
@@ -396,7 +396,7 @@ func TestWhatTheRealModelsAreChosenForAndRefuse(t *testing.T) {
 
 // The order of the contract for flux-kontext: its maker's API when a key is set, this computer, and FLUX.1 [dev] where
 // there is no image.
-func TestTheThreeWaysOfKontext(t *testing.T) {
+func TestKontextIsEditedByEachOfItsThreeEngines(t *testing.T) {
 	c, err := Load("../../pyworkers")
 	require.NoError(t, err)
 	var installed []string

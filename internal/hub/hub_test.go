@@ -237,7 +237,7 @@ func TestARestartOfTheProgramGoesOnToo(t *testing.T) {
 	}
 }
 
-func TestAPartThatWasDamagedIsFetchedAnew(t *testing.T) {
+func TestADamagedPartIsFetchedAnew(t *testing.T) {
 	r := setUp(t)
 	file := r.file(t, large)
 	r.Fault(large, 2, hubtest.Cut(1<<20).OnCDN())
@@ -360,7 +360,7 @@ func TestALimitThatIsTooLongOrNeverEndsIsTold(t *testing.T) {
 	r.empty(t)
 }
 
-func TestWhoMayNotReadIsToldWhy(t *testing.T) {
+func TestARefusedRepositoryNamesTheRemedy(t *testing.T) {
 	r := setUp(t)
 	c := r.client(t)
 	_, err := c.List(t.Context(), "maker/unknown", "")
@@ -400,7 +400,7 @@ func TestAFileThatHasGoneIsNotTriedAgain(t *testing.T) {
 	r.empty(t)
 }
 
-func TestNoNetwork(t *testing.T) {
+func TestWithoutANetworkTheHubIsUnreachable(t *testing.T) {
 	r := setUp(t)
 	gone := httptest.NewServer(http.NotFoundHandler())
 	r.cfg.BaseURL = gone.URL

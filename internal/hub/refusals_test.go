@@ -90,7 +90,7 @@ func TestAHostileListingIsRefused(t *testing.T) {
 	}
 }
 
-func TestThePageAfterMustBeTheHubs(t *testing.T) {
+func TestTheNextPageMustBeOnTheHub(t *testing.T) {
 	r := setUp(t)
 	r.cfg.Token = token
 	r.Fault("/tree/"+hubtest.Commit(repo), 1, hubtest.Linked(r.CDN+"/x"))
@@ -101,7 +101,7 @@ func TestThePageAfterMustBeTheHubs(t *testing.T) {
 	}
 }
 
-func TestADiskThatIsTooSmallIsSeenBefore(t *testing.T) {
+func TestADiskThatIsTooSmallIsRefusedBeforeTheDownload(t *testing.T) {
 	r := setUp(t)
 	file := r.file(t, large)
 	r.cfg.Reserve = 1000
@@ -133,7 +133,7 @@ func (s *small) Write(data []byte) (int, error) {
 	return n, err
 }
 
-func TestADiskThatGetsFullInTheMiddle(t *testing.T) {
+func TestADiskThatFillsUpEndsTheDownload(t *testing.T) {
 	r := setUp(t)
 	file := r.file(t, large)
 	r.cfg.OpenFile = func(name string) (hub.PartFile, error) {
@@ -203,7 +203,7 @@ func TestAnAddressWhoseFileChangedMeanwhileBeginsAnew(t *testing.T) {
 	r.arrived(t, r.weights)
 }
 
-func TestAnErrorIsComparedByItsKind(t *testing.T) {
+func TestErrorsAreComparedByKind(t *testing.T) {
 	err := fmt.Errorf("install: %w", &hub.Error{Kind: hub.Gated, Detail: i18n.Plain("x")})
 	require.ErrorIs(t, err, &hub.Error{Kind: hub.Gated})
 	require.False(t, errors.Is(err, &hub.Error{Kind: hub.NotFound}))

@@ -234,7 +234,7 @@ func requireNoLeftovers(t *testing.T, s *Store) {
 	}
 }
 
-func TestPartsThatVariantsShareComeOnce(t *testing.T) {
+func TestPartsThatVariantsShareAreDownloadedOnce(t *testing.T) {
 	r := setUp(t)
 	r.install(t, "big", "Q4")
 	require.NoError(t, r.store.Pin("big", true))
@@ -256,7 +256,7 @@ func TestPartsThatVariantsShareComeOnce(t *testing.T) {
 	require.Equal(t, 1, asked, "the same file under another part's name is not fetched either")
 }
 
-func TestWhatModelsShareComesOnce(t *testing.T) {
+func TestFilesThatModelsShareAreDownloadedOnce(t *testing.T) {
 	r := setUp(t)
 	r.install(t, "small", "")
 	r.install(t, "small-too", "")
@@ -304,7 +304,7 @@ func TestAnInstallationThatEndedEarlyGoesOn(t *testing.T) {
 	requireNoLeftovers(t, r.store)
 }
 
-func TestWhatWasLeftCanBeRemoved(t *testing.T) {
+func TestAnUnfinishedInstallationCanBeRemoved(t *testing.T) {
 	r := setUp(t)
 	r.Fault("big-Q4.gguf", 0, hubtest.Status(http.StatusNotFound, "X-Error-Code", "EntryNotFound"))
 	_, err := r.try(t, "big", "")
@@ -352,7 +352,7 @@ func TestASourceThatHandsOutAnotherFileLaterIsNoticed(t *testing.T) {
 	require.Zero(t, r.store.Incoming("released"), "what came was thrown away")
 }
 
-func TestWhatCouldRunIsRefused(t *testing.T) {
+func TestFilesThatCouldRunCodeAreRefused(t *testing.T) {
 	r := setUp(t)
 	_, err := r.try(t, "pickled", "")
 	requireInput(t, err, "pytorch_model.bin")
@@ -442,7 +442,7 @@ func TestUsedIsNotedWithoutTouchingTheRecord(t *testing.T) {
 	require.NoDirExists(t, filepath.Join(r.store.dir, "nothing"))
 }
 
-func TestRequestsThatCannotBe(t *testing.T) {
+func TestImpossibleRequestsAreRefused(t *testing.T) {
 	r := setUp(t)
 	for _, wrong := range [][3]string{{"unknown", "", "known are"}, {"../x", "", "not a model's id"},
 		{"big", "Q9", "it has Q4, Q8"}, {"small", "Q4", "no variants"},

@@ -209,7 +209,7 @@ func requireFileError(t *testing.T, err error, part, why, contains string) {
 }
 
 // An installation of another variant does not vouch for the files that were there.
-func TestOnlyWhatCameIsTrusted(t *testing.T) {
+func TestAnInstallationTrustsOnlyTheFilesItDownloaded(t *testing.T) {
 	r := setUp(t)
 	r.install(t, "big", "Q4")
 	files, err := r.store.Files(t.Context(), "big", "Q4")

@@ -172,7 +172,7 @@ func TestAnotherMajorVersionIsNamedAndUntouched(t *testing.T) {
 }
 
 // A half-made cluster (the machine died during initdb) is made anew.
-func TestHalfMadeCluster(t *testing.T) {
+func TestAHalfMadeClusterIsMadeAnew(t *testing.T) {
 	dir := dataDir(t)
 	c := newCluster(t, dir)
 	require.NoError(t, os.MkdirAll(c.dataDir+".making", 0o700))

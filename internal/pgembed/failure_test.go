@@ -13,7 +13,7 @@ import (
 
 // What initdb prints last is that it tidies up; why it did stands before, and is often said by the Postgres that it
 // started.
-func TestTheCauseOfAFailedInitdbIsFoundInAllThatItPrinted(t *testing.T) {
+func TestTheCauseOfAFailedInitdbIsFoundInItsOutput(t *testing.T) {
 	exit := errors.New("exit status 1")
 	printed := func(cause string) string {
 		return "creating configuration files ... ok\nrunning bootstrap script ... 2026-01-02 03:04:05.678 UTC [99] " +

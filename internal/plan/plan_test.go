@@ -102,7 +102,7 @@ func TestLowerQuantisationComesAfterStreaming(t *testing.T) {
 	require.Equal(t, []string{"Q5", "Q4"}, variants)
 }
 
-func TestWhatCannotFitIsRefusedWithTheNearestSize(t *testing.T) {
+func TestARequestThatDoesNotFitIsRefusedWithTheNearestSize(t *testing.T) {
 	w := wish()
 	w.Width, w.Height = 2048, 1024
 	w.Variants = []string{"Q4"}

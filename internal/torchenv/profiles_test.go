@@ -31,7 +31,7 @@ func ids(list []Profile) []string {
 	return names
 }
 
-func TestTheProfilesAreWhole(t *testing.T) {
+func TestEveryProfileIsComplete(t *testing.T) {
 	decoder := yaml.NewDecoder(bytes.NewReader(profilesYAML))
 	decoder.KnownFields(true)
 	var b book
@@ -204,7 +204,7 @@ func TestTheEnvironmentHidesTheIntegratedCard(t *testing.T) {
 	require.Equal(t, 12, threads(24))
 }
 
-func TestTheProfileOfAnEnvironmentThatNobodyTested(t *testing.T) {
+func TestAnUntestedEnvironmentHasAnUnknownProfile(t *testing.T) {
 	require.Equal(t, ROCm, Current("/nowhere", gpus(t, "igpu-first")).Device)
 	require.Equal(t, CPU, Current("/nowhere", nil).Device)
 }

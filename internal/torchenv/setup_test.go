@@ -159,7 +159,7 @@ func TestTheOldEnvironmentStaysWhenNothingPasses(t *testing.T) {
 }
 
 // An environment that something else has made, or whose engines are new, is tested as it is.
-func TestTheEnvironmentThatIsThereIsTestedAgain(t *testing.T) {
+func TestAnExistingEnvironmentIsTestedAgain(t *testing.T) {
 	root := checkout(t)
 	from := index(t, torch("4.0", "works"))
 	o := options(t, root, profile("a", from, "4.0"))
@@ -197,7 +197,7 @@ func TestTheEnvironmentThatIsThereIsTestedAgain(t *testing.T) {
 	require.Equal(t, ROCm, foreign.Profile.Device)
 }
 
-func TestWhatCannotBegin(t *testing.T) {
+func TestASetupThatCannotBeginLeavesNothing(t *testing.T) {
 	root := checkout(t)
 	from := index(t, torch("4.0", "works"))
 	o := options(t, root, profile("a", from, "4.0"))

@@ -161,7 +161,7 @@ def test_any_instruction_and_size_gives_a_picture(tmp_path: Path, instruction: s
     assert edited(tmp_path / "a", instruction, scene(*size))[0].size == size
 
 
-def test_edits_do_what_they_say(tmp_path: Path) -> None:
+def test_each_edit_changes_the_picture_as_named(tmp_path: Path) -> None:
     picture = scene()
     plain = array(picture)
 

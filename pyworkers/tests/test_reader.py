@@ -37,7 +37,7 @@ def test_sentences(text: str, pieces: list[str]) -> None:
     assert sentences(text) == pieces
 
 
-def test_clean_drops_what_cannot_be_said() -> None:
+def test_clean_drops_unspeakable_characters() -> None:
     assert clean("a\u0301 😀👍🏽 b\x00\ud800\tc 25 °C ©") == "á  b c 25 °C ©"
 
 

@@ -127,7 +127,7 @@ def test_every_key_is_a_literal_with_its_values() -> None:
         "Warning('code', 'plain text')",
     ],
 )
-def test_what_cannot_be_translated_is_listed(code: str) -> None:
+def test_untranslatable_texts_are_listed(code: str) -> None:
     said = Said()
     said.read(code, "module.py")
     assert said.wrong == ["module.py:1"] and not said.keys

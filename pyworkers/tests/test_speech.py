@@ -252,7 +252,7 @@ def test_a_quiet_sample_is_a_warning_and_gives_the_same_voice(tmp_path: Path) ->
         assert quiet.metadata["measures"][measure] == pytest.approx(normal.metadata["measures"][measure], rel=0.05)
 
 
-def test_the_limiter_leaves_what_is_quiet() -> None:
+def test_the_limiter_leaves_quiet_sound_alone() -> None:
     tone = np.sin(np.arange(22050) * 0.05).astype(np.float32) * 0.9
     assert np.array_equal(limited(tone, 22050), tone)
     tone[11025] = 3.0

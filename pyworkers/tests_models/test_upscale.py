@@ -314,7 +314,7 @@ def changed(change: Callable[[dict[str, torch.Tensor]], Any]) -> dict[str, Any]:
     ],
     ids=["empty", "nothing", "list", "text", "missing", "index", "hole", "strides", "shape", "grey"],
 )
-def test_what_is_no_upscaler_is_refused(tmp_path: Path, state: Any) -> None:
+def test_a_model_that_is_not_an_upscaler_is_refused(tmp_path: Path, state: Any) -> None:
     torch.save(state, tmp_path / "a.pth")
     with pytest.raises(EngineError, match="install the model again") as raised:
         weights.load_upscaler(tmp_path / "a.pth")

@@ -80,7 +80,7 @@ export function modelSteps(step, texts) {
     await page.locator('[data-model="portrait"][data-installed="false"]').waitFor();
   });
 
-  step("what a hub refuses is said in the reader's language, and again in the other", async ({ page, hub }) => {
+  step("a refusal of the hub is said in the reader's language, and again in the other", async ({ page, hub }) => {
     hub.gated = true;
     await card(page).getByRole("button", { name: pt["model.install"] }).click();
     await page.getByRole("dialog").getByRole("button", { name: pt["install.now"] }).click();

@@ -238,7 +238,7 @@ func TestALicenceIsAcceptedOnceAndByName(t *testing.T) {
 	require.ErrorAs(t, err, &licence, "another licence is asked for")
 }
 
-func TestAFailureIsTold(t *testing.T) {
+func TestAFailedInstallationTellsItsReasonAndIsNotRetried(t *testing.T) {
 	n := setUp(t)
 	n.Gate("maker/free", "hf_other")
 	_, err := n.service.Install(t.Context(), by, "free", "", false)
@@ -290,7 +290,7 @@ func TestACancelEndsADownloadAndKeepsWhatCame(t *testing.T) {
 	require.NoError(t, n.service.Remove(t.Context(), "free"))
 }
 
-func TestARestartGoesOn(t *testing.T) {
+func TestARestartResumesTheInstallation(t *testing.T) {
 	n := setUp(t)
 	stall, reached, _ := hubtest.Stall(300_000)
 	n.Fault("w.safetensors", 1, stall.OnCDN())
@@ -350,7 +350,7 @@ func TestACheckTellsWhatIsDamaged(t *testing.T) {
 	require.JSONEq(t, `[]`, string(n.task("free").Faults), "installing again has repaired it")
 }
 
-func TestWhatIsInUseStays(t *testing.T) {
+func TestAModelInUseIsNotRemoved(t *testing.T) {
 	n := setUp(t)
 	n.install("free")
 	n.loaded = []string{"free"}
@@ -364,7 +364,7 @@ func TestWhatIsInUseStays(t *testing.T) {
 	require.ErrorIs(t, n.service.Pin(t.Context(), "free", true), ErrInstalled)
 }
 
-func TestRequestsThatCannotBe(t *testing.T) {
+func TestImpossibleRequestsAreRefused(t *testing.T) {
 	n := setUp(t)
 	ctx := t.Context()
 	var input *models.InputError
@@ -395,7 +395,7 @@ func TestOldTasksAreSwept(t *testing.T) {
 	require.Equal(t, 1, left, "the newest stays")
 }
 
-func TestAnAnswerOfTheHubThatIsNoneOfOursIsALogLine(t *testing.T) {
+func TestAnUnexpectedErrorIsLoggedAndNotShown(t *testing.T) {
 	n := setUp(t)
 	n.Fault("/revision/main", 0, hubtest.Status(http.StatusTeapot))
 	_, err := n.service.Install(t.Context(), by, "free", "", false)
