@@ -35,7 +35,7 @@ func TestNoMemoryJobShowsNeededAndFreeBytes(t *testing.T) {
 	require.Equal(t, job["id"], waiting[0].(map[string]any)["job_id"])
 	require.Equal(t, 9.1e9, waiting[0].(map[string]any)["needed_vram_bytes"])
 	spoken := b.send("GET", "/api/v1/jobs/"+job["id"].(string), nil, "Accept-Language", "pt-BR")
-	require.Contains(t, string(spoken.body), "precisa de 9.1 GB da memória da placa e de 4.0 GB de RAM")
+	require.Contains(t, string(spoken.body), "precisa de 9,1 GB da memória da placa e de 4,0 GB de RAM")
 
 	require.NoError(t, b.jobs.SetReason(b.ctx,
 		map[uuid.UUID]jobs.Reason{uuid.MustParse(job["id"].(string)): jobs.ReasonNone}))
