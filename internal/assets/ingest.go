@@ -168,7 +168,7 @@ func (s *Service) insertIngested(
 	return out, nil
 }
 
-// described is what of Info has no column.
+// described are the parts of Info that have no column.
 func described(info media.Info) map[string]any {
 	m := map[string]any{}
 	if info.Kind == media.Video {

@@ -25,7 +25,7 @@ const signKeyBytes = 32
 // Signer makes and checks links that need no header.
 type Signer struct{ key []byte }
 
-// NewSigner reads the key file, or makes it (mode 0600). Whoever has the key can read every asset; deleting the file
+// NewSigner reads the key file, or makes it (mode 0600). Anyone with the key can read every asset; deleting the file
 // makes every link that was given out invalid at the next start.
 func NewSigner(path string) (*Signer, error) {
 	key, err := datadir.ReadSecret(path)

@@ -36,7 +36,8 @@ func rss(t *testing.T, key string) int64 {
 	return 0
 }
 
-// TestUploadOfFiveHundredMegabytesTakesConstantMemory does not run beside other tests, whose memory would count too.
+// TestUploadOfFiveHundredMegabytesTakesConstantMemory does not run in parallel with other tests, whose memory would
+// count too.
 func TestUploadOfFiveHundredMegabytesTakesConstantMemory(t *testing.T) {
 	w := setup(t)
 	r, size := wav(96000, 2, 1350)

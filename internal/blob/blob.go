@@ -38,7 +38,7 @@ type Info struct {
 
 // Store is a content-addressed file store. All methods are safe for concurrent use, also by several processes.
 //
-// Nobody but the store knows where its files lie. A program that works on paths gets a copy by Stage. Package blobtest
+// Only the store knows where its files lie. A program that works on paths gets a copy by Stage. Package blobtest
 // holds each implementation to what is promised here.
 type Store interface {
 	// Put streams r into the store in constant memory and returns its hash. It fails with ErrTooLarge past limit bytes

@@ -64,7 +64,7 @@ func TestAFailedPutLeavesNoTemporaryFile(t *testing.T) {
 	require.Len(t, files(t, d), 1)
 }
 
-// What blobtest asks of every store is asked there; here is what a disk adds.
+// Package blobtest tests every store; these tests are for a disk only.
 func TestImportRenamesOnTheSameFilesystem(t *testing.T) {
 	t.Parallel()
 	d, ctx := newDisk(t), context.Background()

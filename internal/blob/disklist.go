@@ -123,7 +123,7 @@ func (d *Disk) Delete(_ context.Context, sha string, before time.Time) (*Info, e
 	return &info, nil
 }
 
-// Tidy implements Store. What cannot be read or removed is left for the next time.
+// Tidy implements Store. Files that cannot be read or removed are left for the next time.
 func (d *Disk) Tidy(_ context.Context, before time.Time) (Swept, error) {
 	entries, err := os.ReadDir(d.TempDir())
 	if err != nil {

@@ -173,7 +173,7 @@ func freeDisk(dir string) (free int64, ok bool) {
 		}
 		dir = filepath.Dir(dir)
 	}
-	free, err := disk.Free(dir) // of no folder an error
+	free, err := disk.Free(dir) // an error without a folder
 	return free, err == nil
 }
 
@@ -245,7 +245,7 @@ func firstLine(ctx context.Context, program string, args ...string) (string, err
 	return strings.TrimSpace(string(line)), err
 }
 
-// cause is what a program that failed said, in one short line, else how it failed.
+// cause is the last words of a failed program in one short line, else how it failed.
 func cause(err error, line string) string {
 	const longest = 200
 	if line == "" {

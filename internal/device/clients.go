@@ -123,7 +123,7 @@ func nanoseconds(text string) time.Duration {
 	return time.Duration(n)
 }
 
-// nvidiaClients asks nvidia-smi who computes.
+// nvidiaClients asks nvidia-smi for the processes that compute.
 func nvidiaClients(query func(context.Context) ([]byte, error)) []Client {
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
 	defer cancel()

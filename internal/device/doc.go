@@ -5,6 +5,6 @@
 // their own); NVIDIA cards are asked through nvidia-smi as a process. No driver is linked and no GPU context is ever
 // opened here: an idle server must not hold a card awake.
 //
-// A Host is a struct of functions, so that whoever decides by it (memory guard, scheduler, recovery) is tested with a
+// A Host is a struct of functions, so that its users (memory guard, scheduler, recovery) are tested with a
 // script instead of a machine.
 package device

@@ -46,7 +46,7 @@ type DoctorConfig struct {
 	Postgres string            // Postgres is the directory of initdb and postgres; "" when none was found.
 	External bool              // External says that a database outside is used, so that no binaries are needed.
 
-	ModelsDir string        // ModelsDir is where models are kept. Default: nothing is said of it.
+	ModelsDir string        // ModelsDir is where models are kept. Default: it is not checked.
 	Tested    *Tested       // Tested is what the self-test said of the models environment; nil before the first test.
 	NoGPU     bool          // NoGPU says that the configuration keeps the card out of use.
 	Settle    time.Duration // Settle is the time between two looks at a card that seems to hang. Default 1 s.

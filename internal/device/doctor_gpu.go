@@ -16,7 +16,7 @@ const (
 	spill = 2 * gib
 	// crowded is how much of a card others may hold before that is worth a warning; a desktop takes one GiB.
 	crowded = 2 * gib
-	// alwaysBusy in percent, at both looks, with nobody computing: a card that hangs.
+	// alwaysBusy in percent, in both samples, with no program computing: a card that hangs.
 	alwaysBusy = 99
 )
 
@@ -112,7 +112,7 @@ func (d *doctor) on(gpu GPU) []Client {
 	return clients
 }
 
-// programs tells who else holds memory of the card.
+// programs lists the other programs that hold memory of the card.
 func (d *doctor) programs(gpu GPU) {
 	others := gpu.VRAMUsed
 	var names []i18n.Sentence
@@ -143,7 +143,7 @@ func (d *doctor) programs(gpu GPU) {
 	d.fine("gpu.programs", message)
 }
 
-// spilled tells of memory of the card that the driver has moved to the host's: slow, and it is charged to nobody.
+// spilled tells of memory of the card that the driver has moved to the host's: slow, and it is charged to no process.
 func (d *doctor) spilled(gpu GPU) {
 	if gpu.GTTUsed < spill {
 		return
@@ -182,8 +182,8 @@ func (d *doctor) power(gpu GPU) {
 	}
 }
 
-// hang finds a card that the driver takes for busy while nobody computes on it. A program with queues of the compute
-// driver is somebody, even though no counter shows its work.
+// hang finds a card that the driver takes for busy while no program computes on it. A program with queues of the
+// compute driver counts, even though no counter shows its work.
 func (d *doctor) hang(ctx context.Context, gpu GPU) {
 	first := d.host.Health(gpu)
 	before := d.on(gpu)
@@ -239,7 +239,7 @@ func (d *doctor) settle(ctx context.Context) bool {
 	}
 }
 
-// progress says whether the card did anything for anybody between two looks, and names a program that waited inside
+// progress says whether the card did any work between two samples, and names a program that waited inside
 // the driver at both.
 func progress(before, after []Client) (worked bool, stuck string) {
 	const waiting = 'D'

@@ -60,7 +60,7 @@ func written(checks []Check) string {
 	return ownDisk.ReplaceAllString(text.String(), "")
 }
 
-// The whole of what the doctor says of each machine, in both languages.
+// The whole report of each machine, in both languages.
 func TestDoctorReportsEachMachine(t *testing.T) {
 	at := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 	amd := &Tested{

@@ -205,7 +205,7 @@ func (n *nvidiaReader) gpus() []GPU {
 	raw, err := n.query(ctx)
 	n.at = time.Now()
 	if err != nil {
-		// No program and no fake: there is no such card, and there will be none while this server runs.
+		// Without the program there is no such card, and there will be none while this server runs.
 		n.gone, n.last = ctx.Err() == nil, nil
 		return nil
 	}

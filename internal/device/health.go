@@ -15,7 +15,7 @@ type Health struct {
 	// Power is the state of its power management: active, suspended, error; "" when it is not known.
 	Power string
 
-	// Level is who chooses the clocks: auto, or a level that somebody fixed, as low.
+	// Level is who chooses the clocks: auto, or a fixed level, such as low.
 	Level string
 
 	// Dumped says that the driver kept a dump of a fault. The kernel forgets it after minutes.

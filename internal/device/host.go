@@ -36,7 +36,7 @@ type Host struct {
 	GroupRSS func(pgid int) int64
 	GroupCPU func(pgid int) time.Duration
 
-	// What follows is asked by the doctor only.
+	// Only the doctor asks for the following.
 
 	// Kernel is the kernel's release; "" when it is not known.
 	Kernel func() string

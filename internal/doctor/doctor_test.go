@@ -66,7 +66,7 @@ func TestTheReportReadsTheConfigurationAndTheVerdict(t *testing.T) {
 	h.Access = func(string) error { return fs.ErrPermission }
 	require.False(t, BeforeGPU(context.Background(), c, h).OK)
 
-	// An environment that was changed since is another one, which nobody has tested.
+	// An environment that was changed since is another one, which was not tested.
 	torch := filepath.Join(venv, "lib/python3.11/site-packages/torch")
 	require.NoError(t, os.MkdirAll(torch, 0o700))
 	changed := find(Examine(context.Background(), c, h), "models.selftest")

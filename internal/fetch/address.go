@@ -14,8 +14,8 @@ import (
 // errForbidden is what the dialer answers for an address that is refused.
 var errForbidden = errors.New("fetch: forbidden address")
 
-// forbidden are ranges that netip's own predicates do not cover: what is not the public internet (IANA special-purpose
-// registries), and what carries an IPv4 address inside an IPv6 one.
+// forbidden are ranges that netip's own predicates do not cover: addresses outside the public internet (IANA
+// special-purpose registries), and IPv6 addresses that carry an IPv4 one.
 var forbidden = prefixes(
 	"0.0.0.0/8",
 	"100.64.0.0/10", /* carrier NAT */

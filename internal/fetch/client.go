@@ -25,7 +25,7 @@ type Client struct {
 	public func(netip.Addr) bool // replaced by tests, which have no address of the internet
 }
 
-// New makes a Client. Nothing of the environment (proxies) is used.
+// New makes a Client. Proxies of the environment are not used.
 func New(cfg Config) *Client {
 	if cfg.MaxBytes <= 0 {
 		cfg.MaxBytes = 500 << 20
@@ -48,7 +48,7 @@ func New(cfg Config) *Client {
 			ResponseHeaderTimeout:  cfg.Timeout,
 			MaxResponseHeaderBytes: 64 << 10,
 			DisableKeepAlives:      true, // a kept connection would skip the check of its address
-			DisableCompression:     true, // what arrives is what was sent, and no bomb unpacks here
+			DisableCompression:     true, // bytes arrive as they were sent, and no bomb unpacks here
 			ForceAttemptHTTP2:      false,
 		},
 		CheckRedirect: c.checkRedirect,

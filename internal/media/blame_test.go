@@ -90,7 +90,8 @@ func TestMissingFFmpegIsLookedUpAgain(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// TestTimeLimitCountsProcessorTime: a file is to blame for the work that it makes, the computer for a program that gets no turn.
+// TestTimeLimitCountsProcessorTime: a file is to blame for the work that it
+// makes, and the computer for a program that gets no processor time.
 func TestTimeLimitCountsProcessorTime(t *testing.T) {
 	t.Parallel()
 	sound := fixture(t, "a.flac")
@@ -118,7 +119,7 @@ func TestTimeLimitCountsProcessorTime(t *testing.T) {
 	require.NoFileExists(t, dst)
 }
 
-// TestProcessesStayWithinTheLimit lets each stand-in count those that live beside it.
+// TestProcessesStayWithinTheLimit lets each stand-in count the others that run at the same time.
 func TestProcessesStayWithinTheLimit(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

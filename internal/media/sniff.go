@@ -160,5 +160,5 @@ func Extension(mime string) string {
 	return ".bin"
 }
 
-// texts are the files beside media.
+// texts are files that are not media.
 var texts = map[string]string{"application/json": ".json", "application/x-subrip": ".srt", "text/vtt": ".vtt"}

@@ -10,7 +10,8 @@ import (
 	"github.com/apibr/studio/internal/report"
 )
 
-// The tables and the notifications hold English text that anybody can read, and beside it what it is translated from.
+// The tables and the notifications hold English text that anybody can read, and the sentence that it is translated
+// from.
 func TestSentencesAreStoredWithTheirEnglishText(t *testing.T) {
 	message := i18n.Say("%s and %s", "a", "b")
 	left := 1.5

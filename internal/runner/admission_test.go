@@ -21,7 +21,7 @@ func on(t *testing.T, tree string, change func(*Config)) *Runner {
 	return &Runner{cfg: cfg, baseline: map[string]int64{}, running: map[uuid.UUID]*run{}}
 }
 
-// What the scheduler sees of each machine's cards: the discrete ones, and of them what the desktop and the reserve
+// The scheduler sees the discrete cards of each machine, and of their memory what the desktop and the reserve
 // leave.
 func TestAdmissibleMemoryOnEachMachine(t *testing.T) {
 	const rx, gib = int64(12868124672), int64(1) << 30

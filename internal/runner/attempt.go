@@ -34,7 +34,7 @@ type attempt struct {
 	result   *sidecar.RunResult
 }
 
-// finished is a folder for what the studio itself makes of a run's files. It lies beside the run's own, where engines
+// finished is a folder for what the studio itself makes of a run's files. It lies next to the run's own, where engines
 // write.
 func (a *attempt) finished() string { return a.dir + ".finished" }
 

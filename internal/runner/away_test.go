@@ -176,7 +176,7 @@ func TestAStopWithoutADatabaseEnds(t *testing.T) {
 	require.Equal(t, 1, taken)
 }
 
-// What ends slowly keeps nobody waiting: jobs are started and canceled while an idle model is being unloaded.
+// A slow unload delays no job: jobs are started and canceled while an idle model is being unloaded.
 func TestJobsStartWhileAModelIsUnloaded(t *testing.T) {
 	n := startNode(t, storetest.New(t), func(c *Config, s *sidecar.Config) {
 		m, _ := c.Catalogue.Get("draft-avatar")

@@ -119,7 +119,7 @@ func (r *Runner) refuseImpossible(ctx context.Context, d sched.Decision) (refuse
 	return refused
 }
 
-// refuse claims a job and fails it. What is lost on the way is taken back at the next beat.
+// refuse claims a job and fails it. A job that is lost on the way is taken back at the next beat.
 func (r *Runner) refuse(ctx context.Context, id uuid.UUID, why func(*jobs.Claimed) jobs.Problem) (refused bool) {
 	r.reserve(&sched.Job{ID: id}, func(error) {})
 	defer r.release(id)
@@ -266,7 +266,7 @@ func (r *Runner) evictInBackground(ctx context.Context) {
 	})
 }
 
-// evictIdle ends processes with weights that nobody has used for long, and all that are on a card while the queue is
+// evictIdle ends processes with weights that no job has used for long, and all that are on a card while the queue is
 // paused: pausing is how the user gets the GPU back. A model that the user has pinned stays loaded until another model
 // needs its memory.
 func (r *Runner) evictIdle(ctx context.Context) {

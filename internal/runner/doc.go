@@ -11,5 +11,5 @@
 //
 // An attempt is one function per stage: stage the inputs, get the engine ready, run, keep segments, finish the files,
 // write the outcome. Whatever ends it is turned into one call of the jobs service in outcome.go; a call that finds the
-// job in other hands (jobs.ErrFenced) throws this run's files away.
+// job of another attempt (jobs.ErrFenced) throws this run's files away.
 package runner

@@ -202,7 +202,7 @@ func TestAHostileStartFailsTheJob(t *testing.T) {
 	n.await(n.submit(jobs.TypeSpeech, map[string]any{"text": "hello"}).ID, jobs.Completed)
 }
 
-// What a process sends without end is bounded, and the error names what was too much.
+// Endless messages of a process are bounded, and the error names the limit.
 func TestEndlessFramesAreBounded(t *testing.T) {
 	progress := `{"jsonrpc":"2.0","method":"progress","params":{"job":"$JOB","phase":%s,"step":$N,"total":null,` +
 		`"message":null,"preview":null}}`

@@ -11,8 +11,8 @@ import (
 	"github.com/apibr/studio/internal/jobs"
 )
 
-// knownFor is how long the dispatcher goes by what it knows of the queue without reading it: a change that nobody told
-// it of is seen then.
+// knownFor is how long the dispatcher goes by what it knows of the queue without reading it: a change that was not
+// reported it of is seen then.
 const knownFor = time.Second
 
 // mostKnown is how many jobs are known at most before the queue is read instead.

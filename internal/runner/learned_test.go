@@ -12,7 +12,7 @@ import (
 	"github.com/apibr/studio/internal/sidecar"
 )
 
-// One run that took far more than the others, beside a leak say, refuses nothing: neither before nor after further
+// One run that took far more than the others, as with a leak, refuses nothing: neither before nor after further
 // runs.
 func TestOneHighMemoryPeakRefusesNoJob(t *testing.T) {
 	r, _, _ := planned(t, "4000000000", "8000000000")

@@ -30,7 +30,7 @@ type ending struct {
 }
 
 // writeOutcome writes down how the run ended. It goes on trying while the database is away: the result is made and must
-// not be lost. What the database refuses for its content ends as a failure that holds none of it.
+// not be lost. A result whose content the database refuses becomes a failure without that content.
 func (a *attempt) writeOutcome(ctx context.Context, result jobs.Result, err error) {
 	log := a.runner.cfg.Log
 	end := a.verdict(result, err)

@@ -13,8 +13,8 @@ import (
 	"github.com/apibr/studio/internal/store/storetest"
 )
 
-// The newest picture of a running job is kept in memory until its run ends. What is not a JPEG, or too large, is not
-// shown.
+// The newest picture of a running job is kept in memory until its run ends. A picture that is not a JPEG, or too
+// large, is not shown.
 func TestPreviewIsRemovedWithItsRun(t *testing.T) {
 	n := startNode(t, storetest.New(t), func(c *Config, s *sidecar.Config) {
 		s.CancelGrace, s.TermGrace = 10*time.Millisecond, 10*time.Millisecond

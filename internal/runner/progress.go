@@ -70,7 +70,7 @@ func (t *tracker) step(p report.Progress) {
 			value += t.weights[p.Stage] * min(1, float64(p.Step)/float64(p.TotalSteps))
 		}
 	}
-	value = min(max(value, t.now.Fraction), 0.999) // 1 is said by the result alone
+	value = min(max(value, t.now.Fraction), 0.999) // only the result reports 1
 	preview := p.Preview
 	p.Fraction, p.ETASeconds, p.Preview = value, t.eta(p.Stage, value), ""
 	t.now = p
@@ -131,7 +131,7 @@ func (t *tracker) preview(path string) {
 	t.attempt.runner.cfg.Hub.Preview(events.Preview{Job: job.ID, Owner: job.OwnerID, JPEG: picture})
 }
 
-// store writes the progress down for those who ask later; a failure costs one second of news.
+// store writes the progress down for later readers; a failure loses one second of progress.
 func (t *tracker) store(ctx context.Context) {
 	t.mu.Lock()
 	now, changed := t.now, t.changed

@@ -212,7 +212,7 @@ func TestACrashWithUnstorableLastWordsIsCountedAndFails(t *testing.T) {
 	require.Equal(t, "result_refused", got.Error.Code)
 }
 
-// A job that another attempt has is left alone, and that alone is called other hands.
+// Only a job that another attempt has is left alone and logged as being in other hands.
 func TestLostOwnershipIsLoggedAsSuch(t *testing.T) {
 	n := stillNode(t, storetest.New(t))
 	a := n.attempt(jobs.TypeSpeech)

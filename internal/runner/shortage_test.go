@@ -71,7 +71,7 @@ func TestJobsSurviveALackOfOpenFiles(t *testing.T) {
 	n.requireNoWorkFiles()
 }
 
-// A machine whose memory cannot be read looks like one without any: nothing is decided by that, and nobody is refused.
+// A machine whose memory cannot be read looks like one without any: that decides nothing, and no job is refused.
 func TestUnreadableMemoryRefusesNoJob(t *testing.T) {
 	ctx := context.Background()
 	n := stillNode(t, storetest.New(t))

@@ -26,7 +26,7 @@ type TicketWorker struct {
 // Tickets is the worker to register with River.
 func (r *Runner) Tickets() *TicketWorker { return &TicketWorker{runner: r} }
 
-// Timeout is none: a ticket may be held while a long job keeps the slot.
+// Timeout is off: a ticket may be held while a long job keeps the slot.
 func (w *TicketWorker) Timeout(*river.Job[queue.GenerateArgs]) time.Duration { return -1 }
 
 // Work holds the ticket until a job has started for it or nothing waits.

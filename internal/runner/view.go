@@ -116,8 +116,8 @@ func vramOf(snapshot device.Snapshot, name string) int64 {
 	return 0
 }
 
-// devices tells of each card what is free and what the studio may hold. What others hold is measured afresh whenever
-// nothing of ours is loaded there: a constant would be wrong after the first leak.
+// devices tells the free memory of each card and how much the studio may hold. The others' part is measured afresh
+// whenever nothing of ours is loaded there: a constant would be wrong after the first leak.
 func (r *Runner) devices(snapshot device.Snapshot) map[string]sched.Device {
 	devices := map[string]sched.Device{}
 	for _, gpu := range snapshot.GPUs {

@@ -9,6 +9,6 @@
 // per thread and hands them on to children. The thread lives as long as the program, because the parent-death signal
 // follows the thread that forked.
 //
-// What a program leaves running when it ends is found too: the server becomes the reaper of its descendants
+// Processes that a program leaves running are found too: the server becomes the reaper of its descendants
 // (BecomeReaper), and EndStrays ends those that were handed to it, whatever session or group they fled to.
 package sandbox

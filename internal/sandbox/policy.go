@@ -64,7 +64,7 @@ func devices() []string {
 }
 
 // rules spells the policy out. Landlock only grants, and a grant reaches everything below its path: so each folder on
-// the way to a hidden path is replaced by its entries without the hidden one. What is made in such a folder later stays
+// the way to a hidden path is replaced by its entries without the hidden one. Files made in such a folder later stay
 // out of reach.
 func (p *Policy) rules() []rule {
 	outside := read

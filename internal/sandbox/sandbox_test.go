@@ -19,7 +19,7 @@ import (
 
 const marker = "apibr-sandbox-probe"
 
-// TestMain plays the restricted program when it is started as one: each argument is a deed, each line of output what
+// TestMain plays the restricted program when it is started as one: each argument is an action, each line of output what
 // came of it.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == marker {
@@ -71,7 +71,7 @@ func try(deed string) string {
 	return "done"
 }
 
-// probe runs the deeds under the policy and returns what came of each.
+// probe runs the actions under the policy and returns what came of each.
 func probe(t *testing.T, policy *Policy, deeds ...string) []string {
 	t.Helper()
 	self, err := os.Executable()

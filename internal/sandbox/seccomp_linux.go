@@ -20,12 +20,12 @@ const (
 // architectures are the values that the kernel has for what Go calls GOARCH.
 var architectures = map[string]uint32{"amd64": unix.AUDIT_ARCH_X86_64, "arm64": unix.AUDIT_ARCH_AARCH64}
 
-// foreignNumbers is the bit of the x32 system calls, which amd64 kernels take beside their own.
+// foreignNumbers is the bit of the x32 system calls, which amd64 kernels take besides their own.
 const foreignNumbers = 0x40000000
 
 // noUnixSockets makes socket(AF_UNIX) fail with EACCES in the calling thread and its children. A pair of connected
-// sockets (socketpair) is left: it reaches nobody. io_uring is refused, since it opens sockets without a system call,
-// and so are the calls of other architectures. Where the architecture is unknown nothing is filtered.
+// sockets (socketpair) is left: it reaches no other process. io_uring is refused, since it opens sockets without a
+// system call, and so are the calls of other architectures. Where the architecture is unknown nothing is filtered.
 func noUnixSockets() error {
 	arch, known := architectures[runtime.GOARCH]
 	if !known {

@@ -30,7 +30,7 @@ type Options struct {
 	Nice int
 }
 
-// Start starts cmd under the policy. What the kernel cannot do is left out; what it refuses although it could is an
+// Start starts cmd under the policy. Restrictions that the kernel lacks are left out; one that it has and refuses is an
 // error, and nothing is started then. The caller waits for cmd as after cmd.Start.
 func Start(cmd *exec.Cmd, policy *Policy, options Options) error {
 	// Named before the thread is restricted, which might no longer reach the folders in between.

@@ -140,7 +140,7 @@ func TestSharesAndRunsOnTheGPU(t *testing.T) {
 	})
 }
 
-// What has waited longer than MaxWait is next for its device, whatever its lane's share is.
+// A job that has waited longer than MaxWait is next for its device, whatever its lane's share is.
 func TestLongestWaitIsNext(t *testing.T) {
 	old := Job{
 		ID:       uuid.New(),

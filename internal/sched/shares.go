@@ -32,7 +32,7 @@ func (s Shares) joined(lanes map[Lane][]Job) Shares {
 // least is the virtual time of the lane furthest behind.
 func (s Shares) least(lanes []Lane) float64 {
 	if len(lanes) == 0 {
-		// Nobody waited: whoever comes begins where the furthest got.
+		// No lane waited: a new one begins where the furthest got.
 		least := 0.0
 		for _, pass := range s.Pass {
 			least = max(least, pass)

@@ -127,7 +127,7 @@ type GuardConfig struct {
 	PressureFull float64
 
 	// GTTGrowth is how many bytes of host memory a card may map beyond what it did when the sidecar started: GTT is
-	// charged to nobody and freezes the machine just as well. Default 2 GiB.
+	// charged to no process and freezes the machine just as well. Default 2 GiB.
 	GTTGrowth int64
 
 	// Hold is how long after a kill the pressure rule rests: the average needs that long to forget. Default 10 s.
@@ -143,7 +143,7 @@ type BreakerConfig struct {
 }
 
 // PhaseHistory is what this machine remembers of phases. MaxStep is asked while a run goes on and must answer from
-// memory, at once; Record is called beside the jobs and may write to a database.
+// memory, at once; Record is called in the background and may write to a database.
 type PhaseHistory interface {
 	// MaxStep is the longest time that one step of the phase ever took in a run that succeeded, and how many such runs
 	// there were; 0 runs means no history.

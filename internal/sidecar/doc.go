@@ -6,7 +6,7 @@
 // Between leases a process stays loaded until Evict ends it; only a process that has ended is trusted to have freed a
 // card.
 //
-// # Who owns what
+// # Ownership
 //
 // One goroutine per process (life.loop) owns the state of that process: what is in flight, how far the cancel ladder
 // is, when the phase last moved, why it was killed. Everything else talks to it: a reader goroutine gives it frames and
@@ -27,7 +27,7 @@
 // kernel kills the sidecar; what even that leaves (a child of a sidecar in a session of its own) is found by the orphan
 // reaper at the next start, through the runtime files in <WorkDir>/sidecars.
 //
-// # What is pure
+// # Pure parts
 //
 // hang.go, cancel.go, breaker.go and the rules of guard.go are given the time and the numbers and own no clock. Their
 // tests run in microseconds; the tests with real processes are in faults_test.go, with the program in sidecartest.

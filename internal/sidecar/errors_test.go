@@ -11,7 +11,7 @@ import (
 	"github.com/apibr/studio/internal/i18n"
 )
 
-// What a process died of, and how it broke the protocol, is said as a whole in each language.
+// Causes of death and breaches of the protocol are whole sentences in each language.
 func TestFailuresAreShownInTheReadersLanguage(t *testing.T) {
 	for _, c := range []struct {
 		err                 error

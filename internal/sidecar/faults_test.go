@@ -269,7 +269,7 @@ func TestMemoryGuard(t *testing.T) {
 	lease := b.acquire()
 	_, err := lease.Run(b.ctx(), b.request(sidecartest.Alloc, map[string]any{"mib": 2048}), Events{
 		Progress: func(p report.Progress) {
-			// What the program has taken is missing from what the machine has: 4 GiB, falling eight times as fast.
+			// The memory that the program takes is missing from the machine's 4 GiB, falling eight times as fast.
 			writeMeminfo(t, root, 8<<20, max(4<<20-8*int64(p.Step)*4<<10, 0))
 		},
 	})

@@ -15,7 +15,7 @@ import (
 // maxFrame is the longest line of the protocol, newline included.
 const maxFrame = 1 << 20
 
-// frame is one received line. bad says why it is none.
+// frame is one received line. bad says why the line is not a frame.
 type frame struct {
 	ID     json.RawMessage `json:"id"`
 	Method string          `json:"method"`

@@ -245,7 +245,7 @@ func (e *frameError) engineError(phase string) *EngineError {
 	switch err.Code {
 	case OutOfMemory, InvalidInput, ModelMissing, LicenceRequired, DeviceLost, ProtocolError, Interrupted, Internal:
 	case Canceled:
-		// Nobody asked for it, so it is the engine's own failure.
+		// The studio did not ask for it, so it is the engine's own failure.
 		err.Code, err.Message = Internal, i18n.Say("the engine canceled the job by itself: %s", err.Message)
 	default:
 		err.Code = Internal

@@ -20,7 +20,7 @@ type phaseKey struct {
 	phase  string
 }
 
-// historyRuns is how many runs of a phase are remembered: a step that stood still once, beside a suspended machine or a
+// historyRuns is how many runs of a phase are remembered: a step that stood still once, with a suspended machine or a
 // cold disk, must not keep hangs from being seen for ever.
 const historyRuns = 20
 

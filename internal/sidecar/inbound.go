@@ -145,7 +145,7 @@ func (r *runResult) clean(limits *Limits) error {
 			limits.Outputs,
 		)
 	}
-	// One budget for all that the result says beside its files.
+	// One budget for all of the result except its files.
 	budget := limits.budget()
 	paths := map[string]bool{}
 	for i := range r.Outputs {

@@ -237,7 +237,8 @@ func (l *life) ladderCause() error {
 	return ErrCanceled
 }
 
-// checkStuck gives up on a process that SIGKILL does not end: it sleeps inside a driver, and whoever waits must know.
+// checkStuck gives up on a process that SIGKILL does not end: it sleeps inside a driver, and the callers that wait
+// must know.
 func (l *life) checkStuck(now time.Time) {
 	if now.Sub(l.killedAt) < l.cfg.KillWait {
 		return

@@ -1,6 +1,6 @@
 package sidecar
 
-// Limits bound what one process may send. What is past a limit of number or size ends the run with a protocol error
+// Limits bound what one process may send. Exceeding a limit of number or size ends the run with a protocol error
 // that names the limit; texts are shortened instead. Zero values take the defaults.
 type Limits struct {
 	// Outputs of one run. Default 64.
@@ -58,7 +58,7 @@ func (l *Limits) setDefaults() {
 	def(&l.Warnings, 32)
 }
 
-// Bounds that nobody needs to change.
+// Bounds that need no configuration.
 const (
 	// longestName of an output, phase, field or code, in characters.
 	longestName = 100

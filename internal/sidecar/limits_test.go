@@ -98,7 +98,7 @@ func TestLogMessagesAreBoundedInASecondAndCounted(t *testing.T) {
 	)
 }
 
-// An undeclared phase is allowed: programs of others may use names of their own. It has one name and no history of its
+// An undeclared phase is allowed: other programs may use names of their own. It has one name and no history of its
 // own.
 func TestUndeclaredPhasesAreOnePhase(t *testing.T) {
 	b := newBench(t, sidecartest.Echo, nil)
@@ -277,7 +277,7 @@ func TestCleaningKeepsHarmlessText(t *testing.T) {
 	}
 }
 
-// What a process has handed over counts, also when it dies in the same moment: the next run goes on after it.
+// A segment that a process has handed over counts, even if it dies at once: the next run resumes after it.
 func TestASegmentRightBeforeACrashIsKept(t *testing.T) {
 	b := newBench(t, sidecartest.Echo, func(cfg *Config) { cfg.Breaker.Crashes = 1000 })
 	segment := `{"jsonrpc":"2.0","method":"segment","params":{"job":"$JOB","index":$N,"file":$OUT}}`

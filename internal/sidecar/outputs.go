@@ -15,8 +15,9 @@ import (
 )
 
 // verify checks a file that a sidecar names: a relative path inside dir, no link on the way, a regular file, and size
-// and hash as the bytes on disk have them. What it hands up carries the absolute path. A file is read only when it has
-// the size that was announced and *left, the bytes that the run may still have, holds it; *left is less by it then.
+// and hash as the bytes on disk have them. The files that it returns have absolute paths. A file is read only when it
+// has the size that was announced and *left, the bytes that the run may still have, holds it; *left is less by it
+// then.
 //
 // It fails with an EngineError of ProtocolError whose sentence names the file by its last element only: the rest may be
 // this machine's.
@@ -59,7 +60,7 @@ func verify(ctx context.Context, dir string, sent fileSent, left *int64) (File, 
 	}, nil
 }
 
-// untilDone reads r until ctx ends: a large file takes long, and whoever cancels does not wait for it.
+// untilDone reads r until ctx ends: a large file takes long, and a cancel does not wait for it.
 type untilDone struct {
 	ctx context.Context
 	r   io.Reader
@@ -83,7 +84,7 @@ func openInside(dir, name string) (*os.File, error) {
 	}
 	elements := strings.Split(name, "/")
 	for i, element := range elements {
-		// O_NONBLOCK: opening a pipe that nobody writes to must not stop us.
+		// O_NONBLOCK: opening a pipe without a writer must not stop us.
 		flags := unix.O_RDONLY | unix.O_NOFOLLOW | unix.O_CLOEXEC | unix.O_NONBLOCK
 		if i < len(elements)-1 {
 			flags |= unix.O_DIRECTORY

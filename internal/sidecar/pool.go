@@ -186,7 +186,7 @@ func (p *Pool) Acquire(ctx context.Context, spec Spec) (*Lease, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.makeRoom(ctx, spec)
+	p.freeSpares(ctx, spec)
 	started := time.Now()
 	if err := p.load(ctx, s, spec); err != nil {
 		p.judge(s, err)
@@ -292,7 +292,7 @@ func (p *Pool) load(ctx context.Context, s *slot, spec Spec) error {
 	}
 	out := pr.do(ctx, &call{method: methodLoad, model: spec.Model, params: loadSent(&spec)}, nil)
 	if out.err != nil {
-		// A process whose load failed is in a state that nobody knows.
+		// A process whose load failed is in an unknown state.
 		pr.kill(out.err)
 		pr.awaitGone(context.Background())
 		return out.err
@@ -327,7 +327,7 @@ func (p *Pool) learn(s *slot, model string, phases []PhaseTime) {
 	})
 }
 
-// later runs f beside; Run waits for it. A pool that is closing does nothing new.
+// later runs f in the background; Run waits for it. A pool that is closing does nothing new.
 func (p *Pool) later(f func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -61,7 +61,7 @@ func TestASentenceOfAnEngineIsShownInTheReadersLanguage(t *testing.T) {
 	require.Equal(t, "only English", result.warnings[1].Message.In(language.BrazilianPortuguese))
 }
 
-// What a process says beside its English text is not trusted: the English text is shown instead.
+// A sentence that cannot be checked is not trusted: the English text is shown instead.
 func TestUnusableSentenceFallsBackToTheEnglishText(t *testing.T) {
 	knowsSamples(t)
 	limits := Limits{Text: 200}
@@ -96,7 +96,7 @@ func TestUnusableSentenceFallsBackToTheEnglishText(t *testing.T) {
 	require.Equal(t, "the voice: "+userText("/srv/private/a.bin b", 200), cleaned.String())
 }
 
-// What the engines say reaches the reader as it is written: no part of it looks like a path or a key.
+// Sentences of the engines reach the reader unchanged: no part of them looks like a path or a key.
 func TestEngineSentencesAreNotScrubbed(t *testing.T) {
 	c, err := i18n.Load(i18n.Beside("../../pyworkers/apibr_worker"))
 	require.NoError(t, err)

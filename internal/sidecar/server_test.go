@@ -86,7 +86,7 @@ func TestAKilledServerLeavesNothing(t *testing.T) {
 	require.NoFileExists(t, files[0])
 }
 
-// What a dead server left is ended by identity: the process that was written down and what carries its token, and not
+// The leftovers of a dead server are ended by identity: the recorded process and those with its token, and not
 // another one that has got the number since.
 func TestOrphansAreReapedByIdentity(t *testing.T) {
 	dir := t.TempDir()

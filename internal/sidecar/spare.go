@@ -61,8 +61,8 @@ func (p *Pool) startSlot(m *engine.Manifest) (*slot, error) {
 
 // Warm starts the engine's spare process: the next sidecar, imports done, no tensor operation and no GPU call made,
 // waiting for load. It returns at once and does nothing when spares are off, one waits already, RAM is short, or the
-// engine is not installed. The pool warms the engine of every lease that is released; whoever knows better which engine
-// is next may say so.
+// engine is not installed. The pool warms the engine of every lease that is released; a caller that knows better which
+// engine is next may say so.
 func (p *Pool) Warm(m *engine.Manifest) {
 	if !p.cfg.Spare || !p.cfg.Installed(m) || p.memoryShort(m) {
 		return
@@ -104,8 +104,8 @@ func (p *Pool) SpareRAM() (bytes int64) {
 	return bytes
 }
 
-// makeRoom ends the spares, and waits for their memory, when the plan of a load would not fit beside them.
-func (p *Pool) makeRoom(ctx context.Context, spec Spec) {
+// freeSpares ends the spares, and waits for their memory, when a load would not fit next to them.
+func (p *Pool) freeSpares(ctx context.Context, spec Spec) {
 	total, available, err := p.cfg.Host.Memory()
 	if err != nil || available-spec.Plan.RAM >= p.cfg.Guard.floor(total) {
 		return

@@ -67,7 +67,7 @@ type RunRequest struct {
 	OutDir     string
 	ResumeFrom *Resume
 
-	// Class of runs whose steps take about the same time, beside the model: a picture four times as large is not hung
+	// Class of runs whose steps take about the same time, besides the model: a picture four times as large is not hung
 	// because its steps take longer than those of a small one. Default: all runs of the model are alike.
 	Class string
 
