@@ -7,8 +7,8 @@ import (
 	"net/http"
 )
 
-// Admit authenticates a request, as Authenticate does. What it returns has the principal in its context, which ends
-// with the credential (see Watch), and its body cannot be read after that. Call done when the request is over.
+// Admit authenticates a request, as Authenticate does. The returned request has the principal in its context, which
+// ends with the credential (see Watch), and its body cannot be read after that. Call done when the request is over.
 //
 // The cookie of a session that was prolonged is sent again; that of an ended session is taken from the browser.
 func (s *Service) Admit(w http.ResponseWriter, r *http.Request) (admitted *http.Request, done func(), err error) {

@@ -15,9 +15,9 @@ import (
 	"github.com/apibr/studio/internal/i18n"
 )
 
-// Secrets here are too long to be guessed, so many failed sign-ins are not dangerous. But somebody who tries should
-// show up in the log and must not keep the database busy. A good credential is never refused because of bad ones from
-// the same address.
+// Secrets here are too long to be guessed, so many failed sign-ins are not dangerous. But attempts should show up in
+// the log and must not keep the database busy. A good credential is never refused because of bad ones from the same
+// address.
 
 const (
 	// slowLookups is how many credentials from slowed addresses are looked up at once.
@@ -56,7 +56,7 @@ func (l *Limits) setDefaults() {
 
 // SlowedError refuses a credential that is wrong and came after too many others from its address.
 type SlowedError struct {
-	// Refused is what is wrong with the credential.
+	// Refused is the fault of the credential.
 	Refused error
 	// Wait is until the next wrong one is answered as such.
 	Wait time.Duration
@@ -64,7 +64,7 @@ type SlowedError struct {
 
 func (e *SlowedError) Error() string { return e.Sentence().String() }
 
-// Sentence says what is wrong with the credential, and how long its address has to wait.
+// Sentence names the fault of the credential, and how long its address has to wait.
 func (e *SlowedError) Sentence() i18n.Sentence {
 	return i18n.Say("%s (too many sign-ins from this address have failed: wait %d s)", e.Refused, e.Seconds())
 }
@@ -72,7 +72,7 @@ func (e *SlowedError) Sentence() i18n.Sentence {
 // Seconds to wait, at least 1.
 func (e *SlowedError) Seconds() int { return max(1, int(math.Ceil(e.Wait.Seconds()))) }
 
-// Unwrap gives what is wrong with the credential.
+// Unwrap returns the fault of the credential.
 func (e *SlowedError) Unwrap() error { return e.Refused }
 
 // attempts counts failed sign-ins by address. It remembers the addresses that failed last.
@@ -120,7 +120,7 @@ func newAttempts(l Limits) *attempts {
 		logged: budget{most: mostLogged, span: logInterval}, audited: budget{most: mostAudited, span: time.Hour}}
 }
 
-// report says what to do about one failure.
+// report counts one failure and says whether to slow, audit or log it.
 type report struct {
 	wait     time.Duration // 0: not slowed
 	log      bool
@@ -147,7 +147,7 @@ func (a *attempts) refill(t *tally, now time.Time) {
 	}
 }
 
-// isSlow tells whether an address has used up what it may fail.
+// isSlow says whether an address has used up its failures.
 func (a *attempts) isSlow(from netip.Prefix, now time.Time) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -16,7 +16,7 @@ import (
 var LocalAdmin = uuid.MustParse("00000000-0000-7000-8000-000000000001")
 
 var (
-	// ErrUnauthenticated is what every *CredentialError is, and the sentence for a request without a credential.
+	// ErrUnauthenticated matches every *CredentialError, and the sentence for a request without a credential.
 	ErrUnauthenticated = i18n.NewError(
 		"send an API key as `Authorization: Bearer apibr_...` or `X-API-Key`, " +
 			"or open the studio with the link that `apibr open` prints",
@@ -76,7 +76,7 @@ const (
 	ViaLink    Via = "link" // a one-time link, or the signed link of a file
 )
 
-// Principal is who a request is from.
+// Principal is the sender of a request.
 type Principal struct {
 	Owner  uuid.UUID
 	Scopes []Scope
@@ -96,7 +96,7 @@ type Principal struct {
 	asOf uint64
 }
 
-// Can tells whether the principal has a scope; admin has all.
+// Can says whether the principal has a scope; admin has all.
 func (p Principal) Can(s Scope) bool { return p.Admin || slices.Contains(p.Scopes, s) }
 
 // Require returns a *ScopeError when the principal lacks the scope.
@@ -133,7 +133,7 @@ type Key struct {
 	ID         uuid.UUID       `db:"id"`
 	OwnerID    uuid.UUID       `db:"owner_id"`
 	Name       string          `db:"name"`
-	Prefix     string          `db:"prefix"` // the first characters, so that a user can tell keys apart
+	Prefix     string          `db:"prefix"` // the first characters, so that users can distinguish keys
 	Scopes     []Scope         `db:"scopes"`
 	Limits     json.RawMessage `db:"limits"`
 	CreatedAt  time.Time       `db:"created_at"`
@@ -144,7 +144,7 @@ type Key struct {
 	MadeBy *uuid.UUID `db:"made_by"`
 }
 
-// NewKey is what a key is made from.
+// NewKey holds the properties of a new key.
 type NewKey struct {
 	Owner     uuid.UUID
 	Name      string

@@ -10,9 +10,9 @@ import (
 	"github.com/apibr/studio/internal/datadir"
 )
 
-// EnsureCLIToken makes sure that path (mode 0600) holds a valid admin key of the local admin, and returns it and who
-// has it. A key that the database does not know (another database, a restored one, a revoked key) is replaced by a new
-// one.
+// EnsureCLIToken makes sure that path (mode 0600) holds a valid admin key of the local admin, and returns it with its
+// principal. A key that the database does not know (another database, a restored one, a revoked key) is replaced by a
+// new one.
 func (s *Service) EnsureCLIToken(ctx context.Context, path string) (string, Principal, error) {
 	secret, err := readToken(path)
 	if err != nil {

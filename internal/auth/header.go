@@ -8,7 +8,8 @@ import (
 	"github.com/apibr/studio/internal/i18n"
 )
 
-// These sentences say what is wrong with how a credential was sent. None repeats a part of it: it may be a secret.
+// These sentences name the fault in the way a credential was sent. None repeats a part of the credential, which may be
+// a secret.
 
 // keyLength is the length of every key.
 const keyLength = len(KeyPrefix) + keyBytes*138/100 + 1
@@ -28,8 +29,8 @@ var otherHeaders = []string{
 	"Bearer",
 }
 
-// missingDetail says what is wrong with a request without a credential that seems to try to send one; empty when it
-// does not.
+// missingDetail names the fault of a request that seems to try to send a credential but has none; empty when it does
+// not try.
 func missingDetail(r *http.Request) i18n.Sentence {
 	for _, header := range []string{"Authorization", "X-Api-Key"} {
 		if values, sent := r.Header[header]; sent && strings.TrimSpace(strings.Join(values, "")) == "" {
@@ -65,7 +66,7 @@ func keyInURL(r *http.Request) bool {
 	return false
 }
 
-// malformedDetail says what is wrong with a header that does not hold a key of this studio.
+// malformedDetail names the fault of a header that does not hold a key of this studio.
 func malformedDetail(r *http.Request) i18n.Sentence {
 	h, fromAuthorization := strings.TrimSpace(r.Header.Get("Authorization")), true
 	if h == "" {
@@ -126,7 +127,7 @@ func malformedDetail(r *http.Request) i18n.Sentence {
 // unwrap a key that stands in quotes or brackets.
 func unwrap(text string) string { return strings.Trim(text, "\"'`<>{}[]()“”") }
 
-// faultOf says what is wrong with the form of a key that has the right prefix; empty when its form is right.
+// faultOf names the fault in the form of a key with the right prefix; empty when its form is right.
 func faultOf(key string) i18n.Sentence {
 	rest := strings.TrimPrefix(key, KeyPrefix)
 	switch {

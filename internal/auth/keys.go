@@ -120,7 +120,7 @@ func (s *Service) RevokeKey(ctx context.Context, owner, id uuid.UUID) (*Key, err
 	return key, nil
 }
 
-// Active tells whether the key can be used at a time.
+// Active says whether the key can be used at a time.
 func (k *Key) Active(now time.Time) bool {
 	return k.RevokedAt == nil && (k.ExpiresAt == nil || k.ExpiresAt.After(now))
 }

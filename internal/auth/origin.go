@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// mayChange tells whether a request could change something, or opens a channel that a foreign page could read.
+// mayChange says whether a request could change something, or opens a channel that a page of another site could read.
 func mayChange(r *http.Request) bool {
 	if strings.EqualFold(r.Header.Get("Upgrade"), "websocket") {
 		return true

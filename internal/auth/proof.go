@@ -23,7 +23,7 @@ func Proof(token, nonce string, address netip.AddrPort) string {
 	return hex.EncodeToString(mac.Sum(nil))
 }
 
-// ProofHolds tells whether a Proof is the right one.
+// ProofHolds says whether a Proof is the right one.
 func ProofHolds(proof, token, nonce string, address netip.AddrPort) bool {
 	return hmac.Equal([]byte(proof), []byte(Proof(token, nonce, address)))
 }

@@ -26,7 +26,7 @@ func newSecret(prefix string, n int) string {
 }
 
 func base58(b []byte) string {
-	// Always as many digits as the largest value needs: the length tells nothing.
+	// Always as many digits as the largest value needs: the length reveals nothing.
 	digits := len(b)*138/100 + 1
 	n, radix, mod := new(big.Int).SetBytes(b), big.NewInt(58), new(big.Int)
 	out := make([]byte, digits)
@@ -37,7 +37,8 @@ func base58(b []byte) string {
 	return string(out)
 }
 
-// hash is what the database keeps of a secret. A slow hash is for passwords, which can be guessed; these cannot.
+// hash is the form in which the database keeps a secret. A slow hash is for passwords, which can be guessed; these
+// cannot.
 func hash(secret string) [32]byte { return sha256.Sum256([]byte(secret)) }
 
 func looksLikeKey(s string) bool { return strings.HasPrefix(s, KeyPrefix) && len(s) < 100 }

@@ -103,8 +103,8 @@ func New(cfg Config) *Service {
 	}
 }
 
-// keySQL tells an ended key from an unknown one. It also writes last_used_at, at most once a minute: that saves a round
-// trip.
+// keySQL distinguishes an ended key from an unknown one. It also writes last_used_at, at most once a minute: that saves
+// a round trip.
 const keySQL = `
 	with k as (
 		select id, owner_id, scopes, limits, expires_at, last_used_at,
@@ -133,9 +133,9 @@ const sessionSQL = `
 	       exists (select 1 from slide)
 	  from t`
 
-// Authenticate says who a request is from: by Authorization, X-API-Key or the session cookie, in this order. A
-// wrong credential is an error, whatever else came with it. ErrUnauthenticated, or ErrOrigin for a
-// cookie on a request of another site that could change something.
+// Authenticate finds the sender of a request: by Authorization, X-API-Key or the session cookie, in this order. A wrong
+// credential is an error, even next to a right one. Fails with ErrUnauthenticated, or ErrOrigin for a cookie on a
+// request of another site that could change something.
 func (s *Service) Authenticate(ctx context.Context, r *http.Request) (Principal, error) {
 	p, _, err := s.authenticate(ctx, r)
 	return p, err

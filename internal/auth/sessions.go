@@ -30,7 +30,7 @@ const listSessionsSQL = `
 	   and (k.expires_at is null or k.expires_at > $2)
 	 order by t.created_at desc, t.id desc`
 
-// Ending a session ends what was made in it: tickets, links, and the sessions that those links opened.
+// Ending a session also ends everything made in it: tickets, links, and the sessions that those links opened.
 const endSessionSQL = `
 	with recursive gone as (
 		select id from auth_tokens where id = $1 and owner_id = $2 and kind = 'session'
@@ -50,8 +50,8 @@ func (s *Service) ListSessions(ctx context.Context, owner uuid.UUID) ([]*Session
 	return sessions, nil
 }
 
-// EndSession ends a session and what was made in it: tickets, links, the sessions that those opened, sockets and
-// requests. The request that asks for it goes on to its own end. ErrNoSession.
+// EndSession ends a session and everything made in it: tickets, links, the sessions that those opened, sockets and
+// requests. The request that asks for it is not cut off. Fails with ErrNoSession.
 func (s *Service) EndSession(ctx context.Context, owner, id uuid.UUID) error {
 	gone := map[uuid.UUID]bool{}
 	err := pgx.BeginFunc(ctx, s.cfg.Pool, func(tx pgx.Tx) error {

@@ -33,7 +33,8 @@ const createTokenSQL = `
 // keptScopes are those of a token that its key still has.
 const keptScopes = `array(select s from unnest(t.scopes) s where s = any(k.scopes) or 'admin' = any(k.scopes))`
 
-// One update decides who of two that come at once has it. What its key or session has lost since, it has lost too.
+// One update decides which of two concurrent callers gets it. A scope that its key or session has lost since is lost
+// here too.
 const spendSQL = `
 	update auth_tokens t set used_at = $3 from api_keys k
 	 where t.hash = $1 and t.kind = $2 and t.used_at is null and t.expires_at > $3
@@ -44,7 +45,7 @@ const spendSQL = `
 // Spent and expired tokens stay for a day, for whoever asks why a link did not work.
 const pruneSQL = `delete from auth_tokens where expires_at < $1::timestamptz - interval '1 day'`
 
-// longestUserAgent is how much is kept of what a browser says of itself.
+// longestUserAgent is the most that is kept of a browser's User-Agent.
 const longestUserAgent = 200
 
 type execer interface {
@@ -85,7 +86,8 @@ func (s *Service) RedeemLink(ctx context.Context, token, userAgent string) (*htt
 	return s.cookie(made.secret, int(sessionLife/time.Second)), p, nil
 }
 
-// spend uses a one-time token up; p becomes who it was made for. pgx.ErrNoRows when it cannot be used.
+// spend uses up a one-time token and sets p to the principal it was made for. Fails with pgx.ErrNoRows when it cannot
+// be used.
 func (s *Service) spend(ctx context.Context, db querier, kind, token string, p *Principal) error {
 	h := hash(token)
 	p.KeyID = new(uuid.UUID)
@@ -123,7 +125,7 @@ func (s *Service) Prune(ctx context.Context) (int64, error) {
 	return tag.RowsAffected(), nil
 }
 
-// newToken is what a session, link or ticket is made from.
+// newToken holds the properties of a new session, link or ticket.
 type newToken struct {
 	kind      string
 	p         Principal // whose key and session are behind it
@@ -161,7 +163,7 @@ func (s *Service) createToken(ctx context.Context, db querier, n newToken) (made
 	return made, nil
 }
 
-// userAgentOf is what is kept of a browser's name: printable, and short.
+// userAgentOf returns the part of the User-Agent that is kept: printable, and short.
 func userAgentOf(text string) *string {
 	text = strings.Map(func(r rune) rune {
 		if r < ' ' || r > '~' {

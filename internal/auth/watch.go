@@ -15,7 +15,7 @@ const Channel = "apibr_auth"
 
 const notifySQL = `select pg_notify($1, '')`
 
-// activeSQL tells what has become of credentials: one row for each, in the order in which they were asked for.
+// activeSQL reads the state of credentials: one row for each, in the order of the question.
 const activeSQL = `
 	select case when k.id is null or k.revoked_at is not null then 'revoked'
 	            when k.expires_at <= $4 then 'expired'
@@ -68,8 +68,8 @@ func (s *Service) Watch(ctx context.Context, p Principal) (watched context.Conte
 	}
 }
 
-// EndedBy is the *CredentialError that ended a context of Watch; nil while it goes on or when it ended for another
-// reason.
+// EndedBy is the *CredentialError that ended a context of Watch; nil while the context lives or when it ended for
+// another reason.
 func EndedBy(ctx context.Context) error {
 	var refused *CredentialError
 	if errors.As(context.Cause(ctx), &refused) {

@@ -247,7 +247,7 @@ func TestOtherNodesLearnOfARevocation(t *testing.T) {
 	defer cancel()
 	_, err = conn.Conn().WaitForNotification(waiting)
 	require.NoError(t, err)
-	there.Changed() // what the hub does with it
+	there.Changed() // the hub's reaction to it
 	requireEnds(t, watched, CauseRevoked)
 	_, err = there.byKey(ctx, secret)
 	require.Equal(t, CauseRevoked, CauseOf(err), "what was remembered is forgotten")

@@ -1,4 +1,4 @@
-// Package events carries what happens to those who listen: browsers over WebSockets, clients over SSE, the other nodes.
+// Package events carries events to their listeners: browsers over WebSockets, clients over SSE, the other nodes.
 //
 // State events are rows of table events. Their numbers come from one counter row that is updated as the last statement
 // of a transaction, so they are gap-free and in commit order; a reader that has seen N reads "seq > N" and has missed

@@ -34,14 +34,14 @@ type JobProgress struct {
 	Progress report.Progress `json:"p"`
 }
 
-// Preview is a picture of what is being made.
+// Preview is a picture of an unfinished output.
 type Preview struct {
 	Job   uuid.UUID
 	Owner uuid.UUID
 	JPEG  []byte
 }
 
-// Filter says what a subscriber may and wants to hear.
+// Filter selects the events that a subscriber may and wants to receive.
 type Filter struct {
 	// Owner restricts to one owner's jobs; nil is an administrator's view of all.
 	Owner *uuid.UUID
@@ -103,7 +103,7 @@ func sinceSQL(f Filter) (sql string, args []any) {
 
 const allSinceSQL = `select ` + cols + ` from events where seq > $1 order by seq limit $2`
 
-// What is still kept begins at the oldest row; with none left, nothing after the counter is missing.
+// The kept events begin at the oldest row; with none left, nothing after the counter is missing.
 const boundsSQL = `select coalesce((select min(seq) from events), c.seq + 1), c.seq from event_counter c`
 
 // Statements are all of this package by name, for the test that looks at their plans.

@@ -215,7 +215,7 @@ func TestSlowSubscriber(t *testing.T) {
 	require.ErrorIs(t, err, ErrSlow)
 }
 
-// What was measured before a job's end is not told after it.
+// Progress that was measured before a job's end is not sent after it.
 func TestNoProgressAfterTheEnd(t *testing.T) {
 	h := NewHub(Config{})
 	sub := h.Subscribe(Filter{})

@@ -88,7 +88,7 @@ func NewHub(cfg Config) *Hub {
 	}
 }
 
-// Ready is closed when the hub knows where the events stand and hands out what follows.
+// Ready is closed when the hub knows the newest event and hands out those that follow.
 func (h *Hub) Ready() <-chan struct{} { return h.ready }
 
 // Run hands out events until ctx ends. The database may go away and come back meanwhile.
@@ -119,7 +119,7 @@ func (h *Hub) Run(ctx context.Context) error {
 	}
 }
 
-// begin finds the number to start from: what came before is read by those who ask for it.
+// begin finds the number to start from. Subscribers that need earlier events read those themselves.
 func (h *Hub) begin(ctx context.Context) error {
 	for {
 		var oldest, newest int64
@@ -275,12 +275,12 @@ func (h *Hub) Progress(p JobProgress) {
 	if due {
 		select {
 		case h.remote <- p:
-		default: // the database is slow: the next one tells more anyway
+		default: // the database is slow: the next one replaces it anyway
 		}
 	}
 }
 
-// Forget drops what the hub keeps of a job's progress and its preview; called when its run has ended.
+// Forget drops a job's progress and preview; it is called when the job's run has ended.
 func (h *Hub) Forget(job uuid.UUID) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

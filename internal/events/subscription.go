@@ -15,7 +15,7 @@ const (
 	previewInterval  = 500 * time.Millisecond
 )
 
-// Message is one thing to tell a subscriber: exactly one field is set.
+// Message is one message to a subscriber: exactly one field is set.
 type Message struct {
 	State    *Event
 	Progress *JobProgress
@@ -89,7 +89,7 @@ func (s *Subscription) pushState(event Event) {
 	} else if s.err == nil {
 		s.states = append(s.states, event)
 		if event.Job != nil {
-			// What was measured before the change of state is older than it.
+			// Progress that was measured before the change of state is older than it.
 			if b := s.progress[*event.Job]; b != nil {
 				b.waiting = false
 			}
@@ -122,7 +122,7 @@ func put[T any](buffers map[uuid.UUID]*buffer[T], job uuid.UUID, value T) {
 	b.value, b.waiting = value, true
 }
 
-// Next waits for something to tell, state first. It fails with ErrSlow when the subscriber has fallen too far behind,
+// Next waits for the next message, state first. It fails with ErrSlow when the subscriber has fallen too far behind,
 // and when the subscription or the hub has ended; done ends the wait as well, with ok false and no error.
 func (s *Subscription) Next(done <-chan struct{}) (m Message, ok bool, err error) {
 	for {
@@ -195,7 +195,7 @@ func due[T any](buffers map[uuid.UUID]*buffer[T], now time.Time, interval time.D
 	return nil, wait
 }
 
-// forgetEnded drops what is kept of a job that will have no more progress.
+// forgetEnded drops the progress of a job that has ended.
 func (s *Subscription) forgetEnded(event Event) {
 	switch event.Type {
 	case "job.completed", "job.failed", "job.canceled", "job.deleted":

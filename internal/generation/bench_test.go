@@ -30,7 +30,8 @@ import (
 
 var owner = uuid.MustParse("00000000-0000-7000-8000-000000000001")
 
-// bench is what makes jobs, over real services on a real Postgres. No runner takes the jobs: a test plays it.
+// bench is the service that makes jobs, over real services on a real Postgres. No runner takes the jobs: a test does
+// its part.
 type bench struct {
 	*generation.Service
 	t       *testing.T
@@ -77,7 +78,7 @@ func newBench(t *testing.T) *bench {
 	return b
 }
 
-// test runs a test on the same services, with another configuration of what makes jobs.
+// test runs a test on the same services, with another configuration of the service.
 func (b *bench) test(name string, run func(*bench), options ...func(*testing.T, *generation.Config)) {
 	b.t.Helper()
 	b.t.Run(name, func(t *testing.T) {
@@ -108,7 +109,7 @@ func (b *bench) resolve(request generation.Request) jobs.Spec {
 	return spec
 }
 
-// refused returns what is wrong with a request, by field.
+// refused returns the faults of a request, by field.
 func (b *bench) refused(in generation.Input) map[string]string {
 	b.t.Helper()
 	in.Owner = owner

@@ -53,7 +53,7 @@ func (c *CloneVoiceRequest) checkSample(r *Resolution, sample *assets.Asset) {
 		return
 	}
 	got, least := *sample.DurationSeconds, r.MinVoiceSeconds
-	// The sentence tells tenths of a second. Containers say a few milliseconds more or less than what plays.
+	// The sentence shows tenths of a second, because containers are a few milliseconds off.
 	if told := math.Round(got*10) / 10; got < least && told < least {
 		r.Refuse("audio", i18n.Say(
 			"the sample is %.1f s long; the shortest is %g s (voices.min_seconds): record 15 s or more of clear speech",

@@ -43,7 +43,7 @@ func (r *Resolution) choose(ctx context.Context) {
 	r.Spec.Warnings = append(r.Spec.Warnings, selection.Warnings...)
 }
 
-// language of the request: its own, else its voice's. A voice that is not there is refused later, with its field.
+// language of the request: its own, else its voice's. An unknown voice is refused later, with its field.
 func (r *Resolution) language(ctx context.Context) string {
 	speaker, ok := r.in.Request.(Speaker)
 	if !ok {
@@ -87,7 +87,7 @@ func (r *Resolution) unchosen(err error) *FieldError {
 	return refused
 }
 
-// checkEngine refuses what the engine does not honour: a language, a parameter, a file.
+// checkEngine refuses the inputs that the engine does not honour: a language, a parameter, a file.
 func (r *Resolution) checkEngine() {
 	if speaker, ok := r.in.Request.(Speaker); ok {
 		language, _ := speaker.Speaks()
@@ -139,8 +139,8 @@ func (r *Resolution) port(input string) *engine.Port {
 	return nil
 }
 
-// fit refuses what no plan of this machine can run. A picture whose size was left to the studio gets the nearest that
-// fits.
+// fit refuses requests that no plan of this machine can run. A picture whose size was left to the studio gets the
+// nearest that fits.
 func (r *Resolution) fit() error {
 	if r.service.cfg.Fit == nil {
 		return nil

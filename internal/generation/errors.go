@@ -11,7 +11,7 @@ import (
 	"github.com/apibr/studio/internal/plan"
 )
 
-// Codes of what this package itself refuses. What another package refused has the code of that: see FieldError.Err.
+// Codes of this package's own refusals. Refusals of another package keep their code: see FieldError.Err.
 const (
 	CodeInvalid             = "invalid_request"
 	CodeUnsupportedField    = "unsupported_field"
@@ -19,16 +19,16 @@ const (
 	CodeUnknownModel        = "unknown_model"
 )
 
-// ErrRefused says that nothing is wrong with a request but what its door has told: see Input.Refused.
+// ErrRefused says that a request has no faults besides those that its transport has reported: see Input.Refused.
 var ErrRefused = errors.New("generation: the request was refused before")
 
 // FieldError is one thing that is wrong with a request.
 type FieldError struct {
 	// Field is the place below the request, as in "lines/0/voice_id"; "" for the request as a whole.
 	Field string
-	// Code is one of the above; "" when Err tells it.
+	// Code is one of the above; "" when Err has one.
 	Code string
-	// Say tells what to change; empty when Err does.
+	// Say is the sentence for the caller; empty when Err has one.
 	Say i18n.Sentence
 	// Err is the refusal of another package, nil when this package refuses.
 	Err error
@@ -37,7 +37,7 @@ type FieldError struct {
 // Error is the sentence in English.
 func (e *FieldError) Error() string { return e.Sentence().String() }
 
-// Sentence is what to show.
+// Sentence returns the sentence to show.
 func (e *FieldError) Sentence() i18n.Sentence {
 	if e.Say.Empty() && e.Err != nil {
 		return i18n.For(e.Err)
@@ -51,7 +51,7 @@ func (e *FieldError) Unwrap() error { return e.Err }
 // Errors are all complaints about one request, in the order in which they were found.
 type Errors []*FieldError
 
-// Error is what is wrong, in English.
+// Error returns the fault in English.
 func (e Errors) Error() string {
 	texts := make([]string, len(e))
 	for i, one := range e {
@@ -69,7 +69,7 @@ func (e Errors) Unwrap() []error {
 	return list
 }
 
-// refusal says whether an error is about what the caller sent. Others are failures of the studio.
+// refusal says whether an error is about the caller's values. Other errors are failures of the studio.
 func refusal(err error) bool {
 	var kind *assets.KindError
 	var file *media.InputError
@@ -80,20 +80,20 @@ func refusal(err error) bool {
 		errors.As(err, &large)
 }
 
-// complaints gathers what is wrong with a request over all steps that check it.
+// complaints gathers the faults of a request over all steps that check it.
 type complaints struct {
 	list Errors
-	// told are the top fields about which something was said: what follows from that is not told.
+	// told are the top fields that were reported already: faults that follow from those are left out.
 	told map[string]bool
-	// refused says that the door has told what is wrong.
+	// refused says that the transport has reported faults already.
 	refused bool
-	// failure is an error that is not the request's: then there is no use in going on.
+	// failure is an error of the studio, not of the request: the checks stop there.
 	failure error
 }
 
 func (c *complaints) none() bool { return len(c.list) == 0 && c.failure == nil && !c.refused }
 
-// add complaints that were found together. One about a field that was told of before is left out.
+// add complaints that were found together. A complaint about a field that was reported before is left out.
 func (c *complaints) add(found ...*FieldError) {
 	before := len(c.list)
 	for _, one := range found {

@@ -160,8 +160,8 @@ func idOf(ref jobs.InputRef) string {
 
 func (k *Kinds) shape(kind Kind) *shape { return k.shapes[reflect.TypeOf(kind.New()).Elem()] }
 
-// IsInput says whether a field is a part of what a job of the type makes its result of. Fields that are not place the
-// job, or choose its engine.
+// IsInput says whether a job of the type makes its result from the field. The other fields place the job or choose its
+// engine.
 func (k *Kinds) IsInput(t jobs.Type, field string) bool {
 	kind, ok := k.Of(t)
 	if !ok {

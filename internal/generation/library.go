@@ -14,7 +14,7 @@ import (
 	"github.com/apibr/studio/internal/voices"
 )
 
-// Library finds what a request may name. All is one owner's: another owner's things are not found.
+// Library finds the things that a request may name, of one owner only.
 type Library interface {
 	// Asset fails with assets.ErrNotFound.
 	Asset(ctx context.Context, owner, id uuid.UUID) (*assets.Asset, error)
@@ -33,7 +33,7 @@ type Library interface {
 	Project(ctx context.Context, owner, id uuid.UUID) error
 }
 
-// Stored is the Library of what the database holds.
+// Stored is the Library of the database.
 type Stored struct {
 	Assets   *assets.Service
 	Jobs     *jobs.Service
@@ -136,7 +136,7 @@ func (p *Pending) VoiceNames(ctx context.Context, owner uuid.UUID) ([]string, er
 	return list, err
 }
 
-// Thing is what an id belongs to.
+// Thing is the kind of thing that an id belongs to.
 type Thing string
 
 // The things that have ids.
@@ -148,8 +148,8 @@ const (
 	ProjectThing Thing = "project"
 )
 
-// Identify says what an id of the owner's belongs to: ids look the same, so people send one for another. A lookup that
-// fails finds nothing. The job comes with JobThing.
+// Identify finds the thing that an id of the owner's belongs to. All ids look the same, so people confuse them. A
+// lookup that fails finds nothing. The job comes with JobThing.
 func Identify(ctx context.Context, library Library, owner, id uuid.UUID) (Thing, *jobs.Job) {
 	if job, err := library.Job(ctx, owner, id); err == nil {
 		return JobThing, job

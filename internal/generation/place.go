@@ -59,7 +59,7 @@ func (r *Resolution) checkParent(ctx context.Context, id *uuid.UUID) error {
 	return &FieldError{Field: field, Code: CodeInvalid, Say: say}
 }
 
-// listed says what lists the ids that a field takes; for the others it is seeFiles.
+// listed points at the list of the ids that a field takes; other fields get seeFiles.
 var listed = map[string]i18n.See{
 	"voice_id":   seeVoices,
 	"project_id": seeProjects,

@@ -4,11 +4,11 @@ import (
 	"context"
 )
 
-// Request is what a caller asks for: a pointer to a struct that embeds Common.
+// Request is a caller's request: a pointer to a struct that embeds Common.
 type Request interface {
 	common() *Common
-	// Resolve checks what belongs together and makes the files and voices of the request inputs of its job. The
-	// values alone have been checked.
+	// Resolve checks the fields that depend on each other and makes the files and voices of the request inputs of its
+	// job. The values alone have been checked.
 	Resolve(ctx context.Context, r *Resolution)
 }
 

@@ -29,7 +29,7 @@ type Resolution struct {
 	shape    *shape
 	in       Input
 	manifest *engine.Manifest // nil when no engine was found
-	model    string           // what the engine loads
+	model    string           // the model that the engine loads
 	fetched  []*assets.Asset
 	// found are the voices that were looked up, by the id or name in the request.
 	found map[string]*voices.Voice
@@ -40,7 +40,7 @@ type Resolution struct {
 // OK says whether nothing is wrong so far.
 func (r *Resolution) OK() bool { return r.none() }
 
-// Refuse says what is wrong with a field, as in "lines/0/text".
+// Refuse adds a fault of a field, as in "lines/0/text".
 func (r *Resolution) Refuse(field string, say i18n.Sentence) {
 	r.add(&FieldError{Field: field, Code: CodeInvalid, Say: say})
 }
@@ -93,9 +93,9 @@ func WrongKind(field string, e *assets.KindError) i18n.Sentence {
 	return i18n.Say("the field %s takes %s files; %s is of the kind %s", field, e.Want, names.Clip(e.File), e.Got)
 }
 
-// File makes the file that a field names an input of the job. It does nothing when the field is empty. The asset is
-// nil for a file that a job still makes, and for one that cannot be used, which is told. Nothing is fetched for a
-// request that will be refused.
+// File makes the file that a field names an input of the job. It does nothing when the field is empty. The asset is nil
+// for a file that a job still makes, and for an unusable one, which is reported. Nothing is fetched for a request that
+// will be refused.
 func (r *Resolution) File(ctx context.Context, field string) *assets.Asset {
 	f := r.shape.named(field)
 	value, sent := f.get(r.in.Request)

@@ -52,7 +52,7 @@ func oneLookup(b *bench) {
 	require.Equal(b.t, 1, library.voices)
 }
 
-// Everything that is wrong is told at once, each field once.
+// All faults are reported at once, each field once.
 func allComplaints(b *bench) {
 	t := b.t
 	file := b.upload(64)
@@ -77,7 +77,8 @@ func allComplaints(b *bench) {
 	}}}))
 }
 
-// What a door has told is not told again, nor what follows from it; nothing is fetched for a refused request.
+// Faults that the transport has reported are not reported again, and neither are their consequences. Nothing is fetched
+// for a refused request.
 func toldBefore(b *bench) {
 	t := b.t
 	in := generation.Input{Owner: owner, Refused: map[string]bool{"text": true}, Request: &generation.SpeechRequest{
@@ -113,7 +114,7 @@ func linesAndVoices(b *bench) {
 	require.Equal(t, "lines/1/voice_id", b.FieldOf(spec.Type, "voice_1"))
 }
 
-// A file that was fetched is returned with a refusal, so that the door can delete it.
+// A file that was fetched is returned with a refusal, so that the transport can delete it.
 func fetchedFiles(b *bench) {
 	t := b.t
 	for scale, refused := range map[int]bool{2: false, 4: true} {
@@ -154,7 +155,7 @@ func failure(b *bench) {
 	require.False(t, errors.As(err, &errs), err.Error())
 }
 
-// A file that came with the request counts as its field, whatever the field says.
+// A file that came with the request counts as its field and overrides the field's value.
 func fileOfTheRequest(b *bench) {
 	t := b.t
 	file := b.upload(64)
@@ -182,7 +183,7 @@ func sidesUpTo(most int64) func(*testing.T, *generation.Config) {
 	return func(_ *testing.T, c *generation.Config) { c.MaxImageSide = most }
 }
 
-// The package knows no door.
+// The package imports neither HTTP nor the command line.
 func TestNoTransportIsImported(t *testing.T) {
 	out, err := exec.Command("go", "list", "-deps", ".").Output()
 	require.NoError(t, err)

@@ -2,7 +2,7 @@ package generation
 
 import "github.com/apibr/studio/internal/i18n"
 
-// What sentences point at, at each door.
+// The places that sentences point at, as each transport names them.
 var (
 	seeVoices   = i18n.See{Route: "GET /api/v1/audio/voices", Command: "apibr voices"}
 	seeProjects = i18n.See{Route: "GET /api/v1/studio/projects", Command: "apibr projects"}

@@ -73,7 +73,7 @@ func New(cfg Config) *Service {
 	return &Service{Kinds: NewKinds(cfg.Kinds...), cfg: cfg}
 }
 
-// Library returns where the service looks for what requests name.
+// Library returns the library in which the service finds named things.
 func (s *Service) Library() Library { return s.cfg.Library }
 
 // With returns a Service that looks in another library, such as a Pending.
@@ -83,7 +83,7 @@ func (s *Service) With(library Library) *Service {
 	return &changed
 }
 
-// Input is a request as a door read it. Its values have been checked one by one.
+// Input is a request as its transport read it. Its values have been checked one by one.
 type Input struct {
 	Owner   uuid.UUID
 	Request Request
@@ -91,16 +91,16 @@ type Input struct {
 	Files map[string]*assets.Asset
 	// Empty are fields that were sent without a value.
 	Empty map[string]bool
-	// Refused are fields of which the door has told what is wrong; what follows from that is not told again.
+	// Refused are the fields whose faults the transport has reported; faults that follow from those are left out.
 	Refused map[string]bool
 }
 
-// Resolve makes a job of a request. It checks everything before it refuses, so that the caller is told of all that is
-// wrong, in Errors, or in ErrRefused when in.Refused is all. The Spec has its ID, so that another request can name the
-// job before it is inserted.
+// Resolve makes a job of a request. It checks everything before it refuses, so that the caller learns of every fault:
+// in Errors, or in ErrRefused when only in.Refused is at fault. The Spec has its ID, so that another request can name
+// the job before it is inserted.
 //
-// fetched are the files that were fetched for the request, of one that is refused too. A job that is not submitted
-// leaves them to the caller, who deletes them.
+// fetched are the files that were fetched for the request, also for a refused one. A job that is not submitted leaves
+// them to the caller, who deletes them.
 func (s *Service) Resolve(ctx context.Context, in Input) (spec jobs.Spec, fetched []*assets.Asset, err error) {
 	shape := s.shapes[reflect.TypeOf(in.Request).Elem()]
 	if shape == nil {
@@ -138,7 +138,7 @@ func (r *Resolution) resolve(ctx context.Context) (err error) {
 		return err
 	}
 	r.checkPlace(ctx)
-	// The engine first: what no engine can do is refused before anything is fetched for it.
+	// The engine comes first: a request that no engine can do is refused before anything is fetched for it.
 	r.choose(ctx)
 	r.checkFormat()
 	if r.Spec.Params, err = r.shape.params(r.in.Request, forEngine); err != nil {
@@ -154,7 +154,7 @@ func (r *Resolution) resolve(ctx context.Context) (err error) {
 	return r.fill()
 }
 
-// begin takes what all requests have in common.
+// begin takes over the fields that all requests share.
 func (r *Resolution) begin() error {
 	c := r.in.Request.common()
 	id, err := uuid.NewV7()
@@ -207,7 +207,7 @@ func (r *Resolution) fill() (err error) {
 	return err
 }
 
-// complete writes the configured defaults and then the manifest's into the parameters, so that the job tells what
+// complete writes the configured defaults and then the manifest's into the parameters, so that the job shows the values
 // it really ran with.
 func (r *Resolution) complete() {
 	params, configured := r.Spec.Params, r.service.cfg.EngineDefaults[r.manifest.ID]

@@ -23,7 +23,7 @@ const (
 	forJob    = "job"
 )
 
-// shape is what the tags of a request say.
+// shape holds the tags of a request.
 type shape struct{ fields []field }
 
 // field of a request.
@@ -33,7 +33,7 @@ type field struct {
 	aliases []string
 	// param says who gets the value: forEngine, forJob, or "" for a field that is not a parameter.
 	param string
-	// input is the engine's name for what the field names, and kind what that is; "" for a field that is a value.
+	// input is the engine's name for the named thing, and kind its kind; "" for a field that is a value.
 	input string
 	kind  jobs.Kind
 	// entries are the fields of the objects in a list; nil otherwise.

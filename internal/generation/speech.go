@@ -55,7 +55,7 @@ func (s *SpeechRequest) Resolve(ctx context.Context, r *Resolution) {
 	s.resolveLines(ctx, r)
 }
 
-// resolveLines gives each line's voice an input of its own. What is wrong with several lines is told together.
+// resolveLines gives each line's voice an input of its own. Faults of several lines are reported together.
 func (s *SpeechRequest) resolveLines(ctx context.Context, r *Resolution) {
 	var wrong []*FieldError
 	refuse := func(i int, member string, say i18n.Sentence) {

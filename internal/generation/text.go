@@ -14,7 +14,7 @@ func Missing(field string) i18n.Sentence {
 		field)
 }
 
-// ExpressionLeft says that a text is what an expression of n8n leaves; see Unfilled. field is an argument of a sentence.
+// ExpressionLeft says that a text is the rest of an n8n expression; see Unfilled. field is an argument of a sentence.
 func ExpressionLeft(field any, text string) i18n.Sentence {
 	return i18n.Say(
 		"%s is %q, which an expression leaves when it is not evaluated or finds no value: "+
@@ -24,7 +24,7 @@ func ExpressionLeft(field any, text string) i18n.Sentence {
 	)
 }
 
-// Unfilled says whether a text is what a client writes for a value that it does not have.
+// Unfilled says whether a text stands for a value that the client does not have.
 func Unfilled(text string) bool {
 	switch text {
 	case "undefined", "null", "NaN", "None", "[object Object]":
@@ -52,7 +52,7 @@ func notMedia(field, text string) i18n.Sentence {
 	}
 }
 
-// NotAFile says what a field for a file takes.
+// NotAFile is the sentence about the values that a field for a file takes.
 func NotAFile(field string) i18n.Sentence {
 	return i18n.Say("%s must be a file, an asset id, a job id, an https URL or a data: URI", field)
 }

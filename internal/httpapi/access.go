@@ -17,7 +17,7 @@ type rule struct {
 	scope auth.Scope
 	// public is the reason why a route needs no sign-in.
 	public string
-	// except lets a request in without a sign-in; the handler checks what it holds instead. Nil: none.
+	// except lets a request in without a sign-in; its handler then checks the request itself. Nil lets none in.
 	except func(*http.Request) bool
 	// socket routes take a one-time ticket too, which is checked here.
 	socket bool
@@ -30,14 +30,14 @@ func public(reason string) rule { return rule{public: reason} }
 // signed is a route whose addresses can be given to others: a signature takes the place of a sign-in.
 var signed = rule{scope: auth.Read, except: func(r *http.Request) bool { return r.URL.Query().Get("sig") != "" }}
 
-// describing is a route that tells of the studio itself, what it counts and its whole API: this computer's programs
-// need no key for it.
+// describing marks routes that describe the studio itself: its metrics and its API document. Programs on this computer
+// read them without a key.
 var describing = rule{scope: auth.Read, except: onThisComputer}
 
 const pageRoute = "/*"
 
-// access is who may use which route. A route that is not in it stops the studio from starting. Requests that make a job
-// are added when their kinds are registered.
+// access lists who may use which route. The studio does not start when a route is missing from it. Requests that make a
+// job are added when their kinds are registered.
 var access = map[string]rule{
 	"GET /healthz":              public("it tells only that the process runs"),
 	"GET /readyz":               public("it tells only whether jobs can be taken"),
@@ -132,7 +132,7 @@ func routeName(method, path string) string {
 	return method + " " + strings.Join(parts, "/")
 }
 
-// errNoRule is not told to the caller: the studio has forgotten to say who may use the route.
+// errNoRule is a fault of the studio, which has no rule for the route. Callers do not see it.
 var errNoRule = errors.New("httpapi: nothing says who may use this route")
 
 // ruleOf the route that a request has reached; a HEAD without a route of its own reaches that of the GET. matched is
@@ -158,8 +158,8 @@ func (s *Server) ruleOf(c echo.Context) (r rule, matched bool, err error) {
 	return rule{}, false, nil
 }
 
-// admit lets a request in that may use its route. Addresses of the API that lead nowhere are told of only to those who
-// are signed in.
+// admit lets a request in that may use its route. Only signed-in callers learn that an address of the API does not
+// exist.
 func (s *Server) admit(next echo.HandlerFunc) echo.HandlerFunc {
 	if s.cfg.Auth == nil {
 		return next // only the document is made from this server
@@ -167,7 +167,7 @@ func (s *Server) admit(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		request := c.Request()
 		if request.Method == http.MethodOptions {
-			return next(c) // it tells what the document tells
+			return next(c) // it says what the document says
 		}
 		r, matched, err := s.ruleOf(c)
 		switch {

@@ -27,7 +27,7 @@ type anyone struct {
 	scopes []auth.Scope
 	// onlyAt are the routes that take the credential; nil: all.
 	onlyAt func(rule) bool
-	// foreign: its requests come from a page of another site.
+	// foreign callers send their requests from a page of another site.
 	foreign bool
 	// forged: its link is signed by somebody else.
 	forged bool
@@ -161,7 +161,7 @@ func (b *bench) pathOf(route *echo.Route, query string) string {
 	return path + "?" + query
 }
 
-// A valid signature lets anybody read what it is for, and nothing else.
+// A valid signature lets anybody read its file, and nothing else.
 func TestASignedLinkOpensOneFile(t *testing.T) {
 	b := newBench(t)
 	one, other := b.upload("a.png", picture(16)), b.upload("b.png", picture(16))
@@ -175,7 +175,7 @@ func TestASignedLinkOpensOneFile(t *testing.T) {
 	require.Equal(t, 401, b.send("DELETE", "/api/v1/files/"+one+"?"+query, nil, none...).status)
 }
 
-// A route that nobody made a rule for keeps the studio from starting; added later, it is refused to everybody.
+// A route without a rule keeps the studio from starting. Added after the start, it is refused to everybody.
 func TestARouteWithoutARuleIsRefused(t *testing.T) {
 	b := newBench(t)
 	reached := 0
@@ -201,7 +201,7 @@ func TestARouteWithoutARuleIsRefused(t *testing.T) {
 	require.Equal(t, 1, reached)
 }
 
-// The table itself: a key that may only read changes nothing but its own sign-in, and what is public says why.
+// A key that may only read changes nothing but its own sign-in, and every public route says why it is public.
 func TestAccessTableGrantsReadersNoWrites(t *testing.T) {
 	ownSignIn := []string{"POST /api/v1/auth/ticket", "POST /api/v1/auth/logout"}
 	for name, r := range access {

@@ -16,7 +16,7 @@ import (
 	"github.com/apibr/studio/internal/names"
 )
 
-// Me is who the caller is.
+// Me describes the caller.
 type Me struct {
 	OwnerID   uuid.UUID  `json:"owner_id"`
 	Scopes    []string   `json:"scopes"`

@@ -130,7 +130,7 @@ func newBenchOn(t *testing.T, store *store.Store, options ...func(*Config)) *ben
 	return b
 }
 
-// generationConfig is the configuration of what makes jobs over the services of a server.
+// generationConfig configures the service that makes jobs, over the services of a server.
 func generationConfig(cfg Config) generation.Config {
 	return generation.Config{
 		Library:   &generation.Stored{Assets: cfg.Assets, Jobs: cfg.Jobs, Voices: cfg.Voices, Projects: cfg.Projects},

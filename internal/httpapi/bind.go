@@ -40,7 +40,7 @@ type fields struct {
 	taken []*assets.Asset
 	// empty are the fields that were sent without a value.
 	empty map[string]bool
-	// checked: the body was read to its end. What is wrong with it is in wrong, and values holds the rest.
+	// checked says that the body was read to its end. wrong has its faults, and values holds the rest.
 	checked bool
 	wrong   complaints
 }
@@ -185,7 +185,7 @@ func (b *binder) check(f *fields, raw map[string]any, check *checker) error {
 	return f.wrong.err()
 }
 
-// settle keeps the values of raw that are right, and gathers what is wrong with the others.
+// settle keeps the valid values of raw and gathers the faults of the others.
 func (f *fields) settle(schema *huma.Schema, raw map[string]any, check *checker) {
 	f.values, f.empty, f.checked = check.object(schema, raw, ""), check.empty, true
 	for name := range check.told {
@@ -251,7 +251,7 @@ func (b *binder) readForm(
 			return raw, nil
 		}
 		if err != nil && len(check.found) > 0 {
-			return nil, check.problem() // what is wrong with the request is known; the rest of it does not come
+			return nil, check.problem() // the request's fault is known; the rest of it does not come
 		}
 		if err != nil {
 			return nil, formTrouble(err)
@@ -317,7 +317,7 @@ func (b *binder) readText(part *multipart.Part, raw map[string]any, texts int64)
 	return texts, nil
 }
 
-// readFile stores a file. A refused file is told by check; the error is about a field that takes no file, about the
+// readFile stores a file. check reports a refused file; the error is about a field that takes no file, about the
 // request itself, or a failure of the studio.
 func (b *binder) readFile(
 	ctx context.Context,

@@ -31,7 +31,7 @@ func (c *client) numbers(last int) (seqs []int) {
 	return seqs
 }
 
-// A client must not go on with a hole: it is told to come again, and finds everything there.
+// A client must not go on after a missed event. It is told to connect again, and then gets everything.
 func TestSocketClosesWhenEventsCannotBeSent(t *testing.T) {
 	for name, broken := range map[string]struct {
 		table string

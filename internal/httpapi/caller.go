@@ -12,7 +12,7 @@ import (
 	"github.com/apibr/studio/internal/i18n"
 )
 
-// caller is what an answer needs to know about its request.
+// caller holds the facts of a request that its answer needs.
 type caller struct {
 	// base is the scheme and host by which the caller reached the studio, for absolute links. It has no slash at the
 	// end.

@@ -19,12 +19,12 @@ import (
 )
 
 // checker gives the fields of a request their canonical names and checks them against the schema of the document. It
-// tells everything that is wrong, not only the first thing.
+// reports every fault, not only the first.
 type checker struct {
 	registry huma.Registry
 	kinds    *generation.Kinds
 	found    []finding
-	// told are the fields about which something was said: what follows from that is not told.
+	// told are the fields that were reported already: faults that follow from those are not reported.
 	told map[string]bool
 	// empty are the fields that came without a value, under their canonical names.
 	empty map[string]bool
@@ -32,8 +32,8 @@ type checker struct {
 	listed map[*huma.Schema]bool
 }
 
-// finding is one thing that is wrong. Those of the lowest rank are told first: wrong names before wrong values, since
-// a value can only be checked under the right name.
+// finding is one fault. The lowest ranks are reported first: wrong names before wrong values, since a value can only be
+// checked under the right name.
 type finding struct {
 	rank  int
 	code  string
@@ -88,7 +88,7 @@ func topOf(pointer string) string {
 	return top
 }
 
-// problem tells everything that was found; it is nil when nothing was.
+// problem reports all findings; it is nil when there are none.
 func (c *checker) problem() error {
 	if len(c.found) == 0 {
 		return nil
@@ -262,7 +262,7 @@ func (c *checker) value(schema *huma.Schema, value any, at string, name any) any
 	return value
 }
 
-// leftBehind says whether a text is what an expression of n8n leaves, in a field where nobody means such a text.
+// leftBehind says whether a text is the rest of an n8n expression, in a field where nobody would write such a text.
 func leftBehind(schema *huma.Schema, text string) bool {
 	text = strings.TrimSpace(text)
 	switch schema.Type {
@@ -271,7 +271,7 @@ func leftBehind(schema *huma.Schema, text string) bool {
 	case huma.TypeArray, huma.TypeObject:
 		return generation.Unfilled(text) && asJSON(text) == nil
 	default:
-		return generation.Unfilled(text) && text != "NaN" // which is told as no number
+		return generation.Unfilled(text) && text != "NaN" // which is reported as not a number
 	}
 }
 

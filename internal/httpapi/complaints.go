@@ -10,8 +10,8 @@ import (
 // mostTold is how many wrong fields an answer names at most. The rest is counted.
 const mostTold = 10
 
-// problemOfFields is a 422 about fields, and about so many more that are only counted. Its detail tells of all fields,
-// since some clients show nothing else.
+// problemOfFields is a 422 about the given fields and about more that are only counted. Its detail names all given
+// fields, since some clients show nothing else.
 func problemOfFields(code string, title i18n.Sentence, fields []fieldProblem, more int) *problem {
 	if len(fields) > mostTold {
 		more += len(fields) - mostTold
@@ -22,7 +22,7 @@ func problemOfFields(code string, title i18n.Sentence, fields []fieldProblem, mo
 	return p
 }
 
-// refusalTitles of what internal/generation refuses, by its code.
+// refusalTitles are the titles of internal/generation's refusals, by code.
 var refusalTitles = map[string]i18n.Sentence{
 	generation.CodeInvalid:             cannotHonour,
 	generation.CodeUnsupportedField:    i18n.Say("The engine does not honour a field"),
@@ -51,7 +51,7 @@ func refusalOf(list generation.Errors) *problem {
 	return problemOfFields(code, title, fields, 0)
 }
 
-// together is what is said of several fields as one sentence.
+// together joins the sentences about several fields into one.
 func together(fields []fieldProblem, more int) i18n.Sentence {
 	if len(fields) == 1 {
 		return fields[0].detail
@@ -66,19 +66,19 @@ func together(fields []fieldProblem, more int) i18n.Sentence {
 	return i18n.Say("%d things to change: %s", len(fields), list)
 }
 
-// complaints gathers what is wrong with a request over all steps that check it, so that the caller is told of
-// everything at once. The zero value is a request without a fault.
+// complaints gathers the faults of a request over all steps that check it, so that the caller learns of all at once.
+// The zero value is a request without a fault.
 type complaints struct {
 	first  *problem
 	fields []fieldProblem
 	more   int
 	told   map[string]bool
-	// broken is a failure that is not the request's: there is no use in going on.
+	// broken is a failure of the studio, not of the request: the checks stop there.
 	broken error
 }
 
-// add an error. A complaint about a field that was told of before is left out, since it follows from that. told are
-// further fields to count as told of.
+// add an error. A complaint about a field that was reported before is left out, since it follows from that. told are
+// further fields to count as reported.
 func (c *complaints) add(err error, told ...map[string]bool) {
 	if c.told == nil {
 		c.told = map[string]bool{}

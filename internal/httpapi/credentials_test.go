@@ -11,8 +11,7 @@ import (
 	"github.com/apibr/studio/internal/i18n"
 )
 
-// Each way of not being let in has a sentence of its own, in both languages, and none of them repeats what may be a
-// secret.
+// Each cause of a refusal has its own sentence in both languages, and no sentence repeats a possible secret.
 func TestEvery401SaysWhatToChange(t *testing.T) {
 	b := newBench(t)
 	key := b.newKey(auth.LocalAdmin, auth.Read)

@@ -10,7 +10,7 @@ import (
 	"github.com/apibr/studio/internal/doctor"
 )
 
-// DoctorReport is what the doctor found on this computer.
+// DoctorReport lists the doctor's findings on this computer.
 type DoctorReport struct {
 	OK     bool          `json:"ok" doc:"False when the studio cannot work like this"`
 	Checks []DoctorCheck `json:"checks" doc:"In the order in which they should be read"`

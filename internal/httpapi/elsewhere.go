@@ -21,7 +21,8 @@ import (
 
 var idInPath = regexp.MustCompile(`[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}`)
 
-// elsewhere tells the address of a thing whose id was sent to another address. Other errors stay as they are.
+// elsewhere adds the right address when an id was sent to the address of another kind of thing. Other errors stay as
+// they are.
 func (s *Server) elsewhere(ctx context.Context, p auth.Principal, err error) error {
 	if errors.Is(err, tasks.ErrUnknown) {
 		return s.noModel(callerOf(ctx).path, err)

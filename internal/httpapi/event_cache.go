@@ -17,7 +17,7 @@ type eventCache struct {
 	jobs map[eventKey]*cachedEvent
 }
 
-// eventKey is all that the JSON depends on: the event, the host that links name, and who reads its sentences.
+// eventKey is everything that the JSON depends on: the event, the host in its links, and the reader of its sentences.
 type eventKey struct {
 	seq    int64
 	base   string
@@ -38,7 +38,7 @@ const (
 	mostCachedJobs = 1024
 )
 
-// renderEvent is the JSON of a state event's job, made once for all listeners who read the same. terminal says that
+// renderEvent is the JSON of a state event's job, made once for all listeners with the same reader. terminal says that
 // the job has ended.
 func (s *Server) renderEvent(ctx context.Context, e events.Event) (job json.RawMessage, terminal bool, err error) {
 	c := callerOf(ctx)
@@ -81,7 +81,7 @@ func (c *eventCache) forget(key eventKey, failed *cachedEvent) {
 	}
 }
 
-// drop removes what is old, or everything when nothing is.
+// drop removes the old entries, or all when none is old.
 func (c *eventCache) drop(now time.Time) {
 	kept := map[eventKey]*cachedEvent{}
 	for key, one := range c.jobs {

@@ -16,13 +16,14 @@ import (
 	"github.com/apibr/studio/internal/jobs"
 )
 
-// CreateInput is what all creating operations take besides their body, which bind.go reads.
+// CreateInput holds the inputs of all creating operations besides their body, which bind.go reads.
 type CreateInput struct {
 	IdempotencyKey string `header:"Idempotency-Key" doc:"The same key with the same request gets the same answer for 24 h"`
 	StreamedBody
 }
 
-// MakeInput is what operations take that make a job: they answer 200 when it ends while the caller waits, else 202.
+// MakeInput holds the inputs of operations that make a job. They answer 200 when it ends while the caller waits, else
+// 202.
 type MakeInput struct {
 	Waiting
 	CreateInput
@@ -86,7 +87,7 @@ func (s *Server) registerGeneration(kind generation.Kind) {
 	documented.RequestBody.Content["application/json"].Example = kind.Example
 }
 
-// sayWhatFilesAre adds to the document what a field for a file takes.
+// sayWhatFilesAre describes the fields for files in the document.
 func (s *Server) sayWhatFilesAre(b *binder) {
 	for name, property := range b.schema.Properties {
 		if _, ok := s.generation.FileKind(name); ok {
@@ -114,7 +115,8 @@ func (m maker) input(p auth.Principal, f *fields) (generation.Input, error) {
 	}, err
 }
 
-// spec turns a bound request into a job. The caller is told of all that is wrong: what binding found and what follows.
+// spec turns a bound request into a job. The caller learns of all faults: those of binding and those of the checks
+// after it.
 func (s *Server) spec(ctx context.Context, p auth.Principal, m maker, f *fields) (jobs.Spec, error) {
 	in, err := m.input(p, f)
 	if err != nil {
@@ -147,7 +149,7 @@ func as[I, O any](
 		}
 		out, err := handle(ctx, p, in)
 		if ended := auth.EndedBy(ctx); ended != nil {
-			return nil, s.answer(ctx, ended) // nothing is told to a key that was revoked meanwhile
+			return nil, s.answer(ctx, ended) // a key that was revoked meanwhile gets no answer
 		}
 		if err == nil {
 			return out, nil
@@ -224,7 +226,7 @@ func (s *Server) setBody(operation *huma.Operation, b *binder) {
 	}
 }
 
-// creating runs another create operation under an Idempotency-Key: create returns what is stored and answered.
+// creating runs another create operation under an Idempotency-Key: create returns the answer, which is also stored.
 func (s *Server) creating(
 	ctx context.Context, in *CreateInput, p auth.Principal, route string, f *fields, create func() (any, error),
 ) (out *createdOther, err error) {

@@ -274,7 +274,8 @@ func TestFailedJobIsShownInTheCallersLanguage(t *testing.T) {
 	b := newBench(t)
 	clone := b.submit(clonePath, object{"name": "V", "audio": b.upload("v.wav", wav(4))})
 	c := b.claim(idIn(t, clone))
-	// The detail is as one that was stored before sentences had keys: its English text is shown as it is.
+	// The detail has no key, like those that were stored before sentences had keys: its English text is shown
+	// unchanged.
 	failed := jobs.Problem{Title: i18n.Say("The input cannot be used"), Status: 422, Code: "invalid_input",
 		Detail: i18n.Plain("the form has more than 64 parts"), Pointer: "/sample"}
 	require.NoError(t, b.jobs.Fail(b.ctx, c.ID, c.Fence, failed, false))

@@ -24,7 +24,7 @@ const (
 	mostFields = 200
 	// deepest nesting of lists and objects.
 	deepest = 20
-	// mostValues in the whole text: fields, entries of lists and what they hold.
+	// mostValues is the most values in the whole text: fields, entries of lists and the values in them.
 	mostValues = 20_000
 )
 
@@ -175,7 +175,7 @@ func (b *binder) readJSON(
 	return raw, err
 }
 
-// bodyTrouble says what is wrong with a JSON body.
+// bodyTrouble describes the fault of a JSON body.
 func bodyTrouble(err error) error {
 	var syntax *json.SyntaxError
 	switch p := problemOf(err); {
@@ -223,7 +223,7 @@ func (b *binder) takeData(
 		}
 		name, known := check.canonical(b.schema, spelt)
 		if !known {
-			continue // it is told of with the other unknown names
+			continue // it is reported with the other unknown names
 		}
 		delete(raw, spelt)
 		if _, isMedia := b.fileKind(name); !isMedia {

@@ -112,7 +112,7 @@ func TestSocketSnapshotThenLive(t *testing.T) {
 	require.Equal(t, "pong", c.hear()["type"])
 }
 
-// What engines say comes in the listener's language, on sockets and on streams.
+// Engines' texts come in the listener's language, on sockets and on streams.
 func TestListenersGetEngineTextsInTheirLanguage(t *testing.T) {
 	knowEngines(t)
 	b := newBench(t)
@@ -224,8 +224,8 @@ func TestEventsAreSentOnce(t *testing.T) {
 	}
 	c.event("job.queued", b.speech())
 	c.event("job.queued", b.speech())
-	// What was replayed may come again by the subscription, which began before it; with no socket, telling it would
-	// fail.
+	// The subscription began before the replay and may bring the same event again. There is no socket here, so sending
+	// it twice would fail.
 	f := &follower{last: 5}
 	require.True(t, f.tell(b.ctx, events.Message{State: &events.Event{Seq: 5}}))
 }

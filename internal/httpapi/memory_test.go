@@ -9,8 +9,7 @@ import (
 	"github.com/apibr/studio/internal/jobs"
 )
 
-// A job that waits for memory tells what it needs and what there is, in both languages, in itself, in the list and in
-// the queue.
+// A job that waits for memory shows needed and free bytes in both languages: in the job, the list and the queue.
 func TestNoMemoryJobShowsNeededAndFreeBytes(t *testing.T) {
 	b := newBench(t)
 	job := b.speech()

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A refusal names the field, what it got and what is near to it.
+// A refusal names the field, its value and the nearest valid value.
 func TestRefusalsNameTheNearest(t *testing.T) {
 	b := newBench(t)
 	voice := b.builtin.String()

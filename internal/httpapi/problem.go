@@ -12,7 +12,7 @@ import (
 
 const mimeProblem = "application/problem+json"
 
-// FieldProblem is what is wrong with one field.
+// FieldProblem describes the fault of one field.
 type FieldProblem struct {
 	Pointer string `json:"pointer" doc:"JSON pointer to the field" example:"/voice_id"`
 	Detail  string `json:"detail" doc:"What to change"`
@@ -26,7 +26,7 @@ type ErrorObject struct {
 	Param   *string `json:"param" nullable:"true"`
 }
 
-// Problem is an RFC 9457 problem with two extensions, as it is sent: in the language of its reader.
+// Problem is an RFC 9457 problem with two extensions, in the language of its reader.
 type Problem struct {
 	Type      string         `json:"type" example:"/problems/invalid_request"`
 	Title     string         `json:"title"`
@@ -80,7 +80,7 @@ func newProblem(status int, code string, title, detail i18n.Sentence, fields ...
 // Error is the sentence in English.
 func (p *problem) Error() string { return p.detail.String() }
 
-// Sentence is what to change.
+// Sentence says how to correct the request.
 func (p *problem) Sentence() i18n.Sentence { return p.detail }
 
 // in renders the problem for the caller of a request.
@@ -128,7 +128,7 @@ func notFound(detail i18n.Sentence) *problem {
 	return newProblem(http.StatusNotFound, "not_found", i18n.Say("Not found"), detail)
 }
 
-// answer turns an error into a problem for its caller, and logs the cause of failures that it does not tell.
+// answer turns an error into a problem for its caller, and logs the causes that the caller does not see.
 func (s *Server) answer(ctx context.Context, err error) *Problem {
 	p := problemOf(err)
 	if (p.code == "internal" || p.code == "database_unavailable") && ctx.Err() == nil {

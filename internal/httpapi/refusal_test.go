@@ -159,7 +159,7 @@ func TestTheRefusalDoesNotWaitForTheBody(t *testing.T) {
 	address := b.serve()
 	for name, refused := range b.refusals() {
 		if name == "a text too long" {
-			continue // what is wrong is in the body
+			continue // the fault is in the body
 		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -214,7 +214,7 @@ func TestExpectContinueIsRefusedBeforeTheBody(t *testing.T) {
 	address := b.serve()
 	for name, refused := range b.refusals() {
 		if name == "a text too long" || refused.status == 422 && name != "a wrong query" {
-			continue // what is wrong is in the body
+			continue // the fault is in the body
 		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

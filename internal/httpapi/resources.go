@@ -436,7 +436,7 @@ func (s *Server) queue(ctx context.Context, p auth.Principal) (*queueAnswer, err
 	}, nil
 }
 
-// Engine is a program that runs jobs, and what it can do.
+// Engine is a program that runs jobs, with its abilities.
 type Engine struct {
 	ID          string         `json:"id"`
 	Quality     string         `json:"quality" enum:"draft,final"`

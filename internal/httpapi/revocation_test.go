@@ -82,7 +82,7 @@ func (b *bench) openAll(key string, job object) *opened {
 	return o
 }
 
-// requireEnded holds that nothing of what was opened goes on or can be used.
+// requireEnded checks that every opened connection has ended and cannot be used.
 func (o *opened) requireEnded(b *bench) {
 	b.t.Helper()
 	for name, c := range o.sockets {

@@ -164,7 +164,7 @@ func New(cfg Config) *Server {
 	return s
 }
 
-// humaConfig takes out what huma adds on its own: $schema links and a docs page that loads scripts from another host.
+// humaConfig removes huma's own additions: $schema links and a docs page that loads scripts from another host.
 func humaConfig(version string) huma.Config {
 	if version == "" {
 		version = "dev"
@@ -197,7 +197,7 @@ func (s *Server) registerAll() {
 }
 
 // huma makes its own refusals by functions in variables of its package. They are set once, before any server is made.
-func init() { //nolint:gochecknoinits // there is no other place for them
+func init() { //nolint:gochecknoinits // these variables can only be set for the whole package
 	huma.NewError = func(status int, message string, errs ...error) huma.StatusError {
 		return refusal(status, message, errs).in(context.Background())
 	}
@@ -233,8 +233,8 @@ func refusal(status int, message string, errs []error) *problem {
 	return newProblem(status, codeInvalid, cannotHonour, i18n.Plain(message))
 }
 
-// parameterProblem is what huma found wrong with a parameter of the address or a header, as a sentence of the studio.
-// huma gives only its English text, so that is what tells the faults apart.
+// parameterProblem turns huma's finding about a parameter or a header into a sentence of the studio. huma gives only an
+// English text, so the faults are told apart by that.
 func parameterProblem(d *huma.ErrorDetail) fieldProblem {
 	_, name, _ := strings.Cut(d.Location, ".")
 	shown := names.Clip(name)

@@ -198,8 +198,8 @@ func TestDatabaseOutageIsA503(t *testing.T) {
 	require.NotContains(t, p.Error(), "nobody")
 }
 
-// The command line asks before it sends its key; who passes the question on gets an answer for another address than
-// its own.
+// The command line asks for a proof before it sends its key. A server that passes the question on gets a proof for
+// another address than its own.
 func TestServerProvesThatItHasTheLocalKey(t *testing.T) {
 	b := newBench(t, func(c *Config) { c.LocalToken = "apibr_local" })
 	address, err := netip.ParseAddrPort(strings.TrimPrefix(b.http.URL, "http://"))

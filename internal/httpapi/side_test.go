@@ -7,7 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A portrait that is too small for the engine is refused before there is a job, in both languages and however it comes.
+// A portrait that is too small for the engine is refused before a job is stored, in both languages and however it is
+// sent.
 func TestTinyPortraitIsRefusedBeforeAJobIsStored(t *testing.T) {
 	b := newBench(t)
 	script := map[string]string{"script": "Oi", "voice_id": "Clara (rascunho)", "quality": "draft"}

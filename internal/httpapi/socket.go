@@ -28,7 +28,7 @@ const (
 	closePatience = time.Second
 )
 
-// socketRequest is what a client sends.
+// socketRequest is a client's message.
 type socketRequest struct {
 	Op     string   `json:"op"`
 	Topics []string `json:"topics"`
@@ -283,7 +283,7 @@ func (f *follower) run(ctx context.Context, since *int64) {
 // that it saw.
 func (f *follower) broken(ctx context.Context, err error) bool {
 	if ctx.Err() == nil {
-		f.socket.server.answer(ctx, err) // logs what is ours
+		f.socket.server.answer(ctx, err) // logs the studio's own failures
 		f.socket.close(websocket.CloseTryAgainLater, "an event could not be read: connect again and resume")
 	}
 	return false
@@ -385,7 +385,7 @@ func (so *socket) write(kind int, data []byte) bool {
 	return true
 }
 
-// problem tells the client what is wrong with its message.
+// problem sends the client the fault of its message.
 func (so *socket) problem(ctx context.Context, err error) {
 	if ctx.Err() == nil {
 		so.send(map[string]any{"type": "error", "error": so.server.answer(ctx, err)})

@@ -20,8 +20,8 @@ import (
 	"github.com/apibr/studio/internal/i18n"
 )
 
-// spool reads a JSON body and keeps its long data: URIs out of memory: each goes to a file, and a name for it takes
-// its place in the text. What stays in memory is bounded by mostText, whatever the size of the body.
+// spool reads a JSON body and keeps its long data: URIs out of memory: each goes to a file, and a name for it takes its
+// place in the text. The text in memory is bounded by mostText, whatever the size of the body.
 type spool struct {
 	dir string
 	// takes says whether the request takes files. Where it does not, a data: URI is a text like any other.
@@ -75,7 +75,7 @@ func tooLarge(format string, most int64) *problem {
 		i18n.Say(format, most))
 }
 
-// next reads what comes before a string, and the string.
+// next reads the text before a string, and the string.
 func (s *spool) next() error {
 	switch quoted, err := s.copyToQuote(); {
 	case err != nil:
@@ -93,7 +93,7 @@ func (s *spool) next() error {
 	}
 }
 
-// copyToQuote copies up to the next quote, or a part of what comes before it.
+// copyToQuote copies up to the next quote, or a part of the text before it.
 func (s *spool) copyToQuote() (quoted bool, err error) {
 	piece, err := s.in.ReadSlice('"')
 	s.text.Write(piece)
@@ -192,7 +192,7 @@ func (s *spool) ends() bool {
 	return true
 }
 
-// escape reads the escape that is next and returns what it stands for.
+// escape reads the escape that is next and returns its character.
 func (s *spool) escape() ([]byte, error) {
 	const short, long = 2, 6
 	next, err := s.in.Peek(short)

@@ -15,7 +15,8 @@ import (
 	"github.com/apibr/studio/internal/i18n"
 )
 
-// registerStaticRoutes adds what is not an operation of the API: health, metrics, login, the socket, the page.
+// registerStaticRoutes adds the routes that are not operations of the API: health, metrics, login, the socket, the
+// page.
 func (s *Server) registerStaticRoutes() {
 	s.echo.GET("/healthz", func(c echo.Context) error { return c.String(http.StatusOK, "ok\n") })
 	s.echo.GET("/readyz", s.readyz)

@@ -79,7 +79,7 @@ func (e *eventStream) run(ctx context.Context, last string) {
 	e.follow(ctx, sub)
 }
 
-// catchUp sends the events that the client missed, or the job as it is when the client comes for the first time.
+// catchUp sends the events that the client missed, or the job itself when the client connects for the first time.
 func (e *eventStream) catchUp(ctx context.Context, filter events.Filter, last string) bool {
 	since, err := strconv.ParseInt(last, 10, 64)
 	for err == nil && !e.ended {

@@ -24,7 +24,7 @@ func (s *Server) submit(
 	}()
 	if err != nil {
 		if f.checked {
-			_, err = s.spec(ctx, p, m, f) // what else is wrong
+			_, err = s.spec(ctx, p, m, f) // the other faults
 		}
 		return nil, false, err
 	}
@@ -85,7 +85,7 @@ func (s *Server) begin(
 	return once, replay, err
 }
 
-// abandon frees the key of a request that was refused, whatever became of the request's own context.
+// abandon frees the key of a refused request, also when the request's own context has ended.
 func (s *Server) abandon(ctx context.Context, once *jobs.IdempotencyKey) {
 	if once == nil {
 		return

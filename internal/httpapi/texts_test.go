@@ -23,7 +23,7 @@ func rawForm(disposition string, content []byte) (body []byte, contentType strin
 	return buffer.Bytes(), w.FormDataContentType()
 }
 
-// A text in another encoding is refused: what is taken for UTF-8 would lose its accents without a word.
+// A text in another encoding is refused: read as UTF-8 it would silently lose its accents.
 func TestTextThatIsNotUTF8IsRefused(t *testing.T) {
 	b := newBench(t)
 	latin1, err := os.ReadFile("testdata/texts/latin1.json")
@@ -101,7 +101,7 @@ func TestNamesAreOneVisibleLineInNFC(t *testing.T) {
 	}
 }
 
-// What nobody could say is refused before there is a job.
+// Unspeakable texts are refused before a job is stored.
 func TestATextWithoutWordsIsRefused(t *testing.T) {
 	b := newBench(t)
 	portrait, voice := b.upload("p.png", picture(32)), b.builtin.String()
@@ -128,7 +128,7 @@ func TestATextWithoutWordsIsRefused(t *testing.T) {
 	}
 }
 
-// A length is compared as it is told: containers say a few milliseconds more or less than what plays.
+// A length is compared after rounding to the shown tenths, because containers are a few milliseconds off.
 func TestSampleLengthIsComparedAsItIsShown(t *testing.T) {
 	b := newBench(t)
 	for seconds, status := range map[float64]int{2.987: http.StatusAccepted, 2.94: http.StatusUnprocessableEntity} {

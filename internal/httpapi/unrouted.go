@@ -105,13 +105,14 @@ func (s *Server) unrouted(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// useful are the methods that a sentence names. HEAD and OPTIONS are left out: they are not what the caller wants.
+// useful are the methods that a sentence names. HEAD and OPTIONS are left out, because no caller wants those.
 func useful(methods []string) []string {
 	return slices.DeleteFunc(slices.Clone(methods),
 		func(m string) bool { return m == http.MethodHead || m == http.MethodOptions })
 }
 
-// methodsAt an address, none where there is nothing. An address that takes GET takes HEAD too.
+// methodsAt returns the methods of an address, none when the address does not exist. An address that takes GET takes
+// HEAD too.
 func (s *Server) methodsAt(at string) (methods []string) {
 	parts := partsOf(at)
 	for _, known := range s.known {

@@ -52,7 +52,7 @@ type Job struct {
 	URLs            URLs            `json:"urls"`
 }
 
-// ProgressDetail says what a running job is at.
+// ProgressDetail describes the progress of a running job.
 type ProgressDetail struct {
 	Stage      string   `json:"stage"`
 	Step       int      `json:"step"`
@@ -91,7 +91,7 @@ func (s *Server) memoryDetail(ctx context.Context, short *jobs.Shortage) *Progre
 // inGB is a size for people.
 func inGB(bytes int64) i18n.Sentence { return i18n.Say("%.1f GB", float64(bytes)/1e9) }
 
-// Warning tells something that did not stop the job.
+// Warning describes a finding that did not stop the job.
 type Warning struct {
 	Code    string `json:"code"`
 	Message string `json:"message"`
@@ -113,7 +113,7 @@ type Output struct {
 	ExpiresAt       time.Time      `json:"expires_at"`
 }
 
-// Metrics are what the job cost.
+// Metrics hold the times, the memory and the device of the job.
 type Metrics struct {
 	QueueSeconds     float64         `json:"queue_seconds"`
 	RunSeconds       float64         `json:"run_seconds"`
@@ -140,7 +140,7 @@ type URLs struct {
 	Web     string `json:"web"`
 }
 
-// views renders jobs with their outputs and etas, in as few queries as there are kinds of things.
+// views renders jobs with their outputs and etas, in one query for each kind of thing.
 func (s *Server) views(ctx context.Context, list ...*jobs.Job) ([]Job, error) {
 	var ended []uuid.UUID
 	for _, job := range list {
@@ -339,12 +339,12 @@ func (s *Server) eventView(ctx context.Context, e events.Event) (*Job, error) {
 	return &view, nil
 }
 
-// unfinish takes out what only an ended job has.
+// unfinish removes the members that only an ended job has.
 func (v *Job) unfinish() {
 	v.Outputs, v.OutputURL, v.Error, v.CompletedAt = []Output{}, nil, nil, nil
 }
 
-// millis are seconds without what is less than a millisecond, which is only what floating point left.
+// millis rounds seconds to milliseconds, which removes the rests of floating point.
 func millis(seconds float64) float64 { return math.Round(seconds*1000) / 1000 }
 
 func millisOf(seconds *float64) *float64 {

@@ -59,7 +59,7 @@ func TestWaitParameterAndHeaderFollowOneRule(t *testing.T) {
 		object{"name": "P", "type": "mixed"}).status, "there is nothing to wait for")
 }
 
-// No header comes twice with two values, whatever the answer.
+// No answer has a header twice.
 func TestHeadersAreNotRepeated(t *testing.T) {
 	b := newBench(t)
 	job := b.speech()["id"].(string)

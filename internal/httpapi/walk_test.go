@@ -204,7 +204,7 @@ func (w *walk) at(id, path string) string {
 	}
 }
 
-// try sends a request and then takes away what would be in the way of the next: a voice's name.
+// try sends a request and then frees the voice's name for the next one.
 func (w *walk) try(method, path string, body object) answer {
 	a := w.send(method, path, body)
 	_, err := w.pool.Exec(w.ctx, `update voices set name = id::text where not builtin`)
@@ -214,7 +214,7 @@ func (w *walk) try(method, path string, body object) answer {
 	return a
 }
 
-// essence of an answer: without what differs between any two, and without the place in the queue.
+// essence is an answer without its ids, secrets, times and place in the queue, which differ between any two.
 func essence(o object) object {
 	kept := maps.Clone(o)
 	for _, name := range []string{"id", "job_id", "voice_id", "urls", "created_at", "updated_at", "eta_seconds",

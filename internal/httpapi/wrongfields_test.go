@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Some clients show only the detail, so it tells of all that is wrong.
+// Some clients show only the detail, so it names every fault.
 func TestDetailNamesEveryWrongField(t *testing.T) {
 	b := newBench(t)
 	voice := b.builtin.String()
@@ -132,7 +132,7 @@ func TestEmptyExpressionIsReportedAsMissing(t *testing.T) {
 	}
 }
 
-// A list of jobs with several wrong parameters tells of each: those that it takes, and those that it does not.
+// A list of jobs with several wrong parameters reports each: known ones with a wrong value, and unknown ones.
 func TestDetailNamesEveryWrongParameter(t *testing.T) {
 	b := newBench(t)
 	a := b.send("GET", "/api/v1/jobs?limt=1&status=done&type=speech&project=x&parent=y", nil)
@@ -144,7 +144,7 @@ func TestDetailNamesEveryWrongParameter(t *testing.T) {
 	require.Len(t, a.json(t)["errors"], 5)
 }
 
-// A form says what is wrong with itself, and not that a field is missing which was in the rest of it.
+// A broken form is reported as such, and not as a missing field that was in the unread rest.
 func TestFormsThatCannotBeRead(t *testing.T) {
 	b := newBench(t)
 	part := "--B\r\nContent-Disposition: form-data; name=\"text\"\r\n\r\nOlá\r\n"

@@ -32,7 +32,7 @@ type bench struct {
 	hub  *heard
 }
 
-// heard counts what a hub is told.
+// heard counts the events that a hub receives.
 type heard struct {
 	mu   sync.Mutex
 	last int64

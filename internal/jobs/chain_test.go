@@ -66,7 +66,7 @@ func TestAnAvatarWaitsForItsPictureAndItsVoice(t *testing.T) {
 	require.JSONEq(t, `{"pitch":120}`, string(conditionals))
 	require.Equal(t, []string{EventQueued, EventUpdated, EventUpdated, EventStarted}, b.kinds(av.ID))
 
-	// What is made already is not waited for.
+	// A job does not wait for inputs that are made already.
 	second := b.submit(avatar(jobInput("image", KindImage, im.ID), voiceInput(*cl.VoiceID)))
 	require.Zero(t, second.BlockedBy)
 	b.claim(second.ID)

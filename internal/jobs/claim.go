@@ -74,7 +74,7 @@ func (s *Service) Claim(ctx context.Context, id uuid.UUID, device string) (*Clai
 	)
 	err := s.inTx(ctx, "claim", func(t *txn) error {
 		claimed, gone = nil, nil
-		// One round trip for all: what is read of a job that was not claimed is thrown away.
+		// One round trip for all: the rows read for a job that was not claimed are thrown away.
 		var b pgx.Batch
 		var job *Job
 		var inputs []inputRow
@@ -130,7 +130,7 @@ func inputProblem(err error) Problem {
 	return p
 }
 
-// resolve puts a job's inputs together with what was found of them. Fails with *InputError for the first that is gone.
+// resolve joins a job's inputs with the rows found for them. Fails with *InputError for the first that is gone.
 func resolve(j *Job, rows []inputRow) ([]ResolvedInput, error) {
 	if len(rows) != len(j.Inputs) {
 		return nil, fmt.Errorf("%d inputs were read where the job has %d", len(rows), len(j.Inputs))

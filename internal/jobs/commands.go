@@ -41,8 +41,8 @@ func lockOwn(ctx context.Context, t *txn, owner, id uuid.UUID) (*Job, error) {
 	return j, err
 }
 
-// Cancel ends a queued job at once, and one that this node should run and does not; it asks the node of a running one
-// to. A finished job is returned as it is, and so is one that was asked before.
+// Cancel ends at once a queued job, and a job that this node should run but does not. It asks the node of a running job
+// to end it. A finished job, or one whose cancel was requested before, is returned unchanged.
 func (s *Service) Cancel(ctx context.Context, owner, id uuid.UUID) (*Job, error) {
 	err := s.inTx(ctx, "cancel", func(t *txn) error {
 		if err := t.lockGraph(ctx); err != nil {
@@ -91,8 +91,8 @@ func (s *Service) notifyCancel(ctx context.Context, id uuid.UUID) {
 	}
 }
 
-// Retry queues a failed or canceled job again, under the same id, with what failed only because of it. Fails with
-// *StateError otherwise, and while one of its inputs is failed or canceled itself.
+// Retry queues a failed or canceled job again, under the same id, with the jobs that failed only because of it. Fails
+// with *StateError otherwise, and while one of its inputs is failed or canceled itself.
 func (s *Service) Retry(ctx context.Context, owner, id uuid.UUID) (*Job, error) {
 	err := s.inTx(ctx, "retry", func(t *txn) error {
 		if err := t.lockGraph(ctx); err != nil {

@@ -43,7 +43,7 @@ func (s *Service) Counts(ctx context.Context, owner *uuid.UUID) (Counts, error) 
 		key, sql, args = *owner, countOwnSQL, []any{*owner}
 	}
 	c.mu.Lock()
-	defer c.mu.Unlock() // while it counts, too: one counts for all who wait
+	defer c.mu.Unlock() // while it counts, too: one count serves all who wait
 	if known, ok := c.of[key]; ok && time.Since(known.at) < countLife {
 		return known.Counts, nil
 	}

@@ -69,7 +69,7 @@ func (s *Service) release(ctx context.Context, t *txn, waiting []*Job) error {
 	return nil
 }
 
-// cascade fails what waits for a job that failed or was canceled, and what waits for those.
+// cascade fails the jobs that wait for a failed or canceled job, and those that wait for them.
 func (s *Service) cascade(ctx context.Context, t *txn, ended *Job) error {
 	for level := []*Job{ended}; len(level) > 0; {
 		if _, err := t.Exec(ctx, voicesOfSQL, idsOf(level), "failed"); err != nil {
@@ -156,8 +156,8 @@ func (s *Service) revive(ctx context.Context, t *txn, id uuid.UUID) error {
 	return nil
 }
 
-// reviveDependents brings back what failed only because this job did. What has another failed input stays failed: it
-// would wait for ever. One that waits for two revived jobs is looked at after each.
+// reviveDependents queues again the jobs that failed only because this job did. A job with another failed input stays
+// failed, because it would wait for ever. A job that waits for two revived jobs is checked after each.
 func (s *Service) reviveDependents(ctx context.Context, t *txn, id uuid.UUID) error {
 	for level := []uuid.UUID{id}; len(level) > 0; {
 		var next []uuid.UUID

@@ -51,7 +51,7 @@ func parentVersion(ctx context.Context, tx pgx.Tx, spec *Spec) (int, error) {
 	return version, err
 }
 
-// voiceRow is what jobs need of a voice.
+// voiceRow holds the columns of a voice that jobs need.
 type voiceRow struct {
 	ResolvedVoice
 	Status string
@@ -105,8 +105,8 @@ func readVoices(ctx context.Context, q querier, owner uuid.UUID, ids []uuid.UUID
 	return found, nil
 }
 
-// lockDeps finds out which inputs are still being made, and holds those jobs as they are until the commit.
-// It fails with *InputError for a job or voice that is unknown, another owner's, failed or canceled.
+// lockDeps finds out which inputs are still being made, and locks those jobs until the commit. It fails with
+// *InputError for a job or voice that is unknown, another owner's, failed or canceled.
 func lockDeps(ctx context.Context, tx pgx.Tx, owner uuid.UUID, inputs []InputRef) ([]dep, error) {
 	voices, err := readVoices(ctx, tx, owner, voiceIDs(inputs))
 	if err != nil {

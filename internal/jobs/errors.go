@@ -35,7 +35,7 @@ var (
 	ErrInFlight = i18n.NewError("the first request with this Idempotency-Key is still in flight: try again in a moment")
 )
 
-// StateError says what state forbids what. It wraps ErrState; its text is for users.
+// StateError names a state and the command that it forbids. It wraps ErrState; its text is for users.
 type StateError struct {
 	Job    uuid.UUID
 	Status Status

@@ -43,7 +43,7 @@ const phaseCols = `engine, model, phase,
 
 const phasesSQL = `select ` + phaseCols + ` from phase_history order by updated_at desc limit 5000`
 
-// The newest first. What an earlier version kept is one run.
+// The newest first. A row that an earlier version wrote counts as one run.
 const recordPhaseSQL = `
 	insert into phase_history as p (engine, model, phase, max_step_seconds, runs, steps, times)
 	values ($2, $3, $4, $5, 1, array[$5::float8], array[now()])
@@ -60,7 +60,7 @@ type runKey struct {
 
 type run struct{ Units, Seconds, Load float64 }
 
-// history keeps the recent runs by what ran.
+// history keeps the recent runs of each type, engine and model.
 type history struct {
 	mu   sync.Mutex
 	at   time.Time
@@ -169,8 +169,8 @@ func median(v []float64) float64 {
 
 type cold struct{ base, perUnit float64 }
 
-// coldStart is what a machine without history is told, marked as a guess. Draft numbers are of two laptop cores, final
-// ones of a 12 GB card.
+// coldStart holds the estimates of a machine without history; they are marked as guesses. Draft numbers are of two
+// laptop cores, final ones of a 12 GB card.
 func coldStart(kind Type, quality string) cold {
 	if quality == "draft" {
 		switch kind {
@@ -202,7 +202,8 @@ func coldStart(kind Type, quality string) cold {
 	}
 }
 
-// size is what the length and the memory of a run depend on; sizes are 0 where the parameters do not say.
+// size holds the numbers on which the length and the memory of a run depend. They are 0 when the parameters do not have
+// them.
 type size struct {
 	units                   float64
 	width, height, pictures int
@@ -214,8 +215,8 @@ func sizeOf(t Type, params map[string]any) size {
 	return size{units: Units(t, params), width: whole("width"), height: whole("height"), pictures: whole("num_images")}
 }
 
-// Units is what the length of a run depends on: characters for speech, megapixels for pictures, megapixels times
-// frames for video. 1 when the parameters do not say.
+// Units is the number on which the length of a run depends: characters for speech, megapixels for pictures, megapixels
+// times frames for video. It is 1 when the parameters do not have it.
 func Units(t Type, params map[string]any) float64 {
 	switch t {
 	case TypeSpeech:
@@ -269,9 +270,9 @@ func number(params map[string]any, name string, def float64) float64 {
 	}
 }
 
-// RecordPhase takes in the longest step of a phase of a run, and returns what is known of the phase now. Its commit
-// does not wait for the disk, so that the end of the run does not wait behind it: nobody is told of what was learned,
-// and a crash of the machine forgets the last moments of it.
+// RecordPhase stores the longest step of a phase of a run, and returns the phase's history. Its commit does not wait
+// for the disk, so that the end of the run does not wait for it. A crash of the machine may lose the last records,
+// which nobody has been told of.
 func (s *Service) RecordPhase(
 	ctx context.Context, engine, model string, p PhaseRecord,
 ) (known PhaseHistory, err error) {

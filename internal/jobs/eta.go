@@ -30,7 +30,7 @@ const forecastSQL = `
 	 where j.status in ('queued', 'processing') and j.lane is not null
 	 order by j.created_at`
 
-// forecast is what the queue looks like from here: who is when.
+// forecast holds the expected order and times of the queue.
 type forecast struct {
 	order []uuid.UUID
 	of    map[uuid.UUID]ETA
@@ -103,8 +103,8 @@ func (s *Service) ETAs(ctx context.Context, jobs ...*Job) (map[uuid.UUID]ETA, er
 	return found, nil
 }
 
-// forecast is at most a second old, and as new as the last change on this node unless making it is dear: that of a
-// long queue is made in the background, and nobody waits for it who can be told the last.
+// forecast is at most a second old, and as new as the last change on this node unless it is expensive: the forecast of
+// a long queue is made in the background, and callers get the last one meanwhile.
 func (s *Service) forecast(ctx context.Context) (*forecast, error) {
 	o := &s.etas
 	if f := o.fresh(); f != nil {
@@ -264,7 +264,8 @@ func (s *Service) unfinished(ctx context.Context, history map[runKey][]run) ([]u
 	return all, nil
 }
 
-// remaining of a running job: what its engine says, else the part that its progress leaves, else what the clock leaves.
+// remaining returns the seconds left of a running job: its engine's own estimate, else the part that its progress
+// leaves, else the time that the clock leaves.
 func remaining(total float64, progress, told *float64, started *time.Time, now time.Time) float64 {
 	switch {
 	case told != nil:

@@ -120,8 +120,8 @@ func (s *Service) Finish(ctx context.Context, id uuid.UUID, fence int64, r Resul
 	return job, nil
 }
 
-// readable says whether what the engine said comes back from the database: its numbers are larger than Go's, and a job
-// whose row cannot be read would be in every list's way.
+// readable says whether the engine's values can be read back from the database: its numbers are larger than Go's, and a
+// job whose row cannot be read would break every list.
 func readable(r Result) error {
 	said := []map[string]any{r.Metadata}
 	for _, out := range r.Outputs {
@@ -174,7 +174,7 @@ func finishVoice(t *txn, j *Job, v *VoiceResult) {
 // remembers says whether a run goes into the history of its kind.
 func (s *Service) remembers(j *Job, r Result) bool { return !r.NoHistory && j.Lane != LaneNone }
 
-// record queues what a run leaves behind beside its result.
+// record queues the rows that a run leaves besides its result.
 func (s *Service) record(t *txn, j *Job, r Result) {
 	if s.remembers(j, r) {
 		kind, ran := runOf(j)

@@ -16,7 +16,7 @@ import (
 	"github.com/apibr/studio/internal/store"
 )
 
-// A key is taken over in place when it is past its keeping, and when nobody works on its first request any more: a
+// A key is taken over in place when its retention is over, and when nobody works on its first request any more: a
 // request of this start that is still at work is known in memory (held), so that a row of this start ($6) has lost its
 // own; any other start must be that of a node that lives.
 const beginKeySQL = `
@@ -141,8 +141,8 @@ func (s *Service) replay(ctx context.Context, key IdempotencyKey, hash []byte) (
 	return &Replay{StatusCode: *status, ResourceID: id, Body: body}, nil
 }
 
-// EndIdempotent stores the answer of a create that is not a job. What was created stands already: when the database is
-// away it goes on trying in the background for a minute, in which the key stays taken.
+// EndIdempotent stores the answer of a create that is not a job. The created thing exists already: when the database is
+// away it keeps trying in the background for a minute, in which the key stays taken.
 func (s *Service) EndIdempotent(ctx context.Context, key IdempotencyKey, r Replay) error {
 	var body any
 	if len(r.Body) > 0 {
@@ -184,8 +184,8 @@ func (s *Service) endLater(ctx context.Context, key IdempotencyKey, end func(con
 	}
 }
 
-// AbandonIdempotent frees a key whose request was refused, or ended without an answer; a key that was ended stays.
-// Also when it fails the key is free from now on: nobody works on its request.
+// AbandonIdempotent frees a key whose request was refused, or ended without an answer; a key that was ended stays. Even
+// when it fails the key is free from now on, because nobody works on its request.
 func (s *Service) AbandonIdempotent(ctx context.Context, key IdempotencyKey) error {
 	defer s.held.letGo(key)
 	if _, err := s.cfg.Pool.Exec(ctx, abandonKeySQL, key.Scope, key.Route, key.Key); err != nil {

@@ -8,7 +8,7 @@ import (
 	"github.com/apibr/studio/internal/report"
 )
 
-// Type is what a job makes.
+// Type is the kind of a job.
 type Type string
 
 // The types of api.md.
@@ -75,7 +75,7 @@ const (
 	ReasonPaused          Reason = "paused"
 	ReasonNoMemory        Reason = "no_memory"
 	ReasonBackingOff      Reason = "backing_off"
-	// ReasonDeviceBusy is never stored: it is what a job for a graphics card reads while another runs there.
+	// ReasonDeviceBusy is never stored: a job for a graphics card shows it while another job runs there.
 	ReasonDeviceBusy       Reason = "device_busy"
 	ReasonCanceling        Reason = "canceling"
 	ReasonHostRestarted    Reason = "host_restarted"
@@ -198,7 +198,7 @@ type Job struct {
 	StartedAt   *time.Time
 	CompletedAt *time.Time
 
-	// Shortage is what a job with ReasonNoMemory waits for; nil otherwise.
+	// Shortage is the memory that a job with ReasonNoMemory waits for; nil otherwise.
 	Shortage *Shortage
 
 	// VoiceID is the voice that an audio.clone_voice makes.

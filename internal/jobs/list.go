@@ -31,8 +31,8 @@ var (
 	}
 )
 
-// listSQL is the statement of one page under a filter: $1 the owner, ($2, $3) the row before, from $4 on what places
-// gives.
+// listSQL is the statement of one page under a filter: $1 the owner, ($2, $3) the row before, from $4 on the values of
+// places.
 func listSQL(f Filter, limit int) string {
 	statuses, types := texts(f.Statuses), texts(f.Types)
 	common, own := "owner_id = $1", "true"

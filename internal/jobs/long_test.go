@@ -107,7 +107,7 @@ func wanted(j *Job, f Filter) bool {
 		any(len(f.Types), func(i int) bool { return f.Types[i] == j.Type })
 }
 
-// What a forecast needs is written at submit, and again when the input changes: it reads no parameters.
+// A forecast reads no parameters: the columns it needs are written at submit, and again when the input changes.
 func TestUnitsAreWrittenAtSubmitAndWithNewInput(t *testing.T) {
 	b := newBench(t)
 	j := b.submit(Spec{Owner: localAdmin, Type: TypeImage, Quality: "draft", Engine: "draft-image",
@@ -149,7 +149,7 @@ func TestBackingOffJobDoesNotShortenALongQueue(t *testing.T) {
 	}
 	require.Equal(t, map[Lane]int{LaneVideo: 50, LaneAudio: 1}, lanes, "the heads of the lanes")
 
-	// However many back off before them, what may run is found.
+	// Runnable jobs are found however many before them back off.
 	b.exec(
 		`update generation_jobs set not_before = now() + interval '1 hour' 
 			where lane = 'video' and rank < (select max(rank) - 3 from generation_jobs)`,

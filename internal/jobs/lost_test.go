@@ -14,14 +14,14 @@ import (
 	"github.com/apibr/studio/internal/store/storetest"
 )
 
-// handful is what a runner has in hand.
+// handful is the set of runs that a runner has.
 type handful map[uuid.UUID]bool
 
 func (h handful) Running(job uuid.UUID) bool         { return h[job] }
 func (h handful) Unwritten(uuid.UUID, int64) bool    { return false }
 func (h handful) during(job uuid.UUID, claim func()) { h[job] = true; claim(); delete(h, job) }
 
-// lossy is a bench whose answers can be lost on their way, and what its runner has in hand.
+// lossy is a bench whose answers can be lost on their way, with the runs of its runner.
 func newLossyBench(t *testing.T) (*bench, *storetest.Proxy, handful) {
 	t.Helper()
 	proxy := storetest.NewProxy(t, storetest.DSN(t))
@@ -32,8 +32,8 @@ func newLossyBench(t *testing.T) (*bench, *storetest.Proxy, handful) {
 	return b, proxy, hand
 }
 
-// Every transition, with the answer to its commit lost: what the caller does then (a runner asks again, a client sends
-// the request again, the node beats) leads to the same state as if nothing had happened.
+// Every transition, with the answer to its commit lost: the caller's reaction (a runner asks again, a client sends the
+// request again, the node beats) leads to the same state as if nothing had happened.
 func TestLostAnswerDoesNotChangeTheOutcome(t *testing.T) {
 	b, proxy, hand := newLossyBench(t)
 	running := func() *Claimed {
@@ -174,7 +174,7 @@ func TestLostAnswerDoesNotChangeTheOutcome(t *testing.T) {
 	sweep := func() error { return b.Sweep(b.ctx) }
 	lose("sweep", sweep, sweep)
 
-	// The starts of nodes, and the taking back of what dead ones had.
+	// The starts of nodes, and taking back the jobs of dead ones.
 	c = running()
 	recover := func() error { _, err := b.Recover(b.ctx); return err }
 	b.Service = New(

@@ -222,7 +222,7 @@ func (s *Service) Reap(ctx context.Context, cfg NodeConfig) (int, error) {
 // ErrReplaced: another process took over this node's id.
 var ErrReplaced = errors.New("jobs: another process uses this node's id: is the data directory shared?")
 
-// Beat tells the other nodes that this one lives. Fails with ErrReplaced.
+// Beat records that this node lives. Fails with ErrReplaced.
 func (s *Service) Beat(ctx context.Context) error {
 	tag, err := s.cfg.Pool.Exec(ctx, beatSQL, s.cfg.NodeID, s.cfg.BootID)
 	if err != nil {
@@ -234,8 +234,7 @@ func (s *Service) Beat(ctx context.Context) error {
 	return nil
 }
 
-// Leave tells the other nodes that this one has ended, so that nobody waits for its beats: the last thing of a clean
-// stop.
+// Leave records that this node has ended, so that nobody waits for its beats: the last thing of a clean stop.
 func (s *Service) Leave(ctx context.Context) error {
 	if _, err := s.cfg.Pool.Exec(ctx, leaveSQL, s.cfg.NodeID, s.cfg.BootID); err != nil {
 		return fmt.Errorf("jobs: leave: %w", err)

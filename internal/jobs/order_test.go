@@ -14,7 +14,7 @@ import (
 
 func ptr[T any](v T) *T { return &v }
 
-// lane is the order of the queued jobs of a lane by what the scheduler is given.
+// lane is the order of the queued jobs of a lane as the scheduler gets it.
 func (b *bench) lane() []uuid.UUID {
 	b.t.Helper()
 	list, err := b.Waiting(b.ctx)
@@ -122,7 +122,7 @@ func TestReasonsAreSentOnce(t *testing.T) {
 	require.Equal(t, []string{EventQueued}, b.kinds(other.ID))
 }
 
-// However long the queue, what is next, oldest or urgent is shown to the scheduler.
+// The scheduler gets the next, the oldest and the urgent jobs of a queue of any length.
 func TestALongQueueShowsItsHeads(t *testing.T) {
 	b := newBench(t)
 	b.exec(`insert into generation_jobs (id, owner_id, type, lane, quality, engine, parameters)

@@ -12,14 +12,14 @@ import (
 )
 
 const (
-	// learnedRuns is how many runs of a kind are remembered: what was seen once, in a run that went wrong or beside
+	// learnedRuns is how many runs of a kind are remembered: a single measurement, in a run that went wrong or next to
 	// another program, must not decide for ever.
 	learnedRuns = 20
 	// learnedFor is how long one of them counts.
 	learnedFor = 30 * 24 * time.Hour
 	// loneRuns is how many other runs it takes to disbelieve a peak that only one of them had.
 	loneRuns = 5
-	// likeShare of a peak is what another run must have taken to confirm it.
+	// likeShare is the share of a peak that another run must have taken to confirm it.
 	likeShare = 0.8
 )
 
@@ -38,7 +38,7 @@ const peaksSQL = `
 	select engine, model, variant, device, size, ram, vram, rams, vrams, times, updated_at 
 	  from memory_peaks where node_id = $1`
 
-// PeakKey is what the memory of a run depends on.
+// PeakKey holds the properties on which the memory of a run depends.
 type PeakKey struct {
 	Engine, Model, Variant string
 	Device                 string // Device is cpu, hip or cuda.
@@ -111,7 +111,7 @@ func (w *PeakWindow) each(now time.Time, rule func([]int64) int64) device.Memory
 	return device.Memory{RAM: rule(ram), VRAM: rule(vram)}
 }
 
-// PeakWindows are what this node has seen of each kind of run.
+// PeakWindows are this node's measurements of each kind of run.
 func (s *Service) PeakWindows(ctx context.Context) (map[PeakKey]*PeakWindow, error) {
 	rows, err := s.cfg.Pool.Query(ctx, peaksSQL, s.cfg.NodeID)
 	if err != nil {

@@ -18,7 +18,7 @@ type Problem struct {
 	Pointer string
 }
 
-// storedProblem is the JSON of a Problem: title and detail are English, their sentences lie beside them.
+// storedProblem is the JSON of a Problem: title and detail are English, their sentences are stored next to them.
 type storedProblem struct {
 	Type           string          `json:"type"`
 	Title          string          `json:"title"`
@@ -31,7 +31,7 @@ type storedProblem struct {
 	Pointer        string          `json:"pointer,omitempty"`
 }
 
-// MarshalJSON writes the sentences as English text and, beside it, as what they are translated from.
+// MarshalJSON writes the sentences as English text and, next to it, as the keys that translations need.
 func (p Problem) MarshalJSON() ([]byte, error) {
 	stored := storedProblem{Type: p.Type, Status: p.Status, Code: p.Code, Retryable: p.Retryable, Pointer: p.Pointer}
 	stored.Title, stored.TitleSentence = p.Title.Store()
@@ -39,7 +39,7 @@ func (p Problem) MarshalJSON() ([]byte, error) {
 	return json.Marshal(stored)
 }
 
-// UnmarshalJSON reads what MarshalJSON wrote; a missing or damaged sentence is read as its English text.
+// UnmarshalJSON reads the JSON of MarshalJSON; a missing or damaged sentence is read as its English text.
 func (p *Problem) UnmarshalJSON(data []byte) error {
 	var stored storedProblem
 	if err := json.Unmarshal(data, &stored); err != nil {

@@ -23,7 +23,7 @@ const waitingCols = `j.id, j.owner_id, j.type, j.lane, j.priority, j.rank, j.que
 	coalesce(j.model, '') as model, j.uses_gpu, coalesce(j.reason, '') as reason, coalesce(j.device, '') as device,
 	j.width, j.height, j.pictures`
 
-// What has backed off for long enough stands with those that never did. Nothing that a reader sees changes.
+// Jobs whose back-off is over are treated like those that never backed off. Readers see no change.
 const readySQL = `
 	update generation_jobs set not_before = '-infinity'
 	 where status = 'queued' and blocked_by = 0 and not_before > '-infinity' and not_before <= now()`
@@ -67,7 +67,7 @@ func scanWaiting(rows pgx.Rows) (waiting []Waiting, err error) {
 	})
 }
 
-// WaitingList is what could run now.
+// WaitingList holds the jobs that could run now.
 type WaitingList struct {
 	// Jobs are the queued jobs of lanes, unblocked, whose time has come; none while the queue is paused.
 	Jobs []Waiting
@@ -80,7 +80,7 @@ type WaitingList struct {
 	Heads bool
 }
 
-// Waiting reads what could run now.
+// Waiting reads the jobs that could run now.
 func (s *Service) Waiting(ctx context.Context) (WaitingList, error) {
 	var list WaitingList
 	var next *time.Time
@@ -161,7 +161,7 @@ func (s *Service) QueueState(ctx context.Context) (QueueState, error) {
 	return q, nil
 }
 
-// SetPaused pauses or resumes claiming on all nodes; what runs goes on. Doing it twice changes nothing.
+// SetPaused pauses or resumes claiming on all nodes; running jobs continue. Doing it twice changes nothing.
 func (s *Service) SetPaused(ctx context.Context, paused bool, cause string) (QueueState, error) {
 	err := s.inTx(ctx, "pause or resume", func(t *txn) error {
 		return setPausedTx(ctx, t, paused, cause, i18n.Sentence{})

@@ -15,8 +15,8 @@ const countOpenSQL = `
 	                       where owner_id = $1 and status in ('queued', 'processing')
 	                       order by status, created_at, id limit $2) o`
 
-// countLife is how long a count of an owner's jobs serves. What other nodes take in meanwhile may pass the cap by as
-// much.
+// countLife is how long a count of an owner's jobs serves. Jobs that other nodes accept in that time may exceed the
+// cap.
 const countLife = time.Second
 
 // quota knows about how many unfinished jobs each owner has: a burst does not count thousands of rows for each of its
@@ -26,7 +26,7 @@ type quota struct {
 	owners map[uuid.UUID]openJobs
 }
 
-// openJobs is a count and what has been submitted here since; what ended since is not taken off.
+// openJobs is a count plus the jobs submitted here since; jobs that ended since are not subtracted.
 type openJobs struct {
 	n  int
 	at time.Time

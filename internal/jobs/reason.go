@@ -35,8 +35,8 @@ const shortJobsSQL = `
 	 where owner_id = $1 and status = 'queued' and reason = 'no_memory' and shortage is not null
 	 order by rank limit 100`
 
-// Shortage is what a job waits for with ReasonNoMemory, in bytes: what it needs, and what there was for it when that
-// was last looked at.
+// Shortage describes the memory that a job with ReasonNoMemory waits for, in bytes: its need, and the free memory at
+// the last check.
 type Shortage struct {
 	Device     string `json:"device"`
 	NeededRAM  int64  `json:"needed_ram_bytes"`
@@ -51,8 +51,8 @@ type ShortJob struct {
 	Shortage
 }
 
-// SetReason says why queued jobs wait (ReasonNoMemory, or ReasonNone to take it back); rows that say so already, or
-// that have another reason of their own, stay as they are.
+// SetReason says why queued jobs wait (ReasonNoMemory, or ReasonNone to take it back); rows that have the reason
+// already, or another reason of their own, do not change.
 func (s *Service) SetReason(ctx context.Context, reasons map[uuid.UUID]Reason) error {
 	return s.setReasons(ctx, reasons, nil)
 }

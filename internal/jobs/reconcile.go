@@ -12,7 +12,7 @@ import (
 const ownRunsSQL = `select id, fence, boot_id from generation_jobs
 	where status = 'processing' and node_id = $1 order by id`
 
-// Runs is what the runner of this node knows of its runs.
+// Runs is the runner's view of this node's runs.
 type Runs interface {
 	// Running says that this node has the job in hand: from before its claim until its end has been written down.
 	Running(job uuid.UUID) bool
@@ -40,9 +40,9 @@ type ownRun struct {
 	Boot  uuid.UUID
 }
 
-// ownerless says of a job in processing that nobody works at it: this node should and does not. It needs no grace: the
-// runner has a job in hand before it claims it, so that a row that is seen in processing and that it does not have is
-// one that it has let go.
+// ownerless says that nobody works on a job in processing, although this node should. It needs no grace: the runner has
+// a job in hand before it claims it, so that a row that is seen in processing and that it does not have is one that it
+// has let go.
 func (s *Service) ownerless(node, boot, id uuid.UUID) bool {
 	runs := s.ownRuns()
 	return runs != nil && node == s.cfg.NodeID && (boot != s.cfg.BootID || !runs.Running(id))

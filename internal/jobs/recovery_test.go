@@ -110,7 +110,7 @@ func TestALiveNodeReapsADeadOne(t *testing.T) {
 	require.Equal(t, Processing, b.job(mine.ID).Status)
 	require.Equal(t, 1, b.count(openTickets))
 
-	// The paused node comes back: whatever it does, there is one result.
+	// The paused node comes back, and the job still has one result.
 	_, err = b.Claim(b.ctx, j.ID, "cpu")
 	require.NoError(t, err)
 	_, err = node2.Finish(b.ctx, j.ID, c.Fence, Result{Outputs: []assets.Output{output(media.Video, 1)}})

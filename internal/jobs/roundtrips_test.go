@@ -13,7 +13,8 @@ import (
 	"github.com/apibr/studio/internal/store/storetest"
 )
 
-// A round trip more is a round trip more for each job: what a submit, a claim and a finish wait for is counted here.
+// Every additional round trip is paid for each job, so the round trips of a submit, a claim and a finish are counted
+// here.
 func TestASubmitIsOneRoundTripAClaimAndAFinishAreTwo(t *testing.T) {
 	st := storetest.New(t)
 	pool, trips := storetest.Counting(t, st)

@@ -17,7 +17,7 @@ const jobCols = `j.id, j.owner_id, j.project_id, j.type, coalesce(j.lane, ''), j
 	j.uses_gpu, j.node_id, j.boot_id, j.cancel_requested_at, j.parent_id, j.version, coalesce(j.client_reference, ''),
 	j.row_version, j.created_at, j.queued_at, j.started_at, j.completed_at, j.shortage`
 
-// viewCols and viewFrom add what a reader sees beyond the row.
+// viewCols and viewFrom add the values that a reader sees beyond the row.
 const (
 	viewCols = jobCols + `,
 	case when j.type = 'audio.clone_voice' then (select v.id from voices v where v.job_id = j.id limit 1) end,

@@ -14,7 +14,8 @@ import (
 const segmentBlobSQL = `
 	insert into blobs (sha256, size_bytes, mime_type) values ($1, $2, $3) on conflict do nothing`
 
-// A segment that is there stays as it is: the same input makes the same piece, and its fence tells who made it first.
+// A stored segment is not overwritten: the same input makes the same piece, and its fence names the run that made it
+// first.
 const segmentSQL = `
 	insert into job_segments (job_id, idx, sha256, fence, mime_type, size_bytes)
 	select id, $3, $4, fence, $5, $6 from generation_jobs

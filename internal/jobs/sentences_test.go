@@ -11,7 +11,7 @@ import (
 	"github.com/apibr/studio/internal/report"
 )
 
-// What a job says is stored as a key with arguments, beside English text for whoever reads the tables.
+// A job's sentences are stored as keys with arguments, next to English text for people who read the tables.
 func TestSentencesOfAJobAreReadInEveryLanguage(t *testing.T) {
 	b := newBench(t)
 	made := b.submit(avatar())
@@ -72,7 +72,7 @@ func TestJobIsReadWithAnyStoredSentence(t *testing.T) {
 	}
 }
 
-// An event of the queue carries what its message is translated from.
+// An event of the queue carries the key and the arguments of its message.
 func TestEventsCarryTheSentence(t *testing.T) {
 	b := newBench(t)
 	gpu := b.submit(gpuAvatar())

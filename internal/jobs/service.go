@@ -12,7 +12,7 @@ import (
 	"github.com/apibr/studio/internal/i18n"
 )
 
-// Notifier tells who listens that the events up to seq are committed; *events.Hub is one.
+// Notifier tells listeners that the events up to seq are committed; *events.Hub is one.
 type Notifier interface {
 	Notify(ctx context.Context, seq int64)
 }
@@ -20,7 +20,7 @@ type Notifier interface {
 // Config of a Service. Pool, NodeID, BootID and KernelBootID are needed, the rest has defaults.
 type Config struct {
 	Pool *pgxpool.Pool
-	// Hub is told after each commit. Default: nobody is.
+	// Hub is notified after each commit. Default: none.
 	Hub Notifier
 
 	NodeID uuid.UUID
@@ -36,8 +36,8 @@ type Config struct {
 	Wake func(fresh []Waiting)
 	// WakeOthers tells other nodes that gen tickets wait (queue.Poker.Poke). It must not block. Default: they poll.
 	WakeOthers func()
-	// OnCancel is told of a cancel of a running job on any node's behalf, before the notification of CancelChannel
-	// goes out. It must not block. May be set later with SetOnCancel.
+	// OnCancel is called for a cancel of a running job of any node, before the notification of CancelChannel goes out.
+	// It must not block. May be set later with SetOnCancel.
 	OnCancel func(job uuid.UUID)
 	// Order is sched's: the ids of the waiting jobs in the order in which they would run now. Default: priority, rank.
 	// May be set later with SetOrder.
@@ -151,7 +151,7 @@ func (s *Service) cancelHere(id uuid.UUID) {
 	}
 }
 
-// Waiting is what the scheduler needs of a job that could run now.
+// Waiting holds the columns that the scheduler needs of a job that could run now.
 type Waiting struct {
 	ID       uuid.UUID
 	Owner    uuid.UUID
@@ -200,15 +200,15 @@ type ETA struct {
 	Guess bool
 }
 
-// PhaseHistory is what is known of one phase: the longest gap between two steps of its last runs, and how many runs
-// there ever were.
+// PhaseHistory is the history of one phase: the longest gap between two steps of its last runs, and the number of all
+// runs ever.
 type PhaseHistory struct {
 	Engine, Model, Phase string
 	MaxStepSeconds       float64
 	Runs                 int
 }
 
-// PhaseRecord is what a run learned of one phase: the longest gap between two steps.
+// PhaseRecord is a run's measurement of one phase: the longest gap between two steps.
 type PhaseRecord struct {
 	Phase          string
 	MaxStepSeconds float64

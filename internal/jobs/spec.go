@@ -18,7 +18,7 @@ type Spec struct {
 	// Lane is LaneOf(Type) when empty.
 	Lane    Lane
 	Quality string // draft or final
-	// Model stays what was asked for; Engine says what runs.
+	// Model stays the requested one; Engine is the one that runs.
 	Model  string
 	Engine string
 	// Params are normalised, with the seed.
@@ -32,7 +32,7 @@ type Spec struct {
 	Warnings        []report.Warning
 	// NewVoice makes the voices row of an audio.clone_voice in the same transaction.
 	NewVoice *NewVoice
-	// UsesGPU is what the engine's manifest says.
+	// UsesGPU is the value of the engine's manifest.
 	UsesGPU bool
 	// ContentID and Step place a job in a chain.
 	ContentID *uuid.UUID
@@ -84,7 +84,7 @@ type ResolvedVoice struct {
 	Name     string
 	Language string
 	Builtin  bool
-	// Conditionals are what engines measured, by the id of the engine that did.
+	// Conditionals are engines' measurements of the voice, by the id of the engine.
 	Conditionals map[string]json.RawMessage
 	// Sample is the recording that it was cloned from; empty for a built-in voice, and when the file is gone.
 	Sample SampleFile
@@ -106,7 +106,7 @@ type Segment struct {
 	Fence  int64
 }
 
-// Result is what a finished run hands over. The files are in the blob store already.
+// Result is the result of a finished run. The files are in the blob store already.
 type Result struct {
 	// Outputs in order; Owner, Project, Job and Index are filled in by Finish.
 	Outputs []assets.Output
@@ -122,7 +122,7 @@ type Result struct {
 	Peak *PeakRecord
 }
 
-// VoiceResult is what a clone job learned.
+// VoiceResult is the result of a clone job.
 type VoiceResult struct {
 	// Conditionals of the engine that ran.
 	Conditionals  json.RawMessage

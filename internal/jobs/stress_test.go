@@ -25,8 +25,8 @@ func expected(err error) bool {
 	return false
 }
 
-// Everybody does everything to the jobs of some diamonds (a picture and a speech, two avatars of them, one of those)
-// at once. Whatever happens, no deadlock, no hole in the events, and nothing that waits for what will never come.
+// Everybody does everything to the jobs of some diamonds (a picture and a speech, two avatars of them, one of those) at
+// once. There must be no deadlock, no hole in the events, and no job that waits for an input that will never come.
 func TestTransitionsInAnyOrderKeepTheRules(t *testing.T) {
 	b := newBench(t)
 	var ids []uuid.UUID

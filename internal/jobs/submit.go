@@ -92,7 +92,7 @@ func (s *Service) standsAlone(ctx context.Context, spec *Spec) (bool, error) {
 	}
 	for _, id := range named {
 		if found[id].Status != "ready" {
-			return false, nil // submitTx looks again, under a lock, and says what is wrong
+			return false, nil // submitTx checks again, under a lock, and names the fault
 		}
 	}
 	s.ready.add(spec.Owner, named)
@@ -256,7 +256,7 @@ func (r *readyVoices) clear() {
 	r.known = nil
 }
 
-// submitError turns what the schema refuses into what a user can act on.
+// submitError turns a refusal of the schema into an error that a user can act on.
 func submitError(err error) error {
 	var pg *pgconn.PgError
 	if !errors.As(err, &pg) {

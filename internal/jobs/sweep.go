@@ -11,12 +11,12 @@ import (
 	"github.com/apibr/studio/internal/queue"
 )
 
-// nodeRetention is how long a node that left is remembered; its kernel boot id is what tells a reboot.
+// nodeRetention is how long a node that left is remembered; its kernel boot id shows a reboot.
 const nodeRetention = 90 * 24 * time.Hour
 
 const (
-	// From the front up to the first that is young enough, so that what stays has no hole: events commit in another
-	// order than they begin.
+	// Deletes from the front up to the first young event, so that the rest has no hole: events commit in another order
+	// than they begin.
 	sweepEventsSQL = `
 	delete from events
 	 where seq < coalesce(
@@ -43,7 +43,7 @@ const (
 		where not exists (select from generation_jobs j where j.id = p.job_id and j.status = 'processing')`
 )
 
-// Sweep deletes what is past its keeping: events, idempotency keys, old run history, nodes that left.
+// Sweep deletes rows whose retention is over: events, idempotency keys, old run history, nodes that left.
 func (s *Service) Sweep(ctx context.Context) error {
 	var b pgx.Batch
 	b.Queue(sweepEventsSQL, s.cfg.EventRetention.Seconds())

@@ -17,7 +17,7 @@ import (
 	"github.com/apibr/studio/internal/queue"
 )
 
-// jobEvent holds the facts at the time of the transition; what shows the event reads the rest from the job.
+// jobEvent holds the facts at the time of the transition; readers of the event read the rest from the job.
 func jobEvent(kind string, j *Job) events.Event {
 	data, _ := json.Marshal(
 		map[string]any{"status": j.Status, "reason": nullable(j.Reason), "row_version": j.RowVersion},
@@ -25,7 +25,7 @@ func jobEvent(kind string, j *Job) events.Event {
 	return events.Event{Owner: &j.OwnerID, Job: &j.ID, Type: kind, Data: data}
 }
 
-// txn is one transition on its way: what it must still write at the end, and whom it wakes after.
+// txn is one open transition, with the rows that it must still write at the end and the waiters that it wakes after.
 type txn struct {
 	pgx.Tx
 	// last are statements whose results nothing waits for: they go out together with the tail and the commit.
@@ -69,14 +69,14 @@ func (t *txn) addTicket(at time.Time) {
 	t.tickets[at]++
 }
 
-// flush writes what was put off until now.
+// flush writes the deferred rows.
 func (t *txn) flush(ctx context.Context) error {
 	b := t.last
 	t.last = pgx.Batch{}
 	return t.SendBatch(ctx, &b).Close()
 }
 
-// tail is the last batch of a transition: what it put off, tickets, then the events.
+// tail is the last batch of a transition: its deferred rows, tickets, then the events.
 func (t *txn) tail() *pgx.Batch {
 	b := &t.last
 	for at, n := range t.tickets {
@@ -89,7 +89,7 @@ func (t *txn) tail() *pgx.Batch {
 }
 
 // lockGraphSQL makes the transitions that lock along dependencies, up or down, follow one another: retries, cancels,
-// failures. Submits, claims and finishes lock one job and what directly depends on it, and need no turn.
+// failures. Submits, claims and finishes lock one job and its direct dependents, and do not need this lock.
 const lockGraphSQL = `select pg_advisory_xact_lock(7013046)`
 
 // turn waits for the turn of a transition that goes along dependencies; before anything else is locked.
@@ -104,7 +104,7 @@ func (t *txn) lockGraph(ctx context.Context) error {
 // ids leave few: two reorders of inputs that turn a dependency round, a reorder that meets a recovery.
 const deadlocks = 3
 
-// inTx runs a transition; fn may run more than once and must set what it hands out anew each time.
+// inTx runs a transition; fn may run more than once and must set its results anew each time.
 func (s *Service) inTx(ctx context.Context, op string, fn func(t *txn) error) error {
 	for n := 0; ; n++ {
 		err := s.tryTx(ctx, op, fn)
@@ -142,8 +142,8 @@ func (s *Service) tryTx(ctx context.Context, op string, fn func(t *txn) error) e
 	return nil
 }
 
-// lateTx is a transaction that begins with its first statement, in the same round trip when that is a batch. Of pgx.Tx
-// it has what transitions use.
+// lateTx is a transaction that begins with its first statement, in the same round trip when that is a batch. It has the
+// methods of pgx.Tx that transitions use.
 type lateTx struct {
 	pgx.Tx // nil
 	conn   *pgxpool.Conn
@@ -215,7 +215,7 @@ func rollback(ctx context.Context, tx pgx.Tx) {
 	_ = tx.Rollback(ctx)
 }
 
-// committed tells everybody who waits for it.
+// committed notifies all waiters.
 func (s *Service) committed(ctx context.Context, t *txn) {
 	ctx = context.WithoutCancel(ctx)
 	s.etas.invalidate()

@@ -133,7 +133,7 @@ func (s *Service) setInput(ctx context.Context, t *txn, j *Job, p Patch, deps []
 	if err := noCycle(ctx, t, j.ID, deps); err != nil {
 		return nil, err
 	}
-	// What was made of the earlier input is of no use for this one.
+	// Segments made from the earlier input are useless for this one.
 	var b pgx.Batch
 	b.Queue(dropInputSQL, j.ID)
 	b.Queue(dropSegmentsSQL, j.ID)

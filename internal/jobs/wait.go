@@ -8,11 +8,11 @@ import (
 	"github.com/google/uuid"
 )
 
-// waitPoll is how often Wait looks at the row itself: for a job that another node ends, whose event nobody passed to
+// waitPoll is how often Wait reads the row itself, for a job that another node ends and whose event was not passed to
 // Touch.
 const waitPoll = 500 * time.Millisecond
 
-// waiters are those who wait for a change of one job on this node.
+// waiters are the callers on this node that wait for a change of one job.
 type waiters struct {
 	mu sync.Mutex
 	of map[uuid.UUID]map[chan struct{}]struct{}
@@ -50,7 +50,7 @@ func (w *waiters) wake(id uuid.UUID) {
 	}
 }
 
-// Touch wakes who waits for a job, after an event of another node.
+// Touch wakes the waiters of a job, after an event of another node.
 func (s *Service) Touch(id uuid.UUID) { s.waiters.wake(id) }
 
 // Wait returns the job once it has ended or timeout has passed, whichever is first.

@@ -4,7 +4,7 @@ package jobs
 // does not pay for loading it.
 type warmModels map[string]bool
 
-// SetLoaded names the function that tells which models are loaded on this node, as "engine/model".
+// SetLoaded sets the function that returns the models loaded on this node, as "engine/model".
 func (s *Service) SetLoaded(loaded func() []string) {
 	s.hooks.Lock()
 	defer s.hooks.Unlock()
@@ -34,7 +34,7 @@ func (w warmModels) cost(a *unfinishedJob) float64 {
 	return a.load
 }
 
-// ran notes that the job's model is loaded now. A card holds one model at a time: what was there before is gone.
+// ran notes that the job's model is loaded now. A card holds one model at a time, so the earlier one is gone.
 func (w warmModels) ran(a *unfinishedJob) {
 	if a.UsesGPU {
 		clear(w)

@@ -1,5 +1,6 @@
-// Package names cleans what people call things: voices, projects, keys, files. A name is one line of visible text in
-// Unicode's NFC, so that it is found however it is typed, shows in every list and log as it is, and hides nothing.
+// Package names cleans the names that people give to voices, projects, keys and files. A name is one line of visible
+// text in Unicode's NFC, so that every way of typing it finds it, every list and log shows it unchanged, and it hides
+// nothing.
 package names
 
 import (

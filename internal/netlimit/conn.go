@@ -23,12 +23,12 @@ const (
 	stuck                  // the peer has taken nothing of an answer for a moment
 )
 
-// conn is one accepted connection. A write may take as long as the peer goes on reading.
+// conn is one accepted connection. A write may take as long as the peer keeps reading.
 type conn struct {
 	net.Conn
 	raw   syscall.RawConn
 	owner *Listener
-	// address is what connections are counted by.
+	// address is the key under which connections are counted.
 	address string
 	local   bool
 	// refused: the connection is beyond the cap, and its request is answered with a refusal.
@@ -101,7 +101,7 @@ func (c *conn) SetDeadline(t time.Time) error {
 // moment is how long a peer may read nothing before its connection may be closed for another.
 const moment = time.Second
 
-// Write goes on while the peer acknowledges at least MinRate on average over WritePause.
+// Write continues while the peer acknowledges at least MinRate on average over WritePause.
 func (c *conn) Write(p []byte) (total int, err error) {
 	defer c.swap(stuck, active)
 	pause := c.owner.limits.WritePause
@@ -163,14 +163,15 @@ func (c *conn) queued() (bytes int, known bool) {
 	return bytes, true
 }
 
-// abort makes the coming Close throw away what the peer did not take, instead of keeping it in the kernel for minutes.
+// abort makes the coming Close discard the bytes that the peer did not take, instead of keeping it in the kernel for
+// minutes.
 func (c *conn) abort() {
 	if tcp, ok := c.Conn.(*net.TCPConn); ok {
 		_ = tcp.SetLinger(0)
 	}
 }
 
-// CloseWrite is what net/http calls before it closes a connection with unread data.
+// CloseWrite is called by net/http before it closes a connection with unread data.
 func (c *conn) CloseWrite() error {
 	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()

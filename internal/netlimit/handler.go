@@ -34,7 +34,7 @@ func (l Limits) Handler(next http.Handler) http.Handler {
 		defer mark(r.Context(), active)
 		if a.dry() || !b.drain(a.patience()) {
 			_ = control.SetReadDeadline(time.Now())
-			panic(http.ErrAbortHandler) // the answer is out; what follows on the connection cannot be a request
+			panic(http.ErrAbortHandler) // the answer is out; the rest on the connection cannot be a request
 		}
 	})
 }
@@ -91,7 +91,7 @@ func (a *answer) write(p []byte) (int, error) {
 	return a.ResponseWriter.Write(p)
 }
 
-// FlushError is what http.ResponseController calls.
+// FlushError is called by http.ResponseController.
 func (a *answer) FlushError() error {
 	if a.status == 0 {
 		a.WriteHeader(http.StatusOK)
@@ -108,7 +108,7 @@ func (a *answer) Flush() { _ = a.FlushError() }
 // Unwrap lets http.ResponseController reach the connection.
 func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
 
-// release what was held back, and pass on from here.
+// release sends the held-back bytes, and passes on from here.
 func (a *answer) release() error {
 	if a.passing {
 		return nil

@@ -18,7 +18,7 @@ const (
 	pollInterval  = time.Second
 	// pollOnlyInterval replaces LISTEN behind a transaction pooler.
 	pollOnlyInterval = 250 * time.Millisecond
-	// stopGrace is what workers have, past SoftStop, to put their jobs back.
+	// stopGrace is the time that workers have, after SoftStop, to put their jobs back.
 	stopGrace = 10 * time.Second
 )
 
@@ -101,10 +101,10 @@ func Every(d time.Duration, id string, args river.JobArgs) *river.PeriodicJob {
 // River gives the client for inserting util jobs in transactions of their own or of the caller.
 func (c *Client) River() *river.Client[pgx.Tx] { return c.river }
 
-// Run works until ctx ends, then stops softly: nothing more is fetched, what runs has SoftStop to end, then its context
-// is canceled. It returns when all workers have.
+// Run works until ctx ends, then stops softly: nothing more is fetched, running work has SoftStop to end, then its
+// context is canceled. It returns when all workers have returned.
 func (c *Client) Run(ctx context.Context) error {
-	// River would cancel its workers with the context given to Start; the soft stop below is what ends them.
+	// River would cancel its workers with the context given to Start; the soft stop below ends them instead.
 	if err := c.river.Start(context.WithoutCancel(ctx)); err != nil {
 		return fmt.Errorf("queue: start: %w", err)
 	}

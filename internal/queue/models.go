@@ -9,11 +9,12 @@ import (
 	"github.com/riverqueue/river"
 )
 
-// Models is the queue of what is done with a node's models: each node has its own, since the files lie there. Rows of
-// a node that died wait for its next start.
+// Models is the queue of a node's model tasks: each node has its own, since the files lie there. Rows of a node that
+// died wait for its next start.
 func Models(node uuid.UUID) string { return "models_" + node.String() }
 
-// modelAttempts of River: how a task ended is in its own row, and only what could not be written there is tried again.
+// modelAttempts of River: the outcome of a task is in its own row, and only an outcome that could not be written is
+// tried again.
 const modelAttempts = 25
 
 // ModelTaskArgs names a row of model_tasks.

@@ -7,8 +7,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// Poker tells the other nodes that tickets wait, after the commit and in a transaction of its own. Many pokes at once
-// become one notification. A private cluster with one node needs none: its runner is woken in-process.
+// Poker notifies the other nodes that tickets wait, after the commit and in a transaction of its own. Many pokes at
+// once become one notification. A private cluster with one node needs none: its runner is woken in-process.
 type Poker struct {
 	pool *pgxpool.Pool
 	log  *slog.Logger

@@ -1,8 +1,8 @@
 // Package queue is everything about River: the client with its queues, the tickets that wake a node for generation,
 // the node's own queue for its models, and the util queue for all other durable work.
 //
-// River wakes and carries; generation_jobs holds the truth. A ticket names no job: whoever gets one asks the
-// scheduler. So a ticket too many costs one look and a ticket too few is what the periodic top-up repairs.
+// River wakes and carries; generation_jobs holds the truth. A ticket does not name a job: the worker that gets one asks
+// the scheduler. So a surplus ticket costs one scheduling pass, and the periodic top-up adds missing tickets.
 package queue
 
 import (
@@ -61,5 +61,5 @@ type Config struct {
 	Log *slog.Logger
 }
 
-// ClientID is what River writes into attempted_by: the reaper finds a dead node's rows by it.
+// ClientID is what River writes into attempted_by: the reaper uses it to find a dead node's rows.
 func ClientID(node, boot uuid.UUID) string { return node.String() + "." + boot.String() }

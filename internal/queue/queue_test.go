@@ -91,7 +91,7 @@ func (g *generate) Work(ctx context.Context, job *river.Job[GenerateArgs]) error
 	return ctx.Err()
 }
 
-// start runs a client and returns what stops it and waits.
+// start runs a client and returns a function that stops it and waits.
 func start(t *testing.T, pool *pgxpool.Pool, cfg Config, g *generate) (stop func()) {
 	t.Helper()
 	cfg.Pool, cfg.NodeID, cfg.BootID, cfg.Workers = pool, uuid.New(), uuid.New(), river.NewWorkers()

@@ -40,8 +40,8 @@ const takeTicketSQL = `
 	              where state = 'available' and queue = 'gen' and kind = 'generate' and scheduled_at <= now()
 	              order by priority, scheduled_at, id limit 1 for update skip locked)`
 
-// topUpSQL compares waiting jobs with tickets that nobody holds: a held one is busy with another job. It counts to a
-// thousand of each: a long queue is topped up as it gets shorter.
+// topUpSQL compares waiting jobs with tickets that no worker holds: a held ticket is busy with another job. It counts
+// to a thousand of each: a long queue is topped up as it gets shorter.
 const topUpSQL = `
 	insert into river.river_job (args, kind, max_attempts, queue, state, scheduled_at)
 	select '{}', 'generate', 1, 'gen', 'available', now()

@@ -1,3 +1,3 @@
 // Package store opens the database: it brings the schema up to date under one lock, finds out what the connection can
-// do (LISTEN, prepared statements) and hands out the pool. The SQL itself lives with the packages whose meaning it is.
+// do (LISTEN, prepared statements) and hands out the pool. The SQL itself lives in the packages that use it.
 package store

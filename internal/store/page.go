@@ -24,7 +24,7 @@ func PageSQL(table, after string, branches []string, limit int) string {
 	return fmt.Sprintf("select * from (%s) heads %s limit %d", strings.Join(heads, " union all "), order, limit)
 }
 
-// Branches are all combinations of the words of several columns, as conditions after what they have in common. A column
+// Branches are all combinations of the words of several columns, as conditions after their common part. A column
 // without words is left out.
 func Branches(common string, columns ...Column) []string {
 	branches := []string{common}

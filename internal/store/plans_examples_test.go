@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// example is how a statement is called: the arguments of some calls, as SQL. reads is what it may read beyond what it
-// hands out, for counts and other sums.
+// example holds the arguments of some calls of a statement, as SQL. reads is the number of rows it may read beyond
+// those that it returns, for counts and other sums.
 type example struct {
 	args  []string
 	reads float64
@@ -14,8 +14,8 @@ type example struct {
 
 func calls(args ...string) example { return example{args: args} }
 
-// wholeTables are the tables that an hourly sweep may read from end to end: what was done with models, of which there
-// are a few rows for each, and the voices, when a file is about to go.
+// wholeTables are the tables that an hourly sweep may read from end to end: the tasks of models, a few rows for each
+// model, and the voices, when a file is about to go.
 var wholeTables = map[string]string{"tasks.sweep": "model_tasks", "blob.sweepRows": "voices"}
 
 // The ids of storetest.FillHistory.
@@ -51,7 +51,7 @@ func pages(rest ...string) (args []string) {
 }
 
 // examples are all statements on the way of a submit, claim, finish, cancel, list, event, forecast and their like, and
-// what deletes.
+// the deletes.
 var examples = map[string]example{
 	"jobs.claim":            calls(job(queued) + ", 'cpu', " + owner(1) + ", " + owner(1)),
 	"jobs.segments":         calls(job(processing), job(queued)),

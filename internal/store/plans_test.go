@@ -28,12 +28,12 @@ import (
 const smallTable = 500
 
 // spare is how many rows a statement may read beyond twice those that it returns or writes: heads of merged branches,
-// rows that are looked up beside the result.
+// rows that are looked up besides the result.
 const spare = 150
 
-// A statement costs what it returns, whatever the history: with a million finished jobs and 100,000 queued ones none
-// reads a big table from end to end, planned for its arguments or once for all, and none reads more rows than it hands
-// out.
+// A statement's cost grows with its result, not with the history: with a million finished jobs and 100,000 queued ones
+// none reads a big table from end to end, planned for its arguments or once for all, and none reads more rows than it
+// hands out.
 func TestNoStatementReadsMoreThanItReturns(t *testing.T) {
 	st := storetest.New(t)
 	ctx := t.Context()
@@ -78,7 +78,7 @@ type plans struct {
 	may  string // the table that the statement may read from end to end
 }
 
-// check looks at the plan that serves all arguments, and at what is read with those of the examples under both kinds
+// check looks at the plan that serves all arguments, and at the rows read with the examples' arguments under both kinds
 // of plan.
 func (p *plans) check(name, sql string) {
 	ctx := p.t.Context()
@@ -147,7 +147,7 @@ func (p *plans) noBigScan(where string, plan *node) {
 	})
 }
 
-// node of a plan, as EXPLAIN tells it.
+// node is a node of a plan, as EXPLAIN prints it.
 type node struct {
 	Type        string  `json:"Node Type"`
 	Relation    string  `json:"Relation Name"`
@@ -218,8 +218,8 @@ func bigTables(t *testing.T, conn *pgx.Conn) map[string]bool {
 	return big
 }
 
-// Deleting a row looks at what refers to it: each reference of a table that grows has an index that begins with its
-// columns.
+// Deleting a row looks up the rows that refer to it: each reference of a table that grows has an index that begins with
+// its columns.
 func TestEveryReferenceHasAnIndex(t *testing.T) {
 	st := storetest.New(t)
 	rows, err := st.Pool().Query(t.Context(), `

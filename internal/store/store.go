@@ -20,7 +20,7 @@ const (
 	RiverSchema = "river"
 )
 
-// PoolMode says what stands between us and the server.
+// PoolMode is the kind of pooler between the studio and the server.
 type PoolMode string
 
 const (
@@ -190,7 +190,7 @@ func (s *Store) ListenDSN() string { return s.listenDSN }
 // CanListen says whether notifications arrive on ListenDSN; without, everything polls.
 func (s *Store) CanListen() bool { return s.canListen }
 
-// Connect makes a connection on ListenDSN that is not of the pool: what listens must not hold a pooled connection.
+// Connect makes a connection on ListenDSN outside the pool: a listener must not hold a pooled connection.
 func (s *Store) Connect(ctx context.Context) (*pgx.Conn, error) { return connect(ctx, s.listenDSN) }
 
 // InTx runs work in one transaction: committed when it returns nil, rolled back otherwise.

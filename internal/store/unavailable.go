@@ -60,8 +60,8 @@ func Refused(err error) bool {
 	}
 }
 
-// lostError marks what happened to a connection of the database. pgx hands such errors on as they are, and a bare EOF
-// could as well be that of a client's upload.
+// lostError marks the failure of a connection to the database. pgx returns such errors unchanged, and a bare EOF could
+// also come from a client's upload.
 type lostError struct{ err error }
 
 func (e *lostError) Error() string {
@@ -69,7 +69,7 @@ func (e *lostError) Error() string {
 }
 func (e *lostError) Unwrap() error { return e.err }
 
-// conn marks the errors of a connection. Deadlines stay as they are: pgx sets and recognises them.
+// conn marks the errors of a connection. Deadlines are not marked: pgx sets and recognises them.
 type conn struct{ net.Conn }
 
 func (c conn) Read(p []byte) (int, error) {

@@ -33,7 +33,7 @@ func TestUnavailable(t *testing.T) {
 		"a client that hung up is not the database")
 }
 
-// Whatever kind of statement it was: a connection that ends before the answer may not look like a fault of the studio.
+// A connection that ends before the answer must not look like a fault of the studio, for any kind of statement.
 func TestAConnectionLostWithTheAnswerIsUnavailable(t *testing.T) {
 	ctx := context.Background()
 	proxy := storetest.NewProxy(t, storetest.DSN(t))

@@ -9,7 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// Metrics are what the studio counts, in the words of Prometheus. Names begin with apibr_; units are in the names.
+// Metrics are the studio's Prometheus metrics. Names begin with apibr_; units are in the names.
 type Metrics struct {
 	registry  *prometheus.Registry
 	jobs      *prometheus.CounterVec

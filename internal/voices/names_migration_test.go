@@ -10,7 +10,7 @@ import (
 	"github.com/apibr/studio/migrations"
 )
 
-// Names of before are cleaned as new ones are; where two become the same, neither is lost.
+// Old names are cleaned like new ones; when two become the same, neither is lost.
 func TestMigrationCleansOldNames(t *testing.T) {
 	s, pool, ctx := setUp(t)
 	joao := add(t, pool, localAdmin, "Joa\u0303o\u202e")

@@ -46,7 +46,7 @@ const updateSQL = `
 	 where v.id = $2 and v.owner_id = $1
 	returning ` + cols
 
-// Who needs a voice names it among the inputs of an unfinished job.
+// A job needs a voice when it is unfinished and names the voice among its inputs.
 const inUseSQL = `
 	with named as materialized (
 	    select j.owner_id from generation_jobs j
@@ -109,8 +109,7 @@ func (s *Service) Get(ctx context.Context, owner, id uuid.UUID) (*Voice, error) 
 	return s.one(ctx, "get", getSQL, owner, id)
 }
 
-// Find takes what a request may hold as voice_id: the id, or the exact name of one of the caller's voices (then of a
-// built-in one).
+// Find takes any value of voice_id: the id, or the exact name of one of the caller's voices (then of a built-in one).
 func (s *Service) Find(ctx context.Context, owner uuid.UUID, idOrName string) (*Voice, error) {
 	var id *uuid.UUID
 	if parsed, err := uuid.Parse(idOrName); err == nil {
@@ -132,7 +131,7 @@ func (s *Service) List(ctx context.Context, owner uuid.UUID, f Filter) ([]*Voice
 	return found, nil
 }
 
-// Update renames a voice or changes what is known of it. Fails with ErrBuiltin, ErrNameTaken.
+// Update changes the name, language or consent note of a voice. Fails with ErrBuiltin, ErrNameTaken.
 func (s *Service) Update(ctx context.Context, owner, id uuid.UUID, p Patch) (*Voice, error) {
 	if p.Name != nil {
 		name := names.Clean(*p.Name)
@@ -149,7 +148,7 @@ func (s *Service) Update(ctx context.Context, owner, id uuid.UUID, p Patch) (*Vo
 	return v, err
 }
 
-// notOwn tells a built-in voice from one that the owner does not see.
+// notOwn distinguishes a built-in voice from one that the owner does not see.
 func (s *Service) notOwn(ctx context.Context, owner, id uuid.UUID) error {
 	if _, err := s.Get(ctx, owner, id); err != nil {
 		return err

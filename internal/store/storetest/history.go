@@ -12,9 +12,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// FillHistory makes the database of a studio that was used for years: a million finished jobs, as many queued ones as
-// told, and what comes with them. One owner has most of it, one has three open jobs and a thousand finished ones.
-// Constraints are not checked and indexes are made at the end, which takes a fraction of the time.
+// FillHistory makes the database of a studio that was used for years: a million finished jobs, the given number of
+// queued ones, and their rows in other tables. One owner has most of it, one has three open jobs and a thousand
+// finished ones. Constraints are not checked and indexes are made at the end, which takes a fraction of the time.
 func FillHistory(t testing.TB, conn *pgx.Conn, queued int) {
 	t.Helper()
 	statements := slices.Concat([]string{

@@ -16,8 +16,8 @@ import (
 	"github.com/apibr/studio/internal/store"
 )
 
-// Proxy stands between a test and the real Postgres. It passes everything on, and can lose what a network or a dying
-// server loses: the answer to a commit that has happened, the connections that are open, the server as a whole.
+// Proxy stands between a test and the real Postgres. It passes everything on, and can lose the same things as a network
+// or a dying server: the answer to a commit that has happened, the connections that are open, the server as a whole.
 type Proxy struct {
 	dsn    string
 	target string

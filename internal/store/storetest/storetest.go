@@ -30,8 +30,8 @@ const template = "template_apibr"
 // cluster is started by the first test that asks and shared by the rest.
 var cluster = sync.OnceValues(start)
 
-// New opens a database with the migrated schema and nothing in it but what migrations insert. It is dropped at the
-// test's end.
+// New opens a database with the migrated schema and only the rows that migrations insert. It is dropped at the test's
+// end.
 func New(t testing.TB) *store.Store {
 	t.Helper()
 	s, err := store.Open(context.Background(), store.Config{DSN: DSN(t), MaxConns: 12})
@@ -140,7 +140,7 @@ func removeWhenWeEnd(dir string) error {
 }
 
 // untilWeEnd is never written to and closes when this process ends. It is kept here because the garbage collector
-// closes what nobody holds, which removed the cluster under tests that were still running.
+// closes unreferenced files, which removed the cluster under tests that were still running.
 var untilWeEnd atomic.Pointer[io.WriteCloser]
 
 // venvs of the checkout, where the wheel is when the system has no Postgres.
