@@ -119,7 +119,8 @@ func Statements() map[string]string {
 }
 
 // statements of this package, for the test that prepares them all.
-var statements = map[string]string{"append": appendSQL, "appendOne": appendOneSQL, "allSince": allSinceSQL, "bounds": boundsSQL}
+var statements = map[string]string{"append": appendSQL, "appendOne": appendOneSQL,
+	"allSince": allSinceSQL, "bounds": boundsSQL}
 
 // Append writes events as the last statement of tx and returns the highest number. Call Hub.Notify with it after the
 // commit.
@@ -140,7 +141,8 @@ func Append(ctx context.Context, tx pgx.Tx, events ...Event) (int64, error) {
 func AppendBatch(b *pgx.Batch, last *int64, events ...Event) {
 	if len(events) == 1 {
 		e := events[0]
-		b.Queue(appendOneSQL, e.Owner, e.Job, e.Type, dataOf(e)).QueryRow(func(row pgx.Row) error { return row.Scan(last) })
+		b.Queue(appendOneSQL, e.Owner, e.Job, e.Type, dataOf(e)).QueryRow(
+			func(row pgx.Row) error { return row.Scan(last) })
 		return
 	}
 	owners, ids := make([]*uuid.UUID, len(events)), make([]*uuid.UUID, len(events))

@@ -118,10 +118,10 @@ func poolConfig(config Config) (*pgxpool.Config, error) {
 	return parsed, nil
 }
 
-// planOnce makes Postgres plan each prepared statement once for all arguments. Left to itself it plans some anew at each
-// execution, which costs more than what such a plan saves: half the time of a submit. No statement depends on a plan for
-// its arguments (plans_test.go). It is not a parameter of the connection's start, because poolers refuse those that they
-// do not know.
+// planOnce makes Postgres plan each prepared statement once for all arguments. Left to itself it plans some anew at
+// each execution, which costs more than what such a plan saves: half the time of a submit. No statement depends on a
+// plan for its arguments (plans_test.go). It is not a parameter of the connection's start, because poolers refuse
+// those that they do not know.
 func planOnce(ctx context.Context, conn *pgx.Conn) error {
 	_, err := conn.Exec(ctx, "set plan_cache_mode = force_generic_plan")
 	return err
