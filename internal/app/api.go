@@ -2,10 +2,12 @@ package app
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"net"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/apibr/studio/internal/datadir"
 	"github.com/apibr/studio/internal/device"
@@ -25,9 +27,7 @@ import (
 func (a *App) startAPI(ctx context.Context) (Started, error) {
 	listener, err := net.Listen("tcp", a.config.Address())
 	if err != nil {
-		return Started{},
-			i18n.Wrap(err, i18n.Say("the studio cannot listen on %s (%s): choose another address with --listen",
-				a.config.Address(), err))
+		return Started{}, cannotListen(a.config.Address(), err)
 	}
 	a.metrics.Register(newHostCollector(a.host, a.jobs))
 	server := httpapi.New(a.apiConfig(listener))
@@ -39,6 +39,20 @@ func (a *App) startAPI(ctx context.Context) (Started, error) {
 	address := listener.Addr().String()
 	a.tellAddress(address)
 	return Started{Address: address, Link: a.linkBase(address) + "/login?token=" + token}, nil
+}
+
+func cannotListen(address string, err error) error {
+	why := i18n.For(err)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		why = i18n.Say("another program listens there")
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		why = i18n.Say("this computer does not have the address")
+	case errors.Is(err, syscall.EACCES):
+		why = i18n.Say("this user may not use the port")
+	}
+	return i18n.Wrap(err, i18n.Say("the studio cannot listen on %s (%s): choose another address with --listen",
+		address, why))
 }
 
 // tellAddress leaves the address for the command line of this data directory, as long as this studio runs.

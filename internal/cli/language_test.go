@@ -101,6 +101,7 @@ func TestWrongUsageIsSaidInTheUsersLanguage(t *testing.T) {
 		{"voices --server http://127.0.0.1:9 --token x", ExitUnreachable,
 			"no studio answers at http://127.0.0.1:9: start",
 			"nenhum estúdio responde em http://127.0.0.1:9: inicie"},
+		{"voices --server 127.0.0.1:9 --token x", ExitUsage, "name it as http://HOST:PORT", "http://HOST:PORTA"},
 	} {
 		for tag, want := range map[string]string{"en": test.english, "pt-BR": test.portuguese} {
 			t.Setenv("APIBR_LANG", tag)
@@ -110,6 +111,22 @@ func TestWrongUsageIsSaidInTheUsersLanguage(t *testing.T) {
 			require.Empty(t, stdout, test.args)
 			require.Empty(t, wordsOfCobra.FindAllString(strings.ReplaceAll(stderr, "did you mean", ""), -1), stderr)
 		}
+	}
+}
+
+// A file that cannot be sent is not the fault of the studio.
+func TestAFileThatCannotBeUploadedIsNamed(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+	}))
+	t.Cleanup(server.Close)
+	for path, want := range map[string]string{
+		"/none/x.png": "/none/x.png: esse arquivo ou essa pasta não existe",
+		t.TempDir():   "é uma pasta",
+	} {
+		_, stderr, code := runCommand(t, "assets", "upload", path, "--server", server.URL, "--token", "x", "--lang", "pt-BR")
+		require.Equal(t, ExitUsage, code, stderr)
+		require.Contains(t, stderr, want)
 	}
 }
 

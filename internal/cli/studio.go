@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/url"
@@ -50,6 +51,10 @@ func connect(c connection, l locale) (*studio, error) {
 			next.URL.Scheme+"://"+next.URL.Host,
 		)
 	}}
+	if named, err := url.Parse(address); err != nil || named.Host == "" ||
+		named.Scheme != "http" && named.Scheme != "https" {
+		return nil, exitWith(ExitUsage, "--server %s is not an address: name it as http://HOST:PORT", address)
+	}
 	token := c.Token
 	if token == "" {
 		content, err := datadir.ReadSecret(filepath.Join(c.DataDir, cliTokenFile))
@@ -76,7 +81,7 @@ func connect(c connection, l locale) (*studio, error) {
 	}
 	api, err := apiclient.NewClient(address, apiclient.WithRequestEditorFn(authorise), apiclient.WithHTTPClient(client))
 	if err != nil {
-		return nil, exitWith(ExitUsage, "--server %s is not an address: name it as http://HOST:PORT", address)
+		return nil, err
 	}
 	return &studio{client: api, address: address, locale: l}, nil
 }
@@ -146,11 +151,14 @@ func (s *studio) do(response *http.Response, err error, out any) error {
 
 func (s *studio) unreachable(err error) error {
 	var coded *exitError
+	var file *fs.PathError // of the request's body, which is read while it is sent
 	switch {
 	case errors.Is(err, errNotOurs):
 		return notOurs(s.address)
 	case errors.As(err, &coded):
 		return coded
+	case errors.As(err, &file):
+		return exitWith(ExitUsage, "%s: %s", file.Path, datadir.FileProblem(err))
 	}
 	if errors.Is(err, context.Canceled) ||
 		!isNetwork(err) && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {

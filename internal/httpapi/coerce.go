@@ -10,6 +10,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/apibr/studio/internal/i18n"
 	"github.com/apibr/studio/internal/names"
 )
 
@@ -107,15 +108,15 @@ func asJSON(value any) any {
 	return decoded
 }
 
-// shown is a value of the caller's in a sentence.
-func shown(value any) string {
+// shown is a value of the caller's as an argument of a sentence.
+func shown(value any) any {
 	switch v := value.(type) {
 	case string:
 		return fmt.Sprintf("%q", names.Clip(v))
 	case map[string]any:
-		return "an object"
+		return i18n.Say("an object")
 	case []any:
-		return "a list"
+		return i18n.Say("a list")
 	default:
 		return names.Clip(fmt.Sprint(v))
 	}

@@ -98,8 +98,7 @@ func (s *Server) unrouted(next echo.HandlerFunc) echo.HandlerFunc {
 			return s.head(c)
 		}
 		p := newProblem(http.StatusMethodNotAllowed, "method_not_allowed", i18n.Say("Method not allowed"),
-			i18n.Say("this address does not take %s: use %s", names.Clip(r.Method),
-				strings.Join(useful(methods), " or ")))
+			i18n.Say("this address does not take %s: use %s", names.Clip(r.Method), i18n.Or(useful(methods)...)))
 		p.allow = strings.Join(methods, ", ")
 		return p
 	}

@@ -15,7 +15,7 @@ func TestWrongMethodNamesTheAllowedOnes(t *testing.T) {
 		{"GET", imagePath, "use POST", "OPTIONS, POST"}, {"GET", clonePath, "use POST", "OPTIONS, POST"},
 		{"PUT", speechPath, "use POST", "OPTIONS, POST"}, {"DELETE", avatarPath, "use POST", "OPTIONS, POST"},
 		{"HEAD", imagePath, "", "OPTIONS, POST"}, {"GET", "/api/v1/jobs/" + id + "/cancel", "use POST",
-			"OPTIONS, POST"}, {"POST", "/api/v1/jobs/" + id, "use DELETE or GET or PATCH",
+			"OPTIONS, POST"}, {"POST", "/api/v1/jobs/" + id, "use DELETE, GET or PATCH",
 			"DELETE, GET, HEAD, OPTIONS, PATCH"},
 		{"POST", "/api/v1/jobs", "use GET", "GET, HEAD, OPTIONS"}, {"POST", "/api/v1/jobs/" + id + "/content",
 			"use GET", "GET, HEAD, OPTIONS"}, {"POST", "/api/v1/queue", "use GET or PUT", "GET, HEAD, OPTIONS, PUT"},

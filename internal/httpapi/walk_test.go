@@ -68,7 +68,7 @@ func TestNoFieldIsAcceptedAndIgnored(t *testing.T) {
 			a := b.send("POST", avatarPath, object{"image": w.image, "voice_id": b.builtin.String(), "script": "Olá",
 				field: "x"})
 			require.Equal(t, 422, a.status)
-			require.Contains(t, a.json(t)["detail"], feature)
+			require.Contains(t, a.json(t)["detail"], feature.String())
 		}
 	})
 }

@@ -160,14 +160,15 @@ func (c *Catalogue) Translations(tag language.Tag) map[string]string {
 	return maps.Clone(c.translations[tag])
 }
 
-// Knows says whether a key has a translation in each language.
+// Knows says whether a key is one of the studio's or of its engines', which a translation into any language shows. A
+// language that lacks the key says it in English, and takes nothing from the others.
 func (c *Catalogue) Knows(key string) bool {
 	for _, keys := range c.translations {
-		if _, ok := keys[key]; !ok {
-			return false
+		if _, ok := keys[key]; ok {
+			return true
 		}
 	}
-	return true
+	return false
 }
 
 // Takes says whether a sentence from outside, such as a sidecar's, can be said: its key and those of the sentences in

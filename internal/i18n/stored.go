@@ -29,7 +29,7 @@ func isText(args []any) bool {
 }
 
 // Restore makes a sentence of what Store returned. It takes the English text alone where stored is missing, damaged,
-// longer than MaxStored, has a key without translations, or does not say the same as the English text. So a row that
+// longer than MaxStored, has a key without any translation, or does not say the same as the English text. So a row that
 // another version or another program wrote is never worse than its text, and no foreign format is ever filled in.
 func Restore(english string, stored json.RawMessage) Sentence {
 	if english == "" {

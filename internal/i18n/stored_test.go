@@ -70,3 +70,15 @@ func TestLongSentencesAreStoredAsTheirEnglishText(t *testing.T) {
 	require.Equal(t, fmt.Sprintf("cannot: %s", long), english)
 	require.Nil(t, stored)
 }
+
+// A language that has few translations, such as one that somebody has begun, takes none from the others.
+func TestALanguageThatLacksAKeyTakesItFromNoOther(t *testing.T) {
+	c := load(t, german, fstest.MapFS{"es/a.json": {Data: []byte(`{"the disk": "el disco"}`)}})
+	i18n.SetDefault(c)
+	t.Cleanup(func() { i18n.SetDefault(load(t, i18n.Embedded())) })
+	sentence := say("%s is full: %d of %d", say("the disk"), 3, 4)
+	read := i18n.Restore(sentence.Store())
+	require.Equal(t, "die Platte ist voll: 3 von 4", read.In(language.German))
+	require.Equal(t, "el disco is full: 3 of 4", read.In(language.Spanish))
+	require.True(t, c.Takes(sentence), "of an engine too")
+}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/apibr/studio/internal/i18n"
 	"github.com/apibr/studio/internal/report"
 )
 
@@ -64,6 +65,19 @@ const (
 
 // Terminal says whether a job in this state can only be retried or deleted.
 func (s Status) Terminal() bool { return s == Completed || s == Failed || s == Canceled }
+
+var statusWords = map[Status]i18n.Sentence{
+	Queued: i18n.Say("queued"), Processing: i18n.Say("processing"), Completed: i18n.Say("completed"),
+	Failed: i18n.Say("failed"), Canceled: i18n.Say("canceled"),
+}
+
+// Sentence is the status as a word for people.
+func (s Status) Sentence() i18n.Sentence {
+	if word, ok := statusWords[s]; ok {
+		return word
+	}
+	return i18n.Plain(string(s))
+}
 
 // Reason says why a job waits or ended; "" is none.
 type Reason string

@@ -13,10 +13,12 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/text/language"
 
 	"github.com/apibr/studio/internal/engine"
 	"github.com/apibr/studio/internal/hub"
 	"github.com/apibr/studio/internal/hub/hubtest"
+	"github.com/apibr/studio/internal/i18n"
 	"github.com/apibr/studio/internal/models/modelstest"
 )
 
@@ -313,6 +315,13 @@ func TestAnUnfinishedInstallationCanBeRemoved(t *testing.T) {
 	require.NoError(t, r.store.Forget("big"))
 	requireNoLeftovers(t, r.store)
 	require.NoError(t, r.store.Forget("big"))
+}
+
+func TestAModelThatIsNotInstalledIsSaidInEachLanguage(t *testing.T) {
+	err := setUp(t).store.Remove("big")
+	require.ErrorIs(t, err, ErrNotInstalled)
+	require.EqualError(t, err, "the model big is not installed")
+	require.Equal(t, "o modelo big não está instalado", i18n.For(err).In(language.BrazilianPortuguese))
 }
 
 func TestADamagedModelIsRepairedByInstallingItAgain(t *testing.T) {

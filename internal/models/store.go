@@ -15,10 +15,15 @@ import (
 
 	"github.com/apibr/studio/internal/disk"
 	"github.com/apibr/studio/internal/engine"
+	"github.com/apibr/studio/internal/i18n"
 )
 
 // ErrNotInstalled says that the model, or the variant of it, has no files here.
 var ErrNotInstalled = errors.New("models: not installed")
+
+func notInstalled(model string) error {
+	return i18n.Wrap(ErrNotInstalled, i18n.Say("the model %s is not installed", model))
+}
 
 // Store is a models directory. Safe for concurrent use, also by several processes.
 type Store struct {
@@ -47,12 +52,12 @@ func New(dir string, catalogue *engine.Catalogue) *Store {
 // Get is the record of an installed model. Fails with ErrNotInstalled.
 func (s *Store) Get(model string) (*Record, error) {
 	if !engine.SafeID(model) {
-		return nil, fmt.Errorf("%w: %q is not a model's id", ErrNotInstalled, model)
+		return nil, notInstalled(model)
 	}
 	folder := filepath.Join(s.dir, model)
 	info, err := os.Stat(filepath.Join(folder, recordName))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%w: %s", ErrNotInstalled, model)
+		return nil, notInstalled(model)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("models: read %s: %w", model, err)
@@ -114,7 +119,8 @@ func (s *Store) Files(ctx context.Context, model, variant string) (map[string]st
 	}
 	parts, ok := record.Variants[variant]
 	if !ok {
-		return nil, fmt.Errorf("%w: %s in the variant %s", ErrNotInstalled, model, variant)
+		return nil, i18n.Wrap(ErrNotInstalled,
+			i18n.Say("the model %s is not installed in the variant %s", model, variant))
 	}
 	if err := s.trust(ctx, record, variant); err != nil {
 		return nil, err
