@@ -124,7 +124,8 @@ func TestAFileThatCannotBeUploadedIsNamed(t *testing.T) {
 		"/none/x.png": "/none/x.png: esse arquivo ou essa pasta não existe",
 		t.TempDir():   "é uma pasta",
 	} {
-		_, stderr, code := runCommand(t, "assets", "upload", path, "--server", server.URL, "--token", "x", "--lang", "pt-BR")
+		_, stderr, code := runCommand(t, "assets", "upload", path,
+			"--server", server.URL, "--token", "x", "--lang", "pt-BR")
 		require.Equal(t, ExitUsage, code, stderr)
 		require.Contains(t, stderr, want)
 	}

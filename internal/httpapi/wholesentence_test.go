@@ -2,12 +2,8 @@ package httpapi
 
 import (
 	"testing"
-	"testing/fstest"
 
-	"github.com/danielgtaylor/huma/v2"
 	"github.com/stretchr/testify/require"
-
-	"github.com/apibr/studio/internal/i18n"
 )
 
 // The parts of a sentence are in its language too: states, kinds of values, entries of lists, words between items.
@@ -50,17 +46,4 @@ func TestTheWholeSentenceIsInTheLanguage(t *testing.T) {
 		a := b.send(c.method, c.path, c.body, "Accept-Language", "pt-BR").json(t)
 		require.Equal(t, c.want, a["detail"], "%s %s", c.method, c.path)
 	}
-}
-
-// Answers with a text in every language have those that there are, and so has their schema.
-func TestTextsHaveEveryLanguage(t *testing.T) {
-	before := i18n.Default()
-	c, err := i18n.Load(i18n.Embedded(), fstest.MapFS{"es/a.json": {Data: []byte(`{"the disk is full": "lleno"}`)}})
-	require.NoError(t, err)
-	i18n.SetDefault(c)
-	t.Cleanup(func() { i18n.SetDefault(before) })
-	require.Equal(t, Texts{"en": "the disk is full", "es": "lleno", "pt-BR": "o disco está cheio"},
-		texts(i18n.NewError("the disk is full").Sentence()))
-	registry := huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer)
-	require.ElementsMatch(t, []string{"en", "es", "pt-BR"}, registry.SchemaFromRef(Texts{}.Schema(registry).Ref).Required)
 }
