@@ -116,6 +116,19 @@ HTTP, JSON, the planning of statements, and processes that take turns on the cor
 in the background meanwhile: the forecast for the answer, the reading of events, what a run teaches. A claim is durable
 before its run frame is sent, since the number of its event is told to clients and must not come twice.
 
+` + "`go test -run '^$' -bench Studio -benchtime 1x ./internal/e2e -parts cpu`" + `
+adds up the time on a core that the server's threads and all Postgres processes took (/proc/PID/task/*/schedstat),
+which a busy machine distorts less than times:
+
+| step | server | Postgres | most of it |
+|---|---|---|---|
+| submit | 2.7 ms | 2.1 ms | requests 1.4 (forecast 0.2, batch 0.2), garbage 0.2; Postgres for the batch 0.3 to 0.4 |
+| claim to finish | 13.3 ms | 5.6 ms | making folders 3, opening files 1.5; claim 0.3 / 0.4, finish 0.4 / 0.9 |
+
+One run each, with profilers on, on a machine with a load of about 12; the shares are of the profiles. A submit took
+11.5 / 6.1 ms before each statement was planned once for all arguments and the forecast of more than 100 jobs was
+made in the background, at 500 waiting jobs; a run 12.5 / 7.2 ms.
+
 No statement reads the history, so a million finished jobs change nothing (internal/store/plans_test.go holds it for
 each statement). ` + "`go test ./internal/store -run XXX -bench LongHistory`" + ` measures the same in process, with
 100,000 queued jobs on top.
