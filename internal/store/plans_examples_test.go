@@ -102,7 +102,6 @@ var examples = map[string]example{
 	"jobs.countOwn":        {args: []string{owner(1), owner(2), owner(60)}, reads: 100020},
 	"jobs.countOpen":       {args: []string{owner(1) + ", 10000", owner(2) + ", 10000"}, reads: 10000},
 	"jobs.get":             calls(job(finished)+", "+owner(1), job(processing)+", null"),
-	"jobs.getMany":         calls("array[" + job(finished) + "::uuid, " + job(processing) + "]"),
 	"jobs.active":          calls(owner(1), owner(2), owner(60)),
 	"jobs.segment":         calls(job(processing) + ", 1, 10, lpad('5', 64, '0'), 'video/mp4', 10"),
 	"jobs.progress":        calls(job(processing) + ", 1, 0.5, '{}'"),

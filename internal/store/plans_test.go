@@ -52,8 +52,9 @@ func TestNoStatementReadsMoreThanItReturns(t *testing.T) {
 		t.Run(name,
 			func(t *testing.T) { (&plans{t: t, conn: p.conn, big: p.big, may: wholeTables[name]}).check(name, sql) })
 	}
+	all := everyStatement()
 	for name := range examples {
-		require.Contains(t, everyStatement(), name, "there is no such statement")
+		require.NotEmpty(t, all[name], "there is no statement %s", name)
 	}
 }
 
