@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 
+from .numbers import roman
+
 _CAPITALS = re.compile(r"(?<![\w'’])([A-ZÀ-Ý]{2,40})('?s)?(?![\w])")
 _WORD = re.compile(r"[^\W\d_]{2,}")
 _VOWEL = re.compile(r"[AEIOUYÀ-Ý]")
@@ -52,6 +54,11 @@ def expand(text: str, rules: Rules) -> str:
 def is_acronym(word: str, rules: Rules) -> bool:
     """Whether a word in capitals is a known acronym, or cannot be read as a word."""
     return word in rules.said or word in rules.kept or word in rules.spelled or is_spelled(word, rules)
+
+
+def is_shouted(before: str, last: str, rules: Rules) -> bool:
+    """Whether the last word before a numeral is in capitals too, as in "EU VI VOCÊ", and is not a numeral itself."""
+    return len(last) > 1 and last.isupper() and not (before.endswith(". ") or roman(last) or is_acronym(last, rules))
 
 
 def is_spelled(word: str, rules: Rules, *, shouted: bool = False) -> bool:

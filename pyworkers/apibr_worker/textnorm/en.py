@@ -9,7 +9,19 @@ from . import tables_en as tables
 from . import words_en as words
 from .numbers import TOKEN, roman
 from .phones_en import STEPS as PHONE_STEPS
-from .shared import Abbreviations, Step, around, ends_here, is_initial, range_after, span, strip_markup, tidy
+from .shared import (
+    Abbreviations,
+    Step,
+    around,
+    full_stop,
+    is_initial,
+    range_after,
+    replaced,
+    replacing,
+    span,
+    strip_markup,
+    tidy,
+)
 
 DAY_FIRST = frozenset({"en-gb", "en-au", "en-nz", "en-ie", "en-za", "en-in"})
 """Where 3/4/2026 is the third of April."""
@@ -74,18 +86,13 @@ def _street(match: re.Match[str]) -> str:
 
 def _dotted(text: str) -> str:
     """U.S.A. and J. R. R. Tolkien, before a part of it is taken for a shorter abbreviation."""
-    text = _DOTTED.sub(lambda m: around(m, words.letters(m.group().replace(".", ""))) + _end_of(m), text)
+    text = _DOTTED.sub(lambda m: around(m, words.letters(m.group().replace(".", ""))) + full_stop(m), text)
     return _INITIALS.sub(lambda m: words.letters(re.sub(r"[^A-Z]", "", m.group())) + " ", text)
 
 
 def _initial(match: re.Match[str]) -> str:
     before = match.string[max(0, match.start() - 32) : match.start()]
     return match.group(1) + " " if is_initial(before) else match.group()
-
-
-def _end_of(match: re.Match[str]) -> str:
-    """The full stop of a sentence, where the abbreviation's own stands for it."""
-    return "." if ends_here(match.string, match.end()) else ""
 
 
 _ROMAN = re.compile(r"(?<![\w.-])([IVXLCDM]{1,12})(?![\w'.]\w|\w)")
@@ -111,18 +118,9 @@ def _roman(match: re.Match[str]) -> str:
     # "Then Henry I met" does not name a king; King Henry I and Henry V do.
     if last[:1].isupper() and (titled or (last.lower() in tables.RULERS and numeral != "I")):
         return f"the {words.ordinal(value)}"
-    if len(numeral) < 2 or set(numeral) - set("IVX") or _shouted(before, last):
+    if len(numeral) < 2 or set(numeral) - set("IVX") or acronyms.is_shouted(before, last, _ACRONYMS):
         return numeral
     return words.cardinal(value)
-
-
-def _shouted(before: str, last: str) -> bool:
-    """Whether the word before is in capitals too, as in "EU VI VOCÊ", and is not a numeral itself."""
-    return (
-        len(last) > 1
-        and last.isupper()
-        and not (before.endswith(". ") or roman(last) or acronyms.is_acronym(last, _ACRONYMS))
-    )
 
 
 # --- Numbers with a sign or a word next to them --------------------------------------------------------------------
@@ -271,27 +269,17 @@ _SYMBOLS = [
 ]  # fmt: skip
 
 
-def _symbols(text: str) -> str:
-    for pattern, said in _SYMBOLS:
-        text = pattern.sub(said, text)
-    return text
-
-
-def _sub(pattern: re.Pattern[str], change: str) -> Step:
-    return lambda text: pattern.sub(change, text)
-
-
 def _steps(*, day_first: bool) -> list[Step]:
     return [
         lambda text: web.expand(text, _WEB),
         strip_markup,
-        _sub(_CENTS, "0."),
+        replacing(_CENTS, "0."),
         *PHONE_STEPS,
         *dates_en.steps(day_first=day_first),
         _MONEY.expand,
         lambda text: _FEET.sub(lambda m: around(m, f"{int(m.group(1))} feet {int(m.group(2))} inches"), text),
-        _sub(_HASH, "number "),
-        _sub(_AGAINST, " versus "),
+        replacing(_HASH, "number "),
+        replacing(_AGAINST, " versus "),
         lambda text: _STREET.sub(_street, text),
         lambda text: _SLASHED.sub(lambda m: around(m, tables.SLASHED[m.group(1).lower()]), text),
         lambda text: _SECTION.sub(lambda m: f" {'sections' if len(m[1]) > 1 else 'section'} ", text),
@@ -300,28 +288,28 @@ def _steps(*, day_first: bool) -> list[Step]:
         lambda text: _INITIAL.sub(_initial, text),
         lambda text: _ROMAN.sub(_roman, text),
         *dates_en.YEAR_STEPS,
-        _sub(_VERSION, "version "),
+        replacing(_VERSION, "version "),
         lambda text: _SUM.sub(lambda m: " plus " if m.group(1) == "+" else " minus ", text),
         lambda text: _RANGE.sub(lambda m: span(m, "and", "to"), text),
-        _sub(_MINUS, "minus "),
-        _sub(_DEGREE, "°"),
+        replacing(_MINUS, "minus "),
+        replacing(_DEGREE, "°"),
         lambda text: _SQUARE.sub(lambda m: m.group(1) + "²³"[int(m.group(2)) - 2], text),
         lambda text: _UNIT.sub(_unit, text),
         lambda text: _DEGREES.sub(_degrees, text),
         lambda text: _ORDINAL.sub(_ordinal, text),
-        _sub(_MAGNITUDE, r"\1 \2"),
+        replacing(_MAGNITUDE, r"\1 \2"),
         lambda text: _MAGNITUDE.sub(lambda m: f"{m.group(1)} {tables.MAGNITUDES[m.group(2)][0]}", text),
         lambda text: _MANY_UNITS.sub(lambda m: " " + tables.UNITS[m.group(1)][1], text),
         lambda text: _PERCENT.sub(lambda m: around(m, " percent" if m.group(1) == "%" else " per thousand"), text),
-        _sub(_PER, " per "),
-        _sub(_MIXED, r"\1 and "),
+        replacing(_PER, " per "),
+        replacing(_MIXED, r"\1 and "),
         lambda text: _MARK.sub(lambda m: f"{m[2] or m[1]} out of {m[3] or m[1]}", text),
         lambda text: _SLASH.sub(_slash, text),
         _times,
         lambda text: _RATIO.sub(_ratio, text),
         lambda text: _WORD.sub(_mixed_word, text),
         lambda text: _NUMBER.sub(lambda m: around(m, words.say(m.group())), text),
-        _symbols,
+        lambda text: replaced(text, _SYMBOLS),
         lambda text: acronyms.expand(text, _ACRONYMS),
         tidy,
     ]

@@ -15,7 +15,19 @@ from .dates_pt import MONTHS
 from .dates_pt import STEPS as DATE_STEPS
 from .numbers import TOKEN, parse, roman
 from .phones_pt import STEPS as PHONE_STEPS
-from .shared import Abbreviations, Step, around, ends_here, is_initial, range_after, span, strip_markup, tidy
+from .shared import (
+    Abbreviations,
+    Step,
+    around,
+    full_stop,
+    is_initial,
+    range_after,
+    replaced,
+    replacing,
+    span,
+    strip_markup,
+    tidy,
+)
 
 _SIGNS = {
     ".": "ponto", "/": "barra", "@": "arroba", "-": "hífen", "_": "underline", ":": "dois pontos",
@@ -78,7 +90,7 @@ def _dotted(text: str) -> str:
     def replace(match: re.Match[str]) -> str:
         if match.group().lower().removesuffix(".") in tables.ANYWHERE:
             return match.group()
-        return around(match, acronyms.expand(match.group().replace(".", ""), _ACRONYMS)) + _end_of(match)
+        return around(match, acronyms.expand(match.group().replace(".", ""), _ACRONYMS)) + full_stop(match)
 
     text = _DOTTED.sub(replace, text)
     return _INITIALS.sub(lambda m: words.letters(re.sub(r"[^A-Z]", "", m.group())) + " ", text)
@@ -90,11 +102,6 @@ def _initial(match: re.Match[str]) -> str:
         if is_initial(match.string[max(0, match.start() - 32) : match.start()])
         else match.group()
     )
-
-
-def _end_of(match: re.Match[str]) -> str:
-    """The full stop of a sentence, where the abbreviation's own stands for it."""
-    return "." if ends_here(match.string, match.end()) else ""
 
 
 _ROMAN = re.compile(r"(?<![\w.-])([IVXLCDM]{1,12})(?![\w'.]\w|\w)")
@@ -124,18 +131,9 @@ def _roman(match: re.Match[str]) -> str:
         return by_order(value, feminine=True)
     if coming in tables.ROMAN_ORDINAL:
         return words.ordinal(value, feminine=tables.ROMAN_ORDINAL[coming])
-    if len(numeral) < 2 or set(numeral) - set("IVX") or _shouted(before, last):
+    if len(numeral) < 2 or set(numeral) - set("IVX") or acronyms.is_shouted(before, last, _ACRONYMS):
         return numeral
     return words.cardinal(value)
-
-
-def _shouted(before: str, last: str) -> bool:
-    """Whether the word before is in capitals too, as in "EU VI VOCÊ", and is not a numeral itself."""
-    return (
-        len(last) > 1
-        and last.isupper()
-        and not (before.endswith(". ") or roman(last) or acronyms.is_acronym(last, _ACRONYMS))
-    )
 
 
 # --- Numbers with a sign or a word next to them --------------------------------------------------------------------
@@ -299,38 +297,28 @@ _SYMBOLS = [
 ]  # fmt: skip
 
 
-def _symbols(text: str) -> str:
-    for pattern, said in _SYMBOLS:
-        text = pattern.sub(said, text)
-    return text
-
-
-def _sub(pattern: re.Pattern[str], change: str) -> Step:
-    return lambda text: pattern.sub(change, text)
-
-
 _STEPS: list[Step] = [
     lambda text: web.expand(text, _WEB),
     strip_markup,
     *PHONE_STEPS,
     *DATE_STEPS,
     _MONEY.expand,
-    _sub(_NUMERO, "número "),
-    _sub(_DOM, "Dom "),
+    replacing(_NUMERO, "número "),
+    replacing(_DOM, "Dom "),
     lambda text: _SLASHED.sub(lambda m: around(m, tables.SLASHED[m.group(1).lower()]), text),
     lambda text: _SECTION.sub(lambda m: f" {'parágrafos' if len(m[1]) > 1 else 'parágrafo'} ", text),
     lambda text: _EXTREME.sub(lambda m: f"{m[1]}{m[2]}ima", text),
     _dotted,
     *_ABBREVIATIONS.steps(),
     lambda text: _WITHOUT_DOT.sub(lambda m: tables.BEFORE_NUMBER[m.group(1).lower()] + " ", text),
-    _sub(_ROAD_KM, "quilômetro "),
+    replacing(_ROAD_KM, "quilômetro "),
     lambda text: _INITIAL.sub(_initial, text),
     lambda text: _ROMAN.sub(_roman, text),
-    _sub(_VERSION, "versão "),
+    replacing(_VERSION, "versão "),
     lambda text: _SUM.sub(lambda m: " mais " if m.group(1) == "+" else " menos ", text),
     lambda text: _RANGE.sub(lambda m: span(m, "e", "a"), text),
-    _sub(_MINUS, "menos "),
-    _sub(_DEGREE, "°"),
+    replacing(_MINUS, "menos "),
+    replacing(_DEGREE, "°"),
     lambda text: _SQUARE.sub(lambda m: m.group(1) + "²³"[int(m.group(2)) - 2], text),
     lambda text: _HEIGHT.sub(_height, text),
     lambda text: _UNIT.sub(_unit, text),
@@ -338,16 +326,16 @@ _STEPS: list[Step] = [
     lambda text: _MAGNITUDE.sub(_magnitude, text),
     lambda text: _MANY_UNITS.sub(lambda m: " " + tables.UNITS[m.group(1)][1], text),
     lambda text: _PERCENT.sub(lambda m: around(m, " por cento" if m.group(1) == "%" else " por mil"), text),
-    _sub(_LENGTH_PER, " por "),
-    _sub(_ONE_THOUSAND, ""),
-    _sub(_MIXED, r"\1 e "),
+    replacing(_LENGTH_PER, " por "),
+    replacing(_ONE_THOUSAND, ""),
+    replacing(_MIXED, r"\1 e "),
     lambda text: _MARK.sub(lambda m: f"{m[2] or m[1]} de {m[3] or m[1]}", text),
     lambda text: _SLASH.sub(_slash, text),
     _times,
     lambda text: _RATIO.sub(_ratio, text),
     lambda text: _WORD.sub(_mixed_word, text),
     lambda text: _NUMBER.sub(_number, text),
-    _symbols,
+    lambda text: replaced(text, _SYMBOLS),
     lambda text: acronyms.expand(text, _ACRONYMS),
     lambda text: _LETTER.sub(lambda m: words.letters(m.group(1)), text),
     tidy,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from .numbers import TOKEN
@@ -27,6 +27,18 @@ def around(match: re.Match[str], said: str) -> str:
     """What is said in a match's place, kept apart from a letter or digit beside it."""
     before, after = match.string[: match.start()][-1:], match.string[match.end() : match.end() + 1]
     return " " * before.isalnum() + said + " " * after.isalnum()
+
+
+def replacing(pattern: re.Pattern[str], change: str) -> Step:
+    """A step that replaces each match of pattern by change, a template of re.sub."""
+    return lambda text: pattern.sub(change, text)
+
+
+def replaced(text: str, changes: Iterable[tuple[re.Pattern[str], str]]) -> str:
+    """text after each change, in their order."""
+    for pattern, change in changes:
+        text = pattern.sub(change, text)
+    return text
 
 
 def range_after(between: str) -> re.Pattern[str]:
@@ -138,6 +150,11 @@ def ends_here(text: str, place: int) -> bool:
     It is at the end of the text, and before a word that begins a sentence: "the U.S. It is", not "the U.S. Army".
     """
     return not text[place : place + 8].strip("\"') ") or bool(_STARTER.match(text, place))
+
+
+def full_stop(match: re.Match[str]) -> str:
+    """The full stop of a sentence, where the abbreviation's own stands for it."""
+    return "." if ends_here(match.string, match.end()) else ""
 
 
 def _is_middle_name(match: re.Match[str]) -> bool:
