@@ -15,6 +15,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/apibr/studio/internal/blob"
+	"github.com/apibr/studio/internal/ctxio"
 	"github.com/apibr/studio/internal/fetch"
 	"github.com/apibr/studio/internal/i18n"
 	"github.com/apibr/studio/internal/media"
@@ -106,7 +107,7 @@ func (s *Service) receive(ctx context.Context, req IngestRequest, path string) (
 	}
 	defer dst.Close()
 	sum := sha256.New()
-	limited := io.LimitReader(&ctxReader{ctx: ctx, r: src}, s.cfg.MaxBytes+1)
+	limited := io.LimitReader(ctxio.NewReader(ctx, src), s.cfg.MaxBytes+1)
 	// The structs hide ReadFrom and WriteTo, so that the one buffer is all that is used.
 	n, err := io.CopyBuffer(
 		struct{ io.Writer }{io.MultiWriter(dst, sum)},
@@ -184,15 +185,3 @@ func described(info media.Info) map[string]any {
 }
 
 func megabytes(n int64) i18n.Sentence { return i18n.Say("%.0f MB", float64(n)/1e6) }
-
-type ctxReader struct {
-	ctx context.Context //nolint:containedctx // it is the transfer's own
-	r   io.Reader
-}
-
-func (c *ctxReader) Read(p []byte) (int, error) {
-	if err := c.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return c.r.Read(p)
-}

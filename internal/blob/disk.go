@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/apibr/studio/internal/ctxio"
 	"github.com/apibr/studio/internal/disk"
 )
 
@@ -60,7 +61,7 @@ func makeOuter(dir string) error {
 	if !made {
 		return nil
 	}
-	return syncDir(dir)
+	return disk.SyncDir(dir)
 }
 
 // TempDir implements Store. It lies on the store's own filesystem: a file made there is imported by a rename.
@@ -175,9 +176,9 @@ func (d *Disk) keep(ctx context.Context, path string, ref Ref) error {
 		return fmt.Errorf("store file: %w", DiskError(err))
 	}
 	// The file's name first: a journaling filesystem then flushes the new directory's name with it.
-	err = syncDir(inner)
+	err = disk.SyncDir(inner)
 	if err == nil && fresh {
-		err = syncDir(filepath.Dir(inner))
+		err = disk.SyncDir(filepath.Dir(inner))
 	}
 	if err != nil {
 		return fmt.Errorf("store file: %w", DiskError(err))
@@ -312,18 +313,9 @@ func makeInner(file string) (inner string, fresh bool, err error) {
 	return inner, true, os.MkdirAll(inner, 0o700)
 }
 
-func syncDir(dir string) error {
-	f, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	return f.Sync()
-}
-
 func copyHashed(ctx context.Context, w io.Writer, r io.Reader, limit int64) (Ref, error) {
 	h := sha256.New()
-	src := io.Reader(&ctxReader{ctx: ctx, r: r})
+	src := ctxio.NewReader(ctx, r)
 	if limit > 0 {
 		src = io.LimitReader(src, limit+1)
 	}
@@ -340,18 +332,6 @@ func copyHashed(ctx context.Context, w io.Writer, r io.Reader, limit int64) (Ref
 		return Ref{}, ErrTooLarge
 	}
 	return Ref{SHA256: hex.EncodeToString(h.Sum(nil)), Size: n}, nil
-}
-
-type ctxReader struct {
-	ctx context.Context
-	r   io.Reader
-}
-
-func (c *ctxReader) Read(p []byte) (int, error) {
-	if err := c.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return c.r.Read(p)
 }
 
 // DiskError turns the errors of a full disk into ErrDiskFull.

@@ -1,7 +1,12 @@
-// Package disk measures the free space of a disk.
+// Package disk measures the free space of a disk and flushes directories.
 package disk
 
-import "golang.org/x/sys/unix"
+import (
+	"errors"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
 
 // Free is what the disk of a folder or file has left for this user, in bytes. Fails when the path is not there.
 func Free(path string) (int64, error) {
@@ -10,4 +15,13 @@ func Free(path string) (int64, error) {
 		return 0, err
 	}
 	return int64(stat.Bavail) * stat.Bsize, nil
+}
+
+// SyncDir flushes a directory, so that the names in it outlast a power loss: a rename lasts only then.
+func SyncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
 }

@@ -6,12 +6,13 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"hash"
 	"io"
 	"os"
 	"path/filepath"
+
+	"github.com/apibr/studio/internal/disk"
 )
 
 const (
@@ -150,16 +151,10 @@ func (p *part) finish() error {
 		return fmt.Errorf("hub: name the file: %w", err)
 	}
 	_ = os.Remove(p.name + stateSuffix)
-	return syncDir(filepath.Dir(p.name))
-}
-
-// syncDir makes a rename last.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
+	if err := disk.SyncDir(filepath.Dir(p.name)); err != nil {
 		return fmt.Errorf("hub: name the file: %w", err)
 	}
-	return errors.Join(d.Sync(), d.Close())
+	return nil
 }
 
 // discard throws the part away. It can be filled again, from the start, until it is closed.

@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/apibr/studio/internal/ctxio"
 )
 
 // verify checks a file that a sidecar names: a relative path inside dir, no link on the way, a regular file, and size
@@ -46,7 +48,7 @@ func verify(ctx context.Context, dir string, sent fileSent, left *int64) (File, 
 		)
 	}
 	hash := sha256.New()
-	size, err := io.Copy(hash, &untilDone{ctx, io.LimitReader(f, sent.Size+1)}) // one byte more tells that it grew
+	size, err := io.Copy(hash, ctxio.NewReader(ctx, io.LimitReader(f, sent.Size+1))) // one byte more tells that it grew
 	if err != nil {
 		return File{}, fmt.Errorf("sidecar: read an output: %w", err)
 	}
@@ -58,19 +60,6 @@ func verify(ctx context.Context, dir string, sent fileSent, left *int64) (File, 
 		Name: sent.Name, Path: filepath.Join(dir, sent.Path), MIME: sent.MIME, Size: size, SHA256: sum,
 		Metadata: sent.Metadata,
 	}, nil
-}
-
-// untilDone reads r until ctx ends: a large file takes long, and a cancel does not wait for it.
-type untilDone struct {
-	ctx context.Context
-	r   io.Reader
-}
-
-func (u *untilDone) Read(into []byte) (int, error) {
-	if err := u.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return u.r.Read(into)
 }
 
 // openInside opens dir/name element by element, so that no link, swapped in at any moment, can lead out of dir.
