@@ -15,7 +15,6 @@ import soundfile
 from PIL import Image
 
 from apibr_worker.audio.files import read_audio
-from apibr_worker.audio.synthesis import Phoneme, synthesize
 from apibr_worker.engines.draft_avatar.compose import read_picture
 from apibr_worker.engines.draft_avatar.drawn import DrawnFace
 from apibr_worker.engines.draft_avatar.drive import Motion, levels, motion
@@ -29,6 +28,7 @@ from apibr_worker.runtime.api import Canceled, Context, InputFile, InvalidInputE
 from apibr_worker.runtime.child import run
 from apibr_worker.runtime.ffmpeg import ffmpeg
 from apibr_worker.runtime.sentences import Sentence
+from apibr_worker.speech.synthesis import Phoneme, synthesize
 from tests.harness import SAMPLES, Recorder, context
 
 PORTRAIT = InputFile("image", SAMPLES / "portrait.png", "image/png")

@@ -11,11 +11,12 @@ import pytest
 from tests.harness import ROOT
 
 PACKAGE = "apibr_worker"
-SHARED = {"runtime", "textnorm", "audio", "image", "torchkit", "diffusion"}
+SHARED = {"runtime", "textnorm", "audio", "speech", "image", "torchkit", "diffusion"}
 ALLOWED: dict[str, set[str]] = {
     "runtime": set(),
     "textnorm": set(),
-    "audio": {"runtime", "textnorm"},
+    "audio": {"runtime"},
+    "speech": {"runtime", "textnorm", "audio"},
     "image": {"runtime"},
     "torchkit": {"runtime"},
     "diffusion": {"runtime", "image", "torchkit"},

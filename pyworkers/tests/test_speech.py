@@ -15,16 +15,16 @@ import pyworld
 import soundfile
 import yaml
 
-from apibr_worker.audio.convert import CEILING, limited, measures_of
 from apibr_worker.audio.files import DRAFT_LABEL, Samples, read_audio
 from apibr_worker.audio.loudness import loudness
 from apibr_worker.audio.measure import RATE, VoiceMeasures
-from apibr_worker.audio.synthesis import LOUDNESS_LUFS, Line, synthesize
-from apibr_worker.audio.synthesis import speak as speak_lines
 from apibr_worker.engines.draft_speech.engine import Engine as SpeechEngine
 from apibr_worker.engines.draft_voice.engine import Engine as VoiceEngine
 from apibr_worker.runtime.api import InputFile, InvalidInputError, RunResult
 from apibr_worker.runtime.ffmpeg import ffmpeg
+from apibr_worker.speech.convert import CEILING, limited, measures_of
+from apibr_worker.speech.synthesis import LOUDNESS_LUFS, Line, synthesize
+from apibr_worker.speech.synthesis import speak as speak_lines
 from tests.harness import ROOT, SAMPLES, Recorder, context
 
 TEXT = "A fila guarda cada trabalho. Nada se perde quando o computador reinicia, e o vídeo continua de onde parou."

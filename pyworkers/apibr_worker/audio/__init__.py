@@ -1,1 +1,1 @@
-"""Sound for every engine: files in and out, loudness, voices in numbers, and the draft voices, which use espeak-ng."""
+"""Sound for every engine: files in and out, loudness, what a recording must be, and voices in numbers."""

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from apibr_worker.audio.files import Samples
-from apibr_worker.audio.synthesis import Phoneme
+from apibr_worker.speech.synthesis import Phoneme
 
 Curve = NDArray[np.float32]
 

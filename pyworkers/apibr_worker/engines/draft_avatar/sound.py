@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from apibr_worker.audio.convert import resampled
 from apibr_worker.audio.files import Samples, read_audio
-from apibr_worker.audio.synthesis import Phoneme, synthesize
-from apibr_worker.audio.voice import read_voice, unmeasured_hints
 from apibr_worker.runtime.api import Context, InputFile, InvalidInputError, Warning
 from apibr_worker.runtime.sentences import say
+from apibr_worker.speech.convert import resampled
+from apibr_worker.speech.synthesis import Phoneme, synthesize
+from apibr_worker.speech.voice import read_voice, unmeasured_hints
 
 AUDIO_RATE = 22050
 LONGEST_AUDIO = 1800.0

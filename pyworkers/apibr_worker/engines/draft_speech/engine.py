@@ -6,10 +6,10 @@ import json
 from typing import Any
 
 from apibr_worker.audio.files import write_wav
-from apibr_worker.audio.synthesis import Line, Speech, speak
-from apibr_worker.audio.voice import read_voice, unmeasured_hints
 from apibr_worker.runtime.api import Context, InputFile, InvalidInputError, LoadRequest, Output, RunResult
 from apibr_worker.runtime.sentences import say
+from apibr_worker.speech.synthesis import Line, Speech, speak
+from apibr_worker.speech.voice import read_voice, unmeasured_hints
 
 
 class Engine:

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from apibr_worker.audio.convert import measures_of, to_voice
-from apibr_worker.audio.espeak import FASTEST, SLOWEST, Espeak, Manner, Mark, Utterance
 from apibr_worker.audio.files import Samples
 from apibr_worker.audio.loudness import block_powers
 from apibr_worker.audio.measure import Array, VoiceMeasures
-from apibr_worker.audio.voice import Voice
 from apibr_worker.runtime.api import Context
+from apibr_worker.speech.convert import measures_of, to_voice
+from apibr_worker.speech.espeak import FASTEST, SLOWEST, Espeak, Manner, Mark, Utterance
+from apibr_worker.speech.voice import Voice
 from apibr_worker.textnorm.reader import Reading, pause_after, reading
 
 _CALIBRATION_ROUNDS = 3

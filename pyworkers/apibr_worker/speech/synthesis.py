@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from apibr_worker.audio.convert import limited
-from apibr_worker.audio.espeak import Espeak, Mark
 from apibr_worker.audio.files import Samples
 from apibr_worker.audio.loudness import gated
-from apibr_worker.audio.speaker import Sentence, Speaker
 from apibr_worker.runtime.api import Context, InvalidInputError
 from apibr_worker.runtime.sentences import say
+from apibr_worker.speech.convert import limited
+from apibr_worker.speech.espeak import Espeak, Mark
+from apibr_worker.speech.speaker import Sentence, Speaker
 from apibr_worker.textnorm.reader import sentences
 
 DEFAULT_LANGUAGE = "pt-BR"

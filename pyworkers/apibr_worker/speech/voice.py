@@ -7,10 +7,10 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from apibr_worker.audio.espeak import FASTEST, SLOWEST, Manner
 from apibr_worker.audio.measure import VoiceMeasures
 from apibr_worker.runtime.api import InputFile, InvalidInputError, Warning
 from apibr_worker.runtime.sentences import say
+from apibr_worker.speech.espeak import FASTEST, SLOWEST, Manner
 
 _HIGH_VOICE_HZ = 165.0
 """Above it espeak-ng's second female variant is nearer to begin with."""
