@@ -72,6 +72,23 @@ func TestLoadRefuses(t *testing.T) {
 	require.ErrorIs(t, err, os.ErrNotExist)
 }
 
+func TestAPinIsAHashOfAFileOfItsPart(t *testing.T) {
+	const address, hash = "https://example.org/w.pt?sig=1", "00"
+	whole := strings.Repeat(hash, 32)
+	for want, part := range map[string]Part{
+		"":                      {URLs: []string{address}, SHA256: map[string]string{"w.pt": whole}},
+		"64 hexadecimal digits": {URLs: []string{address}, SHA256: map[string]string{"w.pt": hash}},
+		"no such file": {Repo: "a/b", Patterns: []string{"v/*.bin"},
+			SHA256: map[string]string{"w.bin": whole}},
+	} {
+		if err := part.check("m", "p"); want == "" {
+			require.NoError(t, err)
+		} else {
+			require.ErrorContains(t, err, want)
+		}
+	}
+}
+
 func TestALaterDirectoryReplaces(t *testing.T) {
 	dir := t.TempDir()
 	text := "id: flux\nversion: 9\nquality: final\ntasks: {image.generate: {parameters: {type: object}, " +

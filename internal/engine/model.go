@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/url"
 	"path"
 	"regexp"
 	"slices"
@@ -115,6 +116,14 @@ type Part struct {
 	// Torch says that the part may have .pt and .pth files: the engine reads them as weights only. They are looked
 	// into before they are taken. Default false: such a file is refused.
 	Torch bool `yaml:"torch"`
+
+	// Numbers says that the part may have .bin files that hold numbers only, as raw arrays and CTranslate2's weights.
+	// They are looked into before they are taken. Default false: such a file is refused.
+	Numbers bool `yaml:"numbers"`
+
+	// SHA256 pins files by their path in the repository, or by the name in which their address ends: 64 hexadecimal
+	// digits each. Another file from the same source is refused. Default: what the source states.
+	SHA256 map[string]string `yaml:"sha256"`
 }
 
 // NeedsFiles says whether the model must be installed before it can run.
@@ -343,5 +352,23 @@ func (p Part) check(model, name string) error {
 			return fmt.Errorf("part %s of %s: pattern %q: %w", name, model, pattern, err)
 		}
 	}
+	for file, hash := range p.SHA256 {
+		if !sha256Digits.MatchString(hash) {
+			return fmt.Errorf("part %s of %s: sha256 of %s: write its 64 hexadecimal digits", name, model, file)
+		}
+		if !p.names(file) {
+			return fmt.Errorf("part %s of %s: sha256 of %s: the part has no such file", name, model, file)
+		}
+	}
 	return nil
+}
+
+var sha256Digits = regexp.MustCompile(`^[0-9a-f]{64}$`)
+
+// names says whether a file can be one of the part's.
+func (p Part) names(file string) bool {
+	return p.Import || p.Matches(file) || slices.ContainsFunc(p.URLs, func(address string) bool {
+		u, err := url.Parse(address)
+		return err == nil && path.Base(u.Path) == file
+	})
 }

@@ -65,6 +65,8 @@ func (o *order) findInstalled(ctx context.Context, item *item, again bool) error
 			return inputError("%s comes from another source by now: remove the model and install it again", item.path)
 		case file.Source != item.source:
 			continue
+		case item.file.SHA256 != "" && item.file.SHA256 != file.SHA256:
+			continue
 		}
 		full := filepath.Join(home, filepath.FromSlash(file.Path))
 		if sizeOf(full) != file.Size {

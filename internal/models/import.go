@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -15,6 +16,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/apibr/studio/internal/engine"
 	"github.com/apibr/studio/internal/hub"
 	"github.com/apibr/studio/internal/i18n"
 )
@@ -102,7 +104,7 @@ func (s *Store) importOne(ctx context.Context, folder string, progress Progress)
 	if err != nil {
 		return nil, err
 	}
-	manifest, _, ok := s.catalogue.Model(about.ID)
+	manifest, model, ok := s.catalogue.Model(about.ID)
 	if !ok {
 		return nil, inputError(
 			"%s is not a model of the catalogue; known are %s",
@@ -110,7 +112,7 @@ func (s *Store) importOne(ctx context.Context, folder string, progress Progress)
 			strings.Join(s.ids(), ", "),
 		)
 	}
-	if _, model, _ := s.catalogue.Model(about.ID); model.Adapter != nil {
+	if model.Adapter != nil {
 		return nil, inputError(
 			"%s is a LoRA of your own: it needs the files of %s only, install that",
 			about.ID,
@@ -120,7 +122,7 @@ func (s *Store) importOne(ctx context.Context, folder string, progress Progress)
 	if about.Engine != "" && about.Engine != string(manifest.ID) {
 		return nil, inputError("the model %s is for the engine %s, not for %s", about.ID, manifest.ID, about.Engine)
 	}
-	files, err := scan(folder)
+	files, err := scan(folder, about.mayHold(model))
 	if err != nil {
 		return nil, err
 	}
@@ -173,9 +175,31 @@ func (s *Store) ids() (ids []string) {
 	return ids
 }
 
+// mayHold says whether a file of the folder belongs to a part that may have .bin files of numbers.
+func (d *described) mayHold(model *engine.Model) func(file string) bool {
+	var places []string
+	for id, parts := range d.Variants {
+		own := map[string]engine.Part{}
+		maps.Copy(own, model.Parts)
+		if variant, ok := model.Variant(id); ok && id != "" {
+			maps.Copy(own, variant.Parts)
+		}
+		for name, place := range parts {
+			if own[name].Numbers {
+				places = append(places, path.Clean(place))
+			}
+		}
+	}
+	return func(file string) bool {
+		return slices.ContainsFunc(places, func(place string) bool {
+			return file == place || strings.HasPrefix(file, place+"/")
+		})
+	}
+}
+
 // scan lists the files of a folder. A link could lead anywhere and a pickle could run anything when it is read, so
-// both are refused.
-func scan(folder string) ([]File, error) {
+// both are refused; numbers says which .bin files are taken nevertheless.
+func scan(folder string, numbers func(file string) bool) ([]File, error) {
 	var files []File
 	err := filepath.WalkDir(folder, func(full string, entry fs.DirEntry, err error) error {
 		if err != nil {
@@ -189,7 +213,7 @@ func scan(folder string) ([]File, error) {
 		if !entry.Type().IsRegular() {
 			return inputError("%s is not an ordinary file: links are not taken", name)
 		}
-		if err := CheckName(name); err != nil {
+		if err := checkName(name, numbers(name)); err != nil {
 			return err
 		}
 		info, err := entry.Info()
@@ -208,14 +232,17 @@ func scan(folder string) ([]File, error) {
 	return files, err
 }
 
-// taken are the kinds of files that a model may have. Weights are safetensors or GGUF; .pt and .pth are read by
+// taken are the kinds of files that a model may have. Weights are safetensors, GGUF or ONNX; .pt and .pth are read by
 // weights-only loaders.
-var taken = []string{".safetensors", ".gguf", ".json", ".txt", ".model", ".yaml", ".yml", ".md", ".pt", ".pth"}
+var taken = []string{".safetensors", ".gguf", ".onnx", ".json", ".txt", ".model", ".yaml", ".yml", ".md", ".pt", ".pth"}
 
-// CheckName refuses a file by its name: one that is of a kind that is not taken, as the pickles of older repositories.
-func CheckName(name string) error {
+// checkName refuses a file by its name: one that is of a kind that is not taken, as the pickles of older repositories.
+// numbers says that its part may have .bin files of numbers.
+func checkName(name string, numbers bool) error {
 	extension := strings.ToLower(path.Ext(name))
 	switch {
+	case extension == ".bin" && numbers:
+		return nil
 	case slices.Contains(taken, extension):
 		return nil
 	case slices.Contains([]string{".bin", ".ckpt", ".pkl", ".pickle"}, extension):

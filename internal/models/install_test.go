@@ -3,6 +3,8 @@ package models
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"math/rand/v2"
 	"net/http"
 	"os"
@@ -49,6 +51,16 @@ models:
   - {id: pickled, parts: {weights: {repo: maker/pickled, patterns: ["*"]}}}
   - {id: gone, parts: {weights: {repo: maker/small, patterns: ["nothing-*"]}}}
   - {id: released, parts: {weights: {urls: ["URL/maker/small/w.safetensors?sig=1"]}}}
+  - id: speaker
+    variants:
+      - id: int8
+        parts:
+          onnx: {urls: ["URL/maker/speaker/s.onnx"], sha256: {s.onnx: SPEAKER}}
+          voices:
+            repo: maker/voices
+            patterns: [voices/*.bin]
+            numbers: true
+            sha256: {voices/dora.bin: DORA}
   - {id: built-in}
 `
 
@@ -61,6 +73,14 @@ type rig struct {
 	installer *Installer
 	cfg       InstallerConfig
 	removed   []string
+}
+
+// speaker looks like an ONNX file from outside.
+var speaker = append([]byte{8, 9}, random(6, 50_000)...)
+
+func hashOf(data []byte) string {
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])
 }
 
 func random(seed byte, size int) []byte {
@@ -90,6 +110,9 @@ func setUp(t *testing.T) *rig {
 		"maker/small/w.safetensors":          modelstest.Safetensors(random(5, 200_000)),
 		"maker/torchy/w.pth":                 weights,
 		"maker/pickled/pytorch_model.bin":    evil,
+		"maker/speaker/s.onnx":               speaker,
+		"maker/voices/voices/dora.bin":       random(7, 5000),
+		"maker/voices/voices/alex.bin":       random(8, 5000),
 	} {
 		r.put(t, name, content)
 	}
@@ -99,7 +122,8 @@ func setUp(t *testing.T) *rig {
 		t,
 		os.WriteFile(
 			filepath.Join(manifests, "painter.yaml"),
-			[]byte(strings.ReplaceAll(manifestText, "URL", r.CDN)),
+			[]byte(strings.NewReplacer("URL", r.CDN, "SPEAKER", hashOf(speaker), "DORA", hashOf(random(7, 5000))).
+				Replace(manifestText)),
 			0o600,
 		),
 	)

@@ -165,6 +165,9 @@ func (in *Installer) filesOf(
 		if err != nil {
 			return nil, err
 		}
+		if file, err = pinned(file, part); err != nil {
+			return nil, err
+		}
 		files = append(files, sourced{file, withoutQuery(address)})
 	}
 	if part.Repo == "" {
@@ -183,6 +186,9 @@ func (in *Installer) filesOf(
 	}
 	for _, file := range listing.Files {
 		if part.Matches(file.Path) {
+			if file, err = pinned(file, part); err != nil {
+				return nil, err
+			}
 			files = append(files, sourced{file, part.Repo + "@" + listing.Commit + ":" + file.Path})
 		}
 	}
@@ -196,6 +202,23 @@ func (in *Installer) filesOf(
 		)
 	}
 	return files, nil
+}
+
+// pinned adds the hash that the manifest pins to a file, which is then refused when it arrives with another one. Fails
+// with *InputError when its source says already that it has another.
+func pinned(file hub.File, part engine.Part) (hub.File, error) {
+	want := part.SHA256[file.Path]
+	if want != "" && file.SHA256 != "" && file.SHA256 != want {
+		return file, inputError(
+			"%s is not the file that this version of the studio knows: its maker has replaced it; "+
+				"install a newer version of the studio, or import the model from a folder",
+			file.Path,
+		)
+	}
+	if want != "" {
+		file.SHA256 = want
+	}
+	return file, nil
 }
 
 // withoutQuery leaves out what may be a signature.
@@ -213,7 +236,7 @@ func withoutQuery(address string) string {
 func (o *order) add(name, place string, part engine.Part, files []sourced) error {
 	folder := path.Dir(files[0].Path)
 	for _, file := range files {
-		if err := CheckName(file.Path); err != nil {
+		if err := checkName(file.Path, part.Numbers); err != nil {
 			return err
 		}
 		if torchFile(file.Path) && !part.Torch {

@@ -25,6 +25,10 @@ func checkWeights(file, name string) error {
 		check = checkGGUF
 	case ".safetensors":
 		check = checkSafetensors
+	case ".onnx":
+		check = checkONNX
+	case ".bin":
+		check = checkNumbers
 	default:
 		return nil
 	}
@@ -37,7 +41,12 @@ func checkWeights(file, name string) error {
 	if err != nil {
 		return fmt.Errorf("models: read the weights: %w", err)
 	}
-	if err := check(f, info.Size()); err != nil {
+	if err := check(f, info.Size()); errors.Is(err, errNotNumbers) {
+		return inputError(
+			"%s may hold a pickle, which can run programs when it is read: use a file in safetensors or GGUF",
+			name,
+		)
+	} else if err != nil {
 		return inputError("%s is damaged (%v): fetch the file again", name, err)
 	}
 	return nil
@@ -50,6 +59,37 @@ var (
 	errTwice   = i18n.NewError("two tensors have one name")
 	errShape   = i18n.NewError("a tensor has an impossible shape")
 )
+
+// errNotNumbers says that a file of numbers is something else, which could be a program.
+var errNotNumbers = errors.New("models: not a file of numbers")
+
+// checkONNX looks for the first field of an ONNX file, the version of its format.
+func checkONNX(f *os.File, _ int64) error {
+	const irVersion = 0x08 // field 1 of ModelProto, a number: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto
+	if head, err := headOf(f, 1); err != nil || head[0] != irVersion {
+		return i18n.NewError("it is not in the ONNX format")
+	}
+	return nil
+}
+
+// checkNumbers refuses what torch and pickle would read as something to run: a zip archive, and a pickle.
+func checkNumbers(f *os.File, _ int64) error {
+	head, err := headOf(f, 4)
+	switch {
+	case err != nil:
+		return errShort
+	case string(head) == "PK\x03\x04", head[0] == 0x80 && head[1] <= 5 && head[1] >= 2:
+		return errNotNumbers
+	default:
+		return nil
+	}
+}
+
+func headOf(f *os.File, bytes int) ([]byte, error) {
+	head := make([]byte, bytes)
+	_, err := io.ReadFull(f, head)
+	return head, err
+}
 
 // Bounds of what a header may claim, as the engines' own reader has them
 // (pyworkers/apibr_worker/torchkit/gguf_file.py).
