@@ -11,12 +11,13 @@ import pytest
 from tests.harness import ROOT
 
 PACKAGE = "apibr_worker"
-SHARED = {"runtime", "textnorm", "audio", "speech", "image", "torchkit", "diffusion"}
+SHARED = {"runtime", "textnorm", "audio", "speech", "listening", "image", "torchkit", "diffusion"}
 ALLOWED: dict[str, set[str]] = {
     "runtime": set(),
     "textnorm": set(),
     "audio": {"runtime"},
     "speech": {"runtime", "textnorm", "audio"},
+    "listening": {"runtime", "textnorm", "audio"},
     "image": {"runtime"},
     "torchkit": {"runtime"},
     "diffusion": {"runtime", "image", "torchkit"},

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy.signal import resample_poly
 
-from apibr_worker.engines.chatterbox import levelling, subtitles
+from apibr_worker.audio import captions
+from apibr_worker.engines.chatterbox import levelling
 from apibr_worker.engines.chatterbox.join import Piece, joined
 
 
@@ -58,8 +59,8 @@ def test_divided_sentences_flow_into_one_another_and_voices_are_equally_loud() -
 
 
 def test_subtitles_break_what_is_longer_than_a_line() -> None:
-    timed = [subtitles.Timed("x" * 100 + " " + "palavra " * 20, 3599.9996, 3700.0)]
-    cues = subtitles.srt(timed).split("\n\n")
+    timed = [captions.Timed("x" * 100 + " " + "palavra " * 20, 3599.9996, 3700.0)]
+    cues = captions.srt(timed).split("\n\n")
     assert cues[0].startswith("1\n01:00:00,000 --> ")
     assert all(len(row) <= 42 for cue in cues for row in cue.split("\n")[2:])
     assert cues[-1].split("\n")[1].endswith("01:01:40,000")

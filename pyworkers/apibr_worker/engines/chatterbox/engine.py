@@ -8,8 +8,9 @@ from typing import Any
 
 import torch
 
+from apibr_worker.audio import captions
 from apibr_worker.audio.files import LABEL, Samples, write_wav
-from apibr_worker.engines.chatterbox import script, subtitles, takes
+from apibr_worker.engines.chatterbox import script, takes
 from apibr_worker.engines.chatterbox.conditionals import Conditionals
 from apibr_worker.engines.chatterbox.join import Piece, joined
 from apibr_worker.engines.chatterbox.loader import SAMPLE_RATE, Model, load
@@ -160,12 +161,12 @@ def _encode(
     samples, times = joined(pieces, context.check_cancel)
     context.progress(1, 2)
     timed = [
-        subtitles.Timed(" ".join(sentence.source.split()), start, end, sentence.line)
+        captions.Timed(" ".join(sentence.source.split()), start, end, sentence.line)
         for sentence, (start, end) in zip(sentences, times, strict=True)
     ]
     write_wav(context.out_dir / "speech.wav", samples, SAMPLE_RATE, LABEL)
-    (context.out_dir / "speech.srt").write_text(subtitles.srt(timed), encoding="utf-8")
-    (context.out_dir / "speech.vtt").write_text(subtitles.vtt(timed), encoding="utf-8")
+    (context.out_dir / "speech.srt").write_text(captions.srt(timed), encoding="utf-8")
+    (context.out_dir / "speech.vtt").write_text(captions.vtt(timed), encoding="utf-8")
     (context.out_dir / "timings.json").write_text(_timings(timed), encoding="utf-8")
     context.progress(2, 2)
     metadata: dict[str, Any] = {
@@ -203,7 +204,7 @@ def _doubt(sentence: script.Sentence, samples: Samples, speed: float) -> list[Wa
     ]
 
 
-def _timings(timed: list[subtitles.Timed]) -> str:
+def _timings(timed: list[captions.Timed]) -> str:
     """Sentences with their times in seconds."""
     entries = [
         {"text": one.text, "start": round(one.start, 4), "end": round(one.end, 4), "line": one.line} for one in timed

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 WIDTH, LINES = 42, 2
@@ -18,8 +18,17 @@ class Timed:
     line: int = 0
 
 
-def srt(sentences: list[Timed]) -> str:
-    """As a SubRip file."""
+@dataclass(frozen=True, slots=True)
+class TimedWord:
+    """A word as it was written, with its time in seconds. A sentence's mark may stand at its end ("dia.")."""
+
+    text: str
+    start: float
+    end: float
+
+
+def srt(sentences: Sequence[Timed], words: Sequence[TimedWord] = ()) -> str:
+    """As a SubRip file. words: the words of all sentences in their order, where their times are known."""
     cues = [
         f"{number}\n{_time(cue.start, ',')} --> {_time(cue.end, ',')}\n{cue.text.replace('-->', '→')}\n"
         for number, cue in enumerate(_cues(sentences), 1)
@@ -27,8 +36,8 @@ def srt(sentences: list[Timed]) -> str:
     return "\n".join(cues)
 
 
-def vtt(sentences: list[Timed]) -> str:
-    """As a WebVTT file."""
+def vtt(sentences: Sequence[Timed], words: Sequence[TimedWord] = ()) -> str:
+    """As a WebVTT file; words as in srt."""
     cues = [f"{_time(cue.start, '.')} --> {_time(cue.end, '.')}\n{_escaped(cue.text)}\n" for cue in _cues(sentences)]
     return "\n".join(["WEBVTT\n", *cues])
 
@@ -37,7 +46,7 @@ def _escaped(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def _cues(sentences: list[Timed]) -> Iterator[Timed]:
+def _cues(sentences: Sequence[Timed]) -> Iterator[Timed]:
     """A sentence's time is shared out among its cues by their letters."""
     for sentence in sentences:
         rows = _rows(sentence.text)

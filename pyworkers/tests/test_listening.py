@@ -1,0 +1,69 @@
+"""The listener, and how its mistakes are counted."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from apibr_worker.audio.files import read_audio
+from apibr_worker.listening import Listener, word_errors, word_errors_of_all
+from apibr_worker.listening.listener import SAMPLE_RATE, resampled
+from tests.harness import ROOT
+
+MODEL = ROOT / ".weights" / "whisper-base" / "variants" / "int8" / "model"
+SAMPLE = ROOT / "samples" / "voice.wav"
+SAID = (
+    "And Mr. John Dashwood had then leisure to consider how much there might be prudently in his power to do for them."
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "heard", "language"),
+    [
+        ("O e-mail custa R$ 5,00.", "o email custa cinco reais", "pt-BR"),
+        ("Guarda-chuva às 14h30!", "guarda chuva as quatorze horas e trinta minutos", "pt-BR"),
+        ("It's 21 well-known names.", "its twenty one well known names", "en"),
+    ],
+)
+def test_spelling_is_no_error(text: str, heard: str, language: str) -> None:
+    assert word_errors(text, heard, language).errors == 0
+
+
+def test_words_that_were_left_out_added_or_replaced_are_errors() -> None:
+    counted = word_errors("um dois três quatro", "um dos três e quatro", "pt-BR")
+    assert (counted.errors, counted.words, counted.rate) == (2, 4, 0.5)
+    assert word_errors("um dois três", "", "pt-BR").rate == 1.0
+    assert word_errors("…", "obrigado", "pt-BR").rate == 0.0
+
+
+def test_a_sentence_counts_at_most_its_own_length() -> None:
+    pairs = [("bom dia", "obrigado " * 50), ("a casa é azul hoje cedo", "a casa é azul hoje cedo")]
+    assert word_errors_of_all(pairs, "pt-BR").rate == 0.25
+
+
+def test_a_recording_keeps_its_tone_at_another_rate() -> None:
+    tone = np.sin(2 * np.pi * 440 * np.arange(24000) / 24000).astype(np.float32)
+    made = resampled(tone, 24000)
+    expected = np.sin(2 * np.pi * 440 * np.arange(SAMPLE_RATE) / SAMPLE_RATE)
+    assert made.shape == (SAMPLE_RATE,)
+    assert np.abs(made - expected).max() < 0.01
+
+
+def test_a_sentence_is_heard_with_the_times_of_its_words() -> None:
+    listener = Listener(MODEL)
+    samples = read_audio(SAMPLE, 24000, field="audio", longest_seconds=7.2)
+    heard = listener.hear(samples, 24000)
+    assert heard.language == "en"
+    assert word_errors(SAID, heard.text, "en").rate <= 0.05
+    assert [word.text for word in heard.words] == heard.text.split()
+    times = [time for word in heard.words for time in (word.start, word.end)]
+    assert times == sorted(times)
+    assert times[-1] <= 7.2
+    silence = listener.hear(np.zeros(5 * SAMPLE_RATE, np.float32), language="pt-BR")
+    assert (silence.text, silence.words) == ("", []), "nothing is invented"
+    listener.unload()
+
+
+def test_a_folder_without_a_model_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"model\.bin"):
+        Listener(ROOT / "samples").hear(np.zeros(SAMPLE_RATE, np.float32))
