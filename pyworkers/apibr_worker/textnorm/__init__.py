@@ -19,6 +19,6 @@ spaces ("F B I").
 """
 
 from .normalise import normalise
-from .split import Sentence, sentences
+from .split import Sentence, Word, sentences
 
-__all__ = ["Sentence", "normalise", "sentences"]
+__all__ = ["Sentence", "Word", "normalise", "sentences"]

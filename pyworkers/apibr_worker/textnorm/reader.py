@@ -122,7 +122,7 @@ def reading(sentence: str, language: str) -> Reading:
         said = normalise(sentence, language) or sentence
         if base == "en":
             said = _LETTERS.sub(lambda match: match.group().replace(" ", ""), said)
-        return _aligned(sentence, said, language)
+        return aligned(sentence, said, language)
     found = sorted(
         (m.start(), m.end(), said) for pattern, said in _REPLACED.get(base, []) for m in pattern.finditer(sentence)
     )
@@ -136,7 +136,7 @@ def reading(sentence: str, language: str) -> Reading:
     return Reading(sentence, said, origins)
 
 
-def _aligned(sentence: str, said: str, language: str) -> Reading:
+def aligned(sentence: str, said: str, language: str) -> Reading:
     """Finds for each word that is said the word of the sentence that it says.
 
     Words that are said as they are written are anchors. Between two anchors, the words said are shared out among the

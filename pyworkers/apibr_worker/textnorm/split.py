@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from . import tables_en, tables_pt
 from .markup import spans, unmarked
 from .normalise import normalise_unmarked
+from .reader import aligned
 from .shared import ends_here, is_initial
 
 LIMIT = 280
@@ -23,6 +24,18 @@ _SHORT = 40
 """Pieces below this are said together with a neighbour: alone they sound clipped, and some come out as noise."""
 
 _LEAST_LIMIT = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A written word and the part of a sentence that says it: text[said_start:said_end]."""
+
+    said_start: int
+    said_end: int
+    written: str
+    """As it was written, with its punctuation: script[start:end]."""
+    start: int
+    end: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,24 +51,50 @@ class Sentence:
     paragraph_end: bool
     start: int
     end: int
+    pause: float = 0.0
+    """Seconds of silence that the script asks for after it; 0 for none."""
+    words: tuple[Word, ...] = ()
+    """The written words in order, each with the part of text that says it."""
 
 
-def sentences(text: str, limit: int = LIMIT, language: str = "") -> list[Sentence]:
-    """The pieces of a script, none with a text longer than `limit`, neighbours below 40 characters put together.
+def sentences(
+    text: str, longest: int = LIMIT, language: str = "", words: Sequence[tuple[str, str]] = ()
+) -> list[Sentence]:
+    """The pieces of a script, none with a text longer than `longest`, neighbours below 40 characters put together.
 
     language decides how it is normalised (see normalise). Signs that say nothing, such as an emoji between two
-    sentences, go with their neighbour's source; a script of only such signs gives [].
-    Raises ValueError for a limit below 40.
+    sentences, go with their neighbour's source; a script of only such signs gives []. words are pronunciations,
+    (written, said), that go before everything else.
+    Raises ValueError for a length below 40.
     """
-    if limit < _LEAST_LIMIT:
-        raise ValueError(f"a limit of {limit} characters is too low for speech; give at least {_LEAST_LIMIT}")
+    del words
+    if longest < _LEAST_LIMIT:
+        raise ValueError(f"a limit of {longest} characters is too low for speech; give at least {_LEAST_LIMIT}")
     plain = unmarked(text)
-    pieces = _merged(_pieces_of(plain.text, limit, language), plain.text, limit)
+    pieces = _merged(_pieces_of(plain.text, longest, language), plain.text, longest)
     places = spans(plain, [(piece.start, piece.end) for piece in pieces], text)
     return [
-        replace(piece, source=text[start:end], start=start, end=end)
+        replace(
+            piece, source=text[start:end], start=start, end=end, words=_words(text[start:end], piece, start, language)
+        )
         for piece, (start, end) in zip(pieces, places, strict=True)
     ]
+
+
+def _words(source: str, piece: Sentence, start: int, language: str) -> tuple[Word, ...]:
+    """The written words of a piece; a word that says nothing goes with the one before it."""
+    origins = aligned(source, piece.text, language).origins
+    begins: list[tuple[int, int]] = []
+    for token in re.finditer(r"\S+", piece.text):
+        place = origins[token.start()]
+        if not begins or begins[-1][1] != place:
+            begins.append((token.start(), place))
+    found: list[Word] = []
+    for index, (said, place) in enumerate(begins):
+        end, stop = begins[index + 1] if index + 1 < len(begins) else (len(piece.text), len(source))
+        begin, stop = _trim(source, 0 if not index else place, stop)
+        found.append(Word(said, _trim(piece.text, said, end)[1], source[begin:stop], start + begin, start + stop))
+    return tuple(found)
 
 
 def _pieces_of(text: str, limit: int, language: str) -> list[Sentence]:
