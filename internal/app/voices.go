@@ -19,7 +19,7 @@ func (a *App) ensureBuiltinVoices(ctx context.Context) error {
 		if m.BuiltinVoices == "" {
 			continue
 		}
-		list, err := readBuiltinVoices(m.Beside(m.BuiltinVoices), string(m.VoicesFrom[0]))
+		list, err := readBuiltinVoices(m.Beside(m.BuiltinVoices), string(m.ID))
 		if err != nil {
 			return err
 		}
@@ -28,8 +28,8 @@ func (a *App) ensureBuiltinVoices(ctx context.Context) error {
 	return a.voices.EnsureBuiltins(ctx, all)
 }
 
-// readBuiltinVoices reads voices whose conditionals are as an engine would have measured them.
-func readBuiltinVoices(path, measuredBy string) ([]voices.Builtin, error) {
+// readBuiltinVoices reads the voices that belong to the engine owner: their conditionals are its own.
+func readBuiltinVoices(path, owner string) ([]voices.Builtin, error) {
 	content, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("the built-in voices cannot be read: is python.workers right? %w", err)
@@ -54,7 +54,7 @@ func readBuiltinVoices(path, measuredBy string) ([]voices.Builtin, error) {
 			return nil, fmt.Errorf("read the built-in voices: %s: %w", entry.Name, err)
 		}
 		list = append(list, voices.Builtin{ID: id, Name: entry.Name, Language: entry.Language,
-			Conditionals: map[string]json.RawMessage{measuredBy: measures}})
+			Conditionals: map[string]json.RawMessage{owner: measures}})
 	}
 	return list, nil
 }

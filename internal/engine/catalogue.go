@@ -204,8 +204,8 @@ func (m *Manifest) check() error {
 	if len(m.Tasks) == 0 {
 		bad("no task")
 	}
-	if m.BuiltinVoices != "" && len(m.VoicesFrom) == 0 {
-		bad("builtin_voices needs voices_from: name the engine that measured them")
+	if m.OwnVoicesOnly && m.BuiltinVoices == "" {
+		bad("own_voices_only needs builtin_voices: without them the engine has nothing to speak")
 	}
 	for _, name := range sortedKeys(m.Settings) {
 		setting := m.Settings[name]

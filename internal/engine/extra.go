@@ -178,6 +178,9 @@ func (m *Model) inherit(like *Model) {
 	if len(m.Languages) == 0 {
 		m.Languages = slices.Clone(like.Languages)
 	}
+	if len(m.Borrows) == 0 {
+		m.Borrows = slices.Clone(like.Borrows)
+	}
 	if m.Licence == (Licence{}) {
 		m.Licence = like.Licence
 	}

@@ -41,9 +41,16 @@ type Manifest struct {
 	// VoicesFrom are engines whose conditionals of a voice this engine reads where it has none of its own, best first.
 	VoicesFrom []ID `yaml:"voices_from"`
 
-	// BuiltinVoices is a YAML file beside the manifest with voices that ship with the studio. Their conditionals are
-	// those of the first engine of VoicesFrom. Default: none.
+	// BuiltinVoices is a YAML file beside the manifest with voices that ship with the studio. They belong to this
+	// engine: it speaks them before any other, and their conditionals are under its id. Default: none.
 	BuiltinVoices string `yaml:"builtin_voices"`
+
+	// OwnVoicesOnly says that the engine speaks its built-in voices and no others. Default false.
+	OwnVoicesOnly bool `yaml:"own_voices_only"`
+
+	// EveryQuality says that the engine answers requests of the other quality too, for the voices that belong to it; the
+	// job then has the engine's own quality. Default false.
+	EveryQuality bool `yaml:"every_quality"`
 
 	// Languages a speech engine speaks, as BCP 47 tags. Empty when language means nothing to the engine.
 	Languages []string `yaml:"languages"`

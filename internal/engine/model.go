@@ -46,6 +46,10 @@ type Model struct {
 	// With are the parameters that mean something only with files of the request, as `strength: [image]`.
 	With map[string][]string `yaml:"with"`
 
+	// Borrows are other models whose files the engine uses where they are installed: it gets each of their parts as
+	// <model>/<part>. It does without those that are missing. Default: none.
+	Borrows []string `yaml:"borrows"`
+
 	// LoRA says that the model takes LoRAs.
 	LoRA bool `yaml:"lora"`
 

@@ -66,9 +66,28 @@ func (c *Catalogue) checkOrder() error {
 				)
 			}
 		}
+		if err := c.checkBorrowed(m); err != nil {
+			return err
+		}
 		for _, other := range c.known[i+1:] {
 			if err := distinct(m, other); err != nil {
 				return err
+			}
+		}
+	}
+	return nil
+}
+
+// checkBorrowed refuses a model that borrows from one that does not exist, or from itself.
+func (c *Catalogue) checkBorrowed(m *Manifest) error {
+	for i := range m.Models {
+		for _, id := range m.Models[i].Borrows {
+			if id == m.Models[i].ID {
+				return fmt.Errorf("engine %s: the model %s borrows itself: correct %s", m.ID, id, m.shortFile())
+			}
+			if _, _, ok := c.Model(id); !ok {
+				return fmt.Errorf("engine %s: the model %s borrows %s, which is not a model: correct %s",
+					m.ID, m.Models[i].ID, id, m.shortFile())
 			}
 		}
 	}

@@ -62,7 +62,12 @@ func TestWrongManifestsSayWhatToChange(t *testing.T) {
 			"default of setting x is 1; it must be 2 or more"},
 		{"id: a\nquality: final\nvoices_from: [b]\n" + paints,
 			"engine a: voices_from names b, which is not an engine: correct a/manifest.yaml"},
-		{"id: a\nquality: final\nbuiltin_voices: v.yaml\n" + paints, "name the engine that measured them"},
+		{"id: a\nquality: final\nown_voices_only: true\n" + paints, "own_voices_only needs builtin_voices"},
+		{"id: a\nquality: final\nevery_qualty: true\n" + paints, "did you mean every_quality?"},
+		{"id: a\nquality: final\nmodels: [{id: m, borows: [m]}]\n" + paints, "did you mean borrows?"},
+		{"id: a\nquality: final\nmodels: [{id: m, borrows: [gone]}]\n" + paints,
+			"engine a: the model m borrows gone, which is not a model: correct a/manifest.yaml"},
+		{"id: a\nquality: final\nmodels: [{id: m, borrows: [m]}]\n" + paints, "the model m borrows itself"},
 		{"id: a\nquality: final\nmodels: [{id: m, stand_in: {model: m}}]\n" + paints,
 			"name another model of the engine"},
 	} {

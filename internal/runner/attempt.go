@@ -12,6 +12,7 @@ import (
 
 	"github.com/apibr/studio/internal/engine"
 	"github.com/apibr/studio/internal/jobs"
+	"github.com/apibr/studio/internal/report"
 	"github.com/apibr/studio/internal/sched"
 	"github.com/apibr/studio/internal/sidecar"
 	"github.com/apibr/studio/internal/telemetry"
@@ -32,6 +33,7 @@ type attempt struct {
 	progress *tracker
 	timeline []jobs.TimelineEntry
 	result   *sidecar.RunResult
+	warnings []report.Warning // what the studio itself noticed, besides the engine's own
 }
 
 // finished is a folder for what the studio itself makes of a run's files. It lies next to the run's own, where engines

@@ -303,5 +303,5 @@ func (r *Runner) hasWeights(loaded sidecar.Loaded) bool {
 		return false
 	}
 	model, ok := manifest.Model(loaded.Model)
-	return ok && model.NeedsFiles()
+	return ok && r.weighs(model)
 }

@@ -146,14 +146,17 @@ func (a *attempt) acquire(ctx context.Context) (*sidecar.Lease, error) {
 		Device:  a.device,
 		Plan:    a.load.plan,
 	}
-	if model, ok := a.manifest.Model(a.load.model); ok && model.NeedsFiles() && a.runner.cfg.Models != nil &&
-		!a.runner.cfg.Catalogue.IsReplaced(a.manifest.ID) {
-		files, err := a.runner.cfg.Models.Files(ctx, a.load.model, a.load.plan.Variant)
-		if err != nil {
-			return nil, filesMissing(ctx, a.load.model, err)
+	model, ok := a.manifest.Model(a.load.model)
+	if ok && a.runner.cfg.Models != nil && !a.runner.cfg.Catalogue.IsReplaced(a.manifest.ID) {
+		if model.NeedsFiles() {
+			files, err := a.runner.cfg.Models.Files(ctx, a.load.model, a.load.plan.Variant)
+			if err != nil {
+				return nil, filesMissing(ctx, a.load.model, err)
+			}
+			a.runner.cfg.Models.Used(a.load.model)
+			spec.Files = files
 		}
-		a.runner.cfg.Models.Used(a.load.model)
-		spec.Files = files
+		a.borrow(ctx, model, &spec)
 	}
 	return a.runner.cfg.Pool.Acquire(ctx, spec)
 }

@@ -11,6 +11,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -80,7 +81,7 @@ func (a *attempt) finishFiles(ctx context.Context) (jobs.Result, error) {
 	}
 	result := jobs.Result{
 		Metadata:  a.result.Metadata,
-		Warnings:  a.result.Warnings,
+		Warnings:  slices.Concat(a.warnings, a.result.Warnings),
 		Metrics:   a.metrics(),
 		Peak:      a.peak(),
 		NoHistory: len(a.claimed.Segments) > 0,
