@@ -54,7 +54,7 @@ class Utterance:
 
 
 class Espeak:
-    """One speaking program. Each run starts a new one, whose noise generator starts the same: the samples repeat."""
+    """One speaking program. The same request gives the same samples, in this program and in any other."""
 
     def __init__(self, context: Context) -> None:
         self._child = context.child([sys.executable, "-m", "apibr_worker.speech_helper"], stdin=True, stdout=True)
@@ -67,8 +67,11 @@ class Espeak:
     def __exit__(self, *_: object) -> None:
         self._child.__exit__(None, None, None)
 
-    def say(self, text: str, language: str, manner: Manner) -> Utterance:
-        """Speaks text. Raises InvalidInputError for a language that espeak-ng does not speak."""
+    def say(self, text: str, language: str, manner: Manner, *, seed: int = 0) -> Utterance:
+        """Speaks text; seed (0 to 2^31 - 1) is that of the breath noise.
+
+        Raises InvalidInputError for a language that espeak-ng does not speak.
+        """
         names = [self._known[language]] if language in self._known else _candidates(language)
         for name in names:
             answer = self._ask(
@@ -77,6 +80,7 @@ class Espeak:
                 rate=round(min(max(manner.rate, SLOWEST), FASTEST)),
                 pitch=min(max(manner.pitch, 0), 99),
                 range=min(max(manner.span, 0), 99),
+                seed=seed,
             )
             if "error" not in answer:
                 self._known[language] = name

@@ -72,9 +72,9 @@ class Speaker:
     def say(self, sentence: str, take: np.random.Generator) -> tuple[Sentence, Samples]:
         """One sentence, followed by its pause. take chooses among ways to say it."""
         pace, rest, pitch = (float(take.uniform(-1.0, 1.0)) for _ in range(3))
-        drift = _drift(take)
+        drift, noise = _drift(take), int(take.integers(1 << 31))
         read = reading(sentence, self._language)
-        utterance = self._utter(read.said, pace=1.0 + _TAKE_RATE * pace, pitch=round(_TAKE_PITCH * pitch))
+        utterance = self._utter(read.said, pace=1.0 + _TAKE_RATE * pace, pitch=round(_TAKE_PITCH * pitch), seed=noise)
         samples, rate = utterance.samples, utterance.sample_rate
         end = _speech_end(samples, rate)
         samples = samples[: int(end * rate)]
@@ -94,10 +94,10 @@ class Speaker:
         )
         return made, samples
 
-    def _utter(self, text: str, *, pace: float = 1.0, pitch: int = 0) -> Utterance:
+    def _utter(self, text: str, *, pace: float = 1.0, pitch: int = 0, seed: int = 0) -> Utterance:
         own = self._voice.manner
         manner = Manner(own.variant, self._rate * pace, own.pitch + pitch, own.span)
-        return self._espeak.say(text, self._language, manner)
+        return self._espeak.say(text, self._language, manner, seed=seed)
 
 
 def _within(rate: float) -> float:

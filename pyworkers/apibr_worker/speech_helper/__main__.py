@@ -2,15 +2,22 @@
 
 SPDX-License-Identifier: GPL-3.0-or-later
 
-A request is one JSON object a line: {"text", "voice", "rate", "pitch", "range"}. The answer is a JSON line
+A request is one JSON object a line: {"text", "voice", "rate", "pitch", "range", "seed"}. The answer is a JSON line
 {"sample_rate", "samples", "events": [[kind, sample, text_position, length, name], ...]} followed by `samples` 16-bit
 little-endian samples, or {"error": "unknown voice"}. Kinds are "word" and "phoneme" (name is then its IPA; a pause has
 none); positions count characters from 0. The program ends with its input.
+
+The same request gets the same samples, whatever was said before and whenever it is said. libespeak-ng seeds its noise
+from the clock and keeps the phase of its waves from one utterance to the next, so each request is spoken by a fork of a
+library that has said nothing yet, with the noise seeded by the request.
 """
 
 import ctypes
 import json
+import os
+import signal
 import sys
+import traceback
 from typing import Any
 
 import espeakng_loader
@@ -19,6 +26,7 @@ _SYNCHRONOUS, _PHONEME_EVENTS, _PHONEME_IPA, _DONT_EXIT = 2, 1, 2, 0x8000
 _RATE, _PITCH, _RANGE = 1, 3, 4
 _UTF8, _BY_CHARACTER = 1, 1
 _EVENT_END, _EVENT_WORD, _EVENT_PHONEME = 0, 1, 7
+_PR_SET_PDEATHSIG = 1
 
 
 class UnknownVoiceError(Exception):
@@ -86,24 +94,49 @@ class Espeak:
         self._lib.espeak_SetParameter(_RANGE, int(request["range"]), 0)
         self._samples.clear()
         self._events = []
+        self._lib.espeak_ng_SetRandSeed(ctypes.c_long(int(request["seed"])))
         text = str(request["text"]).encode(errors="replace") + b"\0"
         self._lib.espeak_Synth(text, ctypes.c_size_t(len(text)), 0, _BY_CHARACTER, 0, _UTF8, None, None)
         return self._events, bytes(self._samples)
 
 
+def answer(espeak: Espeak, request: dict[str, Any]) -> bytes:
+    """The answer to one request."""
+    try:
+        events, samples = espeak.speak(request)
+    except UnknownVoiceError:
+        return b'{"error": "unknown voice"}\n'
+    header = {"sample_rate": espeak.sample_rate, "samples": len(samples) // 2, "events": events}
+    return json.dumps(header).encode() + b"\n" + samples
+
+
+def in_a_fork(espeak: Espeak, request: dict[str, Any]) -> int:
+    """Answers one request in a process of its own, and returns that process's exit status."""
+    parent = os.getpid()
+    pid = os.fork()
+    if pid:
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    status = 1
+    try:
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        if os.getppid() == parent:
+            sys.stdout.buffer.write(answer(espeak, request))
+            sys.stdout.buffer.flush()
+            status = 0
+    except Exception:
+        traceback.print_exc()
+    finally:
+        os._exit(status)  # never back into the parent's loop
+
+
 def main() -> None:
     """Serves until standard input ends."""
     espeak = Espeak()
-    out = sys.stdout.buffer
     for line in sys.stdin.buffer:
-        try:
-            events, samples = espeak.speak(json.loads(line))
-        except UnknownVoiceError:
-            out.write(b'{"error": "unknown voice"}\n')
-        else:
-            header = {"sample_rate": espeak.sample_rate, "samples": len(samples) // 2, "events": events}
-            out.write(json.dumps(header).encode() + b"\n" + samples)
-        out.flush()
+        status = in_a_fork(espeak, json.loads(line))
+        if status:
+            print(f"libespeak-ng ended with status {status}", file=sys.stderr)
+            raise SystemExit(status if status > 0 else 128 - status)  # as a shell tells of a signal
 
 
 if __name__ == "__main__":
