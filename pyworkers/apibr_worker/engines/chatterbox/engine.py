@@ -164,9 +164,10 @@ def _encode(
         captions.Timed(" ".join(sentence.source.split()), start, end, sentence.line)
         for sentence, (start, end) in zip(sentences, times, strict=True)
     ]
+    language = str(context.params.get("language", ""))
     write_wav(context.out_dir / "speech.wav", samples, SAMPLE_RATE, LABEL)
-    (context.out_dir / "speech.srt").write_text(captions.srt(timed), encoding="utf-8")
-    (context.out_dir / "speech.vtt").write_text(captions.vtt(timed), encoding="utf-8")
+    (context.out_dir / "speech.srt").write_text(captions.srt(timed, language=language), encoding="utf-8")
+    (context.out_dir / "speech.vtt").write_text(captions.vtt(timed, language=language), encoding="utf-8")
     (context.out_dir / "timings.json").write_text(_timings(timed), encoding="utf-8")
     context.progress(2, 2)
     metadata: dict[str, Any] = {
