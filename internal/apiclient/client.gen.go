@@ -1532,6 +1532,70 @@ type ProjectRequest struct {
 // ProjectRequestType defines model for ProjectRequest.Type.
 type ProjectRequestType string
 
+// Pronunciation defines model for Pronunciation.
+type Pronunciation struct {
+	CreatedAt time.Time `json:"created_at"`
+	Id        string    `json:"id"`
+
+	// Language null: in every language
+	Language *string `json:"language"`
+
+	// ProjectId null: in all of your requests
+	ProjectId *string   `json:"project_id"`
+	Say       string    `json:"say"`
+	UpdatedAt time.Time `json:"updated_at"`
+	Word      string    `json:"word"`
+}
+
+// PronunciationList defines model for PronunciationList.
+type PronunciationList struct {
+	Data *[]Pronunciation `json:"data"`
+}
+
+// PronunciationPatch defines model for PronunciationPatch.
+type PronunciationPatch struct {
+	Language *string `json:"language,omitempty"`
+	Say      *string `json:"say,omitempty"`
+	Word     *string `json:"word,omitempty"`
+}
+
+// PronunciationPreview defines model for PronunciationPreview.
+type PronunciationPreview struct {
+	// Language BCP 47 tag; default: the voice's
+	Language *string `json:"language,omitempty"`
+
+	// ProjectId Project whose words are used too
+	ProjectId *openapi_types.UUID `json:"project_id,omitempty"`
+
+	// Say What to try; default: what your dictionary says
+	Say *string `json:"say,omitempty"`
+
+	// VoiceId Id or exact name of a voice
+	VoiceId *string `json:"voice_id,omitempty"`
+
+	// Word Examples: APIBR
+	Word string `json:"word"`
+}
+
+// PronunciationRequest defines model for PronunciationRequest.
+type PronunciationRequest struct {
+	// Language Only in texts of this language; default: in all
+	Language *string `json:"language,omitempty"`
+
+	// ProjectId Only in requests of this project, before the words of all; default: in all of yours
+	ProjectId *openapi_types.UUID `json:"project_id,omitempty"`
+
+	// Say What the voice reads instead
+	//
+	// Examples: apê i bê erre
+	Say string `json:"say"`
+
+	// Word As it is written; without regard to case
+	//
+	// Examples: APIBR
+	Word string `json:"word"`
+}
+
 // Queue defines model for Queue.
 type Queue struct {
 	// Cause user or host_restarted, while paused
@@ -1827,6 +1891,33 @@ type GenerateSpeechParams struct {
 	IdempotencyKey *string `json:"Idempotency-Key,omitempty"`
 }
 
+// ListPronunciationsParams defines parameters for ListPronunciations.
+type ListPronunciationsParams struct {
+	// Project Project id: only its own words
+	Project *string `form:"project,omitempty" json:"project,omitempty"`
+
+	// Language Only the words of this language
+	Language *string `form:"language,omitempty" json:"language,omitempty"`
+}
+
+// CreatePronunciationParams defines parameters for CreatePronunciation.
+type CreatePronunciationParams struct {
+	// IdempotencyKey The same key with the same request gets the same answer for 24 h
+	IdempotencyKey *string `json:"Idempotency-Key,omitempty"`
+}
+
+// PreviewPronunciationParams defines parameters for PreviewPronunciation.
+type PreviewPronunciationParams struct {
+	// Wait Seconds to wait for the job's end, 1 to 60; more is refused
+	Wait *int64 `form:"wait,omitempty" json:"wait,omitempty"`
+
+	// Prefer wait=N does the same. Other preferences are not known and mean nothing
+	Prefer *string `json:"Prefer,omitempty"`
+
+	// IdempotencyKey The same key with the same request gets the same answer for 24 h
+	IdempotencyKey *string `json:"Idempotency-Key,omitempty"`
+}
+
 // ListVoicesParams defines parameters for ListVoices.
 type ListVoicesParams struct {
 	Status   *ListVoicesParamsStatus `form:"status,omitempty" json:"status,omitempty"`
@@ -1993,6 +2084,24 @@ type GenerateSpeechJSONRequestBody = SpeechRequest
 
 // GenerateSpeechMultipartRequestBody defines body for GenerateSpeech for multipart/form-data ContentType.
 type GenerateSpeechMultipartRequestBody = SpeechRequest
+
+// CreatePronunciationJSONRequestBody defines body for CreatePronunciation for application/json ContentType.
+type CreatePronunciationJSONRequestBody = PronunciationRequest
+
+// CreatePronunciationMultipartRequestBody defines body for CreatePronunciation for multipart/form-data ContentType.
+type CreatePronunciationMultipartRequestBody = PronunciationRequest
+
+// PreviewPronunciationJSONRequestBody defines body for PreviewPronunciation for application/json ContentType.
+type PreviewPronunciationJSONRequestBody = PronunciationPreview
+
+// PreviewPronunciationMultipartRequestBody defines body for PreviewPronunciation for multipart/form-data ContentType.
+type PreviewPronunciationMultipartRequestBody = PronunciationPreview
+
+// UpdatePronunciationJSONRequestBody defines body for UpdatePronunciation for application/json ContentType.
+type UpdatePronunciationJSONRequestBody = PronunciationPatch
+
+// UpdatePronunciationMultipartRequestBody defines body for UpdatePronunciation for multipart/form-data ContentType.
+type UpdatePronunciationMultipartRequestBody = PronunciationPatch
 
 // UpdateVoiceJSONRequestBody defines body for UpdateVoice for application/json ContentType.
 type UpdateVoiceJSONRequestBody = VoicePatch
@@ -2190,6 +2299,63 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /api/v1/audio/generate-speech (the `GenerateSpeech` operationId).
 	GenerateSpeech(ctx context.Context, params *GenerateSpeechParams, body GenerateSpeechJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListPronunciations List the words of your dictionary, by word
+	//
+	// Corresponds with GET /api/v1/audio/pronunciations (the `ListPronunciations` operationId).
+	ListPronunciations(ctx context.Context, params *ListPronunciationsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreatePronunciationWithBody Say how a word is pronounced
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/audio/pronunciations (the `CreatePronunciation` operationId).
+	CreatePronunciationWithBody(ctx context.Context, params *CreatePronunciationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreatePronunciation Say how a word is pronounced
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/audio/pronunciations (the `CreatePronunciation` operationId).
+	CreatePronunciation(ctx context.Context, params *CreatePronunciationParams, body CreatePronunciationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PreviewPronunciationWithBody Hear how a word is said, as a speech job
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/audio/pronunciations/preview (the `PreviewPronunciation` operationId).
+	PreviewPronunciationWithBody(ctx context.Context, params *PreviewPronunciationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PreviewPronunciation Hear how a word is said, as a speech job
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/audio/pronunciations/preview (the `PreviewPronunciation` operationId).
+	PreviewPronunciation(ctx context.Context, params *PreviewPronunciationParams, body PreviewPronunciationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeletePronunciation Delete a word of your dictionary; jobs that wait keep it
+	//
+	// Corresponds with DELETE /api/v1/audio/pronunciations/{id} (the `DeletePronunciation` operationId).
+	DeletePronunciation(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetPronunciation Read a word of your dictionary
+	//
+	// Corresponds with GET /api/v1/audio/pronunciations/{id} (the `GetPronunciation` operationId).
+	GetPronunciation(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdatePronunciationWithBody Change a word of your dictionary; jobs that wait keep it as it was
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PATCH /api/v1/audio/pronunciations/{id} (the `UpdatePronunciation` operationId).
+	UpdatePronunciationWithBody(ctx context.Context, id string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdatePronunciation Change a word of your dictionary; jobs that wait keep it as it was
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PATCH /api/v1/audio/pronunciations/{id} (the `UpdatePronunciation` operationId).
+	UpdatePronunciation(ctx context.Context, id string, body UpdatePronunciationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListVoices List your voices and the built-in ones
 	//
@@ -2643,6 +2809,153 @@ func (c *Client) GenerateSpeechWithBody(ctx context.Context, params *GenerateSpe
 // Corresponds with POST /api/v1/audio/generate-speech (the `GenerateSpeech` operationId).
 func (c *Client) GenerateSpeech(ctx context.Context, params *GenerateSpeechParams, body GenerateSpeechJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGenerateSpeechRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListPronunciations List the words of your dictionary, by word
+//
+// Corresponds with GET /api/v1/audio/pronunciations (the `ListPronunciations` operationId).
+func (c *Client) ListPronunciations(ctx context.Context, params *ListPronunciationsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListPronunciationsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreatePronunciationWithBody Say how a word is pronounced
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/audio/pronunciations (the `CreatePronunciation` operationId).
+func (c *Client) CreatePronunciationWithBody(ctx context.Context, params *CreatePronunciationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreatePronunciationRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreatePronunciation Say how a word is pronounced
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/audio/pronunciations (the `CreatePronunciation` operationId).
+func (c *Client) CreatePronunciation(ctx context.Context, params *CreatePronunciationParams, body CreatePronunciationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreatePronunciationRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PreviewPronunciationWithBody Hear how a word is said, as a speech job
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/audio/pronunciations/preview (the `PreviewPronunciation` operationId).
+func (c *Client) PreviewPronunciationWithBody(ctx context.Context, params *PreviewPronunciationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPreviewPronunciationRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PreviewPronunciation Hear how a word is said, as a speech job
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/audio/pronunciations/preview (the `PreviewPronunciation` operationId).
+func (c *Client) PreviewPronunciation(ctx context.Context, params *PreviewPronunciationParams, body PreviewPronunciationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPreviewPronunciationRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeletePronunciation Delete a word of your dictionary; jobs that wait keep it
+//
+// Corresponds with DELETE /api/v1/audio/pronunciations/{id} (the `DeletePronunciation` operationId).
+func (c *Client) DeletePronunciation(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeletePronunciationRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetPronunciation Read a word of your dictionary
+//
+// Corresponds with GET /api/v1/audio/pronunciations/{id} (the `GetPronunciation` operationId).
+func (c *Client) GetPronunciation(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetPronunciationRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdatePronunciationWithBody Change a word of your dictionary; jobs that wait keep it as it was
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PATCH /api/v1/audio/pronunciations/{id} (the `UpdatePronunciation` operationId).
+func (c *Client) UpdatePronunciationWithBody(ctx context.Context, id string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdatePronunciationRequestWithBody(c.Server, id, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdatePronunciation Change a word of your dictionary; jobs that wait keep it as it was
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PATCH /api/v1/audio/pronunciations/{id} (the `UpdatePronunciation` operationId).
+func (c *Client) UpdatePronunciation(ctx context.Context, id string, body UpdatePronunciationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdatePronunciationRequest(c.Server, id, body)
 	if err != nil {
 		return nil, err
 	}
@@ -3941,6 +4254,335 @@ func NewGenerateSpeechRequestWithBody(server string, params *GenerateSpeechParam
 		}
 
 	}
+
+	return req, nil
+}
+
+// NewListPronunciationsRequest constructs an http.Request for the ListPronunciations method
+func NewListPronunciationsRequest(server string, params *ListPronunciationsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/audio/pronunciations")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Project != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "project", *params.Project, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Language != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "language", *params.Language, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreatePronunciationRequest calls the generic CreatePronunciation builder with application/json body
+func NewCreatePronunciationRequest(server string, params *CreatePronunciationParams, body CreatePronunciationJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreatePronunciationRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewCreatePronunciationRequestWithBody constructs an http.Request for the CreatePronunciation method, with any body, and a specified content type
+func NewCreatePronunciationRequestWithBody(server string, params *CreatePronunciationParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/audio/pronunciations")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewPreviewPronunciationRequest calls the generic PreviewPronunciation builder with application/json body
+func NewPreviewPronunciationRequest(server string, params *PreviewPronunciationParams, body PreviewPronunciationJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewPreviewPronunciationRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewPreviewPronunciationRequestWithBody constructs an http.Request for the PreviewPronunciation method, with any body, and a specified content type
+func NewPreviewPronunciationRequestWithBody(server string, params *PreviewPronunciationParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/audio/pronunciations/preview")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Wait != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "wait", *params.Wait, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.Prefer != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Prefer", *params.Prefer, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Prefer", headerParam0)
+		}
+
+		if params.IdempotencyKey != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewDeletePronunciationRequest constructs an http.Request for the DeletePronunciation method
+func NewDeletePronunciationRequest(server string, id string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/audio/pronunciations/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetPronunciationRequest constructs an http.Request for the GetPronunciation method
+func NewGetPronunciationRequest(server string, id string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/audio/pronunciations/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewUpdatePronunciationRequest calls the generic UpdatePronunciation builder with application/json body
+func NewUpdatePronunciationRequest(server string, id string, body UpdatePronunciationJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewUpdatePronunciationRequestWithBody(server, id, "application/json", bodyReader)
+}
+
+// NewUpdatePronunciationRequestWithBody constructs an http.Request for the UpdatePronunciation method, with any body, and a specified content type
+func NewUpdatePronunciationRequestWithBody(server string, id string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/audio/pronunciations/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	return req, nil
 }
@@ -6177,6 +6819,69 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /api/v1/audio/generate-speech (the `GenerateSpeech` operationId).
 	GenerateSpeechWithResponse(ctx context.Context, params *GenerateSpeechParams, body GenerateSpeechJSONRequestBody, reqEditors ...RequestEditorFn) (*GenerateSpeechResponse, error)
 
+	// ListPronunciationsWithResponse List the words of your dictionary, by word
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/audio/pronunciations (the `ListPronunciations` operationId).
+	ListPronunciationsWithResponse(ctx context.Context, params *ListPronunciationsParams, reqEditors ...RequestEditorFn) (*ListPronunciationsResponse, error)
+
+	// CreatePronunciationWithBodyWithResponse Say how a word is pronounced
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/audio/pronunciations (the `CreatePronunciation` operationId).
+	CreatePronunciationWithBodyWithResponse(ctx context.Context, params *CreatePronunciationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreatePronunciationResponse, error)
+
+	// CreatePronunciationWithResponse Say how a word is pronounced
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/audio/pronunciations (the `CreatePronunciation` operationId).
+	CreatePronunciationWithResponse(ctx context.Context, params *CreatePronunciationParams, body CreatePronunciationJSONRequestBody, reqEditors ...RequestEditorFn) (*CreatePronunciationResponse, error)
+
+	// PreviewPronunciationWithBodyWithResponse Hear how a word is said, as a speech job
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/audio/pronunciations/preview (the `PreviewPronunciation` operationId).
+	PreviewPronunciationWithBodyWithResponse(ctx context.Context, params *PreviewPronunciationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PreviewPronunciationResponse, error)
+
+	// PreviewPronunciationWithResponse Hear how a word is said, as a speech job
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/audio/pronunciations/preview (the `PreviewPronunciation` operationId).
+	PreviewPronunciationWithResponse(ctx context.Context, params *PreviewPronunciationParams, body PreviewPronunciationJSONRequestBody, reqEditors ...RequestEditorFn) (*PreviewPronunciationResponse, error)
+
+	// DeletePronunciationWithResponse Delete a word of your dictionary; jobs that wait keep it
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /api/v1/audio/pronunciations/{id} (the `DeletePronunciation` operationId).
+	DeletePronunciationWithResponse(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*DeletePronunciationResponse, error)
+
+	// GetPronunciationWithResponse Read a word of your dictionary
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/audio/pronunciations/{id} (the `GetPronunciation` operationId).
+	GetPronunciationWithResponse(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*GetPronunciationResponse, error)
+
+	// UpdatePronunciationWithBodyWithResponse Change a word of your dictionary; jobs that wait keep it as it was
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /api/v1/audio/pronunciations/{id} (the `UpdatePronunciation` operationId).
+	UpdatePronunciationWithBodyWithResponse(ctx context.Context, id string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdatePronunciationResponse, error)
+
+	// UpdatePronunciationWithResponse Change a word of your dictionary; jobs that wait keep it as it was
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /api/v1/audio/pronunciations/{id} (the `UpdatePronunciation` operationId).
+	UpdatePronunciationWithResponse(ctx context.Context, id string, body UpdatePronunciationJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdatePronunciationResponse, error)
+
 	// ListVoicesWithResponse List your voices and the built-in ones
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -7089,6 +7794,444 @@ func (r GenerateSpeechResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GenerateSpeechResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListPronunciationsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *PronunciationList
+	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationproblemJSON401 *Problem
+	// ApplicationproblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationproblemJSON422 *Problem
+	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationproblemJSON500 *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListPronunciationsResponse) GetJSON200() *PronunciationList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r ListPronunciationsResponse) GetApplicationproblemJSON401() *Problem {
+	return r.ApplicationproblemJSON401
+}
+
+// GetApplicationproblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r ListPronunciationsResponse) GetApplicationproblemJSON422() *Problem {
+	return r.ApplicationproblemJSON422
+}
+
+// GetApplicationproblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r ListPronunciationsResponse) GetApplicationproblemJSON500() *Problem {
+	return r.ApplicationproblemJSON500
+}
+
+// GetBody returns the raw response body bytes
+func (r ListPronunciationsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListPronunciationsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListPronunciationsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListPronunciationsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// CreatePronunciationResponse201Headers the declared response headers of an HTTP 201 response for CreatePronunciation
+type CreatePronunciationResponse201Headers struct {
+	IdempotencyReplayed *string
+}
+
+type CreatePronunciationResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *Pronunciation
+	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationproblemJSON401 *Problem
+	// ApplicationproblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationproblemJSON409 *Problem
+	// ApplicationproblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationproblemJSON422 *Problem
+	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationproblemJSON500 *Problem
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *CreatePronunciationResponse201Headers
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r CreatePronunciationResponse) GetJSON201() *Pronunciation {
+	return r.JSON201
+}
+
+// GetApplicationproblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r CreatePronunciationResponse) GetApplicationproblemJSON401() *Problem {
+	return r.ApplicationproblemJSON401
+}
+
+// GetApplicationproblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r CreatePronunciationResponse) GetApplicationproblemJSON409() *Problem {
+	return r.ApplicationproblemJSON409
+}
+
+// GetApplicationproblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r CreatePronunciationResponse) GetApplicationproblemJSON422() *Problem {
+	return r.ApplicationproblemJSON422
+}
+
+// GetApplicationproblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r CreatePronunciationResponse) GetApplicationproblemJSON500() *Problem {
+	return r.ApplicationproblemJSON500
+}
+
+// GetBody returns the raw response body bytes
+func (r CreatePronunciationResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CreatePronunciationResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreatePronunciationResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CreatePronunciationResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// PreviewPronunciationResponse202Headers the declared response headers of an HTTP 202 response for PreviewPronunciation
+type PreviewPronunciationResponse202Headers struct {
+	IdempotencyReplayed *string
+	Location            *string
+	PreferenceApplied   *string
+	RetryAfter          *string
+}
+
+type PreviewPronunciationResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *Job
+	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationproblemJSON401 *Problem
+	// ApplicationproblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationproblemJSON409 *Problem
+	// ApplicationproblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationproblemJSON422 *Problem
+	// ApplicationproblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationproblemJSON429 *Problem
+	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationproblemJSON500 *Problem
+	// ApplicationproblemJSON507 the response for an HTTP 507 `application/problem+json` response
+	ApplicationproblemJSON507 *Problem
+	// Headers202 the parsed response headers for an HTTP 202 response
+	Headers202 *PreviewPronunciationResponse202Headers
+}
+
+// GetJSON202 returns the response for an HTTP 202 `application/json` response
+func (r PreviewPronunciationResponse) GetJSON202() *Job {
+	return r.JSON202
+}
+
+// GetApplicationproblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r PreviewPronunciationResponse) GetApplicationproblemJSON401() *Problem {
+	return r.ApplicationproblemJSON401
+}
+
+// GetApplicationproblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r PreviewPronunciationResponse) GetApplicationproblemJSON409() *Problem {
+	return r.ApplicationproblemJSON409
+}
+
+// GetApplicationproblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r PreviewPronunciationResponse) GetApplicationproblemJSON422() *Problem {
+	return r.ApplicationproblemJSON422
+}
+
+// GetApplicationproblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r PreviewPronunciationResponse) GetApplicationproblemJSON429() *Problem {
+	return r.ApplicationproblemJSON429
+}
+
+// GetApplicationproblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r PreviewPronunciationResponse) GetApplicationproblemJSON500() *Problem {
+	return r.ApplicationproblemJSON500
+}
+
+// GetApplicationproblemJSON507 returns the response for an HTTP 507 `application/problem+json` response
+func (r PreviewPronunciationResponse) GetApplicationproblemJSON507() *Problem {
+	return r.ApplicationproblemJSON507
+}
+
+// GetBody returns the raw response body bytes
+func (r PreviewPronunciationResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r PreviewPronunciationResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r PreviewPronunciationResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r PreviewPronunciationResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type DeletePronunciationResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationproblemJSON401 *Problem
+	// ApplicationproblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationproblemJSON404 *Problem
+	// ApplicationproblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationproblemJSON422 *Problem
+	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationproblemJSON500 *Problem
+}
+
+// GetApplicationproblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r DeletePronunciationResponse) GetApplicationproblemJSON401() *Problem {
+	return r.ApplicationproblemJSON401
+}
+
+// GetApplicationproblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r DeletePronunciationResponse) GetApplicationproblemJSON404() *Problem {
+	return r.ApplicationproblemJSON404
+}
+
+// GetApplicationproblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r DeletePronunciationResponse) GetApplicationproblemJSON422() *Problem {
+	return r.ApplicationproblemJSON422
+}
+
+// GetApplicationproblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r DeletePronunciationResponse) GetApplicationproblemJSON500() *Problem {
+	return r.ApplicationproblemJSON500
+}
+
+// GetBody returns the raw response body bytes
+func (r DeletePronunciationResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DeletePronunciationResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeletePronunciationResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DeletePronunciationResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetPronunciationResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Pronunciation
+	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationproblemJSON401 *Problem
+	// ApplicationproblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationproblemJSON404 *Problem
+	// ApplicationproblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationproblemJSON422 *Problem
+	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationproblemJSON500 *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetPronunciationResponse) GetJSON200() *Pronunciation {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r GetPronunciationResponse) GetApplicationproblemJSON401() *Problem {
+	return r.ApplicationproblemJSON401
+}
+
+// GetApplicationproblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r GetPronunciationResponse) GetApplicationproblemJSON404() *Problem {
+	return r.ApplicationproblemJSON404
+}
+
+// GetApplicationproblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r GetPronunciationResponse) GetApplicationproblemJSON422() *Problem {
+	return r.ApplicationproblemJSON422
+}
+
+// GetApplicationproblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r GetPronunciationResponse) GetApplicationproblemJSON500() *Problem {
+	return r.ApplicationproblemJSON500
+}
+
+// GetBody returns the raw response body bytes
+func (r GetPronunciationResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetPronunciationResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetPronunciationResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetPronunciationResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type UpdatePronunciationResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Pronunciation
+	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationproblemJSON401 *Problem
+	// ApplicationproblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationproblemJSON404 *Problem
+	// ApplicationproblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationproblemJSON409 *Problem
+	// ApplicationproblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationproblemJSON422 *Problem
+	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationproblemJSON500 *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r UpdatePronunciationResponse) GetJSON200() *Pronunciation {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r UpdatePronunciationResponse) GetApplicationproblemJSON401() *Problem {
+	return r.ApplicationproblemJSON401
+}
+
+// GetApplicationproblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r UpdatePronunciationResponse) GetApplicationproblemJSON404() *Problem {
+	return r.ApplicationproblemJSON404
+}
+
+// GetApplicationproblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r UpdatePronunciationResponse) GetApplicationproblemJSON409() *Problem {
+	return r.ApplicationproblemJSON409
+}
+
+// GetApplicationproblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r UpdatePronunciationResponse) GetApplicationproblemJSON422() *Problem {
+	return r.ApplicationproblemJSON422
+}
+
+// GetApplicationproblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r UpdatePronunciationResponse) GetApplicationproblemJSON500() *Problem {
+	return r.ApplicationproblemJSON500
+}
+
+// GetBody returns the raw response body bytes
+func (r UpdatePronunciationResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r UpdatePronunciationResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r UpdatePronunciationResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r UpdatePronunciationResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -10421,6 +11564,123 @@ func (c *ClientWithResponses) GenerateSpeechWithResponse(ctx context.Context, pa
 	return ParseGenerateSpeechResponse(rsp)
 }
 
+// ListPronunciationsWithResponse List the words of your dictionary, by word
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/audio/pronunciations (the `ListPronunciations` operationId).
+func (c *ClientWithResponses) ListPronunciationsWithResponse(ctx context.Context, params *ListPronunciationsParams, reqEditors ...RequestEditorFn) (*ListPronunciationsResponse, error) {
+	rsp, err := c.ListPronunciations(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListPronunciationsResponse(rsp)
+}
+
+// CreatePronunciationWithBodyWithResponse Say how a word is pronounced
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/audio/pronunciations (the `CreatePronunciation` operationId).
+func (c *ClientWithResponses) CreatePronunciationWithBodyWithResponse(ctx context.Context, params *CreatePronunciationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreatePronunciationResponse, error) {
+	rsp, err := c.CreatePronunciationWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreatePronunciationResponse(rsp)
+}
+
+// CreatePronunciationWithResponse Say how a word is pronounced
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/audio/pronunciations (the `CreatePronunciation` operationId).
+func (c *ClientWithResponses) CreatePronunciationWithResponse(ctx context.Context, params *CreatePronunciationParams, body CreatePronunciationJSONRequestBody, reqEditors ...RequestEditorFn) (*CreatePronunciationResponse, error) {
+	rsp, err := c.CreatePronunciation(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreatePronunciationResponse(rsp)
+}
+
+// PreviewPronunciationWithBodyWithResponse Hear how a word is said, as a speech job
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/audio/pronunciations/preview (the `PreviewPronunciation` operationId).
+func (c *ClientWithResponses) PreviewPronunciationWithBodyWithResponse(ctx context.Context, params *PreviewPronunciationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PreviewPronunciationResponse, error) {
+	rsp, err := c.PreviewPronunciationWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePreviewPronunciationResponse(rsp)
+}
+
+// PreviewPronunciationWithResponse Hear how a word is said, as a speech job
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/audio/pronunciations/preview (the `PreviewPronunciation` operationId).
+func (c *ClientWithResponses) PreviewPronunciationWithResponse(ctx context.Context, params *PreviewPronunciationParams, body PreviewPronunciationJSONRequestBody, reqEditors ...RequestEditorFn) (*PreviewPronunciationResponse, error) {
+	rsp, err := c.PreviewPronunciation(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePreviewPronunciationResponse(rsp)
+}
+
+// DeletePronunciationWithResponse Delete a word of your dictionary; jobs that wait keep it
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /api/v1/audio/pronunciations/{id} (the `DeletePronunciation` operationId).
+func (c *ClientWithResponses) DeletePronunciationWithResponse(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*DeletePronunciationResponse, error) {
+	rsp, err := c.DeletePronunciation(ctx, id, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeletePronunciationResponse(rsp)
+}
+
+// GetPronunciationWithResponse Read a word of your dictionary
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/audio/pronunciations/{id} (the `GetPronunciation` operationId).
+func (c *ClientWithResponses) GetPronunciationWithResponse(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*GetPronunciationResponse, error) {
+	rsp, err := c.GetPronunciation(ctx, id, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetPronunciationResponse(rsp)
+}
+
+// UpdatePronunciationWithBodyWithResponse Change a word of your dictionary; jobs that wait keep it as it was
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /api/v1/audio/pronunciations/{id} (the `UpdatePronunciation` operationId).
+func (c *ClientWithResponses) UpdatePronunciationWithBodyWithResponse(ctx context.Context, id string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdatePronunciationResponse, error) {
+	rsp, err := c.UpdatePronunciationWithBody(ctx, id, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdatePronunciationResponse(rsp)
+}
+
+// UpdatePronunciationWithResponse Change a word of your dictionary; jobs that wait keep it as it was
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /api/v1/audio/pronunciations/{id} (the `UpdatePronunciation` operationId).
+func (c *ClientWithResponses) UpdatePronunciationWithResponse(ctx context.Context, id string, body UpdatePronunciationJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdatePronunciationResponse, error) {
+	rsp, err := c.UpdatePronunciation(ctx, id, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdatePronunciationResponse(rsp)
+}
+
 // ListVoicesWithResponse List your voices and the built-in ones
 //
 // Returns a wrapper object for the known response body format(s).
@@ -11624,6 +12884,387 @@ func ParseGenerateSpeechResponse(rsp *http.Response) (*GenerateSpeechResponse, e
 			headers.RetryAfter = &value
 		}
 		response.Headers202 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListPronunciationsResponse parses an HTTP response from a ListPronunciationsWithResponse call
+func ParseListPronunciationsResponse(rsp *http.Response) (*ListPronunciationsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListPronunciationsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest PronunciationList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON500 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseCreatePronunciationResponse parses an HTTP response from a CreatePronunciationWithResponse call
+func ParseCreatePronunciationResponse(rsp *http.Response) (*CreatePronunciationResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreatePronunciationResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest Pronunciation
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON500 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 201:
+		var headers CreatePronunciationResponse201Headers
+		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotencyReplayed = &value
+		}
+		response.Headers201 = &headers
+	}
+
+	return response, nil
+}
+
+// ParsePreviewPronunciationResponse parses an HTTP response from a PreviewPronunciationWithResponse call
+func ParsePreviewPronunciationResponse(rsp *http.Response) (*PreviewPronunciationResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &PreviewPronunciationResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest Job
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 507:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON507 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 202:
+		var headers PreviewPronunciationResponse202Headers
+		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotencyReplayed = &value
+		}
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = &value
+		}
+		if values := rsp.Header.Values("Preference-Applied"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Preference-Applied", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.PreferenceApplied = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers202 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseDeletePronunciationResponse parses an HTTP response from a DeletePronunciationWithResponse call
+func ParseDeletePronunciationResponse(rsp *http.Response) (*DeletePronunciationResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeletePronunciationResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON500 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetPronunciationResponse parses an HTTP response from a GetPronunciationWithResponse call
+func ParseGetPronunciationResponse(rsp *http.Response) (*GetPronunciationResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetPronunciationResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Pronunciation
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON500 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseUpdatePronunciationResponse parses an HTTP response from a UpdatePronunciationWithResponse call
+func ParseUpdatePronunciationResponse(rsp *http.Response) (*UpdatePronunciationResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &UpdatePronunciationResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Pronunciation
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON500 = &dest
+
 	}
 
 	return response, nil

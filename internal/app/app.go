@@ -24,6 +24,7 @@ import (
 	"github.com/apibr/studio/internal/models"
 	"github.com/apibr/studio/internal/models/tasks"
 	"github.com/apibr/studio/internal/pgembed"
+	"github.com/apibr/studio/internal/pronunciations"
 	"github.com/apibr/studio/internal/queue"
 	"github.com/apibr/studio/internal/runner"
 	"github.com/apibr/studio/internal/sidecar"
@@ -50,6 +51,7 @@ type App struct {
 	assets    *assets.Service
 	signer    *assets.Signer
 	voices    *voices.Service
+	words     *pronunciations.Service
 	auth      *auth.Service
 	local     auth.Principal // who has cli.token: the one-time link is theirs
 	token     string         // what is in cli.token
@@ -167,6 +169,7 @@ func (a *App) buildFiles(ctx context.Context) error {
 		return err
 	}
 	a.voices = voices.New(a.store.Pool())
+	a.words = pronunciations.NewService(a.pronunciationsConfig())
 	return nil
 }
 

@@ -26,6 +26,7 @@ import (
 	"github.com/apibr/studio/internal/jobs"
 	"github.com/apibr/studio/internal/media"
 	"github.com/apibr/studio/internal/pgembed"
+	"github.com/apibr/studio/internal/pronunciations"
 	"github.com/apibr/studio/internal/queue"
 	"github.com/apibr/studio/internal/runner"
 	"github.com/apibr/studio/internal/sched"
@@ -85,6 +86,10 @@ func (a *App) fetchConfig() fetch.Config {
 func (a *App) assetsConfig() assets.Config {
 	return assets.Config{Pool: a.store.Pool(), Blobs: a.blobs, Media: a.media, Fetch: fetch.New(a.fetchConfig()),
 		MaxBytes: int64(a.config.Media.MaxUploadBytes), Log: a.log}
+}
+
+func (a *App) pronunciationsConfig() pronunciations.Config {
+	return pronunciations.Config{Pool: a.store.Pool(), Limit: a.config.Pronunciations.Limit}
 }
 
 func (a *App) authConfig() auth.Config {

@@ -34,6 +34,7 @@ import (
 	"github.com/apibr/studio/internal/models"
 	"github.com/apibr/studio/internal/netlimit"
 	"github.com/apibr/studio/internal/pgembed"
+	"github.com/apibr/studio/internal/pronunciations"
 	"github.com/apibr/studio/internal/queue"
 	"github.com/apibr/studio/internal/runner"
 	"github.com/apibr/studio/internal/sched"
@@ -221,6 +222,8 @@ var settings = map[string]setting{
 	"auth.recheck":           {"auth: {recheck: 9s}", func(_ *testing.T, a *App) any { return a.authConfig().Recheck }},
 	"voices.min_seconds": {"voices: {min_seconds: 9}",
 		func(_ *testing.T, a *App) any { return a.generationConfig().MinVoiceSeconds }},
+	"pronunciations.limit": {"pronunciations: {limit: 9}",
+		func(_ *testing.T, a *App) any { return a.pronunciationsConfig().Limit }},
 	"http.max_json_bytes": {"http: {max_json_bytes: 1KB}",
 		func(_ *testing.T, a *App) any { return a.apiConfig(nil).MaxJSONBytes }},
 	"http.read_timeout": {"http: {read_timeout: 1s}",
@@ -424,7 +427,8 @@ func TestEveryFieldOfAPartIsUsed(t *testing.T) {
 		"generation": generation.Config{},
 		"httpapi":    httpapi.Config{}, "hub": hub.Config{}, "jobs": jobs.Config{}, "media": media.Limits{},
 		"models": models.InstallerConfig{}, "netlimit": netlimit.Limits{}, "pgembed": pgembed.Config{},
-		"queue": queue.Config{}, "runner": runner.Config{},
+		"pronunciations": pronunciations.Config{},
+		"queue":          queue.Config{}, "runner": runner.Config{},
 		"sched": sched.Policy{}, "sidecar": sidecar.Config{}, "store": store.Config{},
 	} {
 		used := fieldsUsed(t, filepath.Join("..", folder))

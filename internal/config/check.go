@@ -139,11 +139,18 @@ func (c *Config) check() error {
 	)
 	p.require(c.Voices.MinSeconds > 0, "voices.min_seconds must be above 0")
 	p.require(
+		c.Pronunciations.Limit >= 1 && c.Pronunciations.Limit <= mostPronunciations,
+		"pronunciations.limit is %d; it must be 1 to %d", c.Pronunciations.Limit, mostPronunciations,
+	)
+	p.require(
 		c.Guard.MinAvailableFraction >= 0 && c.Guard.MinAvailableFraction < 1,
 		"guard.min_available_fraction must be 0 or more and below 1",
 	)
 	return p.err()
 }
+
+// mostPronunciations of a user: a request for speech looks at all of them.
+const mostPronunciations = 10_000
 
 // checkPositive refuses zeros that would silently mean a default.
 func (c *Config) checkPositive(p *problems) {

@@ -27,21 +27,22 @@ type Config struct {
 	// Host.
 	PublicBaseURL string `koanf:"public_base_url"`
 
-	Server     Server             `koanf:"server"`
-	GPU        GPU                `koanf:"gpu"`
-	Models     Models             `koanf:"models"`
-	Queue      Queue              `koanf:"queue"`
-	Engines    map[string]any     `koanf:"engines"` // by engine: the settings that its manifest declares
-	Database   Database           `koanf:"database"`
-	Python     Python             `koanf:"python"`
-	Sidecars   map[string]Sidecar `koanf:"sidecars"`
-	Supervisor Supervisor         `koanf:"supervisor"`
-	Guard      Guard              `koanf:"guard"`
-	Media      Media              `koanf:"media"`
-	Voices     Voices             `koanf:"voices"`
-	HTTP       HTTP               `koanf:"http"`
-	Auth       Auth               `koanf:"auth"`
-	Log        Log                `koanf:"log"`
+	Server         Server             `koanf:"server"`
+	GPU            GPU                `koanf:"gpu"`
+	Models         Models             `koanf:"models"`
+	Queue          Queue              `koanf:"queue"`
+	Engines        map[string]any     `koanf:"engines"` // by engine: the settings that its manifest declares
+	Database       Database           `koanf:"database"`
+	Python         Python             `koanf:"python"`
+	Sidecars       map[string]Sidecar `koanf:"sidecars"`
+	Supervisor     Supervisor         `koanf:"supervisor"`
+	Guard          Guard              `koanf:"guard"`
+	Media          Media              `koanf:"media"`
+	Voices         Voices             `koanf:"voices"`
+	Pronunciations Pronunciations     `koanf:"pronunciations"`
+	HTTP           HTTP               `koanf:"http"`
+	Auth           Auth               `koanf:"auth"`
+	Log            Log                `koanf:"log"`
 
 	// SecretFiles are files that were read for what they hold; no process that the studio starts may read them.
 	SecretFiles []string `koanf:"-"`
@@ -212,6 +213,11 @@ type Voices struct {
 	MinSeconds float64 `koanf:"min_seconds"` // a shorter sample is an error; default 3
 }
 
+// Pronunciations are the users' dictionaries.
+type Pronunciations struct {
+	Limit int `koanf:"limit"` // words of one user; default 500
+}
+
 // HTTP are the API's own limits.
 type HTTP struct {
 	MaxJSONBytes Size `koanf:"max_json_bytes"` // default 64MiB: data: URIs travel in JSON
@@ -325,7 +331,8 @@ func Default() *Config {
 			WorkTimeout:     15 * time.Minute,
 			MaxWait:         time.Minute,
 		},
-		Voices: Voices{MinSeconds: 3},
+		Voices:         Voices{MinSeconds: 3},
+		Pronunciations: Pronunciations{Limit: 500},
 		HTTP: HTTP{
 			MaxJSONBytes: 64 << 20,
 			MaxTextBytes: 1 << 20,

@@ -23,6 +23,7 @@ import (
 	"github.com/apibr/studio/internal/generation"
 	"github.com/apibr/studio/internal/jobs"
 	"github.com/apibr/studio/internal/media"
+	"github.com/apibr/studio/internal/pronunciations"
 	"github.com/apibr/studio/internal/store/storetest"
 	"github.com/apibr/studio/internal/studio"
 	"github.com/apibr/studio/internal/voices"
@@ -71,6 +72,7 @@ func newBench(t *testing.T) *bench {
 	b.config = generation.Config{
 		Library: &generation.Stored{
 			Assets: b.assets, Jobs: b.jobs, Voices: voiceList, Projects: studio.NewProjects(b.pool),
+			Words: pronunciations.NewService(pronunciations.Config{Pool: b.pool}),
 		},
 		Catalogue: catalogue(t), Log: quiet,
 	}

@@ -145,6 +145,15 @@ func (k *Kinds) Fields(job *jobs.Job) map[string]any {
 	return fields
 }
 
+// Shown is Fields with what the studio chose for the job.
+func (k *Kinds) Shown(job *jobs.Job) map[string]any {
+	fields := k.Fields(job)
+	if chosen, has := job.Params[Pronunciations]; has {
+		fields[Pronunciations] = chosen
+	}
+	return fields
+}
+
 func idOf(ref jobs.InputRef) string {
 	switch {
 	case ref.AssetID != nil:

@@ -10,6 +10,7 @@ import (
 	"github.com/apibr/studio/internal/jobs"
 	"github.com/apibr/studio/internal/media"
 	"github.com/apibr/studio/internal/names"
+	"github.com/apibr/studio/internal/pronunciations"
 	"github.com/apibr/studio/internal/studio"
 	"github.com/apibr/studio/internal/voices"
 )
@@ -31,6 +32,8 @@ type Library interface {
 	VoiceNames(ctx context.Context, owner uuid.UUID) ([]string, error)
 	// Project fails with studio.ErrNotFound.
 	Project(ctx context.Context, owner, id uuid.UUID) error
+	// Pronunciations of a request of the owner: those of all requests, and those of the project.
+	Pronunciations(ctx context.Context, owner uuid.UUID, project *uuid.UUID) ([]*pronunciations.Entry, error)
 }
 
 // Stored is the Library of the database.
@@ -39,6 +42,8 @@ type Stored struct {
 	Jobs     *jobs.Service
 	Voices   *voices.Service
 	Projects *studio.Projects
+	// Words are the dictionaries of pronunciations.
+	Words *pronunciations.Service
 }
 
 // Asset implements Library.
@@ -83,6 +88,13 @@ func (s *Stored) VoiceNames(ctx context.Context, owner uuid.UUID) ([]string, err
 func (s *Stored) Project(ctx context.Context, owner, id uuid.UUID) error {
 	_, err := s.Projects.Get(ctx, owner, id)
 	return err
+}
+
+// Pronunciations implements Library.
+func (s *Stored) Pronunciations(
+	ctx context.Context, owner uuid.UUID, project *uuid.UUID,
+) ([]*pronunciations.Entry, error) {
+	return s.Words.Usable(ctx, owner, project)
 }
 
 // Pending is a Library to which the jobs of Specs belong that have not been inserted yet, with the voices that they

@@ -151,7 +151,7 @@ func (r *Resolution) resolve(ctx context.Context) (err error) {
 	if err := r.err(); err != nil {
 		return err
 	}
-	return r.fill()
+	return r.fill(ctx)
 }
 
 // begin takes over the fields that all requests share.
@@ -186,7 +186,7 @@ func idIn(text string) *uuid.UUID {
 }
 
 // fill completes the parameters of a request without fault.
-func (r *Resolution) fill() (err error) {
+func (r *Resolution) fill(ctx context.Context) (err error) {
 	if r.Spec.Params, err = r.shape.params(r.in.Request, forEngine); err != nil { // Resolve may have changed some
 		return err
 	}
@@ -194,6 +194,9 @@ func (r *Resolution) fill() (err error) {
 		r.Spec.Params[name] = value(r.Settings)
 	}
 	r.complete()
+	if err := r.pronounce(ctx); err != nil {
+		return err
+	}
 	if err := r.fit(); err != nil {
 		return err
 	}

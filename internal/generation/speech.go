@@ -7,6 +7,7 @@ import (
 	"github.com/apibr/studio/internal/i18n"
 	"github.com/apibr/studio/internal/jobs"
 	"github.com/apibr/studio/internal/media"
+	"github.com/apibr/studio/internal/pronunciations"
 )
 
 var speech = Kind{
@@ -26,6 +27,8 @@ type SpeechRequest struct {
 	Temperature  *float64     `json:"temperature,omitempty" param:"engine" minimum:"0" maximum:"5"`
 	Exaggeration *float64     `json:"exaggeration,omitempty" param:"engine" minimum:"0" maximum:"2"`
 	Common
+
+	trial *pronunciations.Said // what is said instead of the dictionary's entries; nil: those
 }
 
 // SpeechLine is one line of a script.

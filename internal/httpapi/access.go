@@ -83,6 +83,13 @@ var access = map[string]rule{
 	"PATCH /api/v1/audio/voices/{id}":  needs(auth.Generate),
 	"DELETE /api/v1/audio/voices/{id}": needs(auth.Generate),
 
+	"GET /api/v1/audio/pronunciations":          needs(auth.Read),
+	"POST /api/v1/audio/pronunciations":         needs(auth.Generate),
+	"GET /api/v1/audio/pronunciations/{id}":     needs(auth.Read),
+	"PATCH /api/v1/audio/pronunciations/{id}":   needs(auth.Generate),
+	"DELETE /api/v1/audio/pronunciations/{id}":  needs(auth.Generate),
+	"POST /api/v1/audio/pronunciations/preview": needs(auth.Generate),
+
 	"GET /api/v1/assets":         needs(auth.Read),
 	"POST /api/v1/assets":        needs(auth.Generate),
 	"GET /api/v1/assets/{id}":    needs(auth.Read),

@@ -21,6 +21,7 @@ import (
 	"github.com/apibr/studio/internal/models"
 	"github.com/apibr/studio/internal/models/tasks"
 	"github.com/apibr/studio/internal/plan"
+	"github.com/apibr/studio/internal/pronunciations"
 	"github.com/apibr/studio/internal/store"
 	"github.com/apibr/studio/internal/studio"
 	"github.com/apibr/studio/internal/voices"
@@ -41,6 +42,8 @@ var answers = []struct {
 }{
 	{jobs.ErrNotFound, 404, "not_found", i18n.Say("Not found"), i18n.Say("there is no such job")},
 	{voices.ErrNotFound, 404, "not_found", i18n.Say("Not found"), i18n.Say("there is no such voice")},
+	{pronunciations.ErrNotFound, 404, "not_found", i18n.Say("Not found"),
+		i18n.Say("there is no such word in your dictionary")},
 	{assets.ErrNotFound, 404, "not_found", i18n.Say("Not found"), i18n.Say("there is no such file")},
 	{blob.ErrNotFound, 404, "not_found", i18n.Say("Not found"), i18n.Say("the file's content is gone")},
 	{tasks.ErrUnknown, 404, "not_found", i18n.Say("Not found"), i18n.Say("there is no such model")},
@@ -153,6 +156,9 @@ func typedProblem(err error) *problem {
 	var idle *engine.IdleParameterError
 	var language *engine.LanguageError
 	var large *plan.TooLargeError
+	var same *pronunciations.DuplicateError
+	var full *pronunciations.FullError
+	var word *pronunciations.TextError
 	switch {
 	case errors.As(err, &refusals):
 		return refusalOf(refusals)
@@ -202,6 +208,13 @@ func typedProblem(err error) *problem {
 			language.Sentence(), fieldProblem{pointer: "/language", detail: language.Sentence()})
 	case errors.As(err, &large):
 		return newProblem(422, "no_memory", i18n.Say("The job does not fit this computer"), large.Sentence())
+	case errors.As(err, &same):
+		return newProblem(409, "duplicate_word", i18n.Say("The word is there already"), same.Sentence(),
+			fieldProblem{pointer: "/word", detail: same.Sentence()})
+	case errors.As(err, &full):
+		return newProblem(422, "limit_exceeded", i18n.Say("A limit is exceeded"), full.Sentence())
+	case errors.As(err, &word):
+		return invalid(word.Field, word.Why)
 	case errors.As(err, &task):
 		return newProblem(422, "unsupported", i18n.Say("Not supported"), task.Sentence())
 	default:

@@ -35,6 +35,7 @@ import (
 	"github.com/apibr/studio/internal/media"
 	"github.com/apibr/studio/internal/models"
 	"github.com/apibr/studio/internal/models/tasks"
+	"github.com/apibr/studio/internal/pronunciations"
 	"github.com/apibr/studio/internal/store"
 	"github.com/apibr/studio/internal/store/storetest"
 	"github.com/apibr/studio/internal/studio"
@@ -104,7 +105,8 @@ func newBenchOn(t *testing.T, store *store.Store, options ...func(*Config)) *ben
 	require.NoError(t, voiceList.EnsureBuiltins(b.ctx, []voices.Builtin{{ID: b.builtin, Name: "Clara (rascunho)",
 		Language: "pt-BR"}}))
 	cfg := Config{Jobs: b.jobs, Voices: voiceList, Assets: b.asset, Signer: signer, Auth: b.auth,
-		Projects: studio.NewProjects(b.pool), Catalogue: catalogue, Hub: b.hub,
+		Projects: studio.NewProjects(b.pool),
+		Words:    pronunciations.NewService(pronunciations.Config{Pool: b.pool, Limit: 20}), Catalogue: catalogue, Hub: b.hub,
 		Models: tasks.New(tasks.Config{Pool: b.pool, Catalogue: catalogue, Store: models.New(b.modelsDir, catalogue),
 			Node: uuid.New(), Hub: b.hub}),
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -133,7 +135,8 @@ func newBenchOn(t *testing.T, store *store.Store, options ...func(*Config)) *ben
 // generationConfig configures the service that makes jobs, over the services of a server.
 func generationConfig(cfg Config) generation.Config {
 	return generation.Config{
-		Library:   &generation.Stored{Assets: cfg.Assets, Jobs: cfg.Jobs, Voices: cfg.Voices, Projects: cfg.Projects},
+		Library: &generation.Stored{Assets: cfg.Assets, Jobs: cfg.Jobs, Voices: cfg.Voices, Projects: cfg.Projects,
+			Words: cfg.Words},
 		Catalogue: cfg.Catalogue, Log: cfg.Log,
 	}
 }

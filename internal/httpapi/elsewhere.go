@@ -15,6 +15,7 @@ import (
 	"github.com/apibr/studio/internal/jobs"
 	"github.com/apibr/studio/internal/models/tasks"
 	"github.com/apibr/studio/internal/names"
+	"github.com/apibr/studio/internal/pronunciations"
 	"github.com/apibr/studio/internal/studio"
 	"github.com/apibr/studio/internal/voices"
 )
@@ -28,7 +29,8 @@ func (s *Server) elsewhere(ctx context.Context, p auth.Principal, err error) err
 		return s.noModel(callerOf(ctx).path, err)
 	}
 	if !errors.Is(err, jobs.ErrNotFound) && !errors.Is(err, voices.ErrNotFound) &&
-		!errors.Is(err, assets.ErrNotFound) && !errors.Is(err, studio.ErrNotFound) &&
+		!errors.Is(err, assets.ErrNotFound) && !errors.Is(err, pronunciations.ErrNotFound) &&
+		!errors.Is(err, studio.ErrNotFound) &&
 		!errors.Is(err, auth.ErrNotFound) {
 		return err
 	}

@@ -26,6 +26,7 @@ import (
 	"github.com/apibr/studio/internal/models/tasks"
 	"github.com/apibr/studio/internal/names"
 	"github.com/apibr/studio/internal/netlimit"
+	"github.com/apibr/studio/internal/pronunciations"
 	"github.com/apibr/studio/internal/studio"
 	"github.com/apibr/studio/internal/voices"
 )
@@ -40,6 +41,7 @@ type Config struct {
 	Signer     *assets.Signer
 	Auth       *auth.Service
 	Projects   *studio.Projects
+	Words      *pronunciations.Service
 	Catalogue  *engine.Catalogue
 	Models     *tasks.Service
 	Hub        *events.Hub
@@ -186,6 +188,7 @@ func (s *Server) registerAll() {
 	s.registerGenerations()
 	s.registerJobs()
 	s.registerVoices()
+	s.registerPronunciations()
 	s.registerProjects()
 	s.registerAssets()
 	s.registerQueue()

@@ -188,7 +188,7 @@ func (s *Server) view(ctx context.Context, job *jobs.Job, outputs []*assets.Asse
 		Model:           job.Model,
 		Engine:          job.Engine,
 		Warnings:        []Warning{},
-		Input:           s.generation.Fields(job),
+		Input:           s.generation.Shown(job),
 		Outputs:         []Output{},
 		VoiceID:         job.VoiceID,
 		Metrics:         metricsOf(job.Metrics),

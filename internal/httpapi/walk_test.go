@@ -100,20 +100,23 @@ func newWalk(b *bench) *walk {
 	parent := b.speech()["id"]
 	voice := b.builtin.String()
 	w.bases = map[string]object{
-		"generate-speech": {"text": "Olá", "voice_id": voice, "seed": 7},
-		"clone-voice":     {"name": "V", "audio": audio, "seed": 7},
-		"generate-image":  {"prompt": "a cat", "seed": 7},
-		"edit-image":      {"image": w.image, "instruction": "preto e branco", "seed": 7},
-		"upscale-image":   {"image": w.image, "scale": 2, "seed": 7},
-		"create-avatar":   {"image": w.image, "voice_id": voice, "script": "Olá", "seed": 7},
-		"create-project":  {"name": "P", "type": "mixed"},
-		"create-key":      {"name": "k", "scopes": []string{"read"}},
-		"upload-asset":    {"file": "data:image/png;base64," + base64.StdEncoding.EncodeToString(picture(40))},
-		"update-voice":    {},
-		"update-job":      {},
-		"update-queue":    {},
-		"install-model":   {"accept_licence": true},
-		"update-model":    {"pinned": false},
+		"generate-speech":       {"text": "Olá", "voice_id": voice, "seed": 7},
+		"clone-voice":           {"name": "V", "audio": audio, "seed": 7},
+		"generate-image":        {"prompt": "a cat", "seed": 7},
+		"edit-image":            {"image": w.image, "instruction": "preto e branco", "seed": 7},
+		"upscale-image":         {"image": w.image, "scale": 2, "seed": 7},
+		"create-avatar":         {"image": w.image, "voice_id": voice, "script": "Olá", "seed": 7},
+		"create-project":        {"name": "P", "type": "mixed"},
+		"create-key":            {"name": "k", "scopes": []string{"read"}},
+		"upload-asset":          {"file": "data:image/png;base64," + base64.StdEncoding.EncodeToString(picture(40))},
+		"update-voice":          {},
+		"update-job":            {},
+		"update-queue":          {},
+		"create-pronunciation":  {"word": "APIBR", "say": "apê i bê erre"},
+		"update-pronunciation":  {},
+		"preview-pronunciation": {"word": "APIBR", "say": "apê i bê erre", "voice_id": voice},
+		"install-model":         {"accept_licence": true},
+		"update-model":          {"pinned": false},
 	}
 	w.others = map[string]any{
 		"text": "Outra", "voice_id": w.otherVoice, "language": "en", "speed": 1.5, "lines": []any{object{"text": "Um"}},
@@ -128,7 +131,7 @@ func newWalk(b *bench) *walk {
 		"expires_at": "2099-01-31T12:00:00Z", "file": "data:image/png;base64," +
 			base64.StdEncoding.EncodeToString(picture(48)), "position": 1, "input": object{
 			"text": "Outro"}, "paused": true,
-		"variant": "Q8_0", "accept_licence": false, "pinned": true,
+		"word": "APIs", "say": "apis", "variant": "Q8_0", "accept_licence": false, "pinned": true,
 	}
 	return w
 }
@@ -196,6 +199,10 @@ func (w *walk) at(id, path string) string {
 	case "update-job":
 		w.speech()
 		return strings.Replace(path, "{id}", w.speech()["id"].(string), 1)
+	case "update-pronunciation":
+		made := w.send("POST", pronunciationsPath, object{"word": "APIBR", "say": "apê i bê erre"})
+		require.Equal(w.t, 201, made.status, string(made.body))
+		return strings.Replace(path, "{id}", made.json(w.t)["id"].(string), 1)
 	case "update-voice":
 		clone := w.submit(clonePath, object{"name": uuid.NewString(), "audio": w.bases["clone-voice"]["audio"]})
 		return strings.Replace(path, "{id}", clone["voice_id"].(string), 1)
@@ -209,7 +216,7 @@ func (w *walk) try(method, path string, body object) answer {
 	a := w.send(method, path, body)
 	_, err := w.pool.Exec(w.ctx, `update voices set name = id::text where not builtin`)
 	require.NoError(w.t, err)
-	_, err = w.pool.Exec(w.ctx, `with t as (delete from model_tasks) delete from model_licences`)
+	_, err = w.pool.Exec(w.ctx, `with t as (delete from model_tasks), w as (delete from pronunciations) delete from model_licences`)
 	require.NoError(w.t, err)
 	return a
 }

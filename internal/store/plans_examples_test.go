@@ -186,5 +186,7 @@ var examples = map[string]example{
 
 	"tasks.latest": calls(owner(1)+", ''", owner(1)+", 'm3'"),
 
-	"studio.list": calls(owner(1)+", null, null, 51", owner(60)+", null, null, 51"),
+	"pronunciations.list":   calls(owner(1)+", null, ''", owner(1)+", "+owner(2)+", 'pt-BR'"),
+	"pronunciations.usable": calls(owner(1)+", null", owner(1)+", "+owner(2)),
+	"studio.list":           calls(owner(1)+", null, null, 51", owner(60)+", null, null, 51"),
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/apibr/studio/internal/events"
 	"github.com/apibr/studio/internal/jobs"
 	"github.com/apibr/studio/internal/models/tasks"
+	"github.com/apibr/studio/internal/pronunciations"
 	"github.com/apibr/studio/internal/queue"
 	"github.com/apibr/studio/internal/store/storetest"
 	"github.com/apibr/studio/internal/studio"
@@ -64,6 +65,7 @@ func everyStatement() map[string]string {
 		"jobs": jobs.Statements(), "events": events.Statements(), "assets": assets.Statements(),
 		"voices": voices.Statements(), "auth": auth.Statements(), "studio": studio.Statements(),
 		"tasks": tasks.Statements(), "queue": queue.Statements(), "blob": blob.Statements(),
+		"pronunciations": pronunciations.Statements(),
 	} {
 		for name, sql := range statements {
 			all[pkg+"."+strings.TrimSuffix(name, "SQL")] = sql

@@ -74,6 +74,60 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/audio/pronunciations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the words of your dictionary, by word */
+        get: operations["list-pronunciations"];
+        put?: never;
+        /** Say how a word is pronounced */
+        post: operations["create-pronunciation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/audio/pronunciations/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Hear how a word is said, as a speech job */
+        post: operations["preview-pronunciation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/audio/pronunciations/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read a word of your dictionary */
+        get: operations["get-pronunciation"];
+        put?: never;
+        post?: never;
+        /** Delete a word of your dictionary; jobs that wait keep it */
+        delete: operations["delete-pronunciation"];
+        options?: never;
+        head?: never;
+        /** Change a word of your dictionary; jobs that wait keep it as it was */
+        patch: operations["update-pronunciation"];
+        trace?: never;
+    };
     "/api/v1/audio/voices": {
         parameters: {
             query?: never;
@@ -1372,6 +1426,78 @@ export interface components {
             /** @enum {string} */
             type: "audio" | "image" | "video" | "mixed";
         };
+        Pronunciation: {
+            /** Format: date-time */
+            created_at: string;
+            id: string;
+            /** @description null: in every language */
+            language: string | null;
+            /** @description null: in all of your requests */
+            project_id: string | null;
+            say: string;
+            /** Format: date-time */
+            updated_at: string;
+            word: string;
+        };
+        PronunciationList: {
+            data: components["schemas"]["Pronunciation"][] | null;
+        };
+        PronunciationPatch: {
+            /** Format: language-tag */
+            language?: string;
+            /** Format: line */
+            say?: string;
+            /** Format: line */
+            word?: string;
+        };
+        PronunciationPreview: {
+            /**
+             * Format: language-tag
+             * @description BCP 47 tag; default: the voice's
+             */
+            language?: string;
+            /**
+             * Format: uuid
+             * @description Project whose words are used too
+             */
+            project_id?: string;
+            /**
+             * Format: line
+             * @description What to try; default: what your dictionary says
+             */
+            say?: string;
+            /** @description Id or exact name of a voice */
+            voice_id?: string;
+            /**
+             * Format: line
+             * @example APIBR
+             */
+            word: string;
+        };
+        PronunciationRequest: {
+            /**
+             * Format: language-tag
+             * @description Only in texts of this language; default: in all
+             */
+            language?: string;
+            /**
+             * Format: uuid
+             * @description Only in requests of this project, before the words of all; default: in all of yours
+             */
+            project_id?: string;
+            /**
+             * Format: line
+             * @description What the voice reads instead
+             * @example apê i bê erre
+             */
+            say: string;
+            /**
+             * Format: line
+             * @description As it is written; without regard to case
+             * @example APIBR
+             */
+            word: string;
+        };
         Queue: {
             /** @description user or host_restarted, while paused */
             cause: string | null;
@@ -2168,6 +2294,422 @@ export interface operations {
             };
             /** @description Insufficient Storage */
             507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-pronunciations": {
+        parameters: {
+            query?: {
+                /** @description Project id: only its own words */
+                project?: string;
+                /** @description Only the words of this language */
+                language?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PronunciationList"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "create-pronunciation": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request gets the same answer for 24 h */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "language": "pt-BR",
+                 *       "say": "apê i bê erre",
+                 *       "word": "APIBR"
+                 *     }
+                 */
+                "application/json": components["schemas"]["PronunciationRequest"];
+                "multipart/form-data": components["schemas"]["PronunciationRequest"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    "Idempotency-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Pronunciation"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "preview-pronunciation": {
+        parameters: {
+            query?: {
+                /** @description Seconds to wait for the job's end, 1 to 60; more is refused */
+                wait?: number;
+            };
+            header?: {
+                /** @description wait=N does the same. Other preferences are not known and mean nothing */
+                Prefer?: string;
+                /** @description The same key with the same request gets the same answer for 24 h */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "language": "pt-BR",
+                 *       "say": "apê i bê erre",
+                 *       "word": "APIBR"
+                 *     }
+                 */
+                "application/json": components["schemas"]["PronunciationPreview"];
+                "multipart/form-data": components["schemas"]["PronunciationPreview"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    "Idempotency-Replayed"?: string;
+                    Location?: string;
+                    "Preference-Applied"?: string;
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Insufficient Storage */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-pronunciation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of a word of the dictionary */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Pronunciation"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "delete-pronunciation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of a word of the dictionary */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "update-pronunciation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of a word of the dictionary */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "say": "a pê í bê érre"
+                 *     }
+                 */
+                "application/json": components["schemas"]["PronunciationPatch"];
+                "multipart/form-data": components["schemas"]["PronunciationPatch"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Pronunciation"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
                 headers: {
                     [name: string]: unknown;
                 };
