@@ -1348,7 +1348,7 @@ type Model struct {
 	// SizeBytes Size of the installed files
 	SizeBytes int64 `json:"size_bytes"`
 
-	// Source hub or import
+	// Source hub, import, or bundled: it came with the studio
 	Source   *string         `json:"source"`
 	Task     *ModelTask      `json:"task"`
 	Tasks    *[]string       `json:"tasks"`

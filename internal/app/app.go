@@ -192,7 +192,7 @@ func (a *App) buildJobs() error {
 	a.history = runner.NewHistory(a.jobs, a.log)
 	a.pool = sidecar.New(a.sidecarConfig())
 	catalogue.Installed = func(m *engine.Manifest) bool { return a.pool.Installed(m) }
-	a.models = models.New(c.Models.CacheDir, catalogue)
+	a.models = models.New(c.Models.CacheDir, catalogue).WithBundled(c.BundledModels())
 	catalogue.Variants = a.models.Variants
 	a.runner = runner.New(a.runnerConfig())
 	if a.tasks, err = a.newModelTasks(); err != nil {

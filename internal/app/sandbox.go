@@ -26,8 +26,10 @@ func (a *App) sandbox() *sandbox.Policy {
 		Write:  slices.Concat([]string{filepath.Join(c.DataDir, "cache"), os.TempDir()}, c.Supervisor.SandboxPaths),
 		Off:    !c.Supervisor.Sandbox,
 	}
-	if c.Models.Extra != "" {
-		policy.Read = append(policy.Read, c.Models.Extra)
+	for _, more := range []string{c.Models.Extra, c.BundledModels()} {
+		if more != "" {
+			policy.Read = append(policy.Read, more)
+		}
 	}
 	if home, err := os.UserHomeDir(); err == nil {
 		policy.Hidden = append(policy.Hidden, filepath.Join(home, ".ssh"), filepath.Join(home, ".gnupg"))

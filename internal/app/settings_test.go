@@ -75,6 +75,8 @@ var settings = map[string]setting{
 		func(_ *testing.T, a *App) any { return a.runnerConfig().GPUFraction }},
 
 	"models.cache_dir": {"models: {cache_dir: DIR/cache}", findsAnInstalledModel},
+	"models.bundled": {"models: {bundled: DIR/bundled}",
+		func(_ *testing.T, a *App) any { return a.models.Variants("flux-dev") }},
 	"models.max_cache_size": {"models: {max_cache_size: 1GB}",
 		func(_ *testing.T, a *App) any { return a.installerConfig(nil).MaxCache }},
 	"models.keep_alive": {"models: {keep_alive: 0}",
@@ -297,6 +299,8 @@ func assemble(t *testing.T, st *store.Store, yaml string) *App {
 	}
 	require.NoError(t, os.MkdirAll(filepath.Join(dir, "cache/flux-dev"), 0o700))
 	writeFile(t, filepath.Join(dir, "cache/flux-dev/x.part"), "")
+	writeFile(t, filepath.Join(dir, "bundled/flux-dev/installed.json"), `{"model": "flux-dev", "engine": "flux",
+		"variants": {"Q4_0": {"transformer": "w.gguf"}}, "files": [{"path": "w.gguf", "size": 1, "sha256": "x"}]}`)
 
 	flags := map[string]any{}
 	if !strings.Contains(yaml, "data_dir") {

@@ -65,7 +65,7 @@ func (e *environment) openModels() (*models.Store, *engine.Catalogue, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	store := models.New(c.Models.CacheDir, catalogue)
+	store := models.New(c.Models.CacheDir, catalogue).WithBundled(c.BundledModels())
 	catalogue.Variants = store.Variants
 	return store, catalogue, nil
 }
@@ -81,6 +81,7 @@ type modelView struct {
 	Installed  []string       `json:"installed"`
 	SizeBytes  int64          `json:"size_bytes"`
 	Pinned     bool           `json:"pinned"`
+	Source     string         `json:"source,omitempty"`
 	Languages  []string       `json:"languages,omitempty"`
 	Repository []string       `json:"repositories,omitempty"`
 
@@ -101,6 +102,7 @@ func viewModel(store *models.Store, m *engine.Manifest, model *engine.Model) mod
 	}
 	if record, err := store.Get(model.ID); err == nil {
 		v.Installed, v.SizeBytes, v.Pinned = record.VariantIDs(), record.Bytes(), record.Pinned
+		v.Source = record.Source
 	}
 	return v
 }
@@ -142,6 +144,9 @@ func (e *environment) listModels(ctx context.Context) error {
 		}
 		if v.Pinned {
 			installed += " *"
+		}
+		if v.Source == bundledSource {
+			installed = e.text("%s (came with the studio)", installed)
 		}
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", v.ID, v.Engine, installed, e.sizeText(v.SizeBytes), v.Licence.ID)
 	}
@@ -191,6 +196,7 @@ func (e *environment) showModel(ctx context.Context, id string) error {
 	row(e.text("languages"), strings.Join(v.Languages, ", "))
 	row(e.text("variants"), strings.Join(v.Variants, ", "))
 	row(e.text("installed"), strings.Join(v.Installed, ", "))
+	row(e.text("came"), e.word(modelSources, v.Source))
 	row(e.text("size on disk"), e.sizeText(v.SizeBytes))
 	row(e.text("licence"), strings.TrimSpace(v.Licence.Name+"  "+v.Licence.URL))
 	row(e.text("commercial use"), e.yesNo(v.Licence.Commercial))
@@ -254,11 +260,14 @@ func (e *environment) verifyModels(cmd *cobra.Command, args []string) error {
 			args = append(args, record.Model)
 		}
 	}
-	broken := 0
+	broken, mend := 0, errBroken
 	for _, id := range args {
 		faults, err := store.Verify(cmd.Context(), id, nil)
 		if err != nil {
 			return modelError(err)
+		}
+		if record, err := store.Get(id); err == nil && record.Bundled() && len(faults) > 0 {
+			mend = errBundledBroken
 		}
 		for _, fault := range faults {
 			broken++
@@ -269,12 +278,19 @@ func (e *environment) verifyModels(cmd *cobra.Command, args []string) error {
 		}
 	}
 	if broken > 0 {
-		return errBroken
+		return mend
 	}
 	return nil
 }
 
-var errBroken = exitWith(ExitError, "files have changed since they came: install or import the model again")
+var (
+	errBroken        = exitWith(ExitError, "files have changed since they came: install or import the model again")
+	errBundledBroken = exitWith(ExitError,
+		"files have changed since they came: type `make setup` in the studio's folder, or install the model again")
+)
+
+// bundledSource is how a model came that came with the studio.
+const bundledSource = "bundled"
 
 // removeModel also takes away what an unfinished installation left.
 func removeModel(s *models.Store, id string) error {

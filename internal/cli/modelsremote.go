@@ -28,6 +28,7 @@ type fullModel struct {
 	SizeBytes   int64          `json:"size_bytes"`
 	Pinned      bool           `json:"pinned"`
 	Installed   bool           `json:"installed"`
+	Source      string         `json:"source"`
 	Variants    []struct {
 		ID        string `json:"id"`
 		Installed bool   `json:"installed"`
@@ -37,7 +38,7 @@ type fullModel struct {
 func (m *fullModel) view() modelView {
 	v := modelView{
 		ID: m.ID, Name: m.Name, Engine: m.Engine, Licence: m.Licence, Gated: m.Gated, Variants: []string{},
-		Installed: []string{}, SizeBytes: m.SizeBytes, Pinned: m.Pinned, Languages: m.Languages,
+		Installed: []string{}, SizeBytes: m.SizeBytes, Pinned: m.Pinned, Languages: m.Languages, Source: m.Source,
 		description: m.Description,
 	}
 	for _, variant := range m.Variants {

@@ -71,6 +71,14 @@ var reasons = words{
 	"dependency_failed": i18n.Say("what it needed failed"),
 }
 
+// modelSources are the ways in which a model's files came.
+var modelSources = words{
+	"":            i18n.Say(""),
+	"hub":         i18n.Say("by `apibr models install`"),
+	"import":      i18n.Say("by `apibr models import`"),
+	bundledSource: i18n.Say("with the studio"),
+}
+
 // fileFaults are what is wrong with a model's files.
 var fileFaults = words{
 	"missing": i18n.Say("the file is missing"),

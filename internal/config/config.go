@@ -90,6 +90,10 @@ type Models struct {
 	MaxCacheSize Size          `koanf:"max_cache_size"`
 	KeepAlive    time.Duration `koanf:"keep_alive"` // how long an idle model stays on the card; default 10m
 
+	// Bundled is a folder of models that came with the studio, which is read only; none for no folder. Default .weights
+	// beside pyworkers.
+	Bundled string `koanf:"bundled"`
+
 	// HubURL is where models are installed from. Default https://huggingface.co; a mirror of one's own may have http.
 	HubURL string `koanf:"hub_url"`
 	// HubToken is sent to the hub, and nowhere else, for gated models. Also HF_TOKEN.
@@ -403,7 +407,18 @@ func (c *Config) finish() error {
 	if c.Python.ModelsVenv == "" {
 		c.Python.ModelsVenv = filepath.Join(beside, ".venv-models")
 	}
+	if c.Models.Bundled == "" {
+		c.Models.Bundled = filepath.Join(beside, ".weights")
+	}
 	return nil
+}
+
+// BundledModels is the folder of the models that came with the studio; "" for none.
+func (c *Config) BundledModels() string {
+	if c.Models.Bundled == "none" {
+		return ""
+	}
+	return c.Models.Bundled
 }
 
 // findWorkers looks beside the binary (bin/apibr in a checkout), then in the working directory (go run).

@@ -30,6 +30,7 @@ func (c *Config) WriteRunning() error {
 	}
 	content, err := json.Marshal(running{PID: self.PID, Started: self.Started, Settings: map[string]any{
 		"models.cache_dir": c.Models.CacheDir, "models.extra": c.Models.Extra, "gpu.device": c.GPU.Device,
+		"models.bundled": c.Models.Bundled,
 		"python.workers": c.Python.Workers, "python.draft_venv": c.Python.DraftVenv,
 		"python.models_venv": c.Python.ModelsVenv,
 		"python.manifests":   c.Python.Manifests,

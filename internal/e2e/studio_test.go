@@ -390,6 +390,7 @@ func buildAndRun(m *testing.M) int {
 	// The binary lies outside the checkout, so it is told where its Python side is.
 	os.Setenv("APIBR_PYTHON_WORKERS", filepath.Join(root, "pyworkers"))
 	os.Setenv("APIBR_PYTHON_DRAFT_VENV", filepath.Join(root, ".venv-draft"))
+	os.Setenv("APIBR_MODELS_BUNDLED", filepath.Join(root, ".weights"))
 	return m.Run()
 }
 

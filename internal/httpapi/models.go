@@ -34,7 +34,7 @@ type Model struct {
 	DefaultVariant string         `json:"default_variant"`
 	SizeBytes      int64          `json:"size_bytes" doc:"Size of the installed files"`
 	Pinned         bool           `json:"pinned" doc:"It is not removed to free disk space"`
-	Source         *string        `json:"source" nullable:"true" doc:"hub or import"`
+	Source         *string        `json:"source" nullable:"true" doc:"hub, import, or bundled: it came with the studio"`
 	InstalledAt    *time.Time     `json:"installed_at" nullable:"true"`
 	LastUsedAt     *time.Time     `json:"last_used_at" nullable:"true"`
 	Task           *ModelTask     `json:"task" doc:"The newest installation or check"`

@@ -12,7 +12,7 @@ import (
 // Nothing goes when that would not be enough. Then the disk is looked at.
 func (in *Installer) evict(o *order) error {
 	s := in.cfg.Store
-	installed, err := s.List()
+	installed, err := s.installed()
 	if err != nil && len(installed) == 0 {
 		return err
 	}

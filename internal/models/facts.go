@@ -41,28 +41,29 @@ type FileError struct {
 	Model, Part string
 	File        string // File below the model's folder, with slashes.
 	Why         string // Why is missing, size, content or unreadable.
+	Bundled     bool   // Bundled says that the model came with the studio.
 }
 
 func (e *FileError) Error() string { return e.Sentence().String() }
 
 // Sentence is the error for people.
 func (e *FileError) Sentence() i18n.Sentence {
-	name := path.Base(e.File)
+	name, mend := path.Base(e.File), i18n.Say("type `apibr models install %s`, or import the model again", e.Model)
+	if e.Bundled {
+		mend = i18n.Say("type `make setup` in the studio's folder, or `apibr models install %s`", e.Model)
+	}
 	switch e.Why {
 	case "missing":
-		return i18n.Say("%s, the %s of the model %s, is gone: type `apibr models install %s`, "+
-			"or import the model again",
-			name, e.Part, e.Model, e.Model)
+		return i18n.Say("%s, the %s of the model %s, is gone: %s", name, e.Part, e.Model, mend)
 	case "size":
-		return i18n.Say("%s, the %s of the model %s, has another size than the file that was installed: "+
-			"type `apibr models install %s`, or import the model again", name, e.Part, e.Model, e.Model)
+		return i18n.Say("%s, the %s of the model %s, has another size than the file that was installed: %s",
+			name, e.Part, e.Model, mend)
 	case "content":
-		return i18n.Say("%s, the %s of the model %s, has changed since it was installed: "+
-			"type `apibr models install %s`, or import the model again", name, e.Part, e.Model, e.Model)
+		return i18n.Say("%s, the %s of the model %s, has changed since it was installed: %s",
+			name, e.Part, e.Model, mend)
 	default:
-		return i18n.Say("%s, the %s of the model %s, cannot be read: make it readable, "+
-			"or type `apibr models install %s`",
-			name, e.Part, e.Model, e.Model)
+		return i18n.Say("%s, the %s of the model %s, cannot be read: make it readable, or %s",
+			name, e.Part, e.Model, mend)
 	}
 }
 
@@ -71,24 +72,32 @@ func (e *FileError) Sentence() i18n.Sentence {
 func (s *Store) trust(ctx context.Context, record *Record, variant string) error {
 	s.trusting.Lock()
 	defer s.trusting.Unlock()
-	home := filepath.Join(s.dir, record.Model)
-	facts, changed := readFacts(home), false
+	facts, changed := readFacts(s.factsFile(record)), false
 	for _, part := range sortedKeys(record.Variants[variant]) {
 		for _, file := range record.filesOf(record.Variants[variant][part]) {
-			read, why, err := trusted(ctx, filepath.Join(home, filepath.FromSlash(file.Path)), file, facts)
+			read, why, err := trusted(ctx, filepath.Join(record.home, filepath.FromSlash(file.Path)), file, facts)
 			if err != nil {
 				return err
 			}
 			if why != "" {
-				return &FileError{record.Model, part, file.Path, why}
+				return &FileError{record.Model, part, file.Path, why, record.Bundled()}
 			}
 			changed = changed || read
 		}
 	}
 	if changed {
-		writeFacts(home, facts)
+		writeFacts(s.factsFile(record), facts)
 	}
 	return nil
+}
+
+// factsFile is where the looks of a model's files are kept: beside them, or in the store's own directory when the model
+// came with the studio.
+func (s *Store) factsFile(record *Record) string {
+	if record.Bundled() {
+		return filepath.Join(s.dir, ".bundled-"+record.Model+factsName)
+	}
+	return filepath.Join(record.home, factsName)
 }
 
 // trusted says why a file is not what it was, or notes how it looks now when its content had to be read.
@@ -126,8 +135,8 @@ func (r *Record) filesOf(part string) (files []File) {
 	return files
 }
 
-// noteFacts takes the looks of the files as they are: they were hashed while they came.
-func noteFacts(home string, record *Record) {
+// noteFacts takes the looks of the files below home as they are, into the file into: they were hashed while they came.
+func noteFacts(home, into string, record *Record) {
 	facts := map[string]fact{}
 	for _, file := range record.Files {
 		if info, err := os.Stat(filepath.Join(home, filepath.FromSlash(file.Path))); err == nil &&
@@ -135,16 +144,16 @@ func noteFacts(home string, record *Record) {
 			facts[file.Path] = factOf(info)
 		}
 	}
-	writeFacts(home, facts)
+	writeFacts(into, facts)
 }
 
 // readFacts answers with none when they are missing or not understood: the files are then read.
-func readFacts(home string) map[string]fact {
+func readFacts(file string) map[string]fact {
 	facts := map[string]fact{}
-	if info, err := os.Stat(filepath.Join(home, factsName)); err != nil || info.Size() > maxRecord {
+	if info, err := os.Stat(file); err != nil || info.Size() > maxRecord {
 		return facts
 	}
-	content, err := os.ReadFile(filepath.Join(home, factsName))
+	content, err := os.ReadFile(file)
 	if err != nil || json.Unmarshal(content, &facts) != nil {
 		return map[string]fact{}
 	}
@@ -152,9 +161,9 @@ func readFacts(home string) map[string]fact {
 }
 
 // writeFacts is an economy only: where it fails, the files are read again at the next load.
-func writeFacts(home string, facts map[string]fact) {
-	if content, err := json.Marshal(facts); err == nil {
-		_ = replaceFile(filepath.Join(home, factsName), content)
+func writeFacts(file string, facts map[string]fact) {
+	if content, err := json.Marshal(facts); err == nil && os.MkdirAll(filepath.Dir(file), 0o700) == nil {
+		_ = replaceFile(file, content)
 	}
 }
 

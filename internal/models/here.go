@@ -11,7 +11,7 @@ import (
 func (o *order) findHere(ctx context.Context) error {
 	came := o.arrivedBefore()
 	again := o.old != nil && o.old.Variants[o.variant] != nil
-	others, _ := o.store.List() // one that cannot be read only has nothing to share
+	others, _ := o.store.installed() // one that cannot be read only has nothing to share
 	for _, item := range o.items {
 		if before, ok := came[item.path]; ok && before.Source == item.source &&
 			sizeOf(filepath.Join(o.incoming, filepath.FromSlash(item.path))) == before.Size {

@@ -131,7 +131,7 @@ func (s *Store) importOne(ctx context.Context, folder string, progress Progress)
 		Engine:      string(manifest.ID),
 		Variants:    about.Variants,
 		Files:       files,
-		Source:      "import",
+		Source:      sourceImport,
 		InstalledAt: time.Now().UTC(),
 	}
 	if err := record.check(); err != nil {
@@ -303,7 +303,7 @@ func (s *Store) take(ctx context.Context, folder string, record *Record, progres
 	if err := s.discard(record.Model); err != nil {
 		return err
 	}
-	noteFacts(home, record)
+	noteFacts(home, filepath.Join(home, factsName), record)
 	if err := os.Rename(home, filepath.Join(s.dir, record.Model)); err != nil {
 		return fmt.Errorf("models: import: %w", err)
 	}

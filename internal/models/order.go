@@ -90,8 +90,6 @@ func (in *Installer) order(ctx context.Context, req Request) (*order, error) {
 	return o, in.list(ctx, o, req.Variant)
 }
 
-const sourceHub = "hub"
-
 func (in *Installer) list(ctx context.Context, o *order, variant string) error {
 	wanted := map[string]engine.Part{}
 	maps.Copy(wanted, o.model.Parts)
@@ -319,13 +317,13 @@ func (o *order) take() (record *Record, err error) {
 // noteFacts adds the looks of the files that have just come to those of the others.
 func (o *order) noteFacts() {
 	home := filepath.Join(o.store.dir, o.model.ID)
-	facts := readFacts(home)
+	facts := readFacts(filepath.Join(home, factsName))
 	for _, item := range o.items {
 		if info, err := os.Stat(filepath.Join(home, filepath.FromSlash(item.path))); item.arrived && err == nil {
 			facts[item.path] = factOf(info)
 		}
 	}
-	writeFacts(home, facts)
+	writeFacts(filepath.Join(home, factsName), facts)
 }
 
 func (o *order) move(record *Record) error {

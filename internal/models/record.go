@@ -39,7 +39,7 @@ type Record struct {
 	Variants map[string]map[string]string `json:"variants"`
 	Files    []File                       `json:"files"`
 
-	// Source is how it came: "import" or "hub".
+	// Source is how it came: "import", "hub", or "bundled" for a model that came with the studio.
 	Source string `json:"source"`
 
 	// Revisions are the commits of the repositories from which it came.
@@ -47,7 +47,18 @@ type Record struct {
 	InstalledAt       time.Time         `json:"installed_at"`
 	LicenceAcceptedAt *time.Time        `json:"licence_accepted_at,omitempty"`
 	Pinned            bool              `json:"pinned"` // Pinned models are never removed to free space.
+
+	home string // home is the model's folder.
 }
+
+const (
+	sourceHub     = "hub"
+	sourceImport  = "import"
+	sourceBundled = "bundled"
+)
+
+// Bundled says whether the model came with the studio: its folder is not the store's to change.
+func (r *Record) Bundled() bool { return r.Source == sourceBundled }
 
 // Bytes that the files take.
 func (r *Record) Bytes() (total int64) {

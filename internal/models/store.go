@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -25,14 +26,16 @@ func notInstalled(model string) error {
 	return i18n.Wrap(ErrNotInstalled, i18n.Say("the model %s is not installed", model))
 }
 
-// Store is a models directory. Safe for concurrent use, also by several processes.
+// Store is a models directory, and the models that came with the studio. Safe for concurrent use, also by several
+// processes.
 type Store struct {
 	dir       string
+	bundled   string // models that came with the studio, which are read only; "" for none
 	catalogue *engine.Catalogue
 	free      func(dir string) (bytes int64, err error) // replaced by tests
 
 	mu    sync.Mutex
-	known map[string]cached
+	known map[string]cached // by folder
 
 	trusting sync.Mutex // held while files are checked, so that two loads of one model read it once
 }
@@ -49,12 +52,29 @@ func New(dir string, catalogue *engine.Catalogue) *Store {
 	return &Store{dir: dir, catalogue: catalogue, known: map[string]cached{}, free: disk.Free}
 }
 
-// Get is the record of an installed model. Fails with ErrNotInstalled.
+// WithBundled adds a directory of models that came with the studio. They are read as installed ones and never written,
+// removed or counted; a model of the same id that is installed comes before them. "" is none. Returns s, which must not
+// be in use yet.
+func (s *Store) WithBundled(dir string) *Store {
+	s.bundled = dir
+	return s
+}
+
+// Get is the record of an installed model, else of one that came with the studio. Fails with ErrNotInstalled.
 func (s *Store) Get(model string) (*Record, error) {
+	record, err := s.read(s.dir, model)
+	if errors.Is(err, ErrNotInstalled) && s.bundled != "" {
+		return s.read(s.bundled, model)
+	}
+	return record, err
+}
+
+// read is the record of a model below one of the two directories.
+func (s *Store) read(root, model string) (*Record, error) {
 	if !engine.SafeID(model) {
 		return nil, notInstalled(model)
 	}
-	folder := filepath.Join(s.dir, model)
+	folder := filepath.Join(root, model)
 	info, err := os.Stat(filepath.Join(folder, recordName))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, notInstalled(model)
@@ -64,14 +84,21 @@ func (s *Store) Get(model string) (*Record, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if found, ok := s.known[model]; ok && found.changed.Equal(info.ModTime()) && found.size == info.Size() {
+	if found, ok := s.known[folder]; ok && found.changed.Equal(info.ModTime()) && found.size == info.Size() {
 		return found.record, nil
 	}
 	record, err := readRecord(folder)
 	if err != nil {
 		return nil, fmt.Errorf("models: read %s: %w", model, err)
 	}
-	s.known[model] = cached{record, info.ModTime(), info.Size()}
+	record.home = folder
+	switch {
+	case root == s.bundled:
+		record.Source, record.Pinned = sourceBundled, false
+	case record.Source == sourceBundled: // its folder was copied into the directory by hand
+		record.Source = sourceImport
+	}
+	s.known[folder] = cached{record, info.ModTime(), info.Size()}
 	return record, nil
 }
 
@@ -127,7 +154,7 @@ func (s *Store) Files(ctx context.Context, model, variant string) (map[string]st
 	}
 	files := make(map[string]string, len(parts))
 	for part, path := range parts {
-		files[part] = filepath.Join(s.dir, home, filepath.FromSlash(path))
+		files[part] = filepath.Join(record.home, filepath.FromSlash(path))
 	}
 	if _, m, ok := s.catalogue.Model(model); ok && m.Adapter != nil {
 		if _, err := os.Stat(m.Adapter.File); err != nil {
@@ -154,10 +181,12 @@ const usedName = ".used"
 
 // Used notes that the model is in use now: what has not been used for longest is the first to be removed.
 func (s *Store) Used(model string) {
-	model = s.filesOf(model)
-	file := filepath.Join(s.dir, model, usedName)
-	now := time.Now()
-	if !engine.SafeID(model) || os.Chtimes(file, now, now) == nil {
+	record, err := s.Get(s.filesOf(model))
+	if err != nil || record.Bundled() {
+		return
+	}
+	file, now := filepath.Join(record.home, usedName), time.Now()
+	if os.Chtimes(file, now, now) == nil {
 		return
 	}
 	if touched, err := os.OpenFile(file, os.O_CREATE|os.O_WRONLY, 0o600); err == nil {
@@ -165,9 +194,10 @@ func (s *Store) Used(model string) {
 	}
 }
 
-// LastUsed is when the model was loaded last, or installed if it never was.
+// LastUsed is when the model was loaded last, or installed if it never was. For one that came with the studio it is
+// when that came.
 func (s *Store) LastUsed(record *Record) time.Time {
-	if info, err := os.Stat(filepath.Join(s.dir, record.Model, usedName)); err == nil {
+	if info, err := os.Stat(filepath.Join(record.home, usedName)); err == nil && !record.Bundled() {
 		return info.ModTime()
 	}
 	return record.InstalledAt
@@ -179,9 +209,28 @@ func (s *Store) Pinned(model string) bool {
 	return err == nil && record.Pinned
 }
 
-// List is every installed model by its id's order. What cannot be read is left out and told in the error.
+// List is every installed model by its id's order, those that came with the studio too. What cannot be read is left
+// out and told in the error.
 func (s *Store) List() ([]*Record, error) {
-	entries, err := os.ReadDir(s.dir)
+	list, err := s.installed()
+	if s.bundled == "" {
+		return list, err
+	}
+	bundled, other := s.list(s.bundled)
+	for _, record := range bundled {
+		if !slices.ContainsFunc(list, func(own *Record) bool { return own.Model == record.Model }) {
+			list = append(list, record)
+		}
+	}
+	slices.SortFunc(list, func(a, b *Record) int { return strings.Compare(a.Model, b.Model) })
+	return list, errors.Join(err, other)
+}
+
+// installed are the models of the directory alone.
+func (s *Store) installed() ([]*Record, error) { return s.list(s.dir) }
+
+func (s *Store) list(root string) ([]*Record, error) {
+	entries, err := os.ReadDir(root)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -194,7 +243,7 @@ func (s *Store) List() ([]*Record, error) {
 		if !entry.IsDir() || !engine.SafeID(entry.Name()) {
 			continue
 		}
-		switch record, err := s.Get(entry.Name()); {
+		switch record, err := s.read(root, entry.Name()); {
 		case err == nil:
 			list = append(list, record)
 		case !errors.Is(err, ErrNotInstalled):
@@ -204,26 +253,36 @@ func (s *Store) List() ([]*Record, error) {
 	return list, errors.Join(errs...)
 }
 
-// Remove takes a model with all its files away. Fails with ErrNotInstalled.
+// Remove takes a model with all its files away. Fails with ErrNotInstalled, and with *InputError when the model came
+// with the studio.
 func (s *Store) Remove(model string) error {
 	return s.change(func() error {
-		if _, err := s.Get(model); err != nil {
+		record, err := s.Get(model)
+		if err != nil {
 			return err
+		}
+		if record.Bundled() {
+			return inputError("the model %s came with the studio: to be rid of it, delete its folder below "+
+				"models.bundled, or set models.bundled to none", model)
 		}
 		return s.discard(model)
 	})
 }
 
-// Pin keeps a model from being removed for another, or lets it go.
+// Pin keeps a model from being removed for another, or lets it go. Fails with ErrNotInstalled, and with *InputError
+// when the model came with the studio.
 func (s *Store) Pin(model string, pinned bool) error {
 	return s.change(func() error {
 		record, err := s.Get(model)
 		if err != nil {
 			return err
 		}
+		if record.Bundled() {
+			return inputError("the model %s came with the studio: it is never removed to free disk space", model)
+		}
 		changed := *record
 		changed.Pinned = pinned
-		if err := writeRecord(filepath.Join(s.dir, model), &changed); err != nil {
+		if err := writeRecord(record.home, &changed); err != nil {
 			return fmt.Errorf("models: pin %s: %w", model, err)
 		}
 		return nil

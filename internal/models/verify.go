@@ -32,7 +32,7 @@ func (s *Store) Verify(ctx context.Context, model string, progress Progress) ([]
 	faults := []Fault{}
 	total, done := record.Bytes(), int64(0)
 	for _, file := range record.Files {
-		why, err := compare(ctx, filepath.Join(s.dir, model, filepath.FromSlash(file.Path)), file)
+		why, err := compare(ctx, filepath.Join(record.home, filepath.FromSlash(file.Path)), file)
 		if err != nil {
 			return nil, err
 		}
@@ -43,7 +43,7 @@ func (s *Store) Verify(ctx context.Context, model string, progress Progress) ([]
 		progress(model, done, total)
 	}
 	if len(faults) == 0 {
-		noteFacts(filepath.Join(s.dir, model), record)
+		noteFacts(record.home, s.factsFile(record), record)
 	}
 	return faults, nil
 }

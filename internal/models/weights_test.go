@@ -176,7 +176,7 @@ func TestAFileThatChangedIsNotLoaded(t *testing.T) {
 	require.NoError(t, os.WriteFile(transformer, right, 0o600))
 	_, err = r.store.Files(t.Context(), "big", "Q4")
 	require.NoError(t, err, "the content is what counts")
-	facts := readFacts(filepath.Join(r.store.dir, "big"))
+	facts := readFacts(filepath.Join(r.store.dir, "big", factsName))
 	info, err := os.Stat(transformer)
 	require.NoError(t, err)
 	require.Equal(

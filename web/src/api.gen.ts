@@ -1268,7 +1268,7 @@ export interface components {
              * @description Size of the installed files
              */
             size_bytes: number;
-            /** @description hub or import */
+            /** @description hub, import, or bundled: it came with the studio */
             source: string | null;
             task: components["schemas"]["ModelTask"] | null;
             tasks: string[] | null;
