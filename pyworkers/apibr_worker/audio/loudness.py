@@ -36,7 +36,7 @@ def block_powers(samples: Samples | Array, rate: int) -> Array:
     block, hop = min(int(0.4 * rate), max(samples.size, 2)), int(0.1 * rate)
     if samples.size < block:
         return np.zeros(1)
-    weights = _k_weighting(np.arange(block // 2 + 1, dtype=np.float64) * rate / block) ** 2
+    weights = k_weighting(np.arange(block // 2 + 1, dtype=np.float64) * rate / block) ** 2
     starts = range(0, samples.size - block + 1, hop)
     return np.array([_weighted_power(samples[start : start + block], weights) for start in starts])
 
@@ -47,7 +47,7 @@ def _weighted_power(block: Samples | Array, weights: Array) -> float:
     return float(spectrum.sum() / block.size**2)
 
 
-def _k_weighting(frequencies: Array) -> Array:
+def k_weighting(frequencies: Array) -> Array:
     """Magnitude of BS.1770's two filters (its tables 1 and 2, for 48 kHz) at the given frequencies in Hz."""
     z = np.exp(-2j * np.pi * np.minimum(frequencies, 24000.0) / 48000.0)
     shelf = (1.53512485958697 - 2.69169618940638 * z + 1.19839281085285 * z**2) / (
