@@ -4,7 +4,7 @@ SHELL := /bin/bash
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -X github.com/apibr/studio/internal/version.Version=$(VERSION)
 
-.PHONY: help setup build demo test test-torch25 bench bench-engines bench-uploads lint generate soak chaos clean
+.PHONY: help setup build demo test test-torch25 ears bench bench-engines bench-uploads lint generate soak chaos clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,10 @@ bench: build ## measure, print and write docs/performance.md
 
 bench-engines: ## measure what the image engines cost: memory at full size, times, kernels (24 GB of disk, half an hour)
 	@scripts/bench-engines.sh
+
+ears: ## let a listener judge the voices, and write docs/performance-speech.md (an hour; QUICK=1, TIMES=1: times only)
+	@scripts/ears.sh $(if $(TIMES),times generations listener long) $(if $(QUICK),--quick) \
+		$(if $(CHATTERBOX),--chatterbox "$(CHATTERBOX)")
 
 bench-uploads: ## 200 parallel uploads of good files, 20 times over: counts the answers (ROUNDS=20 PARALLEL=200)
 	@scripts/setup.sh test && ROUNDS=$${ROUNDS:-20} PARALLEL=$${PARALLEL:-200} \

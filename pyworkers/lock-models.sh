@@ -2,6 +2,7 @@
 # Makes the lock files of the models venv anew (needs the network); with a name only that set:
 #   main     requirements-models.in  -> ../requirements.txt and requirements-torch-pypi.txt
 #   torch25  requirements-torch25.in -> requirements-torch25.txt and requirements-torch25-pypi.txt
+#   ears     what compares voices in `make ears` -> requirements-ears.txt; installed with --no-deps, apart
 #   nodeps   wheels whose own pins conflict with diffusers -> requirements-models-nodeps.txt; installed with --no-deps
 # The first file of a pair leaves out torch, whose index depends on the device, and the packages that only PyPI's torch
 # needs. The second file holds the rest of the same resolution: torch, torchaudio and torchvision of PyPI with their
@@ -31,7 +32,7 @@ lock() {
   } > "$3"
 }
 
-for set in "${@:-main torch25 nodeps}"; do
+for set in "${@:-main torch25 ears nodeps}"; do
   for name in $set; do
     case $name in
       main) lock requirements-models.in ../requirements.txt requirements-torch-pypi.txt ;;
@@ -41,7 +42,13 @@ for set in "${@:-main torch25 nodeps}"; do
           echo "# Installed with --no-deps. Made by lock-models.sh."
           printf 'chatterbox-tts==0.1.7\ns3tokenizer==0.3.0\n' | compile --no-deps -
         } > requirements-models-nodeps.txt ;;
-      *) echo "lock-models.sh: no set $name (main, torch25, nodeps)" >&2; exit 2 ;;
+      ears)
+        {
+          echo "# For make ears, installed with --no-deps beside the models venv. Made by lock-models.sh."
+          # webrtcvad-wheels is webrtcvad, built; Resemblyzer asks for webrtcvad, which needs a compiler.
+          printf 'resemblyzer==0.1.4\nwebrtcvad-wheels==2.0.14.post1\n' | compile --no-deps -
+        } > requirements-ears.txt ;;
+      *) echo "lock-models.sh: no set $name (main, torch25, ears, nodeps)" >&2; exit 2 ;;
     esac
   done
 done

@@ -23,6 +23,9 @@ SAID = (
         ("O e-mail custa R$ 5,00.", "o email custa cinco reais", "pt-BR"),
         ("Guarda-chuva às 14h30!", "guarda chuva as quatorze horas e trinta minutos", "pt-BR"),
         ("It's 21 well-known names.", "its twenty one well known names", "en"),
+        ("The meeting starts at 2:30, and costs $2.30.", "the meeting starts at 2:30 and costs $2.30", "en"),
+        ("The meeting starts at 2:30.", "the meeting starts at 2.30", "en"),
+        ("नमस्ते, आप कैसे हैं?", "नमस्ते आप कैसे हैं", "hi"),
     ],
 )
 def test_spelling_is_no_error(text: str, heard: str, language: str) -> None:
@@ -33,6 +36,7 @@ def test_words_that_were_left_out_added_or_replaced_are_errors() -> None:
     counted = word_errors("um dois três quatro", "um dos três e quatro", "pt-BR")
     assert (counted.errors, counted.words, counted.rate) == (2, 4, 0.5)
     assert word_errors("um dois três", "", "pt-BR").rate == 1.0
+    assert word_errors("आप कैसे हैं", "आप कासा हैं", "hi").errors == 1
     assert word_errors("…", "obrigado", "pt-BR").rate == 0.0
 
 

@@ -15,7 +15,8 @@ from apibr_worker.textnorm import normalise
 
 _EMAIL = re.compile(r"\be[- ]mail")
 _APOSTROPHES = str.maketrans("", "", "'’‘`´")
-_NOT_OF_A_WORD = re.compile(r"[^\w\s]|_")
+# An hour as the listener may spell it: 2.30 of "2:30".
+_DOTTED_HOUR = re.compile(r"\b(\d{1,2})\.([0-5]\d)\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,17 +35,26 @@ class WordErrors:
 def words_of(text: str, language: str) -> list[str]:
     """The words that are compared: numbers written out; no case, accents, hyphens or punctuation."""
     said = _EMAIL.sub("email", normalise(text, language).lower()).translate(_APOSTROPHES)
+    # The vowel signs of Devanagari and its like are marks that do not combine in this sense: they stay.
     letters = "".join(char for char in unicodedata.normalize("NFKD", said) if not unicodedata.combining(char))
-    return _NOT_OF_A_WORD.sub(" ", letters).split()
+    return "".join(char if _is_of_a_word(char) else " " for char in letters).split()
+
+
+def _is_of_a_word(char: str) -> bool:
+    """Letters, digits, and marks that spell a vowel."""
+    return unicodedata.category(char)[0] in "LNM"
 
 
 def word_errors(text: str, heard: str, language: str) -> WordErrors:
     """The errors in what was heard of a sentence. language: a BCP 47 tag, for numbers and abbreviations.
 
-    A listener that repeats itself can add any number of words, so a sentence counts at most its own length.
+    A listener that repeats itself can add any number of words, so a sentence counts at most its own length. Of an hour
+    with a dot, the reading that is nearer counts.
     """
     wanted = words_of(text, language)
-    return WordErrors(min(_distance(wanted, words_of(heard, language)), len(wanted)), len(wanted))
+    readings = {heard, _DOTTED_HOUR.sub(r"\1:\2", heard)}
+    nearest = min(_distance(wanted, words_of(reading, language)) for reading in readings)
+    return WordErrors(min(nearest, len(wanted)), len(wanted))
 
 
 def word_errors_of_all(sentences: Iterable[tuple[str, str]], language: str) -> WordErrors:
