@@ -7,6 +7,9 @@ A request is one JSON object a line: {"text", "voice", "rate", "pitch", "range",
 little-endian samples, or {"error": "unknown voice"}. Kinds are "word" and "phoneme" (name is then its IPA; a pause has
 none); positions count characters from 0. The program ends with its input.
 
+A request {"voice", "phonemes": [text, ...]} is answered by {"phonemes": [IPA, ...]}: what each text sounds like, with
+stress marks, spaces where espeak-ng parts words, and a "^" within affricates and diphthongs.
+
 The same request gets the same samples, whatever was said before and whenever it is said. libespeak-ng seeds its noise
 from the clock and keeps the phase of its waves from one utterance to the next, so each request is spoken by a fork of a
 library that has said nothing yet, with the noise seeded by the request.
@@ -26,6 +29,7 @@ _SYNCHRONOUS, _PHONEME_EVENTS, _PHONEME_IPA, _DONT_EXIT = 2, 1, 2, 0x8000
 _RATE, _PITCH, _RANGE = 1, 3, 4
 _UTF8, _BY_CHARACTER = 1, 1
 _EVENT_END, _EVENT_WORD, _EVENT_PHONEME = 0, 1, 7
+_IPA_WITH_TIES = 0x02 | 0x80 | ord("^") << 8
 _PR_SET_PDEATHSIG = 1
 
 
@@ -69,6 +73,7 @@ class Espeak:
         self._events: list[list[Any]] = []
         self._callback = _Callback(self._receive)  # kept: the library calls it
         self._lib.espeak_SetSynthCallback(self._callback)
+        self._lib.espeak_TextToPhonemes.restype = ctypes.c_char_p
 
     def _receive(self, wave: Any, count: int, events: Any) -> int:
         if wave and count > 0:
@@ -87,8 +92,7 @@ class Espeak:
 
     def speak(self, request: dict[str, Any]) -> tuple[list[list[Any]], bytes]:
         """Speaks one request. Raises UnknownVoiceError."""
-        if self._lib.espeak_SetVoiceByName(str(request["voice"]).encode()) != 0:
-            raise UnknownVoiceError
+        self._take(str(request["voice"]))
         self._lib.espeak_SetParameter(_RATE, int(request["rate"]), 0)
         self._lib.espeak_SetParameter(_PITCH, int(request["pitch"]), 0)
         self._lib.espeak_SetParameter(_RANGE, int(request["range"]), 0)
@@ -99,10 +103,31 @@ class Espeak:
         self._lib.espeak_Synth(text, ctypes.c_size_t(len(text)), 0, _BY_CHARACTER, 0, _UTF8, None, None)
         return self._events, bytes(self._samples)
 
+    def phonemes(self, voice: str, texts: list[str]) -> list[str]:
+        """The IPA of each text, which is translated by itself. Raises UnknownVoiceError."""
+        self._take(voice)
+        return [self._phonemes(text) for text in texts]
+
+    def _phonemes(self, text: str) -> str:
+        kept = ctypes.create_string_buffer(text.encode(errors="replace"))
+        place = ctypes.c_void_p(ctypes.addressof(kept))
+        clauses: list[str] = []
+        while place.value:
+            clause = self._lib.espeak_TextToPhonemes(ctypes.byref(place), _UTF8, _IPA_WITH_TIES)
+            clauses.append((clause or b"").decode("utf-8", "ignore"))
+        return " ".join(clause.strip() for clause in clauses if clause.strip())
+
+    def _take(self, voice: str) -> None:
+        if self._lib.espeak_SetVoiceByName(voice.encode()) != 0:
+            raise UnknownVoiceError
+
 
 def answer(espeak: Espeak, request: dict[str, Any]) -> bytes:
     """The answer to one request."""
     try:
+        if "phonemes" in request:
+            found = espeak.phonemes(str(request["voice"]), [str(text) for text in request["phonemes"]])
+            return json.dumps({"phonemes": found}).encode() + b"\n"
         events, samples = espeak.speak(request)
     except UnknownVoiceError:
         return b'{"error": "unknown voice"}\n'
