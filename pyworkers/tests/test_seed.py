@@ -1,4 +1,4 @@
-"""The promise of the seed: the same request gives the same bytes in any process, at any time, on any number of cores."""
+"""The promise of the seed: the same request gives the same bytes in any process, at any time, on one core or two."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ Hashes = dict[str, dict[str, dict[str, str]]]
 def start(folder: Path, seeds: str, order: str, cores: int) -> subprocess.Popen[bytes]:
     """A process of its own that may use that many cores."""
     usable = sorted(os.sched_getaffinity(0))[:cores]
-    program = f"import os, runpy; os.sched_setaffinity(0, {usable}); runpy.run_module('tests.seeded', run_name='__main__')"
+    program = (
+        f"import os, runpy; os.sched_setaffinity(0, {usable}); runpy.run_module('tests.seeded', run_name='__main__')"
+    )
     return subprocess.Popen(
         [sys.executable, "-c", program, str(folder), seeds, order],
         stdout=subprocess.PIPE,

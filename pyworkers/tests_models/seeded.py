@@ -1,4 +1,4 @@
-"""A program that runs one request of each engine on tiny checkpoints and prints the hashes of what they made.
+"""A program that runs one request of each engine on tiny checkpoints and prints the hashes of what they made, as JSON.
 
     python -m tests_models.seeded FOLDER CHECKPOINTS SEEDS THREADS first|last
 
@@ -65,16 +65,22 @@ def loaded(kind: str, checkpoints: Path) -> Engine:
     return engine
 
 
+def hashes(folder: Path, checkpoints: Path, seeds: list[str], kinds: list[str]) -> dict[str, dict[str, dict[str, str]]]:
+    """Runs the kinds in that order: {seed: {kind: {output: hash}}}."""
+    found: dict[str, dict[str, dict[str, str]]] = {seed: {} for seed in seeds}
+    for kind in kinds:
+        engine = loaded(kind, checkpoints)
+        for seed, of_seed in found.items():
+            of_seed[kind] = made(kind, engine, folder / seed / kind, int(seed))
+    return found
+
+
 def main() -> None:
-    """Prints {seed: {kind: {output: hash}}} as JSON."""
+    """Prints the hashes as JSON."""
     folder, checkpoints, order = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[5]
     torch.set_num_threads(int(sys.argv[4]))
-    hashes: dict[str, dict[str, dict[str, str]]] = {seed: {} for seed in sys.argv[3].split(",")}
-    for kind in KINDS if order == "first" else reversed(KINDS):
-        engine = loaded(kind, checkpoints)
-        for seed, of_seed in hashes.items():
-            of_seed[kind] = made(kind, engine, folder / seed / kind, int(seed))
-    print(json.dumps(hashes))
+    kinds = list(KINDS) if order == "first" else list(reversed(KINDS))
+    print(json.dumps(hashes(folder, checkpoints, sys.argv[3].split(","), kinds)))
 
 
 if __name__ == "__main__":
