@@ -67,6 +67,20 @@ func (s *Signer) VerifyPreview(job uuid.UUID, exp, sig string, now time.Time) er
 	return s.verify("preview", job, exp, sig, now)
 }
 
+// SegmentLink returns the path and query of a signed link to a finished segment of a job. It ends as Link's does.
+func (s *Signer) SegmentLink(job uuid.UUID, index int, now time.Time) (pathAndQuery string, expires time.Time) {
+	expires = time.Unix((GridDay(now)+2)*int64(linkGrid/time.Second), 0).UTC()
+	exp := strconv.FormatInt(expires.Unix(), 10)
+	number := strconv.Itoa(index)
+	return "/api/v1/jobs/" + job.String() + "/segments/" + number + "?exp=" + exp + "&sig=" +
+		s.signFor("segment "+number, job, exp), expires
+}
+
+// VerifySegment is Verify for a link of SegmentLink; index as it stands in the link.
+func (s *Signer) VerifySegment(job uuid.UUID, index, exp, sig string, now time.Time) error {
+	return s.verify("segment "+index, job, exp, sig, now)
+}
+
 // Verify checks the query values of a signed link; ErrBadLink, and ErrForgedLink for one that was never given out.
 func (s *Signer) Verify(id uuid.UUID, exp, sig string, now time.Time) error {
 	return s.verify("file", id, exp, sig, now)

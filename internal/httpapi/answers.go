@@ -41,6 +41,8 @@ var answers = []struct {
 	title, detail i18n.Sentence
 }{
 	{jobs.ErrNotFound, 404, "not_found", i18n.Say("Not found"), i18n.Say("there is no such job")},
+	{jobs.ErrNoSegment, 404, "not_found", i18n.Say("Not found"),
+		i18n.Say("the job has no such part that can be played")},
 	{voices.ErrNotFound, 404, "not_found", i18n.Say("Not found"), i18n.Say("there is no such voice")},
 	{pronunciations.ErrNotFound, 404, "not_found", i18n.Say("Not found"),
 		i18n.Say("there is no such word in your dictionary")},

@@ -113,12 +113,15 @@ const (
 	anySite = "cross-origin"
 )
 
+// unchanging is how clients may keep a file: its address never leads to other bytes.
+const unchanging = "private, max-age=3600, immutable"
+
 // stream sends a file with ranges and its name, and forbids that anything in it runs.
 func (s *Server) stream(asset *assets.Asset, embeddedBy string) *huma.StreamResponse {
 	return &huma.StreamResponse{Body: func(ctx huma.Context) {
 		c := humaecho.UnwrapV4(ctx)
 		c.Response().Header().Set("Cross-Origin-Resource-Policy", embeddedBy)
-		s.serveAsset(c.Response(), c.Request(), asset)
+		s.serveAsset(c.Response(), c.Request(), asset, unchanging)
 	}}
 }
 
@@ -133,7 +136,7 @@ func inline(mimeType string) bool {
 }
 
 // serveAsset sends the bytes. http.ServeContent answers Range, HEAD and If-None-Match.
-func (s *Server) serveAsset(w http.ResponseWriter, r *http.Request, asset *assets.Asset) {
+func (s *Server) serveAsset(w http.ResponseWriter, r *http.Request, asset *assets.Asset, caching string) {
 	content, _, err := s.cfg.Assets.Open(r.Context(), asset)
 	if err != nil {
 		s.writeProblem(w, r, err)
@@ -152,7 +155,7 @@ func (s *Server) serveAsset(w http.ResponseWriter, r *http.Request, asset *asset
 	h.Set("Content-Security-Policy",
 		"sandbox; default-src 'none'; media-src 'self'; img-src 'self'; style-src 'unsafe-inline'")
 	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Cache-Control", "private, max-age=3600, immutable")
+	h.Set("Cache-Control", caching)
 	h.Set("ETag", `"`+asset.SHA256+`"`)
 	http.ServeContent(w, r, "", asset.CreatedAt, content)
 }

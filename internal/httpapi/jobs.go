@@ -236,6 +236,7 @@ func (s *Server) registerJobs() {
 		s.getJobContent,
 	)
 	s.registerPreview(tag)
+	s.registerSegments(tag)
 	huma.Register(
 		s.api,
 		huma.Operation{

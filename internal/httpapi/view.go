@@ -54,12 +54,14 @@ type Job struct {
 
 // ProgressDetail describes the progress of a running job.
 type ProgressDetail struct {
-	Stage      string   `json:"stage"`
-	Step       int      `json:"step"`
-	TotalSteps int      `json:"total_steps"`
-	Message    *string  `json:"message" nullable:"true"`
-	ETASeconds *float64 `json:"eta_seconds" nullable:"true"`
-	PreviewURL *string  `json:"preview_url" nullable:"true" doc:"The newest picture of what is made, while the job runs on this node and has one; needs no header"`
+	Stage       string   `json:"stage"`
+	Step        int      `json:"step"`
+	TotalSteps  int      `json:"total_steps"`
+	Message     *string  `json:"message" nullable:"true"`
+	ETASeconds  *float64 `json:"eta_seconds" nullable:"true"`
+	PreviewURL  *string  `json:"preview_url" nullable:"true" doc:"The newest picture of what is made, while the job runs on this node and has one; needs no header"`
+	Segments    int      `json:"segments,omitempty" doc:"How many parts of the sound can be played already, while the rest is made"`
+	SegmentsURL *string  `json:"segments_url,omitempty" doc:"Lists those parts"`
 	// Memory is what a job with reason no_memory waits for.
 	Memory *MemoryWait `json:"memory,omitempty" doc:"What a job with reason no_memory needs, and what there is for it"`
 }
@@ -288,9 +290,14 @@ func (s *Server) setProgress(ctx context.Context, v *Job, job *jobs.Job, eta job
 
 // progressDetail is the same of a job that is read and of one that is listened to.
 func (s *Server) progressDetail(ctx context.Context, job uuid.UUID, p report.Progress) *ProgressDetail {
-	return &ProgressDetail{Stage: p.Stage, Step: p.Step, TotalSteps: p.TotalSteps,
+	detail := &ProgressDetail{Stage: p.Stage, Step: p.Step, TotalSteps: p.TotalSteps,
 		Message:    orNull(told(ctx, p.Message)),
-		ETASeconds: millisOf(p.ETASeconds), PreviewURL: orNull(s.previewLink(ctx, job))}
+		ETASeconds: millisOf(p.ETASeconds), PreviewURL: orNull(s.previewLink(ctx, job)), Segments: p.Segments}
+	if p.Segments > 0 {
+		list := baseOf(ctx) + segmentsOf(job)
+		detail.SegmentsURL = &list
+	}
+	return detail
 }
 
 func (s *Server) output(base string, asset *assets.Asset) Output {

@@ -23,7 +23,8 @@ const claimSQL = `
 	returning ` + jobCols
 
 const segmentsSQL = `
-	select idx, sha256, mime_type, size_bytes, fence from job_segments where job_id = $1 order by idx`
+	select idx, sha256, mime_type, size_bytes, fence, duration_seconds
+	  from job_segments where job_id = $1 order by idx`
 
 // The inputs of a job in their order, each with the voice or the file that it is now. Of another job it is the first
 // output of the kind, once that job has completed; of a voice the file is the sample that it was cloned from.

@@ -9,6 +9,8 @@ import (
 )
 
 var (
+	// ErrNoSegment: the job has no such segment, or none yet.
+	ErrNoSegment = errors.New("jobs: no such segment")
 	// ErrNotFound: no such job, or another owner's.
 	ErrNotFound = errors.New("jobs: not found")
 	// ErrFenced: another attempt owns this job, or it ended; throw the files of this run away.

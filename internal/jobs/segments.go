@@ -17,11 +17,15 @@ const segmentBlobSQL = `
 // A stored segment is not overwritten: the same input makes the same piece, and its fence names the run that made it
 // first.
 const segmentSQL = `
-	insert into job_segments (job_id, idx, sha256, fence, mime_type, size_bytes)
-	select id, $3, $4, fence, $5, $6 from generation_jobs
+	insert into job_segments (job_id, idx, sha256, fence, mime_type, size_bytes, duration_seconds)
+	select id, $3, $4, fence, $5, $6, $7 from generation_jobs
 	 where id = $1 and fence = $2 and status = 'processing' for share
 	on conflict (job_id, idx) do update set job_id = excluded.job_id
 	returning idx`
+
+const oneSegmentSQL = `
+	select idx, sha256, mime_type, size_bytes, fence, duration_seconds
+	  from job_segments where job_id = $1 and idx = $2`
 
 const progressSQL = `
 	insert into job_progress (job_id, fence, progress, detail)
@@ -38,7 +42,7 @@ func (s *Service) AddSegment(ctx context.Context, id uuid.UUID, fence int64, seg
 	// One batch is one implicit transaction; the blob's row of a fenced segment has no reference and is swept.
 	var b pgx.Batch
 	b.Queue(segmentBlobSQL, seg.SHA256, seg.Size, seg.MIME)
-	b.Queue(segmentSQL, id, fence, seg.Index, seg.SHA256, seg.MIME, seg.Size).QueryRow(func(row pgx.Row) error {
+	b.Queue(segmentSQL, id, fence, seg.Index, seg.SHA256, seg.MIME, seg.Size, seg.Seconds).QueryRow(func(row pgx.Row) error {
 		var idx int
 		return row.Scan(&idx)
 	})
@@ -62,10 +66,7 @@ func (s *Service) Segments(ctx context.Context, id uuid.UUID) ([]Segment, error)
 }
 
 func collectSegments(rows pgx.Rows) ([]Segment, error) {
-	all, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (seg Segment, err error) {
-		err = row.Scan(&seg.Index, &seg.SHA256, &seg.MIME, &seg.Size, &seg.Fence)
-		return seg, err
-	})
+	all, err := pgx.CollectRows(rows, scanSegment)
 	if err != nil {
 		return nil, err
 	}
@@ -75,6 +76,27 @@ func collectSegments(rows pgx.Rows) ([]Segment, error) {
 		}
 	}
 	return all, nil
+}
+
+func scanSegment(row pgx.CollectableRow) (seg Segment, err error) {
+	err = row.Scan(&seg.Index, &seg.SHA256, &seg.MIME, &seg.Size, &seg.Fence, &seg.Seconds)
+	return seg, err
+}
+
+// Segment returns one finished segment of a job. Fails with ErrNoSegment.
+func (s *Service) Segment(ctx context.Context, id uuid.UUID, index int) (Segment, error) {
+	rows, err := s.cfg.Pool.Query(ctx, oneSegmentSQL, id, index)
+	if err != nil {
+		return Segment{}, fmt.Errorf("jobs: segment: %w", err)
+	}
+	segment, err := pgx.CollectExactlyOneRow(rows, scanSegment)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return Segment{}, ErrNoSegment
+	}
+	if err != nil {
+		return Segment{}, fmt.Errorf("jobs: segment: %w", err)
+	}
+	return segment, nil
 }
 
 // SetProgress stores the last progress of a run; call it at most once a second. Fails with ErrFenced.

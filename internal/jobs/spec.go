@@ -104,6 +104,8 @@ type Segment struct {
 	MIME   string
 	Size   int64
 	Fence  int64
+	// Seconds that a segment plays by itself; nil for one that cannot.
+	Seconds *float64
 }
 
 // Result is the result of a finished run. The files are in the blob store already.

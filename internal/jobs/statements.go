@@ -28,6 +28,7 @@ func Statements() map[string]string {
 var statements = map[string]string{
 	"claimSQL":            claimSQL,
 	"segmentsSQL":         segmentsSQL,
+	"oneSegmentSQL":       oneSegmentSQL,
 	"inputsSQL":           inputsSQL,
 	"lockOwnSQL":          lockOwnSQL,
 	"cancelQueuedSQL":     cancelQueuedSQL,

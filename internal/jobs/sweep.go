@@ -14,6 +14,10 @@ import (
 // nodeRetention is how long a node that left is remembered; its kernel boot id shows a reboot.
 const nodeRetention = 90 * 24 * time.Hour
 
+// segmentRetention is how long the segments of a completed job can still be played. Those of other jobs stay, since a
+// retry goes on after them.
+const segmentRetention = 24 * time.Hour
+
 const (
 	// Deletes from the front up to the first young event, so that the rest has no hole: events commit in another order
 	// than they begin.
@@ -39,11 +43,18 @@ const (
 	                   order by h.at desc offset 200) o))`
 	sweepNodesSQL = `delete from nodes where seen_at < now() - make_interval(secs => $1)
 		and started_at < now() - make_interval(secs => $1)`
+	sweepSegmentsSQL = `
+	delete from job_segments s
+	 where s.created_at < now() - make_interval(secs => $1)
+	   and exists (select from generation_jobs j
+	                where j.id = s.job_id and j.status = 'completed'
+	                  and j.completed_at < now() - make_interval(secs => $1) offset 0)`
 	sweepProgressSQL = `delete from job_progress p
 		where not exists (select from generation_jobs j where j.id = p.job_id and j.status = 'processing')`
 )
 
-// Sweep deletes rows whose retention is over: events, idempotency keys, old run history, nodes that left.
+// Sweep deletes rows whose retention is over: events, idempotency keys, old run history,
+// segments of completed jobs, nodes that left.
 func (s *Service) Sweep(ctx context.Context) error {
 	var b pgx.Batch
 	b.Queue(sweepEventsSQL, s.cfg.EventRetention.Seconds())
@@ -51,6 +62,7 @@ func (s *Service) Sweep(ctx context.Context) error {
 	b.Queue(sweepHistorySQL)
 	b.Queue(sweepNodesSQL, nodeRetention.Seconds())
 	b.Queue(sweepProgressSQL)
+	b.Queue(sweepSegmentsSQL, segmentRetention.Seconds())
 	if err := s.cfg.Pool.SendBatch(ctx, &b).Close(); err != nil {
 		return fmt.Errorf("jobs: sweep: %w", err)
 	}

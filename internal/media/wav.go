@@ -35,16 +35,33 @@ func finishWAV(src, dst string, m Mark) (Info, error) {
 		os.Remove(dst)
 		return Info{}, diskError(err)
 	}
-	played := time.Duration(float64(size) / float64(perSecond) * float64(time.Second))
 	return Info{
 		Kind:        Audio,
 		MIME:        "audio/wav",
-		Duration:    played,
+		Duration:    played(size, perSecond),
 		HasAudio:    true,
 		SampleRate:  int(rate),
 		Channels:    int(channels),
 		Orientation: 1,
 	}, nil
+}
+
+// played is how long so many bytes of samples last.
+func played(size, perSecond uint32) time.Duration {
+	return time.Duration(float64(size) / float64(perSecond) * float64(time.Second))
+}
+
+// WAVDuration reads from the header of a plain WAV file how long it plays. It fails for any other file.
+func WAVDuration(file *os.File) (time.Duration, error) {
+	format, size, err := readWAVHeader(file)
+	if err != nil {
+		return 0, err
+	}
+	perSecond := binary.LittleEndian.Uint32(format[8:])
+	if perSecond == 0 {
+		return 0, errNotPlainWAV
+	}
+	return played(size, perSecond), nil
 }
 
 // readWAVHeader leaves the file at its first sample; it returns the fmt chunk and the size of the samples in bytes.

@@ -53,6 +53,8 @@ type Progress struct {
 	Message    i18n.Sentence
 	// ETASeconds until the job ends; nil while nothing is known.
 	ETASeconds *float64
+	// Segments is how many parts of the result can be played already.
+	Segments int
 	// Preview is the path of a JPEG of what is being made, on the node that runs the job; "" when there is none. It is
 	// not part of the JSON.
 	Preview string
@@ -66,12 +68,13 @@ type storedProgress struct {
 	Message    string          `json:"message"`
 	Sentence   json.RawMessage `json:"sentence,omitempty"`
 	ETASeconds *float64        `json:"eta_seconds"`
+	Segments   int             `json:"segments,omitempty"`
 }
 
 // MarshalJSON writes the message as English text in "message" and, to be translated, in "sentence".
 func (p Progress) MarshalJSON() ([]byte, error) {
 	stored := storedProgress{Fraction: p.Fraction, Stage: p.Stage, Step: p.Step, TotalSteps: p.TotalSteps,
-		ETASeconds: p.ETASeconds}
+		ETASeconds: p.ETASeconds, Segments: p.Segments}
 	stored.Message, stored.Sentence = p.Message.Store()
 	return json.Marshal(stored)
 }
@@ -83,6 +86,7 @@ func (p *Progress) UnmarshalJSON(data []byte) error {
 		return err
 	}
 	*p = Progress{Fraction: stored.Fraction, Stage: stored.Stage, Step: stored.Step, TotalSteps: stored.TotalSteps,
-		Message: i18n.Restore(stored.Message, stored.Sentence), ETASeconds: stored.ETASeconds}
+		Message: i18n.Restore(stored.Message, stored.Sentence), ETASeconds: stored.ETASeconds,
+		Segments: stored.Segments}
 	return nil
 }

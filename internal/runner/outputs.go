@@ -57,20 +57,33 @@ func (a *attempt) keepSegment(ctx context.Context, segment sidecar.Segment) erro
 	if err != nil {
 		return err
 	}
-	return a.persist(ctx, "keep segment", func(ctx context.Context) error {
-		return a.runner.cfg.Jobs.AddSegment(
-			ctx,
-			a.claimed.ID,
-			a.claimed.Fence,
-			jobs.Segment{
-				Index:  segment.Index,
-				SHA256: ref.SHA256,
-				MIME:   segment.File.MIME,
-				Size:   ref.Size,
-				Fence:  a.claimed.Fence,
-			},
-		)
+	kept := jobs.Segment{Index: segment.Index, SHA256: ref.SHA256, MIME: segment.File.MIME, Size: ref.Size,
+		Fence: a.claimed.Fence, Seconds: a.playTime(segment.File)}
+	err = a.persist(ctx, "keep segment", func(ctx context.Context) error {
+		return a.runner.cfg.Jobs.AddSegment(ctx, a.claimed.ID, a.claimed.Fence, kept)
 	})
+	if err == nil && kept.Seconds != nil {
+		a.progress.segment(segment.Index)
+	}
+	return err
+}
+
+// playTime is how many seconds of sound a segment holds; nil for one that is not sound which browsers play.
+func (a *attempt) playTime(file sidecar.File) *float64 {
+	if file.MIME != "audio/wav" {
+		return nil
+	}
+	f, err := sidecar.Open(a.dir, file.Path)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	length, err := media.WAVDuration(f)
+	if err != nil {
+		return nil
+	}
+	seconds := length.Seconds()
+	return &seconds
 }
 
 // finishFiles labels and converts what the engine made and takes it into the blob store.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/apibr/studio/internal/events"
+	"github.com/apibr/studio/internal/jobs"
 	"github.com/apibr/studio/internal/report"
 )
 
@@ -40,7 +41,8 @@ type tracker struct {
 }
 
 func newTracker(a *attempt) *tracker {
-	t := &tracker{attempt: a, weights: map[string]float64{"load": loadShare}, offsets: map[string]float64{"load": 0}}
+	t := &tracker{attempt: a, now: report.Progress{Segments: playable(a.claimed.Segments)},
+		weights: map[string]float64{"load": loadShare}, offsets: map[string]float64{"load": 0}}
 	total := 0.0
 	phases := a.manifest.Tasks[string(a.claimed.Type)].Phases
 	for _, phase := range phases {
@@ -72,7 +74,7 @@ func (t *tracker) step(p report.Progress) {
 	}
 	value = min(max(value, t.now.Fraction), 0.999) // only the result reports 1
 	preview := p.Preview
-	p.Fraction, p.ETASeconds, p.Preview = value, t.eta(p.Stage, value), ""
+	p.Fraction, p.ETASeconds, p.Preview, p.Segments = value, t.eta(p.Stage, value), "", t.now.Segments
 	t.now = p
 	t.changed = true
 	publish := newPhase || time.Since(t.published) >= publishInterval
@@ -85,6 +87,26 @@ func (t *tracker) step(p report.Progress) {
 		t.publish(now)
 	}
 	t.preview(preview)
+}
+
+// segment notes that one more part of the result can be played, and tells so at once.
+func (t *tracker) segment(index int) {
+	t.mu.Lock()
+	t.now.Segments = max(t.now.Segments, index+1)
+	t.changed, t.published = true, time.Now()
+	now := t.now
+	t.mu.Unlock()
+	t.publish(now)
+}
+
+// playable is how many segments of earlier runs can be played.
+func playable(segments []jobs.Segment) (n int) {
+	for _, segment := range segments {
+		if segment.Seconds != nil {
+			n++
+		}
+	}
+	return n
 }
 
 // eta goes by this run's own pace once it has gone far enough to have one.

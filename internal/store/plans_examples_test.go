@@ -16,7 +16,8 @@ func calls(args ...string) example { return example{args: args} }
 
 // wholeTables are the tables that an hourly sweep may read from end to end: the tasks of models, a few rows for each
 // model, and the voices, when a file is about to go.
-var wholeTables = map[string]string{"tasks.sweep": "model_tasks", "blob.sweepRows": "voices"}
+var wholeTables = map[string]string{"tasks.sweep": "model_tasks", "blob.sweepRows": "voices",
+	"jobs.sweepSegments": "job_segments"}
 
 // The ids of storetest.FillHistory.
 func job(n int) string {
@@ -55,6 +56,7 @@ func pages(rest ...string) (args []string) {
 var examples = map[string]example{
 	"jobs.claim":            calls(job(queued) + ", 'cpu', " + owner(1) + ", " + owner(1)),
 	"jobs.segments":         calls(job(processing), job(queued)),
+	"jobs.oneSegment":       calls(job(processing) + ", 0"),
 	"jobs.inputs":           calls(job(queued), job(finished)),
 	"jobs.lockOwn":          calls(job(queued)+", "+owner(1), job(queued)+", "+owner(2)),
 	"jobs.cancelQueued":     calls(job(queued)),

@@ -84,8 +84,11 @@ func (p *program) rawRun(id json.RawMessage, run runRequest) {
 		content := expand(told.Files[name], nil)
 		made := file(run.OutDir, name, content)
 		made["name"] = strings.TrimSuffix(name, filepath.Ext(name))
-		if filepath.Ext(name) == ".json" {
+		switch filepath.Ext(name) {
+		case ".json":
 			made["mime"] = "application/json"
+		case ".wav":
+			made["mime"] = "audio/wav"
 		}
 		text, err := json.Marshal(made)
 		if err != nil {
