@@ -16,6 +16,11 @@ type Choice struct {
 	Language string         // Language as a BCP 47 tag.
 	Inputs   []string       // Inputs are the files that come with it, by the engine's names, as in "image".
 	Params   map[string]any // Params by which one model may suit better than another, as `scale`.
+
+	// Voices that speak, those of all lines. None: the request has no speech, or the engine's own voice speaks.
+	Voices []Voice
+
+	exclude ID // exclude is an engine that cannot answer.
 }
 
 func (req Choice) lacks(input string) bool { return !slices.Contains(req.Inputs, input) }
@@ -30,16 +35,31 @@ type Selection struct {
 
 // Choose finds the engine and the model for a request.
 //
-// Without a quality it takes final when that engine is installed, else draft with the warning `draft_quality`. It
-// fails with *UnknownModelError, with *NotInstalledError (only when final was asked for), with *NeedsInputError when
+// Voices that belong to an engine are spoken by it; see byVoices. Else, without a quality, it takes final when that
+// engine is installed, else draft with the warning `draft_quality`.
+//
+// It fails with *UnknownModelError, with *NotInstalledError (only when final was asked for), with *NeedsInputError when
 // the model asked for needs a file that did not come, with *LanguageError when it does not speak the language, with
-// *IdleParameterError when a parameter could only be ignored, or with *UnknownTaskError.
+// *VoiceError when it does not speak the voice, with *IdleParameterError when a parameter could only be ignored, or
+// with *UnknownTaskError.
 func (c *Catalogue) Choose(req Choice) (Selection, error) {
 	if req.Model != "" && !slices.Contains(c.ModelsOf(req.Task), req.Model) {
 		return Selection{}, &UnknownModelError{Task: req.Task, Model: req.Model, Known: c.ModelsOf(req.Task)}
 	}
+	selection, req, warnings, err := c.byVoices(req)
+	if err != nil || selection.Manifest != nil {
+		return selection, err
+	}
+	if selection, err = c.byQuality(req); err == nil {
+		selection.Warnings = append(warnings, selection.Warnings...)
+	}
+	return selection, err
+}
+
+// byQuality chooses among the engines that speak any voice.
+func (c *Catalogue) byQuality(req Choice) (Selection, error) {
 	quality := req.Quality
-	if quality == "" && c.isDraftModel(req.Task, req.Model) {
+	if quality == "" && c.isDraftModel(req) {
 		quality = Draft
 	}
 	if quality != Draft {
@@ -51,7 +71,7 @@ func (c *Catalogue) Choose(req Choice) (Selection, error) {
 	if quality == Final {
 		return Selection{}, c.notInstalled(req)
 	}
-	m := c.draftFor(req.Task)
+	m := c.draftFor(req)
 	if m == nil {
 		return Selection{}, &UnknownTaskError{Task: req.Task, Quality: req.Quality}
 	}
@@ -190,18 +210,18 @@ func (c *Catalogue) ModelsOf(task string) (known []string) {
 }
 
 // draftFor is the first engine of draft quality that does the task; nil when none does.
-func (c *Catalogue) draftFor(task string) *Manifest {
-	for _, m := range c.engines(Draft, task) {
-		if !m.Planned {
+func (c *Catalogue) draftFor(req Choice) *Manifest {
+	for _, m := range c.engines(Draft, req.Task) {
+		if !m.Planned && !req.leftOut(m) {
 			return m
 		}
 	}
 	return nil
 }
 
-func (c *Catalogue) isDraftModel(task, model string) bool {
-	m := c.draftFor(task)
-	return m != nil && model != "" && m.HasModel(model)
+func (c *Catalogue) isDraftModel(req Choice) bool {
+	m := c.draftFor(req)
+	return m != nil && req.Model != "" && m.HasModel(req.Model)
 }
 
 // notInstalled says what to install for the request to be answered in final quality.
@@ -218,6 +238,11 @@ func (c *Catalogue) notInstalled(req Choice) error {
 			break
 		}
 	}
+	return c.missing(m, req)
+}
+
+// missing says what of an engine is to be installed.
+func (c *Catalogue) missing(m *Manifest, req Choice) *NotInstalledError {
 	if models := m.ModelsFor(req); c.installed(m) && len(models) > 0 {
 		model := models[0].ID
 		if m.HasModel(req.Model) {

@@ -99,3 +99,20 @@ func (e *IdleParameterError) Sentence() i18n.Sentence {
 	return i18n.Say("%s means nothing to model %s without %s: send it, or leave %s out", e.Parameter, e.Model,
 		i18n.And(e.Inputs...), e.Parameter)
 }
+
+// VoiceError says that the model asked for speaks only its own voices.
+type VoiceError struct {
+	Model string
+	Voice string // Voice that is not one of them; empty when the request names none.
+}
+
+func (e *VoiceError) Error() string { return e.Sentence().String() }
+
+// Sentence is the error for people.
+func (e *VoiceError) Sentence() i18n.Sentence {
+	if e.Voice == "" {
+		return i18n.Say("the model %s speaks only its own voices: choose one of them, or leave the model out", e.Model)
+	}
+	return i18n.Say("the model %s speaks only its own voices, and %s is not one of them: "+
+		"choose one of them, or leave the model out", e.Model, e.Voice)
+}

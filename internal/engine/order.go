@@ -30,10 +30,10 @@ func (c *Catalogue) engines(quality, task string) (found []*Manifest) {
 	return found
 }
 
-// candidates are the engines of final quality that may answer the request, best first: for a model that several engines
+// candidates are the engines of final quality that may answer a request in any voice, best first: for a model that several engines
 // have, the model's own priority comes before that of the task.
 func (c *Catalogue) candidates(req Choice) []*Manifest {
-	found := c.engines(Final, req.Task)
+	found := slices.DeleteFunc(c.engines(Final, req.Task), req.leftOut)
 	if req.Model == "" {
 		return found
 	}
