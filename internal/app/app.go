@@ -168,8 +168,8 @@ func (a *App) buildFiles(ctx context.Context) error {
 	if a.token, a.local, err = a.auth.EnsureCLIToken(ctx, filepath.Join(c.DataDir, "cli.token")); err != nil {
 		return err
 	}
-	a.voices = voices.New(a.store.Pool())
 	a.words = pronunciations.NewService(a.pronunciationsConfig())
+	a.voices = voices.New(a.store.Pool(), a.voiceDefaults())
 	return nil
 }
 

@@ -43,6 +43,7 @@ import (
 	"github.com/apibr/studio/internal/store/storetest"
 	"github.com/apibr/studio/internal/telemetry"
 	"github.com/apibr/studio/internal/torchenv"
+	"github.com/apibr/studio/internal/voices"
 )
 
 // setting is one key of the configuration: a change of it, and what of the studio shows that the change took effect.
@@ -226,6 +227,8 @@ var settings = map[string]setting{
 		func(_ *testing.T, a *App) any { return a.generationConfig().MinVoiceSeconds }},
 	"pronunciations.limit": {"pronunciations: {limit: 9}",
 		func(_ *testing.T, a *App) any { return a.pronunciationsConfig().Limit }},
+	"voices.default":          {"voices: {default: {pt-BR: Another}}", speaksByDefault},
+	"voices.default_language": {"voices: {default_language: en}", speaksByDefault},
 	"http.max_json_bytes": {"http: {max_json_bytes: 1KB}",
 		func(_ *testing.T, a *App) any { return a.apiConfig(nil).MaxJSONBytes }},
 	"http.read_timeout": {"http: {read_timeout: 1s}",
@@ -330,6 +333,18 @@ func writeFile(t *testing.T, path, content string) {
 	t.Helper()
 	require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o700))
 	require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
+}
+
+// speaksByDefault is the voice of a request that names neither a voice nor a language.
+func speaksByDefault(t *testing.T, a *App) any {
+	list := []voices.Builtin{{ID: uuid.New(), Name: "Another", Language: "es"}}
+	for _, tag := range []string{"en", "pt-BR"} {
+		list = append(list, voices.Builtin{ID: uuid.New(), Name: "Of " + tag, Language: tag, Default: true})
+	}
+	require.NoError(t, a.voices.EnsureBuiltins(t.Context(), list))
+	voice, err := a.voices.Default(t.Context(), a.local.Owner, "")
+	require.NoError(t, err)
+	return voice.Name
 }
 
 func warnings(_ *testing.T, a *App) any { return a.config.Warnings }

@@ -1,11 +1,14 @@
 package config
 
 import (
+	"maps"
 	"net"
 	"net/url"
 	"path/filepath"
 	"slices"
 	"strconv"
+
+	"golang.org/x/text/language"
 
 	"github.com/apibr/studio/internal/i18n"
 	"github.com/apibr/studio/internal/torchenv"
@@ -137,7 +140,7 @@ func (c *Config) check() error {
 		"media.max_processes is %d; it must be 1 or more, or 0 for the number of cores",
 		c.Media.MaxProcesses,
 	)
-	p.require(c.Voices.MinSeconds > 0, "voices.min_seconds must be above 0")
+	c.checkVoices(p)
 	p.require(
 		c.Pronunciations.Limit >= 1 && c.Pronunciations.Limit <= mostPronunciations,
 		"pronunciations.limit is %d; it must be 1 to %d", c.Pronunciations.Limit, mostPronunciations,
@@ -151,6 +154,23 @@ func (c *Config) check() error {
 
 // mostPronunciations of a user: a request for speech looks at all of them.
 const mostPronunciations = 10_000
+
+// checkVoices refuses a language that is not a tag. Whether the voices exist is known only to the running studio.
+func (c *Config) checkVoices(p *problems) {
+	p.require(c.Voices.MinSeconds > 0, "voices.min_seconds must be above 0")
+	for _, tag := range slices.Sorted(maps.Keys(c.Voices.Default)) {
+		p.require(isLanguage(tag), "voices.default.%s is not for a language: write its tag, such as pt-BR or en", tag)
+		p.require(c.Voices.Default[tag] != "", "voices.default.%s names no voice", tag)
+	}
+	p.require(isLanguage(c.Voices.DefaultLanguage),
+		"voices.default_language is %q; it must be the tag of a language, such as pt-BR or en", c.Voices.DefaultLanguage)
+}
+
+// isLanguage says whether a text is a language's tag: pt-BR, pt_BR and en are, Portuguese is not.
+func isLanguage(text string) bool {
+	tag, err := language.Parse(text)
+	return err == nil && !tag.IsRoot()
+}
 
 // checkPositive refuses zeros that would silently mean a default.
 func (c *Config) checkPositive(p *problems) {

@@ -212,9 +212,13 @@ type Media struct {
 	MaxWait         time.Duration `koanf:"max_wait"`      // of an upload for a free ffmpeg; default 1m
 }
 
-// Voices are the limits of voice samples.
+// Voices are the limits of voice samples, and the voices that speak where none is named.
 type Voices struct {
 	MinSeconds float64 `koanf:"min_seconds"` // a shorter sample is an error; default 3
+	// Default names a voice by its id or name for each language, as {pt-BR: Dora}. Default: the built-in voices.
+	Default map[string]string `koanf:"default"`
+	// DefaultLanguage of a text whose request names neither a language nor a voice. Default pt-BR.
+	DefaultLanguage string `koanf:"default_language"`
 }
 
 // Pronunciations are the users' dictionaries.
@@ -335,8 +339,8 @@ func Default() *Config {
 			WorkTimeout:     15 * time.Minute,
 			MaxWait:         time.Minute,
 		},
-		Voices:         Voices{MinSeconds: 3},
 		Pronunciations: Pronunciations{Limit: 500},
+		Voices:         Voices{MinSeconds: 3, Default: map[string]string{}, DefaultLanguage: "pt-BR"},
 		HTTP: HTTP{
 			MaxJSONBytes: 64 << 20,
 			MaxTextBytes: 1 << 20,

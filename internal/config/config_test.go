@@ -236,3 +236,20 @@ func TestAnEnginesTranslationsAreReadFromItsFolder(t *testing.T) {
 	_, err = c.Sentences()
 	require.ErrorContains(t, err, file)
 }
+
+func TestDefaultVoicesOfLanguages(t *testing.T) {
+	c, err := load(t, "voices: {default: {pt_BR: Dora, en: My Voice}}", nil)
+	require.NoError(t, err)
+	require.Equal(t, map[string]string{"pt_BR": "Dora", "en": "My Voice"}, c.Voices.Default)
+	require.Equal(t, "pt-BR", c.Voices.DefaultLanguage)
+	c, err = load(t, "voices: {default: {es: Lucia}}", nil, "APIBR_VOICES_DEFAULT=pt-BR=Minha Voz, en=Heart")
+	require.NoError(t, err)
+	require.Equal(t, map[string]string{"pt-BR": "Minha Voz", "en": "Heart", "es": "Lucia"}, c.Voices.Default)
+	_, err = load(t, "", nil, "APIBR_VOICES_DEFAULT=Dora")
+	require.ErrorContains(t, err, "A=B,C=D in the environment")
+	_, err = load(t, "voices: {default: {Portuguese: Dora, en: ''}, default_language: Portuguese}", nil)
+	for _, want := range []string{"voices.default.Portuguese is not for a language", "voices.default.en names no voice",
+		`voices.default_language is "Portuguese"`} {
+		require.ErrorContains(t, err, want)
+	}
+}

@@ -35,7 +35,8 @@ type Options struct {
 
 // openKey are keys below sections whose names the user chooses; Config.check checks the names.
 var openKey = regexp.MustCompile(`^(sidecars\.[a-z0-9-]+\.command` +
-	`|models\.torch_indexes\.[a-z0-9-]+|models\.vram_required\.[a-z0-9.-]+)$`)
+	`|models\.torch_indexes\.[a-z0-9-]+|models\.vram_required\.[a-z0-9.-]+` +
+	`|voices\.default\.[A-Za-z0-9_-]+)$`)
 
 // other names of settings in the environment, kept for what others write.
 var aliases = map[string]string{
@@ -177,11 +178,26 @@ func secretFiles(environment []string, of settingsOf) (paths []string) {
 	return paths
 }
 
+// pairsOrText reads pt-BR=NAME,en=NAME. A text that is something else stays, and is refused for its kind.
+func pairsOrText(text string) any {
+	pairs := map[string]any{}
+	for _, pair := range strings.Split(text, ",") {
+		key, value, ok := strings.Cut(pair, "=")
+		if key = strings.TrimSpace(key); !ok || key == "" {
+			return text
+		}
+		pairs[key] = strings.TrimSpace(value)
+	}
+	return pairs
+}
+
 // listOrText splits lists at commas.
 func listOrText(key, value string) any {
 	switch key {
 	case "python.manifests", "media.allowed_hosts", "server.allowed_hosts":
 		return strings.Split(value, ",")
+	case "voices.default":
+		return pairsOrText(value)
 	default:
 		return value
 	}
@@ -318,6 +334,9 @@ func kindProblem(field *mapstructure.DecodeError) i18n.Sentence {
 		return i18n.Say("%s must be a text", field.Name())
 	case []string:
 		return i18n.Say("%s must be a list of texts", field.Name())
+	case map[string]string, map[string]any:
+		return i18n.Say("%s must be names with their values: {A: B, C: D} in the file, A=B,C=D in the environment",
+			field.Name())
 	case int, int64, Size:
 		return i18n.Say("%s must be a whole number, such as 4", field.Name())
 	default:

@@ -65,7 +65,7 @@ func newBench(t *testing.T) *bench {
 			FFmpeg: os.Getenv("APIBR_FFMPEG"), Venvs: []string{"../../.venv-draft"}, Log: quiet,
 		}),
 	})
-	voiceList := voices.New(b.pool)
+	voiceList := voices.New(b.pool, voices.Defaults{})
 	require.NoError(t, voiceList.EnsureBuiltins(b.ctx, []voices.Builtin{
 		{ID: b.builtin, Name: "Clara (rascunho)", Language: "pt-BR"},
 	}))

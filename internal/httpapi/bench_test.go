@@ -100,7 +100,7 @@ func newBenchOn(t *testing.T, store *store.Store, options ...func(*Config)) *ben
 	// No model is installed and no key of a remote engine is set, unless an option says so.
 	catalogue.Variants = func(string) []string { return nil }
 	catalogue.Installed = func(m *engine.Manifest) bool { return m.ID != "bfl" }
-	voiceList := voices.New(b.pool)
+	voiceList := voices.New(b.pool, voices.Defaults{})
 	b.builtin = uuid.New()
 	require.NoError(t, voiceList.EnsureBuiltins(b.ctx, []voices.Builtin{{ID: b.builtin, Name: "Clara (rascunho)",
 		Language: "pt-BR"}}))

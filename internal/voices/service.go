@@ -14,29 +14,42 @@ import (
 )
 
 const cols = `v.id, v.owner_id, v.name, v.status, v.language, v.builtin, v.sample_seconds, v.sample_asset_id, v.job_id,
-	v.conditionals, v.consent_note, v.created_at, v.updated_at`
+	v.conditionals, v.consent_note, v.created_at, v.updated_at, v.engine, v.sex, v.formerly, v.preview`
 
 const visible = ` from voices v where (v.owner_id = $1 or v.builtin)`
 
 const builtinSQL = `
-	insert into voices as v (id, name, status, language, builtin, conditionals) values ($1, $2, 'ready', $3, true, $4)
+	insert into voices as v
+	       (id, name, status, language, builtin, conditionals, engine, sex, formerly, preview, is_default)
+	values ($1, $2, 'ready', $3, true, $4, $5, nullif($6, ''), $7, nullif($8, ''), $9)
 	on conflict (id) do update
-	   set name = excluded.name, language = excluded.language, conditionals = excluded.conditionals, updated_at = now()
-	 where v.builtin and (v.name, v.language, v.conditionals) 
-	       is distinct from (excluded.name, excluded.language, excluded.conditionals)`
+	   set name = excluded.name, language = excluded.language, conditionals = excluded.conditionals,
+	       engine = excluded.engine, sex = excluded.sex, formerly = excluded.formerly, preview = excluded.preview,
+	       is_default = excluded.is_default, retired = false, updated_at = now()
+	 where v.builtin
+	   and (v.name, v.language, v.conditionals, v.engine, v.sex, v.formerly, v.preview, v.is_default, v.retired)
+	       is distinct from (excluded.name, excluded.language, excluded.conditionals, excluded.engine, excluded.sex,
+	                         excluded.formerly, excluded.preview, excluded.is_default, false)`
+
+// A voice that does not ship any more stays for the jobs that name it.
+const retireSQL = `
+	update voices v set retired = true, is_default = false, updated_at = now()
+	 where v.builtin and not v.retired and v.id <> all ($1)`
 
 const getSQL = `select ` + cols + visible + ` and v.id = $2`
 
-// The caller's own voice wins over a built-in one of the same name.
+// The caller's own voice wins over a built-in one of the same name, and a present name over a former one.
 const findSQL = `
 	select ` + cols + ` from (
 	    select 1 as place, v.* from voices v where v.id = $2 and (v.owner_id = $1 or v.builtin)
 	    union all select 2, v.* from voices v where v.owner_id = $1 and v.name = $3
-	    union all select 3, v.* from voices v where v.builtin and v.name = $3) v
-	 order by v.place limit 1`
+	    union all select 3, v.* from voices v where v.builtin and not v.retired and v.name = $3
+	    union all select 4, v.* from voices v where v.builtin and not v.retired and $3 = any (v.formerly)) v
+	 order by v.place, v.id limit 1`
 
-const listSQL = `select ` + cols + visible + `
-	   and ($2 = '' or v.status = $2) and ($3 = '' or v.language = $3)
+const listSQL = `select ` + cols + visible + ` and not v.retired
+	   and ($2 = '' or v.status = $2) and ($4 = '' or v.sex = $4)
+	   and ($3 = '' or lower(v.language) = lower($3) or starts_with(lower(v.language), lower($3) || '-'))
 	 order by v.builtin, case when v.builtin then null else v.created_at end desc, v.name, v.id`
 
 const updateSQL = `
@@ -63,22 +76,31 @@ func Statements() map[string]string { return statements }
 
 // statements of this package, for the test that prepares them all.
 var statements = map[string]string{
-	"builtinSQL": builtinSQL, "getSQL": getSQL, "findSQL": findSQL, "listSQL": listSQL, "updateSQL": updateSQL,
+	"builtinSQL": builtinSQL, "retireSQL": retireSQL, "defaultsSQL": defaultsSQL, "getSQL": getSQL, "findSQL": findSQL, "listSQL": listSQL, "updateSQL": updateSQL,
 	"inUseSQL": inUseSQL, "lockSQL": lockSQL, "deleteSQL": deleteSQL,
 }
 
-// EnsureBuiltins writes the built-in voices, once at start; doing it again updates them.
+// EnsureBuiltins writes the built-in voices, once at start; doing it again updates them. Built-in voices of earlier
+// versions that are not among them are retired: they are not listed or found by their names any more.
 func (s *Service) EnsureBuiltins(ctx context.Context, voices []Builtin) error {
 	if len(voices) == 0 {
 		return nil
 	}
 	var b pgx.Batch
+	ids := make([]uuid.UUID, 0, len(voices))
 	for _, v := range voices {
 		if v.Conditionals == nil {
 			v.Conditionals = map[string]json.RawMessage{}
 		}
-		b.Queue(builtinSQL, v.ID, names.Clean(v.Name), v.Language, v.Conditionals)
+		formerly := make([]string, 0, len(v.Formerly))
+		for _, name := range v.Formerly {
+			formerly = append(formerly, names.Clean(name))
+		}
+		b.Queue(builtinSQL, v.ID, names.Clean(v.Name), v.Language, v.Conditionals, v.Engine, v.Sex, formerly, v.Preview,
+			v.Default)
+		ids = append(ids, v.ID)
 	}
+	b.Queue(retireSQL, ids)
 	if err := s.pool.SendBatch(ctx, &b).Close(); err != nil {
 		return fmt.Errorf("voices: built-in: %w", err)
 	}
@@ -109,7 +131,8 @@ func (s *Service) Get(ctx context.Context, owner, id uuid.UUID) (*Voice, error) 
 	return s.one(ctx, "get", getSQL, owner, id)
 }
 
-// Find takes any value of voice_id: the id, or the exact name of one of the caller's voices (then of a built-in one).
+// Find takes any value of voice_id: the id, or the exact name of one of the caller's voices (then of a built-in one,
+// then the name that a built-in one had in an earlier version).
 func (s *Service) Find(ctx context.Context, owner uuid.UUID, idOrName string) (*Voice, error) {
 	var id *uuid.UUID
 	if parsed, err := uuid.Parse(idOrName); err == nil {
@@ -120,7 +143,7 @@ func (s *Service) Find(ctx context.Context, owner uuid.UUID, idOrName string) (*
 
 // List returns the owner's voices, newest first, then the built-in ones by name.
 func (s *Service) List(ctx context.Context, owner uuid.UUID, f Filter) ([]*Voice, error) {
-	rows, err := s.pool.Query(ctx, listSQL, owner, string(f.Status), f.Language)
+	rows, err := s.pool.Query(ctx, listSQL, owner, string(f.Status), f.Language, f.Sex)
 	if err != nil {
 		return nil, fmt.Errorf("voices: list: %w", err)
 	}

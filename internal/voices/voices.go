@@ -52,14 +52,36 @@ type Voice struct {
 	ConsentNote   *string                    `db:"consent_note"`
 	CreatedAt     time.Time                  `db:"created_at"`
 	UpdatedAt     time.Time                  `db:"updated_at"`
+	Engine        *string                    `db:"engine"` // that a built-in voice belongs to
+	Sex           *string                    `db:"sex"`    // of a built-in voice: female or male
+	Formerly      []string                   `db:"formerly"`
+	Preview       *string                    `db:"preview"` // of a built-in voice: a file beside its engine's manifest
+}
+
+// Owner is the engine that a built-in voice belongs to; empty for a cloned one.
+func (v *Voice) Owner() string {
+	if !v.Builtin || v.Engine == nil {
+		return ""
+	}
+	return *v.Engine
 }
 
 // Builtin describes a voice that ships with an engine.
 type Builtin struct {
 	// ID is fixed, so that it is the same on every machine.
-	ID           uuid.UUID
-	Name         string
-	Language     string
+	ID       uuid.UUID
+	Name     string
+	Language string
+	// Engine that the voice belongs to.
+	Engine string
+	// Sex is female, male, or empty when it is not known.
+	Sex string
+	// Default says that the voice speaks its language where a request names none.
+	Default bool
+	// Formerly are names that the voice had in earlier versions; they still find it.
+	Formerly []string
+	// Preview is a recording of the voice, a file beside the engine's manifest. Empty: there is none.
+	Preview      string
 	Conditionals map[string]json.RawMessage
 }
 
@@ -68,12 +90,22 @@ type Patch struct{ Name, Language, ConsentNote *string }
 
 // Filter of List. Zero fields do not filter.
 type Filter struct {
-	Status   Status
+	Status Status
+	// Language without a region finds all of its regions: pt finds pt-BR.
 	Language string
+	Sex      string
 }
 
 // Service keeps voices. Safe for concurrent use.
-type Service struct{ pool *pgxpool.Pool }
+type Service struct {
+	pool     *pgxpool.Pool
+	defaults Defaults
+}
 
 // New makes a Service.
-func New(pool *pgxpool.Pool) *Service { return &Service{pool: pool} }
+func New(pool *pgxpool.Pool, defaults Defaults) *Service {
+	if defaults.Language == "" {
+		defaults.Language = firstLanguage
+	}
+	return &Service{pool: pool, defaults: defaults}
+}

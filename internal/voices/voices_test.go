@@ -19,7 +19,7 @@ func setUp(t *testing.T) (*Service, *pgxpool.Pool, context.Context) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	t.Cleanup(cancel)
 	st := storetest.New(t)
-	return New(st.Pool()), st.Pool(), ctx
+	return New(st.Pool(), Defaults{}), st.Pool(), ctx
 }
 
 func add(t *testing.T, pool *pgxpool.Pool, owner uuid.UUID, name string) uuid.UUID {
