@@ -103,6 +103,7 @@ var statements = map[string]string{
 	"sweepHistorySQL":     sweepHistorySQL,
 	"sweepNodesSQL":       sweepNodesSQL,
 	"sweepProgressSQL":    sweepProgressSQL,
+	"sweepSegmentsSQL":    sweepSegmentsSQL,
 	"setPrioritySQL":      setPrioritySQL,
 	"setInputSQL":         setInputSQL,
 	"dropInputSQL":        dropInputSQL,

@@ -105,7 +105,7 @@ var examples = map[string]example{
 	"jobs.countOpen":       {args: []string{owner(1) + ", 10000", owner(2) + ", 10000"}, reads: 10000},
 	"jobs.get":             calls(job(finished)+", "+owner(1), job(processing)+", null"),
 	"jobs.active":          calls(owner(1), owner(2), owner(60)),
-	"jobs.segment":         calls(job(processing) + ", 1, 10, lpad('5', 64, '0'), 'video/mp4', 10"),
+	"jobs.segment":         calls(job(processing) + ", 1, 10, lpad('5', 64, '0'), 'video/mp4', 10, null"),
 	"jobs.progress":        calls(job(processing) + ", 1, 0.5, '{}'"),
 	"jobs.cancelRequested": calls(job(processing) + ", 1"),
 	"jobs.insertDep":       calls(job(queued) + ", " + job(processing) + ", 'image'"),
