@@ -14,7 +14,7 @@ PACKAGE = "apibr_worker"
 SHARED = {"runtime", "textnorm", "audio", "speech", "listening", "image", "torchkit", "diffusion"}
 ALLOWED: dict[str, set[str]] = {
     "runtime": set(),
-    "textnorm": set(),
+    "textnorm": {"runtime"},
     "audio": {"runtime"},
     "speech": {"runtime", "textnorm", "audio"},
     "listening": {"runtime", "textnorm", "audio"},

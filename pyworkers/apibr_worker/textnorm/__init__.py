@@ -19,6 +19,7 @@ spaces ("F B I").
 """
 
 from .normalise import normalise
-from .split import Sentence, Word, sentences
+from .split import Sentence, sentences
+from .written import Word
 
 __all__ = ["Sentence", "Word", "normalise", "sentences"]

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 
 from .numbers import roman
+from .trace import Traced, change
 
 _CAPITALS = re.compile(r"(?<![\w'’])([A-ZÀ-Ý]{2,40})('?s)?(?![\w])")
 _WORD = re.compile(r"[^\W\d_]{2,}")
@@ -31,12 +32,12 @@ class Rules:
     """The plural of letters read out."""
 
 
-def expand(text: str, rules: Rules) -> str:
+def expand(text: Traced, rules: Rules) -> Traced:
     """Replaces acronyms in text by their words.
 
     In a text that is all in capitals, only what has no vowel is taken for one.
     """
-    words = [word for word in _WORD.findall(text) if not (word.isupper() and is_acronym(word, rules))]
+    words = [word for word in _WORD.findall(text.text) if not (word.isupper() and is_acronym(word, rules))]
     capitals = sum(word.isupper() for word in words)
     shouted = capitals > 2 and capitals * 2 > len(words)
 
@@ -48,7 +49,16 @@ def expand(text: str, rules: Rules) -> str:
             return match.group()
         return rules.plural(rules.letters(word)) if plural else rules.letters(word)
 
-    return _CAPITALS.sub(replace, text)
+    return change(text, _CAPITALS, replace)
+
+
+def step(rules: Rules) -> Callable[[Traced], Traced]:
+    return lambda text: expand(text, rules)
+
+
+def read(word: str, rules: Rules) -> str:
+    """A word by itself."""
+    return expand(Traced.of(word), rules).text
 
 
 def is_acronym(word: str, rules: Rules) -> bool:

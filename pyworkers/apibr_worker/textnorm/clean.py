@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from .trace import Traced, change, changed
+
 _QUOTES = {**dict.fromkeys("“”„‟«»″〝〞＂", '"'), **dict.fromkeys("‘’‚‛′ʼ＇", "'")}
 _DASHES = {**dict.fromkeys("\u2010\u2011\ufe63\uff0d", "-"), "\u2012": "–", "\u2015": "—", "\ufe58": "—"}
 _SIGNS = {
@@ -18,26 +20,41 @@ _SPACES = re.compile(r"\s+")
 _EMOTICON = re.compile(r"(?<!\S)[:;=][-'^]?[)(DPpoO|*\\]{1,9}(?!\S)")
 
 
-def clean(text: str) -> str:
+_CLUSTER = re.compile(
+    r"\S[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f\u3099\u309a]+|[\u1100-\u11ff]+"
+)
+_WORD = re.compile(r"\S+")
+_UNUSUAL = re.compile(r"[^ -~¡-¬®-ɏ]")
+
+
+def clean(text: Traced) -> Traced:
     """Composed Unicode without control characters, private characters and emoji; every run of spaces becomes one."""
-    text = unicodedata.normalize("NFC", text)
-    kept: list[str] = []
-    for place, char in enumerate(text):
-        category = unicodedata.category(char)
-        if char.isspace() or category in ("Zs", "Zl", "Zp"):
-            kept.append(char if char in "\u00a0\u202f\u2009" else " ")
-        elif char in _JOINERS:
-            # Persian and the Indian scripts write with these inside a word; between emoji they mean nothing.
-            if _in_word(text, place - 1) and _in_word(text, place + 1):
-                kept.append(char)
-        elif category in ("Cc", "Cf", "Cs", "Co", "Cn"):
-            continue
-        elif is_emoji(char, category):
-            # A space, since two words with an emoji between them are still two.
-            kept.append(" ")
-        else:
-            kept.append(char)
-    return _SPACES.sub(" ", _GROUPED.sub("", _EMOTICON.sub(" ", "".join(kept)))).strip()
+    text = change(composed(text), _UNUSUAL, _speakable)
+    return changed(text, [(_EMOTICON, " "), (_GROUPED, ""), (_SPACES, " ")]).stripped()
+
+
+def composed(text: Traced) -> Traced:
+    """In Unicode's composed form (NFC)."""
+    for pattern in (_CLUSTER, _WORD):
+        if not unicodedata.is_normalized("NFC", text.text):
+            text = change(text, pattern, lambda match: unicodedata.normalize("NFC", match.group()))
+    return text
+
+
+def _speakable(match: re.Match[str]) -> str:
+    """A character, the space that stands for it, or nothing."""
+    char = match.group()
+    category = unicodedata.category(char)
+    if char.isspace() or category in ("Zs", "Zl", "Zp"):
+        return char if char in "\u00a0\u202f\u2009" else " "
+    if char in _JOINERS:
+        # Persian and the Indian scripts write with these inside a word; between emoji they mean nothing.
+        inside = _in_word(match.string, match.start() - 1) and _in_word(match.string, match.end())
+        return char if inside else ""
+    if category in ("Cc", "Cf", "Cs", "Co", "Cn"):
+        return ""
+    # A space, since two words with an emoji between them are still two.
+    return " " if is_emoji(char, category) else char
 
 
 def _in_word(text: str, place: int) -> bool:
@@ -51,14 +68,13 @@ def is_emoji(char: str, category: str) -> bool:
     return category == "So" and char >= "\u2300"
 
 
-def plain(text: str) -> str:
+def plain(text: Traced) -> Traced:
     """What `clean` gives, with one form for quotes, dashes and digits.
 
     Digits of every script become 0-9, ½ becomes 1/2 (1½: 1 1/2), Ⅳ becomes IV. A raised ² or ³ stays, for the units; a
     raised number elsewhere becomes ^ and the number.
     """
-    text = _RAISED.sub(_raised, text)
-    return _SPACES.sub(" ", "".join(_one_form(char, text, place) for place, char in enumerate(text)))
+    return changed(text, [(_RAISED, _raised), (_MANY_FORMS, _one_form), (_SPACES, " ")])
 
 
 # ² and ³ alone belong to a unit or a letter (m², x³).
@@ -69,9 +85,11 @@ def _raised(match: re.Match[str]) -> str:
     return "^" + "".join(_SUPERSCRIPTS.get(char, "-") for char in match.group())
 
 
-def _one_form(char: str, text: str, place: int) -> str:
-    if char < "\u0080" or char in "ºª²³":
-        return char
+_MANY_FORMS = re.compile(r"[^\x00-\x7fºª²³]")
+
+
+def _one_form(match: re.Match[str]) -> str:
+    char = match.group()
     for table in (_QUOTES, _DASHES, _SIGNS):
         if char in table:
             return table[char]
@@ -79,7 +97,7 @@ def _one_form(char: str, text: str, place: int) -> str:
     if category == "Nd":
         return str(unicodedata.digit(char))
     if category in ("No", "Nl"):
-        return _number(char, before=text[place - 1 : place])
+        return _number(char, before=match.string[max(0, match.start() - 1) : match.start()])
     return char
 
 

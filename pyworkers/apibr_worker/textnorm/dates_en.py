@@ -6,8 +6,8 @@ import re
 
 from . import tables_en as tables
 from . import words_en as words
-from .phones_en import codes
-from .shared import Step, around
+from .phones_en import CODES
+from .shared import Step, around, replacing
 
 MONTHS: list[str] = ["", *tables.MONTH_NAMES]
 # "may" and "march" are words too, so the month must have its capital; only a shortened one takes a full stop.
@@ -187,28 +187,26 @@ def _verse(match: re.Match[str]) -> str:
 def steps(*, day_first: bool) -> list[Step]:
     """day_first: 3/4/2026 is the third of April."""
     return [
-        lambda text: _VERSE.sub(_verse, text),
-        lambda text: _ISO.sub(_iso, text),
-        lambda text: _NUMERIC.sub(lambda m: _numeric(m, day_first=day_first), text),
-        lambda text: _MONTH_YEAR.sub(_month_year, text),
-        lambda text: _SLASHED.sub(lambda m: _slashed(m, day_first=day_first), text),
-        codes,
-        lambda text: _MONTH_FIRST.sub(_month_first, text),
-        lambda text: _DAY_FIRST.sub(_day_first, text),
-        lambda text: _MONTH_AND_YEAR.sub(lambda m: f"{MONTHS[_month(m.group(1))]} {_year(m.group(2))}", text),
-        lambda text: _SPAN.sub(" to ", text),
-        lambda text: _HALF.sub(_half, text),
-        lambda text: _COLON.sub(_colon, text),
-        lambda text: _DECADE.sub(_decade, text),
+        replacing(_VERSE, _verse),
+        replacing(_ISO, _iso),
+        replacing(_NUMERIC, lambda m: _numeric(m, day_first=day_first)),
+        replacing(_MONTH_YEAR, _month_year),
+        replacing(_SLASHED, lambda m: _slashed(m, day_first=day_first)),
+        CODES,
+        replacing(_MONTH_FIRST, _month_first),
+        replacing(_DAY_FIRST, _day_first),
+        replacing(_MONTH_AND_YEAR, lambda m: f"{MONTHS[_month(m.group(1))]} {_year(m.group(2))}"),
+        replacing(_SPAN, " to "),
+        replacing(_HALF, _half),
+        replacing(_COLON, _colon),
+        replacing(_DECADE, _decade),
     ]
 
 
 YEAR_STEPS: list[Step] = [
-    lambda text: _ERA.sub(
-        lambda m: f"{_year(m.group(1)) if int(m.group(1)) >= 1000 else words.whole(m.group(1))} ", text
-    ),
-    lambda text: _AROUND_YEAR.sub(_around_year, text),
-    lambda text: _YEAR_SPAN.sub(_span, text),
-    lambda text: _BARE.sub(lambda m: around(m, _year(m.group(1))), text),
+    replacing(_ERA, lambda m: f"{_year(m.group(1)) if int(m.group(1)) >= 1000 else words.whole(m.group(1))} "),
+    replacing(_AROUND_YEAR, _around_year),
+    replacing(_YEAR_SPAN, _span),
+    replacing(_BARE, lambda m: around(m, _year(m.group(1)))),
 ]
 """After money and units, whose numbers are not years."""

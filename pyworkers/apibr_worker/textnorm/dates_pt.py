@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from . import tables_pt as tables
-from .phones_pt import codes
-from .shared import Step
+from .phones_pt import CODES
+from .shared import Step, replacing
 
 MONTHS: list[str] = ["", *tables.MONTH_NAMES]
 _MONTH_NAMES = "|".join(MONTHS[1:])
@@ -140,20 +140,20 @@ def _verse(match: re.Match[str]) -> str:
 
 
 STEPS: list[Step] = [
-    lambda text: _WEEK.sub(lambda m: f"{_WEEKDAYS[m[1].lower()]} {m[2] or 'a'} {_WEEKDAYS[m[3].lower()]}", text),
-    lambda text: _VERSE.sub(_verse, text),
-    lambda text: _ISO.sub(_iso, text),
-    lambda text: _FULL.sub(_full, text),
-    lambda text: _MONTH_YEAR.sub(_month_year, text),
-    lambda text: _SHORT_MONTH.sub(_short_month, text),
-    lambda text: _DAY_MONTH.sub(_day_month, text),
-    lambda text: _FIRST.sub("1º", text),
-    lambda text: _FIRST_DAY.sub("1º", text),
-    lambda text: _DAY.sub(r"\1", text),
-    codes,
-    lambda text: _SPAN.sub(" às ", text),
-    lambda text: _ENGLISH.sub(_english, text),
-    lambda text: _LETTER.sub(_letter, text),
-    lambda text: _COLON.sub(_colon, text),
-    lambda text: _MINUTES.sub(lambda m: f"{_count(m.group(1), 'minuto')} e {_count(m.group(2), 'segundo')}", text),
+    replacing(_WEEK, lambda m: f"{_WEEKDAYS[m[1].lower()]} {m[2] or 'a'} {_WEEKDAYS[m[3].lower()]}"),
+    replacing(_VERSE, _verse),
+    replacing(_ISO, _iso),
+    replacing(_FULL, _full),
+    replacing(_MONTH_YEAR, _month_year),
+    replacing(_SHORT_MONTH, _short_month),
+    replacing(_DAY_MONTH, _day_month),
+    replacing(_FIRST, "1º"),
+    replacing(_FIRST_DAY, "1º"),
+    replacing(_DAY, r"\1"),
+    CODES,
+    replacing(_SPAN, " às "),
+    replacing(_ENGLISH, _english),
+    replacing(_LETTER, _letter),
+    replacing(_COLON, _colon),
+    replacing(_MINUTES, lambda m: f"{_count(m.group(1), 'minuto')} e {_count(m.group(2), 'segundo')}"),
 ]

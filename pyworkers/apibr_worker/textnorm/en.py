@@ -16,12 +16,13 @@ from .shared import (
     full_stop,
     is_initial,
     range_after,
-    replaced,
     replacing,
+    replacing_all,
     span,
     strip_markup,
     tidy,
 )
+from .trace import Change, Traced, change
 
 DAY_FIRST = frozenset({"en-gb", "en-au", "en-nz", "en-ie", "en-za", "en-in"})
 """Where 3/4/2026 is the third of April."""
@@ -84,10 +85,10 @@ def _street(match: re.Match[str]) -> str:
     return f"{match.group(1)} {name}{'.' if match.group(3) is not None else ''}"
 
 
-def _dotted(text: str) -> str:
+def _dotted(text: Traced) -> Traced:
     """U.S.A. and J. R. R. Tolkien, before a part of it is taken for a shorter abbreviation."""
-    text = _DOTTED.sub(lambda m: around(m, words.letters(m.group().replace(".", ""))) + full_stop(m), text)
-    return _INITIALS.sub(lambda m: words.letters(re.sub(r"[^A-Z]", "", m.group())) + " ", text)
+    text = change(text, _DOTTED, lambda m: around(m, words.letters(m.group().replace(".", ""))) + full_stop(m))
+    return change(text, _INITIALS, lambda m: words.letters(re.sub(r"[^A-Z]", "", m.group())) + " ")
 
 
 def _initial(match: re.Match[str]) -> str:
@@ -190,12 +191,12 @@ def _slash(match: re.Match[str]) -> str:
     return around(match, words.ratio(int(upper), int(lower)))
 
 
-def _times(text: str) -> str:
+def _times(text: Traced) -> Traced:
     def replace(match: re.Match[str]) -> str:
         product = match.group(1) == "*" or "=" in match.string[match.end() : match.end() + 24]
         return " times " if product else " by "
 
-    return _TIMES_AS_MUCH.sub(" times", _TIMES.sub(replace, text))
+    return change(change(text, _TIMES, replace), _TIMES_AS_MUCH, " times")
 
 
 def _ratio(match: re.Match[str]) -> str:
@@ -249,7 +250,7 @@ _ACRONYMS = acronyms.Rules(
     plural=lambda said: said + "'s",
 )
 
-_SYMBOLS = [
+_SYMBOLS: list[tuple[re.Pattern[str], Change]] = [
     (re.compile(pattern), f" {said} ")
     for pattern, said in [
         (r"(?<=\b[CF])#", "sharp"),
@@ -271,46 +272,46 @@ _SYMBOLS = [
 
 def _steps(*, day_first: bool) -> list[Step]:
     return [
-        lambda text: web.expand(text, _WEB),
+        web.step(_WEB),
         strip_markup,
         replacing(_CENTS, "0."),
         *PHONE_STEPS,
         *dates_en.steps(day_first=day_first),
         _MONEY.expand,
-        lambda text: _FEET.sub(lambda m: around(m, f"{int(m.group(1))} feet {int(m.group(2))} inches"), text),
+        replacing(_FEET, lambda m: around(m, f"{int(m.group(1))} feet {int(m.group(2))} inches")),
         replacing(_HASH, "number "),
         replacing(_AGAINST, " versus "),
-        lambda text: _STREET.sub(_street, text),
-        lambda text: _SLASHED.sub(lambda m: around(m, tables.SLASHED[m.group(1).lower()]), text),
-        lambda text: _SECTION.sub(lambda m: f" {'sections' if len(m[1]) > 1 else 'section'} ", text),
+        replacing(_STREET, _street),
+        replacing(_SLASHED, lambda m: around(m, tables.SLASHED[m.group(1).lower()])),
+        replacing(_SECTION, lambda m: f" {'sections' if len(m[1]) > 1 else 'section'} "),
         _dotted,
         *_ABBREVIATIONS.steps(),
-        lambda text: _INITIAL.sub(_initial, text),
-        lambda text: _ROMAN.sub(_roman, text),
+        replacing(_INITIAL, _initial),
+        replacing(_ROMAN, _roman),
         *dates_en.YEAR_STEPS,
         replacing(_VERSION, "version "),
-        lambda text: _SUM.sub(lambda m: " plus " if m.group(1) == "+" else " minus ", text),
-        lambda text: _RANGE.sub(lambda m: span(m, "and", "to"), text),
+        replacing(_SUM, lambda m: " plus " if m.group(1) == "+" else " minus "),
+        replacing(_RANGE, lambda m: span(m, "and", "to")),
         replacing(_MINUS, "minus "),
         replacing(_DEGREE, "°"),
-        lambda text: _SQUARE.sub(lambda m: m.group(1) + "²³"[int(m.group(2)) - 2], text),
-        lambda text: _UNIT.sub(_unit, text),
-        lambda text: _DEGREES.sub(_degrees, text),
-        lambda text: _ORDINAL.sub(_ordinal, text),
+        replacing(_SQUARE, lambda m: m.group(1) + "²³"[int(m.group(2)) - 2]),
+        replacing(_UNIT, _unit),
+        replacing(_DEGREES, _degrees),
+        replacing(_ORDINAL, _ordinal),
         replacing(_MAGNITUDE, r"\1 \2"),
-        lambda text: _MAGNITUDE.sub(lambda m: f"{m.group(1)} {tables.MAGNITUDES[m.group(2)][0]}", text),
-        lambda text: _MANY_UNITS.sub(lambda m: " " + tables.UNITS[m.group(1)][1], text),
-        lambda text: _PERCENT.sub(lambda m: around(m, " percent" if m.group(1) == "%" else " per thousand"), text),
+        replacing(_MAGNITUDE, lambda m: f"{m.group(1)} {tables.MAGNITUDES[m.group(2)][0]}"),
+        replacing(_MANY_UNITS, lambda m: " " + tables.UNITS[m.group(1)][1]),
+        replacing(_PERCENT, lambda m: around(m, " percent" if m.group(1) == "%" else " per thousand")),
         replacing(_PER, " per "),
         replacing(_MIXED, r"\1 and "),
-        lambda text: _MARK.sub(lambda m: f"{m[2] or m[1]} out of {m[3] or m[1]}", text),
-        lambda text: _SLASH.sub(_slash, text),
+        replacing(_MARK, lambda m: f"{m[2] or m[1]} out of {m[3] or m[1]}"),
+        replacing(_SLASH, _slash),
         _times,
-        lambda text: _RATIO.sub(_ratio, text),
-        lambda text: _WORD.sub(_mixed_word, text),
-        lambda text: _NUMBER.sub(lambda m: around(m, words.say(m.group())), text),
-        lambda text: replaced(text, _SYMBOLS),
-        lambda text: acronyms.expand(text, _ACRONYMS),
+        replacing(_RATIO, _ratio),
+        replacing(_WORD, _mixed_word),
+        replacing(_NUMBER, lambda m: around(m, words.say(m.group()))),
+        replacing_all(_SYMBOLS),
+        acronyms.step(_ACRONYMS),
         tidy,
     ]
 
@@ -318,7 +319,7 @@ def _steps(*, day_first: bool) -> list[Step]:
 _MONTH_FIRST, _DAY_MONTH = _steps(day_first=False), _steps(day_first=True)
 
 
-def normalise(text: str, *, day_first: bool = False) -> str:
+def normalise(text: Traced, *, day_first: bool = False) -> Traced:
     """text: cleaned, one form of each sign (clean.plain). No digit is left in what is returned.
 
     day_first: 3/4/2026 is the third of April.

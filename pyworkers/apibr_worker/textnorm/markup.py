@@ -13,54 +13,72 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-Piece = str | tuple[int, int]
-"""What stands in a match's place: a span of the text as it was, or words of our own."""
+from . import pauses
+from .clean import is_emoji
+from .held import Held
+from .trace import Builder, Traced, change
 
 
 @dataclass(frozen=True, slots=True)
-class Unmarked:
-    """A text without its markup."""
+class Added:
+    """Words of our own, which nobody wrote."""
 
-    text: str
-    origins: list[int]
-    """For each character of text, its place in the original; one more for the end."""
+    words: str
 
 
-def unmarked(text: str) -> Unmarked:
-    """Takes markup off a text; its lines stay. Headings, list items and table rows end as sentences do."""
-    plain = Unmarked(text, list(range(len(text) + 1)))
+@dataclass(frozen=True, slots=True)
+class Means:
+    """Words for a span of the text."""
+
+    words: str
+    start: int
+    end: int
+
+
+Piece = str | tuple[int, int] | Added | Means
+"""What stands in a match's place: a span of the text as it was, what the match means, or words of our own."""
+
+
+def unmarked(text: Traced, held: Held | None = None) -> Traced:
+    """Takes markup off a text; its lines stay. Headings, list items and table rows end as sentences do.
+
+    A <break> leaves one sign that tells how long it is (pauses.sign). held: takes what SSML says for a written word;
+    without it the written word stays.
+    """
     for _ in range(2):  # "&amp;lt;" went through two programs
-        plain = _change(plain, _ENTITY, _entity)
+        text = _change(text, _ENTITY, _entity)
+    text = change(text, pauses.SIGNS, "")
+    if held is not None:
+        text = _change(text, _ALIAS, lambda match: _alias(match, held))
+        text = _change(text, _SAY_AS, lambda match: _say_as(match, held))
     for pattern, pieces in _TAG_STEPS:
-        plain = _change(plain, pattern, pieces)
-    plain = _change(plain, _LINE, _line)
+        text = _change(text, pattern, pieces)
+    text = _change(text, _LINE, _line)
     for pattern, pieces in _INLINE_STEPS:
-        plain = _change(plain, pattern, pieces)
-    return _letters(plain)
+        text = _change(text, pattern, pieces)
+    return _change(_letters(text), _PICTURES, _after_pictures)
 
 
-def _change(text: Unmarked, pattern: re.Pattern[str], pieces: Callable[[re.Match[str]], list[Piece]]) -> Unmarked:
-    parts: list[str] = []
-    origins: list[int] = []
+def _change(text: Traced, pattern: re.Pattern[str], pieces: Callable[[re.Match[str]], list[Piece]]) -> Traced:
+    built: Builder | None = None
     done = 0
-
-    def take(start: int, end: int) -> None:
-        parts.append(text.text[start:end])
-        origins.extend(text.origins[start:end])
-
     for match in pattern.finditer(text.text):
-        take(done, match.start())
+        built = built or Builder(text)
+        built.take(done, match.start())
         for piece in pieces(match):
-            if isinstance(piece, str):
-                parts.append(piece)
-                origins.extend([text.origins[match.start()]] * len(piece))
+            if isinstance(piece, Added):
+                built.add(piece.words, match.end())
+            elif isinstance(piece, Means):
+                built.mean(piece.words, piece.start, piece.end)
+            elif isinstance(piece, str):
+                built.say(piece, *match.span())
             else:
-                take(*piece)
+                built.take(*piece)
         done = match.end()
-    if not done:
+    if built is None:
         return text
-    take(done, len(text.text))
-    return Unmarked("".join(parts), [*origins, text.origins[-1]])
+    built.take(done, len(text.text))
+    return built.done()
 
 
 # --- Entities and tags ---------------------------------------------------------------------------------------------
@@ -73,6 +91,15 @@ def _entity(match: re.Match[str]) -> list[Piece]:
 
 
 _ATTRIBUTE = r"""\s+[\w:.-]{1,60}\s?=\s?(?:"[^"<]{0,500}"|'[^'<]{0,500}'|[^\s"'<>=]{1,500})"""
+# What SSML says instead of what is written.
+_ALIAS = re.compile(
+    r"""<sub\s{1,9}alias\s?=\s?(?:"([^"<>]{1,300})"|'([^'<>]{1,300})')\s?>([^<>]{0,300})</sub\s?>""", re.IGNORECASE
+)
+_SAY_AS = re.compile(
+    r"""<say-as\s[^<>]{0,100}?interpret-as\s?=\s?["']([\w:-]{1,30})["'][^<>]{0,100}>([^<>]{1,300})</say-as\s?>""",
+    re.IGNORECASE,
+)
+_NEXT_SENTENCE = re.compile(r"\s{0,20}<(?:s|/p)\s?>", re.IGNORECASE)
 _TAG = re.compile(rf"<(/?)([A-Za-z][\w:.-]{{0,40}})(?:{_ATTRIBUTE}){{0,20}}\s{{0,9}}/?>")
 _INLINE = frozenset(
     """a abbr acronym b bdi bdo big cite code del dfn em emphasis font i ins kbd lang lex mark mstts:express-as phoneme
@@ -87,7 +114,35 @@ _BLOCKS = frozenset(
 
 def _tag(match: re.Match[str]) -> list[Piece]:
     name = match.group(2).lower()
-    return ["\n" if name in _BLOCKS else "" if name in _INLINE else " "]
+    if name == "break":
+        return [pauses.sign(match.group())]
+    if name == "s" and match.group(1) and _is_sentence(match):
+        said = match.string[max(0, match.start() - 1) : match.start()]
+        return [Added(". " if said.isalnum() else " ")]
+    return [Added("\n")] if name in _BLOCKS else [] if name in _INLINE else [Added(" ")]
+
+
+def _is_sentence(match: re.Match[str]) -> bool:
+    """Whether </s> ends a sentence, as in SSML; in HTML the element strikes text out."""
+    return bool(_NEXT_SENTENCE.match(match.string, match.end())) or "<speak" in match.string
+
+
+def _alias(match: re.Match[str], held: Held) -> list[Piece]:
+    words = match.group(1) or match.group(2)
+    return [Means(held.hold(words, held.TEXT), *match.span(3))]
+
+
+def _say_as(match: re.Match[str], held: Held) -> list[Piece]:
+    kind = _SAID_AS.get(match.group(1).lower())
+    return [Means(held.hold(match.group(2), kind), *match.span(2))] if kind else [match.span(2)]
+
+
+_SAID_AS = {
+    **dict.fromkeys(("characters", "spell-out", "spell", "verbatim", "letters"), Held.LETTERS),
+    **dict.fromkeys(("digits", "number_digits"), Held.DIGITS),
+    "ordinal": Held.ORDINAL,
+}
+"""The rest (cardinal, date, time, telephone, currency) is read as any text is."""
 
 
 def _nothing(match: re.Match[str]) -> list[Piece]:
@@ -108,8 +163,6 @@ _TAG_STEPS: list[_Step] = [
     (re.compile(r"<(script|style)\b[^<>]{0,200}>[\s\S]{0,2000}?</\1\s{0,9}>", re.IGNORECASE), _nothing),
     # What a terminal makes colours of.
     (re.compile(r"\x1b\[[0-9;?]{0,40}[A-Za-z]"), _nothing),
-    # What SSML says instead of what is written.
-    (re.compile(r"""<sub\s+alias\s?=\s?["']([^"'<>]{1,300})["']\s?>[^<>]{0,300}</sub>""", re.IGNORECASE), _first_group),
     (_TAG, _tag),
 ]
 
@@ -145,10 +198,10 @@ def _line(match: re.Match[str]) -> list[Piece]:
     if found := _HEADING.match(line, begin):
         begin = found.end()
         end = closing.start() if (closing := _HEADING_END.search(line, begin)) else len(line)
-        return [(start + begin, start + end), _stop(line[begin:end], match, always=True)]
+        return [(start + begin, start + end), *_stop(line[begin:end], match, always=True)]
     if found := _ITEM.match(line, begin):
         begin = found.end()
-        return [(start + begin, start + len(line)), _stop(line[begin:], match)]
+        return [(start + begin, start + len(line)), *_stop(line[begin:], match)]
     return [match.span() if begin == marked else (start + begin, match.end())]
 
 
@@ -160,17 +213,17 @@ def _row(line: str, begin: int, match: re.Match[str]) -> list[Piece]:
             continue
         lead = len(cell.group()) - len(cell.group().lstrip())
         last = cell.group().strip()
-        pieces += [", "] * bool(pieces)
+        pieces += [Added(", ")] * bool(pieces)
         pieces.append((match.start() + cell.start() + lead, match.start() + cell.start() + lead + len(last)))
-    return [*pieces, _stop(last, match, always=True)]
+    return [*pieces, *_stop(last, match, always=True)]
 
 
-def _stop(said: str, match: re.Match[str], *, always: bool = False) -> str:
+def _stop(said: str, match: re.Match[str], *, always: bool = False) -> list[Piece]:
     """What ends a line that is a sentence to the eye only; nothing at the end of the text."""
     following = match.string[match.end() : match.end() + 200].lstrip("\n\r \t-*•·‣▪●◦∙○■+|>")
     if not following or not _SPOKEN_END.search(said.rstrip()):
-        return ""
-    return "," if following[0].islower() and not always else "."
+        return []
+    return [Added("," if following[0].islower() and not always else ".")]
 
 
 # --- Marks within a line -------------------------------------------------------------------------------------------
@@ -201,7 +254,7 @@ _KEPT = frozenset("ⁿ№™℠℡℻")
 _OVERLAYS = re.compile(r"[\u0332-\u0338\u20d0-\u20e2\u20e4-\u20f0]")
 
 
-def _letters(text: Unmarked) -> Unmarked:
+def _letters(text: Traced) -> Traced:
     """Letters that only look different (𝗕, ⓑ, ｂ, 🅑, ʙ) become plain ones, without the marks that strike them out."""
     return _change(text, _STYLED, _styled)
 
@@ -235,7 +288,36 @@ def _is_latin(text: str) -> bool:
     return all(char.isascii() or unicodedata.name(char, "").startswith(("LATIN", "GREEK")) for char in text)
 
 
-def spans(text: Unmarked, pieces: list[tuple[int, int]], original: str) -> Iterator[tuple[int, int]]:
+# --- Pictures ------------------------------------------------------------------------------------------------------
+
+
+def _picture_class() -> str:
+    """All emoji as the inside of a character class."""
+    kept: list[list[int]] = []
+    for code in [*range(0x2300, 0x3400), *range(0x1F000, 0x1FC00), 0xFE0F, 0x200D, 0x20E3]:
+        if chr(code) == "\u200d" or is_emoji(chr(code), unicodedata.category(chr(code))):
+            if kept and kept[-1][1] == code - 1:
+                kept[-1][1] = code
+            else:
+                kept.append([code, code])
+    return "".join(f"{chr(first)}-{chr(last)}" for first, last in kept)
+
+
+_PICTURE = _picture_class()
+# Between two words. From a letter or digit on, so that a row of them is tried once.
+_PICTURES = re.compile(rf"(?<=\w)(?=[ \t]?[{_PICTURE}])[ \t{_PICTURE}]{{1,400}}(?=(\w))")
+
+
+def _after_pictures(match: re.Match[str]) -> list[Piece]:
+    """People write an emoji where a sentence or a phrase ends; what follows tells which."""
+    return [Added("," if match.group(1).islower() else "."), *_apart(match)]
+
+
+def _apart(match: re.Match[str]) -> list[Piece]:
+    return [Added(" "), match.span()] if match.group()[0] not in " \t" else [match.span()]
+
+
+def spans(text: Traced, pieces: list[tuple[int, int]], original: str) -> Iterator[tuple[int, int]]:
     """Where pieces of an unmarked text lie in the original: together all of it, but for the spaces between them.
 
     pieces: spans in order, none empty. Markup between two pieces goes with the one that it is written to.
@@ -246,8 +328,8 @@ def spans(text: Unmarked, pieces: list[tuple[int, int]], original: str) -> Itera
             begin += 1
         stop = len(original)
         if index + 1 < len(pieces):
-            stop = text.origins[end - 1] + 1
-            following = max(stop, text.origins[pieces[index + 1][0]])
+            stop = text.last[end - 1]
+            following = max(stop, text.first[pieces[index + 1][0]])
             gap = re.search(r"\s", original[stop:following])
             stop = stop + gap.start() if gap else following
         end_of_piece = max(begin, stop)

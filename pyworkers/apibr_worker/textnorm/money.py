@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from .numbers import TOKEN, Number, parse
+from .trace import Traced, change
 
 SYMBOLS = {
     "R$": "BRL", "US$": "USD", "U$": "USD", "$": "USD", "€": "EUR", "£": "GBP", "¥": "JPY", "₿": "BTC", "C$": "CAD",
@@ -76,8 +77,8 @@ class Reader:
             rf" ?(?P<coin>[€£¥₿₹₩₽₺₴₪]|R\$|(?:{_CODES})(?!\w)){per}"
         )
 
-    def expand(self, text: str) -> str:
-        return self._suffixed.sub(self._replace, self._prefixed.sub(self._replace, text))
+    def expand(self, text: Traced) -> Traced:
+        return change(change(text, self._prefixed, self._replace), self._suffixed, self._replace)
 
     def _replace(self, match: re.Match[str]) -> str:
         words = self._words
@@ -101,7 +102,8 @@ class Reader:
 
     @staticmethod
     def _spaced(match: re.Match[str], said: str) -> str:
-        before, after = match.string[: match.start()][-1:], match.string[match.end() : match.end() + 1]
+        before = match.string[max(0, match.start() - 1) : match.start()]
+        after = match.string[match.end() : match.end() + 1]
         return " " * before.isalnum() + said + " " * after.isalnum()
 
     def _amount(self, token: str, number: Number, magnitude: str | None, coin: Coin) -> str:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from . import en, pt
+from . import en, pt, words_en, words_pt
 from .clean import clean, plain
+from .held import SIGNS, Held, released
 from .markup import unmarked
+from .numbers import LONGEST
+from .trace import Traced
 
 
 def normalise(text: str, language: str) -> str:
@@ -15,17 +18,58 @@ def normalise(text: str, language: str) -> str:
     and needless spaces are taken out. Unknown words stay. A text in which nothing can be said gives "".
     """
     # Twice, since an emoji may stand before the mark of a line.
-    return normalise_unmarked(unmarked(clean(unmarked(text).text)).text, language)
+    held = Held(text)
+    return normalise_unmarked(unmarked(clean(unmarked(Traced.of(text), held))), language, held).text
 
 
-def normalise_unmarked(text: str, language: str) -> str:
-    """As normalise, for a text whose markup is taken off already."""
+def normalise_unmarked(text: Traced, language: str, held: Held | None = None) -> Traced:
+    """As normalise, for a text whose markup is taken off already; each word knows its place in the original.
+
+    held: what the letters of held words in text stand for.
+    """
     text = clean(text)
     tag = language.lower().replace("_", "-")
     match tag.split("-")[0]:
         case "pt":
-            return pt.normalise(plain(text))
+            text = pt.normalise(plain(text))
         case "en":
-            return en.normalise(plain(text), day_first=tag in en.DAY_FIRST)
+            text = en.normalise(plain(text), day_first=tag in en.DAY_FIRST)
         case _:
-            return text if any(char.isalnum() for char in text) else ""
+            text = text if any(map(str.isalnum, text.text)) else text.part(0, 0)
+    if held is None or not held.words:
+        return text
+    said = {letter: _held(held.words[letter], language) for letter in set(SIGNS.findall(text.text)) & set(held.words)}
+    return released(text, said)
+
+
+def without_marks(text: str) -> str:
+    """The text itself without markup, control characters and emoji."""
+    return clean(unmarked(clean(unmarked(Traced.of(text))))).text
+
+
+def _held(held: tuple[str, int], language: str) -> str:
+    text, kind = held
+    base = language.lower().replace("_", "-").split("-")[0]
+    match kind:
+        case Held.TEXT:
+            return normalise(text, language)
+        case Held.LETTERS | Held.DIGITS:
+            return ", ".join(_one_by_one(part, base) for part in text.split())
+        case Held.ORDINAL if text.strip().isdecimal() and base in ("pt", "en"):
+            number = int(text.strip()[:LONGEST])
+            return words_pt.ordinal(number) if base == "pt" else words_en.ordinal(max(number, 1))
+        case Held.ORDINAL:
+            return normalise(text, language)
+        case _:
+            return text
+
+
+def _one_by_one(text: str, base: str) -> str:
+    """The names of letters and digits; a sign is left out."""
+    said: list[str] = []
+    for char in text:
+        if char.isdecimal() and base in ("pt", "en"):
+            said.append((words_pt if base == "pt" else words_en).digits(char))
+        elif char.isalnum():
+            said.append(words_pt.letters(char) if base == "pt" else char.upper())
+    return " ".join(said)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from . import words_en as words
-from .shared import Step
+from .shared import Step, replacing
 
 _BEGIN = r"(?<![\w.,/-])"
 _END = r"(?![\w/]|-\w|[.,]\d)"
@@ -40,14 +40,13 @@ def _local(match: re.Match[str]) -> str:
 
 
 STEPS: list[Step] = [
-    lambda text: _CARD.sub(lambda m: _groups(m.group()), text),
-    lambda text: _NORTH.sub(_north, text),
-    lambda text: _FOREIGN.sub(lambda m: "plus " + _groups(m.group()), text),
-    lambda text: _SERVICE.sub(lambda m: f"{m.group(1)} {words.digits(m.group(2))}", text),
-    lambda text: _LOCAL.sub(_local, text),
+    replacing(_CARD, lambda m: _groups(m.group())),
+    replacing(_NORTH, _north),
+    replacing(_FOREIGN, lambda m: "plus " + _groups(m.group())),
+    replacing(_SERVICE, lambda m: f"{m.group(1)} {words.digits(m.group(2))}"),
+    replacing(_LOCAL, _local),
 ]
 
 
-def codes(text: str) -> str:
-    """Codes with several hyphens; after the dates, which look alike."""
-    return _CODE.sub(lambda m: _groups(m.group()), text)
+CODES: Step = replacing(_CODE, lambda m: _groups(m.group()))
+"""Codes with several hyphens; after the dates, which look alike."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from . import words_pt as words
-from .shared import Step
+from .shared import Step, replacing
 
 # Nothing that is part of a longer number: 1.234-5678 and 12-345-6789-0 are not telephone numbers.
 _BEGIN = r"(?<![\w.,/-])"
@@ -96,24 +96,23 @@ def _bare(match: re.Match[str]) -> str:
 
 
 STEPS: list[Step] = [
-    lambda text: _DOCUMENT.sub(_document, text),
-    lambda text: _POSTCODE.sub(_document, text),
-    lambda text: _CARD.sub(lambda m: _groups(m.group()), text),
-    lambda text: _FREE.sub(_free, text),
-    lambda text: _AREA.sub(_telephone, text),
-    lambda text: _COUNTRY.sub(_telephone, text),
-    lambda text: _PLAIN_AREA.sub(_telephone, text),
-    lambda text: _PLAIN_MOBILE.sub(_telephone, text),
-    lambda text: _BARE_POSTCODE.sub(lambda m: f"{m[1]}{_groups(m[2])}, traço {_groups(m[3])}", text),
-    lambda text: _BARE_LOCAL.sub(lambda m: f"{m[1]} {_groups(m[2])}, {_groups(m[3])}", text),
-    lambda text: _BARE.sub(_bare, text),
-    lambda text: _CHECKED.sub(_document, text),
-    lambda text: _FOREIGN.sub(_international, text),
-    lambda text: _SERVICE.sub(lambda m: f"{m.group(1)} {words.digits(m.group(2))}", text),
-    lambda text: _LOCAL.sub(_local, text),
+    replacing(_DOCUMENT, _document),
+    replacing(_POSTCODE, _document),
+    replacing(_CARD, lambda m: _groups(m.group())),
+    replacing(_FREE, _free),
+    replacing(_AREA, _telephone),
+    replacing(_COUNTRY, _telephone),
+    replacing(_PLAIN_AREA, _telephone),
+    replacing(_PLAIN_MOBILE, _telephone),
+    replacing(_BARE_POSTCODE, lambda m: f"{m[1]}{_groups(m[2])}, traço {_groups(m[3])}"),
+    replacing(_BARE_LOCAL, lambda m: f"{m[1]} {_groups(m[2])}, {_groups(m[3])}"),
+    replacing(_BARE, _bare),
+    replacing(_CHECKED, _document),
+    replacing(_FOREIGN, _international),
+    replacing(_SERVICE, lambda m: f"{m.group(1)} {words.digits(m.group(2))}"),
+    replacing(_LOCAL, _local),
 ]
 
 
-def codes(text: str) -> str:
-    """Codes with several hyphens; after the dates, which look alike."""
-    return _CODE.sub(lambda m: _groups(m.group()), text)
+CODES: Step = replacing(_CODE, lambda m: _groups(m.group()))
+"""Codes with several hyphens; after the dates, which look alike."""

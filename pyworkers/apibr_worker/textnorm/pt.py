@@ -22,12 +22,13 @@ from .shared import (
     full_stop,
     is_initial,
     range_after,
-    replaced,
     replacing,
+    replacing_all,
     span,
     strip_markup,
     tidy,
 )
+from .trace import Change, Traced, change
 
 _SIGNS = {
     ".": "ponto", "/": "barra", "@": "arroba", "-": "hífen", "_": "underline", ":": "dois pontos",
@@ -84,16 +85,16 @@ _SECTION = re.compile(r" ?(§§?) ?")
 _VERSION = re.compile(r"(?<![\w.])v\.? ?(?=\d+\.\d)", re.IGNORECASE)
 
 
-def _dotted(text: str) -> str:
+def _dotted(text: Traced) -> Traced:
     """I.A. and J. R. R. Tolkien, before R. and S. can be taken for Rua and São."""
 
     def replace(match: re.Match[str]) -> str:
         if match.group().lower().removesuffix(".") in tables.ANYWHERE:
             return match.group()
-        return around(match, acronyms.expand(match.group().replace(".", ""), _ACRONYMS)) + full_stop(match)
+        return around(match, acronyms.read(match.group().replace(".", ""), _ACRONYMS)) + full_stop(match)
 
-    text = _DOTTED.sub(replace, text)
-    return _INITIALS.sub(lambda m: words.letters(re.sub(r"[^A-Z]", "", m.group())) + " ", text)
+    text = change(text, _DOTTED, replace)
+    return change(text, _INITIALS, lambda m: words.letters(re.sub(r"[^A-Z]", "", m.group())) + " ")
 
 
 def _initial(match: re.Match[str]) -> str:
@@ -223,14 +224,14 @@ def _slash(match: re.Match[str]) -> str:
 _MIXED_BEFORE = re.compile(r"\d e $")
 
 
-def _times(text: str) -> str:
+def _times(text: Traced) -> Traced:
     def replace(match: re.Match[str]) -> str:
         product = match.group(1) == "*" or "=" in match.string[match.end() : match.end() + 24]
         if _SCORE.search(match.string[max(0, match.start() - 24) : match.end() + 12]):
             return " a "
         return " vezes " if product else " por "
 
-    return _TIMES_AS_MUCH.sub(" vezes", _TIMES.sub(replace, text))
+    return change(change(text, _TIMES, replace), _TIMES_AS_MUCH, " vezes")
 
 
 def _ratio(match: re.Match[str]) -> str:
@@ -280,7 +281,7 @@ _ACRONYMS = acronyms.Rules(
 )
 _LETTER = re.compile(r"(?<![\w'.])([B-DF-HJ-NP-TV-Z])(?![\w']|\.\w)")
 
-_SYMBOLS = [
+_SYMBOLS: list[tuple[re.Pattern[str], Change]] = [
     (re.compile(pattern), f" {said} ")
     for pattern, said in [
         (r"(?<=\b[CF])#", "sharp"),
@@ -298,51 +299,51 @@ _SYMBOLS = [
 
 
 _STEPS: list[Step] = [
-    lambda text: web.expand(text, _WEB),
+    web.step(_WEB),
     strip_markup,
     *PHONE_STEPS,
     *DATE_STEPS,
     _MONEY.expand,
     replacing(_NUMERO, "número "),
     replacing(_DOM, "Dom "),
-    lambda text: _SLASHED.sub(lambda m: around(m, tables.SLASHED[m.group(1).lower()]), text),
-    lambda text: _SECTION.sub(lambda m: f" {'parágrafos' if len(m[1]) > 1 else 'parágrafo'} ", text),
-    lambda text: _EXTREME.sub(lambda m: f"{m[1]}{m[2]}ima", text),
+    replacing(_SLASHED, lambda m: around(m, tables.SLASHED[m.group(1).lower()])),
+    replacing(_SECTION, lambda m: f" {'parágrafos' if len(m[1]) > 1 else 'parágrafo'} "),
+    replacing(_EXTREME, lambda m: f"{m[1]}{m[2]}ima"),
     _dotted,
     *_ABBREVIATIONS.steps(),
-    lambda text: _WITHOUT_DOT.sub(lambda m: tables.BEFORE_NUMBER[m.group(1).lower()] + " ", text),
+    replacing(_WITHOUT_DOT, lambda m: tables.BEFORE_NUMBER[m.group(1).lower()] + " "),
     replacing(_ROAD_KM, "quilômetro "),
-    lambda text: _INITIAL.sub(_initial, text),
-    lambda text: _ROMAN.sub(_roman, text),
+    replacing(_INITIAL, _initial),
+    replacing(_ROMAN, _roman),
     replacing(_VERSION, "versão "),
-    lambda text: _SUM.sub(lambda m: " mais " if m.group(1) == "+" else " menos ", text),
-    lambda text: _RANGE.sub(lambda m: span(m, "e", "a"), text),
+    replacing(_SUM, lambda m: " mais " if m.group(1) == "+" else " menos "),
+    replacing(_RANGE, lambda m: span(m, "e", "a")),
     replacing(_MINUS, "menos "),
     replacing(_DEGREE, "°"),
-    lambda text: _SQUARE.sub(lambda m: m.group(1) + "²³"[int(m.group(2)) - 2], text),
-    lambda text: _HEIGHT.sub(_height, text),
-    lambda text: _UNIT.sub(_unit, text),
-    lambda text: _ORDINAL.sub(_ordinal, text),
-    lambda text: _MAGNITUDE.sub(_magnitude, text),
-    lambda text: _MANY_UNITS.sub(lambda m: " " + tables.UNITS[m.group(1)][1], text),
-    lambda text: _PERCENT.sub(lambda m: around(m, " por cento" if m.group(1) == "%" else " por mil"), text),
+    replacing(_SQUARE, lambda m: m.group(1) + "²³"[int(m.group(2)) - 2]),
+    replacing(_HEIGHT, _height),
+    replacing(_UNIT, _unit),
+    replacing(_ORDINAL, _ordinal),
+    replacing(_MAGNITUDE, _magnitude),
+    replacing(_MANY_UNITS, lambda m: " " + tables.UNITS[m.group(1)][1]),
+    replacing(_PERCENT, lambda m: around(m, " por cento" if m.group(1) == "%" else " por mil")),
     replacing(_LENGTH_PER, " por "),
     replacing(_ONE_THOUSAND, ""),
     replacing(_MIXED, r"\1 e "),
-    lambda text: _MARK.sub(lambda m: f"{m[2] or m[1]} de {m[3] or m[1]}", text),
-    lambda text: _SLASH.sub(_slash, text),
+    replacing(_MARK, lambda m: f"{m[2] or m[1]} de {m[3] or m[1]}"),
+    replacing(_SLASH, _slash),
     _times,
-    lambda text: _RATIO.sub(_ratio, text),
-    lambda text: _WORD.sub(_mixed_word, text),
-    lambda text: _NUMBER.sub(_number, text),
-    lambda text: replaced(text, _SYMBOLS),
-    lambda text: acronyms.expand(text, _ACRONYMS),
-    lambda text: _LETTER.sub(lambda m: words.letters(m.group(1)), text),
+    replacing(_RATIO, _ratio),
+    replacing(_WORD, _mixed_word),
+    replacing(_NUMBER, _number),
+    replacing_all(_SYMBOLS),
+    acronyms.step(_ACRONYMS),
+    replacing(_LETTER, lambda m: words.letters(m.group(1))),
     tidy,
 ]
 
 
-def normalise(text: str) -> str:
+def normalise(text: Traced) -> Traced:
     """text: cleaned, one form of each sign (clean.plain). No digit is left in what is returned."""
     for step in _STEPS:
         text = step(text)

@@ -10,6 +10,7 @@ from difflib import SequenceMatcher
 from apibr_worker.textnorm.clean import is_emoji
 from apibr_worker.textnorm.markup import unmarked
 from apibr_worker.textnorm.normalise import normalise
+from apibr_worker.textnorm.trace import Traced
 
 _LONGEST = 280
 _END = re.compile(r"(?<=[.!?…;:])\s+|(?<=[。！？।])\s*|\n+")
@@ -46,7 +47,7 @@ _TOKEN = re.compile(r"[^\s\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]+|\S")
 def clean(text: str) -> str:
     """Composed Unicode without markup, control characters and emoji, which espeak-ng would read out by their names."""
     kept: list[str] = []
-    for char in unicodedata.normalize("NFC", unmarked(text).text):
+    for char in unicodedata.normalize("NFC", unmarked(Traced.of(text)).text):
         category = unicodedata.category(char)
         if char in "\n\t\r\u2028\u2029":
             kept.append("\n" if char in "\n\u2028\u2029" else " ")

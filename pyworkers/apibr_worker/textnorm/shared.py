@@ -6,10 +6,12 @@ import re
 import unicodedata
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from .numbers import TOKEN
+from .trace import Change, Traced, change, changed
 
-Step = Callable[[str], str]
+Step = Callable[[Traced], Traced]
 """One pass over a text: a linear regular expression and what replaces its matches."""
 
 _UPPER = "A-ZÀ-ÖØ-Þ"
@@ -18,27 +20,25 @@ _MARKUP = re.compile(r"^ ?(?:#{1,6}|[-*•·‣▪●◦]) (?=\S)|\*{1,3}(?=\S)(
 _SPACES = re.compile(r" {2,}")
 
 
-def strip_markup(text: str) -> str:
+def strip_markup(text: Traced) -> Traced:
     """Without the list marks, asterisks and backticks that markup.unmarked left for having no pair."""
-    return _SPACES.sub(" ", _MARKUP.sub(" ", text))
+    return change(change(text, _MARKUP, " "), _SPACES, " ")
 
 
 def around(match: re.Match[str], said: str) -> str:
     """What is said in a match's place, kept apart from a letter or digit beside it."""
-    before, after = match.string[: match.start()][-1:], match.string[match.end() : match.end() + 1]
+    before, after = match.string[max(0, match.start() - 1) : match.start()], match.string[match.end() : match.end() + 1]
     return " " * before.isalnum() + said + " " * after.isalnum()
 
 
-def replacing(pattern: re.Pattern[str], change: str) -> Step:
-    """A step that replaces each match of pattern by change, a template of re.sub."""
-    return lambda text: pattern.sub(change, text)
+def replacing(pattern: re.Pattern[str], said: Change) -> Step:
+    """A step that replaces each match of pattern: by a template of re.sub, or by what a function gives for it."""
+    return lambda text: change(text, pattern, said)
 
 
-def replaced(text: str, changes: Iterable[tuple[re.Pattern[str], str]]) -> str:
-    """text after each change, in their order."""
-    for pattern, change in changes:
-        text = pattern.sub(change, text)
-    return text
+def replacing_all(changes: Iterable[tuple[re.Pattern[str], Change]]) -> Step:
+    """A step of several changes in their order."""
+    return lambda text: changed(text, changes)
 
 
 def range_after(between: str) -> re.Pattern[str]:
@@ -81,7 +81,7 @@ class Abbreviations:
                 return match.group()
             return _cased(short, self.before_number[short.lower()]) + " "
 
-        return lambda text: pattern.sub(replace, text)
+        return replacing(pattern, replace)
 
     def _title_step(self) -> Step:
         pattern = re.compile(rf"(?<![\w.])((?i:{_any(self.titles)}))\.(?!\.) ?(?=(\w)?)")
@@ -94,7 +94,7 @@ class Abbreviations:
                 return match.group()
             return _cased(short, self.titles[short.lower()]) + " "
 
-        return lambda text: pattern.sub(replace, text)
+        return replacing(pattern, replace)
 
     def _anywhere_step(self) -> Step:
         pattern = re.compile(
@@ -104,14 +104,14 @@ class Abbreviations:
         def replace(match: re.Match[str]) -> str:
             short, following = match.group(1), match.group(2) or ""
             said = self.anywhere[short.lower()]
-            rest = match.string[match.end() :]
+            rest = match.string[match.end() : match.end() + 32]
             if not rest.strip("\"') "):
                 return said + "."
             if short.lower() in self.ends_sentence and following[-1:].isupper():
                 return said + "."
             return said + " " * rest[:1].isalnum()
 
-        return lambda text: pattern.sub(replace, text)
+        return replacing(pattern, replace)
 
 
 _WORD_BEFORE = re.compile(r"([^\W\d_]+)([.,:;]?) $")
@@ -174,9 +174,9 @@ def _cased(short: str, said: str) -> str:
 # --- Punctuation at the end ----------------------------------------------------------------------------------------
 
 # In this order. No pattern may begin within the run of another match: a row of 20,000 commas would be tried from each.
-_TIDY: list[tuple[re.Pattern[str], str]] = [
-    (re.compile(pattern), change)
-    for pattern, change in [
+_TIDY: list[tuple[re.Pattern[str], Change]] = [
+    (re.compile(pattern), said)
+    for pattern, said in [
         (r"_+|\\+|[|•·‣▪●◦¦¶]+|[←-⇿⟵-⟿]+", ", "),
         (r"[(\[{<)\]}>]+", ", "),
         (r" {2,}", " "),
@@ -204,23 +204,28 @@ _TIDY: list[tuple[re.Pattern[str], str]] = [
 _OPENING_QUOTE = re.compile(r"^[ ,;:.!?]*([\"'])(?=\w)")
 
 
-def tidy(text: str) -> str:
+def tidy(text: Traced) -> Traced:
     """Brackets and dashes become commas, what repeats is said once, and signs that no step has read are dropped."""
-    text = "".join(" " if _is_sign(char) else char for char in text)
-    quote = _OPENING_QUOTE.match(text)
+    text = change(text, _SIGN, lambda match: " " if _is_sign(match.group()) else match.group())
+    quote = _OPENING_QUOTE.match(text.text)
+    opening = text.part(*quote.span(1)) if quote else text.part(0, 0)
     # A piece cut at a comma goes on in the next one, and should sound so.
-    comma = text.rstrip().endswith(",")
+    comma = text.text.rstrip().endswith(",")
     # Twice, since a removed sign may bring two others together.
     for _ in range(2):
-        for pattern, change in _TIDY:
-            text = pattern.sub(change, text)
-        text = text.strip().rstrip(", ")
-    if not any(char.isalnum() for char in text):
-        return ""
-    return (quote.group(1) if quote else "") + text + "," * (comma and text[-1].isalnum())
+        text = changed(text, _TIDY).stripped().stripped("", ", ")
+    if not any(map(str.isalnum, text.text)):
+        return text.part(0, 0)
+    if comma and text.text[-1].isalnum():
+        text = text + Traced(",", text.last[-1:], text.last[-1:])
+    return opening + text
 
 
+_SIGN = re.compile(r"[$`\u00a2-\U0010ffff]")
+
+
+@lru_cache(maxsize=4096)
 def _is_sign(char: str) -> bool:
     if char < "\u00a2":
-        return char in "$`"
+        return True
     return unicodedata.category(char) in ("Sm", "So", "Sc", "Sk") and not "←" <= char <= "⟿"

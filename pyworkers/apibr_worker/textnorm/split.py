@@ -11,11 +11,14 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from . import tables_en, tables_pt
+from . import pauses, tables_en, tables_pt
+from .clean import composed
+from .held import Held
 from .markup import spans, unmarked
-from .normalise import normalise_unmarked
-from .reader import aligned
+from .normalise import normalise_unmarked, without_marks
 from .shared import ends_here, is_initial
+from .trace import Traced
+from .written import Visible, Word
 
 LIMIT = 280
 """Characters of normalised text that Chatterbox says well at once."""
@@ -24,18 +27,6 @@ _SHORT = 40
 """Pieces below this are said together with a neighbour: alone they sound clipped, and some come out as noise."""
 
 _LEAST_LIMIT = 40
-
-
-@dataclass(frozen=True, slots=True)
-class Word:
-    """A written word and the part of a sentence that says it: text[said_start:said_end]."""
-
-    said_start: int
-    said_end: int
-    written: str
-    """As it was written, with its punctuation: script[start:end]."""
-    start: int
-    end: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,74 +43,68 @@ class Sentence:
     start: int
     end: int
     pause: float = 0.0
-    """Seconds of silence that the script asks for after it; 0 for none."""
+    """Seconds of silence that the script asks for after it, by <break>; 0 for none."""
     words: tuple[Word, ...] = ()
-    """The written words in order, each with the part of text that says it."""
+    """The written words in order, each with the part of text that says it; together they say all of it."""
+
+    @property
+    def silence(self) -> float:
+        """Seconds of silence after it: `pause`, or else what its last sign and its place ask for."""
+        return pauses.after(self.text, asked=self.pause, paragraph_end=self.paragraph_end)
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """What is said of script[start:end], the script being without its markup."""
+
+    said: Traced
+    start: int
+    end: int
+    paragraph_end: bool = False
+    pause: float = 0.0
 
 
 def sentences(
-    text: str, longest: int = LIMIT, language: str = "", words: Sequence[tuple[str, str]] = ()
+    text: str,
+    longest: int = LIMIT,
+    language: str = "",
+    words: Sequence[tuple[str, str]] = (),
+    *,
+    field: str = "text",
 ) -> list[Sentence]:
     """The pieces of a script, none with a text longer than `longest`, neighbours below 40 characters put together.
 
     language decides how it is normalised (see normalise). Signs that say nothing, such as an emoji between two
     sentences, go with their neighbour's source; a script of only such signs gives []. words are pronunciations,
-    (written, said), that go before everything else.
-    Raises ValueError for a length below 40.
+    (written, said), that go before everything else: whole words of any case, the longest first, said as they stand.
+    A <break> before the first word is left out, as no sentence is before it.
+    Raises ValueError for a length below 40, and InvalidInputError, naming field, for breaks of more than 60 s each or
+    600 s together.
     """
-    del words
     if longest < _LEAST_LIMIT:
         raise ValueError(f"a limit of {longest} characters is too low for speech; give at least {_LEAST_LIMIT}")
-    plain = unmarked(text)
-    pieces = _merged(_pieces_of(plain.text, longest, language), plain.text, longest)
-    places = spans(plain, [(piece.start, piece.end) for piece in pieces], text)
+    held = Held(text)
+    written = Traced.of(text)
+    script = unmarked(written, held)
+    written = unmarked(written) if held.words else script
+    pauses.check(script.text, field)
+    if words:
+        script = held.replace(composed(script), [(word, without_marks(said)) for word, said in words])
+    pieces = _merged(_Divider(script, longest, language, held).pieces(), script.text, longest)
+    visible = Visible(written, language)
+    places = spans(script, [(piece.start, piece.end) for piece in pieces], text)
     return [
-        replace(
-            piece, source=text[start:end], start=start, end=end, words=_words(text[start:end], piece, start, language)
+        Sentence(
+            piece.said.text, text[start:end], piece.paragraph_end, start, end, piece.pause,
+            visible.words(piece.said, start, end),
         )
         for piece, (start, end) in zip(pieces, places, strict=True)
-    ]
+    ]  # fmt: skip
 
 
-def _words(source: str, piece: Sentence, start: int, language: str) -> tuple[Word, ...]:
-    """The written words of a piece; a word that says nothing goes with the one before it."""
-    origins = aligned(source, piece.text, language).origins
-    begins: list[tuple[int, int]] = []
-    for token in re.finditer(r"\S+", piece.text):
-        place = origins[token.start()]
-        if not begins or begins[-1][1] != place:
-            begins.append((token.start(), place))
-    found: list[Word] = []
-    for index, (said, place) in enumerate(begins):
-        end, stop = begins[index + 1] if index + 1 < len(begins) else (len(piece.text), len(source))
-        begin, stop = _trim(source, 0 if not index else place, stop)
-        found.append(Word(said, _trim(piece.text, said, end)[1], source[begin:stop], start + begin, start + stop))
-    return tuple(found)
-
-
-def _pieces_of(text: str, limit: int, language: str) -> list[Sentence]:
-    """The pieces of a text without markup."""
-    pieces: list[Sentence] = []
-    silent_from = -1
-    for start, end in _paragraphs(text):
-        for begin, stop in _sentence_spans(text, start, end):
-            found = _fitting(text, begin, stop, limit, language)
-            if not found and pieces:
-                pieces[-1] = replace(pieces[-1], end=stop, source=text[pieces[-1].start : stop])
-            elif not found:
-                silent_from = begin if silent_from < 0 else silent_from
-            elif silent_from >= 0:
-                found[0] = replace(found[0], start=silent_from, source=text[silent_from : found[0].end])
-                silent_from = -1
-            pieces += found
-        if pieces:
-            pieces[-1] = replace(pieces[-1], paragraph_end=True)
-    return pieces
-
-
-def _merged(pieces: list[Sentence], text: str, limit: int) -> list[Sentence]:
+def _merged(pieces: list[_Piece], text: str, longest: int) -> list[_Piece]:
     """Puts a very short piece together with its neighbour in the same paragraph, as far as the limit allows."""
-    merged: list[Sentence] = []
+    merged: list[_Piece] = []
     for piece in pieces:
         last = merged[-1] if merged else None
         # Chinese and Japanese have no space between sentences.
@@ -127,11 +112,12 @@ def _merged(pieces: list[Sentence], text: str, limit: int) -> list[Sentence]:
         if (
             last
             and not last.paragraph_end
-            and min(len(last.text), len(piece.text)) < _SHORT
-            and len(last.text) + len(joint) + len(piece.text) <= limit
+            and not last.pause
+            and min(len(last.said.text), len(piece.said.text)) < _SHORT
+            and len(last.said.text) + len(joint) + len(piece.said.text) <= longest
         ):
-            source = text[last.start : piece.end]
-            merged[-1] = Sentence(last.text + joint + piece.text, source, piece.paragraph_end, last.start, piece.end)
+            space = Traced(joint, last.said.last[-1:] * len(joint), last.said.last[-1:] * len(joint))
+            merged[-1] = replace(piece, said=last.said + space + piece.said, start=last.start)
         else:
             merged.append(piece)
     return merged
@@ -175,6 +161,17 @@ _NAME_TITLES = frozenset(tables_pt.BEFORE_NAME) | frozenset(tables_en.BEFORE_NAM
 _NUMBERED = frozenset(tables_pt.BEFORE_NUMBER) | frozenset(tables_en.BEFORE_NUMBER)
 _ANYWHERE = frozenset(tables_pt.ANYWHERE) | frozenset(tables_en.ANYWHERE) | {"ex"}
 _ENDING = frozenset(tables_pt.ENDS_SENTENCE) | frozenset(tables_en.ENDS_SENTENCE)
+
+
+def _parts(text: str, start: int, end: int) -> Iterator[tuple[int, int, float]]:
+    """The sentences of a paragraph, (start, end, seconds of <break> after it); the first may be empty."""
+    begin = start
+    for found in pauses.SIGNS.finditer(text, start, end):
+        spans = list(_sentence_spans(text, begin, found.start())) or [(begin, begin)]
+        yield from ((*span, 0.0) for span in spans[:-1])
+        yield (*spans[-1], pauses.seconds_of(found.group()))
+        begin = found.end()
+    yield from ((*span, 0.0) for span in _sentence_spans(text, begin, end))
 
 
 def _sentence_spans(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
@@ -222,6 +219,8 @@ def _is_abbreviation(before: str, following: str, sentence: str) -> bool:
     two = f"{previous.lower()} {short}"
     if sentence.strip(_OPENING).isdecimal() and len(sentence) < 5:
         return True  # "1. First": the number of a list
+    if short in tables_pt.MONTHS and previous.isdecimal() and following.isdecimal():
+        return True  # 3 out. 1987
     if short in _NUMBERED and (following.isdecimal() or (following and following in "IVXL" and short != "no")):
         return True
     if len(word) == 1 and word.isupper():
@@ -231,6 +230,8 @@ def _is_abbreviation(before: str, following: str, sentence: str) -> bool:
         return True
     if short in _ENDING:
         return not (following.isupper() or not following.isalnum())
+    if short == "v" and previous[:1].isupper():
+        return True  # Roe v. Wade
     if short in _ANYWHERE or two in _ANYWHERE:
         return short not in ("co", "min", "max", "v", "end", "ex") or not following.isupper()
     if short in _NAME_TITLES:
@@ -254,41 +255,75 @@ _PLACES = [
 ]
 
 
-def _fitting(text: str, start: int, end: int, limit: int, language: str) -> list[Sentence]:
-    """Cuts script[start:end] so that each piece, normalised, is within the limit; [] where nothing in it can be said.
+class _Divider:
+    """Divides a script without markup into pieces that are within a limit when they are normalised."""
 
-    A part that says nothing, such as a row of emoji, goes with the source of the piece before, or else after it.
-    """
-    pieces: list[Sentence] = []
-    held = start
-    while start < end:
-        stop, words = _head(text, start, end, limit, language)
-        stop, following = _trim(text, start, stop)[1], _trim(text, stop, end)[0]
-        if words:
-            pieces += _pieces(text, held, stop, words, limit)
-            held = following
-        elif pieces:
-            pieces[-1] = replace(pieces[-1], end=stop, source=text[pieces[-1].start : stop])
-            held = following
-        start = following
-    return pieces
+    def __init__(self, script: Traced, longest: int, language: str, held: Held) -> None:
+        self._script, self._longest, self._language, self._held = script, longest, language, held
+
+    def pieces(self) -> list[_Piece]:
+        text = self._script.text
+        pieces: list[_Piece] = []
+        silent_from = -1
+        for start, end in _paragraphs(text):
+            for begin, stop, pause in _parts(text, start, end):
+                found = self._fitting(begin, stop) if begin < stop else []
+                if found and silent_from >= 0:
+                    found[0] = replace(found[0], start=silent_from)
+                    silent_from = -1
+                pieces += found
+                if not found and pieces:
+                    pieces[-1] = replace(pieces[-1], end=max(stop, pieces[-1].end))
+                elif not found and silent_from < 0:
+                    silent_from = begin
+                if pause and pieces:
+                    pieces[-1] = replace(pieces[-1], pause=pieces[-1].pause + pause)
+            if pieces:
+                pieces[-1] = replace(pieces[-1], paragraph_end=True)
+        return pieces
+
+    def _fitting(self, start: int, end: int) -> list[_Piece]:
+        """Cuts script[start:end] so that each piece is within the limit; [] where nothing in it can be said.
+
+        A part that says nothing, such as a row of emoji, goes with the piece before, or else after it.
+        """
+        text = self._script.text
+        pieces: list[_Piece] = []
+        held = start
+        while start < end:
+            stop, said = self._head(start, end)
+            stop, following = _trim(text, start, stop)[1], _trim(text, stop, end)[0]
+            if said.text:
+                pieces += _pieces(text, held, stop, said, self._longest)
+                held = following
+            elif pieces:
+                pieces[-1] = replace(pieces[-1], end=stop)
+                held = following
+            start = following
+        return pieces
+
+    def _head(self, start: int, end: int) -> tuple[int, Traced]:
+        """Where the first piece of script[start:end] ends, and what it says; longer than the limit only where
+        it is one word.
+        """
+        text = self._script.text
+        window = self._longest
+        while True:
+            stop = end if end - start <= window else _cut(text, start, start + window, end)
+            said = self._normalised(start, stop)
+            if len(said.text) <= self._longest:
+                return stop, said
+            if not _SPACE.search(text[start:stop].strip()):
+                whole = _NO_SPACE.match(text, start, end)
+                stop = whole.end() if whole else stop
+                return stop, self._normalised(start, stop)
+            window = min(stop - start - 1, max(1, int((stop - start) * self._longest / len(said.text))))
+
+    def _normalised(self, start: int, end: int) -> Traced:
+        return normalise_unmarked(self._script.part(start, end), self._language, self._held)
 
 
-def _head(text: str, start: int, end: int, limit: int, language: str) -> tuple[int, str]:
-    """Where the first piece of script[start:end] ends, and what it says; longer than the limit only where
-    it is one word.
-    """
-    window = limit
-    while True:
-        stop = end if end - start <= window else _cut(text, start, start + window, end)
-        words = normalise_unmarked(text[start:stop], language)
-        if len(words) <= limit:
-            return stop, words
-        if not re.search(r"\s", text[start:stop].strip()):
-            whole = re.compile(r"\S+").match(text, start, end)
-            stop = whole.end() if whole else stop
-            return stop, normalise_unmarked(text[start:stop], language)
-        window = min(stop - start - 1, max(1, int((stop - start) * limit / len(words))))
+_SPACE, _NO_SPACE = re.compile(r"\s"), re.compile(r"\S+")
 
 
 def _cut(text: str, start: int, most: int, end: int) -> int:
@@ -301,7 +336,7 @@ def _cut(text: str, start: int, most: int, end: int) -> int:
     place = _last(_PLACES[-1], text, start, most)
     if place > start:
         return place
-    word = re.compile(r"\S+").match(text, start, end)
+    word = _NO_SPACE.match(text, start, end)
     return word.end() if word else most
 
 
@@ -312,34 +347,34 @@ def _last(pattern: re.Pattern[str], text: str, least: int, most: int) -> int:
     return place
 
 
-def _pieces(text: str, start: int, end: int, words: str, limit: int) -> Iterator[Sentence]:
-    """One Sentence, or several where a single word says more than the limit: its source is shared out by length."""
-    if len(words) <= limit:
-        yield Sentence(words, text[start:end], False, start, end)
+def _pieces(text: str, start: int, end: int, said: Traced, longest: int) -> Iterator[_Piece]:
+    """One piece, or several where a single word says more than the limit: its source is shared out by length."""
+    if len(said.text) <= longest:
+        yield _Piece(said, start, end)
         return
-    parts = _word_parts(words, limit)
-    said, done, begin = 0, sum(map(len, parts)), start
+    parts = _word_parts(said, longest)
+    reached, total, begin = 0, sum(len(part.text) for part in parts), start
     for place, part in enumerate(parts):
-        said += len(part)
-        stop = end if place == len(parts) - 1 else start + (end - start) * said // done
+        reached += len(part.text)
+        stop = end if place == len(parts) - 1 else start + (end - start) * reached // total
         while stop < end and unicodedata.combining(text[stop]):
             stop += 1
-        yield Sentence(part, text[begin:stop], False, begin, stop)
+        yield _Piece(part, begin, stop)
         begin = stop
 
 
-def _word_parts(words: str, limit: int) -> list[str]:
-    parts: list[str] = []
-    rest = words
-    while len(rest) > limit:
-        cut = limit
+def _word_parts(said: Traced, longest: int) -> list[Traced]:
+    parts: list[Traced] = []
+    rest = said
+    while len(rest.text) > longest:
+        cut = longest
         for pattern in (re.compile(r",(?= )"), re.compile(r" ")):
-            place = _last(pattern, rest, limit * 2 // 5, limit)
+            place = _last(pattern, rest.text, longest * 2 // 5, longest)
             if place > 0:
                 cut = place
                 break
-        while cut < len(rest) and cut > 1 and unicodedata.combining(rest[cut]):
+        while cut < len(rest.text) and cut > 1 and unicodedata.combining(rest.text[cut]):
             cut -= 1
-        parts.append(rest[:cut].strip())
-        rest = rest[cut:].strip()
-    return [*parts, rest] if rest else parts
+        parts.append(rest.part(0, cut).stripped())
+        rest = rest.part(cut, len(rest.text)).stripped()
+    return [*parts, rest] if rest.text else parts

@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from .shared import Step, replacing
+
 _ENDINGS = "com|org|net|gov|edu|io|dev|app|br|info|co|ai"
 _FILES = (
     "pdf|txt|docx?|xlsx?|pptx?|csv|mp3|mp4|wav|ogg|avi|mkv|jpe?g|png|gif|svg|webp|zip|rar|py|js|ts|go|html?|css"
@@ -39,9 +41,9 @@ class Reader:
     digits: Callable[[str], str]
 
 
-def expand(text: str, reader: Reader) -> str:
+def step(reader: Reader) -> Step:
     """Replaces every address in text by its words; "https://" is left out, as people do."""
-    return _PATTERN.sub(lambda match: _replace(match, reader), text)
+    return replacing(_PATTERN, lambda match: _replace(match, reader))
 
 
 def _replace(match: re.Match[str], reader: Reader) -> str:
