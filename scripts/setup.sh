@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # Makes a fresh checkout able to build and run the studio: pinned uv, the draft venv, Postgres binaries where the
-# system has none, and the web page. With "test" also what only the tests need. Each step is skipped when nothing
-# changed, so that a second run takes a moment and needs no network.
+# system has none, the web page, and the models that come with the studio. With "test" also what only the tests need.
+# Each step is skipped when nothing changed, so that a second run takes a moment and needs no network.
+#
+# APIBR_WITHOUT_LISTENER=1 leaves out the model that listens (134 MB of download); the tests need it.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 mkdir -p "$tools"
@@ -83,10 +85,38 @@ models_venv() {
     "$pins-models-dev.txt"
 }
 
+# weights: what lacks is fetched in the background, since that waits for the network and the other steps for the
+# processor. Prints nothing when all is there.
+weights() {
+  local model lacking
+  local wanted=(kokoro)
+  if [ "${1:-}" = test ] || [ -z "${APIBR_WITHOUT_LISTENER:-}" ]; then wanted+=(whisper-base); fi
+  rm -rf "$root"/.weights/.fetch-*
+  lacking=$(python3 "$root/scripts/weights.py" lacking "${wanted[@]}") || die "the weights could not be checked"
+  set -m # a process group of each, so that all of it can be ended
+  for model in $lacking; do
+    say "fetching the model $model"
+    lay_weights "$model" </dev/null &
+    fetching+=($!)
+  done
+  set +m
+}
+
+await_weights() {
+  local process
+  for process in "${fetching[@]}"; do wait "$process" || exit 1; done
+  fetching=()
+}
+
+fetching=()
+trap 'for process in "${fetching[@]}"; do kill -- "-$process" 2>/dev/null || true; done' EXIT
+
 toolchain
 install_uv
+weights "${1:-}"
 venv_install "$draft" draft "$root/pyworkers/requirements-draft.txt"
 compile_workers
 have_system_postgres || venv_install "$draft" postgres "$root/scripts/requirements-postgres.txt"
 web
 if [ "${1:-}" = test ]; then for_tests; fi
+await_weights

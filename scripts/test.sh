@@ -27,6 +27,7 @@ lint() {
   step "pyright of the models" web/node_modules/.bin/pyright --project pyworkers/pyright-models.json \
     --pythonpath "$models/bin/python"
   step "scripts" bash scripts/lib_test.sh
+  step "weights" python3 scripts/weights_test.py
   step "the check of lines and words" bash scripts/check_text_test.sh
   step "lines and words" python3 scripts/check_text.py
   step "typescript" web/node_modules/.bin/tsc --noEmit --project web

@@ -17,7 +17,9 @@ func (r *rig) bundle(t *testing.T) (folder string) {
 	folder = filepath.Join(root, "speaker")
 	record := Record{
 		Model: "speaker", Engine: "painter", Source: "bundled",
-		Variants: map[string]map[string]string{"int8": {"onnx": "variants/int8/s.onnx", "voices": "variants/int8/voices"}},
+		Variants: map[string]map[string]string{
+			"int8": {"onnx": "variants/int8/s.onnx", "voices": "variants/int8/voices"},
+		},
 	}
 	for name, content := range map[string][]byte{
 		"variants/int8/s.onnx": speaker, "variants/int8/voices/dora.bin": random(7, 5000),
