@@ -76,6 +76,7 @@ def read(context: Context, model: Model) -> Script:
     lines: list[dict[str, Any]] = context.params.get("lines") or [{"text": context.params.get("text") or ""}]
     several = bool(context.params.get("lines"))
     _check_length(lines, "lines" if several else "text")
+    words = [(str(one["word"]), str(one["say"])) for one in context.params.get("pronunciations") or []]
     made: list[Sentence] = []
     warnings: list[Warning] = []
     for index, line in enumerate(lines):
@@ -88,7 +89,9 @@ def read(context: Context, model: Model) -> Script:
         pause = line.get("pause_ms")
         last = index == len(lines) - 1
         after = float(pause) / 1000.0 if pause is not None else 0.0 if last else _LINE
-        made += _sentences(str(line["text"]), asked or language, language, index, after, voice, field, model)
+        tag = asked or language
+        made += _sentences(str(line["text"]), tag, language, index, words, voice, field, model)
+        made[-1] = replace(made[-1], gap=after)
     return Script(made, warnings + _unknown(made, model))
 
 
@@ -113,15 +116,22 @@ def _unknown(sentences: list[Sentence], model: Model) -> list[Warning]:
 
 
 def _sentences(
-    text: str, tag: str, language: str, line: int, after: float, voice: InputFile | None, field: str, model: Model
+    text: str,
+    tag: str,
+    language: str,
+    line: int,
+    words: list[tuple[str, str]],
+    voice: InputFile | None,
+    field: str,
+    model: Model,
 ) -> list[Sentence]:
+    """words: those of the user's dictionary, as (written, said)."""
     made: list[Sentence] = []
-    for piece in textnorm.sentences(text, longest_sentence(language), tag):
+    for piece in textnorm.sentences(text, longest_sentence(language), tag, words):
         model.text.check(piece.text, language, field)
         made.append(Sentence(piece.text, piece.source, language, line, _gap(piece), voice))
     if not made:
         raise InvalidInputError(say("there is nothing in the text that can be spoken: write words"), field=field)
-    made[-1] = replace(made[-1], gap=after)
     return made
 
 
