@@ -7,6 +7,7 @@ import re
 from . import acronyms, dates_en, money, web
 from . import tables_en as tables
 from . import words_en as words
+from .everyday_en import STEPS as EVERYDAY_STEPS
 from .numbers import TOKEN, roman
 from .phones_en import STEPS as PHONE_STEPS
 from .shared import (
@@ -135,10 +136,11 @@ _ORDINAL = re.compile(r"(?<![\d.,])(\d{1,3}(?:,\d{3})*|\d{1,9})(?:st|nd|rd|th|ST
 _MAGNITUDE = re.compile(rf"(?<![\d.,])({TOKEN}) ?(k|mn|bn)(?!\w)")
 _PERCENT = re.compile(r" ?([%‰])")
 _SQUARE = re.compile(r"(?<=\d)( ?(?:[kcm]?m|ft))([23])(?!\w)")
+_PER_NAMES = "(?:hour|day|month|year|week|minute|second|person|night|mile|gallon|pound|ounce)"
 _UNIT_NAMES = "|".join(re.escape(unit) for unit in sorted(tables.UNITS, key=len, reverse=True))
-_UNIT = re.compile(rf"(?<![\d.,])({TOKEN})( ?)({_UNIT_NAMES})(\.(?= [a-z]|[,;)]))?(?![\w²³/]|\.\w)")
+_UNIT = re.compile(rf"(?<![\d.,])({TOKEN})( ?)({_UNIT_NAMES})(\.(?= [a-z]|[,;)]))?(?![\w²³]|/(?!{_PER_NAMES}(?!\w))|\.\w)")
 _MANY_UNITS = re.compile(rf"(?:(?<=thousand)|(?<=[mb]illion)) ({_UNIT_NAMES})(?![\w²³/])")
-_PER = re.compile(r"(?<=\w)/(?=(?:hour|day|month|year|week|minute|second|person|night|mile|gallon|pound|ounce)(?!\w))")
+_PER = re.compile(rf"(?<=\w)/(?={_PER_NAMES}(?!\w))")
 _MIXED = re.compile(r"(?<![\d/.,])(\d{1,4}) (?=\d{1,2}/\d{1,3}(?![\d/]))")
 _SLASH = re.compile(r"(?<![\d/.,])(\d{1,6})/(\d{1,6})(?![\d/]|[.,]\d)")
 _MIXED_BEFORE = re.compile(r"\d and $")
@@ -167,7 +169,7 @@ _NOUN = re.compile(
 def _unit(match: re.Match[str]) -> str:
     token, space, symbol, _stop = match.groups()
     # "5 in the morning": without a full stop, an inch has something before or after it that no preposition has.
-    if symbol == "in" and space and not match.group(4) and re.match(r" ?[a-zA-Z]", match.string[match.end() :][:2]):
+    if symbol == "in" and space and not match.group(4) and re.match(r" ?[a-zA-Z\d]", match.string[match.end() :][:2]):
         return match.group()
     one, many = tables.UNITS[symbol]
     attribute = _ARTICLE.search(match.string[max(0, match.start() - 4) : match.start()]) and _NOUN.match(
@@ -275,6 +277,7 @@ def _steps(*, day_first: bool) -> list[Step]:
         web.step(_WEB),
         strip_markup,
         replacing(_CENTS, "0."),
+        *EVERYDAY_STEPS,
         *PHONE_STEPS,
         *dates_en.steps(day_first=day_first),
         _MONEY.expand,

@@ -308,8 +308,14 @@ _PICTURE = _picture_class()
 _PICTURES = re.compile(rf"(?<=\w)(?=[ \t]?[{_PICTURE}])[ \t{_PICTURE}]{{1,400}}(?=(\w))")
 
 
+_LOVES = {"eu": "amo", "i": "love", "we": "love", "you": "love", "yo": "amo", "io": "amo", "je": "aime"}
+_LOVER = re.compile(rf"(?<!\w)({'|'.join(_LOVES)})$", re.IGNORECASE)
+
+
 def _after_pictures(match: re.Match[str]) -> list[Piece]:
-    """People write an emoji where a sentence or a phrase ends; what follows tells which."""
+    """People write an emoji where a sentence or a phrase ends; what follows tells which. I ❤️ you is words."""
+    if "\u2764" in match.group() and (who := _LOVER.search(match.string, max(0, match.start() - 5), match.start())):
+        return [f" {_LOVES[who.group(1).lower()]} "]
     return [Added("," if match.group(1).islower() else "."), *_apart(match)]
 
 

@@ -74,7 +74,7 @@ class Reader:
         )
         self._suffixed = re.compile(
             rf"(?P<sign>(?<![\w.,)])[-−])?(?<![\d.,])(?P<minus>(?!))?{amount}{tail}"
-            rf" ?(?P<coin>[€£¥₿₹₩₽₺₴₪]|R\$|(?:{_CODES})(?!\w)){per}"
+            rf" ?(?P<coin>[€£¥₿₹₩₽₺₴₪]|(?:R|US)\$|(?:{_CODES})(?!\w)){per}"
         )
 
     def expand(self, text: Traced) -> Traced:

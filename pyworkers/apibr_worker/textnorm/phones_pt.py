@@ -39,7 +39,7 @@ _CHECKED = re.compile(rf"{_BEGIN}\d{{4,12}}-[\dXx]{_END}")
 _CODE = re.compile(rf"{_BEGIN}\d+(?:-\d+){{2,}}{_END}")
 _SERVICE = re.compile(
     r"((?i:\b(?:ligu(?:e|em|ei)|lig(?:ar|ando|ou)|disque|disc(?:ar|ando|ou)|samu|telefone|ramal)(?: para)?(?: o)?))"
-    r" (\d{3,4})(?!\w|[.,:/]\d|[-]\d)"
+    r" (\d{3,4})(?:( ou| e|,) (\d{3}))?(?!\w|[.,:/]\d|[-]\d| [a-z]{4})"
 )
 
 
@@ -72,6 +72,11 @@ def _local(match: re.Match[str]) -> str:
 def _free(match: re.Match[str]) -> str:
     hundreds = words.cardinal(int(match.group(1)[1:]))
     return f"zero {hundreds}, {_groups(match.group(2))}, {_groups(match.group(3))}"
+
+
+def _service(match: re.Match[str]) -> str:
+    said = f"{match.group(1)} {words.digits(match.group(2))}"
+    return said + (f"{match.group(3)} {words.digits(match.group(4))}" if match.group(4) else "")
 
 
 def _international(match: re.Match[str]) -> str:
@@ -109,7 +114,7 @@ STEPS: list[Step] = [
     replacing(_BARE, _bare),
     replacing(_CHECKED, _document),
     replacing(_FOREIGN, _international),
-    replacing(_SERVICE, lambda m: f"{m.group(1)} {words.digits(m.group(2))}"),
+    replacing(_SERVICE, _service),
     replacing(_LOCAL, _local),
 ]
 

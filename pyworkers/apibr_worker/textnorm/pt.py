@@ -13,6 +13,7 @@ from . import tables_pt as tables
 from . import words_pt as words
 from .dates_pt import MONTHS
 from .dates_pt import STEPS as DATE_STEPS
+from .everyday_pt import STEPS as EVERYDAY_STEPS
 from .numbers import TOKEN, parse, roman
 from .phones_pt import STEPS as PHONE_STEPS
 from .shared import (
@@ -144,20 +145,19 @@ _ONE_THOUSAND = re.compile(r"(?<![\w.,-])1 (?=mil(?!\w))")
 _SUM = re.compile(r"(?<=\d) ?([-+−]) ?(?=\d[\d.,]* ?=)")
 _MINUS = re.compile(r"(?<![\w.,)\]-])(?:-|− ?)(?=\d)")
 _DEGREE = re.compile(r"(?<=\d) ?[°º] ?(?=[CF](?!\w))")
-_ORDINAL = re.compile(r"(?<![\d.,])(\d{1,6})\.?([ºª°]|[oa](?!\w))(s(?!\w))?")
+_ORDINAL = re.compile(r"(?<![\d.,])(\d{1,6})\.?([ºª°]|(?<!-\d)[oa](?!\w))(s(?!\w))?")
 _ORDINAL_NOUN = re.compile(
     rf" (?:(?:{'|'.join(tables.ORDINAL_NOUN)})s?|de (?:{'|'.join(MONTHS[1:])}))(?!\w)", re.IGNORECASE
 )
 _MAGNITUDE = re.compile(rf"(?<![\d.,])({TOKEN}) ?(mi|bi|tri|k)(?!\w)")
 _PERCENT = re.compile(r" ?([%‰])")
 _SQUARE = re.compile(r"(?<=\d)( ?[kcdm]?m)([23])(?!\w)")
+_PER_NAMES = "hora|dia|mês|ano|semana|minuto|segundo|pessoa|aluno|habitante|noite|quilo|litro"
 _UNIT_NAMES = "|".join(re.escape(unit) for unit in sorted(tables.UNITS, key=len, reverse=True))
-_UNIT = re.compile(rf"(?<![\d.,])({TOKEN}) ?({_UNIT_NAMES})(?![\w²³/]|\.\w)")
+_UNIT = re.compile(rf"(?<![\d.,])({TOKEN}) ?({_UNIT_NAMES})(?![\w²³]|/(?!(?:{_PER_NAMES})(?!\w))|\.\w)")
 _HEIGHT = re.compile(r"(?<![\d.,])(\d{1,2}),(\d{2}) ?m(?![\w²³/])")
 _MANY_UNITS = re.compile(rf"(?:(?<=mil)|(?<=ões de)|(?<=hão de)) ({_UNIT_NAMES})(?![\w²³/])")
-_LENGTH_PER = re.compile(
-    r"(?<=\w)/(?=(?:hora|dia|mês|ano|semana|minuto|segundo|pessoa|aluno|habitante|noite|quilo|litro)(?!\w))"
-)
+_LENGTH_PER = re.compile(rf"(?<=\w)/(?=(?:{_PER_NAMES})(?!\w))")
 _MIXED = re.compile(r"(?<![\d/.,])(\d{1,4}) (?=\d{1,2}/\d{1,3}(?![\d/]))")
 _SLASH = re.compile(r"(?<![\d/.,])(\d{1,6})/(\d{1,6})(?![\d/]|[.,]\d)")
 _MARK = re.compile(r"(?<![\d/.,])(?:(10|5)/\1|(\d{1,2}[.,]\d)/(10|5))(?![\d/]|[.,]\d)")
@@ -301,6 +301,7 @@ _SYMBOLS: list[tuple[re.Pattern[str], Change]] = [
 _STEPS: list[Step] = [
     web.step(_WEB),
     strip_markup,
+    *EVERYDAY_STEPS,
     *PHONE_STEPS,
     *DATE_STEPS,
     _MONEY.expand,

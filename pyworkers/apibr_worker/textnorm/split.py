@@ -91,7 +91,7 @@ def sentences(
     if words:
         script = held.replace(composed(script), [(word, without_marks(said)) for word, said in words])
     pieces = _merged(_Divider(script, longest, language, held).pieces(), script.text, longest)
-    visible = Visible(written, language)
+    visible = Visible(written, text, language)
     places = spans(script, [(piece.start, piece.end) for piece in pieces], text)
     return [
         Sentence(
@@ -191,6 +191,9 @@ def _sentence_spans(text: str, start: int, end: int) -> Iterator[tuple[int, int]
 _LETTERS_WITH_STOPS = re.compile(r"(?<![\w.])(?:[A-Za-z]\.){2,8}$")
 
 
+_JUNIOR = re.compile(r"(?<!\w)Jr\. (?:Blvd|Ave|St|Rd|Dr|Day)(?!\w)")
+
+
 def _is_end(text: str, begin: int, match: re.Match[str], end: int) -> bool:
     """Whether a full stop, or what looks like one, ends the sentence."""
     place = match.end()
@@ -203,8 +206,10 @@ def _is_end(text: str, begin: int, match: re.Match[str], end: int) -> bool:
     mark = match.group().rstrip("\"'”’»)]*_")
     if mark != "." or match.group() != ".":
         return True
-    if _LETTERS_WITH_STOPS.search(text[max(begin, match.start() - 16) : match.end()]) and ends_here(text, match.end()):
-        return True
+    if _LETTERS_WITH_STOPS.search(text[max(begin, match.start() - 16) : match.end()]):
+        return ends_here(text, match.end())
+    if _JUNIOR.match(text, match.start() - 2):
+        return False
     return not _is_abbreviation(
         text[max(begin, match.start() - 48) : match.start()], following, text[begin : match.start()]
     )

@@ -21,7 +21,7 @@ BEFORE_NUMBER = {
     "art": "article",
     "ed": "edition", "ext": "extension", "tel": "telephone", "eq": "equation", "ver": "version", "ep": "episode",
     "pt": "part",
-    "c": "circa", "ca": "circa", "est": "established", "rm": "room", "ste": "suite",
+    "c": "circa", "ca": "circa", "est": "established", "rm": "room", "rt": "route", "rte": "route", "ste": "suite",
     "jan": "January", "feb": "February", "mar": "March", "apr": "April", "jun": "June", "jul": "July",
     "aug": "August",
     "sep": "September", "sept": "September", "oct": "October", "nov": "November", "dec": "December",
@@ -60,6 +60,7 @@ MONTHS = {
 UNITS = {
     "km": ("kilometer", "kilometers"), "m": ("meter", "meters"), "cm": ("centimeter", "centimeters"),
     "mm": ("millimeter", "millimeters"), "µm": ("micrometer", "micrometers"), "nm": ("nanometer", "nanometers"),
+    "kg/m²": ("kilogram per square meter", "kilograms per square meter"),
     "kg": ("kilogram", "kilograms"), "Kg": ("kilogram", "kilograms"), "g": ("gram", "grams"),
     "mg": ("milligram", "milligrams"),
     "µg": ("microgram", "micrograms"), "t": ("ton", "tons"), "l": ("liter", "liters"), "L": ("liter", "liters"),
@@ -169,7 +170,7 @@ MAGNITUDES = {
 
 ACRONYMS = {"OK": "okay", "JPEG": "jay peg", "SQL": "sequel", "WYSIWYG": "wizzy wig", "ASAP": "as soon as possible"}
 SPELLED = frozenset(
-    """AI US USA UK EU UN ID UI UX IP IT API CIA URL UFO EPA DIY LA NYC UAE IPO ROI LED SOS IRS IQ AC OS ER CEO CFO
+    """EST EDT SME AI US USA UK EU UN ID UI UX IP IT API CIA URL UFO EPA DIY LA NYC UAE IPO ROI LED SOS IRS IQ AC OS ER CEO CFO
     COO CTO
     EV RV FDA FAA NSA TSA USB ATM FAQ HIV DNA PA AD BA MA CE TA RAF IEEE IOS UAV IRA ESL AOL ISP VIP IOU
     APR""".split()

@@ -18,11 +18,11 @@ TITLES = {
     "gen": "general", "dep": "deputado", "pres": "presidente", "sen": "senador", "gov": "governador", "pe": "padre",
     "dep.ª": "deputada", "des": "desembargador", "min": "ministro", "ver": "vereador", "arq": "arquiteto",
     "adv": "advogado",
-    "d": "dona", "r": "rua", "s": "são",
+    "brig": "brigadeiro", "mal": "marechal", "ten": "tenente", "maj": "major", "d": "dona", "r": "rua", "s": "são",
 }  # fmt: skip
 
 # Meant only where a capital follows: "al." is an alameda, but "ver." may end a sentence, and "R." is an initial too.
-BEFORE_NAME = frozenset("rod trav al cel gen dep pres sen gov pe des min ver arq adv d r s eng dep.ª".split())
+BEFORE_NAME = frozenset("brig mal ten maj rod trav al cel gen dep pres sen gov pe des min ver arq adv d r s eng dep.ª".split())
 
 # Followed by a number.
 BEFORE_NUMBER = {
@@ -45,7 +45,7 @@ ANYWHERE = {
     "máx": "máximo", "mín": "mínimo", "tel": "telefone", "séc": "século", "pág": "página", "a.c": "antes de Cristo",
     "d.c": "depois de Cristo", "p. ex": "por exemplo", "p.ex": "por exemplo", "v. exa": "vossa excelência",
     "v. exª": "vossa excelência", "v. sa": "vossa senhoria", "v. sª": "vossa senhoria", "s. exa": "sua excelência",
-    "s.a": "esse á", "vs": "versus", "i.e": "isto é", "e.g": "por exemplo", "ex": "exemplo", "fls": "folhas",
+    "s.a": "esse á", "vs": "versus", "i.e": "isto é", "e.g": "por exemplo", "ex": "exemplo", "fls": "folhas", "proc": "processo", "nasc": "nascimento",
     "end": "endereço", "depto": "departamento", "dept": "departamento", "adm": "administração", "inc": "incorporated",
     "mrs": "missis", "mr": "míster", "p.s": "pê esse", "n.b": "note bem", "hab": "habitantes", "ph.d": "pê agá dê",
 }  # fmt: skip
@@ -183,9 +183,9 @@ ACRONYMS = {
     "PhD": "pê agá dê",
     "UK": "Reino Unido", "USA": "Estados Unidos",
 }  # fmt: skip
-SPELLED = frozenset("IA TI UTI API CEI OAB IOF IPI UE UI UX SOS EAD AI ETA EJA IP ID IE AM GO PI".split())
+SPELLED = frozenset("USB ICMS IPTU IPVA INSS ISS IRPF IBAN IA TI UTI API CEI OAB IOF IPI UE UI UX SOS EAD AI ETA EJA IP ID IE AM GO PI".split())
 KEPT = frozenset(
-    "AIDS USP ONG UFO UNESP UNICAMP SESC SENAC SESI IPEA BOPE IBOPE DETRAN PROCON UEFA USAID DASP ASP".split()
+    "IPCA AIDS USP ONG UFO UNESP UNICAMP SESC SENAC SESI IPEA BOPE IBOPE DETRAN PROCON UEFA USAID DASP ASP".split()
 )
 
 ROMAN_CARDINAL = """capítulo capítulos parte volume tomo livro ato cena fase etapa tipo inciso incisos título seção

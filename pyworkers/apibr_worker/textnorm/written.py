@@ -47,14 +47,14 @@ _LONGEST_ALONE = 80
 class Visible:
     """A script as the eye sees it: without markup, and without the punctuation that stands for it."""
 
-    def __init__(self, script: Traced, language: str) -> None:
+    def __init__(self, script: Traced, original: str, language: str) -> None:
         self._language = language
         kept = [
             place
             for place, char in enumerate(script.text)
             if script.first[place] < script.last[place] or char.isspace()
         ]
-        text = "".join(" " if SIGNS.match(script.text[place]) else script.text[place] for place in kept)
+        text = "".join(_seen(script, place, original) for place in kept)
         self._text = Traced(text, [script.first[place] for place in kept], [script.last[place] for place in kept])
         self._tokens = [
             _Token(*match.span(), self._text.first[match.start()], self._text.last[match.end() - 1])
@@ -139,6 +139,15 @@ class Visible:
     def _weight(self, token: _Token) -> int:
         text = self._text.text[token.begin : token.stop]
         return _words_alone(text, self._language) if len(text) <= _LONGEST_ALONE else len(text) // 6
+
+
+def _seen(script: Traced, place: int, original: str) -> str:
+    """A character as it was written; an entity such as &amp; is seen as its character."""
+    char = script.text[place]
+    if SIGNS.match(char):
+        return " "
+    first, last = script.first[place], script.last[place]
+    return original[first] if last - first == 1 and not char.isspace() else char
 
 
 @lru_cache(maxsize=2048)
