@@ -91,7 +91,9 @@ weights() {
   local model lacking
   local wanted=(kokoro)
   if [ "${1:-}" = test ] || [ -z "${APIBR_WITHOUT_LISTENER:-}" ]; then wanted+=(whisper-base); fi
-  rm -rf "$root"/.weights/.fetch-*
+  # What a killed run has left; another run may be fetching now.
+  [ ! -d "$root/.weights" ] ||
+    find "$root/.weights/" -maxdepth 1 -name '.fetch-*' -mmin +60 -exec rm -rf {} +
   lacking=$(python3 "$root/scripts/weights.py" lacking "${wanted[@]}") || die "the weights could not be checked"
   set -m # a process group of each, so that all of it can be ended
   for model in $lacking; do
