@@ -756,6 +756,42 @@ func (e UpscaleRequestQuality) Valid() bool {
 	}
 }
 
+// Defines values for VoiceQuality.
+const (
+	VoiceQualityDraft VoiceQuality = "draft"
+	VoiceQualityFinal VoiceQuality = "final"
+)
+
+// Valid indicates whether the value is a known member of the VoiceQuality enum.
+func (e VoiceQuality) Valid() bool {
+	switch e {
+	case VoiceQualityDraft:
+		return true
+	case VoiceQualityFinal:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for VoiceSex.
+const (
+	VoiceSexFemale VoiceSex = "female"
+	VoiceSexMale   VoiceSex = "male"
+)
+
+// Valid indicates whether the value is a known member of the VoiceSex enum.
+func (e VoiceSex) Valid() bool {
+	switch e {
+	case VoiceSexFemale:
+		return true
+	case VoiceSexMale:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for VoiceStatus.
 const (
 	VoiceStatusFailed  VoiceStatus = "failed"
@@ -816,6 +852,24 @@ func (e ListVoicesParamsStatus) Valid() bool {
 	case ListVoicesParamsStatusPending:
 		return true
 	case ListVoicesParamsStatusReady:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListVoicesParamsSex.
+const (
+	ListVoicesParamsSexFemale ListVoicesParamsSex = "female"
+	ListVoicesParamsSexMale   ListVoicesParamsSex = "male"
+)
+
+// Valid indicates whether the value is a known member of the ListVoicesParamsSex enum.
+func (e ListVoicesParamsSex) Valid() bool {
+	switch e {
+	case ListVoicesParamsSexFemale:
+		return true
+	case ListVoicesParamsSexMale:
 		return true
 	default:
 		return false
@@ -915,7 +969,7 @@ type AvatarRequest struct {
 	Seed  *int64   `json:"seed,omitempty"`
 	Speed *float64 `json:"speed,omitempty"`
 
-	// VoiceId Voice that speaks the script
+	// VoiceId Voice that speaks the script; default: that of the language
 	//
 	// Examples: Minha Voz
 	VoiceId *string `json:"voice_id,omitempty"`
@@ -1692,7 +1746,7 @@ type SpeechLine struct {
 	PauseMs *int64 `json:"pause_ms,omitempty"`
 	Text    string `json:"text"`
 
-	// VoiceId Voice of this line; default: voice_id
+	// VoiceId Voice of this line; default: voice_id of the request
 	VoiceId *string `json:"voice_id,omitempty"`
 }
 
@@ -1742,9 +1796,9 @@ type SpeechRequest struct {
 	// Examples: Olá, tudo bem?
 	Text *string `json:"text,omitempty"`
 
-	// VoiceId Id or exact name of a voice
+	// VoiceId Id or exact name of a voice; default: that of the language
 	//
-	// Examples: Clara (rascunho)
+	// Examples: Dora
 	VoiceId *string `json:"voice_id,omitempty"`
 }
 
@@ -1834,15 +1888,36 @@ type UpscaleRequestQuality string
 
 // Voice defines model for Voice.
 type Voice struct {
-	Builtin       bool        `json:"builtin"`
-	ConsentNote   *string     `json:"consent_note"`
-	CreatedAt     time.Time   `json:"created_at"`
-	Id            string      `json:"id"`
-	Language      string      `json:"language"`
-	Name          string      `json:"name"`
-	SampleSeconds *float64    `json:"sample_seconds"`
-	Status        VoiceStatus `json:"status"`
+	Builtin     bool      `json:"builtin"`
+	ConsentNote *string   `json:"consent_note"`
+	CreatedAt   time.Time `json:"created_at"`
+
+	// Default It speaks its language where a request names no voice
+	Default bool `json:"default"`
+
+	// Engine Engine that speaks it now
+	Engine   *string `json:"engine"`
+	Id       string  `json:"id"`
+	Language string  `json:"language"`
+	Name     string  `json:"name"`
+
+	// PreviewUrl A recording of the voice; needs no header, for a day or two
+	PreviewUrl *string `json:"preview_url"`
+
+	// Quality Quality in which it is spoken now
+	Quality       *VoiceQuality `json:"quality"`
+	SampleSeconds *float64      `json:"sample_seconds"`
+
+	// Sex Of a built-in voice
+	Sex    *VoiceSex   `json:"sex"`
+	Status VoiceStatus `json:"status"`
 }
+
+// VoiceQuality Quality in which it is spoken now
+type VoiceQuality string
+
+// VoiceSex Of a built-in voice
+type VoiceSex string
 
 // VoiceStatus defines model for Voice.Status.
 type VoiceStatus string
@@ -1946,12 +2021,27 @@ type PreviewPronunciationParams struct {
 
 // ListVoicesParams defines parameters for ListVoices.
 type ListVoicesParams struct {
-	Status   *ListVoicesParamsStatus `form:"status,omitempty" json:"status,omitempty"`
-	Language *string                 `form:"language,omitempty" json:"language,omitempty"`
+	Status *ListVoicesParamsStatus `form:"status,omitempty" json:"status,omitempty"`
+
+	// Language BCP 47 tag; pt finds pt-BR too
+	Language *string              `form:"language,omitempty" json:"language,omitempty"`
+	Sex      *ListVoicesParamsSex `form:"sex,omitempty" json:"sex,omitempty"`
 }
 
 // ListVoicesParamsStatus defines parameters for ListVoices.
 type ListVoicesParamsStatus string
+
+// ListVoicesParamsSex defines parameters for ListVoices.
+type ListVoicesParamsSex string
+
+// GetVoicePreviewParams defines parameters for GetVoicePreview.
+type GetVoicePreviewParams struct {
+	// Exp Of a signed link
+	Exp *string `form:"exp,omitempty" json:"exp,omitempty"`
+
+	// Sig Of a signed link
+	Sig *string `form:"sig,omitempty" json:"sig,omitempty"`
+}
 
 // GetFileParams defines parameters for GetFile.
 type GetFileParams struct {
@@ -2420,6 +2510,11 @@ type ClientInterface interface {
 	//
 	// Corresponds with PATCH /api/v1/audio/voices/{id} (the `UpdateVoice` operationId).
 	UpdateVoice(ctx context.Context, id string, body UpdateVoiceJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetVoicePreview Download a recording of a voice (Range, HEAD)
+	//
+	// Corresponds with GET /api/v1/audio/voices/{id}/preview (the `GetVoicePreview` operationId).
+	GetVoicePreview(ctx context.Context, id string, params *GetVoicePreviewParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateLoginLink Make a one-time link that signs a browser in
 	//
@@ -3080,6 +3175,21 @@ func (c *Client) UpdateVoiceWithBody(ctx context.Context, id string, contentType
 // Corresponds with PATCH /api/v1/audio/voices/{id} (the `UpdateVoice` operationId).
 func (c *Client) UpdateVoice(ctx context.Context, id string, body UpdateVoiceJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUpdateVoiceRequest(c.Server, id, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetVoicePreview Download a recording of a voice (Range, HEAD)
+//
+// Corresponds with GET /api/v1/audio/voices/{id}/preview (the `GetVoicePreview` operationId).
+func (c *Client) GetVoicePreview(ctx context.Context, id string, params *GetVoicePreviewParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetVoicePreviewRequest(c.Server, id, params)
 	if err != nil {
 		return nil, err
 	}
@@ -4714,6 +4824,18 @@ func NewListVoicesRequest(server string, params *ListVoicesParams) (*http.Reques
 
 		}
 
+		if params.Sex != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "sex", *params.Sex, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if encoded := queryValues.Encode(); encoded != "" {
 			rawQueryFragments = append(rawQueryFragments, encoded)
 		}
@@ -4839,6 +4961,79 @@ func NewUpdateVoiceRequestWithBody(server string, id string, contentType string,
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewGetVoicePreviewRequest constructs an http.Request for the GetVoicePreview method
+func NewGetVoicePreviewRequest(server string, id string, params *GetVoicePreviewParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/audio/voices/%s/preview", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Exp != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "exp", *params.Exp, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Sig != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "sig", *params.Sig, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
 
 	return req, nil
 }
@@ -7106,6 +7301,13 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with PATCH /api/v1/audio/voices/{id} (the `UpdateVoice` operationId).
 	UpdateVoiceWithResponse(ctx context.Context, id string, body UpdateVoiceJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateVoiceResponse, error)
 
+	// GetVoicePreviewWithResponse Download a recording of a voice (Range, HEAD)
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/audio/voices/{id}/preview (the `GetVoicePreview` operationId).
+	GetVoicePreviewWithResponse(ctx context.Context, id string, params *GetVoicePreviewParams, reqEditors ...RequestEditorFn) (*GetVoicePreviewResponse, error)
+
 	// CreateLoginLinkWithResponse Make a one-time link that signs a browser in
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -8711,6 +8913,75 @@ func (r UpdateVoiceResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r UpdateVoiceResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetVoicePreviewResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationproblemJSON401 *Problem
+	// ApplicationproblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationproblemJSON403 *Problem
+	// ApplicationproblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationproblemJSON404 *Problem
+	// ApplicationproblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationproblemJSON422 *Problem
+	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationproblemJSON500 *Problem
+}
+
+// GetApplicationproblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r GetVoicePreviewResponse) GetApplicationproblemJSON401() *Problem {
+	return r.ApplicationproblemJSON401
+}
+
+// GetApplicationproblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r GetVoicePreviewResponse) GetApplicationproblemJSON403() *Problem {
+	return r.ApplicationproblemJSON403
+}
+
+// GetApplicationproblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r GetVoicePreviewResponse) GetApplicationproblemJSON404() *Problem {
+	return r.ApplicationproblemJSON404
+}
+
+// GetApplicationproblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r GetVoicePreviewResponse) GetApplicationproblemJSON422() *Problem {
+	return r.ApplicationproblemJSON422
+}
+
+// GetApplicationproblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r GetVoicePreviewResponse) GetApplicationproblemJSON500() *Problem {
+	return r.ApplicationproblemJSON500
+}
+
+// GetBody returns the raw response body bytes
+func (r GetVoicePreviewResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetVoicePreviewResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetVoicePreviewResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetVoicePreviewResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -12087,6 +12358,19 @@ func (c *ClientWithResponses) UpdateVoiceWithResponse(ctx context.Context, id st
 	return ParseUpdateVoiceResponse(rsp)
 }
 
+// GetVoicePreviewWithResponse Download a recording of a voice (Range, HEAD)
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/audio/voices/{id}/preview (the `GetVoicePreview` operationId).
+func (c *ClientWithResponses) GetVoicePreviewWithResponse(ctx context.Context, id string, params *GetVoicePreviewParams, reqEditors ...RequestEditorFn) (*GetVoicePreviewResponse, error) {
+	rsp, err := c.GetVoicePreview(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetVoicePreviewResponse(rsp)
+}
+
 // CreateLoginLinkWithResponse Make a one-time link that signs a browser in
 //
 // Returns a wrapper object for the known response body format(s).
@@ -13836,6 +14120,63 @@ func ParseUpdateVoiceResponse(rsp *http.Response) (*UpdateVoiceResponse, error) 
 			return nil, err
 		}
 		response.ApplicationproblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON500 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetVoicePreviewResponse parses an HTTP response from a GetVoicePreviewWithResponse call
+func ParseGetVoicePreviewResponse(rsp *http.Response) (*GetVoicePreviewResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetVoicePreviewResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON404 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
 		var dest Problem

@@ -112,8 +112,8 @@ func (b *builtinVoice) voice(owner string) (v voices.Builtin, err error) {
 		return v, fmt.Errorf("id: %w", err)
 	case b.Sex != "" && b.Sex != "female" && b.Sex != "male":
 		return v, fmt.Errorf("sex is %q: write female or male", b.Sex)
-	case b.Preview != "" && !filepath.IsLocal(b.Preview):
-		return v, errors.New("preview must be a file beside the manifest")
+	case b.Preview != "" && (!filepath.IsLocal(b.Preview) || filepath.Ext(b.Preview) != ".ogg"):
+		return v, errors.New("preview must be an OGG file beside the manifest")
 	}
 	measures, err := json.Marshal(b.Conditionals)
 	if err != nil {

@@ -20,7 +20,8 @@ func speakers(t *testing.T, installed ...string) *Catalogue {
 			"languages: [pt-BR, en]\nmodels: [{id: own-82m, parts: {w: {import: true}}}]\n" + fmt.Sprintf(says, 1, "speed"),
 		"clone": "id: clone\nquality: final\nlanguages: [pt-BR, en, de]\nmodels: [{id: clone-m, parts: {w: {import: true}}}]\n" +
 			fmt.Sprintf(says, 2, "cfg"),
-		"sketch": "id: sketch\nquality: draft\nlanguages: [pt-BR, en, de, ja]\nmodels: [{id: sketch, borrows: [own-82m]}]\n" +
+		"sketch": "id: sketch\nquality: draft\nlanguages: [pt-BR, en, de, ja]\n" +
+			"models: [{id: sketch, borrows: [own-82m]}]\n" +
 			fmt.Sprintf(says, 1, "speed"),
 	}))
 	require.NoError(t, err)

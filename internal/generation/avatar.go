@@ -20,7 +20,7 @@ var avatar = Kind{
 // AvatarRequest asks for a video of a portrait that speaks.
 type AvatarRequest struct {
 	Image    string  `json:"image" alias:"image_id,image_url,image_file" input:"image,image" doc:"Portrait"`
-	VoiceID  string  `json:"voice_id,omitempty" alias:"voice" input:"voice,voice" maxLength:"100" example:"Minha Voz" doc:"Voice that speaks the script"`
+	VoiceID  string  `json:"voice_id,omitempty" alias:"voice" input:"voice,voice" maxLength:"100" example:"Minha Voz" doc:"Voice that speaks the script; default: that of the language"`
 	Script   string  `json:"script,omitempty" alias:"text" param:"engine" minLength:"1" maxLength:"20000" example:"Olá, sou seu assistente AI!"`
 	Audio    string  `json:"audio,omitempty" alias:"audio_file,reference_audio" input:"audio,audio" doc:"Speech instead of voice and script"`
 	Language string  `json:"language,omitempty" param:"engine" minLength:"2" maxLength:"16" format:"language-tag"`
@@ -34,7 +34,7 @@ type AvatarRequest struct {
 }
 
 // Speaks implements Speaker.
-func (a *AvatarRequest) Speaks() (language, voice string) { return a.Language, a.VoiceID }
+func (a *AvatarRequest) Speaks() (language string) { return a.Language }
 
 // Resolve implements Request.
 func (a *AvatarRequest) Resolve(ctx context.Context, r *Resolution) {
@@ -42,9 +42,7 @@ func (a *AvatarRequest) Resolve(ctx context.Context, r *Resolution) {
 	case a.Audio != "" && (a.Script != "" || a.VoiceID != ""):
 		r.Refuse("audio", i18n.Say("send audio, or voice_id and script, not both"))
 	case !r.Sent("audio") && !r.Sent("script"):
-		r.Missing("script", i18n.Say("script is missing: send voice_id and script, or audio"))
-	case !r.Sent("audio") && !r.Sent("voice_id"):
-		r.Missing("voice_id", i18n.Say("voice_id is missing: %s lists the voices", seeVoices))
+		r.Missing("script", i18n.Say("script is missing: send script, with voice_id if you like, or audio"))
 	}
 	if a.Audio != "" {
 		if a.Language != "" {
@@ -59,7 +57,7 @@ func (a *AvatarRequest) Resolve(ctx context.Context, r *Resolution) {
 	if a.Audio != "" {
 		r.File(ctx, "audio")
 	} else {
-		r.Voice(ctx, "voice_id")
+		r.Voice(ctx, voiceField)
 	}
 }
 

@@ -29,7 +29,7 @@ type CloneVoiceRequest struct {
 }
 
 // Speaks implements Speaker.
-func (c *CloneVoiceRequest) Speaks() (language, voice string) { return c.Language, "" }
+func (c *CloneVoiceRequest) Speaks() (language string) { return c.Language }
 
 // Resolve implements Request.
 func (c *CloneVoiceRequest) Resolve(ctx context.Context, r *Resolution) {

@@ -21,8 +21,10 @@ func (r *Resolution) choose(ctx context.Context) {
 		r.failure = err
 		return
 	}
+	r.spoken = r.speakers(ctx)
 	wanted := engine.Choice{
-		Task: string(r.kind.Type), Quality: c.Quality, Model: c.Model, Language: r.language(ctx), Params: params,
+		Task: string(r.kind.Type), Quality: c.Quality, Model: c.Model, Language: r.language(r.spoken), Params: params,
+		Voices: known(r.spoken),
 	}
 	for _, f := range r.shape.fields {
 		if _, sent := f.get(r.in.Request); sent && f.input != "" {
@@ -43,23 +45,6 @@ func (r *Resolution) choose(ctx context.Context) {
 	r.Spec.Warnings = append(r.Spec.Warnings, selection.Warnings...)
 }
 
-// language of the request: its own, else its voice's. An unknown voice is refused later, with its field.
-func (r *Resolution) language(ctx context.Context) string {
-	speaker, ok := r.in.Request.(Speaker)
-	if !ok {
-		return ""
-	}
-	language, name := speaker.Speaks()
-	if language != "" || name == "" {
-		return language
-	}
-	voice, err := r.findVoice(ctx, name)
-	if err != nil {
-		return ""
-	}
-	return voice.Language
-}
-
 // unchosen says which field keeps an engine from being found.
 func (r *Resolution) unchosen(err error) *FieldError {
 	var missing *engine.NotInstalledError
@@ -67,12 +52,15 @@ func (r *Resolution) unchosen(err error) *FieldError {
 	var needs *engine.NeedsInputError
 	var idle *engine.IdleParameterError
 	var language *engine.LanguageError
+	var voice *engine.VoiceError
 	refused := &FieldError{Err: err}
 	switch {
 	case errors.As(err, &missing):
 		refused.Field = "quality"
 	case errors.As(err, &language):
 		refused.Field = "language"
+	case errors.As(err, &voice):
+		refused.Field = voiceField
 	case errors.As(err, &needs):
 		refused.Field = r.shape.fieldOf(needs.Inputs[0])
 	case errors.As(err, &idle):
@@ -90,12 +78,16 @@ func (r *Resolution) unchosen(err error) *FieldError {
 // checkEngine refuses the inputs that the engine does not honour: a language, a parameter, a file.
 func (r *Resolution) checkEngine() {
 	if speaker, ok := r.in.Request.(Speaker); ok {
-		language, _ := speaker.Speaks()
+		language := speaker.Speaks()
 		if say := unspoken(r.manifest, language); !say.Empty() {
 			r.add(&FieldError{Field: "language", Code: CodeUnsupportedLanguage, Say: say})
 		}
 	}
-	r.add(paramErrors(r.manifest.ValidateParams(string(r.kind.Type), r.Spec.Params))...)
+	wrong := paramErrors(r.manifest.ValidateParams(string(r.kind.Type), r.Spec.Params))
+	for _, e := range wrong {
+		r.honoured(e)
+	}
+	r.add(wrong...)
 	for _, f := range r.shape.fields {
 		if _, sent := f.get(r.in.Request); sent && f.input != "" && r.port(f.input) == nil {
 			r.add(&FieldError{

@@ -28,7 +28,10 @@ type Library interface {
 	Outputs(ctx context.Context, job uuid.UUID) ([]*assets.Asset, error)
 	// Voice takes an id or an exact name. It fails with voices.ErrNotFound.
 	Voice(ctx context.Context, owner uuid.UUID, idOrName string) (*voices.Voice, error)
-	// VoiceNames lists the names of all voices that the owner may use.
+	// DefaultVoice speaks a language where the request names no voice; "" is the studio's own language. It fails with
+	// voices.ErrNotFound when the language has none.
+	DefaultVoice(ctx context.Context, owner uuid.UUID, language string) (*voices.Voice, error)
+	// VoiceNames lists the names of all voices that the owner may use, and those that they had before.
 	VoiceNames(ctx context.Context, owner uuid.UUID) ([]string, error)
 	// Project fails with studio.ErrNotFound.
 	Project(ctx context.Context, owner, id uuid.UUID) error
@@ -74,12 +77,17 @@ func (s *Stored) Voice(ctx context.Context, owner uuid.UUID, idOrName string) (*
 	return s.Voices.Find(ctx, owner, idOrName)
 }
 
+// DefaultVoice implements Library.
+func (s *Stored) DefaultVoice(ctx context.Context, owner uuid.UUID, language string) (*voices.Voice, error) {
+	return s.Voices.Default(ctx, owner, language)
+}
+
 // VoiceNames implements Library.
 func (s *Stored) VoiceNames(ctx context.Context, owner uuid.UUID) ([]string, error) {
 	list, err := s.Voices.List(ctx, owner, voices.Filter{})
 	found := make([]string, 0, len(list))
 	for _, voice := range list {
-		found = append(found, voice.Name)
+		found = append(append(found, voice.Name), voice.Formerly...)
 	}
 	return found, err
 }

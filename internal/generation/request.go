@@ -28,8 +28,8 @@ func (c *Common) common() *Common { return c }
 
 // Speaker is a request that is spoken, or makes a voice.
 type Speaker interface {
-	// Speaks returns the language, and the voice whose language counts when that is "".
-	Speaks() (language, voice string)
+	// Speaks returns the language; "" is that of the voice.
+	Speaks() (language string)
 }
 
 // Sized is a request whose memory depends on the size of its pictures.

@@ -31,6 +31,7 @@ type Resolution struct {
 	manifest *engine.Manifest // nil when no engine was found
 	model    string           // the model that the engine loads
 	fetched  []*assets.Asset
+	spoken   []*voices.Voice // the voices of the request's texts
 	// found are the voices that were looked up, by the id or name in the request.
 	found map[string]*voices.Voice
 	// voiceNames for suggestions; nil until they are needed.
@@ -252,11 +253,15 @@ func (r *Resolution) findVoice(ctx context.Context, idOrName string) (*voices.Vo
 	if err != nil {
 		return nil, err
 	}
+	r.keepVoice(idOrName, voice)
+	return voice, nil
+}
+
+func (r *Resolution) keepVoice(idOrName string, voice *voices.Voice) {
 	if r.found == nil {
 		r.found = map[string]*voices.Voice{}
 	}
 	r.found[idOrName] = voice
-	return voice, nil
 }
 
 // noVoice says which voice the caller may have meant.
@@ -276,6 +281,9 @@ func (r *Resolution) noVoice(ctx context.Context, text string) i18n.Sentence {
 		}
 	}
 	if near := names.Closest(text, r.voiceNames); near != "" {
+		if voice, err := r.findVoice(ctx, near); err == nil {
+			near = voice.Name // near may be a name that the voice had before
+		}
 		return i18n.Say("there is no voice %q; did you mean %q? %s lists the voices", names.Clip(text), near, seeVoices)
 	}
 	return i18n.Say("there is no voice %q: %s lists the voices", names.Clip(text), seeVoices)

@@ -138,6 +138,7 @@ func (r *Resolution) resolve(ctx context.Context) (err error) {
 		return err
 	}
 	r.checkPlace(ctx)
+	r.chooseVoice(ctx)
 	// The engine comes first: a request that no engine can do is refused before anything is fetched for it.
 	r.choose(ctx)
 	r.checkFormat()

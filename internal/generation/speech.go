@@ -19,7 +19,7 @@ var speech = Kind{
 // SpeechRequest asks for a text to be spoken.
 type SpeechRequest struct {
 	Text         string       `json:"text,omitempty" alias:"script" param:"engine" minLength:"1" maxLength:"20000" example:"Olá, tudo bem?" doc:"What to say; or lines"`
-	VoiceID      string       `json:"voice_id,omitempty" alias:"voice" input:"voice,voice" maxLength:"100" example:"Clara (rascunho)" doc:"Id or exact name of a voice"`
+	VoiceID      string       `json:"voice_id,omitempty" alias:"voice" input:"voice,voice" maxLength:"100" example:"Dora" doc:"Id or exact name of a voice; default: that of the language"`
 	Language     string       `json:"language,omitempty" param:"engine" minLength:"2" maxLength:"16" format:"language-tag" example:"pt-BR" doc:"BCP 47 tag; default: the voice's"`
 	Speed        float64      `json:"speed,omitempty" param:"engine" minimum:"0.5" maximum:"2" doc:"Times the voice's own pace"`
 	Lines        []SpeechLine `json:"lines,omitempty" param:"engine" minItems:"1" maxItems:"500" doc:"Several lines, each with a voice, instead of text"`
@@ -33,13 +33,13 @@ type SpeechRequest struct {
 
 // SpeechLine is one line of a script.
 type SpeechLine struct {
-	VoiceID string `json:"voice_id,omitempty" alias:"voice" input:"voice_%d,voice" maxLength:"100" doc:"Voice of this line; default: voice_id"`
+	VoiceID string `json:"voice_id,omitempty" alias:"voice" input:"voice_%d,voice" maxLength:"100" doc:"Voice of this line; default: voice_id of the request"`
 	Text    string `json:"text" alias:"script" minLength:"1" maxLength:"20000"`
 	PauseMS *int   `json:"pause_ms,omitempty" minimum:"0" maximum:"60000" doc:"Silence after the line, in milliseconds"`
 }
 
 // Speaks implements Speaker.
-func (s *SpeechRequest) Speaks() (language, voice string) { return s.Language, s.VoiceID }
+func (s *SpeechRequest) Speaks() (language string) { return s.Language }
 
 // Resolve implements Request.
 func (s *SpeechRequest) Resolve(ctx context.Context, r *Resolution) {
@@ -50,11 +50,7 @@ func (s *SpeechRequest) Resolve(ctx context.Context, r *Resolution) {
 		r.Missing("text", i18n.Say("text is missing: send what to say, or lines"))
 	}
 	r.Speakable("text", s.Text)
-	if s.VoiceID != "" {
-		r.Voice(ctx, "voice_id")
-	} else if r.Sent("text") {
-		r.Missing("voice_id", i18n.Say("voice_id is missing: %s lists the voices", seeVoices))
-	}
+	r.Voice(ctx, voiceField)
 	s.resolveLines(ctx, r)
 }
 
@@ -70,10 +66,7 @@ func (s *SpeechRequest) resolveLines(ctx context.Context, r *Resolution) {
 	for i := range s.Lines {
 		line := &s.Lines[i]
 		refuse(i, "text", nothingToSay(line.Text))
-		switch {
-		case line.VoiceID == "" && s.VoiceID == "":
-			refuse(i, "voice_id", i18n.Say("line %d has no voice: give it a voice_id, or send one for all lines", i+1))
-		case line.VoiceID != "":
+		if line.VoiceID != "" {
 			field, input := fmt.Sprintf("lines/%d/voice_id", i), fmt.Sprintf("voice_%d", i)
 			voice, say := r.voice(ctx, field, input, line.VoiceID)
 			refuse(i, "voice_id", say)

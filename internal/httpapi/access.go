@@ -81,10 +81,12 @@ var access = map[string]rule{
 	"GET /api/v1/queue":                       needs(auth.Read),
 	"PUT /api/v1/queue":                       needs(auth.Admin),
 
-	"GET /api/v1/audio/voices":         needs(auth.Read),
-	"GET /api/v1/audio/voices/{id}":    needs(auth.Read),
-	"PATCH /api/v1/audio/voices/{id}":  needs(auth.Generate),
-	"DELETE /api/v1/audio/voices/{id}": needs(auth.Generate),
+	"GET /api/v1/audio/voices":               needs(auth.Read),
+	"GET /api/v1/audio/voices/{id}":          needs(auth.Read),
+	"PATCH /api/v1/audio/voices/{id}":        needs(auth.Generate),
+	"DELETE /api/v1/audio/voices/{id}":       needs(auth.Generate),
+	"GET /api/v1/audio/voices/{id}/preview":  signed,
+	"HEAD /api/v1/audio/voices/{id}/preview": signed,
 
 	"GET /api/v1/audio/pronunciations":          needs(auth.Read),
 	"POST /api/v1/audio/pronunciations":         needs(auth.Generate),

@@ -108,6 +108,21 @@ func TestDetailOfAChangedJobNamesItsField(t *testing.T) {
 	require.Equal(t, "/input/textt", member(p, "errors.0.pointer"))
 }
 
+// n8n sends an empty text for an expression that finds nothing: the default voice speaks, and the job says so.
+func TestEmptyVoiceIsTheDefaultVoice(t *testing.T) {
+	b := newBench(t)
+	dora, _ := natural(b, true)
+	for _, voice := range []any{"", " ", nil} {
+		job := b.submit(speechPath, object{"voice": voice, "text": "a"})
+		require.Equal(t, dora.String(), member(job, "input.voice_id"))
+		require.Equal(t, "default_voice", member(job, "warnings.0.code"))
+	}
+	queued := b.submit(speechPath, object{"voice_id": "Heart", "text": "a"})
+	patched := b.send("PATCH", "/api/v1/jobs/"+queued["id"].(string), object{"input": object{"voice_id": nil}})
+	require.Equal(t, 200, patched.status, string(patched.body))
+	require.Equal(t, dora.String(), member(patched.json(t), "input.voice_id"), "a voice that is taken out")
+}
+
 func TestEmptyExpressionIsReportedAsMissing(t *testing.T) {
 	b := newBench(t)
 	for _, s := range []scenario{
@@ -118,8 +133,6 @@ func TestEmptyExpressionIsReportedAsMissing(t *testing.T) {
 			pointer: "/audio", detail: "audio is missing: it was sent"},
 		{name: "text", path: speechPath, body: object{"voice_id": b.builtin.String(), "text": ""}, pointer: "/text",
 			detail: "text is missing: it was sent"},
-		{name: "voice", path: speechPath, body: object{"voice": "", "text": "a"}, pointer: "/voice_id",
-			detail: "voice_id is missing: it was sent"},
 		{name: "text of a line", path: speechPath, body: object{"voice_id": b.builtin.String(),
 			"lines": []any{object{"text": ""}}}, pointer: "/lines/0/text", detail: "text is missing: it was sent"},
 		{name: "not sent at all", path: clonePath, body: object{"name": "V"}, pointer: "/audio",

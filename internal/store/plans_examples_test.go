@@ -164,6 +164,7 @@ var examples = map[string]example{
 	"assets.listJobKind":       calls(pages(job(7))...),
 
 	"voices.get":      calls(owner(1) + ", " + job(40)),
+	"voices.lookup":   calls(job(40)),
 	"voices.find":     calls(owner(1)+", null, 'voice 40'", owner(2)+", "+job(2)+", 'x'"),
 	"voices.list":     calls(owner(1)+", '', '', ''", owner(2)+", '', '', ''"),
 	"voices.retire":   calls("array[" + job(40) + "::uuid]"),

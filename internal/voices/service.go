@@ -38,6 +38,8 @@ const retireSQL = `
 
 const getSQL = `select ` + cols + visible + ` and v.id = $2`
 
+const lookupSQL = `select ` + cols + ` from voices v where v.id = $1`
+
 // The caller's own voice wins over a built-in one of the same name, and a present name over a former one.
 const findSQL = `
 	select ` + cols + ` from (
@@ -76,7 +78,8 @@ func Statements() map[string]string { return statements }
 
 // statements of this package, for the test that prepares them all.
 var statements = map[string]string{
-	"builtinSQL": builtinSQL, "retireSQL": retireSQL, "defaultsSQL": defaultsSQL, "getSQL": getSQL, "findSQL": findSQL, "listSQL": listSQL, "updateSQL": updateSQL,
+	"builtinSQL": builtinSQL, "retireSQL": retireSQL, "defaultsSQL": defaultsSQL,
+	"getSQL": getSQL, "lookupSQL": lookupSQL, "findSQL": findSQL, "listSQL": listSQL, "updateSQL": updateSQL,
 	"inUseSQL": inUseSQL, "lockSQL": lockSQL, "deleteSQL": deleteSQL,
 }
 
@@ -129,6 +132,11 @@ func oneOf(op string, rows pgx.Rows) (*Voice, error) {
 // Get returns a voice that the owner sees.
 func (s *Service) Get(ctx context.Context, owner, id uuid.UUID) (*Voice, error) {
 	return s.one(ctx, "get", getSQL, owner, id)
+}
+
+// Lookup returns a voice of any owner, for who has a signed link to it.
+func (s *Service) Lookup(ctx context.Context, id uuid.UUID) (*Voice, error) {
+	return s.one(ctx, "look up", lookupSQL, id)
 }
 
 // Find takes any value of voice_id: the id, or the exact name of one of the caller's voices (then of a built-in one,

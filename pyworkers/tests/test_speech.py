@@ -100,42 +100,6 @@ def test_the_measured_sample_speaks_portuguese(tmp_path: Path) -> None:
     assert heard.nuclei_per_second == pytest.approx(own["nuclei_per_second"], rel=0.15)
 
 
-def builtin_voices() -> list[dict[str, Any]]:
-    path = ROOT / "pyworkers/apibr_worker/engines/draft_speech/voices.yaml"
-    return yaml.safe_load(path.read_text(encoding="utf-8"))
-
-
-SAYINGS = {
-    "pt-BR": TEXT + " Você quer ver? Então escreva um roteiro e espere um instante.",
-    "en": (
-        "The queue keeps every job. Nothing is lost when the computer restarts, and the video goes on from where it "
-        "stopped! Do you want to see? Then write a script, choose a voice and wait a moment."
-    ),
-    "es": (
-        "La cola guarda cada trabajo. Nada se pierde cuando el ordenador se reinicia, y el vídeo continúa donde se "
-        "detuvo. ¿Quieres verlo? Entonces escribe un guion, elige una voz y espera un momento."
-    ),
-}
-
-
-@pytest.mark.parametrize("entry", builtin_voices(), ids=lambda entry: str(entry["name"]))
-def test_built_in_voices_are_what_their_measures_say(tmp_path: Path, entry: dict[str, Any]) -> None:
-    own = entry["conditionals"]
-    said = VoiceMeasures.from_json(own)
-    speech = synthesize(
-        SAYINGS[entry["language"]],
-        language=entry["language"],
-        voice=own,
-        speed=1.0,
-        context=context(tmp_path, "audio.speech", {"seed": 1}),
-    )
-    heard = measures_of(speech.samples, speech.sample_rate)
-    assert heard is not None
-    assert heard.f0_median_hz == pytest.approx(said.f0_median_hz, rel=0.03)
-    assert heard.nuclei_per_second == pytest.approx(said.nuclei_per_second, rel=0.15)
-    assert loudness(speech.samples, speech.sample_rate) == pytest.approx(LOUDNESS_LUFS, abs=0.5)
-
-
 def test_speed_shortens(tmp_path: Path) -> None:
     slow, _, _ = speak(tmp_path / "a", speed=0.7)
     fast, _, _ = speak(tmp_path / "b", speed=1.5)

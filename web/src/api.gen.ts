@@ -164,6 +164,23 @@ export interface paths {
         patch: operations["update-voice"];
         trace?: never;
     };
+    "/api/v1/audio/voices/{id}/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Download a recording of a voice (Range, HEAD) */
+        get: operations["get-voice-preview"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/auth/link": {
         parameters: {
             query?: never;
@@ -874,7 +891,7 @@ export interface components {
             /** Format: double */
             speed?: number;
             /**
-             * @description Voice that speaks the script
+             * @description Voice that speaks the script; default: that of the language
              * @example Minha Voz
              */
             voice_id?: string;
@@ -1625,7 +1642,7 @@ export interface components {
              */
             pause_ms?: number;
             text: string;
-            /** @description Voice of this line; default: voice_id */
+            /** @description Voice of this line; default: voice_id of the request */
             voice_id?: string;
         };
         SpeechRequest: {
@@ -1691,8 +1708,8 @@ export interface components {
              */
             text?: string;
             /**
-             * @description Id or exact name of a voice
-             * @example Clara (rascunho)
+             * @description Id or exact name of a voice; default: that of the language
+             * @example Dora
              */
             voice_id?: string;
         };
@@ -1780,11 +1797,27 @@ export interface components {
             consent_note: string | null;
             /** Format: date-time */
             created_at: string;
+            /** @description It speaks its language where a request names no voice */
+            default: boolean;
+            /** @description Engine that speaks it now */
+            engine: string | null;
             id: string;
             language: string;
             name: string;
+            /** @description A recording of the voice; needs no header, for a day or two */
+            preview_url: string | null;
+            /**
+             * @description Quality in which it is spoken now
+             * @enum {string|null}
+             */
+            quality: "draft" | "final" | null;
             /** Format: double */
             sample_seconds: number | null;
+            /**
+             * @description Of a built-in voice
+             * @enum {string|null}
+             */
+            sex: "female" | "male" | null;
             /** @enum {string} */
             status: "pending" | "ready" | "failed";
         };
@@ -2783,7 +2816,9 @@ export interface operations {
         parameters: {
             query?: {
                 status?: "pending" | "ready" | "failed";
+                /** @description BCP 47 tag; pt finds pt-BR too */
                 language?: string;
+                sex?: "female" | "male";
             };
             header?: never;
             path?: never;
@@ -3005,6 +3040,77 @@ export interface operations {
             };
             /** @description Conflict */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-voice-preview": {
+        parameters: {
+            query?: {
+                /** @description Of a signed link */
+                exp?: string;
+                /** @description Of a signed link */
+                sig?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Voice id */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
