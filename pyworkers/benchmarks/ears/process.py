@@ -47,11 +47,12 @@ class FailedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """One finished run. seconds: from the run frame to its answer; first: to the first segment, None without one;
-    others: how many cores other programs kept busy meanwhile.
+    """One finished run. seconds: from the run frame to its answer; cpu: of all cores together; first: to the first
+    segment, None without one; others: how many cores other programs kept busy meanwhile.
     """
 
     seconds: float
+    cpu: float
     first: float | None
     others: float
     segments: int
@@ -68,6 +69,18 @@ class Made:
     def digest(self) -> str:
         """Hash of the samples."""
         return hashlib.sha256(self.samples.tobytes()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The answer to a run frame, and what was seen until it came: as in Made."""
+
+    result: dict[str, Any]
+    seconds: float
+    cpu: float
+    first: float | None
+    segments: int
+    others: float
 
 
 class Process:
@@ -99,7 +112,11 @@ class Process:
             "files": files,
             "plan": {"device": "cpu"},
         }
-        self._answer(self._sidecar.send("load", load))
+        try:
+            self._answer(self._sidecar.send("load", load))
+        except FailedError:
+            self.__exit__()
+            raise
         self.load_seconds = time.monotonic() - begin
 
     def __enter__(self) -> Process:
@@ -119,11 +136,20 @@ class Process:
             path.write_text(json.dumps(voice), encoding="utf-8")
             inputs.append(_input("voice", path, "application/json", {"language": language}))
         params = {"text": text, "language": language, "seed": seed}
-        result, seconds, first, segments, others = self.run("audio.speech", params, inputs, out)
-        [speech] = [item["path"] for item in result["outputs"] if item["name"] == "speech"]
+        ended = self.run("audio.speech", params, inputs, out)
+        [speech] = [item["path"] for item in ended.result["outputs"] if item["name"] == "speech"]
         samples, rate = soundfile.read(out / speech, dtype="float32")
         shutil.rmtree(out)
-        return Made(seconds, first, others, segments, samples, rate, dict(result.get("metadata") or {}))
+        return Made(
+            seconds=ended.seconds,
+            cpu=ended.cpu,
+            first=ended.first,
+            others=ended.others,
+            segments=ended.segments,
+            samples=samples,
+            sample_rate=rate,
+            metadata=dict(ended.result.get("metadata") or {}),
+        )
 
     def clone(self, sample: Path) -> dict[str, Any]:
         """The voice file that the engine makes of a recording."""
@@ -134,19 +160,17 @@ class Process:
 
     def transcribe(self, recording: Path) -> float:
         """Seconds that writing down a recording takes."""
-        return self.run("audio.transcribe", {"seed": 1}, [_input("audio", recording, "audio/wav", {})])[1]
+        return self.run("audio.transcribe", {"seed": 1}, [_input("audio", recording, "audio/wav", {})]).seconds
 
-    def run(
-        self, task: str, params: dict[str, Any], inputs: list[dict[str, Any]], out: Path | None = None
-    ) -> tuple[dict[str, Any], float, float | None, int, float]:
-        """Result, seconds, seconds to the first segment, segments, cores that others kept busy."""
+    def run(self, task: str, params: dict[str, Any], inputs: list[dict[str, Any]], out: Path | None = None) -> Ended:
+        """Sends a run frame and waits for its answer. Raises FailedError."""
         frame = {"job": f"ears-{self._runs}", "fence": 1, "task": task, "params": params, "inputs": inputs}
         busy, own, begin = _busy_seconds(), self._cpu_seconds(), time.monotonic()
         sent = self._sidecar.send("run", {**frame, "out_dir": str(out or self._new_folder()), "resume_from": None})
         result, first, segments = self._answer(sent)
-        seconds = time.monotonic() - begin
-        others = max(0.0, _busy_seconds() - busy - (self._cpu_seconds() - own)) / seconds
-        return result, seconds, first - begin if first else None, segments, others
+        seconds, cpu = time.monotonic() - begin, self._cpu_seconds() - own
+        others = max(0.0, _busy_seconds() - busy - cpu) / seconds
+        return Ended(result, seconds, cpu, first - begin if first else None, segments, others)
 
     def resident_bytes(self) -> int:
         """What the process holds now."""
@@ -188,8 +212,11 @@ class Process:
 
     def _watch(self) -> None:
         while not self._ended.wait(_POLL):
+            own = _command(self._sidecar.process.pid)
             for child in self._children():
-                self._helpers[child] = max(self._helpers.get(child, 0), _status(child, "VmHWM"))
+                # Until it has become another program, a child shares the memory of this one.
+                if _command(child) not in (own, b""):
+                    self._helpers[child] = max(self._helpers.get(child, 0), _status(child, "VmHWM"))
 
     def _cpu_seconds(self) -> float:
         """Of the process and of the programs that it started and that have ended."""
@@ -210,6 +237,13 @@ def _status(pid: int, name: str) -> int:
     except OSError:
         return 0
     return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(name + ":")), 0)
+
+
+def _command(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
 
 
 def _input(name: str, path: Path, mime: str, metadata: dict[str, Any]) -> dict[str, Any]:

@@ -35,7 +35,7 @@ def builtin(ears: Ears, only: list[str], quick: bool) -> Table:
             if voice.limit is None
             else table.held(f"WER of {voice.name}", errors.rate, voice.limit, percent(errors.rate))
         )
-        count = (str(len(understood.heard)), str(errors.words), str(errors.errors))
+        count = (str(len(sentences.of(voice.language, quick))), str(errors.words), str(errors.errors))
         table.row(voice.name, voice.language, voice.engine, *count, percent(errors.rate), limit, held)
     return table
 

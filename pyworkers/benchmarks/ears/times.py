@@ -45,6 +45,8 @@ def _of(voice: Voice, table: Table, quick: bool) -> None:
     first = statistics.median(made.first or made.seconds for made in brief)
     load = statistics.median(loads)
     busy = f"{others:.1f}"
+    work = statistics.median(made.cpu / made.sound for made in long)
+    table.row(voice.name, "processor time for a second of sound", f"{work:.2f} s", "", "", busy)
     for what, value, limit, shown, most in (
         ("real-time factor", factor, RTF_LIMIT, f"{factor:.2f}", f"{RTF_LIMIT}"),
         ("first sentence after the request", first, FIRST_LIMIT, f"{first:.2f} s", f"{FIRST_LIMIT} s"),
