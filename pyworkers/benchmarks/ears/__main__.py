@@ -31,7 +31,8 @@ def main(arguments: list[str]) -> int:
     for name in given.what or TABLES:
         table = measures[name]()
         print(f"\n{name}\n\n{table.text()}\n\n{page.where()}\n", flush=True)
-        page.write(table, given.quick or bool(given.voice))
+        if not given.quick and not given.voice:
+            page.write(table)
         broken += table.broken
     for line in broken:
         sys.stderr.write(f"limit broken: {line}\n")

@@ -35,6 +35,7 @@ class Voice:
     files: dict[str, str] = field(default_factory=dict[str, str])
     limit: float | None = 0.05
     """The highest word error rate, 0..1; None where no limit is promised."""
+    preview: Path | None = None
 
     def process(self) -> Process:
         """The process that speaks it."""
@@ -52,6 +53,7 @@ def builtin() -> list[Voice]:
             dict(entry["conditionals"]),
             own_files("kokoro"),
             0.05 if str(entry["language"])[:2] in ("pt", "en") else None,
+            _VOICES.parent / entry["preview"],
         )
         for entry in yaml.safe_load(_VOICES.read_text(encoding="utf-8"))
     ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from pathlib import Path
 from benchmarks.ears import ROOT
 
 PAGE = ROOT / "docs/performance-speech.md"
+VOICES_PAGE = ROOT / "docs/voices.md"
 QUIET = 0.3
 """Cores that other programs may keep busy while a time is taken that is held against its limit."""
 
@@ -53,21 +53,15 @@ def percent(rate: float) -> str:
     return f"{100 * rate:.1f} %"
 
 
-def write(table: Table, quick: bool) -> None:
-    """Puts a table into the page. A quick run, which says less, leaves the page as it is."""
-    if quick:
-        return
-    text = PAGE.read_text(encoding="utf-8")
+def write(table: Table, page: Path = PAGE, *, dated: bool = True) -> None:
+    """Puts a table into a page. dated: with where and when it was measured."""
     begin, end = f"<!-- {table.mark} -->\n", f"\n<!-- /{table.mark} -->"
-    made, found = re.subn(
-        re.escape(begin) + ".*?" + re.escape(end),
-        lambda _: f"{begin}{table.text()}\n\n{where()}{end}",
-        text,
-        flags=re.S,
-    )
-    if found != 1:
-        raise SystemExit(f"{PAGE.name} has no place for {table.mark}")
-    PAGE.write_text(made, encoding="utf-8")
+    facts = f"\n\n{where()}" if dated else ""
+    before, found, rest = page.read_text(encoding="utf-8").partition(begin)
+    _, closed, after = rest.partition(end)
+    if not found or not closed:
+        raise SystemExit(f"{page.name} has no place for {table.mark}")
+    page.write_text(f"{before}{begin}\n{table.text()}{facts}\n{end}{after}", encoding="utf-8")
 
 
 def where() -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from benchmarks.ears import cast, sentences
+from benchmarks.ears import ROOT, cast, page, sentences
 from benchmarks.ears.cast import Voice
 from benchmarks.ears.page import Table, percent
 from benchmarks.ears.similarity import cosines
@@ -22,6 +22,7 @@ _COMPARED = 6
 
 def builtin(ears: Ears, only: list[str], quick: bool) -> Table:
     """Word error rate of every built-in voice, and of espeak-ng beside them."""
+    catalogue = Table("voices", ["voice", "language", "sex", "pitch", "WER", "listen"])
     table = Table("words", ["voice", "language", "engine", "sentences", "words", "misheard", "WER", "limit", ""])
     for voice in [*cast.builtin(), *cast.espeak()]:
         if only and voice.name not in only and voice.conditionals["voice"] not in only:
@@ -37,6 +38,11 @@ def builtin(ears: Ears, only: list[str], quick: bool) -> Table:
         )
         count = (str(len(sentences.of(voice.language, quick))), str(errors.words), str(errors.errors))
         table.row(voice.name, voice.language, voice.engine, *count, percent(errors.rate), limit, held)
+        if voice.preview:
+            pitch = f"{voice.conditionals['f0_median_hz']:.0f} Hz"
+            catalogue.row(voice.name, voice.language, voice.sex, pitch, percent(errors.rate), link(voice.preview))
+    if not only and not quick:
+        page.write(catalogue, page.VOICES_PAGE, dated=False)
     return table
 
 
@@ -64,6 +70,11 @@ def _recorded(voice: Voice, path: Path) -> Path:
         made = process.speak(voice.conditionals, voice.language, text)
     soundfile.write(path, np.asarray(made.samples), made.sample_rate)
     return path
+
+
+def link(path: Path) -> str:
+    """A file of the repository as a page of docs names it."""
+    return f"[{path.name}](../{path.relative_to(ROOT).as_posix()})"
 
 
 def show(understood: Understood) -> None:
