@@ -25,7 +25,7 @@ func Examine(ctx context.Context, c *config.Config, h *device.Host) Report {
 	cfg := card(c)
 	cfg.DataDir, cfg.ModelsDir, cfg.FFmpeg, cfg.Postgres, cfg.External = c.DataDir, c.Models.CacheDir, ffmpeg,
 		postgres, c.Database.DSN != ""
-	return report(device.Doctor(ctx, h, cfg))
+	return report(append(device.Doctor(ctx, h, cfg), voices(c)...))
 }
 
 // BeforeGPU is the part of Examine that a job on the card depends on: for the look before the first one.
