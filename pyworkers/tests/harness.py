@@ -18,6 +18,8 @@ from apibr_worker.runtime.sentences import Sentence
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "samples"
+WEIGHTS = ROOT / ".weights"
+"""The models that `make setup` brings; see conftest.py."""
 PATIENCE = 60.0
 """Seconds that a test waits for a frame or an end; a passing test never needs them."""
 

@@ -53,18 +53,15 @@ class Model:
         """Loads the model: 0.7 s, 270 MB. Raises EngineError, naming the file, when it is missing or damaged."""
         self._voices = voices
         self._known: dict[str, Styles] = {}
-        try:
-            graph = onnx.read_bytes()
-        except OSError:
-            raise unusable(onnx.name) from None
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = max(1, min(threads, _cores()))
         options.inter_op_num_threads = 1
         options.log_severity_level = 4
         try:
-            self._session = onnxruntime.InferenceSession(
-                graph + _more_outputs(_DURATIONS), options, providers=["CPUExecutionProvider"]
-            )
+            # No name for the bytes: they are 92 MB that nobody needs after the load.
+            self._session = onnxruntime.InferenceSession(_graph(onnx), options, providers=["CPUExecutionProvider"])
+        except OSError:
+            raise unusable(onnx.name) from None
         except Exception:  # onnxruntime's own errors have no common base
             raise unusable(onnx.name) from None
         self._options = onnxruntime.RunOptions()
@@ -131,6 +128,12 @@ class Model:
 
 def _cores() -> int:
     return len(os.sched_getaffinity(0))
+
+
+def _graph(onnx: Path) -> bytes:
+    """The model's file with the durations among its outputs."""
+    with onnx.open("rb") as file:
+        return b"".join([file.read(), _more_outputs(_DURATIONS)])
 
 
 def _more_outputs(name: str) -> bytes:
