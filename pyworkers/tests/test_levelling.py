@@ -20,7 +20,7 @@ def bursts(seconds: float, loud: float, peak: float) -> Samples:
     at = np.arange(int(seconds * RATE)) / RATE
     noise = loud * random.standard_normal(at.size) * (0.55 + 0.45 * np.sin(2 * np.pi * 4 * at))
     noise += 0.5 * peak * np.sin(2 * np.pi * RATE / 4 * at + np.pi / 4) * (np.mod(at, 1.0) < 0.01)
-    noise[:: RATE] += peak
+    noise[::RATE] += peak
     return noise.astype(np.float32)
 
 
@@ -57,4 +57,6 @@ def test_silence_stays_silent() -> None:
 
 def test_a_short_sound_is_measured_as_one_block() -> None:
     samples = bursts(0.2, 0.1, 0.2)
-    assert measured([samples], RATE).lufs == pytest.approx(measured([np.pad(samples, (0, RATE // 5))], RATE).lufs, abs=0.1)
+    assert measured([samples], RATE).lufs == pytest.approx(
+        measured([np.pad(samples, (0, RATE // 5))], RATE).lufs, abs=0.1
+    )

@@ -34,7 +34,7 @@ def by_word(phonemes: Phonemes, text: str, language: str) -> dict[str, str]:
     ("text", "language", "wanted"),
     [
         ("A tia, de chuva.", "pt-br", {"A": "a", "tia": "ʧˈiæ", "de": "ʤy", "chuva": "ʃˈuvæ"}),
-        ("um guarda-chuva não", "pt-br", {"um": "ũŋ", "guarda-chuva": "ɡwˈaɾədæʃˈuvæ", "não": "nˈɐ̃ʊ̃"}),
+        ("um guarda-chuva não", "pt-br", {"um": "u\u0303ŋ", "guarda-chuva": "ɡwˈaɾədæʃˈuvæ", "não": "nˈɐ̃ʊ̃"}),
         ("one of the best", "en-us", {"one": "wˈʌn", "of": "ʌv", "the": "ðə", "best": "bˈɛst"}),
         ("judge my boy", "en-us", {"judge": "ʤˈʌʤ", "my": "mI", "boy": "bˈY"}),
         ("go there now", "en-gb", {"go": "ɡˌQ", "there": "ðɛː", "now": "nˈW"}),
@@ -46,7 +46,7 @@ def test_each_word_keeps_its_own_sounds(phonemes: Phonemes, text: str, language:
 
 def test_punctuation_is_kept_and_stands_where_it_was(phonemes: Phonemes) -> None:
     said = "".join(symbol.sign for symbol in phonemes.symbols("Oi, (bem) — sim? “Não”; 3.000…", "pt-br"))
-    assert [sign for sign in said if sign in ',()—?“”;…'] == list(",()—?“”;…")
+    assert [sign for sign in said if sign in ",()—?“”;…"] == list(",()—?“”;…")
     assert "  " not in said and " ," not in said
 
 
@@ -71,13 +71,23 @@ def test_joined_and_parted_words_are_told_apart(groups: list[str], alone: list[s
 
 @pytest.mark.parametrize(
     ("tag", "wanted"),
-    [("pt-BR", "pt-br"), ("pt_PT", "pt-br"), ("EN", "en-us"), ("en-AU", "en-gb"), ("es-419", "es"), ("de", ""), ("", "")],
+    [
+        ("pt-BR", "pt-br"),
+        ("pt_PT", "pt-br"),
+        ("EN", "en-us"),
+        ("en-AU", "en-gb"),
+        ("es-419", "es"),
+        ("de", ""),
+        ("", ""),
+    ],
 )
 def test_a_language_is_found_by_its_tag(tag: str, wanted: str) -> None:
     assert dialect(tag) == wanted
 
 
-@pytest.mark.parametrize("text", ["palavra " * 2500, "a" * 300, "sim, " * 4000], ids=["no full stop", "one word", "commas"])
+@pytest.mark.parametrize(
+    "text", ["palavra " * 2500, "a" * 300, "sim, " * 4000], ids=["no full stop", "one word", "commas"]
+)
 def test_a_long_text_is_divided_so_that_memory_stays_bounded(phonemes: Phonemes, text: str) -> None:
     for part in textnorm.sentences(text[:20_000], 280, "pt-BR"):
         symbols = phonemes.symbols(part.text, "pt-br")

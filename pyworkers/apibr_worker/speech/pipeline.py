@@ -97,7 +97,10 @@ def say_lines(
 
 
 def join(context: Context, paths: Sequence[Path], label: str = LABEL) -> Speech:
-    """Writes speech.wav (16 bit) at -16 LUFS with peaks below -1 dBTP, all speakers equally loud."""
+    """Writes speech.wav (16 bit) at -16 LUFS with peaks below -1 dBTP, all speakers equally loud.
+
+    Raises InvalidInputError when nothing is heard: a text in letters of which the voice knows none.
+    """
     gains = _gains(context, paths)
 
     def blocks() -> Iterator[Samples]:
@@ -109,11 +112,14 @@ def join(context: Context, paths: Sequence[Path], label: str = LABEL) -> Speech:
                 yield samples[begin : begin + _BLOCK]
 
     target = context.out_dir / "speech.wav"
+    speech = _timed(target, paths)
+    if not speech.phonemes:
+        raise InvalidInputError(say("there is nothing in the text that can be spoken: write words"), field="text")
     with soundfile.SoundFile(target, "w", samplerate=RATE, channels=1, subtype="PCM_16", format="WAV") as file:
         file.comment = label
         for block in levelling.levelled(blocks, RATE):
             file.write(block)
-    return _timed(target, paths)
+    return speech
 
 
 def outputs(context: Context, speech: Speech) -> list[Output]:
@@ -155,10 +161,8 @@ def _segment(item: _Item, speed: float) -> Segment:
     samples = _faded(samples[begin:end])
     seconds = samples.size / RATE
     spoken = spoken.moved(-begin / RATE, seconds)
-    if not spoken.phonemes or samples.size == 0:
-        raise InvalidInputError(say("there is nothing in the text that can be spoken: write words"), field="text")
     gain = np.float32(10.0 ** ((levelling.TARGET_LUFS - item.speaker.loudness_lufs) / 20.0))
-    samples = np.concatenate(list(levelling.limited([samples * gain], RATE)))
+    samples = np.concatenate([np.zeros(0, np.float32), *levelling.limited([samples * gain], RATE)])
     own = 0.0 if item.last else _pause(item.part) * (1.0 + _TAKE_PAUSE * rest) / speed
     pause = np.zeros(round((own + item.pause) * RATE), np.float32)
     source = " ".join(sentence.source.split())
@@ -226,7 +230,8 @@ def _timed(path: Path, paths: Sequence[Path]) -> Speech:
         if said and said[-1].continues:
             own = replace(own, text=f"{said[-1].text} {own.text}", start=said[-1].start)
             said.pop()
-        said.append(own)
+        if own.end > own.start:
+            said.append(own)
         begin += segment.samples.size
     return Speech(path, RATE, begin / RATE, phonemes, words, said)
 

@@ -151,7 +151,8 @@ def model_signs(ipa: str, language: str) -> str:
         ipa = ipa.replace(old, new)
     if language.startswith("en"):
         ipa = re.sub("(\\S)\u0329", r"ᵊ\1", ipa)
-    return unicodedata.normalize("NFD", ipa.replace("^", "")) if "\u0303" in ipa else ipa.replace("^", "")
+    # A nasal vowel is two symbols, whether espeak-ng writes it as one letter or two.
+    return "".join(sign if sign in SYMBOLS else unicodedata.normalize("NFD", sign) for sign in ipa.replace("^", ""))
 
 
 def _pieces(text: str) -> list[str | list[tuple[int, int]]]:

@@ -113,9 +113,8 @@ def divided(symbols: list[Symbol]) -> Iterator[list[Symbol]]:
     """Pieces of at most LONGEST_IDS, cut after a phrase, else between words, else anywhere."""
     rest = symbols
     while len(rest) > LONGEST_IDS:
-        cut = LONGEST_IDS
         # A last piece of a few sounds would be said badly: the rest is shared by two.
-        most = LONGEST_IDS if len(rest) > 2 * LONGEST_IDS else max(len(rest) * 2 // 3, len(rest) - LONGEST_IDS)
+        cut = most = min(LONGEST_IDS, max(len(rest) * 2 // 3, len(rest) - LONGEST_IDS))
         for signs in _PLACES:
             places = [at for at in range(int(most * _LEAST_SHARE), most) if rest[at].sign in signs]
             if places:
