@@ -295,7 +295,8 @@ func assemble(t *testing.T, st *store.Store, yaml string) *App {
 		strings.NewReplacer("id: draft-speech\nversion", "id: another\nversion", "priority: 10",
 			"priority: 20").Replace(string(manifest)))
 	if strings.Contains(yaml, "workers: DIR") {
-		for _, folder := range []string{"apibr_worker/engines/draft_speech", "apibr_worker/engines/draft_voice"} {
+		for _, folder := range []string{"apibr_worker/engines/draft_speech", "apibr_worker/engines/draft_voice",
+			"apibr_worker/engines/kokoro"} {
 			require.NoError(t, os.CopyFS(filepath.Join(dir, "workers", folder),
 				os.DirFS(filepath.Join(workers, folder))))
 		}

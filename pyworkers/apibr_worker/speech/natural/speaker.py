@@ -16,8 +16,8 @@ from apibr_worker.speech.natural.phonemes import IPA, LENGTHENING, MARKS, Phonem
 from apibr_worker.speech.spoken import Phoneme, Spoken, written
 from apibr_worker.textnorm import Sentence
 
-LONGEST_IDS = 200
-"""Ids of one call: 12 s of speech. Memory grows by 1.1 MB an id."""
+LONGEST_IDS = 150
+"""Ids of one call: 9 s of speech. Memory grows by about 1.3 MB an id."""
 _LEAST_SHARE = 0.4
 """Of the longest: a piece is not cut earlier than that."""
 _PLACES = (frozenset(".!?…"), frozenset(";:—"), frozenset(',()“”"'), frozenset(" "))
