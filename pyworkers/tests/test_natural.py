@@ -8,6 +8,7 @@ import signal
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +105,7 @@ def test_written_words_have_the_times_of_their_sounds(one: Made, whisper_folder:
     seconds = one.samples.size / 24000
     for entries in (words, phonemes):
         assert all(0 <= entry["start"] < entry["end"] <= seconds + 0.001 for entry in entries)
-        assert all(a["end"] <= b["start"] + 0.001 for a, b in zip(entries, entries[1:], strict=False))
+        assert all(a["end"] <= b["start"] + 0.001 for a, b in pairwise(entries))
     assert {"ɐ̃", "ʒ", "t"} & {phoneme["ipa"] for phoneme in phonemes}
     assert not any(sign in phoneme["ipa"] for phoneme in phonemes for sign in "ˈˌ ,.")
     heard = Listener(whisper_folder).hear(one.samples, 24000, language="pt-BR").words

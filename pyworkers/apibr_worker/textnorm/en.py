@@ -138,7 +138,9 @@ _PERCENT = re.compile(r" ?([%‰])")
 _SQUARE = re.compile(r"(?<=\d)( ?(?:[kcm]?m|ft))([23])(?!\w)")
 _PER_NAMES = "(?:hour|day|month|year|week|minute|second|person|night|mile|gallon|pound|ounce)"
 _UNIT_NAMES = "|".join(re.escape(unit) for unit in sorted(tables.UNITS, key=len, reverse=True))
-_UNIT = re.compile(rf"(?<![\d.,])({TOKEN})( ?)({_UNIT_NAMES})(\.(?= [a-z]|[,;)]))?(?![\w²³]|/(?!{_PER_NAMES}(?!\w))|\.\w)")
+_UNIT = re.compile(
+    rf"(?<![\d.,])({TOKEN})( ?)({_UNIT_NAMES})(\.(?= [a-z]|[,;)]))?(?![\w²³]|/(?!{_PER_NAMES}(?!\w))|\.\w)"
+)
 _MANY_UNITS = re.compile(rf"(?:(?<=thousand)|(?<=[mb]illion)) ({_UNIT_NAMES})(?![\w²³/])")
 _PER = re.compile(rf"(?<=\w)/(?={_PER_NAMES}(?!\w))")
 _MIXED = re.compile(r"(?<![\d/.,])(\d{1,4}) (?=\d{1,2}/\d{1,3}(?![\d/]))")

@@ -29,9 +29,7 @@ _STATES = {
     "VA": "Virginia", "WA": "Washington", "WV": "West Virginia", "WI": "Wisconsin", "WY": "Wyoming",
 }  # fmt: skip
 # "Springfield, IL 62704"; without a postcode only before a comma, a stop or the end: "OK" and "IN" are words.
-_STATE = re.compile(
-    rf"(?<=[a-z], )({'|'.join(_STATES)})(?: (\d{{5}})(?:-(\d{{4}}))?(?!\w|-)|(?=[,.;:!?]|$))"
-)
+_STATE = re.compile(rf"(?<=[a-z], )({'|'.join(_STATES)})(?: (\d{{5}})(?:-(\d{{4}}))?(?!\w|-)|(?=[,.;:!?]|$))")
 _ZIP = re.compile(r"(\b(?:ZIP|[Zz]ip)(?: [Cc]ode)?:?) (\d{5})(?!\w|-)")
 _SIDES = {"N": "North", "S": "South", "E": "East", "W": "West", "NW": "Northwest", "NE": "Northeast",
           "SW": "Southwest", "SE": "Southeast"}  # fmt: skip

@@ -18,7 +18,9 @@ _CHAT = {
     "msg": "mensagem", "msgs": "mensagens", "add": "adicionar", "oq": "o que", "vdd": "verdade",
 }  # fmt: skip
 # In small letters, or with a capital at most: 2 TB are terabytes.
-_CHATTED = re.compile(rf"(?<![\w.,@/-])(?<!\d )({'|'.join(sorted(_CHAT, key=len, reverse=True))})(?![\w@/-]|\.\w)", re.I)
+_CHATTED = re.compile(
+    rf"(?<![\w.,@/-])(?<!\d )({'|'.join(sorted(_CHAT, key=len, reverse=True))})(?![\w@/-]|\.\w)", re.I
+)
 _LAUGHTER = re.compile(r"(?<!\w)(?:k{3,200}|(?:rs){2,100})(?!\w)", re.IGNORECASE)
 
 _STATES = {
@@ -44,7 +46,9 @@ _SEMESTER = re.compile(r"(?<![\w.,])([12])S(\d{2})(?![\w.,]\d|\w)")
 _SETS = re.compile(r"(?<![\w.,/])[0-7]/[0-7](?:(?:,| e|, e) [0-7]/[0-7]){1,4}(?![\w/])")
 _SECONDS = re.compile(r"(?<![\w.,])(\d{1,2})s(\d{2})(?!\w)")
 _PLATE = re.compile(r"(\b[Pp]lacas?:?) ([A-Z]{3})[- ]?(\d)([A-Z0-9])(\d{2})(?!\w)")
-_FINAL = re.compile(r"((?i:\b(?:final|dígitos|senha|código|PIN|protocolo|token|ramal)(?: é)?:?)) (\d{4,8})(?![\w.,/-]\d|\w)")
+_FINAL = re.compile(
+    r"((?i:\b(?:final|dígitos|senha|código|PIN|protocolo|token|ramal)(?: é)?:?)) (\d{4,8})(?![\w.,/-]\d|\w)"
+)
 _INCHES = re.compile(r"(?<![\w.,])(\d{1,3}(?:[.,]\d{1,2})?)[\"″](?=[ ,.;:)]|$)")
 _YEARLY = re.compile(r"(?<=%) ?a\. ?([amd])\.(?= |$|[,;:)])(?= ?$)?")
 _EACH = re.compile(r"(?<!\w)([Oo]|[Pp]or|[Cc]ada) (kg|km|m²|ml|g|l|L|kWh|GB|MB)(?!\w|[/²³])")

@@ -22,7 +22,9 @@ TITLES = {
 }  # fmt: skip
 
 # Meant only where a capital follows: "al." is an alameda, but "ver." may end a sentence, and "R." is an initial too.
-BEFORE_NAME = frozenset("brig mal ten maj rod trav al cel gen dep pres sen gov pe des min ver arq adv d r s eng dep.ª".split())
+BEFORE_NAME = frozenset(
+    "brig mal ten maj rod trav al cel gen dep pres sen gov pe des min ver arq adv d r s eng dep.ª".split()
+)
 
 # Followed by a number.
 BEFORE_NUMBER = {
@@ -183,7 +185,9 @@ ACRONYMS = {
     "PhD": "pê agá dê",
     "UK": "Reino Unido", "USA": "Estados Unidos",
 }  # fmt: skip
-SPELLED = frozenset("USB ICMS IPTU IPVA INSS ISS IRPF IBAN IA TI UTI API CEI OAB IOF IPI UE UI UX SOS EAD AI ETA EJA IP ID IE AM GO PI".split())
+SPELLED = frozenset(
+    "USB ICMS IPTU IPVA INSS ISS IRPF IBAN IA TI UTI API CEI OAB IOF IPI UE UI UX SOS EAD AI ETA EJA IP ID IE AM GO PI".split()
+)
 KEPT = frozenset(
     "IPCA AIDS USP ONG UFO UNESP UNICAMP SESC SENAC SESI IPEA BOPE IBOPE DETRAN PROCON UEFA USAID DASP ASP".split()
 )

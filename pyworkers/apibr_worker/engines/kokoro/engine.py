@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from apibr_worker.runtime.api import Context, EngineError, InvalidInputError, LoadRequest, RunResult
+from apibr_worker.runtime.api import Context, EngineError, LoadRequest, RunResult
 from apibr_worker.runtime.sentences import say
 from apibr_worker.speech import pipeline
 from apibr_worker.speech.natural.model import Model
-from apibr_worker.speech.natural.phonemes import Phonemes
+from apibr_worker.speech.natural.phonemes import Phonemes, dialect
 from apibr_worker.speech.natural.speaker import NaturalSpeaker
-from apibr_worker.speech.natural.voice import natural_voice
+from apibr_worker.speech.natural.voice import default_voice, natural_voice
 from apibr_worker.speech.script import Line, Script, lines_of, scripts_of
 from apibr_worker.speech.voice import read_voice
 
@@ -59,9 +59,7 @@ class Engine:
 
 
 def _speaker(model: Model, phonemes: Phonemes, context: Context, line: Line, speed: float) -> NaturalSpeaker:
-    if line.voice is None:
-        raise InvalidInputError(say("choose a voice: `apibr voices` lists them"), field="voice_id")
-    voice = natural_voice(line.voice)
+    voice = default_voice(dialect(line.language)) if line.voice is None else natural_voice(line.voice)
     return NaturalSpeaker(
         model,
         phonemes,

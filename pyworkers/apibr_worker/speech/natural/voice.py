@@ -11,6 +11,9 @@ from apibr_worker.runtime.sentences import say
 
 _NAME = re.compile(r"[a-z]{2}_[a-z0-9]{1,40}")
 _USUAL_LUFS = -24.0
+DEFAULTS = {"pt-br": "pf_dora", "en-us": "af_heart", "en-gb": "bf_emma", "es": "ef_dora", "fr": "ff_siwis"}
+DEFAULTS |= {"it": "if_sara", "hi": "hf_alpha"}
+"""The voice of each dialect (phonemes.dialect) that speaks where none is given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,11 @@ def is_natural(data: dict[str, Any]) -> bool:
     """Whether a voice file names a natural voice."""
     name = data.get("voice")
     return isinstance(name, str) and _NAME.fullmatch(name) is not None
+
+
+def default_voice(dialect: str) -> NaturalVoice:
+    """The voice that speaks where none is given."""
+    return NaturalVoice(DEFAULTS.get(dialect, "pf_dora"), _USUAL_LUFS)
 
 
 def natural_voice(data: dict[str, Any]) -> NaturalVoice:
