@@ -72,7 +72,8 @@ func (a *App) apiConfig(listener net.Listener) httpapi.Config {
 	c := a.config
 	return httpapi.Config{
 		Jobs: a.jobs, Voices: a.voices, Assets: a.assets, Signer: a.signer, Auth: a.auth,
-		Projects: studio.NewProjects(a.store.Pool()), Words: a.words, Catalogue: a.catalogue, Models: a.tasks, Hub: a.hub,
+		Projects: studio.NewProjects(a.store.Pool()), Words: a.words,
+		Catalogue: a.catalogue, Models: a.tasks, Hub: a.hub,
 		LocalToken: a.token, Listener: listener, Ready: a.Ready, Metrics: a.metrics.Handler(), Web: web.Files(),
 		PublicBaseURL: c.PublicBaseURL, TrustForwarded: c.HTTP.TrustForwarded,
 		ListenHost: c.ListenHost(), AllowedHosts: c.Server.AllowedHosts, MaxStreams: c.HTTP.MaxStreams,

@@ -67,7 +67,8 @@ Exit codes:
 	root.AddCommand(
 		serveCommand(e), workerCommand(e), demoCommand(e), openCommand(e),
 		cloneCommand(e), speechCommand(e), imageCommand(e), editCommand(e), upscaleCommand(e), avatarCommand(e),
-		voicesCommand(e), wordsCommand(e), projectsCommand(e), jobsCommand(e), assetsCommand(e), keysCommand(e), sessionsCommand(e),
+		voicesCommand(e), wordsCommand(e), projectsCommand(e), jobsCommand(e), assetsCommand(e), keysCommand(e),
+		sessionsCommand(e),
 		modelsCommand(e), configCommand(e), doctorCommand(e), completionCommand(e), versionCommand(e),
 	)
 	root.SetVersionTemplate(e.text("apibr version %s", version.Version) + "\n")

@@ -105,8 +105,9 @@ func newBenchOn(t *testing.T, store *store.Store, options ...func(*Config)) *ben
 	require.NoError(t, voiceList.EnsureBuiltins(b.ctx, []voices.Builtin{{ID: b.builtin, Name: "Clara (rascunho)",
 		Language: "pt-BR"}}))
 	cfg := Config{Jobs: b.jobs, Voices: voiceList, Assets: b.asset, Signer: signer, Auth: b.auth,
-		Projects: studio.NewProjects(b.pool),
-		Words:    pronunciations.NewService(pronunciations.Config{Pool: b.pool, Limit: 20}), Catalogue: catalogue, Hub: b.hub,
+		Projects:  studio.NewProjects(b.pool),
+		Words:     pronunciations.NewService(pronunciations.Config{Pool: b.pool, Limit: 20}),
+		Catalogue: catalogue, Hub: b.hub,
 		Models: tasks.New(tasks.Config{Pool: b.pool, Catalogue: catalogue, Store: models.New(b.modelsDir, catalogue),
 			Node: uuid.New(), Hub: b.hub}),
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

@@ -44,7 +44,8 @@ func TestAJobKeepsThePronunciationsOfItsText(t *testing.T) {
 		object{"text": "o apibr"}}})
 	require.Equal(t, map[string]string{"APIBR": "apê i bê erre"}, saidIn(lines))
 	portrait := b.upload("p.png", picture(64))
-	avatar := b.submit(avatarPath, object{"image": portrait, "voice_id": voice, "script": "O APIBR", "quality": "draft"})
+	avatar := b.submit(avatarPath,
+		object{"image": portrait, "voice_id": voice, "script": "O APIBR", "quality": "draft"})
 	require.Equal(t, map[string]string{"APIBR": "apê i bê erre"}, saidIn(avatar))
 
 	job := send("O APIBR fala", object{})
@@ -61,7 +62,7 @@ func TestAJobKeepsThePronunciationsOfItsText(t *testing.T) {
 	require.Equal(t, []any{object{"word": "APIBR", "say": "outra coisa"}}, claimed.Params["pronunciations"])
 
 	for _, s := range []scenario{
-		{name: "it is no field of a request", path: speechPath, status: 422, code: "unknown_field",
+		{name: "a request has no such field", path: speechPath, status: 422, code: "unknown_field",
 			body: object{"text": "a", "voice_id": voice, "pronunciations": []any{}}, pointer: "/pronunciations"},
 		{name: "a duplicate names its entry", path: pronunciationsPath, status: 409, code: "duplicate_word",
 			body: object{"word": "TAPE", "say": "x", "language": "en"}, pointer: "/word", detail: "teip"},

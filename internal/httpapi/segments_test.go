@@ -87,17 +87,17 @@ func TestFinishedSentencesArePlayedWhileTheRestIsMade(t *testing.T) {
 	stranger := []string{"Authorization", "Bearer " + b.stranger()}
 	query := signed[strings.Index(signed, "?"):]
 	for name, refused := range map[string]answer{
-		"401 no key":               b.send("GET", path+"/segments/0", nil, without...),
-		"401 no key for the list":  b.send("GET", path+"/segments", nil, without...),
-		"403 a forged link":        b.send("GET", signed+"x", nil, without...),
-		"403 a link of another":    b.send("GET", path+"/segments/1"+query, nil, without...),
-		"403 a link to the file":   b.send("GET", path+"/preview"+query, nil, without...),
-		"404 a stranger":           b.send("GET", path+"/segments/0", nil, stranger...),
-		"404 a stranger's list":    b.send("GET", path+"/segments", nil, stranger...),
-		"404 one to come":          b.send("GET", path+"/segments/3", nil),
-		"404 one that is no sound": b.send("GET", path+"/segments/2", nil),
-		"404 no number":            b.send("GET", path+"/segments/01", nil),
-		"404 a large number":       b.send("GET", path+"/segments/99999999999", nil),
+		"401 no key":              b.send("GET", path+"/segments/0", nil, without...),
+		"401 no key for the list": b.send("GET", path+"/segments", nil, without...),
+		"403 a forged link":       b.send("GET", signed+"x", nil, without...),
+		"403 a link of another":   b.send("GET", path+"/segments/1"+query, nil, without...),
+		"403 a link to the file":  b.send("GET", path+"/preview"+query, nil, without...),
+		"404 a stranger":          b.send("GET", path+"/segments/0", nil, stranger...),
+		"404 a stranger's list":   b.send("GET", path+"/segments", nil, stranger...),
+		"404 one to come":         b.send("GET", path+"/segments/3", nil),
+		"404 one without sound":   b.send("GET", path+"/segments/2", nil),
+		"404 no number":           b.send("GET", path+"/segments/01", nil),
+		"404 a large number":      b.send("GET", path+"/segments/99999999999", nil),
 	} {
 		require.Equal(t, name[:3], fmt.Sprint(refused.status), name)
 	}

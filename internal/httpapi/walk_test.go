@@ -216,7 +216,8 @@ func (w *walk) try(method, path string, body object) answer {
 	a := w.send(method, path, body)
 	_, err := w.pool.Exec(w.ctx, `update voices set name = id::text where not builtin`)
 	require.NoError(w.t, err)
-	_, err = w.pool.Exec(w.ctx, `with t as (delete from model_tasks), w as (delete from pronunciations) delete from model_licences`)
+	_, err = w.pool.Exec(w.ctx, `with t as (delete from model_tasks),
+		w as (delete from pronunciations) delete from model_licences`)
 	require.NoError(w.t, err)
 	return a
 }

@@ -42,7 +42,8 @@ func (s *Service) AddSegment(ctx context.Context, id uuid.UUID, fence int64, seg
 	// One batch is one implicit transaction; the blob's row of a fenced segment has no reference and is swept.
 	var b pgx.Batch
 	b.Queue(segmentBlobSQL, seg.SHA256, seg.Size, seg.MIME)
-	b.Queue(segmentSQL, id, fence, seg.Index, seg.SHA256, seg.MIME, seg.Size, seg.Seconds).QueryRow(func(row pgx.Row) error {
+	added := b.Queue(segmentSQL, id, fence, seg.Index, seg.SHA256, seg.MIME, seg.Size, seg.Seconds)
+	added.QueryRow(func(row pgx.Row) error {
 		var idx int
 		return row.Scan(&idx)
 	})

@@ -12,6 +12,7 @@ import { chromium } from "playwright-core";
 import { Hub, manifest } from "./hub.mjs";
 import { modelSteps } from "./models.mjs";
 import { pictureSteps } from "./pictures.mjs";
+import { voiceSteps } from "./voices.mjs";
 
 const root = new URL("../..", import.meta.url).pathname;
 const binary = join(root, "bin/apibr");
@@ -173,6 +174,7 @@ step("a job is canceled from the page", async ({ page, studio }) => {
 
 pictureSteps(step, texts, root);
 modelSteps(step, texts);
+voiceSteps(step, texts);
 
 step("both languages have the same texts", async () => {
   assert.deepEqual(Object.keys(texts.en).sort(), Object.keys(texts["pt-BR"]).sort());

@@ -1,6 +1,6 @@
 // Calls of the HTTP API. The session cookie travels by itself; every refusal becomes an ApiError with the server's
 // sentence.
-import type { Asset, DoctorReport, Engine, Job, Model, ModelTask, Queue } from "./types";
+import type { Asset, DoctorReport, Engine, Job, Model, ModelTask, Queue, SegmentList, Voice } from "./types";
 
 export class ApiError extends Error {
   constructor(
@@ -40,6 +40,8 @@ export const api = {
   job: (id: string) => call<Job>("GET", `/api/v1/jobs/${id}`),
   cancel: (id: string) => call<Job>("POST", `/api/v1/jobs/${id}/cancel`),
   retry: (id: string) => call<Job>("POST", `/api/v1/jobs/${id}/retry`),
+  segments: (id: string) => call<SegmentList>("GET", `/api/v1/jobs/${id}/segments`),
+  voices: () => call<{ data: Voice[] | null }>("GET", "/api/v1/audio/voices"),
   queue: () => call<Queue>("GET", "/api/v1/queue"),
   setPaused: (paused: boolean) => call<Queue>("PUT", "/api/v1/queue", { paused }),
   makePicture: (action: "generate" | "edit" | "upscale", form: FormData) =>

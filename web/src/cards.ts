@@ -1,6 +1,6 @@
 // A job as a card: in the queue with its bar, or among the results with its player.
 import { button, h } from "./dom";
-import { duration, known, percent, t, time } from "./i18n";
+import { duration, known, percent, t, time, type Key } from "./i18n";
 import type { Job, Output } from "./types";
 
 export interface CardActions {
@@ -53,7 +53,13 @@ function stateLine(job: Job): string {
   return parts.join(" · ");
 }
 
-export function activeCard(job: Job, preview: string | undefined, actions: CardActions): HTMLElement {
+/** A job in the queue; heard plays what can be listened to already. */
+export function activeCard(
+  job: Job,
+  preview: string | undefined,
+  heard: HTMLElement | null,
+  actions: CardActions,
+): HTMLElement {
   return h(
     "li",
     { class: "card", "data-job": job.id, "data-status": job.status },
@@ -61,6 +67,7 @@ export function activeCard(job: Job, preview: string | undefined, actions: CardA
     h("p", { class: "subject" }, subject(job)),
     preview ? h("img", { class: "preview", src: preview, alt: t("job.preview") }) : null,
     h("progress", { max: 1, value: job.progress ?? 0, "aria-label": t("job.progress", { what: typeName(job) }) }),
+    heard,
     h(
       "div",
       { class: "foot" },
@@ -74,7 +81,7 @@ export function activeCard(job: Job, preview: string | undefined, actions: CardA
 export function updateProgress(card: Element, job: Job): void {
   const bar = card.querySelector("progress");
   if (bar) bar.value = job.progress ?? 0;
-  const state = card.querySelector(".state");
+  const state = card.querySelector(".foot .state");
   if (state) state.textContent = stateLine(job);
 }
 
@@ -104,10 +111,34 @@ function player(job: Job, output: Output, actions: CardActions): HTMLElement | n
   );
 }
 
-const download = (output: Output): HTMLElement =>
-  h("a", { class: "quiet", href: output.url, download: output.filename }, t("job.download"));
+const download = (output: Output, label = t("job.download")): HTMLElement =>
+  h("a", { class: "quiet", href: output.url, download: output.filename }, label);
 
-export function resultCard(job: Job, actions: CardActions): HTMLElement {
+/** Texts that belong to a result, by their type. */
+const texts: Record<string, Key> = {
+  "text/plain": "job.text",
+  "application/x-subrip": "job.srt",
+  "text/vtt": "job.vtt",
+};
+
+/** Links to the text and the captions of a result. */
+function captions(job: Job): HTMLElement | null {
+  const links = (job.outputs ?? []).flatMap((output) => {
+    const label = output.kind === "data" ? texts[output.mime_type] : undefined;
+    return label ? [download(output, t(label))] : [];
+  });
+  return links.length ? h("div", { class: "row" }, ...links) : null;
+}
+
+/** What a recording says; its list of outputs has the text. */
+function transcript(job: Job): HTMLElement | null {
+  const text = (job.outputs ?? []).map((output) => output.metadata?.["transcript"]).find((found) => found);
+  if (typeof text !== "string") return null;
+  return h("p", { class: "transcript", tabindex: 0, role: "region", "aria-label": t("job.transcript") }, text);
+}
+
+/** A job that has ended; heard is what is still listened to since it ran. */
+export function resultCard(job: Job, heard: HTMLElement | null, actions: CardActions): HTMLElement {
   const outputs = (job.outputs ?? []).filter((output) => output.kind !== "data");
   const first = outputs[0];
   return h(
@@ -116,6 +147,9 @@ export function resultCard(job: Job, actions: CardActions): HTMLElement {
     heading(job),
     h("p", { class: "subject" }, subject(job)),
     ...outputs.map((output) => player(job, output, actions)),
+    heard,
+    transcript(job),
+    captions(job),
     job.error ? h("p", { class: "error" }, job.error.detail ?? job.error.title ?? "") : null,
     ...(job.warnings ?? []).map((warning) => h("p", { class: "warning" }, warning.message)),
     h(

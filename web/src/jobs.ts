@@ -3,17 +3,27 @@ import { api, sentence } from "./api";
 import { activeCard, resultCard, updatePreview, updateProgress, type CardActions } from "./cards";
 import { button, h, refill } from "./dom";
 import { language, t, type Language } from "./i18n";
+import { SentencePlayers } from "./sentences";
 import type { Store } from "./store";
 import type { Job } from "./types";
 
 const cliExample = 'apibr avatar --image foto.jpg --voice "Minha Voz" --script "Olá!" -o avatar.mp4';
 
+/** A card with what it shows. */
+interface Kept {
+  job: Job;
+  language: Language;
+  heard: HTMLElement | null;
+  card: HTMLElement;
+}
+
 export class Jobs {
   readonly element = h("div", { class: "jobs" });
   private notice = "";
   /** Result cards are kept while what they show is unchanged, so that another job's end does not stop a video. */
-  private readonly kept = new Map<string, { job: Job; language: Language; card: HTMLElement }>();
+  private readonly kept = new Map<string, Kept>();
   private readonly actions: CardActions;
+  private readonly heard = new SentencePlayers(() => this.render());
 
   constructor(
     private readonly store: Store,
@@ -50,7 +60,7 @@ export class Jobs {
           ? h(
               "ul",
               { class: "cards", id: "queue" },
-              ...active.map((job) => activeCard(job, store.previews.get(job.id), this.actions)),
+              ...active.map((job) => activeCard(job, store.previews.get(job.id), this.heard.of(job), this.actions)),
             )
           : h(
               "div",
@@ -73,7 +83,10 @@ export class Jobs {
 
   progressed(job: Job): void {
     const card = this.cardOf(job.id);
-    if (card) updateProgress(card, job);
+    if (!card) return;
+    updateProgress(card, job);
+    const heard = this.heard.of(job);
+    if (heard && !heard.isConnected) card.querySelector("progress")?.after(heard);
   }
 
   previewed(id: string): void {
@@ -90,9 +103,11 @@ export class Jobs {
     const words = (job: Job): string => JSON.stringify([job.status, job.attempt, job.error, job.warnings]);
     return jobs.map((job) => {
       const old = this.kept.get(job.id);
-      if (old && old.language === language() && words(old.job) === words(job)) return old.card;
-      const card = resultCard(job, this.actions);
-      this.kept.set(job.id, { job, language: language(), card });
+      const heard = this.heard.of(job);
+      const same = old && old.language === language() && words(old.job) === words(job);
+      if (same && old.heard === heard) return old.card;
+      const card = resultCard(job, heard, this.actions);
+      this.kept.set(job.id, { job, language: language(), heard, card });
       return card;
     });
   }

@@ -10,9 +10,10 @@ import { Live, type LinkState } from "./live";
 import { Models } from "./models";
 import { Pictures } from "./pictures";
 import { Store } from "./store";
+import { Voices } from "./voices";
 import { finished, type Job, type ModelChange, type Output, type ServerMessage } from "./types";
 
-const views = ["queue", "pictures", "models", "doctor"] as const;
+const views = ["queue", "pictures", "voices", "models", "doctor"] as const;
 type View = (typeof views)[number];
 
 const store = new Store();
@@ -31,6 +32,7 @@ const pictures = new Pictures(catalogue, (job) => {
 });
 const models = new Models(catalogue);
 const doctor = new Doctor();
+const voices = new Voices();
 const carry = (action: "edit" | "upscale") => (job: Job, output: Output) => {
   location.hash = "#/pictures";
   show();
@@ -60,6 +62,7 @@ function followLink(): void {
 
 function show(): void {
   const named = views.find((name) => name === address()[0]) ?? "queue";
+  if (view === "voices" && named !== view) voices.stop();
   const entered = named !== view || !main.hasChildNodes();
   view = named;
   renderBar();
@@ -67,6 +70,7 @@ function show(): void {
   const parts: Record<View, HTMLElement[]> = {
     queue: [jobs.element],
     pictures: [pictures.element, jobs.element],
+    voices: [voices.element],
     models: [models.element],
     doctor: [doctor.element],
   };
@@ -83,6 +87,7 @@ function show(): void {
 function render(entered = false): void {
   if (view === "queue" || view === "pictures") jobs.render();
   if (view === "pictures") pictures.render();
+  if (view === "voices") entered ? void voices.load() : voices.render();
   if (view === "models") models.render();
   if (view === "doctor") entered ? void doctor.load() : doctor.render();
 }
@@ -146,6 +151,7 @@ function receive(message: ServerMessage): void {
   if (message.type === "event" && message.job && finished(message.job)) {
     if (before && !finished(before)) announce(message.job);
     void translate(message.job);
+    if (view === "voices" && message.job.type === "audio.clone_voice") void voices.load();
   }
   if (changed === "all") jobs.render();
   else if (changed) {

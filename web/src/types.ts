@@ -12,7 +12,10 @@ export type ModelTask = Schemas["ModelTask"];
 export type Output = NonNullable<Job["outputs"]>[number];
 export type Quality = Job["quality"];
 export type Queue = Schemas["Queue"];
+export type Segment = NonNullable<Schemas["SegmentList"]["data"]>[number];
+export type SegmentList = Schemas["SegmentList"];
 export type Texts = Schemas["Texts"];
+export type Voice = Schemas["Voice"] & { preview_url?: string | null };
 
 /** What the event model.changed carries; without a task the model itself became another. */
 export interface ModelChange {
