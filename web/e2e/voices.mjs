@@ -38,6 +38,20 @@ export function voiceSteps(step, texts) {
     await card.getByText(language(world.voice.language)).waitFor();
   });
 
+  step("a voice's sample is played and stopped from the keyboard", async (world) => {
+    const { page, voice } = world;
+    const card = page.locator(`[data-voice="${voice.id}"]`);
+    const sample = page.waitForResponse((response) => response.url() === voice.preview_url);
+    await card.getByRole("button", { name: en["voices.hear_of"].replace("{name}", voice.name) }).focus();
+    await page.keyboard.press("Enter");
+    assert.match((await sample).headers()["content-type"], /^audio\//);
+    const stop = card.getByRole("button", { name: en["voices.stop_of"].replace("{name}", voice.name) });
+    await stop.waitFor();
+    await page.keyboard.press("Enter");
+    await stop.waitFor({ state: "detached" });
+    assert.equal(await page.locator(".voices .error").count(), 0);
+  });
+
   step("finished sentences are heard from the keyboard while the rest is made", async (world) => {
     const { page, studio, voice } = world;
     await page.getByRole("link", { name: en["nav.queue"] }).click();

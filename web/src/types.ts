@@ -15,7 +15,7 @@ export type Queue = Schemas["Queue"];
 export type Segment = NonNullable<Schemas["SegmentList"]["data"]>[number];
 export type SegmentList = Schemas["SegmentList"];
 export type Texts = Schemas["Texts"];
-export type Voice = Schemas["Voice"] & { preview_url?: string | null };
+export type Voice = Schemas["Voice"];
 
 /** What the event model.changed carries; without a task the model itself became another. */
 export interface ModelChange {
