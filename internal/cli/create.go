@@ -20,22 +20,22 @@ func speechCommand(e *environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "speech " + e.text("[TEXT | -]"),
 		Short: e.text("Speak a text in a cloned or built-in voice"),
-		Example: e.text(`  apibr speech "Hello, how are you?" --voice "My Voice" -o audio.wav
+		Example: e.text(`  apibr speech "Hello, how are you?" -o audio.wav
   cat podcast.txt | apibr speech - --voice "My Voice" -o podcast.mp3`),
 		Args: arguments(0, 1),
 	}
 	f.register(e, cmd, "wav", "mp3", "flac", "ogg")
 	flags := cmd.Flags()
-	flags.StringVar(&voice, "voice", "", e.text("name or id of the voice (see `apibr voices`)"))
+	flags.StringVar(&voice, "voice", "", e.text("name or id of the voice (default: the language's; see `apibr voices`)"))
 	flags.StringVar(&file, "file", "", e.text("read the text from a file"))
 	flags.StringVar(&language, "language", "",
 		e.text("language of the text, such as pt-BR or en (default: the voice's)"))
 	flags.Float64Var(&speed, "speed", 0, e.text("0.5 to 2 times the voice's own pace"))
 	manner := map[string]*float64{
 		"cfg_weight": flags.Float64("cfg-weight", 0, e.text(
-			"0 to 1: how closely to follow the text; 0 weakens a sample's foreign accent (final quality)")),
-		"temperature":  flags.Float64("temperature", 0, e.text("how much takes differ; 1 is usual (final quality)")),
-		"exaggeration": flags.Float64("exaggeration", 0, e.text("0 to 2: how lively (final quality)")),
+			"0 to 1: how closely to follow the text; 0 weakens a sample's foreign accent (cloned voices, final quality)")),
+		"temperature":  flags.Float64("temperature", 0, e.text("how much takes differ; 1 is usual (cloned voices, final quality)")),
+		"exaggeration": flags.Float64("exaggeration", 0, e.text("0 to 2: how lively (cloned voices, final quality)")),
 	}
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		text, err := textArgument(e, args, file)
@@ -128,9 +128,9 @@ func avatarCommand(e *environment) *cobra.Command {
 	var duration float64
 	var fps int
 	cmd := &cobra.Command{
-		Use:     "avatar " + e.text("--image PICTURE (--voice VOICE --script TEXT | --audio FILE)"),
+		Use:     "avatar " + e.text("--image PICTURE (--script TEXT [--voice VOICE] | --audio FILE)"),
 		Short:   e.text("Make a portrait speak"),
-		Example: e.text(`  apibr avatar --image selfie.jpg --voice "My Voice" --script "Hello!" -o avatar.mp4`),
+		Example: e.text(`  apibr avatar --image selfie.jpg --script "Hello!" -o avatar.mp4`),
 		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			r := newRequest()
@@ -152,7 +152,7 @@ func avatarCommand(e *environment) *cobra.Command {
 	f.register(e, cmd, "mp4", "webm")
 	flags := cmd.Flags()
 	flags.StringVar(&image, "image", "", e.text("portrait: a file, an asset or job id, or an https URL (required)"))
-	flags.StringVar(&voice, "voice", "", e.text("name or id of the voice that speaks the script"))
+	flags.StringVar(&voice, "voice", "", e.text("name or id of the voice that speaks the script (default: the language's)"))
 	flags.StringVar(&script, "script", "", e.text("what the portrait says"))
 	flags.StringVar(&audio, "audio", "",
 		e.text("speech to use instead of voice and script: a file, an id or an https URL"))

@@ -265,7 +265,7 @@ func (d *demo) makeAvatar(ctx context.Context, text, name, image, voice string) 
 	if err != nil {
 		return "", err
 	}
-	return path, d.s.downloadFile(ctx, j.Outputs[0].ID, path)
+	return path, d.s.downloadFile(ctx, d.s.file(j.Outputs[0].ID), path)
 }
 
 // make submits one step in draft quality and shows it to its end.

@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// The commands that look after what exists: voices, projects, assets, keys.
+// The commands that look after what exists: projects, assets, keys. Those of voices are in voices.go.
 
 func jsonBody(fields map[string]any) io.Reader {
 	encoded, err := json.Marshal(fields)
@@ -45,65 +45,6 @@ func (e *environment) done(s *studio, response *http.Response, err error) error 
 		fmt.Fprintln(e.stderr, s.word(states, "completed"))
 	}
 	return nil
-}
-
-func voicesCommand(e *environment) *cobra.Command {
-	type voice struct {
-		ID       string  `json:"id"`
-		Name     string  `json:"name"`
-		Status   string  `json:"status"`
-		Language string  `json:"language"`
-		Builtin  bool    `json:"builtin"`
-		Seconds  float64 `json:"sample_seconds"`
-	}
-	listing := withStudio(e, func(cmd *cobra.Command, s *studio, _ []string) error {
-		response, err := s.client.ListVoices(cmd.Context(), nil)
-		return list(
-			e,
-			s.answer(response, err),
-			e.text("ID\tNAME\tSTATUS\tLANGUAGE\tBUILT-IN"),
-			func(w io.Writer, v voice) {
-				fmt.Fprintf(
-					w,
-					"%s\t%s\t%s\t%s\t%s\n",
-					v.ID,
-					v.Name,
-					s.word(states, v.Status),
-					v.Language,
-					s.yesNo(v.Builtin),
-				)
-			},
-		)
-	})
-	cmd := &cobra.Command{
-		Use:   "voices",
-		Short: e.text("List, rename and delete voices"),
-		Args:  noArguments,
-		RunE:  listing,
-	}
-	cmd.AddCommand(
-		&cobra.Command{Use: "list", Short: e.text("List voices"), Args: noArguments, RunE: listing},
-		&cobra.Command{Use: "rename " + e.text("ID NAME"), Short: e.text("Rename a voice"), Args: arguments(2, 2),
-			RunE: withStudio(e, func(cmd *cobra.Command, s *studio, args []string) error {
-				name, err := inUTF8(e.text("NAME"), args[1])
-				if err != nil {
-					return err
-				}
-				response, err := s.client.UpdateVoiceWithBody(
-					cmd.Context(),
-					args[0],
-					applicationJSON,
-					jsonBody(map[string]any{"name": name}),
-				)
-				return e.done(s, response, err)
-			})},
-		&cobra.Command{Use: "delete ID", Short: e.text("Delete a voice"), Args: arguments(1, 1),
-			RunE: withStudio(e, func(cmd *cobra.Command, s *studio, args []string) error {
-				response, err := s.client.DeleteVoice(cmd.Context(), args[0])
-				return e.done(s, response, err)
-			})},
-	)
-	return cmd
 }
 
 func projectsCommand(e *environment) *cobra.Command {
@@ -199,9 +140,9 @@ func assetsCommand(e *environment) *cobra.Command {
 	download := &cobra.Command{Use: "download ID", Short: e.text("Download a file"), Args: arguments(1, 1),
 		RunE: withStudio(e, func(cmd *cobra.Command, s *studio, args []string) error {
 			if output == "-" {
-				return s.download(cmd.Context(), args[0], e.stdout)
+				return s.download(cmd.Context(), s.file(args[0]), e.stdout)
 			}
-			return s.downloadFile(cmd.Context(), args[0], output)
+			return s.downloadFile(cmd.Context(), s.file(args[0]), output)
 		})}
 	download.Flags().StringVarP(&output, "output", "o", "", e.text("the file, or - for standard output (required)"))
 	_ = download.MarkFlagRequired("output")

@@ -163,7 +163,7 @@ func (e *environment) save(ctx context.Context, s *studio, j *job, output string
 		}
 		n++
 		if output == "-" {
-			return s.download(ctx, out.ID, e.stdout)
+			return s.download(ctx, s.file(out.ID), e.stdout)
 		}
 		if err := checkName(output, out.Filename); err != nil {
 			return err
@@ -173,7 +173,7 @@ func (e *environment) save(ctx context.Context, s *studio, j *job, output string
 			extension := filepath.Ext(output)
 			path = fmt.Sprintf("%s-%d%s", strings.TrimSuffix(output, extension), n, extension)
 		}
-		if err := s.downloadFile(ctx, out.ID, path); err != nil {
+		if err := s.downloadFile(ctx, s.file(out.ID), path); err != nil {
 			return err
 		}
 		fmt.Fprintln(e.stderr, s.text("saved %s", path))
@@ -181,8 +181,15 @@ func (e *environment) save(ctx context.Context, s *studio, j *job, output string
 	return nil
 }
 
-func (s *studio) download(ctx context.Context, asset string, to io.Writer) error {
-	response, err := s.client.GetFile(ctx, asset, nil)
+// content is a call that answers with the bytes of a file.
+type content func(ctx context.Context) (*http.Response, error)
+
+func (s *studio) file(asset string) content {
+	return func(ctx context.Context) (*http.Response, error) { return s.client.GetFile(ctx, asset, nil) }
+}
+
+func (s *studio) download(ctx context.Context, from content, to io.Writer) error {
+	response, err := from(ctx)
 	if err != nil {
 		return s.unreachable(err)
 	}
@@ -194,19 +201,19 @@ func (s *studio) download(ctx context.Context, asset string, to io.Writer) error
 	return err
 }
 
-func (s *studio) downloadInto(ctx context.Context, asset, path string) error {
+func (s *studio) downloadInto(ctx context.Context, from content, path string) error {
 	target, err := os.OpenFile(path, os.O_WRONLY, 0)
 	if err != nil {
 		return exitWith(ExitError, "%s cannot be written: %s", path, datadir.FileProblem(err))
 	}
 	defer target.Close()
-	return s.download(ctx, asset, target)
+	return s.download(ctx, from, target)
 }
 
 // downloadFile writes to a temporary file first: a broken download never looks like a result.
-func (s *studio) downloadFile(ctx context.Context, asset, path string) error {
+func (s *studio) downloadFile(ctx context.Context, from content, path string) error {
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
-		return s.downloadInto(ctx, asset, path) // a device or pipe: written to, never replaced
+		return s.downloadInto(ctx, from, path) // a device or pipe: written to, never replaced
 	}
 	temporary, err := os.CreateTemp(filepath.Dir(path), ".apibr-*")
 	if err != nil {
@@ -214,7 +221,7 @@ func (s *studio) downloadFile(ctx context.Context, asset, path string) error {
 	}
 	defer os.Remove(temporary.Name())
 	defer temporary.Close()
-	if err := s.download(ctx, asset, temporary); err != nil {
+	if err := s.download(ctx, from, temporary); err != nil {
 		return err
 	}
 	const readable = 0o644
