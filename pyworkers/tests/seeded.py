@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
 
 from apibr_worker.engines.draft_avatar.engine import Engine as AvatarEngine
 from apibr_worker.engines.draft_image.engine import Engine as ImageEngine
@@ -36,7 +37,7 @@ TEXT = "Seis sacos de sal."
 def portrait(folder: Path) -> InputFile:
     """The sample's portrait, small."""
     path = folder / "portrait.png"
-    picture = cv2.imread(str(SAMPLES / "portrait.png"))
+    picture = np.asarray(cv2.imread(str(SAMPLES / "portrait.png")))
     cv2.imwrite(str(path), cv2.resize(picture, (192, 192), interpolation=cv2.INTER_AREA))
     return InputFile("image", path, "image/png")
 
