@@ -1,1 +1,1 @@
-"""Text and voices to sound: espeak-ng as a program of its own, and mapping to a measured voice."""
+"""Text and voices to sound with times: natural voices, voices mapped to another, espeak-ng, and what joins them."""

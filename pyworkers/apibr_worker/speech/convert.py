@@ -1,9 +1,10 @@
-"""Bringing a synthetic voice to measured pitch and vocal tract, with WORLD (M. Morise et al., IEICE 2016), and keeping
-its peaks below full scale."""
+"""Bringing a synthetic voice to measured pitch and vocal tract, with WORLD (M. Morise et al., IEICE 2016)."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 import pyworld
@@ -11,21 +12,30 @@ from numpy.typing import NDArray
 
 from apibr_worker.audio.files import Samples
 from apibr_worker.audio.measure import RATE, VoiceMeasures, measure_voice
+from apibr_worker.speech.pipeline import resampled
 
 _FRAME_MS = 5.0
-_SLICE_FRAMES = 1000
-"""Frames (5 s) analysed between two checks of the cancel flag: about 0.3 s of work on one slow core."""
+_PIECE_SECONDS = (1.2, 2.4)
+"""A sentence is worked on in pieces, cut where it is quietest: no call of WORLD then takes more than a tenth of a second
+of one core, and a cancel is seen between any two."""
+_SLICE_FRAMES = 160
+"""Frames (0.8 s) analysed between two checks of the cancel flag: about 0.07 s of work on one slow core."""
+_BLEND_SECONDS = 0.01
 _WARP_LIMITS = (0.85, 1.2)
 _STRETCH_LIMITS = (0.4, 1.8)
 """A flat machine voice stretched threefold sounds drunk, not lively."""
-
-CEILING = 0.97
-"""The highest peak that limited() leaves."""
-_LIMITER_BLOCK_SECONDS = 0.001
-_LIMITER_REACH = 5
-"""Blocks before and after a peak over which the gain falls and rises."""
+_DRIFT_SEMITONES = 0.35
+"""How far the melodies of takes differ."""
 
 Array = NDArray[np.float64]
+Drift = Callable[[float], float]
+"""Semitones that are added to the melody at a time in seconds."""
+
+
+def drift_of(take: np.random.Generator) -> Drift:
+    """A slow wander of the melody, zero in the mean."""
+    waves = [(float(take.uniform(0.15, 0.45)), float(take.uniform(0.0, 2.0 * math.pi))) for _ in range(2)]
+    return lambda t: _DRIFT_SEMITONES / 2.0 * sum(math.sin(2.0 * math.pi * f * t + phase) for f, phase in waves)
 
 
 def to_voice(
@@ -34,32 +44,67 @@ def to_voice(
     own: VoiceMeasures | None,
     target: VoiceMeasures,
     *,
-    drift: Callable[[float], float] | None = None,
+    drift: Drift | None = None,
     check_cancel: Callable[[], None] = lambda: None,
 ) -> Samples:
     """Maps samples (mono, `rate` Hz) spoken by a voice with measures `own` to `target`. Length and timing stay.
 
-    drift adds semitones to the melody at a time in seconds. check_cancel is called between slices of the work.
+    check_cancel is called between slices of the work. WORLD seeds its noise anew at each call: the same arguments give
+    the same samples.
     """
     x = samples.astype(np.float64)
-    # DIO with StoneMask finds the pitch of clean synthetic speech as well as Harvest does, in a tenth of the time.
-    rough, times = pyworld.dio(x, rate, f0_floor=60.0, f0_ceil=500.0, frame_period=_FRAME_MS)
-    check_cancel()
-    f0 = pyworld.stonemask(x, rough, times, rate)
+    blend = int(_BLEND_SECONDS * rate)
+    spans = [(max(0, a - blend), min(x.size, b + blend)) for a, b in pairwise(_quiet_places(x, rate))]
+    tunes: list[tuple[Array, Array]] = []
+    for begin, end in spans:
+        # DIO with StoneMask finds the pitch of clean synthetic speech as well as Harvest does, in a tenth of the time.
+        rough, times = pyworld.dio(x[begin:end], rate, f0_floor=60.0, f0_ceil=500.0, frame_period=_FRAME_MS)
+        check_cancel()
+        tunes.append((pyworld.stonemask(x[begin:end], rough, times, rate), times))
+        check_cancel()
+    f0 = np.concatenate([tune for tune, _ in tunes])
+    when = np.concatenate([times + begin / rate for (_, times), (begin, _) in zip(tunes, spans, strict=True)])
+    melody = _map_pitch(f0, target, [drift(float(t)) for t in when] if drift else None)
     warp = float(np.clip(target.formant_hz / own.formant_hz, *_WARP_LIMITS)) if own else 1.0
+    made, done = np.zeros(x.size), 0
+    for number, ((begin, end), (tune, times)) in enumerate(zip(spans, tunes, strict=True)):
+        piece = _spoken(x[begin:end], rate, tune, times, melody[done : done + tune.size], warp, check_cancel)
+        done += tune.size
+        if number > 0:
+            piece[: 2 * blend] *= np.linspace(0.0, 1.0, 2 * blend)
+        if number < len(spans) - 1:
+            piece[piece.size - 2 * blend :] *= np.linspace(1.0, 0.0, 2 * blend)
+        made[begin:end] += piece
+    return made.astype(np.float32)
+
+
+def _quiet_places(x: Array, rate: int) -> list[int]:
+    """Where to cut: 0, the quietest places between pieces, and the end."""
+    hop = rate // 100
+    energy = np.convolve(np.add.reduceat(x**2, np.arange(0, x.size, hop)), np.ones(3), mode="same")
+    least, most = (round(seconds * 100) for seconds in _PIECE_SECONDS)
+    places, at = [0], 0
+    while energy.size - at > most + least // 2:
+        at += least + int(np.argmin(energy[at + least : at + most]))
+        places.append(at * hop + hop // 2)
+    return [*places, x.size]
+
+
+def _spoken(
+    x: Array, rate: int, f0: Array, times: Array, melody: Array, warp: float, check_cancel: Callable[[], None]
+) -> Array:
+    """A piece with the pitch f0 (Hz, one a frame at `times`) at the pitch `melody`; the same length."""
     envelopes: list[Array] = []
     noises: list[Array] = []
-    # Frames do not depend on each other; slices differ from one call only by WORLD's dither, far below a 16-bit step in
-    # speech, and the same request is always sliced the same way.
     for begin in range(0, f0.size, _SLICE_FRAMES):
-        check_cancel()
         part, when = f0[begin : begin + _SLICE_FRAMES], times[begin : begin + _SLICE_FRAMES]
         envelopes.append(_warp(pyworld.cheaptrick(x, part, when, rate), warp))
+        check_cancel()
         noises.append(pyworld.d4c(x, part, when, rate))
-    check_cancel()
-    melody = _map_pitch(f0, target, [drift(float(t)) for t in times] if drift else None)
+        check_cancel()
     y = pyworld.synthesize(melody, np.concatenate(envelopes), np.concatenate(noises), rate, _FRAME_MS)
-    return np.pad(y[: x.size], (0, max(0, x.size - y.size))).astype(np.float32)
+    check_cancel()
+    return np.pad(y[: x.size], (0, max(0, x.size - y.size)))
 
 
 def _map_pitch(f0: Array, target: VoiceMeasures, drift: list[float] | None) -> Array:
@@ -91,32 +136,6 @@ def _warp(envelope: Array, factor: float) -> Array:
     return np.ascontiguousarray(envelope[:, low] * (1 - share) + envelope[:, high] * share)
 
 
-def limited(samples: Samples, rate: int) -> Samples:
-    """Turns peaks above CEILING down for a few milliseconds around them; quieter samples stay as they are."""
-    size = round(rate * _LIMITER_BLOCK_SECONDS)
-    count = -(-samples.size // size)
-    peaks = np.abs(np.pad(samples, (0, count * size - samples.size))).reshape(count, size).max(axis=1, initial=0.0)
-    if peaks.max(initial=0.0) <= CEILING:
-        return samples
-    gains = np.minimum(1.0, CEILING / np.maximum(peaks, 1e-9))
-    reach = _LIMITER_REACH
-    lowest = np.lib.stride_tricks.sliding_window_view(np.pad(gains, reach, mode="edge"), 2 * reach + 1).min(axis=1)
-    # Narrower than the minimum's reach by a block on each side, so that between two blocks the ceiling holds too.
-    window = np.hanning(2 * reach + 1)[1:-1]
-    smooth = np.convolve(np.pad(lowest, reach - 1, mode="edge"), window / window.sum(), mode="valid")
-    centres = (np.arange(count) + 0.5) * size
-    gain = np.interp(np.arange(samples.size), centres, smooth)
-    return np.clip(samples * gain, -CEILING, CEILING).astype(np.float32)
-
-
 def measures_of(samples: Samples, rate: int) -> VoiceMeasures | None:
     """Measures mono samples at `rate` Hz, resampled to RATE; None when nobody speaks in them."""
     return measure_voice(resampled(samples, rate, RATE))
-
-
-def resampled(samples: Samples, rate: int, wanted: int) -> Samples:
-    """Mono samples at `rate` Hz as samples at `wanted` Hz, by linear interpolation: enough for drafts."""
-    if rate == wanted:
-        return samples
-    positions = np.arange(0, samples.size, rate / wanted)
-    return np.interp(positions, np.arange(samples.size), samples).astype(np.float32)

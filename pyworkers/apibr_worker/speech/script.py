@@ -67,7 +67,7 @@ def lines_of(context: Context, read_voice: Any) -> list[Line]:
     lines = context.params.get("lines")
     if lines:
         made = [
-            _line(
+            line_of(
                 context,
                 str(line["text"]),
                 context.input(f"voice_{index}") or context.input("voice"),
@@ -81,12 +81,13 @@ def lines_of(context: Context, read_voice: Any) -> list[Line]:
         text = context.params.get("text")
         if not text:
             raise InvalidInputError(say("there is nothing to say: send text or lines"), field="text")
-        made = [_line(context, str(text), context.input("voice"), 0.0, "text", read_voice)]
+        made = [line_of(context, str(text), context.input("voice"), 0.0, "text", read_voice)]
     check_length(made)
     return made
 
 
-def _line(context: Context, text: str, voice: InputFile | None, pause: float, field: str, read_voice: Any) -> Line:
+def line_of(context: Context, text: str, voice: InputFile | None, pause: float, field: str, read_voice: Any) -> Line:
+    """A text in an input voice, with the run's language and pronunciations. field is what an error about it names."""
     language = context.params.get("language") or (voice.metadata.get("language") if voice else None)
     said = tuple((str(one["word"]), str(one["say"])) for one in context.params.get("pronunciations") or [])
     content = read_voice(voice) if voice else None

@@ -1,4 +1,5 @@
-"""Draft voice files: the measures of a cloned voice, or the synthesiser's settings of a built-in one."""
+"""Voice files as draft speech reads them: the measures of a cloned voice, or a built-in one with the manner in which
+espeak-ng speaks it where the natural voices are missing."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ never stopped.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from apibr_worker.audio.files import Samples
-from apibr_worker.speech.synthesis import Phoneme
+from apibr_worker.speech.spoken import Phoneme
 
 Curve = NDArray[np.float32]
 
@@ -22,23 +23,32 @@ _STEP = 0.01
 
 # Mouth shapes by phoneme: opening, width (-1 pursed to 1 spread), rounding; each 0..1 except the width.
 _SHAPES: list[tuple[str, tuple[float, float, float]]] = [
-    ("mbp", (0.0, 0.0, 0.1)),
+    ("mbpβɸ", (0.0, 0.0, 0.1)),
     ("fvʋɱ", (0.10, 0.15, 0.0)),
     ("aɐɑæʌ", (0.95, 0.15, 0.0)),
     ("ɛe", (0.60, 0.50, 0.0)),
-    ("əɜɘɚɝ", (0.50, 0.10, 0.0)),
-    ("iɪjy", (0.30, 0.80, 0.0)),
+    ("əɜɘɚɝᵊ", (0.50, 0.10, 0.0)),
+    ("iɪjɨᵻ", (0.30, 0.80, 0.0)),
+    ("yʏɥøœ", (0.32, -0.60, 0.8)),
     ("ɔoɒ", (0.62, -0.45, 0.75)),
     ("uʊwʉ", (0.30, -0.80, 1.0)),
-    ("szʃʒʂʐ", (0.18, 0.35, 0.0)),
-    ("tdnlɾrɹɲʎ", (0.24, 0.15, 0.0)),
-    ("kgxhɣʁχŋɡ", (0.32, 0.05, 0.0)),
+    ("szʃʒʂʐɕʑʧʤʦʣ", (0.18, 0.35, 0.0)),
+    ("tdnlɾrɹɲʎθðɫ", (0.24, 0.15, 0.0)),
+    ("kgxhɣʁχŋɡçɦ", (0.32, 0.05, 0.0)),
 ]
+_OF_SIGN = {sign: shape for signs, shape in _SHAPES for sign in signs}
+_GLIDES = {"I": "aɪ", "A": "eɪ", "O": "oʊ", "W": "aʊ", "Y": "ɔɪ", "Q": "əʊ"}
+"""Single signs that the natural voices' model has for two sounds."""
 _OTHER = (0.22, 0.1, 0.0)
 
 _ATTACK, _RELEASE = 0.045, 0.085
 """Time constants of the mouth in seconds: it opens faster than it closes."""
 _LOOK_AHEAD = 0.035
+_PRESSED = {**dict.fromkeys("mbpβɸ", 0.0), **dict.fromkeys("fvʋɱ", 0.15)}
+"""Sounds that the lips make, and how far the mouth may be open while they do. A muscle's lag would leave a short one
+half open, which is what a viewer sees first when lips are out of time."""
+_PRESS_SECONDS, _PRESS_RAMP = 0.05, 0.07
+"""How long the lips stay together at least (a frame of 25 a second is 0.04 s), and how long they take to come there."""
 _GATE_DB, _GATE_WIDTH_DB = -34.0, 12.0
 """Below this level, measured from the loud parts, the mouth rests."""
 
@@ -64,7 +74,7 @@ class Motion:
     """-1..1."""
 
 
-def motion(samples: Samples, rate: int, phonemes: list[Phoneme] | None, fps: int, frames: int, seed: int) -> Motion:
+def motion(samples: Samples, rate: int, phonemes: Sequence[Phoneme] | None, fps: int, frames: int, seed: int) -> Motion:
     """The curves of a clip. phonemes drive the mouth when they are known, else the sound's bands do."""
     seconds = frames / fps
     points = int(np.ceil(seconds / _STEP)) + 2
@@ -75,8 +85,11 @@ def motion(samples: Samples, rate: int, phonemes: list[Phoneme] | None, fps: int
         shapes = _from_bands(samples, rate, points, level)
     shapes[level <= 0.02] = 0.0
     smooth = np.stack([_follow(shapes[:, index], index == 0) for index in range(3)], axis=1)
-    times = (np.arange(frames) + 0.5) / fps + _LOOK_AHEAD
+    shown = (np.arange(frames) + 0.5) / fps
+    times = shown + _LOOK_AHEAD
     sampled = [np.interp(times, np.arange(points) * _STEP, smooth[:, index]).astype(np.float32) for index in range(3)]
+    if phonemes:
+        sampled[0] = np.minimum(sampled[0], _most_open(phonemes, shown))
     random = np.random.default_rng([seed & 0xFFFFFFFF, seed >> 32, 0xFACE])
     emphasis = np.interp(times, np.arange(points) * _STEP, _follow(level, attack=False)).astype(np.float32)
     turn, shift_x, shift_y = _sway(frames, fps, random, emphasis)
@@ -103,21 +116,35 @@ def levels(samples: Samples, rate: int, points: int) -> Curve:
     return np.clip((decibels - loud - _GATE_DB) / _GATE_WIDTH_DB, 0, 1).astype(np.float32)
 
 
-def _from_phonemes(phonemes: list[Phoneme], points: int) -> NDArray[np.float32]:
+def _from_phonemes(phonemes: Sequence[Phoneme], points: int) -> NDArray[np.float32]:
     shapes = np.zeros((points, 3), dtype=np.float32)
     for phoneme in phonemes:
-        first, last = int(phoneme.start / _STEP), min(points, int(np.ceil(phoneme.end / _STEP)))
-        shapes[first:last] = _shape(phoneme.ipa)
+        own = _shapes_of(phoneme.ipa)
+        edges = np.linspace(phoneme.start, phoneme.end, len(own) + 1)
+        for shape, start, end in zip(own, edges, edges[1:], strict=False):
+            shapes[int(start / _STEP) : min(points, int(np.ceil(end / _STEP)))] = shape
     return shapes
 
 
-def _shape(ipa: str) -> tuple[float, float, float]:
-    """The shape of an IPA symbol; of a diphthong, its first sound."""
-    for sign in ipa:
-        for signs, shape in _SHAPES:
-            if sign in signs:
-                return shape
-    return _OTHER if ipa.strip("_: ˈˌ") else (0.0, 0.0, 0.0)
+def _shapes_of(ipa: str) -> list[tuple[float, float, float]]:
+    """The shapes of a phoneme one after the other: two of a diphthong, one of most others."""
+    signs = "".join(_GLIDES.get(sign, sign) for sign in ipa)
+    shapes = [_OF_SIGN[sign] for sign in signs if sign in _OF_SIGN]
+    return shapes or [_OTHER if ipa.strip("_: ˈˌː") else (0.0, 0.0, 0.0)]
+
+
+def _most_open(phonemes: Sequence[Phoneme], times: NDArray[np.float64]) -> Curve:
+    """How far the mouth may be open at each time, 0..1: the lips are together while they make a sound."""
+    most = np.ones(times.size, dtype=np.float32)
+    for phoneme in phonemes:
+        least = next((_PRESSED[sign] for sign in phoneme.ipa if sign in _PRESSED), None)
+        if least is None:
+            continue
+        middle, half = (phoneme.start + phoneme.end) / 2, max(phoneme.end - phoneme.start, _PRESS_SECONDS) / 2
+        near = slice(*np.searchsorted(times, [middle - half - _PRESS_RAMP, middle + half + _PRESS_RAMP]))
+        away = np.clip((np.abs(times[near] - middle) - half) / _PRESS_RAMP, 0, 1)
+        most[near] = np.minimum(most[near], least + (1 - least) * away)
+    return most
 
 
 def _from_bands(samples: Samples, rate: int, points: int, level: Curve) -> NDArray[np.float32]:

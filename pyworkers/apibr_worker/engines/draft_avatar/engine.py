@@ -23,6 +23,7 @@ from apibr_worker.engines.draft_avatar.turned import LEAST, TurnedFace
 from apibr_worker.image.face import FaceMesh, Faces, Landmarks, roll
 from apibr_worker.runtime.api import Context, InvalidInputError, LoadRequest, Output, RunResult, Warning
 from apibr_worker.runtime.sentences import say
+from apibr_worker.speech.drafts import Naturals
 
 _PREVIEW_SECONDS = 0.5
 _PREVIEW_SIDE = 320
@@ -47,18 +48,22 @@ class Engine:
 
     def __init__(self) -> None:
         self._mesh: FaceMesh | None = None
+        self._naturals = Naturals({})
 
     def load(self, request: LoadRequest) -> None:
-        del request
+        """Loads the face's model. That of the natural voices is loaded by the first script."""
         self._mesh = FaceMesh()
+        self._naturals = Naturals(request.files)
 
     def unload(self) -> None:
+        """Lets go of the weights."""
         self._mesh = None
+        self._naturals = Naturals({})
 
     def run(self, context: Context) -> RunResult:
         fps = int(context.params.get("fps", 25))
         with context.phase("speech"):
-            sound = read_sound(context)
+            sound = read_sound(context, self._naturals)
             warnings = list(sound.warnings)
         with context.phase("landmarks"):
             face, size, notes = self._face(context)
@@ -75,7 +80,7 @@ class Engine:
         with context.phase("mux"):
             _mux(context, pieces, sound.samples, frames / fps)
         metadata = {"duration_seconds": round(frames / fps, 3), "frames": frames, "fps": fps}
-        return RunResult([Output("video", "video.mp4", "video/mp4")], metadata, warnings)
+        return RunResult([Output("video", "video.mp4", "video/mp4"), *sound.outputs], metadata, warnings)
 
     def _face(self, context: Context) -> tuple[Face, tuple[int, int], list[Warning]]:
         image = context.input("image")

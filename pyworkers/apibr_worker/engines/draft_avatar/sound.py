@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
-from apibr_worker.audio.files import Samples, read_audio
-from apibr_worker.runtime.api import Context, InputFile, InvalidInputError, Warning
+from apibr_worker.audio.files import DRAFT_LABEL, Samples, read_audio
+from apibr_worker.runtime.api import Context, InputFile, InvalidInputError, Output, Warning
 from apibr_worker.runtime.sentences import say
-from apibr_worker.speech.convert import resampled
-from apibr_worker.speech.synthesis import Phoneme, synthesize
+from apibr_worker.speech import pipeline
+from apibr_worker.speech.drafts import DraftCast, Naturals
+from apibr_worker.speech.script import Line, check_length, line_of, scripts_of
+from apibr_worker.speech.spoken import Phoneme
 from apibr_worker.speech.voice import read_voice, unmeasured_hints
 
-AUDIO_RATE = 22050
+AUDIO_RATE = pipeline.RATE
 LONGEST_AUDIO = 1800.0
 """Seconds: as long as the longest script takes to speak."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sound:
-    """Mono samples at AUDIO_RATE; phonemes are None when only the sound itself is known."""
+    """Mono samples at AUDIO_RATE. phonemes are None when only the sound itself is known; outputs: times and captions,
+    where they are known."""
 
     samples: Samples
-    phonemes: list[Phoneme] | None
-    warnings: list[Warning]
+    phonemes: Sequence[Phoneme] | None = None
+    outputs: list[Output] = field(default_factory=list[Output])
+    warnings: list[Warning] = field(default_factory=list[Warning])
 
 
-def read_sound(context: Context) -> Sound:
+def read_sound(context: Context, naturals: Naturals) -> Sound:
     """The audio of the request, or else its script spoken. Raises InvalidInputError when there is neither."""
     audio = context.input("audio")
     if audio is not None:
@@ -33,13 +38,21 @@ def read_sound(context: Context) -> Sound:
     script = str(context.params.get("script") or "").strip()
     if not script:
         raise InvalidInputError(say("send a script with a voice, or audio"), field="script")
+    return _spoken(context, naturals, script)
+
+
+def _spoken(context: Context, naturals: Naturals, script: str) -> Sound:
+    """The script in the input voice. A resumed clip speaks it again, which gives the same samples."""
     voice = context.input("voice")
-    own = read_voice(voice) if voice else None
-    language = context.params.get("language") or (voice.metadata.get("language") if voice else None)
+    line: Line = line_of(context, script, voice, 0.0, "script", read_voice)
+    check_length([line])
     speed = float(context.params.get("speed", 1.0))
-    speech = synthesize(script, language=language, voice=own, speed=speed, context=context, field="script")
-    samples = resampled(speech.samples, speech.sample_rate, AUDIO_RATE)
-    return Sound(samples, speech.phonemes, unmeasured_hints(voice) if voice else [])
+    with DraftCast(context, naturals, speed) as cast:
+        paths = pipeline.say_lines(context, scripts_of([line]), cast, speed=speed, live=False)
+        speech = pipeline.join(context, paths, DRAFT_LABEL)
+    outputs = [output for output in pipeline.outputs(context, speech) if output.name != "speech"]
+    hints = unmeasured_hints(voice) if voice else []
+    return Sound(speech.samples(), speech.phonemes, outputs, [*hints, *cast.warnings])
 
 
 def _given(context: Context, audio: InputFile) -> Sound:
@@ -51,4 +64,4 @@ def _given(context: Context, audio: InputFile) -> Sound:
             say("the audio is longer than %.0f minutes: divide it into several requests", LONGEST_AUDIO / 60),
             field="audio",
         )
-    return Sound(samples, None, [])
+    return Sound(samples)

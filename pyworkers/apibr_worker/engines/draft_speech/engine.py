@@ -2,70 +2,38 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
-from apibr_worker.audio.files import write_wav
-from apibr_worker.runtime.api import Context, InputFile, InvalidInputError, LoadRequest, Output, RunResult
-from apibr_worker.runtime.sentences import say
-from apibr_worker.speech.synthesis import Line, Speech, speak
+from apibr_worker.audio.files import DRAFT_LABEL
+from apibr_worker.runtime.api import Context, LoadRequest, RunResult
+from apibr_worker.speech import pipeline
+from apibr_worker.speech.drafts import DraftCast, Naturals
+from apibr_worker.speech.script import lines_of, scripts_of
 from apibr_worker.speech.voice import read_voice, unmeasured_hints
 
 
 class Engine:
-    """Speaks with espeak-ng; there is nothing to load."""
+    """Cloned voices by their pitch and pace, and every voice with espeak-ng where the natural ones are missing."""
+
+    def __init__(self) -> None:
+        self._naturals = Naturals({})
 
     def load(self, request: LoadRequest) -> None:
-        del request
+        """Loads the borrowed model of the natural voices, where it is installed."""
+        self._naturals = Naturals(request.files)
+        self._naturals.model()
 
     def unload(self) -> None:
-        pass
+        """Lets go of the weights."""
+        self._naturals = Naturals({})
 
     def run(self, context: Context) -> RunResult:
-        with context.phase("synthesize"):
-            speech = speak(lines_of(context), speed=float(context.params.get("speed", 1.0)), context=context)
+        """Speaks `text` in the input voice, or `lines` in several."""
+        speed = float(context.params.get("speed", 1.0))
+        hints = [hint for item in context.inputs for hint in unmeasured_hints(item)]
+        with context.phase("synthesize"), DraftCast(context, self._naturals, speed) as cast:
+            paths = pipeline.say_lines(context, scripts_of(lines_of(context, read_voice)), cast, speed=speed)
         with context.phase("encode"):
-            write_wav(context.out_dir / "speech.wav", speech.samples, speech.sample_rate)
-            timings = json.dumps(timings_of(speech), ensure_ascii=False, separators=(",", ":"))
-            (context.out_dir / "timings.json").write_text(timings, encoding="utf-8")
-        return RunResult(
-            outputs=[
-                Output("speech", "speech.wav", "audio/wav"),
-                Output("timings", "timings.json", "application/json"),
-            ],
-            metadata={"duration_seconds": round(speech.seconds, 3)},
-            warnings=[hint for item in context.inputs for hint in unmeasured_hints(item)],
-        )
-
-
-def lines_of(context: Context) -> list[Line]:
-    """What to say: `text` in the input voice, or `lines`, the voice of line N being voice_N or else voice."""
-    lines = context.params.get("lines")
-    if not lines:
-        text = context.params.get("text")
-        if not text:
-            raise InvalidInputError(say("there is nothing to say: send text or lines"), field="text")
-        return [_line(context, str(text), context.input("voice"), 0.0, "text")]
-    return [
-        _line(
-            context,
-            str(line["text"]),
-            context.input(f"voice_{index}") or context.input("voice"),
-            float(line.get("pause_ms", 0)) / 1000.0,
-            f"lines/{index}/text",
-        )
-        for index, line in enumerate(lines)
-    ]
-
-
-def _line(context: Context, text: str, voice: InputFile | None, pause: float, field: str) -> Line:
-    language = context.params.get("language") or (voice.metadata.get("language") if voice else None)
-    return Line(text, language, read_voice(voice) if voice else None, pause, field)
-
-
-def timings_of(speech: Speech) -> dict[str, Any]:
-    """Words and phonemes with their times in seconds, as timings.json holds them."""
-    return {
-        "words": [{"text": w.text, "start": round(w.start, 4), "end": round(w.end, 4)} for w in speech.words],
-        "phonemes": [{"ipa": p.ipa, "start": round(p.start, 4), "end": round(p.end, 4)} for p in speech.phonemes],
-    }
+            speech = pipeline.join(context, paths, DRAFT_LABEL)
+            outputs = pipeline.outputs(context, speech)
+            context.progress(1, 1)
+        metadata = {"duration_seconds": round(speech.seconds, 3), "sentences": len(speech.sentences)}
+        return RunResult(outputs, metadata, [*hints, *cast.warnings])
