@@ -16,15 +16,15 @@ import soundfile
 import yaml
 
 from apibr_worker.audio.files import DRAFT_LABEL, Samples, read_audio
+from apibr_worker.audio.levelling import CEILING_DBTP, TARGET_LUFS
 from apibr_worker.audio.loudness import loudness
 from apibr_worker.audio.measure import RATE, VoiceMeasures
 from apibr_worker.engines.draft_speech.engine import Engine as SpeechEngine
 from apibr_worker.engines.draft_voice.engine import Engine as VoiceEngine
 from apibr_worker.runtime.api import InputFile, InvalidInputError, RunResult
 from apibr_worker.runtime.ffmpeg import ffmpeg
-from apibr_worker.speech.convert import CEILING, limited, measures_of
-from apibr_worker.speech.synthesis import LOUDNESS_LUFS, Line, synthesize
-from apibr_worker.speech.synthesis import speak as speak_lines
+from apibr_worker.speech.convert import measures_of
+from apibr_worker.speech.espeak import Espeak, Manner
 from tests.harness import ROOT, SAMPLES, Recorder, context
 
 TEXT = "A fila guarda cada trabalho. Nada se perde quando o computador reinicia, e o vídeo continua de onde parou."
@@ -70,7 +70,7 @@ def test_speech_has_the_pitch_pace_and_loudness_of_the_voice(
     assert heard.f0_median_hz == pytest.approx(f0, rel=0.03)
     assert harvested(samples, rate) == pytest.approx(f0, rel=0.03), "by another tracker than the one it was made with"
     assert heard.nuclei_per_second == pytest.approx(pace, rel=0.15)
-    assert loudness(samples.astype(np.float64), rate) == pytest.approx(LOUDNESS_LUFS, abs=0.5)
+    assert loudness(samples.astype(np.float64), rate) == pytest.approx(TARGET_LUFS, abs=0.5)
 
 
 def test_the_same_request_gives_the_same_samples(tmp_path: Path) -> None:
@@ -142,10 +142,10 @@ def test_lines_have_voices_and_pauses(tmp_path: Path) -> None:
 
 
 def phonemes_of(out: Path, text: str, language: str = "pt-BR") -> str:
-    run = context(out, "audio.speech", {"seed": 1})
-    spoken = synthesize(text, language=language, voice=None, speed=1.0, context=run)
-    assert all(a.end <= b.start + 1e-6 for a, b in zip(spoken.phonemes, spoken.phonemes[1:], strict=False))
-    return "".join(p.ipa for p in spoken.phonemes).replace("ˌ", "").replace("ˈ", "")
+    _, _, timings = speak(out, text=text, language=language)
+    spoken = timings["phonemes"]
+    assert all(a["end"] <= b["start"] + 1e-3 for a, b in itertools.pairwise(spoken))
+    return "".join(p["ipa"] for p in spoken).replace("ˌ", "").replace("ˈ", "")
 
 
 def test_phonemes_come_in_the_order_of_the_text(tmp_path: Path) -> None:
@@ -168,41 +168,42 @@ def test_the_acronym_ai_is_read_by_its_letters(tmp_path: Path, text: str, langua
 
 def test_words_are_timed_as_they_are_written(tmp_path: Path) -> None:
     text = "Olá, sou seu assistente AI! Em 2026, subiu 14,5% — sim, o guarda-chuva: “ótimo”."
-    speech = synthesize(
-        text, language="pt-BR", voice=None, speed=1.0, context=context(tmp_path, "audio.speech", {"seed": 1})
-    )
-    assert [word.text for word in speech.words] == [word for word in text.split() if word != "—"]
-    assert all(a.end <= b.start + 1e-6 for a, b in zip(speech.words, speech.words[1:], strict=False))
-    quiet = np.abs(speech.samples[int((speech.words[-1].end + 0.05) * speech.sample_rate) :])
-    assert quiet.max() < 0.02, "nothing is said behind the last word"
+    samples, rate, timings = speak(tmp_path, text=text)
+    words = timings["words"]
+    assert [word["text"] for word in words] == [word for word in text.split() if word != "—"]
+    assert all(a["end"] <= b["start"] + 1e-3 for a, b in itertools.pairwise(words))
+    quiet = np.abs(samples[int((words[-1]["end"] + 0.05) * rate) :])
+    assert quiet.max(initial=0.0) < 0.02, "nothing is said behind the last word"
 
 
-def test_many_lines_are_one_progress_and_one_tuning(tmp_path: Path) -> None:
+def test_many_lines_are_one_progress(tmp_path: Path) -> None:
     recorder = Recorder()
-    run = context(tmp_path, "audio.speech", {"seed": 1}, reporter=recorder)
-    lines = [Line(f"Esta é a linha {index}.", "pt-BR", voice(120.0, 5.0, -20.0)) for index in range(6)]
-    with run.phase("synthesize"):
-        speak_lines(lines, speed=1.0, context=run)
-    assert [(step, total) for _, step, total in recorder.steps[1:]] == [(index + 1, 6) for index in range(6)]
+    lines = [{"text": f"Esta é a linha {index}."} for index in range(6)]
+    SpeechEngine().run(context(tmp_path, "audio.speech", {"seed": 1, "lines": lines}, reporter=recorder))
+    steps = [(step, total) for phase, step, total in recorder.steps if phase == "synthesize" and step]
+    assert steps == [(index + 1, 6) for index in range(6)]
+    assert len(recorder.segments) == 6
 
 
 @pytest.mark.parametrize("lufs", [-48.0, -24.0, -14.0])
 def test_every_voice_is_as_loud_as_the_others_and_not_clipped(tmp_path: Path, lufs: float) -> None:
     samples, rate, _ = speak(tmp_path, voice(110.0, 5.0, lufs))
-    assert np.abs(samples).max() <= CEILING + 1e-4
-    assert loudness(samples, rate) == pytest.approx(LOUDNESS_LUFS, abs=0.5)
-    assert np.mean(np.abs(samples) > CEILING - 1e-3) < 1e-3
+    assert np.abs(samples).max() <= 10 ** (CEILING_DBTP / 20) + 1e-4
+    assert loudness(samples, rate) == pytest.approx(TARGET_LUFS, abs=0.5)
 
 
 def test_the_speakers_of_one_file_are_equally_loud(tmp_path: Path) -> None:
-    run = context(tmp_path, "audio.speech", {"seed": 1})
-    voices = [voice(110.0, 5.0, -48.0), voice(205.0, 5.5, -16.0), None]
-    lines = [Line("Esta linha é falada por mim, e por mais ninguém.", "pt-BR", own, 1.0) for own in voices]
-    speech = speak_lines(lines, speed=1.0, context=run)
-    starts = [word.start for word in speech.words if word.text == "Esta"]
-    assert len(starts) == 3
-    edges = [round(start * speech.sample_rate) for start in starts] + [speech.samples.size]
-    heard = [loudness(speech.samples[a:b], speech.sample_rate) for a, b in itertools.pairwise(edges)]
+    inputs = []
+    for index, own in enumerate([voice(110.0, 5.0, -48.0), voice(205.0, 5.5, -16.0)]):
+        (tmp_path / f"{index}.json").write_text(json.dumps(own))
+        inputs.append(InputFile(f"voice_{index}", tmp_path / f"{index}.json", "application/json"))
+    lines = [{"text": "Esta linha é falada por mim, e por mais ninguém.", "pause_ms": 1000}] * 3
+    SpeechEngine().run(context(tmp_path / "a", "audio.speech", {"seed": 1, "lines": lines}, inputs))
+    samples, rate = read(tmp_path / "a/speech.wav")
+    timings = json.loads((tmp_path / "a/timings.json").read_text())
+    edges = [round(one["start"] * rate) for one in timings["sentences"]] + [samples.size]
+    heard = [loudness(samples[a:b], rate) for a, b in itertools.pairwise(edges)]
+    assert len(heard) == 3
     assert max(heard) - min(heard) < 1.0
 
 
@@ -214,15 +215,6 @@ def test_a_quiet_sample_is_a_warning_and_gives_the_same_voice(tmp_path: Path) ->
     assert "-48 LUFS" in str(quiet.warnings[0].message)
     for measure in ("f0_median_hz", "nuclei_per_second"):
         assert quiet.metadata["measures"][measure] == pytest.approx(normal.metadata["measures"][measure], rel=0.05)
-
-
-def test_the_limiter_leaves_quiet_sound_alone() -> None:
-    tone = np.sin(np.arange(22050) * 0.05).astype(np.float32) * 0.9
-    assert np.array_equal(limited(tone, 22050), tone)
-    tone[11025] = 3.0
-    out = limited(tone, 22050)
-    assert np.abs(out).max() <= CEILING
-    assert np.array_equal(out[:10000], tone[:10000])
 
 
 @pytest.mark.parametrize("text", ["   \n ", "...", "😀😀", "— ! —", "\u0000\ud800"])
@@ -276,9 +268,10 @@ def test_a_voice_of_another_engine_is_a_warning(tmp_path: Path) -> None:
 def test_every_language_of_the_manifest_is_spoken(tmp_path: Path) -> None:
     manifest = yaml.safe_load((ROOT / "pyworkers/apibr_worker/engines/draft_speech/manifest.yaml").read_text("utf-8"))
     # Refuses a language that it does not know; Chuvash and Faroese know no digits.
-    lines = [Line("12 og та", language) for language in manifest["languages"]]
-    speech = speak_lines(lines, speed=2.0, context=context(tmp_path, "audio.speech", {"seed": 1}))
-    assert len(speech.words) >= len(lines)
+    run = context(tmp_path, "audio.speech", {"seed": 1})
+    with Espeak(run) as espeak:
+        for language in manifest["languages"]:
+            assert espeak.say("12 og та", language, Manner("f2", 300, 50, 50)).words, language
 
 
 def test_the_file_says_that_it_is_a_draft(tmp_path: Path) -> None:

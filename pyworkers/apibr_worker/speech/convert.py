@@ -16,8 +16,8 @@ from apibr_worker.speech.pipeline import resampled
 
 _FRAME_MS = 5.0
 _PIECE_SECONDS = (1.2, 2.4)
-"""A sentence is worked on in pieces, cut where it is quietest: no call of WORLD then takes more than a tenth of a second
-of one core, and a cancel is seen between any two."""
+"""A sentence is worked on in pieces, cut where it is quietest. No call of WORLD then takes more than a tenth of a
+second of one core, and a cancel is seen between any two."""
 _SLICE_FRAMES = 160
 """Frames (0.8 s) analysed between two checks of the cancel flag: about 0.07 s of work on one slow core."""
 _BLEND_SECONDS = 0.01

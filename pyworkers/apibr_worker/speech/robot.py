@@ -1,4 +1,4 @@
-"""espeak-ng tuned to one voice: for languages that no natural voice speaks, and where the natural voices are missing."""
+"""espeak-ng tuned to one voice, for languages that no natural voice speaks and where natural voices are missing."""
 
 from __future__ import annotations
 
