@@ -20,6 +20,9 @@ ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "samples"
 WEIGHTS = ROOT / ".weights"
 """The models that `make setup` brings; see conftest.py."""
+_KOKORO = WEIGHTS / "kokoro/variants/int8"
+NATURAL = {"kokoro/onnx": str(_KOKORO / "onnx/kokoro-v1.0.int8.onnx"), "kokoro/voices": str(_KOKORO / "voices")}
+"""The files of the natural voices' model, as an engine that borrows it gets them."""
 PATIENCE = 60.0
 """Seconds that a test waits for a frame or an end; a passing test never needs them."""
 
