@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import soundfile
 
 from apibr_worker.audio.files import read_audio
 from apibr_worker.audio.measure import VoiceMeasures
@@ -61,7 +60,8 @@ def dialogue(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> tuple[
 
 
 def own_part(folder: Path, name: str) -> tuple[np.ndarray, int]:
-    samples, rate = soundfile.read(folder / "speech.wav", dtype="float32")
+    rate = 24000
+    samples = read_audio(folder / "speech.wav", rate, field="audio")
     timed = json.loads((folder / "timings.json").read_text(encoding="utf-8"))["sentences"]
     one = next(item for item in timed if item["text"] == SAID[name])
     return samples[int(one["start"] * rate) : int(one["end"] * rate)], rate
@@ -133,7 +133,7 @@ def test_a_built_in_voice_is_the_natural_one(engine: Engine, tmp_path: Path) -> 
     dora = {"version": 1, "voice": "pf_dora", "variant": "f2", "rate": 160, "pitch": 50, "range": 75}
     result = lines(engine, tmp_path / "a", ("Bom dia.", dora))
     assert result.warnings == []
-    heard = measures_of(*soundfile.read(tmp_path / "a/out/speech.wav", dtype="float32"))
+    heard = measures_of(read_audio(tmp_path / "a/out/speech.wav", 24000, field="audio"), 24000)
     assert heard is not None
     assert 150 < heard.f0_median_hz < 260
 
