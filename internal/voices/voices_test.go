@@ -149,3 +149,83 @@ func TestVoiceIsFoundByAnySpellingOfItsName(t *testing.T) {
 	_, err = s.Find(ctx, localAdmin, "Naïve")
 	require.NoError(t, err)
 }
+
+func TestFormerNamesStillFindABuiltinVoice(t *testing.T) {
+	s, pool, ctx := setUp(t)
+	dora := Builtin{ID: uuid.New(), Name: "Dora", Language: "pt-BR", Engine: "e", Sex: "female",
+		Formerly: []string{"Clara (rascunho)", "Clara"}}
+	clara := Builtin{ID: uuid.New(), Name: "Santa", Language: "pt-BR", Formerly: []string{"Dora"}}
+	require.NoError(t, s.EnsureBuiltins(ctx, []Builtin{dora, clara}))
+	for _, name := range []string{"Dora", "Clara", " Clara (rascunho) "} {
+		found, err := s.Find(ctx, localAdmin, name)
+		require.NoError(t, err, name)
+		require.Equal(t, dora.ID, found.ID, "%s: the name of today comes before a former one", name)
+	}
+	own := add(t, pool, localAdmin, "Clara")
+	found, err := s.Find(ctx, localAdmin, "Clara")
+	require.NoError(t, err)
+	require.Equal(t, own, found.ID, "the caller's own voice of such a name wins")
+	require.Empty(t, found.Owner())
+}
+
+func TestBuiltinVoiceThatNoLongerShipsIsFoundByItsIDOnly(t *testing.T) {
+	s, _, ctx := setUp(t)
+	old, kept := Builtin{ID: uuid.New(), Name: "Velha", Language: "pt-BR", Default: true},
+		Builtin{ID: uuid.New(), Name: "Dora", Language: "pt-BR"}
+	require.NoError(t, s.EnsureBuiltins(ctx, []Builtin{old, kept}))
+	kept.Default = true
+	require.NoError(t, s.EnsureBuiltins(ctx, []Builtin{kept}))
+	found, err := s.Find(ctx, localAdmin, old.ID.String())
+	require.NoError(t, err, "jobs that name it go on")
+	require.Equal(t, "Velha", found.Name)
+	_, err = s.Find(ctx, localAdmin, "Velha")
+	require.ErrorIs(t, err, ErrNotFound)
+	list, err := s.List(ctx, localAdmin, Filter{})
+	require.NoError(t, err)
+	require.Len(t, list, 1)
+	speaks, err := s.Default(ctx, localAdmin, "pt-BR")
+	require.NoError(t, err)
+	require.Equal(t, kept.ID, speaks.ID)
+	require.NoError(t, s.EnsureBuiltins(ctx, []Builtin{old, kept}))
+	_, err = s.Find(ctx, localAdmin, "Velha")
+	require.NoError(t, err, "a version that ships it again has it back")
+}
+
+func TestDefaultVoiceOfALanguage(t *testing.T) {
+	s, pool, ctx := setUp(t)
+	list := []Builtin{}
+	for name, language := range map[string]string{"Dora": "pt-BR", "Heart": "en", "Emma": "en-GB", "Siwis": "fr"} {
+		list = append(list, Builtin{ID: uuid.New(), Name: name, Language: language, Default: name != "Siwis"})
+	}
+	require.NoError(t, s.EnsureBuiltins(ctx, list))
+	mine := add(t, pool, localAdmin, "Minha Voz")
+	_, err := pool.Exec(ctx, `update voices set status = 'ready' where id = $1`, mine)
+	require.NoError(t, err)
+	other := uuid.New()
+	_, err = pool.Exec(ctx, `insert into users (id, name) values ($1, 'other')`, other)
+	require.NoError(t, err)
+	speaks := func(owner uuid.UUID, language string) string {
+		v, err := s.Default(ctx, owner, language)
+		if err != nil {
+			require.ErrorIs(t, err, ErrNotFound)
+			return ""
+		}
+		return v.Name
+	}
+	for language, want := range map[string]string{"": "Dora", "pt-BR": "Dora", "pt": "Dora", "pt-PT": "Dora",
+		"en": "Heart", "EN-us": "Heart", "en-GB": "Emma", "fr": "", "de": ""} {
+		require.Equal(t, want, speaks(localAdmin, language), language)
+	}
+	s.defaults = Defaults{Language: "fr", Voices: map[string]string{"fr": "Siwis", "pt-BR": "Minha Voz", "en": "Nobody"}}
+	require.Equal(t, "Siwis", speaks(localAdmin, ""))
+	require.Equal(t, "Minha Voz", speaks(localAdmin, "pt"))
+	require.Equal(t, "Dora", speaks(other, "pt-BR"), "another user does not have that voice")
+	require.Equal(t, "Heart", speaks(localAdmin, "en"))
+	unknown, err := s.UnknownDefaults(ctx, localAdmin)
+	require.NoError(t, err)
+	require.Equal(t, map[string]string{"en": "Nobody"}, unknown)
+	all, err := s.AllDefaults(ctx, localAdmin)
+	require.NoError(t, err)
+	require.Len(t, all, 4, "Heart, Emma, Siwis and the user's own")
+	require.True(t, all[mine])
+}
