@@ -238,8 +238,6 @@ func TestRequestsThatAreRefused(t *testing.T) {
 		{name: "a voice of a line", path: speechPath,
 			body: object{"lines": []any{object{"text": "a", "voice_id": unknown}}}, status: 422,
 			code: "invalid_request", pointer: "/lines/0/voice_id"},
-		{name: "a line without a voice", path: speechPath, body: object{"lines": []any{object{"text": "a"}}},
-			status: 422, code: "invalid_request", pointer: "/lines/0/voice_id", detail: "line 1"},
 		{name: "neither text nor lines", path: speechPath, body: object{"voice_id": voice}, status: 422,
 			code: "invalid_request", pointer: "/text", detail: "text is missing"},
 		{name: "text of blanks", path: speechPath, body: object{"text": "  \n", "voice_id": voice}, status: 422,

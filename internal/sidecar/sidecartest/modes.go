@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -58,6 +60,8 @@ func (p *program) run(id json.RawMessage, run runRequest) {
 		p.steady(id, run, mode == Segments)
 	case Peek:
 		p.peek(id, run)
+	case Loaded:
+		p.loaded(id, run)
 	case Alloc:
 		p.alloc(id, run)
 	case Fail:
@@ -304,6 +308,18 @@ func (p *program) peek(id json.RawMessage, run runRequest) {
 		told = append(told, map[bool]string{true: "yes", false: "no"}[err == nil])
 	}
 	p.done(id, file(run.OutDir, "out.txt", []byte(strings.Join(told, " "))))
+}
+
+func (p *program) loaded(id json.RawMessage, run runRequest) {
+	told := []string{fmt.Sprintf("pid %d", os.Getpid())}
+	for _, name := range slices.Sorted(maps.Keys(p.files)) {
+		content, err := os.ReadFile(p.files[name])
+		if err != nil {
+			content = []byte("not readable")
+		}
+		told = append(told, name+": "+string(content))
+	}
+	p.done(id, file(run.OutDir, "out.txt", []byte(strings.Join(told, "\n"))))
 }
 
 func flood(to *os.File) {

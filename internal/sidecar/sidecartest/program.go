@@ -24,6 +24,7 @@ type program struct {
 
 	first    int    // segment that the run began with
 	variant  string // what was loaded
+	files    map[string]string
 	rawHello string // rawHello and rawLoad stand for the honest frames, unless ""
 	rawLoad  string
 	open     []*os.File // open are outputs of earlier runs that this program can still write to
@@ -146,10 +147,11 @@ func (p *program) serve() int {
 
 func (p *program) load(id, params json.RawMessage) {
 	var load struct {
-		Variant string `json:"variant"`
+		Variant string            `json:"variant"`
+		Files   map[string]string `json:"files"`
 	}
 	_ = json.Unmarshal(params, &load)
-	p.variant = load.Variant
+	p.variant, p.files = load.Variant, load.Files
 	switch p.mode {
 	case LoadHang:
 		return

@@ -52,6 +52,8 @@ const (
 	// an output that says of each path in params.text whether it was read, connected to or made
 	Peek = "peek"
 	Fail = "fail" // the error of params.code
+	// an output with the process's id, then a line for each file of the load: its name and what the file holds
+	Loaded = "loaded"
 	// out of memory as long as the variant params.text is loaded, after one segment where params.total is set; else
 	// like segments
 	OOMIn         = "oom-in"
