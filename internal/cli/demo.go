@@ -17,21 +17,21 @@ import (
 )
 
 const (
-	demoSpeech  = "Olá, sou seu assistente AI!"
+	demoSpeech  = "Olá! Sou a voz do seu estúdio, e leio tudo o que você escrever."
 	demoVoice   = "Minha Voz"
 	demoProject = "Meu Avatar AI"
 	demoPrompt  = "Professional headshot"
-	demoSeconds = 5.0
 	// startPatience bounds the wait for a studio that says nothing: after a crash a start replays the database's log.
 	startPatience = 10 * time.Minute
 )
 
-// demoCommand runs the walk-through: project, voice, picture, avatar, and the same speech by a photograph.
+// demoCommand runs the walk-through: natural speech without a voice chosen, the same sentence in a cloned voice, a
+// picture, and two talking portraits.
 func demoCommand(e *environment) *cobra.Command {
 	var samples, output string
 	cmd := &cobra.Command{
 		Use:   "demo",
-		Short: e.text("Start the studio if none runs, and make two talking portraits in draft quality"),
+		Short: e.text("Start the studio if none runs, and make speech and two talking portraits"),
 		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			d := &demo{e: e, samples: samples, output: output}
@@ -40,7 +40,7 @@ func demoCommand(e *environment) *cobra.Command {
 	}
 	cmd.Flags().StringVar(&samples, "samples", "",
 		e.text("folder with voice.wav and portrait.png (default: samples next to the folder of the program)"))
-	cmd.Flags().StringVar(&output, "output-dir", ".", e.text("folder that the two videos are written to"))
+	cmd.Flags().StringVar(&output, "output-dir", ".", e.text("folder that the recordings and videos are written to"))
 	return cmd
 }
 
@@ -54,7 +54,11 @@ type demo struct {
 
 	dataDir string
 	address string
+	made    []demoFile
 }
+
+// demoFile is something that the demo has made.
+type demoFile struct{ what, path string }
 
 func (d *demo) run(cmd *cobra.Command) error {
 	if d.samples == "" {
@@ -75,30 +79,39 @@ func (d *demo) run(cmd *cobra.Command) error {
 	if err := d.ensureStudio(cmd.Context()); err != nil {
 		return err
 	}
-	if err := d.makeProject(cmd.Context()); err != nil {
+	if err := d.make(cmd.Context()); err != nil {
 		return err
 	}
-	voice, err := d.cloneVoice(cmd.Context())
+	return d.farewell(cmd)
+}
+
+// make goes through the steps in their order.
+func (d *demo) make(ctx context.Context) error {
+	if err := d.makeProject(ctx); err != nil {
+		return err
+	}
+	if err := d.speak(ctx, d.e.text("2/7 natural speech, with no voice chosen"), "hello.wav",
+		d.e.text("natural speech in the studio's own voice:"), ""); err != nil {
+		return err
+	}
+	voice, err := d.cloneVoice(ctx)
 	if err != nil {
 		return err
 	}
-	picture, err := d.makePicture(cmd.Context())
+	if err := d.speak(ctx, d.e.text("4/7 the same sentence in the cloned voice, as a draft"), "hello-cloned.wav",
+		d.e.text("a draft of it at the cloned voice's pitch and pace, not its timbre:"), voice); err != nil {
+		return err
+	}
+	picture, err := d.makePicture(ctx)
 	if err != nil {
 		return err
 	}
-	var videos []string
-	for _, step := range []struct{ text, name, image string }{
-		{d.e.text("4/5 talking avatar of the picture"), "avatar.mp4", picture},
-		{d.e.text("5/5 the same speech with the sample photograph"), "avatar-photo.mp4",
-			filepath.Join(d.samples, "portrait.png")},
-	} {
-		path, err := d.makeAvatar(cmd.Context(), step.text, step.name, step.image, voice)
-		if err != nil {
-			return err
-		}
-		videos = append(videos, path)
+	if err := d.makeAvatar(ctx, d.e.text("6/7 talking avatar of the picture, in the studio's own voice"), "avatar.mp4",
+		d.e.text("the picture that talks:"), picture, ""); err != nil {
+		return err
 	}
-	return d.farewell(cmd, videos)
+	return d.makeAvatar(ctx, d.e.text("7/7 the sample photograph, in the cloned voice"), "avatar-photo.mp4",
+		d.e.text("the photograph that talks:"), filepath.Join(d.samples, "portrait.png"), voice)
 }
 
 // ensureStudio starts `apibr serve` in a session of its own, so that it goes on running when the demo has ended.
@@ -183,7 +196,7 @@ func printTail(to io.Writer, path string) {
 }
 
 func (d *demo) makeProject(ctx context.Context) error {
-	fmt.Fprintln(d.e.stderr, d.e.text("1/5 project %q", demoProject))
+	fmt.Fprintln(d.e.stderr, d.e.text("1/7 project %q", demoProject))
 	var made struct {
 		ID string `json:"id"`
 	}
@@ -217,9 +230,9 @@ func (d *demo) cloneVoice(ctx context.Context) (string, error) {
 	r.set("language", "pt-BR")
 	r.set("consent_note", "LibriVox, public domain")
 	r.files["audio"] = filepath.Join(d.samples, "voice.wav")
-	j, err := d.make(
+	j, err := d.submit(
 		ctx,
-		d.e.text("2/5 cloning the voice %q", demoVoice),
+		d.e.text("3/7 cloning the voice %q", demoVoice),
 		submitting((*apiclient.Client).CloneVoiceWithBody),
 		r,
 	)
@@ -236,9 +249,9 @@ func (d *demo) makePicture(ctx context.Context) (string, error) {
 	r.set("height", 768)
 	seed := int64(1)
 	r.set("seed", &seed)
-	j, err := d.make(
+	j, err := d.submit(
 		ctx,
-		d.e.text("3/5 picture from %q", demoPrompt),
+		d.e.text("5/7 picture from %q", demoPrompt),
 		submitting((*apiclient.Client).GenerateImageWithBody),
 		r,
 	)
@@ -248,28 +261,53 @@ func (d *demo) makePicture(ctx context.Context) (string, error) {
 	return j.Outputs[0].ID, nil
 }
 
-func (d *demo) makeAvatar(ctx context.Context, text, name, image, voice string) (string, error) {
+// speak says the sentence, with the voice or, when that is "", with the studio's own.
+func (d *demo) speak(ctx context.Context, text, name, what, voice string) error {
 	r := newRequest()
-	if err := r.media("image", image); err != nil {
-		return "", err
-	}
-	r.set("voice_id", voice)
-	r.set("script", demoSpeech)
+	r.set("text", demoSpeech)
 	r.set("language", "pt-BR")
-	r.set("duration", demoSeconds)
-	j, err := d.make(ctx, text, submitting((*apiclient.Client).CreateAvatarWithBody), r)
-	if err != nil {
-		return "", err
+	if voice != "" {
+		r.set("voice_id", voice)
 	}
-	path, err := filepath.Abs(filepath.Join(d.output, name))
+	j, err := d.submit(ctx, text, submitting((*apiclient.Client).GenerateSpeechWithBody), r)
 	if err != nil {
-		return "", err
+		return err
 	}
-	return path, d.s.downloadFile(ctx, d.s.file(j.Outputs[0].ID), path)
+	return d.keep(ctx, j, name, what)
 }
 
-// make submits one step in draft quality and shows it to its end.
-func (d *demo) make(ctx context.Context, text string, call submitCall, r *request) (*job, error) {
+func (d *demo) makeAvatar(ctx context.Context, text, name, what, image, voice string) error {
+	r := newRequest()
+	if err := r.media("image", image); err != nil {
+		return err
+	}
+	r.set("script", demoSpeech)
+	r.set("language", "pt-BR")
+	if voice != "" {
+		r.set("voice_id", voice)
+	}
+	j, err := d.submit(ctx, text, submitting((*apiclient.Client).CreateAvatarWithBody), r)
+	if err != nil {
+		return err
+	}
+	return d.keep(ctx, j, name, what)
+}
+
+// keep downloads what a step has made.
+func (d *demo) keep(ctx context.Context, j *job, name, what string) error {
+	path, err := filepath.Abs(filepath.Join(d.output, name))
+	if err != nil {
+		return err
+	}
+	if err := d.s.downloadFile(ctx, d.s.file(j.Outputs[0].ID), path); err != nil {
+		return err
+	}
+	d.made = append(d.made, demoFile{what, path})
+	return nil
+}
+
+// submit sends one step in draft quality and shows it to its end.
+func (d *demo) submit(ctx context.Context, text string, call submitCall, r *request) (*job, error) {
 	r.set("quality", "draft")
 	r.set("project_id", d.project)
 	made, err := d.s.submit(ctx, call, r)
@@ -286,14 +324,15 @@ func (d *demo) make(ctx context.Context, text string, call submitCall, r *reques
 	return ended, nil
 }
 
-func (d *demo) farewell(cmd *cobra.Command, videos []string) error {
+func (d *demo) farewell(cmd *cobra.Command) error {
 	link, err := d.s.oneTimeLink(cmd)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(d.e.stderr, "\n%s\n", d.e.text("Your videos:"))
-	for _, path := range videos {
-		fmt.Fprintln(d.e.stdout, path)
+	fmt.Fprintf(d.e.stderr, "\n%s\n", d.e.text("Your files:"))
+	for _, file := range d.made {
+		fmt.Fprintln(d.e.stderr, file.what)
+		fmt.Fprintln(d.e.stdout, file.path)
 	}
 	fmt.Fprintf(d.e.stderr, "\n%s\n%s\n\n", d.e.text(openLink), link)
 	fmt.Fprintln(d.e.stderr, d.e.text(
