@@ -9,7 +9,8 @@ import (
 	"github.com/apibr/studio/internal/i18n"
 )
 
-// silent is markup that a voice does not read: comments, scripts, tags, footnotes and the addresses of links. The group
+// silent is markup that a voice does not read: comments, scripts, tags, footnotes and the addresses of links. The
+// sidecars judge by the same cases (testdata/nothing_to_say.json). The group
 // is what SSML reads instead of the text.
 var silent = regexp.MustCompile(strings.Join([]string{
 	`<!--[\s\S]*?-->`,
@@ -18,6 +19,8 @@ var silent = regexp.MustCompile(strings.Join([]string{
 	`(?i:<style\b[^<>]*>[\s\S]*?</style\s*>)`,
 	`(?i:<sub\s+alias\s?=\s?["']([^"'<>]+)["']\s?>)`,
 	`</?[A-Za-z][\w:.-]*(?:\s[^<>]*)?/?>`,
+	`(?m:^\s*(?:` + "`{3,}|~{3,})[^`~" + `\n]*$)`,
+	`\x1b\[[0-9;?]*[A-Za-z]`,
 	`\[\^[^\[\]]*\]`,
 	`(?m:^\s*\[[^\[\]^]+\]:\s*<?(?:https?://|mailto:|www\.|[/#])\S*.*$)`,
 	`\]\([^()\s]*(?:\s+"[^"]*")?\)`,
@@ -34,7 +37,8 @@ var enclosed = &unicode.RangeTable{
 
 // nothingToSay refuses a text without a letter or digit outside of markup. An empty text is not refused.
 func nothingToSay(text string) i18n.Sentence {
-	words := silent.ReplaceAllString(html.UnescapeString(text), " $1 ")
+	// Twice: "&amp;nbsp;" went through two programs.
+	words := silent.ReplaceAllString(html.UnescapeString(html.UnescapeString(text)), " $1 ")
 	if text == "" || strings.IndexFunc(words, func(r rune) bool {
 		return unicode.In(r, unicode.L, unicode.N, enclosed)
 	}) >= 0 {

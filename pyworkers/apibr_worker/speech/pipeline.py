@@ -22,21 +22,13 @@ from apibr_worker.runtime.sentences import say
 from apibr_worker.speech.script import Part, Script
 from apibr_worker.speech.segments import Said, Segment, keep, kept, timings
 from apibr_worker.speech.spoken import Phoneme, Speaker, Word
+from apibr_worker.textnorm import pauses
 
 RATE = 24000
 """Samples a second of every recording."""
 
-_PAUSES = {
-    **dict.fromkeys(".!。！।", 0.32),
-    **dict.fromkeys("?？", 0.34),
-    **dict.fromkeys(";:", 0.24),
-    **dict.fromkeys(",—–", 0.14),
-    "…": 0.42,
-}
-_OTHER_PAUSE, _PARAGRAPH_PAUSE = 0.18, 0.55
 _TAKE_PAUSE = 0.12
 """The share by which pauses of takes differ."""
-_CLOSING = "\"'”’»)]}"
 _SILENCE = 10 ** (-45 / 20)
 """Of a sentence's peak: what is quieter at its ends is cut."""
 _KEPT_SECONDS, _FADE_SECONDS = 0.04, 0.008
@@ -163,7 +155,8 @@ def _segment(item: _Item, speed: float) -> Segment:
     spoken = spoken.moved(-begin / RATE, seconds)
     gain = np.float32(10.0 ** ((levelling.TARGET_LUFS - item.speaker.loudness_lufs) / 20.0))
     samples = np.concatenate([np.zeros(0, np.float32), *levelling.limited([samples * gain], RATE)])
-    own = 0.0 if item.last else _pause(item.part) * (1.0 + _TAKE_PAUSE * rest) / speed
+    # A <break> takes the place of the pause that the last sign asks for.
+    own = 0.0 if item.last or sentence.pause else _pause(item.part) * (1.0 + _TAKE_PAUSE * rest) / speed
     pause = np.zeros(round((own + item.pause) * RATE), np.float32)
     source = " ".join(sentence.source.split())
     return Segment(
@@ -178,9 +171,7 @@ def _segment(item: _Item, speed: float) -> Segment:
 
 def _pause(part: Part) -> float:
     """Seconds of silence that a sentence's last sign asks for."""
-    if part.sentence.paragraph_end:
-        return _PARAGRAPH_PAUSE
-    return _PAUSES.get(part.sentence.text.rstrip(_CLOSING)[-1:], _OTHER_PAUSE)
+    return pauses.after(part.sentence.text, paragraph_end=part.sentence.paragraph_end)
 
 
 def _heard(samples: Samples) -> tuple[int, int]:

@@ -114,7 +114,7 @@ def scripts_of(lines: Sequence[Line]) -> list[Script]:
     """The lines' sentences. Raises InvalidInputError, naming the line, where nothing can be said."""
     made: list[Script] = []
     for line in lines:
-        found = textnorm.sentences(line.text, _LONGEST, line.language, line.pronunciations)
+        found = textnorm.sentences(line.text, _LONGEST, line.language, line.pronunciations, field=line.field)
         if not found:
             raise InvalidInputError(
                 say("there is nothing in the text that can be spoken: write words"), field=line.field

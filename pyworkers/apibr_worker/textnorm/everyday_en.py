@@ -12,7 +12,8 @@ _CHAT = {
     "u": "you", "r": "are", "ur": "your", "thx": "thanks", "tnx": "thanks", "ty": "thank you", "pls": "please",
     "plz": "please", "omg": "oh my God", "brb": "be right back", "btw": "by the way", "idk": "I don't know",
     "imo": "in my opinion", "imho": "in my humble opinion", "tbh": "to be honest", "np": "no problem",
-    "ppl": "people", "msg": "message", "tmrw": "tomorrow", "b4": "before", "gr8": "great", "asap": "as soon as possible",
+    "ppl": "people", "msg": "message", "tmrw": "tomorrow", "b4": "before", "gr8": "great",
+    "asap": "as soon as possible",
     "fyi": "for your information", "bday": "birthday", "rn": "right now", "omw": "on my way", "jk": "just kidding",
 }  # fmt: skip
 _CHATTED = re.compile(rf"(?<![\w.,@/'-])({'|'.join(sorted(_CHAT, key=len, reverse=True))})(?![\w@/'-]|\.\w)")
@@ -37,7 +38,8 @@ _SIDE_BEFORE = re.compile(r"(?<=\d )(NW|NE|SW|SE|[NSEW])\.? (?=[A-Z0-9][a-z0-9])
 _ROADS = {"Ave": "Avenue", "St": "Street", "Blvd": "Boulevard", "Rd": "Road", "Dr": "Drive", "Ln": "Lane",
           "Ct": "Court", "Pl": "Place", "Hwy": "Highway", "Pkwy": "Parkway"}  # fmt: skip
 _HOUSE = re.compile(
-    rf"(?<![\w.,$])([1-9]\d)00 (?=(?:[NSEW][EW]?\.? )?[A-Z][a-z]+ (?:[A-Z][a-z]+ )?(?:{'|'.join(_ROADS)}|Street|Avenue)\b)"
+    rf"(?<![\w.,$])([1-9]\d)00 (?=(?:[NSEW][EW]?\.? )?[A-Z][a-z]+ (?:[A-Z][a-z]+ )?"
+    rf"(?:{'|'.join(_ROADS)}|Street|Avenue)\b)"
 )
 _ROAD = re.compile(rf"(?<=[a-z0-9] )({'|'.join(_ROADS)})\.?(?: (NW|NE|SW|SE|[NSEW])(?!\w)\.?|(?=,))")
 _JUNIOR = re.compile(rf"(?<!\w)Jr\.? (?=(?:{'|'.join(_ROADS)}|Day|High|School|Park)(?!\w))")

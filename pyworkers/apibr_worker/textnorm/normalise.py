@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
-from . import en, pt, words_en, words_pt
+import re
+
+from . import en, latin, pt, tables_latin, words_en, words_pt
 from .clean import clean, plain
 from .held import SIGNS, Held, released
 from .markup import unmarked
-from .numbers import LONGEST
-from .trace import Traced
+from .numbers import LONGEST, TOKEN
+from .trace import Change, Traced, changed
+
+_HINDI: list[tuple[re.Pattern[str], Change]] = [
+    (re.compile(r"(?:https?://|www\.)(?=\S)"), ""),
+    # The coin is said after its number.
+    (re.compile(rf"(₹|Rs\.?|\$|€) ?({TOKEN})"), lambda match: f"{match[2]} {_HINDI_COINS[match[1][0]]}"),
+    (re.compile(rf"({TOKEN}) ?(₹|\$|€)"), lambda match: f"{match[1]} {_HINDI_COINS[match[2]]}"),
+    *((re.compile(pattern), f" {said} ") for pattern, said in tables_latin.HINDI),
+    (re.compile(r" {2,}"), " "),
+    (re.compile(r"^ | $| (?=[।,.!?])"), ""),
+]
+_HINDI_COINS = {"₹": "रुपये", "R": "रुपये", "$": "डॉलर", "€": "यूरो"}
 
 
 def normalise(text: str, language: str) -> str:
     """The words of a text as a voice should say them.
 
     language: a BCP 47 tag ("pt-BR", "pt", "en-GB"); _ for - is understood. Portuguese and English have their numbers,
-    dates, money, abbreviations and addresses written out; of other languages only markup, control characters, emoji
-    and needless spaces are taken out. Unknown words stay. A text in which nothing can be said gives "".
+    dates, money, abbreviations and addresses written out; Spanish, French and Italian their numbers, dates, hours,
+    money and addresses, Hindi its signs; of other languages only markup, control characters, emoji and needless
+    spaces are taken out. Unknown words stay. A text in which nothing can be said gives "".
     """
     # Twice, since an emoji may stand before the mark of a line.
     held = Held(text)
@@ -34,8 +48,14 @@ def normalise_unmarked(text: Traced, language: str, held: Held | None = None) ->
             text = pt.normalise(plain(text))
         case "en":
             text = en.normalise(plain(text), day_first=tag in en.DAY_FIRST)
+        case "es" | "fr" | "it" as base:
+            text = latin.normalise(plain(text), base)
+        case "hi":
+            text = changed(text, _HINDI)
         case _:
-            text = text if any(map(str.isalnum, text.text)) else text.part(0, 0)
+            pass
+    if not any(map(str.isalnum, text.text)):
+        text = text.part(0, 0)
     if held is None or not held.words:
         return text
     said = {letter: _held(held.words[letter], language) for letter in set(SIGNS.findall(text.text)) & set(held.words)}

@@ -27,13 +27,13 @@ _TIME = re.compile(r"""\stime\s?=\s?["']?\+?(\d{0,9}(?:\.\d{1,9})?)\s?(ms|s)?["'
 _STRENGTH = re.compile(r"""\sstrength\s?=\s?["']?([a-z-]{1,12})""", re.IGNORECASE)
 
 _BY_SIGN = {
-    **dict.fromkeys(".!。！।؟۔॥", 0.3),
-    **dict.fromkeys("?？", 0.32),
-    **dict.fromkeys("…‽", 0.4),
-    **dict.fromkeys(";:；：", 0.2),
-    **dict.fromkeys(",，、", 0.12),
+    **dict.fromkeys(".!。！।؟۔॥", 0.32),
+    **dict.fromkeys("?？", 0.34),
+    **dict.fromkeys("…‽", 0.42),
+    **dict.fromkeys(";:；：", 0.24),
+    **dict.fromkeys(",，、—–", 0.14),
 }
-_PARAGRAPH = 0.6
+_PARAGRAPH = 0.55
 LINE = 0.3
 """Seconds after a line of a dialogue that names no pause."""
 _CLOSING = "\"'”’»)]} 」』）"

@@ -325,7 +325,10 @@ class _Divider:
             window = min(stop - start - 1, max(1, int((stop - start) * self._longest / len(said.text))))
 
     def _normalised(self, start: int, end: int) -> Traced:
-        return normalise_unmarked(self._script.part(start, end), self._language, self._held)
+        part = self._script.part(start, end)
+        if not any(map(str.isalnum, part.text)):
+            return part.part(0, 0)  # "%" alone says nothing
+        return normalise_unmarked(part, self._language, self._held)
 
 
 _SPACE, _NO_SPACE = re.compile(r"\s"), re.compile(r"\S+")

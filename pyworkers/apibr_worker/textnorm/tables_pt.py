@@ -47,7 +47,8 @@ ANYWHERE = {
     "máx": "máximo", "mín": "mínimo", "tel": "telefone", "séc": "século", "pág": "página", "a.c": "antes de Cristo",
     "d.c": "depois de Cristo", "p. ex": "por exemplo", "p.ex": "por exemplo", "v. exa": "vossa excelência",
     "v. exª": "vossa excelência", "v. sa": "vossa senhoria", "v. sª": "vossa senhoria", "s. exa": "sua excelência",
-    "s.a": "esse á", "vs": "versus", "i.e": "isto é", "e.g": "por exemplo", "ex": "exemplo", "fls": "folhas", "proc": "processo", "nasc": "nascimento",
+    "s.a": "esse á", "vs": "versus", "i.e": "isto é", "e.g": "por exemplo", "ex": "exemplo", "fls": "folhas",
+    "proc": "processo", "nasc": "nascimento",
     "end": "endereço", "depto": "departamento", "dept": "departamento", "adm": "administração", "inc": "incorporated",
     "mrs": "missis", "mr": "míster", "p.s": "pê esse", "n.b": "note bem", "hab": "habitantes", "ph.d": "pê agá dê",
 }  # fmt: skip
@@ -186,7 +187,8 @@ ACRONYMS = {
     "UK": "Reino Unido", "USA": "Estados Unidos",
 }  # fmt: skip
 SPELLED = frozenset(
-    "USB ICMS IPTU IPVA INSS ISS IRPF IBAN IA TI UTI API CEI OAB IOF IPI UE UI UX SOS EAD AI ETA EJA IP ID IE AM GO PI".split()
+    "USB ICMS IPTU IPVA INSS ISS IRPF IBAN IA TI UTI API CEI OAB IOF IPI UE UI UX SOS EAD AI ETA EJA"
+    " IP ID IE AM GO PI".split()
 )
 KEPT = frozenset(
     "IPCA AIDS USP ONG UFO UNESP UNICAMP SESC SENAC SESI IPEA BOPE IBOPE DETRAN PROCON UEFA USAID DASP ASP".split()

@@ -20,9 +20,6 @@ _SHOWN = 10
 """Letters that a warning names."""
 _SLACK_SECONDS = 1.5
 """A single word takes its time; the pace only tells something of more."""
-_BETWEEN = {**dict.fromkeys(".!?…。！？", 0.2), **dict.fromkeys(";:；：", 0.12)}
-_PARAGRAPH, _LINE = 0.45, 0.3
-"""Seconds of silence after a sentence by its last sign, a paragraph, and a line that names no pause."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +85,10 @@ def read(context: Context, model: Model) -> Script:
         warnings += [note for note in [*notes, *_accent(voice, language)] if note not in warnings]
         pause = line.get("pause_ms")
         last = index == len(lines) - 1
-        after = float(pause) / 1000.0 if pause is not None else 0.0 if last else _LINE
+        after = float(pause) / 1000.0 if pause is not None else 0.0 if last else textnorm.pauses.LINE
         tag = asked or language
         made += _sentences(str(line["text"]), tag, language, index, words, voice, field, model)
-        made[-1] = replace(made[-1], gap=after)
+        made[-1] = replace(made[-1], gap=made[-1].gap + after)
     return Script(made, warnings + _unknown(made, model))
 
 
@@ -127,16 +124,15 @@ def _sentences(
 ) -> list[Sentence]:
     """words: those of the user's dictionary, as (written, said)."""
     made: list[Sentence] = []
-    for piece in textnorm.sentences(text, longest_sentence(language), tag, words):
+    found = textnorm.sentences(text, longest_sentence(language), tag, words, field=field)
+    for piece in found:
         model.text.check(piece.text, language, field)
-        made.append(Sentence(piece.text, piece.source, language, line, _gap(piece), voice))
+        made.append(Sentence(piece.text, piece.source, language, line, piece.silence, voice))
     if not made:
         raise InvalidInputError(say("there is nothing in the text that can be spoken: write words"), field=field)
+    # What follows the last one is the line's own pause, with that of a <break> at its end.
+    made[-1] = replace(made[-1], gap=found[-1].pause)
     return made
-
-
-def _gap(piece: textnorm.Sentence) -> float:
-    return _PARAGRAPH if piece.paragraph_end else _BETWEEN.get(piece.text.rstrip("\"'”’»)]} ")[-1:], 0.0)
 
 
 def _accent(voice: InputFile | None, language: str) -> list[Warning]:
