@@ -135,7 +135,7 @@ def test_each_sentence_is_a_segment_that_can_be_played_at_about_its_final_loudne
     for path in dialogue.recorder.segments:
         samples, rate = soundfile.read(path, dtype="float32")
         assert rate == 24000
-        level = measured([samples], rate)
+        level = measured([np.asarray(samples, np.float32)], rate)
         assert level.lufs == pytest.approx(-16.0, abs=3.0)
         assert level.peak < 10 ** (-1 / 20)
         joined += samples.size

@@ -53,7 +53,7 @@ def lufs(powers: Array) -> float:
 
 def measured(blocks: Iterable[Samples], rate: int) -> Level:
     """Measures a recording at `rate` Hz."""
-    weights = k_weighting(np.fft.rfftfreq(_SIZE + 2 * _MARGIN, 1.0 / rate))
+    weights = k_weighting(np.asarray(np.fft.rfftfreq(_SIZE + 2 * _MARGIN, 1.0 / rate), np.float64))
     hop, rest, powers, peak = rate // 10, np.zeros(0), list[Array](), 0.0
     for window, size in _windows(blocks):
         peak = max(peak, float(_peaks(window)[_MARGIN : _MARGIN + size].max(initial=0.0)))

@@ -11,8 +11,15 @@ from apibr_worker.runtime.sentences import say
 
 _NAME = re.compile(r"[a-z]{2}_[a-z0-9]{1,40}")
 _USUAL_LUFS = -24.0
-DEFAULTS = {"pt-br": "pf_dora", "en-us": "af_heart", "en-gb": "bf_emma", "es": "ef_dora", "fr": "ff_siwis"}
-DEFAULTS |= {"it": "if_sara", "hi": "hf_alpha"}
+DEFAULTS = {
+    "pt-br": "pf_dora",
+    "en-us": "af_heart",
+    "en-gb": "bf_emma",
+    "es": "ef_dora",
+    "fr": "ff_siwis",
+    "it": "if_sara",
+    "hi": "hf_alpha",
+}
 """The voice of each dialect (phonemes.dialect) that speaks where none is given."""
 
 
@@ -43,5 +50,6 @@ def natural_voice(data: dict[str, Any]) -> NaturalVoice:
             field="voice_id",
         )
     loudness = data.get("loudness_lufs")
-    usable = isinstance(loudness, (int, float)) and not isinstance(loudness, bool) and -60.0 <= loudness <= 0.0
-    return NaturalVoice(str(data["voice"]), float(loudness) if usable else _USUAL_LUFS)
+    if isinstance(loudness, bool) or not isinstance(loudness, (int, float)) or not -60.0 <= loudness <= 0.0:
+        loudness = _USUAL_LUFS
+    return NaturalVoice(str(data["voice"]), float(loudness))
