@@ -18,7 +18,7 @@ TABLES = ("words", "clones", "seeds", "generations", "times", "listener", "long"
 def main(arguments: list[str]) -> int:
     """Reads the command line, measures, prints, writes the page."""
     given = _parser().parse_args(arguments)
-    ears, broken = Ears(any_code=given.any_code), list[str]()
+    ears, broken = Ears(any_code=given.any_code, only_known=given.only_known), list[str]()
     measures: dict[str, Callable[[], Table]] = {
         "words": lambda: tables.builtin(ears, given.voice, given.quick),
         "clones": lambda: tables.cloned(ears, given.quick),
@@ -44,6 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("what", nargs="*", choices=[*TABLES, []], help="only these tables")
     parser.add_argument("--quick", action="store_true", help="few sentences; the page stays as it is")
     parser.add_argument("--any-code", action="store_true", help="what was heard of earlier code counts too")
+    parser.add_argument("--only-known", action="store_true", help="of words: what a stopped run has heard")
     parser.add_argument("--voice", action="append", default=[], help="of words: only this voice; the page stays")
     parser.add_argument(
         "--chatterbox", type=Path, help="folder of a variant of an installed model (with t3 and base); else a tiny one"

@@ -11,8 +11,6 @@ import yaml
 
 from apibr_worker.audio.measure import VoiceMeasures
 from apibr_worker.runtime.ffmpeg import ffmpeg
-from apibr_worker.speech.natural import catalogue
-from apibr_worker.speech.natural.phonemes import dialect
 from benchmarks.ears import ROOT
 from benchmarks.ears.process import Process, borrowed_files, own_files
 
@@ -92,5 +90,8 @@ def cloned(work: Path) -> list[tuple[Voice, Path]]:
 
 def base_of(voice: Voice) -> Voice:
     """The built-in voice that carries a cloned one in draft."""
+    from apibr_worker.speech.natural import catalogue
+    from apibr_worker.speech.natural.phonemes import dialect
+
     measures = VoiceMeasures.from_json(voice.conditionals)
     return named(catalogue.nearest(dialect(voice.language), measures).name)

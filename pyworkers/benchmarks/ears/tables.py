@@ -28,19 +28,23 @@ def builtin(ears: Ears, only: list[str], quick: bool) -> Table:
         if only and voice.name not in only and voice.conditionals["voice"] not in only:
             continue
         understood = ears.understand(voice, quick=quick)
-        show(understood)
         errors = understood.errors
+        if understood.sentences:
+            show(understood)
+        if voice.preview:
+            pitch = f"{voice.conditionals['f0_median_hz']:.0f} Hz"
+            rate = percent(errors.rate) if understood.sentences else "-"
+            catalogue.row(voice.name, voice.language, voice.sex, pitch, rate, link(voice.preview))
+        if not understood.sentences:
+            continue
         limit = "" if voice.limit is None else percent(voice.limit)
         held = (
             ""
             if voice.limit is None
             else table.held(f"WER of {voice.name}", errors.rate, voice.limit, percent(errors.rate))
         )
-        count = (str(len(sentences.of(voice.language, quick))), str(errors.words), str(errors.errors))
+        count = (str(understood.sentences), str(errors.words), str(errors.errors))
         table.row(voice.name, voice.language, voice.engine, *count, percent(errors.rate), limit, held)
-        if voice.preview:
-            pitch = f"{voice.conditionals['f0_median_hz']:.0f} Hz"
-            catalogue.row(voice.name, voice.language, voice.sex, pitch, percent(errors.rate), link(voice.preview))
     if not only and not quick:
         page.write(catalogue, page.VOICES_PAGE, dated=False)
     return table

@@ -28,8 +28,8 @@ class Understood:
 
     voice: Voice
     heard: list[tuple[str, str, WordErrors]]
-    seconds: float
-    """Length of all recordings."""
+    sentences: int
+    """How many were said."""
 
     @property
     def errors(self) -> WordErrors:
@@ -45,36 +45,39 @@ class Understood:
 class Ears:
     """The listener, and what it has heard before of the same code, weights, voice, sentence and seed."""
 
-    def __init__(self, cache: Path = CACHE / "heard", *, any_code: bool = False) -> None:
-        """any_code: what was heard of other code counts too."""
+    def __init__(self, cache: Path = CACHE / "heard", *, any_code: bool = False, only_known: bool = False) -> None:
+        """any_code: what was heard of other code counts too. only_known: nothing more is said."""
         self._listener = Listener(own_files("whisper-base")["model"])
         self._cache = cache
         cache.mkdir(parents=True, exist_ok=True)
-        self._code, self._any_code = _code(), any_code
+        self._code, self._any_code, self._only_known = _code(), any_code, only_known
 
     def understand(self, voice: Voice, texts: Iterable[str] = (), *, quick: bool = False, seed: int = 1) -> Understood:
         """Lets a voice speak its language's sentences, or these, and writes down what is heard."""
         all_texts = list(texts) or sentences.of(voice.language, quick)
         heard: list[tuple[str, str, WordErrors]] = []
-        seconds = 0.0
+        said = 0
         process: Process | None = None
         try:
             for begin in range(0, len(all_texts), _TOGETHER):
-                text = " ".join(all_texts[begin : begin + _TOGETHER])
+                together = all_texts[begin : begin + _TOGETHER]
+                text = " ".join(together)
                 path = self._cache / (self._key(voice, text, seed) + ".json")
                 known = self._known(path)
+                if known is None and self._only_known:
+                    continue
                 if known is None:
                     process = process or voice.process()
                     made = process.speak(voice.conditionals, voice.language, text, seed)
-                    said = self.hear(made.samples, made.sample_rate, voice.language)
-                    known = {"heard": said, "seconds": made.sound, "code": self._code}
+                    written = self.hear(made.samples, made.sample_rate, voice.language)
+                    known = {"heard": written, "seconds": made.sound, "code": self._code}
                     path.write_text(json.dumps(known), encoding="utf-8")
-                seconds += known["seconds"]
+                said += len(together)
                 heard.append((text, known["heard"], word_errors(text, known["heard"], voice.language)))
         finally:
             if process:
                 process.__exit__()
-        return Understood(voice, heard, seconds)
+        return Understood(voice, heard, said)
 
     def _known(self, path: Path) -> dict[str, Any] | None:
         if not path.exists():
