@@ -9,9 +9,9 @@ import pytest
 from apibr_worker.listening import Listener, WordErrors, word_errors
 from benchmarks.ears import cast
 from benchmarks.ears.cast import Voice
-from benchmarks.ears.process import Process, own_files
+from benchmarks.ears.process import Process, borrowed_files, own_files
 from benchmarks.ears.tables import link
-from tests.harness import ROOT
+from tests.harness import ROOT, SAMPLES
 
 SAID = {
     "pt-BR": "Vamos combinar um almoço na próxima terça-feira?",
@@ -51,6 +51,14 @@ def test_a_listener_understands_the_natural_voices(listener: Listener, kokoro: P
 
 def test_hours_and_money_are_heard_as_people_say_them(listener: Listener, kokoro: Process) -> None:
     assert errors(listener, kokoro, cast.named("pf_dora"), PROMISED).errors == 0
+
+
+def test_a_cloned_voice_is_understood_in_draft(listener: Listener) -> None:
+    with Process("draft-voice", {}) as process:
+        conditionals = process.clone(SAMPLES / "voice.wav")
+    clone = Voice("clone", "pt-BR", "", "draft-speech", conditionals, borrowed_files("kokoro"))
+    with clone.process() as process:
+        assert errors(listener, process, clone, SAID["pt-BR"]).rate <= WORST
 
 
 def test_espeak_ng_alone_is_not_understood(listener: Listener) -> None:
