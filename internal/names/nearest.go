@@ -56,8 +56,8 @@ var synonyms = map[string]string{
 }
 
 // Closest returns the known value that a person most likely meant: one that differs only in case, accents or
-// punctuation, one that the word is a synonym of, one that contains it or is contained in it, or one that differs by a
-// few letters. It is "" when none is near.
+// punctuation, one that the word is a synonym of, one that begins with it, one that differs by a letter, one that
+// contains it or is contained in it, or one that differs by a few letters. It is "" when none is near.
 func Closest(text string, known []string) string {
 	wanted := Fold(text)
 	if wanted == "" {
@@ -67,6 +67,7 @@ func Closest(text string, known []string) string {
 	best, bestRank := "", 0
 	for _, candidate := range known {
 		folded, rank := Fold(candidate), 0
+		cost := Distance([]rune(wanted), []rune(folded))
 		switch {
 		case folded == wanted:
 			return candidate
@@ -74,13 +75,14 @@ func Closest(text string, known []string) string {
 			rank = 1 << 20
 		case len(wanted) >= leastPart && strings.HasPrefix(folded, wanted):
 			rank = 1<<18 - len(folded)
+		case cost == 1 && len(wanted) >= leastPart:
+			rank = 1<<18 - MostFolded - 1 // a slip of the finger, before a part within another word
 		case len(wanted) >= leastPart && strings.Contains(folded, wanted):
 			rank = 1<<17 - len(folded)
 		case len(folded) >= leastPart && strings.Contains(wanted, folded):
 			rank = 1<<16 + len(folded)
 		default:
-			a, b := []rune(wanted), []rune(folded)
-			if cost := Distance(a, b); cost <= max(len(a)/3, 1) && cost < len(b) {
+			if cost <= max(utf8.RuneCountInString(wanted)/3, 1) && cost < utf8.RuneCountInString(folded) {
 				rank = 1<<15 - cost
 			}
 		}

@@ -24,6 +24,7 @@ func TestClosestFindsTheMeantWord(t *testing.T) {
 		{"Rafel", voices, ""},
 		{"Rafael narador", voices, "Rafael - narrador"},
 		{"Ninguém", voices, ""},
+		{"Dra", []string{"Emma (draft)", "Dora", "Alex"}, "Dora"},
 		{"", voices, ""},
 		{"...", voices, ""},
 		{"jpeg", formats, "jpg"},
