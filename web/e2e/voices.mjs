@@ -36,6 +36,8 @@ export function voiceSteps(step, texts) {
     const card = page.locator(`[data-voice="${world.voice.id}"]`);
     await card.getByText(world.voice.name).waitFor();
     await card.getByText(language(world.voice.language)).waitFor();
+    const first = page.locator("#builtin-voices .voice").first();
+    await first.getByText(/^(American |British )?English · /).waitFor(); // the reader's language comes first
   });
 
   step("a voice's sample is played and stopped from the keyboard", async (world) => {
@@ -65,12 +67,12 @@ export function voiceSteps(step, texts) {
     await at(1).waitFor();
     assert.equal(await page.locator(`#hear-${id}`).getAttribute("aria-pressed"), "true");
     await page.selectOption("#language", "pt-BR");
-    await page.getByRole("button", { name: pt["sentences.pause"] }).waitFor();
+    await page.getByRole("button", { name: pt["sentences.pause"], exact: true }).waitFor();
     await page.selectOption("#language", "en");
     await at(2).waitFor();
     await page.locator(`#results [data-job="${id}"][data-status="completed"]`).waitFor();
     assert(await page.locator(`#results [data-job="${id}"] audio`).count(), "the whole is there too");
-    const pause = page.getByRole("button", { name: en["sentences.pause"] });
+    const pause = page.getByRole("button", { name: en["sentences.pause"], exact: true });
     if (await pause.count()) await pause.click(); // it may have ended by itself
     await page.reload();
     await page.locator(`#results [data-job="${id}"]`).waitFor();

@@ -1,8 +1,20 @@
 // The voices that speech can be made in, each with a sample to listen to.
 import { api, sentence } from "./api";
 import { button, h, refill } from "./dom";
-import { languageName, t } from "./i18n";
+import { language, languageName, t } from "./i18n";
 import type { Voice } from "./types";
+
+/** Voices of the reader's own language first, then by language; the usual one of each before the others. */
+function nearFirst(a: Voice, b: Voice): number {
+  const far = (voice: Voice): number => Number(voice.language.slice(0, 2) !== language().slice(0, 2));
+  const byLanguage = languageName(a.language).localeCompare(languageName(b.language), language());
+  return (
+    far(a) - far(b) ||
+    byLanguage ||
+    Number(b.default) - Number(a.default) ||
+    a.name.localeCompare(b.name, language())
+  );
+}
 
 const cloneExample = 'apibr clone gravacao.mp3 --name "Minha Voz"';
 
@@ -42,7 +54,7 @@ export class Voices {
 
   render(): void {
     const own = this.list.filter((voice) => !voice.builtin);
-    const builtin = this.list.filter((voice) => voice.builtin);
+    const builtin = this.list.filter((voice) => voice.builtin).sort(nearFirst);
     refill(
       this.element,
       h("h2", { id: "view-title" }, t("voices.title")),
@@ -89,6 +101,8 @@ export class Voices {
 
   private about(voice: Voice): string {
     const parts = [languageName(voice.language)];
+    if (voice.sex) parts.push(t(`voices.${voice.sex}`));
+    if (voice.default) parts.push(t("voices.default"));
     if (voice.status === "pending") parts.push(t("voices.pending"));
     if (voice.status === "failed") parts.push(t("voices.failed"));
     return parts.join(" · ");

@@ -221,6 +221,15 @@ def test_letters_that_the_model_does_not_know_are_named(brazilian: Engine, tmp_p
     assert plain.warnings == []
 
 
+def test_words_of_the_dictionary_are_said_their_own_way_and_shown_as_written(brazilian: Engine, tmp_path: Path) -> None:
+    said = [{"word": "APIBR", "say": "banana da terra"}]
+    lines = [{"text": "O Apibr fala."}, {"text": "APIBRASIL."}]
+    made = script.read(context(tmp_path / "a", lines=lines, pronunciations=said), model_of(brazilian)).sentences
+    assert [sentence.source for sentence in made] == ["O Apibr fala.", "APIBRASIL."]
+    assert "banana da terra" in made[0].text
+    assert "banana" not in made[1].text
+
+
 def test_twenty_thousand_characters_are_divided(brazilian: Engine, tmp_path: Path) -> None:
     text = (LONG + " ") * (20_000 // (len(LONG) + 1))
     text += "b" * (20_000 - len(text))
