@@ -89,6 +89,44 @@ def test_no_sign_of_money_or_share_is_left_in_any_spoken_language(language: str)
     assert not set(said) & set("%&€@$=+°#/<>"), said
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("Av. Paulista, 1578 - 3º andar", "Avenida Paulista, mil quinhentos e setenta e oito, terceiro andar"),
+        ("Turno 1 - 8h às 12h", "Turno um, oito horas às doze horas"),
+        ("Custa R$ 1 mil, pago na C/C.", "Custa mil reais, pago na conta corrente."),
+        ("Ｒ＄ １０, ½ kg", "dez reais, meio quilo"),
+        ("Zap: 11999998888", "Zap: onze, nove nove nove nove nove, oito oito oito oito"),
+        ("CPF 123.456.789-09 às 14h30", "cê pê efe um dois três, quatro cinco seis, sete oito nove, traço zero nove às"
+         " quatorze horas e trinta minutos"),
+        ("**Só hoje**: R$ 1.234,56!", "Só hoje: mil duzentos e trinta e quatro reais e cinquenta e seis centavos!"),
+    ],
+)  # fmt: skip
+def test_sentences_read_the_hard_examples(text: str, said: str) -> None:
+    assert " ".join(piece.text for piece in sentences(text, 280, "pt-BR")) == said
+
+
+_MARKED = [
+    ("<speak>Olá <break time='1s'/>mundo</speak>", "Olá mundo"),
+    ('Veja [o site](https://a.com/b "A") já', "Veja o site já"),
+    ("![logo](a.png) Oi <!-- nada -->&amp; tchau", "logo Oi & tchau"),
+    ("&lt;break time=&quot;1s&quot;/&gt;Oi", "Oi"),
+    ("𝗣𝗿𝗼𝗺𝗼 ⓕⓛⓐⓢⓗ ｆｕｌｌ 🅥 ᴠ s̶a̶l̶e̶", "Promo flash full V v sale"),
+    ("***a*** __b__ _c_ ~~d~~ `e` **f**g", "a b c d e fg"),
+    ("2*3 e 4 * 5, a_b, x < y e y > x", "2*3 e 4 * 5, a_b, x < y e y > x"),
+    ("```sh\nls\n```\n---\nfim", "ls fim"),
+    ("# Título\ntexto\n- um\n- Dois\n> três", "Título. texto um. Dois, três"),
+    ("|a|b|\n|-|:-:|\n| c | |", "a, b. c"),
+    ("\x1b[1;31mOi\x1b[0m mundo\x1b[K", "Oi mundo"),
+    ("- [x] feito\n1. primeiro\n[1]: https://a.com\nnota[^1]", "feito. 1. primeiro nota"),
+]
+
+
+@pytest.mark.parametrize(("text", "plain"), _MARKED)
+def test_markup_is_not_read_aloud_in_any_language(text: str, plain: str) -> None:
+    assert " ".join(piece.text for piece in sentences(text, 280, "de")).split() == plain.split()
+
+
 # --- Pauses --------------------------------------------------------------------------------------------------------
 
 
