@@ -43,6 +43,8 @@ var stages = words{
 	"load":       i18n.Say("opening the model"),
 	"speech":     i18n.Say("speaking"),
 	"synthesize": i18n.Say("speaking"),
+	"speak":      i18n.Say("speaking"),
+	"join":       i18n.Say("joining the sentences"),
 	"landmarks":  i18n.Say("finding the face"),
 	"render":     i18n.Say("animating"),
 	"mux":        i18n.Say("putting the video together"),
