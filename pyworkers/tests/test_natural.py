@@ -53,7 +53,8 @@ def voice_file(folder: Path, voice: str, name: str = "voice", **others: Any) -> 
 
 
 def cast_of_lines(folder: Path) -> list[InputFile]:
-    return [voice_file(folder, "pf_dora", "voice_0"), voice_file(folder, "pm_alex", "voice_1")]
+    """The second file tells a wrong loudness: only the measure of what was said makes both equal."""
+    return [voice_file(folder, "pf_dora", "voice_0"), voice_file(folder, "pm_alex", "voice_1", loudness_lufs=-21.0)]
 
 
 @dataclass
@@ -170,10 +171,11 @@ def test_the_same_seed_is_the_same_take_on_one_thread_and_after_other_jobs(
     assert again.timings == dialogue.timings
 
 
-def test_another_seed_is_another_take_of_about_the_same_length(engine: Engine, dialogue: Made, tmp_path: Path) -> None:
-    other = speak(engine, tmp_path, cast_of_lines(tmp_path / "in"), lines=LINES, seed=2)
-    assert other.samples.tobytes() != dialogue.samples.tobytes()
-    assert other.samples.size == pytest.approx(dialogue.samples.size, rel=0.12)
+def test_another_seed_is_another_take_of_about_the_same_length(engine: Engine, tmp_path: Path) -> None:
+    """One sentence: the pauses, which differ too, have no part in it."""
+    one, other = (speak(engine, tmp_path / str(seed), text="Boa tarde.", seed=seed) for seed in (1, 2))
+    assert other.samples.tobytes() != one.samples.tobytes()
+    assert other.samples.size == pytest.approx(one.samples.size, rel=0.12)
 
 
 # --- Resuming and cancel -------------------------------------------------------------------------------------------
