@@ -22,7 +22,7 @@ DRAFT_LABEL = "APIBR Studio draft, made by a speech synthesiser (AI-made media)"
 LABEL = "APIBR Studio (AI-made media)"
 
 
-_FORMATS = "wav,w64,aiff,caf,au,mp3,flac,ogg,aac,amr,ac3,mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,asf,mpegts,mpeg,flv"
+FORMATS = "wav,w64,aiff,caf,au,mp3,flac,ogg,aac,amr,ac3,mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,asf,mpegts,mpeg,flv"
 """Formats that ffmpeg may open. Playlists are not among them: they can name other files of this machine."""
 
 
@@ -41,7 +41,7 @@ def read_audio(
     Raises InvalidInputError naming `field` when the file holds no readable audio, and ChildError when ffmpeg was ended
     from outside, which says nothing about the file.
     """
-    argv = [ffmpeg(), "-nostdin", "-v", "error", "-protocol_whitelist", "file,pipe", "-format_whitelist", _FORMATS]
+    argv = [ffmpeg(), "-nostdin", "-v", "error", "-protocol_whitelist", "file,pipe", "-format_whitelist", FORMATS]
     if longest_seconds is not None:
         argv += ["-t", f"{longest_seconds:g}"]
     argv += ["-i", f"file:{path}", "-map", "0:a:0", *(["-ar", str(sample_rate)] if sample_rate else [])]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from apibr_worker.audio.captions import Timed, TimedWord
+from apibr_worker.listening.transcript import sentences_of, without_loops
 
 SAMPLE_RATE = 16000
 """What Whisper hears, in Hz."""
@@ -38,12 +40,12 @@ class Listener:
     """Writes down what recordings say. Loaded at the first use; one recording at a time.
 
     folder: a Whisper model as CTranslate2 reads it (config.json, model.bin, tokenizer.json, vocabulary.txt or .json).
-    threads: how many are used; 0 means as many as the machine has cores.
+    threads: how many are used; 0 means as many as this process may use.
     """
 
     def __init__(self, folder: Path | str, threads: int = 0) -> None:
         self._folder = Path(folder)
-        self._threads = threads
+        self._threads = threads or len(os.sched_getaffinity(0))
         self._model: Any = None
         self._busy = threading.Lock()
 
@@ -89,22 +91,30 @@ class Listener:
             sound = resampled(samples, sample_rate)
             pieces, told = self._model.transcribe(
                 sound,
-                language=language.replace("_", "-").split("-")[0].lower() if language else None,
+                language=whisper_language(language) if language else None,
                 temperature=0.0,
                 condition_on_previous_text=False,
                 word_timestamps=True,
                 vad_filter=True,
             )
             words: list[TimedWord] = []
-            sentences: list[Timed] = []
             for piece in pieces:
                 check_cancel()
-                if not piece.text.strip():
-                    continue
-                sentences.append(Timed(piece.text.strip(), float(piece.start), float(piece.end)))
                 words += _whole(piece.words or [])
+        words = without_loops(words)
+        sentences = sentences_of(words, str(told.language))
         text = " ".join(sentence.text for sentence in sentences)
         return Heard(text, str(told.language), float(told.language_probability), words, sentences)
+
+
+_OTHER_CODES = {"nb": "no", "iw": "he", "in": "id", "fil": "tl", "cmn": "zh", "jv": "jw"}
+"""Codes that Whisper calls by another name."""
+
+
+def whisper_language(tag: str) -> str:
+    """Whisper's code for a BCP 47 tag: "pt" for "pt-BR"."""
+    base = tag.replace("_", "-").split("-")[0].lower()
+    return _OTHER_CODES.get(base, base)
 
 
 def _whole(words: Iterable[Any]) -> Iterator[TimedWord]:
