@@ -466,6 +466,7 @@ func (e JobStatus) Valid() bool {
 const (
 	AudioCloneVoice JobType = "audio.clone_voice"
 	AudioSpeech     JobType = "audio.speech"
+	AudioTranscribe JobType = "audio.transcribe"
 	ImageEdit       JobType = "image.edit"
 	ImageGenerate   JobType = "image.generate"
 	ImageUpscale    JobType = "image.upscale"
@@ -482,6 +483,8 @@ func (e JobType) Valid() bool {
 	case AudioCloneVoice:
 		return true
 	case AudioSpeech:
+		return true
+	case AudioTranscribe:
 		return true
 	case ImageEdit:
 		return true
@@ -693,6 +696,63 @@ func (e SpeechRequestQuality) Valid() bool {
 	case SpeechRequestQualityDraft:
 		return true
 	case SpeechRequestQualityFinal:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TranscribeRequestOutputFormat.
+const (
+	TranscribeRequestOutputFormatFlac TranscribeRequestOutputFormat = "flac"
+	TranscribeRequestOutputFormatJpg  TranscribeRequestOutputFormat = "jpg"
+	TranscribeRequestOutputFormatMp3  TranscribeRequestOutputFormat = "mp3"
+	TranscribeRequestOutputFormatMp4  TranscribeRequestOutputFormat = "mp4"
+	TranscribeRequestOutputFormatOgg  TranscribeRequestOutputFormat = "ogg"
+	TranscribeRequestOutputFormatPng  TranscribeRequestOutputFormat = "png"
+	TranscribeRequestOutputFormatWav  TranscribeRequestOutputFormat = "wav"
+	TranscribeRequestOutputFormatWebm TranscribeRequestOutputFormat = "webm"
+	TranscribeRequestOutputFormatWebp TranscribeRequestOutputFormat = "webp"
+)
+
+// Valid indicates whether the value is a known member of the TranscribeRequestOutputFormat enum.
+func (e TranscribeRequestOutputFormat) Valid() bool {
+	switch e {
+	case TranscribeRequestOutputFormatFlac:
+		return true
+	case TranscribeRequestOutputFormatJpg:
+		return true
+	case TranscribeRequestOutputFormatMp3:
+		return true
+	case TranscribeRequestOutputFormatMp4:
+		return true
+	case TranscribeRequestOutputFormatOgg:
+		return true
+	case TranscribeRequestOutputFormatPng:
+		return true
+	case TranscribeRequestOutputFormatWav:
+		return true
+	case TranscribeRequestOutputFormatWebm:
+		return true
+	case TranscribeRequestOutputFormatWebp:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TranscribeRequestQuality.
+const (
+	TranscribeRequestQualityDraft TranscribeRequestQuality = "draft"
+	TranscribeRequestQualityFinal TranscribeRequestQuality = "final"
+)
+
+// Valid indicates whether the value is a known member of the TranscribeRequestQuality enum.
+func (e TranscribeRequestQuality) Valid() bool {
+	switch e {
+	case TranscribeRequestQualityDraft:
+		return true
+	case TranscribeRequestQualityFinal:
 		return true
 	default:
 		return false
@@ -1827,6 +1887,50 @@ type TimelineEntry struct {
 	Start time.Time  `json:"start"`
 }
 
+// TranscribeRequest defines model for TranscribeRequest.
+type TranscribeRequest struct {
+	// Audio Recording to write down; or video: a multipart file, asset id, job id, https URL or data: URI
+	Audio *string `json:"audio,omitempty"`
+
+	// ClientReference Your own name for this job
+	ClientReference *string `json:"client_reference,omitempty"`
+
+	// Language BCP 47 tag of what is spoken; default: it is detected
+	//
+	// Examples: pt-BR
+	Language *string `json:"language,omitempty"`
+
+	// Model Model to use; see /api/v1/engines
+	Model *string `json:"model,omitempty"`
+
+	// OutputFormat Format of the result's kind
+	OutputFormat *TranscribeRequestOutputFormat `json:"output_format,omitempty"`
+
+	// ParentId Job that this one is a new version of
+	ParentId *openapi_types.UUID `json:"parent_id,omitempty"`
+
+	// Priority Higher runs earlier
+	Priority *int64 `json:"priority,omitempty"`
+
+	// ProjectId Project that the result belongs to
+	ProjectId *openapi_types.UUID `json:"project_id,omitempty"`
+
+	// Quality Default: final if the engine is installed, else draft with a warning
+	Quality *TranscribeRequestQuality `json:"quality,omitempty"`
+
+	// Seed The same seed gives the same result; chosen when absent
+	Seed *int64 `json:"seed,omitempty"`
+
+	// Video Video whose sound is written down: a multipart file, asset id, job id, https URL or data: URI
+	Video *string `json:"video,omitempty"`
+}
+
+// TranscribeRequestOutputFormat Format of the result's kind
+type TranscribeRequestOutputFormat string
+
+// TranscribeRequestQuality Default: final if the engine is installed, else draft with a warning
+type TranscribeRequestQuality string
+
 // URLs defines model for URLs.
 type URLs struct {
 	Cancel  string `json:"cancel"`
@@ -2009,6 +2113,18 @@ type CreatePronunciationParams struct {
 
 // PreviewPronunciationParams defines parameters for PreviewPronunciation.
 type PreviewPronunciationParams struct {
+	// Wait Seconds to wait for the job's end, 1 to 60; more is refused
+	Wait *int64 `form:"wait,omitempty" json:"wait,omitempty"`
+
+	// Prefer wait=N does the same. Other preferences are not known and mean nothing
+	Prefer *string `json:"Prefer,omitempty"`
+
+	// IdempotencyKey The same key with the same request gets the same answer for 24 h
+	IdempotencyKey *string `json:"Idempotency-Key,omitempty"`
+}
+
+// TranscribeParams defines parameters for Transcribe.
+type TranscribeParams struct {
 	// Wait Seconds to wait for the job's end, 1 to 60; more is refused
 	Wait *int64 `form:"wait,omitempty" json:"wait,omitempty"`
 
@@ -2227,6 +2343,12 @@ type UpdatePronunciationJSONRequestBody = PronunciationPatch
 
 // UpdatePronunciationMultipartRequestBody defines body for UpdatePronunciation for multipart/form-data ContentType.
 type UpdatePronunciationMultipartRequestBody = PronunciationPatch
+
+// TranscribeJSONRequestBody defines body for Transcribe for application/json ContentType.
+type TranscribeJSONRequestBody = TranscribeRequest
+
+// TranscribeMultipartRequestBody defines body for Transcribe for multipart/form-data ContentType.
+type TranscribeMultipartRequestBody = TranscribeRequest
 
 // UpdateVoiceJSONRequestBody defines body for UpdateVoice for application/json ContentType.
 type UpdateVoiceJSONRequestBody = VoicePatch
@@ -2481,6 +2603,20 @@ type ClientInterface interface {
 	//
 	// Corresponds with PATCH /api/v1/audio/pronunciations/{id} (the `UpdatePronunciation` operationId).
 	UpdatePronunciation(ctx context.Context, id string, body UpdatePronunciationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// TranscribeWithBody Write down what a recording or a video says
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/audio/transcribe (the `Transcribe` operationId).
+	TranscribeWithBody(ctx context.Context, params *TranscribeParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// Transcribe Write down what a recording or a video says
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/audio/transcribe (the `Transcribe` operationId).
+	Transcribe(ctx context.Context, params *TranscribeParams, body TranscribeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListVoices List your voices and the built-in ones
 	//
@@ -3096,6 +3232,40 @@ func (c *Client) UpdatePronunciationWithBody(ctx context.Context, id string, con
 // Corresponds with PATCH /api/v1/audio/pronunciations/{id} (the `UpdatePronunciation` operationId).
 func (c *Client) UpdatePronunciation(ctx context.Context, id string, body UpdatePronunciationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUpdatePronunciationRequest(c.Server, id, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// TranscribeWithBody Write down what a recording or a video says
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/audio/transcribe (the `Transcribe` operationId).
+func (c *Client) TranscribeWithBody(ctx context.Context, params *TranscribeParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewTranscribeRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// Transcribe Write down what a recording or a video says
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/audio/transcribe (the `Transcribe` operationId).
+func (c *Client) Transcribe(ctx context.Context, params *TranscribeParams, body TranscribeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewTranscribeRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -4768,6 +4938,99 @@ func NewUpdatePronunciationRequestWithBody(server string, id string, contentType
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewTranscribeRequest calls the generic Transcribe builder with application/json body
+func NewTranscribeRequest(server string, params *TranscribeParams, body TranscribeJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewTranscribeRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewTranscribeRequestWithBody constructs an http.Request for the Transcribe method, with any body, and a specified content type
+func NewTranscribeRequestWithBody(server string, params *TranscribeParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/audio/transcribe")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Wait != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "wait", *params.Wait, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.Prefer != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Prefer", *params.Prefer, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Prefer", headerParam0)
+		}
+
+		if params.IdempotencyKey != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam1)
+		}
+
+	}
 
 	return req, nil
 }
@@ -7266,6 +7529,20 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with PATCH /api/v1/audio/pronunciations/{id} (the `UpdatePronunciation` operationId).
 	UpdatePronunciationWithResponse(ctx context.Context, id string, body UpdatePronunciationJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdatePronunciationResponse, error)
 
+	// TranscribeWithBodyWithResponse Write down what a recording or a video says
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/audio/transcribe (the `Transcribe` operationId).
+	TranscribeWithBodyWithResponse(ctx context.Context, params *TranscribeParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*TranscribeResponse, error)
+
+	// TranscribeWithResponse Write down what a recording or a video says
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/audio/transcribe (the `Transcribe` operationId).
+	TranscribeWithResponse(ctx context.Context, params *TranscribeParams, body TranscribeJSONRequestBody, reqEditors ...RequestEditorFn) (*TranscribeResponse, error)
+
 	// ListVoicesWithResponse List your voices and the built-in ones
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -8637,6 +8914,127 @@ func (r UpdatePronunciationResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r UpdatePronunciationResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// TranscribeResponse202Headers the declared response headers of an HTTP 202 response for Transcribe
+type TranscribeResponse202Headers struct {
+	IdempotencyReplayed *string
+	Location            *string
+	PreferenceApplied   *string
+	RetryAfter          *string
+}
+
+type TranscribeResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *Job
+	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationproblemJSON401 *Problem
+	// ApplicationproblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationproblemJSON403 *Problem
+	// ApplicationproblemJSON408 the response for an HTTP 408 `application/problem+json` response
+	ApplicationproblemJSON408 *Problem
+	// ApplicationproblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationproblemJSON409 *Problem
+	// ApplicationproblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationproblemJSON413 *Problem
+	// ApplicationproblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationproblemJSON415 *Problem
+	// ApplicationproblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationproblemJSON422 *Problem
+	// ApplicationproblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationproblemJSON429 *Problem
+	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationproblemJSON500 *Problem
+	// ApplicationproblemJSON507 the response for an HTTP 507 `application/problem+json` response
+	ApplicationproblemJSON507 *Problem
+	// Headers202 the parsed response headers for an HTTP 202 response
+	Headers202 *TranscribeResponse202Headers
+}
+
+// GetJSON202 returns the response for an HTTP 202 `application/json` response
+func (r TranscribeResponse) GetJSON202() *Job {
+	return r.JSON202
+}
+
+// GetApplicationproblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r TranscribeResponse) GetApplicationproblemJSON401() *Problem {
+	return r.ApplicationproblemJSON401
+}
+
+// GetApplicationproblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r TranscribeResponse) GetApplicationproblemJSON403() *Problem {
+	return r.ApplicationproblemJSON403
+}
+
+// GetApplicationproblemJSON408 returns the response for an HTTP 408 `application/problem+json` response
+func (r TranscribeResponse) GetApplicationproblemJSON408() *Problem {
+	return r.ApplicationproblemJSON408
+}
+
+// GetApplicationproblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r TranscribeResponse) GetApplicationproblemJSON409() *Problem {
+	return r.ApplicationproblemJSON409
+}
+
+// GetApplicationproblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r TranscribeResponse) GetApplicationproblemJSON413() *Problem {
+	return r.ApplicationproblemJSON413
+}
+
+// GetApplicationproblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r TranscribeResponse) GetApplicationproblemJSON415() *Problem {
+	return r.ApplicationproblemJSON415
+}
+
+// GetApplicationproblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r TranscribeResponse) GetApplicationproblemJSON422() *Problem {
+	return r.ApplicationproblemJSON422
+}
+
+// GetApplicationproblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r TranscribeResponse) GetApplicationproblemJSON429() *Problem {
+	return r.ApplicationproblemJSON429
+}
+
+// GetApplicationproblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r TranscribeResponse) GetApplicationproblemJSON500() *Problem {
+	return r.ApplicationproblemJSON500
+}
+
+// GetApplicationproblemJSON507 returns the response for an HTTP 507 `application/problem+json` response
+func (r TranscribeResponse) GetApplicationproblemJSON507() *Problem {
+	return r.ApplicationproblemJSON507
+}
+
+// GetBody returns the raw response body bytes
+func (r TranscribeResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r TranscribeResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r TranscribeResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r TranscribeResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -12293,6 +12691,32 @@ func (c *ClientWithResponses) UpdatePronunciationWithResponse(ctx context.Contex
 	return ParseUpdatePronunciationResponse(rsp)
 }
 
+// TranscribeWithBodyWithResponse Write down what a recording or a video says
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/audio/transcribe (the `Transcribe` operationId).
+func (c *ClientWithResponses) TranscribeWithBodyWithResponse(ctx context.Context, params *TranscribeParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*TranscribeResponse, error) {
+	rsp, err := c.TranscribeWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseTranscribeResponse(rsp)
+}
+
+// TranscribeWithResponse Write down what a recording or a video says
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/audio/transcribe (the `Transcribe` operationId).
+func (c *ClientWithResponses) TranscribeWithResponse(ctx context.Context, params *TranscribeParams, body TranscribeJSONRequestBody, reqEditors ...RequestEditorFn) (*TranscribeResponse, error) {
+	rsp, err := c.Transcribe(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseTranscribeResponse(rsp)
+}
+
 // ListVoicesWithResponse List your voices and the built-in ones
 //
 // Returns a wrapper object for the known response body format(s).
@@ -13916,6 +14340,136 @@ func ParseUpdatePronunciationResponse(rsp *http.Response) (*UpdatePronunciationR
 		}
 		response.ApplicationproblemJSON500 = &dest
 
+	}
+
+	return response, nil
+}
+
+// ParseTranscribeResponse parses an HTTP response from a TranscribeWithResponse call
+func ParseTranscribeResponse(rsp *http.Response) (*TranscribeResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &TranscribeResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest Job
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 408:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON408 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 507:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON507 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 202:
+		var headers TranscribeResponse202Headers
+		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotencyReplayed = &value
+		}
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = &value
+		}
+		if values := rsp.Header.Values("Preference-Applied"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Preference-Applied", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.PreferenceApplied = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers202 = &headers
 	}
 
 	return response, nil

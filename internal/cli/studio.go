@@ -246,6 +246,7 @@ type jobOutput struct {
 	ID        string `json:"id"`
 	Kind      string `json:"kind"`
 	URL       string `json:"url"`
+	MimeType  string `json:"mime_type"`
 	Filename  string `json:"filename"`
 	SizeBytes int64  `json:"size_bytes"`
 }

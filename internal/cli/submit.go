@@ -94,35 +94,60 @@ func (f *submission) fill(cmd *cobra.Command, r *request) error {
 
 // run submits, waits, saves: what all submit commands do once their request is filled.
 func (f *submission) run(cmd *cobra.Command, e *environment, call submitCall, r *request) error {
-	if err := f.fill(cmd, r); err != nil {
+	s, ended, err := f.wait(cmd, e, call, r)
+	if err != nil || ended == nil {
 		return err
+	}
+	return e.finish(cmd.Context(), s, ended, f.output)
+}
+
+// wait submits and waits for the end of the job. The job is nil when the command does not wait.
+func (f *submission) wait(cmd *cobra.Command, e *environment, call submitCall, r *request) (*studio, *job, error) {
+	if err := f.fill(cmd, r); err != nil {
+		return nil, nil, err
 	}
 	s, err := e.connect()
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	ctx := cmd.Context()
 	made, err := s.submit(ctx, call, r)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	if f.noWait {
 		if e.json {
-			return e.printJSON(made.raw)
+			return s, nil, e.printJSON(made.raw)
 		}
 		fmt.Fprintln(e.stdout, made.ID)
 		fmt.Fprintln(e.stderr, s.text("job %s is queued; follow it with: apibr jobs watch %s", made.ID, made.ID))
-		return nil
+		return s, nil, nil
 	}
 	ended, err := s.waitAsking(ctx, made.ID, cmd.Name(), e)
-	if err != nil {
-		return err
-	}
-	return e.finish(ctx, s, ended, f.output)
+	return s, ended, err
 }
 
 // finish reports an ended job and saves its outputs; the exit code tells how it ended.
 func (e *environment) finish(ctx context.Context, s *studio, j *job, output string) error {
+	if err := e.report(s, j, output); err != nil {
+		return err
+	}
+	if output != "" {
+		return e.save(ctx, s, j, output)
+	}
+	if !e.json {
+		for _, out := range j.Outputs {
+			if out.Kind != "data" {
+				fmt.Fprintln(e.stdout, out.URL)
+			}
+		}
+	}
+	return nil
+}
+
+// report shows the warnings of an ended job, and the job itself with --json. The error tells of one that did not
+// complete.
+func (e *environment) report(s *studio, j *job, output string) error {
 	for _, w := range j.Warnings {
 		fmt.Fprintln(e.stderr, s.text("note: %s", w.Message))
 	}
@@ -140,16 +165,6 @@ func (e *environment) finish(ctx context.Context, s *studio, j *job, output stri
 		return exitWith(ExitJobFailed, "the job failed: %s", reason)
 	case "canceled":
 		return exitWith(ExitJobCanceled, "the job was canceled")
-	}
-	if output != "" {
-		return e.save(ctx, s, j, output)
-	}
-	if !e.json {
-		for _, out := range j.Outputs {
-			if out.Kind != "data" {
-				fmt.Fprintln(e.stdout, out.URL)
-			}
-		}
 	}
 	return nil
 }

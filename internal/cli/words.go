@@ -49,6 +49,7 @@ var stages = words{
 	"render":     i18n.Say("animating"),
 	"mux":        i18n.Say("putting the video together"),
 	"read":       i18n.Say("reading the file"),
+	"listen":     i18n.Say("listening"),
 	"measure":    i18n.Say("measuring the voice"),
 	"draw":       i18n.Say("drawing"),
 	"prepare":    i18n.Say("preparing"),

@@ -73,13 +73,25 @@ func (c *Catalogue) byQuality(req Choice) (Selection, error) {
 	}
 	m := c.draftFor(req)
 	if m == nil {
-		return Selection{}, &UnknownTaskError{Task: req.Task, Quality: req.Quality}
+		return c.onlyFinal(req)
 	}
 	selection := Selection{Manifest: m, Model: m.ModelFor(req.Model)}
 	if quality == "" {
 		selection.Warnings = append(selection.Warnings, draftWarning(c.notInstalled(req)))
 	}
 	return selection, nil
+}
+
+// onlyFinal answers for a task that no draft engine does, by an engine that answers every quality.
+func (c *Catalogue) onlyFinal(req Choice) (Selection, error) {
+	if !slices.ContainsFunc(c.candidates(req), func(m *Manifest) bool { return m.EveryQuality }) {
+		return Selection{}, &UnknownTaskError{Task: req.Task, Quality: req.Quality}
+	}
+	selection, err := c.final(req)
+	if err == nil && selection.Manifest == nil {
+		err = c.notInstalled(req)
+	}
+	return selection, err
 }
 
 // final is the first engine of final quality that can answer with one of its installed models; none leaves Manifest
@@ -249,6 +261,9 @@ func (c *Catalogue) missing(m *Manifest, req Choice) *NotInstalledError {
 			model = req.Model
 		}
 		how := i18n.Say("install its files with `apibr models install %s`, or ask for quality draft", model)
+		if c.draftFor(req.Task) == nil {
+			how = i18n.Say("install its files with `apibr models install %s`", model)
+		}
 		return &NotInstalledError{Engine: m.ID, Model: model, How: how}
 	}
 	how := i18n.Say("install the models environment and the engine %s, or ask for quality draft", m.ID)

@@ -31,7 +31,7 @@ type Kind struct {
 }
 
 // Builtin returns the kinds of requests that the studio takes.
-func Builtin() []Kind { return []Kind{cloneVoice, speech, image, edit, upscale, avatar} }
+func Builtin() []Kind { return []Kind{cloneVoice, speech, transcribe, image, edit, upscale, avatar} }
 
 // Kinds are kinds of requests with what their tags say.
 type Kinds struct {

@@ -102,6 +102,7 @@ var jobStatuses = []string{"queued", "processing", "completed", "failed", "cance
 var jobTypes = []string{
 	"audio.speech",
 	"audio.clone_voice",
+	"audio.transcribe",
 	"image.generate",
 	"image.edit",
 	"image.upscale",

@@ -20,7 +20,7 @@ type Job struct {
 	ID              uuid.UUID       `json:"id"`
 	JobID           uuid.UUID       `json:"job_id" doc:"The same as id"`
 	Object          string          `json:"object" enum:"job"`
-	Type            string          `json:"type" enum:"audio.speech,audio.clone_voice,image.generate,image.edit,image.upscale,video.avatar,video.animate,studio.content,media.export,scrape"`
+	Type            string          `json:"type" enum:"audio.speech,audio.clone_voice,audio.transcribe,image.generate,image.edit,image.upscale,video.avatar,video.animate,studio.content,media.export,scrape"`
 	Status          string          `json:"status" enum:"queued,processing,completed,failed,canceled"`
 	Reason          *string         `json:"reason" nullable:"true" doc:"Why it waits or ended"`
 	Progress        float64         `json:"progress" minimum:"0" maximum:"1"`

@@ -102,6 +102,7 @@ func newWalk(b *bench) *walk {
 	w.bases = map[string]object{
 		"generate-speech":       {"text": "Olá", "voice_id": voice, "seed": 7},
 		"clone-voice":           {"name": "V", "audio": audio, "seed": 7},
+		"transcribe":            {"audio": audio, "seed": 7},
 		"generate-image":        {"prompt": "a cat", "seed": 7},
 		"edit-image":            {"image": w.image, "instruction": "preto e branco", "seed": 7},
 		"upscale-image":         {"image": w.image, "scale": 2, "seed": 7},

@@ -189,7 +189,7 @@ func coldStart(kind Type, quality string) cold {
 	switch kind {
 	case TypeSpeech:
 		return cold{6, 0.12}
-	case TypeCloneVoice:
+	case TypeCloneVoice, TypeTranscribe:
 		return cold{15, 0}
 	case TypeImage, TypeImageEdit:
 		return cold{30, 90}

@@ -16,6 +16,7 @@ type Type string
 const (
 	TypeSpeech     Type = "audio.speech"
 	TypeCloneVoice Type = "audio.clone_voice"
+	TypeTranscribe Type = "audio.transcribe"
 	TypeImage      Type = "image.generate"
 	TypeImageEdit  Type = "image.edit"
 	TypeUpscale    Type = "image.upscale"
@@ -40,7 +41,7 @@ const (
 // LaneOf is the lane of a type.
 func LaneOf(t Type) Lane {
 	switch t {
-	case TypeSpeech, TypeCloneVoice:
+	case TypeSpeech, TypeCloneVoice, TypeTranscribe:
 		return LaneAudio
 	case TypeImage, TypeImageEdit, TypeUpscale:
 		return LaneImage

@@ -20,6 +20,7 @@ var (
 	allTypes    = []string{
 		string(TypeSpeech),
 		string(TypeCloneVoice),
+		string(TypeTranscribe),
 		string(TypeImage),
 		string(TypeImageEdit),
 		string(TypeUpscale),

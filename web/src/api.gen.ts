@@ -128,6 +128,23 @@ export interface paths {
         patch: operations["update-pronunciation"];
         trace?: never;
     };
+    "/api/v1/audio/transcribe": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Write down what a recording or a video says */
+        post: operations["transcribe"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/audio/voices": {
         parameters: {
             query?: never;
@@ -1187,7 +1204,7 @@ export interface components {
             status: "queued" | "processing" | "completed" | "failed" | "canceled";
             step: string | null;
             /** @enum {string} */
-            type: "audio.speech" | "audio.clone_voice" | "image.generate" | "image.edit" | "image.upscale" | "video.avatar" | "video.animate" | "studio.content" | "media.export" | "scrape";
+            type: "audio.speech" | "audio.clone_voice" | "audio.transcribe" | "image.generate" | "image.edit" | "image.upscale" | "video.avatar" | "video.animate" | "studio.content" | "media.export" | "scrape";
             urls: components["schemas"]["URLs"];
             /** Format: int64 */
             version: number;
@@ -1728,6 +1745,55 @@ export interface components {
             phase: string;
             /** Format: date-time */
             start: string;
+        };
+        TranscribeRequest: {
+            /** @description Recording to write down; or video: a multipart file, asset id, job id, https URL or data: URI */
+            audio?: string;
+            /**
+             * Format: line
+             * @description Your own name for this job
+             */
+            client_reference?: string;
+            /**
+             * Format: language-tag
+             * @description BCP 47 tag of what is spoken; default: it is detected
+             * @example pt-BR
+             */
+            language?: string;
+            /** @description Model to use; see /api/v1/engines */
+            model?: string;
+            /**
+             * @description Format of the result's kind
+             * @enum {string}
+             */
+            output_format?: "wav" | "mp3" | "flac" | "ogg" | "png" | "jpg" | "webp" | "mp4" | "webm";
+            /**
+             * Format: uuid
+             * @description Job that this one is a new version of
+             */
+            parent_id?: string;
+            /**
+             * Format: int64
+             * @description Higher runs earlier
+             */
+            priority?: number;
+            /**
+             * Format: uuid
+             * @description Project that the result belongs to
+             */
+            project_id?: string;
+            /**
+             * @description Default: final if the engine is installed, else draft with a warning
+             * @enum {string}
+             */
+            quality?: "draft" | "final";
+            /**
+             * Format: int64
+             * @description The same seed gives the same result; chosen when absent
+             */
+            seed?: number;
+            /** @description Video whose sound is written down: a multipart file, asset id, job id, https URL or data: URI */
+            video?: string;
         };
         URLs: {
             cancel: string;
@@ -2803,6 +2869,139 @@ export interface operations {
             };
             /** @description Internal Server Error */
             500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    transcribe: {
+        parameters: {
+            query?: {
+                /** @description Seconds to wait for the job's end, 1 to 60; more is refused */
+                wait?: number;
+            };
+            header?: {
+                /** @description wait=N does the same. Other preferences are not known and mean nothing */
+                Prefer?: string;
+                /** @description The same key with the same request gets the same answer for 24 h */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "audio": "https://example.com/entrevista.mp3",
+                 *       "language": "pt-BR"
+                 *     }
+                 */
+                "application/json": components["schemas"]["TranscribeRequest"];
+                "multipart/form-data": components["schemas"]["TranscribeRequest"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    "Idempotency-Replayed"?: string;
+                    Location?: string;
+                    "Preference-Applied"?: string;
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Insufficient Storage */
+            507: {
                 headers: {
                     [name: string]: unknown;
                 };
