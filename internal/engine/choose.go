@@ -261,7 +261,7 @@ func (c *Catalogue) missing(m *Manifest, req Choice) *NotInstalledError {
 			model = req.Model
 		}
 		how := i18n.Say("install its files with `apibr models install %s`, or ask for quality draft", model)
-		if c.draftFor(req.Task) == nil {
+		if c.draftFor(req) == nil {
 			how = i18n.Say("install its files with `apibr models install %s`", model)
 		}
 		return &NotInstalledError{Engine: m.ID, Model: model, How: how}
