@@ -161,4 +161,6 @@ func Extension(mime string) string {
 }
 
 // texts are files that are not media.
-var texts = map[string]string{"application/json": ".json", "application/x-subrip": ".srt", "text/vtt": ".vtt", "text/plain": ".txt"}
+var texts = map[string]string{
+	"application/json": ".json", "application/x-subrip": ".srt", "text/vtt": ".vtt", "text/plain": ".txt",
+}
