@@ -66,9 +66,9 @@ Exit codes:
 	root.SetFlagErrorFunc(flagProblem)
 	root.AddCommand(
 		serveCommand(e), workerCommand(e), demoCommand(e), openCommand(e),
-		cloneCommand(e), speechCommand(e), transcribeCommand(e), imageCommand(e), editCommand(e), upscaleCommand(e), avatarCommand(e),
-		voicesCommand(e), wordsCommand(e), projectsCommand(e), jobsCommand(e), assetsCommand(e), keysCommand(e),
-		sessionsCommand(e),
+		cloneCommand(e), speechCommand(e), transcribeCommand(e), imageCommand(e), editCommand(e), upscaleCommand(e),
+		avatarCommand(e), voicesCommand(e), wordsCommand(e), projectsCommand(e), jobsCommand(e), assetsCommand(e),
+		keysCommand(e), sessionsCommand(e),
 		modelsCommand(e), configCommand(e), doctorCommand(e), completionCommand(e), versionCommand(e),
 	)
 	root.SetVersionTemplate(e.text("apibr version %s", version.Version) + "\n")

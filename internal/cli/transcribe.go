@@ -95,9 +95,9 @@ func (e *environment) finishTranscript(ctx context.Context, s *studio, j *job, o
 	case i < 0:
 		return exitWith(ExitError, "the job has no output of the type %s", form)
 	case output == "" || output == "-":
-		return s.download(ctx, j.Outputs[i].ID, e.stdout)
+		return s.download(ctx, s.file(j.Outputs[i].ID), e.stdout)
 	}
-	if err := s.downloadFile(ctx, j.Outputs[i].ID, output); err != nil {
+	if err := s.downloadFile(ctx, s.file(j.Outputs[i].ID), output); err != nil {
 		return err
 	}
 	fmt.Fprintln(e.stderr, s.text("saved %s", output))
