@@ -64,7 +64,8 @@ func (a *App) warnOfDefaults(ctx context.Context) error {
 		known = append(known, voice.Name)
 	}
 	for language, name := range unknown {
-		a.log.Warn("there is no such voice as voices.default names: the built-in one of the language speaks", "language",
+		a.log.Warn("there is no such voice as voices.default names: the built-in one of the language speaks",
+			"language",
 			language, "voice", name, "nearest", names.Closest(name, known))
 	}
 	return nil

@@ -26,15 +26,18 @@ func speechCommand(e *environment) *cobra.Command {
 	}
 	f.register(e, cmd, "wav", "mp3", "flac", "ogg")
 	flags := cmd.Flags()
-	flags.StringVar(&voice, "voice", "", e.text("name or id of the voice (default: the language's; see `apibr voices`)"))
+	flags.StringVar(&voice, "voice", "",
+		e.text("name or id of the voice (default: the language's; see `apibr voices`)"))
 	flags.StringVar(&file, "file", "", e.text("read the text from a file"))
 	flags.StringVar(&language, "language", "",
 		e.text("language of the text, such as pt-BR or en (default: the voice's)"))
 	flags.Float64Var(&speed, "speed", 0, e.text("0.5 to 2 times the voice's own pace"))
 	manner := map[string]*float64{
 		"cfg_weight": flags.Float64("cfg-weight", 0, e.text(
-			"0 to 1: how closely to follow the text; 0 weakens a sample's foreign accent (cloned voices, final quality)")),
-		"temperature":  flags.Float64("temperature", 0, e.text("how much takes differ; 1 is usual (cloned voices, final quality)")),
+			"0 to 1: how closely to follow the text; 0 weakens a sample's foreign accent "+
+				"(cloned voices, final quality)")),
+		"temperature": flags.Float64("temperature", 0,
+			e.text("how much takes differ; 1 is usual (cloned voices, final quality)")),
 		"exaggeration": flags.Float64("exaggeration", 0, e.text("0 to 2: how lively (cloned voices, final quality)")),
 	}
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -152,7 +155,8 @@ func avatarCommand(e *environment) *cobra.Command {
 	f.register(e, cmd, "mp4", "webm")
 	flags := cmd.Flags()
 	flags.StringVar(&image, "image", "", e.text("portrait: a file, an asset or job id, or an https URL (required)"))
-	flags.StringVar(&voice, "voice", "", e.text("name or id of the voice that speaks the script (default: the language's)"))
+	flags.StringVar(&voice, "voice", "",
+		e.text("name or id of the voice that speaks the script (default: the language's)"))
 	flags.StringVar(&script, "script", "", e.text("what the portrait says"))
 	flags.StringVar(&audio, "audio", "",
 		e.text("speech to use instead of voice and script: a file, an id or an https URL"))

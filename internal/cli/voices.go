@@ -117,7 +117,9 @@ func voicesPreviewCommand(e *environment) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			recording := func(ctx context.Context) (*http.Response, error) { return s.client.GetVoicePreview(ctx, id, nil) }
+			recording := func(ctx context.Context) (*http.Response, error) {
+				return s.client.GetVoicePreview(ctx, id, nil)
+			}
 			if output == "-" {
 				return s.download(cmd.Context(), recording, e.stdout)
 			}

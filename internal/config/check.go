@@ -163,7 +163,8 @@ func (c *Config) checkVoices(p *problems) {
 		p.require(c.Voices.Default[tag] != "", "voices.default.%s names no voice", tag)
 	}
 	p.require(isLanguage(c.Voices.DefaultLanguage),
-		"voices.default_language is %q; it must be the tag of a language, such as pt-BR or en", c.Voices.DefaultLanguage)
+		"voices.default_language is %q; it must be the tag of a language, such as pt-BR or en",
+		c.Voices.DefaultLanguage)
 }
 
 // isLanguage says whether a text is a language's tag: pt-BR, pt_BR and en are, Portuguese is not.

@@ -48,8 +48,8 @@ type Manifest struct {
 	// OwnVoicesOnly says that the engine speaks its built-in voices and no others. Default false.
 	OwnVoicesOnly bool `yaml:"own_voices_only"`
 
-	// EveryQuality says that the engine answers requests of the other quality too, for the voices that belong to it; the
-	// job then has the engine's own quality. Default false.
+	// EveryQuality says that the engine answers requests of the other quality too, for the voices that belong to it;
+	// the job then has the engine's own quality. Default false.
 	EveryQuality bool `yaml:"every_quality"`
 
 	// Languages a speech engine speaks, as BCP 47 tags. Empty when language means nothing to the engine.

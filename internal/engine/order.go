@@ -30,8 +30,8 @@ func (c *Catalogue) engines(quality, task string) (found []*Manifest) {
 	return found
 }
 
-// candidates are the engines of final quality that may answer a request in any voice, best first: for a model that several engines
-// have, the model's own priority comes before that of the task.
+// candidates are the engines of final quality that may answer a request in any voice, best first: for a model that
+// several engines have, the model's own priority comes before that of the task.
 func (c *Catalogue) candidates(req Choice) []*Manifest {
 	found := slices.DeleteFunc(c.engines(Final, req.Task), req.leftOut)
 	if req.Model == "" {

@@ -57,7 +57,8 @@ func (c *Catalogue) byVoices(req Choice) (found Selection, changed Choice, warni
 	}
 	req.Quality, req.exclude = Draft, owner.ID
 	return found, req, []report.Warning{{Code: CodeNaturalVoiceMissing, Message: i18n.Say(
-		"made in draft quality: the model of the voice %s is not installed: %s", name, c.toInstall(owner, missing))}}, nil
+		"made in draft quality: the model of the voice %s is not installed: %s", name, c.toInstall(owner, missing),
+	)}}, nil
 }
 
 // byOthers is byVoices for a request whose voices do not all belong to one engine.

@@ -17,8 +17,10 @@ func speakers(t *testing.T, installed ...string) *Catalogue {
 	t.Helper()
 	c, err := Load(write(t, map[string]string{
 		"own": "id: own\nquality: final\nbuiltin_voices: v.yaml\nown_voices_only: true\nevery_quality: true\n" +
-			"languages: [pt-BR, en]\nmodels: [{id: own-82m, parts: {w: {import: true}}}]\n" + fmt.Sprintf(says, 1, "speed"),
-		"clone": "id: clone\nquality: final\nlanguages: [pt-BR, en, de]\nmodels: [{id: clone-m, parts: {w: {import: true}}}]\n" +
+			"languages: [pt-BR, en]\nmodels: [{id: own-82m, parts: {w: {import: true}}}]\n" +
+			fmt.Sprintf(says, 1, "speed"),
+		"clone": "id: clone\nquality: final\nlanguages: [pt-BR, en, de]\n" +
+			"models: [{id: clone-m, parts: {w: {import: true}}}]\n" +
 			fmt.Sprintf(says, 2, "cfg"),
 		"sketch": "id: sketch\nquality: draft\nlanguages: [pt-BR, en, de, ja]\n" +
 			"models: [{id: sketch, borrows: [own-82m]}]\n" +
@@ -45,7 +47,9 @@ func TestWhoSpeaksAVoice(t *testing.T) {
 			for _, installed := range [][]string{nil, {"own-82m"}, {"clone-m"}, {"own-82m", "clone-m"}} {
 				for _, language := range []string{"", "pt-BR", "en-US", "de", "ja"} {
 					for _, model := range []string{"", "own-82m", "clone-m", "sketch"} {
-						req := Choice{Task: "audio.speech", Quality: quality, Model: model, Language: language, Voices: of}
+						req := Choice{
+							Task: "audio.speech", Quality: quality, Model: model, Language: language, Voices: of,
+						}
 						name := fmt.Sprintf("%s, %q, %v, %q, %q", kind, quality, installed, language, model)
 						got, err := speakersFor(t, installed).Choose(req)
 						promised(t, name, kind, req, installed, got, err)

@@ -8,8 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The sidecars' text reader is tested with the same file (pyworkers/tests/test_textnorm.py), so that no text is accepted
-// here and refused by an engine.
+// The sidecars' text reader is tested with the same file (pyworkers/tests/test_textnorm.py), so that no text is
+// accepted here and refused by an engine.
 func TestNothingToSayIsJudgedAsTheSidecarsDo(t *testing.T) {
 	var cases struct {
 		Silent []string `json:"silent"`

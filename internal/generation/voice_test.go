@@ -100,9 +100,12 @@ func TestWhatTheVoicesEngineCannotDoIsRefusedOrTold(t *testing.T) {
 		b.refused(generation.Input{Request: &generation.SpeechRequest{Text: "Olá", CFGWeight: &weight}}))
 	require.Contains(t, b.refused(generation.Input{Request: &generation.SpeechRequest{
 		Text: "Hallo", Language: "de", VoiceID: "Dora", Common: final}})["language"], "does not speak de")
-	require.Equal(t, map[string]string{"voice_id": "the model kokoro speaks only its own voices, and Ma Voix is not one " +
+	require.Equal(t, map[string]string{"voice_id": "the model kokoro speaks only its own voices, " +
+		"and Ma Voix is not one " +
 		"of them: choose one of them, or leave the model out"}, b.refused(generation.Input{
-		Request: &generation.SpeechRequest{Text: "Olá", VoiceID: "Ma Voix", Common: generation.Common{Model: "kokoro"}}}))
+		Request: &generation.SpeechRequest{
+			Text: "Olá", VoiceID: "Ma Voix", Common: generation.Common{Model: "kokoro"},
+		}}))
 	misspelt := generation.Input{Request: &generation.SpeechRequest{Text: "Olá", VoiceID: "Clarra"}}
 	require.Contains(t, b.refused(misspelt)["voice_id"], `did you mean "Dora"?`, "the name of today is suggested")
 
@@ -111,5 +114,6 @@ func TestWhatTheVoicesEngineCannotDoIsRefusedOrTold(t *testing.T) {
 	require.Equal(t, "draft-speech", spec.Engine, "the draft engine knows both kinds of voices")
 	require.Equal(t, []string{engine.CodeMixedVoices}, codesOf(spec))
 	require.Equal(t, "draft-speech", b.resolve(&generation.SpeechRequest{
-		Text: "Olá", VoiceID: "Dora", Common: generation.Common{Model: "draft-speech"}}).Engine, "the model asked for wins")
+		Text: "Olá", VoiceID: "Dora", Common: generation.Common{Model: "draft-speech"},
+	}).Engine, "the model asked for wins")
 }

@@ -194,7 +194,8 @@ func languageFilter(text string) (string, error) {
 	case ok:
 		return tag, nil
 	case near != "":
-		return "", invalid("language", i18n.Say("%s is %q; send the BCP 47 tag of a language: did you mean %s?", "language",
+		return "", invalid("language", i18n.Say(
+			"%s is %q; send the BCP 47 tag of a language: did you mean %s?", "language",
 			names.Clip(text), near))
 	default:
 		return "", invalid("language",

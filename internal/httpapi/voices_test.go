@@ -94,7 +94,8 @@ func TestPreviewOfAVoiceIsPlayedWithoutAHeader(t *testing.T) {
 	require.Equal(t, want, got.body)
 	require.Equal(t, []string{"audio/ogg", "nosniff", "cross-origin"}, []string{got.header.Get("Content-Type"),
 		got.header.Get("X-Content-Type-Options"), got.header.Get("Cross-Origin-Resource-Policy")})
-	require.Equal(t, 304, b.send("GET", signed, nil, "Authorization", "", "If-None-Match", got.header.Get("ETag")).status)
+	again := b.send("GET", signed, nil, "Authorization", "", "If-None-Match", got.header.Get("ETag"))
+	require.Equal(t, 304, again.status)
 	require.Equal(t, 206, b.send("GET", signed, nil, "Authorization", "", "Range", "bytes=0-9").status)
 	head := b.send("HEAD", signed, nil, without...)
 	require.Equal(t, 200, head.status)

@@ -24,7 +24,10 @@ module: none
 venv: draft
 licence: test
 tasks: {audio.speech: {parameters: {type: object}, phases: [{name: p, weight: 1}]}}
-models: [{id: lent, variants: [{id: a, parts: {w: {import: true}}}, {id: b, parts: {w: {import: true}}}], default_variant: b}]
+models:
+  - id: lent
+    variants: [{id: a, parts: {w: {import: true}}}, {id: b, parts: {w: {import: true}}}]
+    default_variant: b
 `
 
 // lending makes a catalogue in which the speech engine borrows the model lent, and the models that are installed.
@@ -93,7 +96,8 @@ func TestEngineGetsTheFilesOfTheModelsThatItBorrows(t *testing.T) {
 	_, files, warnings = run()
 	require.Empty(t, files)
 	require.Len(t, warnings, 1)
-	require.Contains(t, warnings[0], "borrowed_files_damaged: made without the model lent: b.json, the w of the model lent")
+	require.Contains(t, warnings[0],
+		"borrowed_files_damaged: made without the model lent: b.json, the w of the model lent")
 	require.Contains(t, warnings[0], "`apibr models install lent`")
 
 	require.NoError(t, store.Remove("lent"))

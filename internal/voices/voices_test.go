@@ -216,7 +216,9 @@ func TestDefaultVoiceOfALanguage(t *testing.T) {
 		"en": "Heart", "EN-us": "Heart", "en-GB": "Emma", "fr": "", "de": ""} {
 		require.Equal(t, want, speaks(localAdmin, language), language)
 	}
-	s.defaults = Defaults{Language: "fr", Voices: map[string]string{"fr": "Siwis", "pt-BR": "Minha Voz", "en": "Nobody"}}
+	s.defaults = Defaults{
+		Language: "fr", Voices: map[string]string{"fr": "Siwis", "pt-BR": "Minha Voz", "en": "Nobody"},
+	}
 	require.Equal(t, "Siwis", speaks(localAdmin, ""))
 	require.Equal(t, "Minha Voz", speaks(localAdmin, "pt"))
 	require.Equal(t, "Dora", speaks(other, "pt-BR"), "another user does not have that voice")

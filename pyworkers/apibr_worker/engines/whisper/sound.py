@@ -38,7 +38,7 @@ class Sound:
 
     def piece(self, begin: int, end: int) -> NDArray[np.float32]:
         """A part of it, -1..1."""
-        return self.samples[begin:end].astype(np.float32) / 32768
+        return self.samples[begin:end].astype(np.float32) / np.float32(32768)
 
 
 def read(context: Context, file: InputFile) -> Sound:
