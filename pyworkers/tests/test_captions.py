@@ -54,7 +54,7 @@ def test_files_cannot_be_broken_by_what_is_written(seed: int) -> None:
             lines = block.split("\n")[1 - head :]
             assert re.fullmatch(rf"\d\d:\d\d:\d\d\{mark}\d{{3}} --> \d\d:\d\d:\d\d\{mark}\d{{3}}", lines[0])
             assert 1 <= len(lines[1:]) <= 2
-            assert not any("<" in line or "-->" in line for line in lines[1:])
+            assert not any("<b" in line or "</b" in line or "-->" in line for line in lines[1:])
             assert head or not any("{\\" in line for line in lines[1:]), "players of SubRip would take it for a style"
 
 

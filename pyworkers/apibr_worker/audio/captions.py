@@ -232,7 +232,7 @@ def _settled(made: list[Timed], finish: float) -> list[Timed]:
     return settled
 
 
-_TAG = re.compile(r"<(?=[A-Za-z/!])")
+_TAG = re.compile(r"<(?=/?(?:b|i|u|s|br|c|v|font|ruby|rt|lang)\b)", re.IGNORECASE)
 
 
 def _without_tags(text: str) -> str:
