@@ -8,6 +8,7 @@ import pytest
 from apibr_worker.audio.files import read_audio
 from apibr_worker.listening import Listener, word_errors, word_errors_of_all
 from apibr_worker.listening.listener import SAMPLE_RATE, resampled
+from apibr_worker.listening.takes import Judge, Judged, best_take
 from tests.harness import ROOT
 
 MODEL = ROOT / ".weights" / "whisper-base" / "variants" / "int8" / "model"
@@ -71,3 +72,30 @@ def test_a_sentence_is_heard_with_the_times_of_its_words() -> None:
 def test_a_folder_without_a_model_is_refused() -> None:
     with pytest.raises(ValueError, match=r"model\.bin"):
         Listener(ROOT / "samples").hear(np.zeros(SAMPLE_RATE, np.float32))
+
+
+def test_the_first_take_that_is_understood_is_kept_else_the_best() -> None:
+    made: list[int] = []
+
+    def take(number: int) -> np.ndarray:
+        made.append(number)
+        return np.array([number], np.float32)
+
+    def judging(*errors: float):
+        return lambda samples: Judged(errors[int(samples[0])], "")
+
+    for errors, takes, best in [((0.1, 0.0, 0.0), 1, 0), ((0.9, 0.2, 0.0), 2, 1), ((0.9, 0.5, 0.7), 3, 1)]:
+        made.clear()
+        samples, judged = best_take(take, judging(*errors), 0.35)
+        assert (len(made), samples[0], judged and judged.errors) == (takes, best, errors[best])
+    made.clear()
+    assert best_take(take, lambda _: None, 0.35)[1] is None
+    assert made == [0]
+
+
+def test_figures_and_short_sentences_raise_no_false_alarm() -> None:
+    judge = Judge(Listener(MODEL), lambda: None)
+    assert not judge.can_judge("Bom dia.", "pt-BR")
+    assert not judge.can_judge("Il y a 25 ans.", "fr")
+    assert judge.can_judge("Há 25 anos.", "pt-BR")
+    assert word_errors("Há vinte e cinco anos, às 14h30.", "Há 25 anos, às 14 horas e 30 minutos.", "pt").rate == 0.0

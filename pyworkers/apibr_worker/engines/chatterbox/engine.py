@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from apibr_worker.engines.chatterbox.join import Piece, joined
 from apibr_worker.engines.chatterbox.loader import SAMPLE_RATE, Model, load
 from apibr_worker.engines.chatterbox.sampling import SAMPLES_PER_TOKEN, Manner
 from apibr_worker.engines.chatterbox.voices import Voices, listen, to_json
+from apibr_worker.listening import Listener
+from apibr_worker.listening.takes import MOST_ERRORS, Judge, Judged, best_take, misheard
 from apibr_worker.runtime.api import (
     Context,
     EngineError,
@@ -32,6 +35,8 @@ from apibr_worker.torchkit.placement import free, placement
 _MIN_SECONDS, _RECOMMENDED_SECONDS = 3.0, 15.0
 _SHOWN = 60
 """Letters of a sentence in a warning about it."""
+_ANOTHER_TAKE = 1_000_003
+"""Keeps the seeds of takes that were made again apart from those of sentences."""
 
 
 class Engine:
@@ -39,6 +44,7 @@ class Engine:
 
     def __init__(self) -> None:
         self._model: Model | None = None
+        self._listener: Listener | None = None
 
     def load(self, request: LoadRequest) -> None:
         """Loads the parts t3 and base; a file that both have is taken from t3."""
@@ -47,11 +53,13 @@ class Engine:
         if not parts:
             raise EngineError("model_missing", say("the model's files are missing: install the model again"))
         self._model = load(request.model, parts, device)
+        listener = request.files.get("whisper-base/model")
+        self._listener = Listener(listener) if listener else None
 
     def unload(self) -> None:
         """Lets go of the weights."""
         device = self._model.device if self._model else torch.device("cpu")
-        self._model = None
+        self._model = self._listener = None
         free(device)
 
     def run(self, context: Context) -> RunResult:
@@ -61,7 +69,7 @@ class Engine:
         try:
             if context.task == "audio.clone_voice":
                 return _clone(self._model, context)
-            return _speak(self._model, context)
+            return _speak(self._model, context, _judge(self._listener, context))
         except torch.OutOfMemoryError:
             free(self._model.device)
             raise EngineError(
@@ -96,14 +104,21 @@ def _clone(model: Model, context: Context) -> RunResult:
     )
 
 
-def _speak(model: Model, context: Context) -> RunResult:
+def _judge(listener: Listener | None, context: Context) -> Judge | None:
+    """Who listens to the takes; None where nobody does."""
+    if listener is None or not context.params.get("listen", True):
+        return None
+    return Judge(listener, context.check_cancel, float(context.params.get("most_errors", MOST_ERRORS)))
+
+
+def _speak(model: Model, context: Context, judge: Judge | None) -> RunResult:
     with context.phase("prepare"):
         said = script.read(context, model)
         warnings = list(said.warnings)
         voices = _voices(model, context, said.sentences, warnings)
         context.progress(1, 1)
     with context.phase("sample"):
-        paths = _sample(model, context, said.sentences, voices)
+        paths = _sample(model, context, said.sentences, voices, judge, warnings)
     with context.phase("encode"):
         return _encode(model, context, said.sentences, paths, warnings)
 
@@ -126,7 +141,12 @@ def _voices(
 
 
 def _sample(
-    model: Model, context: Context, sentences: list[script.Sentence], voices: dict[str, Conditionals]
+    model: Model,
+    context: Context,
+    sentences: list[script.Sentence],
+    voices: dict[str, Conditionals],
+    judge: Judge | None,
+    warnings: list[Warning],
 ) -> list[Path]:
     """Each sentence as a file; sentences that an earlier attempt has finished are taken as they are."""
     params = context.params
@@ -136,11 +156,34 @@ def _sample(
     paths = list(context.resume.segments[: len(sentences)]) if context.resume else []
     progress = takes.Progress(context, sentences)
     progress.skip(len(paths))
+
+    def heard(sentence: script.Sentence, samples: Samples) -> Judged | None:
+        if judge is None:
+            return None
+        threads = torch.get_num_threads()
+        try:
+            return judge.judge((sentence.text, sentence.source), samples, SAMPLE_RATE, sentence.language)
+        finally:
+            # The listener's library sets the threads of the whole process, and on another number of them the next
+            # take would have other samples.
+            torch.set_num_threads(threads)
+
+    def tell(sentence: script.Sentence, judged: Judged | None) -> None:
+        if judge and judged and judge.misheard(judged):
+            warnings.append(misheard(sentence.source, judged))
+
+    for sentence, path in zip(sentences, paths, strict=False):
+        tell(sentence, heard(sentence, takes.kept(path)) if judge else None)
     for index in range(len(paths), len(sentences)):
         sentence = sentences[index]
-        samples = takes.speak(
-            model, sentence, voices[_speaker(sentence.voice)], manner, (context.seed, index), progress
-        )
+
+        def make(number: int, index: int = index, sentence: script.Sentence = sentence) -> Samples:
+            seed = (context.seed, index, *([_ANOTHER_TAKE, number] if number else []))
+            return takes.speak(model, sentence, voices[_speaker(sentence.voice)], manner, seed, progress)
+
+        limit = judge.most_errors if judge else 1.0
+        samples, judged = best_take(make, partial(heard, sentence), limit)
+        tell(sentence, judged)
         path = context.out_dir / "segments" / f"{index:04}.wav"
         takes.keep(path, takes.finished(model, context, samples, speed))
         context.segment(index, path, "audio/wav")
