@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from apibr_worker.audio.files import read_audio
 from apibr_worker.listening import Listener, word_errors, word_errors_of_all
@@ -77,12 +80,15 @@ def test_a_folder_without_a_model_is_refused() -> None:
 def test_the_first_take_that_is_understood_is_kept_else_the_best() -> None:
     made: list[int] = []
 
-    def take(number: int) -> np.ndarray:
+    def take(number: int) -> NDArray[np.float32]:
         made.append(number)
         return np.array([number], np.float32)
 
-    def judging(*errors: float):
-        return lambda samples: Judged(errors[int(samples[0])], "")
+    def judging(*errors: float) -> Callable[[NDArray[np.float32]], Judged]:
+        def judge(samples: NDArray[np.float32]) -> Judged:
+            return Judged(errors[int(samples[0])], "")
+
+        return judge
 
     for errors, takes, best in [((0.1, 0.0, 0.0), 1, 0), ((0.9, 0.2, 0.0), 2, 1), ((0.9, 0.5, 0.7), 3, 1)]:
         made.clear()
