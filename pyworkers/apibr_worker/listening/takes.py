@@ -18,7 +18,7 @@ TAKES = 3
 
 MOST_ERRORS = 0.35
 """Word error rate above which a take counts as misheard. Clear speech has below 0.1 with Whisper base; names and
-loanwords alone bring a short sentence to 0.3 (measured with natural voices in Portuguese and English)."""
+loanwords alone can bring a short sentence to 0.3."""
 
 _FEWEST_WORDS = 3
 """One word that is written in another way would be half of a shorter sentence."""

@@ -146,7 +146,7 @@ class Process:
             first=ended.first,
             others=ended.others,
             segments=ended.segments,
-            samples=samples,
+            samples=np.asarray(samples, dtype=np.float32),
             sample_rate=rate,
             metadata=dict(ended.result.get("metadata") or {}),
         )

@@ -38,7 +38,7 @@ def cosines(sample: Path, recordings: list[Path]) -> list[float]:
 
 def main(arguments: list[str]) -> int:
     """The other end of cosines."""
-    from resemblyzer import VoiceEncoder, preprocess_wav
+    from resemblyzer import VoiceEncoder, preprocess_wav  # pyright: ignore[reportMissingImports]
 
     encoder = VoiceEncoder("cpu", verbose=False)
     voices = [encoder.embed_utterance(preprocess_wav(Path(name))) for name in arguments]

@@ -73,7 +73,8 @@ class Ears:
                     known = {"heard": written, "seconds": made.sound, "code": self._code}
                     path.write_text(json.dumps(known), encoding="utf-8")
                 said += len(together)
-                heard.append((text, known["heard"], word_errors(text, known["heard"], voice.language)))
+                understood = str(known["heard"])
+                heard.append((text, understood, word_errors(text, understood, voice.language)))
         finally:
             if process:
                 process.__exit__()

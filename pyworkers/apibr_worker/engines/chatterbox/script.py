@@ -12,6 +12,7 @@ from apibr_worker.engines.chatterbox.sampling import MOST_TOKENS, TOKENS_PER_SEC
 from apibr_worker.engines.chatterbox.tokens import letters_per_second, longest_sentence, model_language
 from apibr_worker.runtime.api import Context, InputFile, InvalidInputError, Warning
 from apibr_worker.runtime.sentences import say
+from apibr_worker.textnorm import pauses
 
 LONGEST_TEXT = 20_000
 """Characters of one request, all lines together: about half an hour of speech."""
@@ -85,7 +86,7 @@ def read(context: Context, model: Model) -> Script:
         warnings += [note for note in [*notes, *_accent(voice, language)] if note not in warnings]
         pause = line.get("pause_ms")
         last = index == len(lines) - 1
-        after = float(pause) / 1000.0 if pause is not None else 0.0 if last else textnorm.pauses.LINE
+        after = float(pause) / 1000.0 if pause is not None else 0.0 if last else pauses.LINE
         tag = asked or language
         made += _sentences(str(line["text"]), tag, language, index, words, voice, field, model)
         made[-1] = replace(made[-1], gap=made[-1].gap + after)
@@ -156,9 +157,9 @@ def _check_length(lines: list[dict[str, Any]], field: str) -> None:
             say("the text has %d characters; the longest is %d: divide it into several requests", size, LONGEST_TEXT),
             field=field,
         )
-    pauses = sum(float(line.get("pause_ms") or 0) for line in lines) / 1000.0
-    if pauses > _LONGEST_PAUSE:
+    seconds = sum(float(line.get("pause_ms") or 0) for line in lines) / 1000.0
+    if seconds > _LONGEST_PAUSE:
         raise InvalidInputError(
-            say("the pauses take %g s together; the longest is %g s: shorten pause_ms", pauses, _LONGEST_PAUSE),
+            say("the pauses take %g s together; the longest is %g s: shorten pause_ms", seconds, _LONGEST_PAUSE),
             field=field,
         )
