@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import json
 import threading
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from apibr_worker.engines.draft_avatar.sound import AUDIO_RATE, Sound, read_soun
 from apibr_worker.engines.draft_avatar.turned import TurnedFace
 from apibr_worker.engines.draft_image.engine import draw
 from apibr_worker.image.face import FaceMesh
+from apibr_worker.listening import word_errors
 from apibr_worker.runtime.api import Canceled, Context, InputFile, InvalidInputError, LoadRequest, Resume, RunResult
 from apibr_worker.runtime.child import run
 from apibr_worker.runtime.ffmpeg import ffmpeg
@@ -142,6 +144,36 @@ def test_a_script_has_its_times_and_subtitles(engine: Engine, tmp_path: Path) ->
     result, _ = make(engine, tmp_path / "a", [PORTRAIT], script="Oi.", fps=12)
     assert [output.name for output in result.outputs] == ["video", "timings", "subtitles_srt", "subtitles_vtt"]
     assert "Oi." in (tmp_path / "a/speech.srt").read_text(encoding="utf-8")
+
+
+def test_the_users_own_audio_has_subtitles_where_a_listener_is_installed(whisper_folder: Path, tmp_path: Path) -> None:
+    engine = Engine()
+    engine.load(LoadRequest("draft-avatar", "draft-avatar", "default", {"whisper-base/model": str(whisper_folder)}, {}))
+    result, _ = make(engine, tmp_path / "out", [PORTRAIT, sound(tmp_path / "a.wav", 4.0)], fps=12)
+    assert [output.name for output in result.outputs] == ["video", "timings", "subtitles_srt", "subtitles_vtt"]
+    assert result.warnings == []
+    timings = json.loads((tmp_path / "out/timings.json").read_text(encoding="utf-8"))
+    text = " ".join(word["text"] for word in timings["words"])
+    assert word_errors("And Mr. John Dashwood had then leisure to consider how much", text, "en").rate <= 0.2
+    assert all(0 <= word["start"] <= word["end"] <= 4.1 for word in timings["words"])
+    assert "Dashwood" in (tmp_path / "out/speech.srt").read_text(encoding="utf-8")
+
+
+def test_silence_has_no_subtitles_and_a_damaged_listener_does_not_fail_the_clip(
+    whisper_folder: Path, tmp_path: Path
+) -> None:
+    soundfile.write(tmp_path / "silence.wav", np.zeros(2 * AUDIO_RATE, np.float32), AUDIO_RATE)
+    inputs = [InputFile("audio", tmp_path / "silence.wav", "audio/wav")]
+    read = read_sound(context(tmp_path / "a", "video.avatar", {}, inputs), Naturals({}), str(whisper_folder))
+    assert (read.outputs, read.warnings) == ([], [])
+
+    for name in ("config.json", "tokenizer.json"):
+        (tmp_path / name).write_bytes((whisper_folder / name).read_bytes())
+    (tmp_path / "model.bin").write_bytes(b"\0" * 1000)
+    read = read_sound(context(tmp_path / "b", "video.avatar", {}, inputs), Naturals({}), str(tmp_path))
+    assert read.samples.size == 2 * AUDIO_RATE
+    assert [warning.code for warning in read.warnings] == ["no_subtitles"]
+    assert "apibr models verify whisper-base" in str(read.warnings[0].message)
 
 
 def test_phonemes_drive_the_mouth(engine: Engine, tmp_path: Path) -> None:

@@ -13,9 +13,9 @@ import soundfile
 
 from apibr_worker.audio.captions import TimedWord
 from apibr_worker.audio.files import read_audio
-from apibr_worker.engines.whisper import sound
 from apibr_worker.engines.whisper.engine import Engine
 from apibr_worker.listening import word_errors
+from apibr_worker.listening.pieces import pieces
 from apibr_worker.listening.transcript import paragraphs, sentences_of, without_loops
 from apibr_worker.runtime import child
 from apibr_worker.runtime.api import Canceled, EngineError, InputFile, InvalidInputError, LoadRequest, Resume
@@ -139,7 +139,7 @@ def test_pieces_fit_the_window_and_are_cut_where_it_is_quiet() -> None:
     samples = chance.normal(0, 3000, 95 * RATE).astype(np.int16)
     for second in (24, 50, 75):
         samples[second * RATE : second * RATE + RATE // 2] = 3
-    found = sound.pieces(sound.Sound(samples))
+    found = pieces(samples, RATE)
     assert [begin for begin, _ in found] == [0, *(end for _, end in found[:-1])]
     assert found[-1][1] == samples.size
     assert all(0 < end - begin <= 29.5 * RATE for begin, end in found)

@@ -72,6 +72,11 @@ class Listener:
         with self._busy:
             self._model = None
 
+    def knows(self, language: str) -> bool:
+        """Whether the model can be told that a recording is in this language, a BCP 47 tag."""
+        self.load()
+        return whisper_language(language) in self._model.supported_languages
+
     def hear(
         self,
         samples: NDArray[np.float32],

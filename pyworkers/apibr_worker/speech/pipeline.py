@@ -116,16 +116,21 @@ def join(context: Context, paths: Sequence[Path], label: str = LABEL) -> Speech:
 
 def outputs(context: Context, speech: Speech) -> list[Output]:
     """Writes the times and subtitles beside the recording; the outputs of audio.speech."""
-    said = [captions.Timed(one.text, one.start, one.end, one.line) for one in speech.sentences]
-    words = [captions.TimedWord(one.text, one.start, one.end) for one in speech.words]
-    times = json.dumps(
-        timings(speech.words, speech.phonemes, speech.sentences), ensure_ascii=False, separators=(",", ":")
-    )
+    times = timed_outputs(context, speech.words, speech.phonemes, speech.sentences)
+    return [Output("speech", "speech.wav", "audio/wav"), *times]
+
+
+def timed_outputs(
+    context: Context, words: list[Word], phonemes: list[Phoneme], said: list[Said], language: str = ""
+) -> list[Output]:
+    """Writes what is said when, as timings.json and as subtitles. language: how lines of subtitles are broken."""
+    sentences = [captions.Timed(one.text, one.start, one.end, one.line) for one in said]
+    spoken = [captions.TimedWord(one.text, one.start, one.end) for one in words]
+    times = json.dumps(timings(words, phonemes, said), ensure_ascii=False, separators=(",", ":"))
     (context.out_dir / "timings.json").write_text(times, encoding="utf-8")
-    (context.out_dir / "speech.srt").write_text(captions.srt(said, words), encoding="utf-8")
-    (context.out_dir / "speech.vtt").write_text(captions.vtt(said, words), encoding="utf-8")
+    (context.out_dir / "speech.srt").write_text(captions.srt(sentences, spoken, language), encoding="utf-8")
+    (context.out_dir / "speech.vtt").write_text(captions.vtt(sentences, spoken, language), encoding="utf-8")
     return [
-        Output("speech", "speech.wav", "audio/wav"),
         Output("timings", "timings.json", "application/json"),
         Output("subtitles_srt", "speech.srt", "application/x-subrip"),
         Output("subtitles_vtt", "speech.vtt", "text/vtt"),

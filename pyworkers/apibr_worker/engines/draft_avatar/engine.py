@@ -21,6 +21,7 @@ from apibr_worker.engines.draft_avatar.photo import PhotoFace
 from apibr_worker.engines.draft_avatar.sound import AUDIO_RATE, read_sound
 from apibr_worker.engines.draft_avatar.turned import LEAST, TurnedFace
 from apibr_worker.image.face import FaceMesh, Faces, Landmarks, roll
+from apibr_worker.listening import aside
 from apibr_worker.runtime.api import Context, InvalidInputError, LoadRequest, Output, RunResult, Warning
 from apibr_worker.runtime.sentences import say
 from apibr_worker.speech.drafts import Naturals
@@ -49,11 +50,13 @@ class Engine:
     def __init__(self) -> None:
         self._mesh: FaceMesh | None = None
         self._naturals = Naturals({})
+        self._listener = ""
 
     def load(self, request: LoadRequest) -> None:
-        """Loads the face's model. That of the natural voices is loaded by the first script."""
+        """Loads the face's model. Those of the natural voices and of the listener are loaded where they are needed."""
         self._mesh = FaceMesh()
         self._naturals = Naturals(request.files)
+        self._listener = request.files.get(aside.MODEL, "")
 
     def unload(self) -> None:
         """Lets go of the weights."""
@@ -63,7 +66,7 @@ class Engine:
     def run(self, context: Context) -> RunResult:
         fps = int(context.params.get("fps", 25))
         with context.phase("speech"):
-            sound = read_sound(context, self._naturals)
+            sound = read_sound(context, self._naturals, self._listener)
             warnings = list(sound.warnings)
         with context.phase("landmarks"):
             face, size, notes = self._face(context)

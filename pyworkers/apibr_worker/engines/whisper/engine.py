@@ -11,6 +11,7 @@ from apibr_worker.audio.captions import TimedWord
 from apibr_worker.engines.whisper import sound
 from apibr_worker.listening import Listener
 from apibr_worker.listening.listener import SAMPLE_RATE
+from apibr_worker.listening.pieces import pieces
 from apibr_worker.listening.transcript import paragraphs, sentences_of, without_loops
 from apibr_worker.runtime.api import (
     Context,
@@ -81,7 +82,7 @@ class Engine:
         kept = context.resume.segments[: context.resume.index] if context.resume else []
         (context.out_dir / "segments").mkdir(exist_ok=True)
         total = max(round(heard.seconds), 1)
-        for index, (begin, end) in enumerate(sound.pieces(heard)):
+        for index, (begin, end) in enumerate(pieces(heard.samples, SAMPLE_RATE)):
             if index < len(kept):
                 content = json.loads(kept[index].read_text(encoding="utf-8"))
             else:

@@ -19,10 +19,6 @@ LONGEST_HOURS = 6
 """Nobody waits for a longer recording; and its sound takes 115 MB an hour on the disk."""
 
 _MIXED_FROM_SECONDS = 120
-_SHORTEST_SECONDS, _LONGEST_SECONDS = 20.0, 29.5
-"""A piece is cut at the quietest place between these, so that no word is cut and Whisper hears it at once."""
-_FRAME = SAMPLE_RATE // 50
-_QUIET_FRAMES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,15 +79,3 @@ def _mix(context: Context, argv: list[str]) -> list[str]:
             return ["-ac", "1"]
         child.wait()
     return ["-ac", "1"] if weights is None else ["-af", pan(weights)]
-
-
-def pieces(sound: Sound) -> list[tuple[int, int]]:
-    """The recording in pieces as (begin, end) in samples, each no longer than Whisper's window; none is empty."""
-    cuts = [0]
-    while sound.samples.size - cuts[-1] > _LONGEST_SECONDS * SAMPLE_RATE:
-        first = cuts[-1] + round(_SHORTEST_SECONDS * SAMPLE_RATE)
-        frames = sound.samples[first : cuts[-1] + round(_LONGEST_SECONDS * SAMPLE_RATE)]
-        frames = frames[: frames.size - frames.size % _FRAME].astype(np.float64).reshape(-1, _FRAME)
-        energy = np.convolve((frames**2).sum(axis=1), np.ones(_QUIET_FRAMES), "valid")
-        cuts.append(first + (int(energy.argmin()) + _QUIET_FRAMES // 2) * _FRAME)
-    return [*zip(cuts, [*cuts[1:], sound.samples.size], strict=True)]
