@@ -12,5 +12,7 @@ alter table voices
     add column retired    boolean not null default false;
 
 -- +goose Down
+-- The earlier version writes its own built-in voices at its start; it cannot speak these.
+delete from voices where builtin;
 alter table voices drop column engine, drop column sex, drop column formerly, drop column preview,
     drop column is_default, drop column retired;

@@ -1889,7 +1889,7 @@ type TimelineEntry struct {
 
 // TranscribeRequest defines model for TranscribeRequest.
 type TranscribeRequest struct {
-	// Audio Recording to write down; or video: a multipart file, asset id, job id, https URL or data: URI
+	// Audio Recording to write down, or the id of a video; or video: a multipart file, asset id, job id, https URL or data: URI
 	Audio *string `json:"audio,omitempty"`
 
 	// ClientReference Your own name for this job

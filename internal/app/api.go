@@ -93,7 +93,7 @@ func (a *App) generationConfig() generation.Config {
 		Catalogue: a.catalogue, EngineDefaults: a.engineDefaults(), Fit: a.fit, Log: a.log,
 		Settings: generation.Settings{
 			MinVoiceSeconds: c.Voices.MinSeconds, MaxImagePixels: c.Media.MaxImagePixels,
-			MaxImageSide: int64(c.Media.MaxImageSide),
+			MaxImageSide: int64(c.Media.MaxImageSide), DefaultLanguage: a.voiceDefaults().Language,
 		},
 	}
 }

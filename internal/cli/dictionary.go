@@ -191,13 +191,15 @@ func wordsSayCommand(e *environment) *cobra.Command {
 				return err
 			}
 			r := newRequest()
-			for name, value := range map[string]string{"word": args[0], "say": as, "voice_id": voice,
-				"language": place.language, "project_id": place.project} {
-				text, err := inUTF8(name, value)
+			for _, field := range []struct{ name, argument, value string }{
+				{"word", e.text("WORD"), args[0]}, {"say", "--as", as}, {"voice_id", "--voice", voice},
+				{"language", "--language", place.language}, {"project_id", "--project", place.project},
+			} {
+				text, err := inUTF8(field.argument, field.value)
 				if err != nil {
 					return err
 				}
-				r.set(name, text)
+				r.set(field.name, text)
 			}
 			made, err := s.submit(cmd.Context(), submitting((*apiclient.Client).PreviewPronunciationWithBody), r)
 			if err != nil {

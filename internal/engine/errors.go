@@ -83,7 +83,7 @@ func (e *LanguageError) Sentence() i18n.Sentence {
 		return i18n.Say("model %s does not speak %s; it speaks %s", e.Model, e.Language, speaks)
 	}
 	return i18n.Say("model %s does not speak %s; it speaks %s: choose the model %s", e.Model, e.Language, speaks,
-		i18n.Commas(e.Others...))
+		i18n.Or(e.Others...))
 }
 
 // IdleParameterError says that a parameter means nothing without a file that did not come.

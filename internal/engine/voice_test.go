@@ -131,6 +131,13 @@ func codes(s Selection) (list []string) {
 	return list
 }
 
+func TestARefusedLanguageNamesTheModelsThatSpeakIt(t *testing.T) {
+	e := &LanguageError{Model: "own-82m", Language: "de", Speaks: []string{"pt-BR", "en"},
+		Others: []string{"clone-m", "sketch"}}
+	require.Equal(t, "model own-82m does not speak de; it speaks pt-BR, en: choose the model clone-m or sketch",
+		e.Error())
+}
+
 func TestModelsThatHonourAParameter(t *testing.T) {
 	c := speakers(t)
 	require.Equal(t, []string{"clone-m"}, c.Honouring("audio.speech", "cfg"))

@@ -40,9 +40,10 @@ func (a *AvatarRequest) Speaks() (language string) { return a.Language }
 func (a *AvatarRequest) Resolve(ctx context.Context, r *Resolution) {
 	switch {
 	case a.Audio != "" && (a.Script != "" || a.VoiceID != ""):
-		r.Refuse("audio", i18n.Say("send audio, or voice_id and script, not both"))
+		r.Refuse("audio", i18n.Say("send %s, or %s and %s, not both", sayAudio, sayVoice, sayText))
 	case !r.Sent("audio") && !r.Sent("script"):
-		r.Missing("script", i18n.Say("script is missing: send script, with voice_id if you like, or audio"))
+		r.Missing("script", i18n.Say("%s is missing: send it, with %s if you like, or %s", sayText, sayVoice,
+			sayAudio))
 	}
 	if a.Audio != "" {
 		if a.Language != "" {

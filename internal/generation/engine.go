@@ -60,7 +60,7 @@ func (r *Resolution) unchosen(err error) *FieldError {
 	case errors.As(err, &language):
 		refused.Field = "language"
 	case errors.As(err, &voice):
-		refused.Field = voiceField
+		refused.Field = r.fieldOfVoice(voice.Voice)
 	case errors.As(err, &needs):
 		refused.Field = r.shape.fieldOf(needs.Inputs[0])
 	case errors.As(err, &idle):

@@ -73,18 +73,22 @@ func mistaken(ctx context.Context, library Library, owner uuid.UUID, field strin
 	if !ok {
 		list = seeFiles
 	}
+	var place any = field
+	if field == voiceField {
+		place = sayVoice
+	}
 	switch thing, job := Identify(ctx, library, owner, id); {
-	case thing == JobThing && field == "voice_id" && job.VoiceID != nil:
+	case thing == JobThing && field == voiceField && job.VoiceID != nil:
 		return i18n.Say("%s holds the id of the job that cloned a voice: send the voice_id that the job shows, %s",
-			field, job.VoiceID)
+			place, job.VoiceID)
 	case thing == JobThing:
-		return i18n.Say("%s holds the id of a job; %s lists the ids that it takes", field, list)
+		return i18n.Say("%s holds the id of a job; %s lists the ids that it takes", place, list)
 	case thing == VoiceThing:
-		return i18n.Say("%s holds the id of a voice; %s lists the ids that it takes", field, list)
+		return i18n.Say("%s holds the id of a voice; %s lists the ids that it takes", place, list)
 	case thing == FileThing:
-		return i18n.Say("%s holds the id of a file; %s lists the ids that it takes", field, list)
+		return i18n.Say("%s holds the id of a file; %s lists the ids that it takes", place, list)
 	case thing == ProjectThing:
-		return i18n.Say("%s holds the id of a project; %s lists the ids that it takes", field, list)
+		return i18n.Say("%s holds the id of a project; %s lists the ids that it takes", place, list)
 	}
 	return i18n.Sentence{}
 }

@@ -13,6 +13,9 @@ import (
 // a request: the studio chooses the words, and the job keeps them.
 const Pronunciations = "pronunciations"
 
+// codeWordsUnread is the code of the warning that the engine does not read them.
+const codeWordsUnread = "pronunciations_not_used"
+
 // Spoken is a request whose texts are spoken.
 type Spoken interface {
 	// Says returns the texts with the voice of each; "" is the language's default voice.
@@ -63,7 +66,7 @@ func (r *Resolution) pronounce(ctx context.Context) error {
 	}
 	properties, _ := r.manifest.Tasks[string(r.kind.Type)].Parameters["properties"].(map[string]any)
 	if properties[Pronunciations] == nil {
-		r.Warn("pronunciations_not_used", i18n.Say(
+		r.Warn(codeWordsUnread, i18n.Say(
 			"engine %s does not read the dictionary of pronunciations: the words of the text are said as written",
 			r.manifest.ID,
 		))
@@ -106,11 +109,11 @@ func (r *Resolution) said(ctx context.Context, spoken Spoken) ([]pronunciations.
 // languageOf a voice that the request names by its id or name.
 func (r *Resolution) languageOf(ctx context.Context, voice string) (string, error) {
 	if voice == "" {
-		return defaultLanguage, nil
+		return r.DefaultLanguage, nil
 	}
 	found, err := r.findVoice(ctx, voice)
 	if errors.Is(err, voices.ErrNotFound) {
-		return defaultLanguage, nil // it was deleted a moment ago; the submit refuses it
+		return r.DefaultLanguage, nil // it was deleted a moment ago; the submit refuses it
 	}
 	if err != nil {
 		return "", err

@@ -32,6 +32,9 @@ type Speaker interface {
 	Speaks() (language string)
 }
 
+// A method of another shape would turn the check of the language off without a word.
+var _, _, _, _ Speaker = &SpeechRequest{}, &AvatarRequest{}, &CloneVoiceRequest{}, &TranscribeRequest{}
+
 // Sized is a request whose memory depends on the size of its pictures.
 type Sized interface {
 	// Size in pixels; 0 when it is not known. May is true when the request leaves the size to the studio.

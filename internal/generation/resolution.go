@@ -32,6 +32,7 @@ type Resolution struct {
 	model    string           // the model that the engine loads
 	fetched  []*assets.Asset
 	spoken   []*voices.Voice // the voices of the request's texts
+	unasked  *voices.Voice   // the default voice, for a request that names none; nil otherwise
 	// found are the voices that were looked up, by the id or name in the request.
 	found map[string]*voices.Voice
 	// voiceNames for suggestions; nil until they are needed.

@@ -5,6 +5,8 @@ import "github.com/apibr/studio/internal/i18n"
 // The places that sentences point at, as each transport names them.
 var (
 	seeVoices   = i18n.See{Route: "GET /api/v1/audio/voices", Command: "apibr voices"}
+	sayText     = i18n.See{Route: "script", Command: "--script"}
+	sayAudio    = i18n.See{Route: "audio", Command: "--audio"}
 	sayVoice    = i18n.See{Route: "voice_id", Command: "--voice"}
 	seeProjects = i18n.See{Route: "GET /api/v1/studio/projects", Command: "apibr projects"}
 	seeJobs     = i18n.See{Route: "GET /api/v1/jobs", Command: "apibr jobs list"}

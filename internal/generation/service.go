@@ -41,11 +41,16 @@ type Settings struct {
 	MaxImagePixels int64
 	// MaxImageSide of such a picture, in pixels. Default 16384.
 	MaxImageSide int64
+	// DefaultLanguage of a text whose request names neither a language nor a voice. Default pt-BR.
+	DefaultLanguage string
 }
 
 func (c *Config) setDefaults() {
 	if c.Kinds == nil {
 		c.Kinds = Builtin()
+	}
+	if c.DefaultLanguage == "" {
+		c.DefaultLanguage = defaultLanguage
 	}
 	if c.MinVoiceSeconds == 0 {
 		c.MinVoiceSeconds = 3
@@ -141,6 +146,7 @@ func (r *Resolution) resolve(ctx context.Context) (err error) {
 	r.chooseVoice(ctx)
 	// The engine comes first: a request that no engine can do is refused before anything is fetched for it.
 	r.choose(ctx)
+	r.tellVoice()
 	r.checkFormat()
 	if r.Spec.Params, err = r.shape.params(r.in.Request, forEngine); err != nil {
 		return err

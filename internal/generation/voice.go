@@ -3,11 +3,16 @@ package generation
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
+	"github.com/google/uuid"
+
 	"github.com/apibr/studio/internal/engine"
 	"github.com/apibr/studio/internal/i18n"
+	"github.com/apibr/studio/internal/jobs"
+	"github.com/apibr/studio/internal/report"
 	"github.com/apibr/studio/internal/voices"
 )
 
@@ -39,7 +44,8 @@ func (r *Resolution) chooseVoice(ctx context.Context) {
 	switch {
 	case errors.Is(err, voices.ErrNotFound):
 		if language == "" {
-			language = defaultLanguage
+			language = r.DefaultLanguage
+			r.shape.named("language").set(r.in.Request, language)
 		}
 		r.Warn(codeDefaultVoice, i18n.Say(
 			"no voice was chosen, and %s has no default voice: the engine's own voice speaks; %s lists the voices",
@@ -51,8 +57,50 @@ func (r *Resolution) chooseVoice(ctx context.Context) {
 	}
 	r.keepVoice(voice.ID.String(), voice)
 	f.set(r.in.Request, voice.ID.String())
-	r.Warn(codeDefaultVoice, i18n.Say("no voice was chosen: %s speaks; choose another with %s, %s lists the voices",
-		voice.Name, sayVoice, seeVoices))
+	r.unasked = voice
+}
+
+// tellVoice says which voice speaks where none was chosen. An engine that does not know the default voice, since its
+// model was asked for, speaks in its own.
+func (r *Resolution) tellVoice() {
+	if r.unasked == nil || r.manifest == nil {
+		return
+	}
+	say := i18n.Say("no voice was chosen: %s speaks; choose another with %s, %s lists the voices",
+		r.unasked.Name, sayVoice, seeVoices)
+	owner := engine.ID(r.unasked.Owner())
+	if owner != "" && owner != r.manifest.ID && !slices.Contains(r.manifest.VoicesFrom, owner) {
+		r.shape.named(voiceField).set(r.in.Request, "")
+		say = i18n.Say("no voice was chosen: the model %s speaks in its own voice; choose one with %s, "+
+			"%s lists the voices", r.model, sayVoice, seeVoices)
+	}
+	r.Spec.Warnings = slices.Insert(r.Spec.Warnings, 0, report.Warning{Code: codeDefaultVoice, Message: say})
+}
+
+// Restated are the warnings of a job whose input was changed: those of the new input, and of the old ones what still
+// holds. The engine stays the same; that a voice was not chosen holds until another one speaks.
+func Restated(old *jobs.Job, now jobs.Spec) []report.Warning {
+	gone := []string{codeWordsUnread}
+	if !slices.Equal(voicesOf(old.Inputs), voicesOf(now.Inputs)) {
+		gone = append(gone, codeDefaultVoice)
+	}
+	for _, w := range now.Warnings {
+		gone = append(gone, w.Code)
+	}
+	kept := slices.DeleteFunc(slices.Clone(old.Warnings), func(w report.Warning) bool {
+		return slices.Contains(gone, w.Code)
+	})
+	return append(kept, now.Warnings...)
+}
+
+// voicesOf are the ids of the voices that a job names.
+func voicesOf(inputs []jobs.InputRef) (ids []uuid.UUID) {
+	for _, input := range inputs {
+		if input.VoiceID != nil {
+			ids = append(ids, *input.VoiceID)
+		}
+	}
+	return ids
 }
 
 // speakers are the voices of the texts, each once. Unknown ones are refused later, with their field.
@@ -74,6 +122,21 @@ func (r *Resolution) speakers(ctx context.Context) (list []*voices.Voice) {
 		}
 	}
 	return list
+}
+
+// fieldOfVoice is the field that names a voice, by the voice's own name: that of the request, or of its first line that
+// does so.
+func (r *Resolution) fieldOfVoice(name string) string {
+	speech, ok := r.in.Request.(*SpeechRequest)
+	if !ok {
+		return voiceField
+	}
+	for i, line := range speech.Lines {
+		if voice := r.found[line.VoiceID]; voice != nil && voice.Name == name {
+			return fmt.Sprintf("lines/%d/voice_id", i)
+		}
+	}
+	return voiceField
 }
 
 // language of the request: its own, else that of its voices when it is the same for all.

@@ -106,6 +106,9 @@ func TestWhatTheVoicesEngineCannotDoIsRefusedOrTold(t *testing.T) {
 		Request: &generation.SpeechRequest{
 			Text: "Olá", VoiceID: "Ma Voix", Common: generation.Common{Model: "kokoro"},
 		}}))
+	require.Contains(t, b.refused(generation.Input{Request: &generation.SpeechRequest{Lines: []generation.SpeechLine{
+		{Text: "Um", VoiceID: "Dora"}, {Text: "Dois", VoiceID: "Ma Voix"}}, Common: generation.Common{Model: "kokoro"},
+	}}), "lines/1/voice_id")
 	misspelt := generation.Input{Request: &generation.SpeechRequest{Text: "Olá", VoiceID: "Clarra"}}
 	require.Contains(t, b.refused(misspelt)["voice_id"], `did you mean "Dora"?`, "the name of today is suggested")
 

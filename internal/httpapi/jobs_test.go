@@ -12,6 +12,7 @@ import (
 	"github.com/apibr/studio/internal/i18n"
 	"github.com/apibr/studio/internal/jobs"
 	"github.com/apibr/studio/internal/report"
+	"github.com/apibr/studio/internal/voices"
 )
 
 func TestAJobHasEveryFieldOfTheContract(t *testing.T) {
@@ -165,6 +166,33 @@ func TestCancelRetryDelete(t *testing.T) {
 			"a foreign job is unknown")
 	}
 	require.NotZero(t, b.count(`select count(*) from audit_log where action = 'job.delete'`))
+}
+
+// What a job tells of its voice goes with the voice that it has now.
+func TestAQueuedJobsVoiceIsChangedAndTakenOut(t *testing.T) {
+	b := newBench(t)
+	ana := uuid.New()
+	require.NoError(t, voices.New(b.pool, voices.Defaults{}).EnsureBuiltins(b.ctx, []voices.Builtin{
+		{ID: b.builtin, Name: "Dora", Language: "pt-BR", Default: true}, {ID: ana, Name: "Ana", Language: "pt-BR"}}))
+	job := b.submit(speechPath, object{"text": "Olá"})
+	change := func(input object) (voice any, codes []string) {
+		a := b.send("PATCH", "/api/v1/jobs/"+job["id"].(string), object{"input": input})
+		require.Equal(t, 200, a.status, string(a.body))
+		for _, warning := range a.json(t)["warnings"].([]any) {
+			codes = append(codes, warning.(object)["code"].(string))
+		}
+		return member(a.json(t), "input.voice_id"), codes
+	}
+	voice, codes := change(object{"text": "Oi"})
+	require.Equal(t, b.builtin.String(), voice)
+	require.Contains(t, codes, "default_voice", "it still was not chosen")
+	voice, codes = change(object{"voice_id": "Ana"})
+	require.Equal(t, ana.String(), voice)
+	require.NotContains(t, codes, "default_voice")
+	require.Contains(t, codes, "draft_quality", "the engine stays")
+	voice, codes = change(object{"voice_id": nil})
+	require.Equal(t, b.builtin.String(), voice)
+	require.Contains(t, codes, "default_voice")
 }
 
 func TestPriorityPositionAndInputOfAQueuedJob(t *testing.T) {

@@ -2,8 +2,10 @@ package httpapi
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"reflect"
+	"slices"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -190,10 +192,11 @@ func (s *Server) registerPronunciationWrites(tag []string) {
 func (s *Server) listPronunciations(
 	ctx context.Context, p auth.Principal, in *listPronunciationsInput,
 ) (*struct{ Body PronunciationList }, error) {
-	filter := pronunciations.Filter{Language: in.Language}
-	if tag, ok := generation.LanguageTag(in.Language); ok {
-		filter.Language = tag
+	language, err := languageFilter(in.Language)
+	if err != nil {
+		return nil, err
 	}
+	filter := pronunciations.Filter{Language: language}
 	if in.Project != "" {
 		id, err := uuid.Parse(in.Project)
 		if err != nil {
@@ -310,13 +313,29 @@ func (s *Server) previewPronunciation(
 	}
 	spec, err := s.resolve(ctx, generation.Input{Owner: p.Owner, Request: request, Empty: f.empty}, f)
 	if err != nil {
-		return nil, err
+		return nil, ofWord(err)
 	}
 	spec.Idempotency = once
 	if job, err = s.cfg.Jobs.Submit(ctx, spec); err != nil {
 		return nil, err
 	}
 	return s.created(ctx, job, in, false)
+}
+
+// ofWord moves the pointers at the text of a speech request to the word that it was made of.
+func ofWord(err error) error {
+	var refused *problem
+	if !errors.As(err, &refused) {
+		return err
+	}
+	p := *refused
+	p.fields = slices.Clone(p.fields)
+	for i := range p.fields {
+		if p.fields[i].pointer == "/text" {
+			p.fields[i].pointer = "/word"
+		}
+	}
+	return &p
 }
 
 // trial is the speech that says one word.

@@ -70,6 +70,8 @@ func TestAJobKeepsThePronunciationsOfItsText(t *testing.T) {
 			body: object{"word": "a", "say": "x", "project_id": job["id"]}, pointer: "/project_id"},
 		{name: "a word of signs", path: pronunciationsPath, status: 422, code: "invalid_request",
 			body: object{"word": "?!", "say": "x"}, pointer: "/word", detail: "no letter"},
+		{name: "a list by a language's name", method: "GET", path: pronunciationsPath + "?language=Portuguese",
+			status: 422, code: "invalid_request", pointer: "/language", detail: "pt-BR"},
 		{name: "a language by its name", path: pronunciationsPath, status: 422, code: "invalid_request",
 			body: object{"word": "a", "say": "x", "language": "Portuguese"}, pointer: "/language", detail: "pt-BR"},
 		{name: "an entry that is gone", method: "GET", path: one, status: 404, code: "not_found", detail: "dictionary"},
@@ -126,6 +128,8 @@ func TestAWordIsHeardAsItWouldBeSaid(t *testing.T) {
 	require.Equal(t, "do dicionário", saidIn(b.submit(path, fields))["apibr"])
 	scenario{path: path, status: 422, code: "invalid_request", body: object{"word": "!", "say": "x",
 		"voice_id": b.builtin.String()}, pointer: "/word", detail: "no letter"}.run(t, b)
+	scenario{path: path, status: 422, code: "invalid_request", body: object{"word": "<b>", "say": "x",
+		"voice_id": b.builtin.String()}, pointer: "/word"}.run(t, b)
 	scenario{path: path, status: 422, code: "invalid_request", body: object{"word": "a", "say": "x",
 		"voice_id": "Ninguém"}, pointer: "/voice_id", detail: "Ninguém"}.run(t, b)
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/apibr/studio/internal/auth"
+	"github.com/apibr/studio/internal/generation"
 	"github.com/apibr/studio/internal/i18n"
 	"github.com/apibr/studio/internal/jobs"
 )
@@ -129,6 +130,7 @@ func (s *Server) patchInput(
 		return took, inside(err, "/input")
 	}
 	patch.Params, patch.Inputs, patch.SetInput, patch.IfRowVersion = spec.Params, spec.Inputs, true, &job.RowVersion
+	patch.Warnings = generation.Restated(job, spec)
 	return took, nil
 }
 

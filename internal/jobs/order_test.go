@@ -304,6 +304,24 @@ func TestSweepKeepsRecentRows(t *testing.T) {
 	require.Equal(t, 1, b.count(`select count(*) from nodes`))
 }
 
+// The first sweep of a long history deletes all old segments, a part at a time.
+func TestSegmentsAreSweptAPartAtATime(t *testing.T) {
+	b := newBench(t)
+	j := b.submit(speech())
+	c, err := b.Claim(b.ctx, j.ID, "cpu")
+	require.NoError(t, err)
+	for i := range 5 {
+		require.NoError(t, b.AddSegment(b.ctx, j.ID, c.Fence, Segment{Index: i, SHA256: hash(i), MIME: "audio/wav",
+			Size: 10}))
+	}
+	b.exec(`update job_segments set created_at = now() - interval '2 days'`)
+	require.NoError(t, b.sweepSegments(b.ctx, 2))
+	require.Equal(t, 5, b.count(`select count(*) from job_segments`), "the job runs")
+	b.exec(`update generation_jobs set status = 'completed', completed_at = now() - interval '2 days'`)
+	require.NoError(t, b.sweepSegments(b.ctx, 2))
+	require.Zero(t, b.count(`select count(*) from job_segments`))
+}
+
 func TestPhasesRememberTheirLongestStep(t *testing.T) {
 	b := newBench(t)
 	for _, s := range []float64{1, 2, 0.5} {

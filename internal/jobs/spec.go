@@ -160,7 +160,9 @@ type Patch struct {
 	// Input replaces parameters and inputs while the job is queued and has never run.
 	Params map[string]any
 	Inputs []InputRef
-	// SetInput says that Params and Inputs count (Inputs may be empty).
+	// Warnings of the job with that input.
+	Warnings []report.Warning
+	// SetInput says that Params, Inputs and Warnings count (they may be empty).
 	SetInput bool
 	// IfRowVersion, when set, refuses the change with ErrChanged if the row has moved on.
 	IfRowVersion *int64

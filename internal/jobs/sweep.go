@@ -18,6 +18,9 @@ const nodeRetention = 90 * 24 * time.Hour
 // retry goes on after them.
 const segmentRetention = 24 * time.Hour
 
+// segmentsAtOnce are as many segments as one statement of the sweep deletes.
+const segmentsAtOnce = 10_000
+
 const (
 	// Deletes from the front up to the first young event, so that the rest has no hole: events commit in another order
 	// than they begin.
@@ -44,17 +47,19 @@ const (
 	sweepNodesSQL = `delete from nodes where seen_at < now() - make_interval(secs => $1)
 		and started_at < now() - make_interval(secs => $1)`
 	sweepSegmentsSQL = `
-	delete from job_segments s
-	 where s.created_at < now() - make_interval(secs => $1)
-	   and exists (select from generation_jobs j
-	                where j.id = s.job_id and j.status = 'completed'
-	                  and j.completed_at < now() - make_interval(secs => $1) offset 0)`
+	delete from job_segments where ctid = any (array(
+	    select s.ctid from job_segments s
+	     where s.created_at < now() - make_interval(secs => $1)
+	       and exists (select from generation_jobs j
+	                    where j.id = s.job_id and j.status = 'completed'
+	                      and j.completed_at < now() - make_interval(secs => $1) offset 0)
+	     limit $2))`
 	sweepProgressSQL = `delete from job_progress p
 		where not exists (select from generation_jobs j where j.id = p.job_id and j.status = 'processing')`
 )
 
-// Sweep deletes rows whose retention is over: events, idempotency keys, old run history,
-// segments of completed jobs, nodes that left.
+// Sweep deletes rows whose retention is over: events, idempotency keys, old run history, segments of completed jobs,
+// nodes that left.
 func (s *Service) Sweep(ctx context.Context) error {
 	var b pgx.Batch
 	b.Queue(sweepEventsSQL, s.cfg.EventRetention.Seconds())
@@ -62,11 +67,24 @@ func (s *Service) Sweep(ctx context.Context) error {
 	b.Queue(sweepHistorySQL)
 	b.Queue(sweepNodesSQL, nodeRetention.Seconds())
 	b.Queue(sweepProgressSQL)
-	b.Queue(sweepSegmentsSQL, segmentRetention.Seconds())
 	if err := s.cfg.Pool.SendBatch(ctx, &b).Close(); err != nil {
 		return fmt.Errorf("jobs: sweep: %w", err)
 	}
-	return nil
+	return s.sweepSegments(ctx, segmentsAtOnce)
+}
+
+// sweepSegments deletes a part at a time: the first sweep of a long history does not have to end in time to be worth
+// something, and holds no rows for long.
+func (s *Service) sweepSegments(ctx context.Context, atOnce int64) error {
+	for {
+		tag, err := s.cfg.Pool.Exec(ctx, sweepSegmentsSQL, segmentRetention.Seconds(), atOnce)
+		if err != nil {
+			return fmt.Errorf("jobs: sweep segments: %w", err)
+		}
+		if tag.RowsAffected() < atOnce {
+			return nil
+		}
+	}
 }
 
 // SweepArgs is the util job that sweeps.

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/apibr/studio/internal/i18n"
+	"github.com/apibr/studio/internal/report"
 )
 
 const setPrioritySQL = `
@@ -18,7 +19,7 @@ const setPrioritySQL = `
 const setInputSQL = `
 	update generation_jobs j
 	   set parameters = $2, units = $4, width = $5, height = $6, pictures = $7, blocked_by = $3,
-	       reason = case when $3 > 0 then 'waiting_for_input' end, row_version = row_version + 1
+	       warnings = $8, reason = case when $3 > 0 then 'waiting_for_input' end, row_version = row_version + 1
 	 where id = $1 returning ` + jobCols
 
 const dropInputSQL = `delete from job_deps where job_id = $1`
@@ -143,8 +144,12 @@ func (s *Service) setInput(ctx context.Context, t *txn, j *Job, p Patch, deps []
 	if err := t.SendBatch(ctx, &b).Close(); err != nil {
 		return nil, fmt.Errorf("input: %w", err)
 	}
-	size := sizeOf(j.Type, in.Params)
-	return one(ctx, t, setInputSQL, j.ID, in, countDeps(deps), size.units, size.width, size.height, size.pictures)
+	size, warnings := sizeOf(j.Type, in.Params), p.Warnings
+	if warnings == nil {
+		warnings = []report.Warning{}
+	}
+	return one(ctx, t, setInputSQL, j.ID, in, countDeps(deps), size.units, size.width, size.height, size.pictures,
+		warnings)
 }
 
 const upstreamSQL = `

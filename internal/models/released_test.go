@@ -45,9 +45,7 @@ func TestModelsThatComeWithTheStudioAreInstalledFromTheirMakersToo(t *testing.T)
 	r.store.catalogue = realCatalogue(t, r.CDN)
 	for name, pin := range pins {
 		manifest, _, ok := r.store.catalogue.Model(name)
-		if !ok {
-			continue // its engine is not part of this checkout
-		}
+		require.True(t, ok, name)
 		require.Equal(t, string(manifest.ID), pin.Engine)
 		record := r.install(t, name, "")
 		require.Equal(t, []string{pin.Variant}, record.VariantIDs(), name)

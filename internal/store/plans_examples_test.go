@@ -118,7 +118,7 @@ var examples = map[string]example{
 	"jobs.sweepHistory":  {args: []string{""}, reads: 28 * 300},
 	"jobs.sweepProgress": calls(""),
 	"jobs.setPriority":   calls(job(queued) + ", 1, 5"),
-	"jobs.setInput":      calls(job(queued) + ", '{}', 0, 1, 0, 0, 0"),
+	"jobs.setInput":      calls(job(queued) + ", '{}', 0, 1, 0, 0, 0, '[]'"),
 	"jobs.dropInput":     calls(job(1000022)),
 	"jobs.dropSegments":  calls(job(processing)),
 	"jobs.laneOrder":     calls("'audio', "+job(queued)+", 1", "'video', "+job(queued)+", 100"),

@@ -1747,7 +1747,7 @@ export interface components {
             start: string;
         };
         TranscribeRequest: {
-            /** @description Recording to write down; or video: a multipart file, asset id, job id, https URL or data: URI */
+            /** @description Recording to write down, or the id of a video; or video: a multipart file, asset id, job id, https URL or data: URI */
             audio?: string;
             /**
              * Format: line
