@@ -17,6 +17,7 @@ from apibr_worker.runtime.api import Canceled, InputFile, LoadRequest, RunResult
 from apibr_worker.speech.convert import measures_of, to_voice
 from apibr_worker.speech.mapped import pace
 from apibr_worker.speech.natural import catalogue
+from apibr_worker.speech.natural.voice import NaturalVoice, default_voice
 from tests.harness import NATURAL, ROOT, SAMPLES, context
 
 WHISPER = ROOT / ".weights/whisper-base/variants/int8/model"
@@ -136,6 +137,18 @@ def test_a_built_in_voice_is_the_natural_one(engine: Engine, tmp_path: Path) -> 
     heard = measures_of(read_audio(tmp_path / "a/out/speech.wav", 24000, field="audio"), 24000)
     assert heard is not None
     assert 150 < heard.f0_median_hz < 260
+
+
+def test_a_voice_file_that_names_a_path_is_the_default_voice(engine: Engine, tmp_path: Path) -> None:
+    result = lines(engine, tmp_path / "a", ("Oi.", {"voice": "../../etc/passwd"}))
+    assert [warning.code for warning in result.warnings] == ["voice_not_measured"]
+
+
+def test_the_default_voice_of_each_language_is_one_of_its_own() -> None:
+    for spoken in ("pt-br", "en-us", "en-gb", "es", "fr", "it", "hi"):
+        entry = catalogue.default(spoken)
+        assert (entry.dialect, entry.default) == (spoken, True)
+        assert default_voice(spoken) == NaturalVoice(entry.name, entry.measures.loudness_lufs)
 
 
 def test_a_cancel_is_seen_several_times_a_second_of_sound() -> None:

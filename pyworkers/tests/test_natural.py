@@ -20,10 +20,11 @@ import yaml
 from apibr_worker.audio.files import Samples
 from apibr_worker.audio.levelling import measured
 from apibr_worker.engines.kokoro.engine import Engine
-from apibr_worker.listening import Listener, word_errors
+from apibr_worker.listening import Heard, Listener, word_errors
 from apibr_worker.runtime.api import Canceled, EngineError, InputFile, InvalidInputError, LoadRequest, RunResult
 from apibr_worker.speech import segments
 from apibr_worker.speech.natural.model import Model
+from apibr_worker.speech.natural.speaker import LONGEST_IDS
 from tests.harness import ROOT, Recorder, SidecarProcess, context
 
 KOKORO = ROOT / "pyworkers/apibr_worker/engines/kokoro"
@@ -95,12 +96,17 @@ def dialogue(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Made:
 # --- What is heard -------------------------------------------------------------------------------------------------
 
 
-def test_a_listener_understands_what_was_said(one: Made, whisper_folder: Path) -> None:
-    heard = Listener(whisper_folder).hear(one.samples, 24000, language="pt-BR")
+@pytest.fixture(scope="module")
+def heard(one: Made, whisper_folder: Path) -> Heard:
+    """What a listener heard of it."""
+    return Listener(whisper_folder).hear(one.samples, 24000, language="pt-BR")
+
+
+def test_a_listener_understands_what_was_said(heard: Heard) -> None:
     assert word_errors(TEXT, heard.text, "pt-BR").rate == 0.0, heard.text
 
 
-def test_written_words_have_the_times_of_their_sounds(one: Made, whisper_folder: Path) -> None:
+def test_written_words_have_the_times_of_their_sounds(one: Made, heard: Heard) -> None:
     words, phonemes = one.timings["words"], one.timings["phonemes"]
     assert [word["text"] for word in words] == TEXT.split()
     seconds = one.samples.size / 24000
@@ -109,8 +115,7 @@ def test_written_words_have_the_times_of_their_sounds(one: Made, whisper_folder:
         assert all(a["end"] <= b["start"] + 0.001 for a, b in pairwise(entries))
     assert {"ɐ̃", "ʒ", "t"} & {phoneme["ipa"] for phoneme in phonemes}
     assert not any(sign in phoneme["ipa"] for phoneme in phonemes for sign in "ˈˌ ,.")
-    heard = Listener(whisper_folder).hear(one.samples, 24000, language="pt-BR").words
-    last = next(word for word in heard if word.text.strip(".").lower() == "tia")
+    last = next(word for word in heard.words if word.text.strip(".").lower() == "tia")
     assert abs(words[-1]["start"] - last.start) < 0.3
 
 
@@ -163,7 +168,6 @@ def test_the_same_seed_is_the_same_take_on_one_thread_and_after_other_jobs(
     engine: Engine, dialogue: Made, kokoro_files: dict[str, str], tmp_path: Path
 ) -> None:
     single = Engine()
-    single.load(load_request(kokoro_files))
     single._model = Model(Path(kokoro_files["onnx"]), Path(kokoro_files["voices"]), threads=1)
     speak(single, tmp_path / "before", text="Não.", seed=9)
     again = speak(single, tmp_path / "again", cast_of_lines(tmp_path / "in"), lines=LINES)
@@ -248,12 +252,31 @@ def test_a_cancel_ends_the_model_in_the_middle_of_a_piece(
     assert speak(engine, tmp_path / "after", text="Não.").samples.size > 0
 
 
+def test_slow_speech_is_divided_into_shorter_pieces(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sound at half the speed is twice as long: what one call of the model takes of memory would double."""
+    sizes: list[int] = []
+    assert engine._model
+
+    def counted(ids: Sequence[int], *_: Any) -> Any:
+        sizes.append(len(ids))
+        raise Canceled
+
+    monkeypatch.setattr(engine._model, "say", counted)
+    for speed in (0.5, 1.0, 2.0):
+        with pytest.raises(Canceled):
+            speak(engine, tmp_path / str(speed), text="palavra " * 35, speed=speed)
+    assert sizes[0] <= LONGEST_IDS / 2 < sizes[1] == sizes[2] <= LONGEST_IDS
+
+
 # --- Bad input and damaged files -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("text", ["a", "7"])
-def test_one_sign_is_spoken(engine: Engine, tmp_path: Path, text: str) -> None:
-    assert [word["text"] for word in speak(engine, tmp_path, text=text).timings["words"]] == [text]
+@pytest.mark.parametrize("text", ["a", "7", "Oi,\tmy\x07 friend"], ids=["a letter", "a number", "control characters"])
+def test_an_odd_text_is_spoken(engine: Engine, tmp_path: Path, text: str) -> None:
+    words = text.replace("\x07", "").split()
+    assert [word["text"] for word in speak(engine, tmp_path, text=text).timings["words"]] == words
 
 
 @pytest.mark.parametrize(

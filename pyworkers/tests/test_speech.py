@@ -25,6 +25,7 @@ from apibr_worker.runtime.api import InputFile, InvalidInputError, RunResult
 from apibr_worker.runtime.ffmpeg import ffmpeg
 from apibr_worker.speech.convert import measures_of
 from apibr_worker.speech.espeak import Espeak, Manner
+from apibr_worker.speech.voice import read_voice
 from tests.harness import ROOT, SAMPLES, Recorder, context
 
 TEXT = "A fila guarda cada trabalho. Nada se perde quando o computador reinicia, e o vídeo continua de onde parou."
@@ -244,6 +245,11 @@ def test_lines_that_are_too_long_together_are_refused(tmp_path: Path) -> None:
         '{"f0_median_hz": 120}',
         '{"variant": "../../x"}',
         '{"variant":"f2","rate":[]}',
+        '{"variant":"f2","rate":NaN}',
+        '{"variant":"f2","pitch":1e999}',
+        '{"variant":"f2","range":-Infinity}',
+        '{"variant":"f2","rate":1' + "0" * 400 + "}",
+        '{"variant":"f2","pitch":1' + "0" * 5000 + "}",
         json.dumps(VoiceMeasures(1e9, 3.0, 5.0, -20.0, 2600.0).to_json()),
     ],
 )
@@ -253,6 +259,11 @@ def test_a_file_that_is_not_a_voice_is_refused(tmp_path: Path, content: str) -> 
     with pytest.raises(InvalidInputError, match="clone it again") as refused:
         SpeechEngine().run(context(tmp_path / "a", "audio.speech", {"text": "Olá.", "seed": 1}, inputs))
     assert refused.value.field == "voice_id"
+
+
+def test_what_other_engines_keep_in_a_voice_file_is_not_held(tmp_path: Path) -> None:
+    (tmp_path / "voice.json").write_text(json.dumps({"variant": "f2", "reference": {"flac": "A" * 1000}, "x": "y"}))
+    assert read_voice(InputFile("voice", tmp_path / "voice.json", "application/json")) == {"variant": "f2"}
 
 
 def test_a_voice_of_another_engine_is_a_warning(tmp_path: Path) -> None:

@@ -125,10 +125,12 @@ def test_a_canceled_run_ends_with_the_piece_that_is_heard(engine: Engine, speech
     assert reporter.segments == []
 
 
-def test_a_damaged_model_is_named_with_what_to_type(tmp_path: Path) -> None:
-    for name in ("config.json", "tokenizer.json"):
-        (tmp_path / name).write_bytes((MODEL / name).read_bytes())
-    (tmp_path / "model.bin").write_bytes(b"\0" * 1000)
+@pytest.mark.parametrize("damaged", ["model.bin", "config.json", "tokenizer.json"])
+def test_a_damaged_model_is_named_with_what_to_type(tmp_path: Path, damaged: str) -> None:
+    for file in MODEL.iterdir():
+        (tmp_path / file.name).symlink_to(file)
+    (tmp_path / damaged).unlink()
+    (tmp_path / damaged).write_bytes(b"\0" * 1000)
     with pytest.raises(EngineError, match="apibr models verify whisper-base") as refused:
         Engine().load(LoadRequest("whisper", "whisper-base", "int8", {"model": str(tmp_path)}, {}))
     assert refused.value.code == "model_missing"

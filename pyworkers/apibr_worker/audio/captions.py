@@ -84,6 +84,11 @@ def cues(sentences: Sequence[Timed], words: Sequence[TimedWord] = (), language: 
     return _settled(made, sentences[-1].end if sentences else 0.0)
 
 
+def shown(text: str) -> str:
+    """A text without control characters; what joins the signs of other scripts and of emoji stays."""
+    return "".join(char for char in text if char.isprintable() or ord(char) > 0xFF)
+
+
 _Span = tuple[float, float]
 _CUT = re.compile(r"[-/_.,;:&=?。、，！？]")
 
@@ -92,7 +97,7 @@ def _tokens(text: str) -> list[str]:
     """The words of a sentence, none wider than a line: a longer one is cut, best after a mark within it."""
     made: list[str] = []
     for word in text.split():
-        rest = "".join(char for char in word if char.isprintable() or ord(char) > 0xFF)
+        rest = shown(word)
         while len(rest) > WIDTH:
             marks = [found.end() for found in _CUT.finditer(rest, WIDTH // 2, WIDTH)]
             cut = marks[-1] if marks else WIDTH
@@ -114,7 +119,7 @@ def _places(tokens: list[list[str]], words: Sequence[TimedWord]) -> list[dict[in
     owners = [(line, index) for line, row in enumerate(tokens) for index, token in enumerate(row) for _ in token]
     cursor = 0
     for word in words:
-        text = "".join(word.text.split())
+        text = shown("".join(word.text.split()))
         at = letters.find(text, cursor, cursor + _LOOK_AHEAD + len(text)) if text else -1
         if at < 0:
             continue

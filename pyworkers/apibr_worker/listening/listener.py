@@ -53,9 +53,7 @@ class Listener:
         """Loads the model now instead of at the first use. Raises ValueError for a folder that holds no model."""
         if self._model is not None:
             return
-        missing = [
-            name for name in ("config.json", "model.bin", "tokenizer.json") if not (self._folder / name).is_file()
-        ]
+        missing = [name for name in _FILES if not (self._folder / name).is_file()]
         if missing:
             raise ValueError(f"the listener's model lacks {', '.join(missing)}")
         from faster_whisper import WhisperModel  # noqa: PLC0415 - a second of imports that most runs do not need
@@ -64,7 +62,9 @@ class Listener:
             self._model = WhisperModel(
                 str(self._folder), device="cpu", compute_type="int8", cpu_threads=self._threads, local_files_only=True
             )
-        except RuntimeError as error:
+        except MemoryError:
+            raise
+        except Exception as error:  # CTranslate2's, the tokeniser's and JSON's errors have no common base
             raise ValueError("the listener's model cannot be read: it is damaged or of another kind") from error
 
     def unload(self) -> None:

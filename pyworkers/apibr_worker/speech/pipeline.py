@@ -1,7 +1,9 @@
 """From lines to one recording: each sentence becomes a segment on disk, and the segments are joined in passing.
 
 Half an hour of speech is never in memory as a whole: a segment is read when it is joined, and again when it is
-measured. What an earlier attempt finished is taken as it is, so that a resumed run joins the very same samples.
+measured. What an earlier attempt finished is taken as it is, so that a resumed run joins the very same samples; only
+where the attempt said something else, because a text is now divided in another way or a voice is spoken by another
+model, it is said again.
 """
 
 from __future__ import annotations
@@ -75,23 +77,25 @@ def say_lines(
     the pauses; how fast a speaker speaks is its own affair. The same arguments and seed give the same samples.
     """
     items = _items(context, scripts, cast(scripts))
-    done = context.resume.segments[: len(items)] if context.resume and live else []
-    paths = list(done)
-    for index in range(len(done), len(items)):
-        segment = _segment(items[index], speed)
+    done = context.resume.segments if context.resume and live else []
+    paths: list[Path] = []
+    for index, item in enumerate(items):
+        if index < len(done) and _is_of(done[index], item):
+            paths.append(done[index])
+            continue
         path = context.out_dir / "segments" / f"{index:04}.wav"
-        keep(path, segment)
-        if live:
+        keep(path, _segment(context, item, speed))
+        if live and index >= len(done):
             context.segment(index, path, "audio/wav")
         paths.append(path)
         context.progress(index + 1, len(items))
     return paths
 
 
-def join(context: Context, paths: Sequence[Path], label: str = LABEL) -> Speech:
+def join(context: Context, paths: Sequence[Path], label: str = LABEL, field: str = "text") -> Speech:
     """Writes speech.wav (16 bit) at -16 LUFS with peaks below -1 dBTP, all speakers equally loud.
 
-    Raises InvalidInputError when nothing is heard: a text in letters of which the voice knows none.
+    Raises InvalidInputError, naming field, when nothing is heard: a text in letters of which the voice knows none.
     """
     gains = _gains(context, paths)
 
@@ -99,14 +103,14 @@ def join(context: Context, paths: Sequence[Path], label: str = LABEL) -> Speech:
         for path in paths:
             context.check_cancel()
             segment = kept(path)
-            samples = segment.samples * gains[segment.speaker]
-            for begin in range(0, samples.size, _BLOCK):
-                yield samples[begin : begin + _BLOCK]
+            gain = gains[segment.speaker]
+            for block in _blocks(context, segment.samples):
+                yield block * gain
 
     target = context.out_dir / "speech.wav"
     speech = _timed(target, paths)
     if not speech.phonemes:
-        raise InvalidInputError(say("there is nothing in the text that can be spoken: write words"), field="text")
+        raise InvalidInputError(say("there is nothing in the text that can be spoken: write words"), field=field)
     with soundfile.SoundFile(target, "w", samplerate=RATE, channels=1, subtype="PCM_16", format="WAV") as file:
         file.comment = label
         for block in levelling.levelled(blocks, RATE):
@@ -114,9 +118,12 @@ def join(context: Context, paths: Sequence[Path], label: str = LABEL) -> Speech:
     return speech
 
 
-def outputs(context: Context, speech: Speech) -> list[Output]:
-    """Writes the times and subtitles beside the recording; the outputs of audio.speech."""
-    times = timed_outputs(context, speech.words, speech.phonemes, speech.sentences)
+def outputs(context: Context, speech: Speech, language: str = "") -> list[Output]:
+    """Writes the times and subtitles beside the recording; the outputs of audio.speech.
+
+    language: that of all lines, for the words with which a line of the subtitles should not end; "" for several.
+    """
+    times = timed_outputs(context, speech.words, speech.phonemes, speech.sentences, language)
     return [Output("speech", "speech.wav", "audio/wav"), *times]
 
 
@@ -148,7 +155,31 @@ def _items(context: Context, scripts: Sequence[Script], speakers: Sequence[Speak
     return items
 
 
-def _segment(item: _Item, speed: float) -> Segment:
+def _is_of(path: Path, item: _Item) -> bool:
+    """Whether a segment of an earlier attempt is what would be said now."""
+    try:
+        segment = kept(path)
+    except ValueError:
+        return False
+    said = segment.said
+    return (segment.sample_rate, segment.speaker, said.text, said.line, said.continues) == (
+        RATE, item.speaker.name, _source(item.part), item.line, item.part.continues,
+    )  # fmt: skip
+
+
+def _source(part: Part) -> str:
+    """What a part says as it is written, on one line."""
+    return captions.shown(" ".join(part.sentence.source.split()))
+
+
+def _blocks(context: Context, samples: Samples) -> Iterator[Samples]:
+    """Samples in blocks that take a few hundredths of a second to work on; a cancel is seen between them."""
+    for begin in range(0, samples.size, _BLOCK):
+        context.check_cancel()
+        yield samples[begin : begin + _BLOCK]
+
+
+def _segment(context: Context, item: _Item, speed: float) -> Segment:
     take = np.random.default_rng(item.take)
     rest = float(take.uniform(-1.0, 1.0))
     sentence = item.part.sentence
@@ -159,16 +190,16 @@ def _segment(item: _Item, speed: float) -> Segment:
     seconds = samples.size / RATE
     spoken = spoken.moved(-begin / RATE, seconds)
     gain = np.float32(10.0 ** ((levelling.TARGET_LUFS - item.speaker.loudness_lufs) / 20.0))
-    samples = np.concatenate([np.zeros(0, np.float32), *levelling.limited([samples * gain], RATE)])
+    level = levelling.limited(_blocks(context, samples * gain), RATE)
+    samples = np.concatenate([np.zeros(0, np.float32), *level])
     # A <break> takes the place of the pause that the last sign asks for.
     own = 0.0 if item.last or sentence.pause else _pause(item.part) * (1.0 + _TAKE_PAUSE * rest) / speed
     pause = np.zeros(round((own + item.pause) * RATE), np.float32)
-    source = " ".join(sentence.source.split())
     return Segment(
         samples=np.concatenate([samples, pause]),
         sample_rate=RATE,
         speaker=item.speaker.name,
-        said=Said(source, 0.0, seconds, item.line, item.part.continues),
+        said=Said(_source(item.part), 0.0, seconds, item.line, item.part.continues),
         phonemes=list(spoken.phonemes),
         words=list(spoken.words),
     )
@@ -205,7 +236,7 @@ def _gains(context: Context, paths: Sequence[Path]) -> dict[str, np.float32]:
         context.check_cancel()
         segment = kept(path)
         said = segment.samples[: max(1, round(segment.said.end * RATE))]
-        powers[segment.speaker].append(levelling.measured([said], RATE).powers)
+        powers[segment.speaker].append(levelling.measured(_blocks(context, said), RATE).powers)
     gains: dict[str, np.float32] = {}
     for speaker, own in powers.items():
         now = levelling.lufs(np.concatenate(own))

@@ -94,6 +94,12 @@ def line_of(context: Context, text: str, voice: InputFile | None, pause: float, 
     return Line(text, str(language or DEFAULT_LANGUAGE), content, pause, field, said)
 
 
+def language_of(scripts: Sequence[Script]) -> str:
+    """The language of all scripts; "" where they have several."""
+    found = {script.line.language for script in scripts}
+    return found.pop() if len(found) == 1 else ""
+
+
 def check_length(lines: Sequence[Line]) -> None:
     """Raises InvalidInputError when the lines are too long together."""
     size = sum(len(line.text) for line in lines)
@@ -102,16 +108,23 @@ def check_length(lines: Sequence[Line]) -> None:
             say("the text has %d characters; the longest is %d: divide it into several requests", size, LONGEST_TEXT),
             field=lines[0].field.split("/")[0],
         )
-    pauses = sum(line.pause_seconds for line in lines)
-    if pauses > LONGEST_PAUSE:
+    check_pauses(sum(line.pause_seconds for line in lines), lines)
+
+
+def check_pauses(seconds: float, lines: Sequence[Line]) -> None:
+    """Raises InvalidInputError when the pauses of the lines are too long together."""
+    if seconds > LONGEST_PAUSE:
         raise InvalidInputError(
-            say("the pauses take %g s together; the longest is %g s: shorten pause_ms", pauses, LONGEST_PAUSE),
+            say("the pauses take %g s together; the longest is %g s: shorten them", seconds, LONGEST_PAUSE),
             field=lines[0].field.split("/")[0],
         )
 
 
 def scripts_of(lines: Sequence[Line]) -> list[Script]:
-    """The lines' sentences. Raises InvalidInputError, naming the line, where nothing can be said."""
+    """The lines' sentences.
+
+    Raises InvalidInputError, naming the line, where nothing can be said, and for pauses that are too long together.
+    """
     made: list[Script] = []
     for line in lines:
         found = textnorm.sentences(line.text, _LONGEST, line.language, line.pronunciations, field=line.field)
@@ -121,6 +134,9 @@ def scripts_of(lines: Sequence[Line]) -> list[Script]:
             )
         parts = [Part(sentence) for sentence in found]
         made.append(Script(line, parts if made else [*_begun(found[0]), *parts[1:]]))
+    # A line bounds its own <break>s, not those of the others.
+    breaks = sum(part.sentence.pause for script in made for part in script.parts)
+    check_pauses(breaks + sum(line.pause_seconds for line in lines), lines)
     return made
 
 

@@ -70,7 +70,13 @@ def keep(path: Path, segment: Segment) -> None:
 
 def kept(path: Path) -> Segment:
     """Reads a segment. Raises ValueError for a file that is none."""
-    raw = path.read_bytes()
+    try:
+        return _kept(path.read_bytes())
+    except (IndexError, KeyError, TypeError, RecursionError, struct.error):
+        raise ValueError("the file is not a segment of speech") from None
+
+
+def _kept(raw: bytes) -> Segment:
     chunks: dict[bytes, bytes] = {}
     place = 12
     while place + 8 <= len(raw):

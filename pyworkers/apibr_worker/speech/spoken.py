@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import Protocol
 
 import numpy as np
 
+from apibr_worker.audio.captions import shown
 from apibr_worker.audio.files import Samples
 from apibr_worker.textnorm import Sentence
 
@@ -76,12 +78,21 @@ class Speaker(Protocol):
 def written(sentence: Sentence, heard: Sequence[tuple[int, int, float, float]]) -> list[Word]:
     """The written words with their times. heard: (start, end) in sentence.text and the time of what is said there.
 
-    A written word may say several ("14h30"), and several may be heard as one; a word of which nothing was heard is
-    left out.
+    A written word may say several ("14h30"). Several may be heard as one: they share its time by their letters. A word
+    of which nothing was heard is left out.
     """
-    words: list[Word] = []
+    timed: list[tuple[str, tuple[float, float]]] = []
     for word in sentence.words:
         own = [one for one in heard if one[0] < word.said_end and one[1] > word.said_start]
-        if own:
-            words.append(Word(word.written, min(one[2] for one in own), max(one[3] for one in own)))
+        text = shown(word.written)
+        if own and text:
+            timed.append((text, (min(one[2] for one in own), max(one[3] for one in own))))
+    words: list[Word] = []
+    for (start, end), group in groupby(timed, key=lambda one: one[1]):
+        together = [text for text, _ in group]
+        now = max(start, words[-1].end if words else 0.0)
+        share = max(end - now, 0.0) / sum(map(len, together))
+        for text in together:
+            words.append(Word(text, now, now + share * len(text)))
+            now = words[-1].end
     return words

@@ -4,8 +4,9 @@ espeak-ng speaks it where the natural voices are missing."""
 from __future__ import annotations
 
 import json
+import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from apibr_worker.audio.measure import VoiceMeasures
@@ -16,6 +17,8 @@ from apibr_worker.speech.espeak import FASTEST, SLOWEST, Manner
 _HIGH_VOICE_HZ = 165.0
 """Above it espeak-ng's second female variant is nearer to begin with."""
 _VARIANT = re.compile(r"[A-Za-z0-9_-]{0,24}")
+_KEYS = frozenset({"voice", "variant", "rate", "pitch", "range", *(one.name for one in fields(VoiceMeasures))})
+"""What is read of a voice file."""
 _DEFAULT = Manner(variant="f2", rate=160, pitch=50, span=75)
 
 
@@ -38,7 +41,7 @@ class Voice:
                 return Voice(_native(data), None)
             variant = "f2" if measures.f0_median_hz > _HIGH_VOICE_HZ else ""
             return Voice(Manner(variant, 165, 50, 50), measures)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise InvalidInputError(
                 say("the voice's measures cannot be read: clone it again"), field="voice_id"
             ) from None
@@ -49,9 +52,12 @@ def _native(data: dict[str, Any]) -> Manner:
     variant = str(data.get("variant", _DEFAULT.variant))
     if not _VARIANT.fullmatch(variant):
         raise ValueError("variant")
+    rate = float(data.get("rate", _DEFAULT.rate))
+    if math.isnan(rate):
+        raise ValueError("rate")
     return Manner(
         variant=variant,
-        rate=min(max(float(data.get("rate", _DEFAULT.rate)), SLOWEST), FASTEST),
+        rate=min(max(rate, SLOWEST), FASTEST),
         pitch=int(data.get("pitch", _DEFAULT.pitch)),
         span=int(data.get("range", _DEFAULT.span)),
     )
@@ -63,14 +69,19 @@ def is_known(data: dict[str, Any]) -> bool:
 
 
 def read_voice(file: InputFile) -> dict[str, Any]:
-    """Reads a voice file. Raises InvalidInputError when it is not one."""
+    """What is said about a voice in its file: the numbers and names in it, without what other engines keep there.
+
+    Raises InvalidInputError when it is not a voice file.
+    """
     try:
         content = json.loads(file.path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError):
         content = None
-    if not isinstance(content, dict):
+    # The recording and the embeddings of other engines are megabytes, and each line of a dialogue has a file.
+    known = {name: one for name, one in content.items() if name in _KEYS} if isinstance(content, dict) else None
+    if known is None or any(isinstance(one, (list, dict)) for one in known.values()):
         raise InvalidInputError(say("the voice's measures cannot be read: clone it again"), field="voice_id")
-    return content
+    return known
 
 
 def unmeasured_hints(file: InputFile) -> list[Warning]:

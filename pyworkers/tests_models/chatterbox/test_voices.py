@@ -75,12 +75,13 @@ def test_a_voice_that_was_tampered_with_is_refused(brazilian: Engine, cloned: Pa
 
 def test_voices_of_the_draft_engines(brazilian: Engine, tmp_path: Path) -> None:
     known = voices.Voices(model_of(brazilian))
-    for content in ("{}", '{"version": 1, "variant": "f2", "f0_median_hz": 205.6}'):
+    for content in ("{}", '{"version": 1, "voice": "pf_dora", "variant": "f2", "f0_median_hz": 205.6}'):
         (tmp_path / "v.json").write_text(content)
         file = InputFile("voice", tmp_path / "v.json", "application/json", {"name": "Clara"})
         warnings: list[Any] = []
         known.of(context(tmp_path / "a"), file, warnings)
         assert [warning.code for warning in warnings] == ["voice_not_cloned"]
+        assert "Clara is a voice of another engine" in str(warnings[0].message)
     (tmp_path / "v.json").write_text('{"version": 1, "f0_median_hz": 205.6}')
     file = InputFile("voice", tmp_path / "v.json", "application/json", {"name": "Ana"})
     with pytest.raises(InvalidInputError, match="Ana was cloned in draft quality only"):

@@ -73,10 +73,12 @@ def read(context: Context, model: Model) -> Script:
     """
     lines: list[dict[str, Any]] = context.params.get("lines") or [{"text": context.params.get("text") or ""}]
     several = bool(context.params.get("lines"))
-    _check_length(lines, "lines" if several else "text")
+    whole = "lines" if several else "text"
+    _check_length(lines, whole)
     words = [(str(one["word"]), str(one["say"])) for one in context.params.get("pronunciations") or []]
     made: list[Sentence] = []
     warnings: list[Warning] = []
+    asked_for = 0.0
     for index, line in enumerate(lines):
         voice = context.input(f"voice_{index}") if several else None
         voice = voice or context.input("voice")
@@ -88,8 +90,12 @@ def read(context: Context, model: Model) -> Script:
         last = index == len(lines) - 1
         after = float(pause) / 1000.0 if pause is not None else 0.0 if last else pauses.LINE
         tag = asked or language
-        made += _sentences(str(line["text"]), tag, language, index, words, voice, field, model)
+        said, breaks = _sentences(str(line["text"]), tag, language, index, words, voice, field, model)
+        made += said
         made[-1] = replace(made[-1], gap=made[-1].gap + after)
+        # A line bounds its own <break>s, not those of the others.
+        asked_for += breaks + float(pause or 0) / 1000.0
+        _check_pauses(asked_for, whole)
     return Script(made, warnings + _unknown(made, model))
 
 
@@ -122,8 +128,8 @@ def _sentences(
     voice: InputFile | None,
     field: str,
     model: Model,
-) -> list[Sentence]:
-    """words: those of the user's dictionary, as (written, said)."""
+) -> tuple[list[Sentence], float]:
+    """A line's sentences, and the seconds of all its <break>s. words: the user's dictionary, as (written, said)."""
     made: list[Sentence] = []
     found = textnorm.sentences(text, longest_sentence(language), tag, words, field=field)
     for piece in found:
@@ -133,7 +139,7 @@ def _sentences(
         raise InvalidInputError(say("there is nothing in the text that can be spoken: write words"), field=field)
     # What follows the last one is the line's own pause, with that of a <break> at its end.
     made[-1] = replace(made[-1], gap=found[-1].pause)
-    return made
+    return made, sum(piece.pause for piece in found)
 
 
 def _accent(voice: InputFile | None, language: str) -> list[Warning]:
@@ -157,9 +163,13 @@ def _check_length(lines: list[dict[str, Any]], field: str) -> None:
             say("the text has %d characters; the longest is %d: divide it into several requests", size, LONGEST_TEXT),
             field=field,
         )
-    seconds = sum(float(line.get("pause_ms") or 0) for line in lines) / 1000.0
+    _check_pauses(sum(float(line.get("pause_ms") or 0) for line in lines) / 1000.0, field)
+
+
+def _check_pauses(seconds: float, field: str) -> None:
+    """Raises InvalidInputError for pauses that the lines ask for, by pause_ms and <break>, when they are too long."""
     if seconds > _LONGEST_PAUSE:
         raise InvalidInputError(
-            say("the pauses take %g s together; the longest is %g s: shorten pause_ms", seconds, _LONGEST_PAUSE),
+            say("the pauses take %g s together; the longest is %g s: shorten them", seconds, _LONGEST_PAUSE),
             field=field,
         )

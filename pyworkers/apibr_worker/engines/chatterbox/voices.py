@@ -87,7 +87,8 @@ class Voices:
             raise InvalidInputError(
                 say("%s was cloned in draft quality only: clone it again with quality final", name), field="voice_id"
             )
-        note = Warning("voice_not_cloned", say("%s is a draft voice: the model's own voice speaks in its place", name))
+        message = say("%s is a voice of another engine: the model's own voice speaks in its place", name)
+        note = Warning("voice_not_cloned", message)
         if note not in warnings:
             warnings.append(note)
         return self._builtin()

@@ -55,8 +55,9 @@ def _spoken(context: Context, naturals: Naturals, script: str) -> Sound:
     speed = float(context.params.get("speed", 1.0))
     with DraftCast(context, naturals, speed) as cast:
         paths = pipeline.say_lines(context, scripts_of([line]), cast, speed=speed, live=False)
-        speech = pipeline.join(context, paths, DRAFT_LABEL)
-    outputs = [output for output in pipeline.outputs(context, speech) if output.name != "speech"]
+        speech = pipeline.join(context, paths, DRAFT_LABEL, field="script")
+    made = pipeline.outputs(context, speech, line.language)
+    outputs = [output for output in made if output.name != "speech"]
     hints = unmeasured_hints(voice) if voice else []
     return Sound(speech.samples(), speech.phonemes, outputs, [*hints, *cast.warnings])
 

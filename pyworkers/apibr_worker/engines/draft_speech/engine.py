@@ -6,7 +6,7 @@ from apibr_worker.audio.files import DRAFT_LABEL
 from apibr_worker.runtime.api import Context, LoadRequest, RunResult
 from apibr_worker.speech import pipeline
 from apibr_worker.speech.drafts import DraftCast, Naturals
-from apibr_worker.speech.script import lines_of, scripts_of
+from apibr_worker.speech.script import language_of, lines_of, scripts_of
 from apibr_worker.speech.voice import read_voice, unmeasured_hints
 
 
@@ -30,10 +30,11 @@ class Engine:
         speed = float(context.params.get("speed", 1.0))
         hints = [hint for item in context.inputs for hint in unmeasured_hints(item)]
         with context.phase("synthesize"), DraftCast(context, self._naturals, speed) as cast:
-            paths = pipeline.say_lines(context, scripts_of(lines_of(context, read_voice)), cast, speed=speed)
+            scripts = scripts_of(lines_of(context, read_voice))
+            paths = pipeline.say_lines(context, scripts, cast, speed=speed)
         with context.phase("encode"):
             speech = pipeline.join(context, paths, DRAFT_LABEL)
-            outputs = pipeline.outputs(context, speech)
+            outputs = pipeline.outputs(context, speech, language_of(scripts))
             context.progress(1, 1)
         metadata = {"duration_seconds": round(speech.seconds, 3), "sentences": len(speech.sentences)}
         return RunResult(outputs, metadata, [*hints, *cast.warnings])

@@ -13,7 +13,7 @@ from apibr_worker.speech.natural.model import Model
 from apibr_worker.speech.natural.phonemes import Phonemes, dialect
 from apibr_worker.speech.natural.speaker import NaturalSpeaker
 from apibr_worker.speech.natural.voice import default_voice, natural_voice
-from apibr_worker.speech.script import Line, Script, lines_of, scripts_of
+from apibr_worker.speech.script import Line, Script, language_of, lines_of, scripts_of
 from apibr_worker.speech.voice import read_voice
 
 
@@ -48,7 +48,7 @@ class Engine:
             paths = pipeline.say_lines(context, scripts, cast, speed=speed)
         with context.phase("join"):
             speech = pipeline.join(context, paths)
-            outputs = pipeline.outputs(context, speech)
+            outputs = pipeline.outputs(context, speech, language_of(scripts))
             context.progress(1, 1)
         metadata: dict[str, Any] = {
             "model": "kokoro",

@@ -8,19 +8,10 @@ from typing import Any
 
 from apibr_worker.runtime.api import InvalidInputError
 from apibr_worker.runtime.sentences import say
+from apibr_worker.speech.natural import catalogue
 
 _NAME = re.compile(r"[a-z]{2}_[a-z0-9]{1,40}")
 _USUAL_LUFS = -24.0
-DEFAULTS = {
-    "pt-br": "pf_dora",
-    "en-us": "af_heart",
-    "en-gb": "bf_emma",
-    "es": "ef_dora",
-    "fr": "ff_siwis",
-    "it": "if_sara",
-    "hi": "hf_alpha",
-}
-"""The voice of each dialect (phonemes.dialect) that speaks where none is given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +29,9 @@ def is_natural(data: dict[str, Any]) -> bool:
 
 
 def default_voice(dialect: str) -> NaturalVoice:
-    """The voice that speaks where none is given."""
-    return NaturalVoice(DEFAULTS.get(dialect, "pf_dora"), _USUAL_LUFS)
+    """The voice that speaks a dialect (phonemes.dialect) where none is given."""
+    entry = catalogue.default(dialect)
+    return NaturalVoice(entry.name, entry.measures.loudness_lufs)
 
 
 def natural_voice(data: dict[str, Any]) -> NaturalVoice:
