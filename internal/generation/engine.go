@@ -59,8 +59,15 @@ func (r *Resolution) unchosen(err error) *FieldError {
 		refused.Field = "quality"
 	case errors.As(err, &language):
 		refused.Field = "language"
+		if r.in.Changed {
+			language.Others = nil
+		}
 	case errors.As(err, &voice):
 		refused.Field = r.fieldOfVoice(voice.Voice)
+		if r.in.Changed {
+			refused.Say = i18n.Say("the model of this job, %s, speaks only its own voices: choose one of them, "+
+				"or cancel the job and send a new request", voice.Model)
+		}
 	case errors.As(err, &needs):
 		refused.Field = r.shape.fieldOf(needs.Inputs[0])
 	case errors.As(err, &idle):

@@ -98,6 +98,8 @@ type Input struct {
 	Empty map[string]bool
 	// Refused are the fields whose faults the transport has reported; faults that follow from those are left out.
 	Refused map[string]bool
+	// Changed says that the request is what a queued job becomes, whose engine and model stay.
+	Changed bool
 }
 
 // Resolve makes a job of a request. It checks everything before it refuses, so that the caller learns of every fault:

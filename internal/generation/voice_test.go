@@ -109,6 +109,11 @@ func TestWhatTheVoicesEngineCannotDoIsRefusedOrTold(t *testing.T) {
 	require.Contains(t, b.refused(generation.Input{Request: &generation.SpeechRequest{Lines: []generation.SpeechLine{
 		{Text: "Um", VoiceID: "Dora"}, {Text: "Dois", VoiceID: "Ma Voix"}}, Common: generation.Common{Model: "kokoro"},
 	}}), "lines/1/voice_id")
+	require.Equal(t, map[string]string{"voice_id": "the model of this job, kokoro, speaks only its own voices: " +
+		"choose one of them, or cancel the job and send a new request"}, b.refused(generation.Input{Changed: true,
+		Request: &generation.SpeechRequest{
+			Text: "Olá", VoiceID: "Ma Voix", Common: generation.Common{Model: "kokoro"},
+		}}))
 	misspelt := generation.Input{Request: &generation.SpeechRequest{Text: "Olá", VoiceID: "Clarra"}}
 	require.Contains(t, b.refused(misspelt)["voice_id"], `did you mean "Dora"?`, "the name of today is suggested")
 

@@ -125,7 +125,12 @@ func (s *Server) patchInput(
 	}
 	took.settle(m.schema, values, check)
 	took.values["quality"], took.values["model"] = job.Quality, job.Model
-	spec, err := s.spec(ctx, p, m, took)
+	in, err := m.input(p, took)
+	if err != nil {
+		return took, err
+	}
+	in.Changed = true
+	spec, err := s.resolve(ctx, in, took)
 	if err != nil {
 		return took, inside(err, "/input")
 	}
