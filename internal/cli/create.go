@@ -108,7 +108,7 @@ func cloneCommand(e *environment) *cobra.Command {
 		Args:    arguments(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r := newRequest()
-			if err := r.media("audio", args[0]); err != nil {
+			if err := r.argument("audio", e.text("SAMPLE"), args[0]); err != nil {
 				return err
 			}
 			r.set("name", name)

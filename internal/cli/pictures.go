@@ -79,7 +79,7 @@ func editCommand(e *environment) *cobra.Command {
 		Args: arguments(2, 2), //nolint:mnd // as in Use
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r := newRequest()
-			if err := r.media("image", args[0]); err != nil {
+			if err := r.argument("image", e.text("PICTURE"), args[0]); err != nil {
 				return err
 			}
 			if err := r.media("mask", mask); err != nil {
@@ -108,7 +108,7 @@ func upscaleCommand(e *environment) *cobra.Command {
 		Args:    arguments(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r := newRequest()
-			if err := r.media("image", args[0]); err != nil {
+			if err := r.argument("image", e.text("PICTURE"), args[0]); err != nil {
 				return err
 			}
 			r.set("scale", scale)

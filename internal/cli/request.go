@@ -46,7 +46,10 @@ func (r *request) set(name string, value any) {
 
 // media adds a media input: a file of this machine is sent along; an asset or job id, an https or a data URL is passed
 // on.
-func (r *request) media(name, value string) error {
+func (r *request) media(name, value string) error { return r.argument(name, "--"+name, value) }
+
+// argument is media for a value that came as the argument of the command, as "FILE", not as a flag.
+func (r *request) argument(name, argument, value string) error {
 	if value == "" {
 		return nil
 	}
@@ -56,12 +59,12 @@ func (r *request) media(name, value string) error {
 		r.files[name] = value
 		return nil
 	case err == nil:
-		return exitWith(ExitUsage, "--%s: %s is not a file", name, value)
+		return exitWith(ExitUsage, "%s: %s is not a file", argument, value)
 	case looksLikeReference(value):
 		r.fields[name] = value
 		return nil
 	default:
-		return exitWith(ExitUsage, "--%s: there is no file %s, and this is neither an id nor a URL", name, value)
+		return exitWith(ExitUsage, "%s: there is no file %s, and this is neither an id nor a URL", argument, value)
 	}
 }
 

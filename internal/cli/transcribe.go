@@ -39,7 +39,7 @@ func transcribeCommand(e *environment) *cobra.Command {
 				return err
 			}
 			r := newRequest()
-			if err := r.media(soundField(args[0]), args[0]); err != nil {
+			if err := r.argument(soundField(args[0]), e.text("FILE"), args[0]); err != nil {
 				return err
 			}
 			r.set("language", language)
