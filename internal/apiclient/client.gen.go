@@ -2015,6 +2015,9 @@ type Voice struct {
 	// Sex Of a built-in voice
 	Sex    *VoiceSex   `json:"sex"`
 	Status VoiceStatus `json:"status"`
+
+	// Transcript What its sample says, up to 2000 characters, where it was listened to
+	Transcript *string `json:"transcript"`
 }
 
 // VoiceQuality Quality in which it is spoken now

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"encoding/json"
 	"net/http"
 	"strings"
 	"testing"
@@ -283,11 +284,16 @@ func TestVoices(t *testing.T) {
 	list := b.get("/api/v1/audio/voices")
 	require.Equal(t, list["data"], list["voices"])
 	require.Len(t, list["data"], 2)
-	for _, name := range strings.Fields("id name status language builtin sample_seconds created_at") {
+	for _, name := range strings.Fields("id name status language builtin sample_seconds transcript created_at") {
 		require.Contains(t, member(list, "data.0"), name)
 	}
 	path := "/api/v1/audio/voices/" + clone["voice_id"].(string)
-	require.Equal(t, "pending", b.get(path)["status"])
+	require.Equal(t, []any{"pending", nil}, []any{b.get(path)["status"], b.get(path)["transcript"]})
+	c := b.claim(idIn(t, clone))
+	_, err := b.jobs.Finish(b.ctx, c.ID, c.Fence, jobs.Result{
+		Voice: &jobs.VoiceResult{Conditionals: json.RawMessage("{}"), Transcript: "Olá!"}})
+	require.NoError(t, err)
+	require.Equal(t, []any{"ready", "Olá!"}, []any{b.get(path)["status"], b.get(path)["transcript"]})
 	require.Equal(t, "Voz nova", b.send("PATCH", path, object{"name": "Voz nova"}).json(t)["name"])
 	a := b.send("POST", clonePath, object{"name": "Voz nova", "audio": b.upload("v.wav", wav(4))})
 	require.Equal(t, 422, a.status)

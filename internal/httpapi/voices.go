@@ -26,6 +26,7 @@ type Voice struct {
 	Language      string    `json:"language"`
 	Builtin       bool      `json:"builtin"`
 	SampleSeconds *float64  `json:"sample_seconds" nullable:"true"`
+	Transcript    *string   `json:"transcript" nullable:"true" doc:"What its sample says, up to 2000 characters, where it was listened to"`
 	ConsentNote   *string   `json:"consent_note" nullable:"true"`
 	Sex           *string   `json:"sex" nullable:"true" enum:"female,male" doc:"Of a built-in voice"`
 	Default       bool      `json:"default" doc:"It speaks its language where a request names no voice"`
@@ -57,6 +58,7 @@ func (s *Server) voiceView(ctx context.Context, v *voices.Voice, defaults map[uu
 		Language:      v.Language,
 		Builtin:       v.Builtin,
 		SampleSeconds: millisOf(v.SampleSeconds),
+		Transcript:    v.Transcript,
 		ConsentNote:   v.ConsentNote,
 		Sex:           v.Sex,
 		Default:       defaults[v.ID],

@@ -30,7 +30,7 @@ const readyVoiceSQL = `
 	update voices
 	   set status = 'ready', conditionals = conditionals || jsonb_build_object($2::text, $3::jsonb),
 	       sample_seconds = $4,
-	       language = coalesce($5, language), updated_at = now()
+	       language = coalesce($5, language), transcript = $6, updated_at = now()
 	 where job_id = $1
 	returning id`
 
@@ -159,7 +159,8 @@ func (s *Service) alreadyEnded(
 }
 
 func finishVoice(t *txn, j *Job, v *VoiceResult) {
-	t.last.Queue(readyVoiceSQL, j.ID, j.Engine, v.Conditionals, v.SampleSeconds, nullable(v.Language)).
+	t.last.Queue(readyVoiceSQL, j.ID, j.Engine, v.Conditionals, v.SampleSeconds, nullable(v.Language),
+		nullable(v.Transcript)).
 		QueryRow(func(row pgx.Row) error {
 			var id uuid.UUID
 			err := row.Scan(&id)

@@ -330,10 +330,11 @@ func TestACloneFillsItsVoice(t *testing.T) {
 		b.ctx,
 		j.ID,
 		c.Fence,
-		Result{Voice: &VoiceResult{Conditionals: json.RawMessage(`{"pitch":120}`), SampleSeconds: 16}},
+		Result{Voice: &VoiceResult{Conditionals: json.RawMessage(`{"pitch":120}`), SampleSeconds: 16,
+			Transcript: "Olá!"}},
 	)
 	require.NoError(t, err)
 	require.Equal(t, *j.VoiceID, *b.job(j.ID).VoiceID)
 	require.Equal(t, 1, b.count(`select count(*) from voices where id = $1 and status = 'ready' and sample_seconds = 16
-		and conditionals = '{"draft-voice":{"pitch":120}}'`, *j.VoiceID))
+		and conditionals = '{"draft-voice":{"pitch":120}}' and transcript = 'Olá!'`, *j.VoiceID))
 }

@@ -131,6 +131,8 @@ type VoiceResult struct {
 	SampleSeconds float64
 	// Language, when the engine found it out; "" keeps the row's.
 	Language string
+	// Transcript of the sample; "" when nobody listened to it.
+	Transcript string
 }
 
 // Filter of List. Zero fields do not filter.

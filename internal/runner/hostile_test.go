@@ -70,7 +70,8 @@ var hostileFrames = map[string]sidecartest.RawRun{
 		`{"jsonrpc":"2.0","id":$ID,"error":{"code":%[2]s,"message":"x","data":{"code":%[1]s,"phase":null,` +
 			`"field":null}}}`}},
 	"voice": {Files: map[string]string{"voice.json": `{"v":%[1]s,"n":%[2]s,"a\u0000b":[%[1]s]}`}, Lines: []string{
-		`{"jsonrpc":"2.0","id":$ID,"result":{"outputs":[$FILES],"seed":7,"metadata":{"sample_seconds":%[2]s}}}`}},
+		`{"jsonrpc":"2.0","id":$ID,"result":{"outputs":[$FILES],"seed":7,"metadata":{"sample_seconds":%[2]s,` +
+			`"transcript":%[1]s}}}`}},
 }
 
 func filled(run sidecartest.RawRun, value string) sidecartest.RawRun {

@@ -32,6 +32,8 @@ const (
 	longestVoice = 1 << 20
 	// longestSample bounds what an engine says of a sample's length, in seconds.
 	longestSample = 24 * 3600
+	// longestTranscript bounds what is kept of what a voice's sample says, in characters.
+	longestTranscript = 2000
 	// conversionTries is how often one run tries to convert an output, within about two seconds; the job's next run
 	// tries again.
 	conversionTries = 5
@@ -213,7 +215,12 @@ func (a *attempt) voiceResult(file sidecar.File) (*jobs.VoiceResult, error) {
 		return nil, sidecar.Broken("the voice is not a JSON object")
 	}
 	seconds, _ := a.result.Metadata["sample_seconds"].(float64)
-	return &jobs.VoiceResult{Conditionals: content, SampleSeconds: min(max(seconds, 0), longestSample)}, nil
+	transcript, _ := a.result.Metadata["transcript"].(string)
+	if said := []rune(transcript); len(said) > longestTranscript {
+		transcript = string(said[:longestTranscript])
+	}
+	return &jobs.VoiceResult{Conditionals: content, SampleSeconds: min(max(seconds, 0), longestSample),
+		Transcript: transcript}, nil
 }
 
 // read reads a file that the run made, at most most bytes of it.

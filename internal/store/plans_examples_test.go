@@ -74,7 +74,7 @@ var examples = map[string]example{
 	"jobs.lockDeps":         calls("array[" + job(1000022) + "::uuid]"),
 	"jobs.runs":             calls(owner(1), owner(9)),
 	"jobs.finish":           calls(job(processing) + ", 1, '{}', '[]', '{}'"),
-	"jobs.readyVoice":       calls(job(50) + ", 'x', '{}', 3, null"),
+	"jobs.readyVoice":       calls(job(50) + ", 'x', '{}', 3, null, 'what was said'"),
 	"jobs.history":          calls(owner(1) + ", 'audio.speech', 'e', 'm', 1, 1, 0, 0, 0"),
 	"jobs.dropProgress":     calls(job(processing)),
 	"jobs.end":              calls(job(processing) + ", 1, 'failed', '{}', 1"),

@@ -14,7 +14,8 @@ import (
 )
 
 const cols = `v.id, v.owner_id, v.name, v.status, v.language, v.builtin, v.sample_seconds, v.sample_asset_id, v.job_id,
-	v.conditionals, v.consent_note, v.created_at, v.updated_at, v.engine, v.sex, v.formerly, v.preview`
+	v.conditionals, v.consent_note, v.created_at, v.updated_at, v.engine, v.sex, v.formerly, v.preview,
+	v.transcript`
 
 const visible = ` from voices v where (v.owner_id = $1 or v.builtin)`
 

@@ -21,7 +21,7 @@ from apibr_worker.audio.loudness import loudness
 from apibr_worker.audio.measure import RATE, VoiceMeasures
 from apibr_worker.engines.draft_speech.engine import Engine as SpeechEngine
 from apibr_worker.engines.draft_voice.engine import Engine as VoiceEngine
-from apibr_worker.runtime.api import InputFile, InvalidInputError, RunResult
+from apibr_worker.runtime.api import InputFile, InvalidInputError, LoadRequest, RunResult
 from apibr_worker.runtime.ffmpeg import ffmpeg
 from apibr_worker.speech.convert import measures_of
 from apibr_worker.speech.espeak import Espeak, Manner
@@ -204,6 +204,20 @@ def test_the_speakers_of_one_file_are_equally_loud(tmp_path: Path) -> None:
     heard = [loudness(samples[a:b], rate) for a, b in itertools.pairwise(edges)]
     assert len(heard) == 3
     assert max(heard) - min(heard) < 1.0
+
+
+def test_a_sample_is_written_down_and_another_language_is_told(whisper_folder: Path, tmp_path: Path) -> None:
+    inputs = [InputFile("sample", cut(tmp_path / "sample.wav", 4.0), "audio/wav")]
+    engine = VoiceEngine()
+    engine.load(LoadRequest("draft-voice", "draft-voice", "default", {"whisper-base/model": str(whisper_folder)}, {}))
+    told = {language: context(tmp_path / language, "audio.clone_voice", {"language": language}, inputs)
+            for language in ("en-GB", "pt-BR")}  # fmt: skip
+    english, other = (engine.run(one) for one in told.values())
+    assert english.metadata["transcript"].startswith("And Mr. John Dashwood had then leisure to consider")
+    assert english.metadata["language_heard"] == "en"
+    assert [warning.code for warning in english.warnings] == ["short_sample"]
+    assert [warning.code for warning in other.warnings] == ["short_sample", "other_language"]
+    assert "the language pt-BR, and its sample sounds like en" in str(other.warnings[1].message)
 
 
 def test_a_quiet_sample_is_a_warning_and_gives_the_same_voice(tmp_path: Path) -> None:

@@ -1886,6 +1886,8 @@ export interface components {
             sex: "female" | "male" | null;
             /** @enum {string} */
             status: "pending" | "ready" | "failed";
+            /** @description What its sample says, up to 2000 characters, where it was listened to */
+            transcript: string | null;
         };
         VoiceList: {
             data: components["schemas"]["Voice"][] | null;

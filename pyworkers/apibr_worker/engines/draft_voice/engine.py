@@ -7,6 +7,8 @@ import json
 from apibr_worker.audio import recording
 from apibr_worker.audio.files import Samples, read_audio
 from apibr_worker.audio.measure import RATE, RecordingQuality, measure_recording, measure_voice
+from apibr_worker.listening.aside import MODEL
+from apibr_worker.listening.sample import described
 from apibr_worker.runtime.api import Context, InputFile, InvalidInputError, LoadRequest, Output, RunResult, Warning
 from apibr_worker.runtime.sentences import say
 
@@ -17,10 +19,13 @@ _LITTLE_SPEECH = 0.4
 
 
 class Engine:
-    """Measures with WORLD and numpy; there is nothing to load."""
+    """Measures with WORLD and numpy; only the listener, where there is one, is loaded, by each run that needs it."""
+
+    def __init__(self) -> None:
+        self._listener: str | None = None
 
     def load(self, request: LoadRequest) -> None:
-        del request
+        self._listener = request.files.get(MODEL)
 
     def unload(self) -> None:
         pass
@@ -60,11 +65,13 @@ class Engine:
             "speech_seconds": round(quality.speech_seconds, 3),
             "signal_to_noise_db": round(quality.signal_to_noise_db, 2),
         }
+        with context.phase("listen"):
+            heard, doubts = described(context, self._listener, samples, RATE)
         (context.out_dir / "voice.json").write_text(json.dumps(voice, separators=(",", ":")), encoding="utf-8")
         return RunResult(
             outputs=[Output("voice", "voice.json", "application/json")],
-            metadata={"sample_seconds": voice["sample_seconds"], "measures": voice},
-            warnings=_hints(quality, clipped, recommended, measures.loudness_lufs),
+            metadata={"sample_seconds": voice["sample_seconds"], "measures": voice, **heard},
+            warnings=[*_hints(quality, clipped, recommended, measures.loudness_lufs), *doubts],
         )
 
 
