@@ -230,6 +230,13 @@ def test_words_of_the_dictionary_are_said_their_own_way_and_shown_as_written(bra
     assert "banana" not in made[1].text
 
 
+def test_the_pauses_of_all_lines_together_are_bounded(brazilian: Engine, tmp_path: Path) -> None:
+    lines = [{"text": 'Oi.<break time="55s"/>', "pause_ms": 5000}] * 11
+    with pytest.raises(InvalidInputError, match="take 660 s together") as refused:
+        script.read(context(tmp_path / "a", lines=lines), model_of(brazilian))
+    assert refused.value.field == "lines"
+
+
 def test_twenty_thousand_characters_are_divided(brazilian: Engine, tmp_path: Path) -> None:
     text = (LONG + " ") * (20_000 // (len(LONG) + 1))
     text += "b" * (20_000 - len(text))
