@@ -55,7 +55,7 @@ type Voice struct {
 	Engine        *string                    `db:"engine"` // that a built-in voice belongs to
 	Sex           *string                    `db:"sex"`    // of a built-in voice: female or male
 	Formerly      []string                   `db:"formerly"`
-	Preview       *string                    `db:"preview"`    // of a built-in voice: a file beside its engine's manifest
+	Preview       *string                    `db:"preview"`    // of a built-in voice: beside its engine's manifest
 	Transcript    *string                    `db:"transcript"` // of its sample
 }
 

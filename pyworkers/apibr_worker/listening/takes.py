@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,21 +65,24 @@ class Judge:
         return judged is not None and judged.errors > self.most_errors
 
 
+_Take = TypeVar("_Take")
+
+
 def best_take(
-    make: Callable[[int], NDArray[np.float32]], judge: Callable[[NDArray[np.float32]], Judged | None], limit: float
-) -> tuple[NDArray[np.float32], Judged | None]:
+    make: Callable[[int], _Take], judge: Callable[[_Take], Judged | None], limit: float
+) -> tuple[_Take, Judged | None]:
     """The first take with no more errors than the limit, else the best of TAKES; with what was heard of it.
 
     make(number) makes a take. The same takes give the same choice.
     """
     best, told = make(0), None
     for number in range(TAKES):
-        samples = best if number == 0 else make(number)
-        judged = judge(samples)
+        take = best if number == 0 else make(number)
+        judged = judge(take)
         if judged is None:
             return best, told
         if told is None or judged.errors < told.errors:
-            best, told = samples, judged
+            best, told = take, judged
         if told.errors <= limit:
             break
     return best, told

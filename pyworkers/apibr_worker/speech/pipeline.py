@@ -12,7 +12,9 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import soundfile
@@ -21,7 +23,7 @@ from apibr_worker.audio import captions, levelling
 from apibr_worker.audio.files import LABEL, Samples
 from apibr_worker.runtime.api import Context, InvalidInputError, Output
 from apibr_worker.runtime.sentences import say
-from apibr_worker.speech.script import Part, Script
+from apibr_worker.speech.script import Line, Part, Script
 from apibr_worker.speech.segments import Said, Segment, keep, kept, timings
 from apibr_worker.speech.spoken import Phoneme, Speaker, Word
 from apibr_worker.textnorm import pauses
@@ -38,6 +40,18 @@ _BLOCK = 1 << 16
 
 Cast = Callable[[Sequence[Script]], Sequence[Speaker]]
 """Gives the speaker of each script: lines of the same voice and language may share one."""
+
+
+class Ears(Protocol):
+    """Chooses among takes of a sentence."""
+
+    def best(self, line: Line, part: Part, make: Callable[[int], Segment]) -> Segment:
+        """One of the takes; make(0) says the part as it is said where nobody chooses, other numbers say it again."""
+        ...
+
+    def kept(self, line: Line, part: Part, segment: Segment) -> None:
+        """Is told of a part that an earlier attempt has said."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,18 +77,25 @@ class _Item:
     part: Part
     speaker: Speaker
     line: int
-    take: tuple[int, int, int]
+    take: tuple[int, ...]
     pause: float
     last: bool
 
 
 def say_lines(
-    context: Context, scripts: Sequence[Script], cast: Cast, *, speed: float = 1.0, live: bool = True
+    context: Context,
+    scripts: Sequence[Script],
+    cast: Cast,
+    *,
+    speed: float = 1.0,
+    live: bool = True,
+    ears: Ears | None = None,
 ) -> list[Path]:
     """Says every sentence into a file of the folder "segments"; reports a step each in the current phase.
 
     live: hands the files over as segments of the run, and takes those of an earlier attempt as they are. speed shortens
-    the pauses; how fast a speaker speaks is its own affair. The same arguments and seed give the same samples.
+    the pauses; how fast a speaker speaks is its own affair. ears choose among takes; without them there is one take of
+    each sentence. The same arguments and seed give the same samples.
     """
     items = _items(context, scripts, cast(scripts))
     done = context.resume.segments if context.resume and live else []
@@ -82,9 +103,13 @@ def say_lines(
     for index, item in enumerate(items):
         if index < len(done) and _is_of(done[index], item):
             paths.append(done[index])
+            if ears:
+                ears.kept(scripts[item.line].line, item.part, kept(done[index]))
             continue
+        make = partial(_take, context, item, speed)
+        segment = ears.best(scripts[item.line].line, item.part, make) if ears else make(0)
         path = context.out_dir / "segments" / f"{index:04}.wav"
-        keep(path, _segment(context, item, speed))
+        keep(path, segment)
         if live and index >= len(done):
             context.segment(index, path, "audio/wav")
         paths.append(path)
@@ -177,6 +202,11 @@ def _blocks(context: Context, samples: Samples) -> Iterator[Samples]:
     for begin in range(0, samples.size, _BLOCK):
         context.check_cancel()
         yield samples[begin : begin + _BLOCK]
+
+
+def _take(context: Context, item: _Item, speed: float, number: int) -> Segment:
+    """A sentence as it is said the first time, or, with a number above 0, another time."""
+    return _segment(context, replace(item, take=(*item.take, number)) if number else item, speed)
 
 
 def _segment(context: Context, item: _Item, speed: float) -> Segment:
