@@ -120,6 +120,10 @@ var settings = map[string]setting{
 		func(_ *testing.T, a *App) any { return a.generationConfig().EngineDefaults }},
 	"engines.chatterbox.most_errors": {"engines: {chatterbox: {most_errors: 0.5}}",
 		func(_ *testing.T, a *App) any { return a.generationConfig().EngineDefaults }},
+	"engines.kokoro.listen": {"engines: {kokoro: {listen: true}}",
+		func(_ *testing.T, a *App) any { return a.generationConfig().EngineDefaults }},
+	"engines.kokoro.most_errors": {"engines: {kokoro: {most_errors: 0.5}}",
+		func(_ *testing.T, a *App) any { return a.generationConfig().EngineDefaults }},
 	"engines.chatterbox.min_sample_duration": {"engines: {chatterbox: {min_sample_duration: 0}}",
 		func(_ *testing.T, a *App) any { return a.generationConfig().EngineDefaults }},
 	"engines.multitalk.fps":            {"engines: {multitalk: {fps: 30}}", warnings},
@@ -300,7 +304,7 @@ func assemble(t *testing.T, st *store.Store, yaml string) *App {
 			"priority: 20").Replace(string(manifest)))
 	if strings.Contains(yaml, "workers: DIR") {
 		for _, folder := range []string{"apibr_worker/engines/draft_speech", "apibr_worker/engines/draft_voice",
-			"apibr_worker/engines/kokoro"} {
+			"apibr_worker/engines/kokoro", "apibr_worker/engines/whisper"} {
 			require.NoError(t, os.CopyFS(filepath.Join(dir, "workers", folder),
 				os.DirFS(filepath.Join(workers, folder))))
 		}
