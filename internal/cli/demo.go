@@ -226,8 +226,7 @@ func (d *demo) cloneVoice(ctx context.Context) (string, error) {
 		}
 	}
 	r := newRequest()
-	r.set("name", demoVoice)
-	r.set("language", "pt-BR")
+	r.set("name", demoVoice) // no language: the sample is English, and what it is to speak is said with each text
 	r.set("consent_note", "LibriVox, public domain")
 	r.files["audio"] = filepath.Join(d.samples, "voice.wav")
 	j, err := d.submit(

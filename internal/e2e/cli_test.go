@@ -153,7 +153,6 @@ func TestRefusalsNameCommandsOfTheCommandLine(t *testing.T) {
 	project, builtin := strings.TrimSpace(s.run("projects", "create", "P")), voices.Data[0].str("id")
 	for name, c := range map[string]struct{ args, english, portuguese string }{
 		"unknown voice":   {"speech Olá --voice Ninguém", "`apibr voices`", "não existe a voz"},
-		"no voice":        {"avatar --image " + portrait + " --script Olá", "`apibr voices`", "`apibr voices`"},
 		"unknown project": {"speech Olá --voice " + builtin + " --project " + unknown, "no such project", "projeto"},
 		"unknown job":     {"jobs show " + unknown, "no such job", ""},
 		"unknown model":   {"image x --model flx", "flx", ""},

@@ -43,9 +43,9 @@ func TestDemoIsUnderstood(t *testing.T) {
 	require.NotEmpty(t, jobs.Data)
 	said := jobs.Data[0].obj("input").str("text")
 	require.NotEmpty(t, said)
-	for _, name := range []string{"hello.wav", "hello-cloned.wav", "avatar.mp4"} {
+	for name, most := range map[string]float64{"hello.wav": 0.10, "avatar.mp4": 0.10, "hello-cloned.wav": 0.25} {
 		rate, heard := misheard(t, filepath.Join(dir, name), said)
-		require.LessOrEqual(t, rate, 0.10, "%s was heard as %s", name, heard)
+		require.LessOrEqual(t, rate, most, "%s was heard as %s", name, heard)
 	}
 
 	const promised = "Reunião às 14h30, R$ 1.234,56"

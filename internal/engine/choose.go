@@ -88,8 +88,14 @@ func (c *Catalogue) onlyFinal(req Choice) (Selection, error) {
 		return Selection{}, &UnknownTaskError{Task: req.Task, Quality: req.Quality}
 	}
 	selection, err := c.final(req)
-	if err == nil && selection.Manifest == nil {
+	switch {
+	case err != nil:
+	case selection.Manifest == nil:
 		err = c.notInstalled(req)
+	case req.Quality == Draft:
+		selection.Warnings = append(selection.Warnings, report.Warning{
+			Code: "final_quality", Message: i18n.Say("made in final quality: there is no draft of it"),
+		})
 	}
 	return selection, err
 }

@@ -158,7 +158,6 @@ var later = []struct {
 }{
 	{"/api/v1/video/animate", i18n.Say("this version does not animate pictures and videos yet; " +
 		"POST /api/v1/video/create-avatar makes a portrait speak")},
-	{"/api/v1/audio/transcribe", i18n.Say("this version does not transcribe yet")},
 	{"/api/v1/studio/batch", i18n.Say("this version has no batches yet: send one request for each row")},
 	{"/api/v1/studio/generate-content", i18n.Say("this version has no chains of steps yet: " +
 		"send the steps one by one, each with the job id of the one before")},

@@ -120,7 +120,7 @@ func TestThePageIsForBrowsersOnly(t *testing.T) {
 func TestPlannedAddressesSayThatTheyComeLater(t *testing.T) {
 	b := newBench(t)
 	for path, words := range map[string]string{
-		"/api/v1/video/animate": "animate", "/api/v1/audio/transcribe": "transcribe", "/api/v1/studio/batch": "batches",
+		"/api/v1/video/animate": "animate", "/api/v1/studio/batch": "batches",
 		"/api/v1/studio/generate-content": "chains", "/api/v1/webhooks": "webhooks",
 		"/api/v1/webhooks/deliveries": "webhooks", "/v1/models": "OpenAI", "/v1/audio/speech": "OpenAI",
 		"/v1/images/generations": "OpenAI", "/v1/chat/completions": "OpenAI", "/v1/videos": "OpenAI",
