@@ -17,7 +17,7 @@ import (
 )
 
 const (
-	demoSpeech  = "Olá! Sou a voz do seu estúdio, e leio tudo o que você escrever."
+	demoSpeech  = "Olá! Eu sou a voz do seu estúdio. Escreva um texto e eu falo para você."
 	demoVoice   = "Minha Voz"
 	demoProject = "Meu Avatar AI"
 	demoPrompt  = "Professional headshot"

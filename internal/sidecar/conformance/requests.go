@@ -39,9 +39,10 @@ func (p Program) request(t *testing.T, task string) sidecar.RunRequest {
 	return request
 }
 
-// needed: a video speaks either a script in a voice or an audio file; the suite gives the file.
+// needed: a video speaks either a script in a voice or an audio file, and what is written down is in an audio file or a
+// video; the suite gives the audio file.
 func needed(task string, port engine.Port) bool {
-	return strings.HasPrefix(task, "video.") && port.Kind == "audio"
+	return port.Kind == "audio" && (strings.HasPrefix(task, "video.") || task == "audio.transcribe")
 }
 
 // usual are the values of parameters that tasks take or leave; script is not among them (see needed).
